@@ -1,0 +1,21 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+namespace llamatune {
+
+enum class log_level { debug, info, warn, error };
+
+// Everything llama.cpp and ggml would print goes to one sink; without a sink it is dropped, so native code never
+// prints unasked. The last error lines are kept per thread: they explain why a llama.cpp call returned null.
+using log_sink = std::function<void(log_level level, const std::string & line)>;
+
+// Route llama.cpp's and ggml's logs here (idempotent). Called once before any other llama.cpp call.
+void install_log();
+void set_log_sink(log_sink sink);
+
+// The error and warning lines logged on this thread since the last call, joined by "; ".
+std::string take_recent_errors();
+
+}

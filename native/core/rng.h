@@ -1,0 +1,30 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace llamatune {
+
+// xoshiro256** seeded by splitmix64 (Blackman & Vigna, https://prng.di.unimi.it): small, saveable, the same on every
+// platform and compiler (std:: distributions are not).
+class rng {
+public:
+    using state_type = std::array<uint64_t, 4>;
+
+    explicit rng(uint64_t seed);
+    // A generator for one named purpose, so that adding a consumer never shifts the numbers of another.
+    rng(uint64_t seed, uint64_t stream);
+
+    uint64_t next();
+    uint64_t below(uint64_t n);           // uniform in [0, n), without modulo bias
+    float    uniform(float lo, float hi); // uniform in [lo, hi)
+    float    normal();                    // standard normal (Box-Muller, one value per call)
+
+    const state_type & state() const { return s_; }
+    void set_state(const state_type & s) { s_ = s; }
+
+private:
+    state_type s_;
+};
+
+}

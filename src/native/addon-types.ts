@@ -1,0 +1,280 @@
+/**
+ * The only typed view of the native addon. Everything that crosses is a plain value: numbers, strings, typed arrays.
+ * Native code rejects with an Error that carries `code` and `hint`; load.ts turns those into LlamatuneError.
+ */
+
+export interface NativeLoadOptions {
+  path: string;
+  /** Layers placed on the GPU; -1: all. */
+  gpuLayers: number;
+  useMmap: boolean;
+  /** Weights in the CPU's packed layouts: faster inference, cannot be trained. */
+  repack: boolean;
+}
+
+export interface NativeTensorInfo {
+  name: string;
+  type: string;
+  /** ggml order: shape[0] is the contiguous dimension. */
+  shape: number[];
+  bytes: number;
+}
+
+export interface NativeModelInfo {
+  architecture: string;
+  name: string;
+  description: string;
+  parameters: number;
+  bytes: number;
+  contextLength: number;
+  embeddingLength: number;
+  layers: number;
+  vocabularySize: number;
+  chatTemplate: string | null;
+  bosToken: number | null;
+  eosToken: number | null;
+  /** End-of-turn token, where the vocabulary names one. */
+  eotToken: number | null;
+  addBos: boolean;
+  addEos: boolean;
+  /** Weight kinds that a LoRA pair can be put on, e.g. 'attn_q' -> how many tensors. */
+  trainableTargets: Record<string, number>;
+  tensors: NativeTensorInfo[];
+  metadata: Record<string, string>;
+}
+
+export interface NativeModel {
+  info(): NativeModelInfo;
+  /** parseSpecial: text like '<|im_start|>' becomes its control token. */
+  tokenize(text: string, addSpecial: boolean, parseSpecial: boolean): Int32Array;
+  /** UTF-8 bytes of one token's text; control tokens are rendered when `special`. */
+  tokenBytes(token: number, special: boolean): Uint8Array;
+  detokenize(tokens: Int32Array, special: boolean): string;
+  dispose(): Promise<void>;
+}
+
+export interface NativeTrainOptions {
+  mode: 'lora' | 'full';
+  lora: {
+    rank: number;
+    alpha: number;
+    rsLora: boolean;
+    plusRatio: number;
+    targets: string[];
+    initAdapter: string;
+  };
+  trainFile: string;
+  validationFile: string;
+  output: string;
+  sequenceLength: number;
+  batchSize: number;
+  microBatchSize: number;
+  packing: boolean;
+  shuffle: boolean;
+  epochs: number;
+  seed: number;
+  learningRates: Float32Array;
+  beta1: number;
+  beta2: number;
+  epsilon: number;
+  weightDecay: number;
+  maxGradientNorm: number;
+  evaluateEvery: number;
+  checkpointDirectory: string;
+  checkpointEvery: number;
+  resume: boolean;
+  threads: number;
+}
+
+export interface NativeTrainPlan {
+  samples: number;
+  rows: number;
+  stepsPerEpoch: number;
+  totalSteps: number;
+  tokens: number;
+  targetTokens: number;
+}
+
+export interface NativeMemoryEstimate {
+  weightsBytes: number;
+  adapterBytes: number;
+  activationBytes: number;
+  totalBytes: number;
+}
+
+/** Mirrors native/train/event.h; `type` is the discriminator. A number that was not measured is null. */
+export type NativeTrainEvent =
+  | {
+      type: 'step';
+      step: number;
+      totalSteps: number;
+      epoch: number;
+      loss: number;
+      learningRate: number;
+      gradientNorm: number;
+      tokens: number;
+      targetTokens: number;
+      tokensPerSecond: number | null;
+      samplesPerSecond: number | null;
+      stepMs: number;
+      forwardMs: number | null;
+      backwardMs: number | null;
+      lossMs: number | null;
+      optimizerMs: number | null;
+      dataMs: number | null;
+      memoryBytes: number | null;
+      etaMs: number | null;
+    }
+  | { type: 'evaluation'; step: number; epoch: number; loss: number; targetTokens: number; ms: number }
+  | { type: 'checkpoint'; step: number; path: string }
+  | { type: 'epoch'; epoch: number; step: number; loss: number }
+  | { type: 'warning'; code: string; message: string }
+  | { type: 'phase'; phase: string };
+
+export interface NativeTrainResult {
+  steps: number;
+  finalLoss: number;
+  finalValidationLoss: number | null;
+  tokens: number;
+  targetTokens: number;
+  seconds: number;
+  trainableParameters: number;
+  peakMemoryBytes: number | null;
+}
+
+export interface NativeGenerateOptions {
+  prompt: Int32Array;
+  maxTokens: number;
+  contextLength: number;
+  batchSize: number;
+  threads: number;
+  adapters: { path: string; scale: number }[];
+  temperature: number;
+  topK: number;
+  topP: number;
+  minP: number;
+  repeatPenalty: number;
+  repeatLastN: number;
+  seed: number;
+  /** Stop strings, matched on decoded text. */
+  stop: string[];
+  /** GBNF; empty: none. */
+  grammar: string;
+  /** Do not stop at the end-of-generation tokens. */
+  ignoreEos: boolean;
+}
+
+export type NativeGenerateEvent = { type: 'token'; token: number; text: string };
+
+export interface NativeGenerateResult {
+  text: string;
+  tokens: Int32Array;
+  promptTokens: number;
+  generatedTokens: number;
+  finishReason: 'eos' | 'stop' | 'length';
+  timeToFirstTokenMs: number;
+  promptMs: number;
+  generationMs: number;
+}
+
+export interface NativeBenchOptions {
+  promptTokens: number;
+  generatedTokens: number;
+  /** 0: no training measurement. */
+  trainSteps: number;
+  trainSequenceLength: number;
+  trainMicroBatchSize: number;
+  loraRank: number;
+  loraTargets: string[];
+  warmup: number;
+  repetitions: number;
+  threads: number;
+}
+
+export type NativeBenchEvent = {
+  type: 'sample';
+  kind: 'prompt' | 'generation' | 'training';
+  repetition: number;
+  warmup: boolean;
+  tokens: number;
+  ms: number;
+};
+
+export interface NativeBenchResult {
+  samples: NativeBenchEvent[];
+}
+
+export interface NativeCreateModelOptions {
+  path: string;
+  architecture: 'llama' | 'qwen3';
+  name: string;
+  vocabulary:
+    | { from: string }
+    | {
+        /** Byte-level BPE ('gpt2'), pre-tokenizer by llama.cpp's name, e.g. 'qwen2'. */
+        pre: string;
+        tokens: string[];
+        /** 1 normal, 3 control, 4 user defined (llama_token_attr's GGUF values). */
+        tokenTypes: Int32Array;
+        merges: string[];
+        bosToken: number | null;
+        eosToken: number;
+        padToken: number | null;
+        addBos: boolean;
+      };
+  chatTemplate: string;
+  contextLength: number;
+  embeddingLength: number;
+  layers: number;
+  heads: number;
+  kvHeads: number;
+  headLength: number;
+  feedForwardLength: number;
+  ropeFrequencyBase: number;
+  tieEmbeddings: boolean;
+  /** ggml type name of the matrices ('F32', 'F16', 'Q8_0', 'Q4_K_M', …); norms stay F32. */
+  type: string;
+  /** Standard deviation of the initial weights. */
+  initStd: number;
+  seed: number;
+}
+
+export interface NativeRun<Result> {
+  result: Promise<Result>;
+  /** Take effect within one step (training) or one token (generation); `result` then rejects with code ABORTED. */
+  abort(): void;
+}
+
+export interface Addon {
+  systemInfo(): { llamaCpp: string; backends: string[]; devices: NativeDevice[]; physicalCores: number };
+  /** Progress 0..1 through the callback; abortable. */
+  loadModel(options: NativeLoadOptions, onProgress: (fraction: number) => void): NativeRun<NativeModel>;
+  createModel(options: NativeCreateModelOptions): Promise<void>;
+  quantizeModel(input: string, output: string, type: string, threads: number): Promise<void>;
+  planTraining(options: NativeTrainOptions): NativeTrainPlan;
+  estimateMemory(model: NativeModel, options: NativeTrainOptions): Promise<NativeMemoryEstimate>;
+  /** Events arrive in batches, in order, from a bounded queue. */
+  train(
+    model: NativeModel,
+    options: NativeTrainOptions,
+    onEvents: (events: NativeTrainEvent[]) => void,
+  ): NativeRun<NativeTrainResult>;
+  generate(
+    model: NativeModel,
+    options: NativeGenerateOptions,
+    onEvents: (events: NativeGenerateEvent[]) => void,
+  ): NativeRun<NativeGenerateResult>;
+  bench(
+    model: NativeModel,
+    options: NativeBenchOptions,
+    onEvents: (events: NativeBenchEvent[]) => void,
+  ): NativeRun<NativeBenchResult>;
+}
+
+export interface NativeDevice {
+  name: string;
+  description: string;
+  type: 'cpu' | 'gpu' | 'igpu' | 'accel';
+  memoryFree: number;
+  memoryTotal: number;
+}
