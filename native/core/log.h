@@ -15,6 +15,9 @@ using log_sink = std::function<void(log_level level, const std::string & line)>;
 void install_log();
 void set_log_sink(log_sink sink);
 
+// A line of our own, by the same way. Returns whether there is a sink.
+bool write_log(log_level level, const std::string & line);
+
 // The error and warning lines logged on this thread since the last call, joined by "; ".
 std::string take_recent_errors();
 

@@ -1,0 +1,75 @@
+#include "core/process-memory.h"
+
+#if defined(_WIN32)
+#define WIN32_LEAN_AND_MEAN
+#define NOMINMAX
+#include <windows.h>
+// after windows.h
+#include <psapi.h>
+#elif defined(__APPLE__)
+#include <mach/mach.h>
+#include <sys/resource.h>
+#elif defined(__linux__)
+#include <cstdio>
+#include <cstring>
+#endif
+
+namespace llamatune {
+
+#if defined(_WIN32)
+
+static bool counters(PROCESS_MEMORY_COUNTERS & out) {
+    // The K32 name lives in kernel32: no extra library to link.
+    return K32GetProcessMemoryInfo(GetCurrentProcess(), &out, sizeof(out)) != 0;
+}
+
+uint64_t resident_bytes() {
+    PROCESS_MEMORY_COUNTERS c;
+    return counters(c) ? c.WorkingSetSize : 0;
+}
+
+uint64_t peak_resident_bytes() {
+    PROCESS_MEMORY_COUNTERS c;
+    return counters(c) ? c.PeakWorkingSetSize : 0;
+}
+
+#elif defined(__APPLE__)
+
+uint64_t resident_bytes() {
+    mach_task_basic_info info;
+    mach_msg_type_number_t count = MACH_TASK_BASIC_INFO_COUNT;
+    const kern_return_t rc = task_info(mach_task_self(), MACH_TASK_BASIC_INFO, reinterpret_cast<task_info_t>(&info), &count);
+    return rc == KERN_SUCCESS ? info.resident_size : 0;
+}
+
+uint64_t peak_resident_bytes() {
+    rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? uint64_t(usage.ru_maxrss) : 0; // bytes on macOS
+}
+
+#elif defined(__linux__)
+
+// A line like "VmRSS:      1234 kB" of /proc/self/status.
+static uint64_t status_bytes(const char * key) {
+    std::FILE * file = std::fopen("/proc/self/status", "re");
+    if (!file) return 0;
+    const size_t length = std::strlen(key);
+    unsigned long long kib = 0;
+    for (char line[256]; std::fgets(line, sizeof(line), file);) {
+        if (std::strncmp(line, key, length) == 0 && std::sscanf(line + length, ": %llu", &kib) == 1) break;
+    }
+    std::fclose(file);
+    return uint64_t(kib) * 1024;
+}
+
+uint64_t resident_bytes() { return status_bytes("VmRSS"); }
+uint64_t peak_resident_bytes() { return status_bytes("VmHWM"); }
+
+#else
+
+uint64_t resident_bytes() { return 0; }
+uint64_t peak_resident_bytes() { return 0; }
+
+#endif
+
+}
