@@ -1,0 +1,176 @@
+#include "harness.h"
+
+#include "core/abort-guard.h"
+#include "core/atomic-file.h"
+#include "core/cpu.h"
+#include "core/error.h"
+#include "core/ggml-ptr.h"
+#include "core/log.h"
+#include "core/process-memory.h"
+#include "core/rng.h"
+
+#include <ggml.h>
+#include <gguf.h>
+
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <thread>
+
+using namespace llamatune;
+namespace fs = std::filesystem;
+
+TEST("core/rng: xoshiro256** gives the reference numbers") {
+    rng r(0);
+    r.set_state({1, 2, 3, 4});
+    const uint64_t expected[] = {11520ull, 0ull, 1509978240ull, 1215971899390074240ull, 1216172134540287360ull,
+                                 607988272756665600ull, 16172922978634559625ull, 8476171486693032832ull};
+    for (const uint64_t e : expected) CHECK_EQ(r.next(), e);
+}
+
+TEST("core/rng: splitmix64 seeds it") {
+    const rng::state_type expected = {6457827717110365317ull, 3203168211198807973ull, 9817491932198370423ull, 4593380528125082431ull};
+    CHECK(rng(1234567).state() == expected);
+}
+
+TEST("core/rng: streams of one seed differ, and a saved state goes on where it was") {
+    std::set<uint64_t> firsts;
+    for (uint64_t seed = 0; seed < 32; seed++) {
+        for (uint64_t stream = 0; stream < 32; stream++) firsts.insert(rng(seed, stream).next());
+    }
+    CHECK_EQ(firsts.size(), size_t(32 * 32));
+
+    rng a(7, 3);
+    for (int i = 0; i < 100; i++) a.normal();
+    rng b(0);
+    b.set_state(a.state());
+    for (int i = 0; i < 100; i++) CHECK_EQ(a.next(), b.next());
+}
+
+TEST("core/rng: below is uniform, uniform stays below its end, normal has mean 0 and deviation 1") {
+    rng r(42);
+    int counts[7] = {};
+    for (int i = 0; i < 70000; i++) counts[r.below(7)]++;
+    for (const int c : counts) CHECK_NEAR(c, 10000, 500);
+    CHECK_ERROR("INVALID_ARGUMENT", r.below(0));
+
+    for (int i = 0; i < 100000; i++) {
+        const float u = r.uniform(1.0f, 1.0f + 1e-6f); // few floats lie between: rounding up would show
+        CHECK(u >= 1.0f && u < 1.0f + 1e-6f);
+    }
+    double sum = 0, squares = 0;
+    for (int i = 0; i < 100000; i++) {
+        const double x = r.normal();
+        sum += x;
+        squares += x * x;
+    }
+    CHECK_NEAR(sum / 100000, 0.0, 0.02);
+    CHECK_NEAR(squares / 100000, 1.0, 0.02);
+}
+
+TEST("core/abort-guard: a failed assertion in ggml is an error, and the process lives") {
+    for (int i = 0; i < 3; i++) {
+        const abort_guard guard;
+        ggml_context_ptr ctx(ggml_init({1u << 20, nullptr, true}));
+        ggml_tensor * a = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_F32, 4, 3);
+        ggml_tensor * b = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_F32, 5, 3);
+        CHECK_ERROR("NATIVE_ASSERTION", ggml_mul_mat(ctx.get(), a, b));
+    }
+}
+
+TEST("core/abort-guard: guards nest and work on another thread") {
+    std::string code;
+    std::thread([&] {
+        const abort_guard outer;
+        { const abort_guard inner; }
+        ggml_context_ptr ctx(ggml_init({1u << 20, nullptr, true}));
+        ggml_tensor * a = ggml_new_tensor_1d(ctx.get(), GGML_TYPE_F32, 4);
+        try {
+            ggml_reshape_1d(ctx.get(), a, 5);
+        } catch (const error & e) {
+            code = e.code();
+        }
+    }).join();
+    CHECK_EQ(code, std::string("NATIVE_ASSERTION"));
+}
+
+TEST("core/log: ggml's errors are kept per thread and go to the sink, and nowhere without one") {
+    install_log();
+    take_recent_errors();
+    std::vector<std::string> seen;
+    set_log_sink([&](log_level level, const std::string & line) { if (level == log_level::error) seen.push_back(line); });
+    const char junk[] = "JUNKJUNKJUNKJUNK";
+    const auto read_junk = [&] { gguf_context_ptr gguf(gguf_init_from_buffer(junk, sizeof(junk), {true, nullptr})); return !gguf; };
+    CHECK(read_junk());
+    set_log_sink(nullptr);
+    CHECK_EQ(seen.size(), size_t(1));
+    CHECK(seen[0].find("invalid magic") != std::string::npos);
+
+    std::string elsewhere = "x";
+    std::thread([&] { elsewhere = take_recent_errors(); }).join();
+    CHECK_EQ(elsewhere, std::string());
+    CHECK(take_recent_errors().find("invalid magic") != std::string::npos);
+    CHECK_EQ(take_recent_errors(), std::string());
+
+    CHECK(read_junk()); // no sink: kept, not printed
+    CHECK(!take_recent_errors().empty());
+    CHECK_EQ(seen.size(), size_t(1));
+    CHECK(!write_log(log_level::info, "nobody listens"));
+}
+
+TEST("core/process-memory: a touched block shows in the resident set") {
+    const uint64_t before = resident_bytes();
+    if (before == 0) SKIP("the platform does not tell");
+    std::vector<char> block(64u << 20, 1);
+    const uint64_t during = resident_bytes();
+    CHECK(during >= before + (48u << 20) + uint64_t(block[12345] - 1));
+    CHECK(peak_resident_bytes() + (1u << 20) >= during);
+}
+
+TEST("core/cpu: between one and all logical processors") {
+    CHECK(usable_physical_cores() >= 1);
+    const int logical = int(std::thread::hardware_concurrency());
+    CHECK(logical == 0 || usable_physical_cores() <= logical);
+}
+
+static std::string contents(const fs::path & path) {
+    std::ifstream in(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
+static size_t files_in(const fs::path & dir) {
+    return size_t(std::distance(fs::directory_iterator(dir), fs::directory_iterator()));
+}
+
+TEST("core/atomic-file: the destination changes at commit only, and nothing is left behind") {
+    const fs::path dir = fs::path(harness::cache_directory()) / "atomic-file";
+    fs::remove_all(dir);
+    fs::create_directories(dir);
+    const std::string path = (dir / "out.bin").string();
+    {
+        atomic_file file(path);
+        file.write("first", 5);
+        file.commit();
+    }
+    CHECK_EQ(contents(path), std::string("first"));
+    {
+        atomic_file file(path);
+        file.write("second", 6);
+        CHECK_EQ(file.position(), uint64_t(6));
+        CHECK_EQ(contents(path), std::string("first"));
+    }
+    CHECK_EQ(contents(path), std::string("first"));
+    CHECK_EQ(files_in(dir), size_t(1));
+    {
+        atomic_file file(path);
+        file.write_zeros(5000);
+        file.seek(2);
+        file.write("x", 1);
+        file.commit();
+    }
+    CHECK_EQ(contents(path).size(), size_t(5000));
+    CHECK_EQ(contents(path)[2], 'x');
+    CHECK_EQ(files_in(dir), size_t(1));
+    CHECK_ERROR("OUTPUT_NOT_WRITABLE", atomic_file((dir / "missing" / "out.bin").string()));
+    CHECK_ERROR("OUTPUT_NOT_WRITABLE", atomic_file(dir.string()));
+}
