@@ -1,0 +1,344 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { EChartsOption } from 'echarts';
+import { defaultSpan, smooth } from './smooth.js';
+
+/** What a loss curve is drawn from: the events of a run, or the lines of its `run.jsonl`. Other events are passed over. */
+export type LossCurveEvent =
+  | { type: 'step'; step: number; epoch: number; loss: number; learningRate: number }
+  | { type: 'evaluation'; step: number; loss: number }
+  | { type: 'epoch'; epoch: number; step: number }
+  | { type: 'checkpoint' | 'warning' | 'phase' | 'done' };
+
+export interface LossCurveOptions {
+  /** Default: 'Training loss'. */
+  title?: string;
+  /** A line under the title. Default: the number of steps and the final losses. */
+  subtitle?: string;
+  /** Pixels. Default: 960. */
+  width?: number;
+  /** Pixels. Default: 560. */
+  height?: number;
+  /**
+   * Steps on either side that the smoothed line takes in; 0 leaves it out.
+   * Default: a twentieth of the run, between 2 and 100.
+   */
+  smoothing?: number;
+  /** Logarithmic loss axis. Default: false. */
+  logScale?: boolean;
+}
+
+const colors = {
+  text: '#1f2933',
+  muted: '#66717f',
+  grid: '#e6e9ed',
+  axis: '#9aa5b1',
+  raw: '#a9c4e4',
+  smoothed: '#1d5fa7',
+  validation: '#d4552a',
+  learningRate: '#3f8f63',
+  epoch: '#c3cad3',
+};
+
+/** A short bar: the legend's sign for a series that is drawn as a line. */
+const lineIcon = 'path://M0 0h20v3h-20z';
+
+const fontFamily = 'DejaVu Sans, Verdana, Helvetica, Arial, sans-serif';
+
+/**
+ * The loss curve of a run as SVG text: training loss (light, as measured, and smoothed), validation loss as points,
+ * the ends of the epochs, and the learning rate in a panel of its own below. Needs no DOM.
+ *
+ * @throws RangeError when the history has no step
+ */
+export function renderLossCurve(
+  history: readonly LossCurveEvent[],
+  options: LossCurveOptions = {},
+): string {
+  const { width = 960, height = 560 } = options;
+  const option = lossCurveOption(history, options);
+  const chart = loadEcharts().init(null, null, { renderer: 'svg', ssr: true, width, height });
+  try {
+    chart.setOption({ ...option, animation: false });
+    return renumberIds(chart.renderToSVGString());
+  } finally {
+    chart.dispose();
+  }
+}
+
+/**
+ * The same curve as one HTML page that needs nothing else, with tooltips and zoom. The chart library is written into
+ * the page, which makes it about 1.1 MB.
+ *
+ * @throws RangeError when the history has no step
+ */
+export function renderLossCurveHtml(
+  history: readonly LossCurveEvent[],
+  options: LossCurveOptions = {},
+): string {
+  const { width = 960, height = 560, title = 'Training loss' } = options;
+  const option = {
+    ...lossCurveOption(history, options),
+    tooltip: { trigger: 'axis' },
+    dataZoom: [{ type: 'inside', xAxisIndex: [0, 1] }],
+  };
+  const library = readFileSync(
+    createRequire(import.meta.url).resolve('echarts/dist/echarts.min.js'),
+    'utf8',
+  );
+  // '<' inside a string could end the script element.
+  const data = JSON.stringify(option).replaceAll('<', '\\u003c');
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>${escapeHtml(title)}</title>
+<style>body { margin: 24px; background: #fff; } #chart { width: 100%; max-width: ${width}px; height: ${height}px; }</style>
+</head>
+<body>
+<div id="chart"></div>
+<script>${library}</script>
+<script>
+const chart = echarts.init(document.getElementById('chart'), null, { renderer: 'svg' });
+chart.setOption(${data});
+addEventListener('resize', () => chart.resize());
+</script>
+</body>
+</html>
+`;
+}
+
+/** The library counts its ids on from one drawing to the next; counted anew, the same run gives the same file. */
+function renumberIds(svg: string): string {
+  const ids = new Map<string, string>();
+  return svg.replaceAll(/\bzr\d*-[a-z]+-?\d+/g, (id) => {
+    const known = ids.get(id) ?? `id${ids.size}`;
+    ids.set(id, known);
+    return known;
+  });
+}
+
+/** The chart as plain data (no functions), the same for SVG and HTML. */
+function lossCurveOption(
+  history: readonly LossCurveEvent[],
+  options: LossCurveOptions,
+): EChartsOption {
+  const steps = history.filter((event) => event.type === 'step');
+  const evaluations = history.filter((event) => event.type === 'evaluation');
+  const first = steps[0];
+  const last = steps.at(-1);
+  if (!first || !last) {
+    throw new RangeError('expected a history with at least one step but received none');
+  }
+
+  const span = options.smoothing ?? defaultSpan(steps.length);
+  const averages = smooth(
+    steps.map(({ loss }) => loss),
+    span,
+  );
+  const smoothed = span >= 1 && steps.length > 4;
+  const few = steps.length <= 2;
+  const rate = powerOfTen(
+    steps.reduce((peak, { learningRate }) => Math.max(peak, learningRate), 0),
+  );
+  const losses = [...steps, ...evaluations].map(({ loss }) => loss).filter(Number.isFinite);
+  const lowest = losses.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
+  const highest = losses.reduce((a, b) => Math.max(a, b), 0);
+  const lastX = Math.max(last.step, ...evaluations.map(({ step }) => step));
+  const eachStep = smoothed ? 'training loss, each step' : 'training loss';
+  const xAxis = {
+    type: 'value' as const,
+    min: Math.min(first.step - 1, ...evaluations.map(({ step }) => step)),
+    max: lastX,
+    minInterval: 1,
+    axisLine: { show: true, lineStyle: { color: colors.axis } },
+    axisTick: { show: true, lineStyle: { color: colors.axis } },
+    splitLine: { show: false },
+  };
+  const yAxis = {
+    axisLine: { show: false },
+    axisTick: { show: false },
+    axisLabel: { color: colors.muted, fontSize: 12 },
+    splitLine: { lineStyle: { color: colors.grid } },
+    nameLocation: 'middle' as const,
+    nameTextStyle: { color: colors.text, fontSize: 13 },
+    nameGap: 50,
+  };
+
+  return {
+    backgroundColor: '#ffffff',
+    textStyle: { fontFamily, color: colors.text },
+    title: {
+      text: options.title ?? 'Training loss',
+      subtext: options.subtitle ?? describe(steps.length, last.loss, evaluations.at(-1)?.loss),
+      left: 86,
+      top: 14,
+      itemGap: 6,
+      textStyle: { fontSize: 19, fontWeight: 'bold', color: colors.text, fontFamily },
+      subtextStyle: { fontSize: 13, color: colors.muted, fontFamily },
+    },
+    legend: {
+      data: [
+        { name: eachStep, icon: few ? 'circle' : lineIcon },
+        ...(smoothed ? [{ name: 'training loss, smoothed', icon: lineIcon }] : []),
+        ...(evaluations.length > 0 ? [{ name: 'validation loss', icon: 'circle' }] : []),
+        { name: 'learning rate', icon: few ? 'circle' : lineIcon },
+      ],
+      top: 68,
+      left: 90,
+      itemGap: 22,
+      itemWidth: 20,
+      itemHeight: 10,
+      textStyle: { color: colors.text, fontSize: 12, fontFamily },
+    },
+    axisPointer: { link: [{ xAxisIndex: 'all' }] },
+    grid: [
+      { left: 90, right: 28, top: 104, bottom: 172, outerBoundsMode: 'none' },
+      { left: 90, right: 28, height: 78, bottom: 58, outerBoundsMode: 'none' },
+    ],
+    xAxis: [
+      { ...xAxis, gridIndex: 0, axisLabel: { show: false } },
+      {
+        ...xAxis,
+        gridIndex: 1,
+        axisLabel: { color: colors.muted, fontSize: 12 },
+        name: 'optimizer step',
+        nameLocation: 'middle',
+        nameGap: 30,
+        nameTextStyle: { color: colors.text, fontSize: 13 },
+      },
+    ],
+    yAxis: [
+      {
+        ...yAxis,
+        gridIndex: 0,
+        type: options.logScale ? 'log' : 'value',
+        name: 'loss (nats per target token)',
+        // A curve that falls far is read against zero; one that hardly moves is read against itself.
+        ...(options.logScale ? { min: roundDown(lowest), max: roundUp(highest) } : {}),
+        scale: lowest > 0.4 * highest,
+      },
+      {
+        ...yAxis,
+        gridIndex: 1,
+        type: 'value',
+        name: `learning rate\n(×10${superscript(rate)})`,
+        min: 0,
+        splitNumber: 2,
+      },
+    ],
+    series: [
+      {
+        name: eachStep,
+        type: 'line',
+        data: steps.map(({ step, loss }) => [step, Number.isFinite(loss) ? loss : null]),
+        symbol: few ? 'circle' : 'none',
+        symbolSize: 8,
+        sampling: 'lttb',
+        lineStyle: smoothed
+          ? { width: 1.2, color: colors.raw }
+          : { width: 2, color: colors.smoothed },
+        itemStyle: { color: smoothed ? colors.raw : colors.smoothed },
+        markLine: epochMarks(history, lastX),
+      },
+      ...(smoothed
+        ? [
+            {
+              name: 'training loss, smoothed',
+              type: 'line' as const,
+              data: steps.map(({ step }, i) => [step, averages[i] ?? null]),
+              symbol: 'none',
+              lineStyle: { width: 2.4, color: colors.smoothed },
+              itemStyle: { color: colors.smoothed },
+            },
+          ]
+        : []),
+      ...(evaluations.length > 0
+        ? [
+            {
+              name: 'validation loss',
+              type: 'line' as const,
+              data: evaluations.map(({ step, loss }) => [
+                step,
+                Number.isFinite(loss) ? loss : null,
+              ]),
+              symbol: 'circle',
+              symbolSize: 8,
+              lineStyle: { width: 1.4, color: colors.validation, type: 'dashed' as const },
+              itemStyle: { color: colors.validation },
+            },
+          ]
+        : []),
+      {
+        name: 'learning rate',
+        type: 'line',
+        xAxisIndex: 1,
+        yAxisIndex: 1,
+        data: steps.map(({ step, learningRate }) => [
+          step,
+          Number((learningRate / 10 ** rate).toPrecision(7)),
+        ]),
+        symbol: few ? 'circle' : 'none',
+        symbolSize: 8,
+        lineStyle: { width: 1.8, color: colors.learningRate },
+        itemStyle: { color: colors.learningRate },
+        areaStyle: { color: colors.learningRate, opacity: 0.12 },
+      },
+    ],
+  };
+}
+
+/** Vertical lines where an epoch ends, but not at the right edge, and none where they would be a fence. */
+function epochMarks(history: readonly LossCurveEvent[], lastX: number) {
+  const ends = history.filter((event) => event.type === 'epoch' && event.step < lastX);
+  if (ends.length === 0 || ends.length > 20) return undefined;
+  return {
+    silent: true,
+    symbol: 'none',
+    lineStyle: { color: colors.epoch, type: 'solid' as const, width: 1 },
+    label: { color: colors.muted, fontSize: 11, position: 'insideEndTop' as const, rotate: 90 },
+    data: ends.map((end) =>
+      end.type === 'epoch'
+        ? { xAxis: end.step, label: { formatter: `end of epoch ${end.epoch}` } }
+        : {},
+    ),
+  };
+}
+
+function describe(steps: number, loss: number, validation: number | undefined): string {
+  const parts = [`${steps} ${steps === 1 ? 'step' : 'steps'}`];
+  if (Number.isFinite(loss)) parts.push(`final training loss ${loss.toFixed(3)}`);
+  if (validation !== undefined) parts.push(`final validation loss ${validation.toFixed(3)}`);
+  return parts.join('  ·  ');
+}
+
+function powerOfTen(value: number): number {
+  // A little above: a peak of 9.99e-5 reads better as 0.999e-4.
+  return value > 0 ? Math.floor(Math.log10(value * 1.02)) : 0;
+}
+
+/** The nearest of 1, 2, 5, 10, … below. */
+function roundDown(value: number): number {
+  const power = 10 ** Math.floor(Math.log10(value));
+  return power * (value >= 5 * power ? 5 : value >= 2 * power ? 2 : 1);
+}
+
+/** The nearest of 1, 2, 5, 10, … above. */
+function roundUp(value: number): number {
+  const power = 10 ** Math.floor(Math.log10(value));
+  return power * (value <= power ? 1 : value <= 2 * power ? 2 : value <= 5 * power ? 5 : 10);
+}
+
+function superscript(exponent: number): string {
+  const digits = '⁰¹²³⁴⁵⁶⁷⁸⁹';
+  return [...String(exponent)].map((c) => (c === '-' ? '⁻' : digits[Number(c)])).join('');
+}
+
+function escapeHtml(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+}
+
+// Loaded on first use: the chart library takes longer to load than everything else together.
+function loadEcharts(): typeof import('echarts') {
+  return createRequire(import.meta.url)('echarts');
+}

@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest';
+import {
+  type LossCurveEvent,
+  renderLossCurve,
+  renderLossCurveHtml,
+} from '../../../src/report/loss-curve.js';
+
+function history(steps: number): LossCurveEvent[] {
+  const events: LossCurveEvent[] = [{ type: 'phase' }];
+  for (let step = 1; step <= steps; step++) {
+    events.push({ type: 'step', step, epoch: 1, loss: 3 / step, learningRate: 1e-4 / step });
+    if (step % 10 === 0) events.push({ type: 'evaluation', step, loss: 3.1 / step });
+    if (step % 20 === 0) events.push({ type: 'epoch', epoch: step / 20, step });
+  }
+  return events;
+}
+
+describe('renderLossCurve', () => {
+  it('draws an SVG with title, axes with units, legend and every series', () => {
+    const svg = renderLossCurve(history(60), { title: 'A & B <run>' });
+    expect(svg).toMatch(/^<svg /);
+    expect(svg).toContain('</svg>');
+    expect(svg).toContain('A &amp; B &lt;run&gt;');
+    for (const text of [
+      'optimizer step',
+      'loss (nats per target token)',
+      '(×10⁻⁴)',
+      'training loss, each step',
+      'training loss, smoothed',
+      'validation loss',
+      'learning rate',
+      'end of epoch 1',
+      'end of epoch 2',
+      '60 steps',
+      'final training loss 0.050',
+    ]) {
+      expect(svg).toContain(text);
+    }
+    // The last epoch ends at the right edge, where a mark would say nothing.
+    expect(svg).not.toContain('end of epoch 3');
+    expect(svg).not.toMatch(/NaN|undefined/);
+  });
+
+  it('takes width and height', () => {
+    expect(renderLossCurve(history(20), { width: 700, height: 420 })).toContain(
+      'width="700" height="420"',
+    );
+  });
+
+  it('is the same for the same history', () => {
+    expect(renderLossCurve(history(30))).toBe(renderLossCurve(history(30)));
+  });
+
+  it.each([1, 2, 5, 3000])('draws %i steps', (steps) => {
+    const svg = renderLossCurve(history(steps), { logScale: steps > 2 });
+    expect(svg).toContain('</svg>');
+    expect(svg).not.toMatch(/NaN|Infinity/);
+  });
+
+  it('leaves a gap where a loss is not a number, and draws a constant rate of zero', () => {
+    const events = history(20).map((event) =>
+      event.type === 'step'
+        ? { ...event, learningRate: 0, loss: event.step === 7 ? Number.NaN : event.loss }
+        : event,
+    );
+    expect(renderLossCurve(events)).not.toContain('NaN');
+  });
+
+  it('says what is missing when there is no step', () => {
+    expect(() => renderLossCurve([{ type: 'evaluation', step: 1, loss: 1 }])).toThrow(
+      'expected a history with at least one step',
+    );
+  });
+});
+
+describe('renderLossCurveHtml', () => {
+  it('writes one page with the library and the same data inside', () => {
+    const html = renderLossCurveHtml(history(20), { title: 'x</script><b>' });
+    // Booleans, so that a failure does not print the megabyte of the library.
+    expect(html.startsWith('<!doctype html>')).toBe(true);
+    expect(html.includes('"validation loss"')).toBe(true);
+    expect(html.includes('<title>x&lt;/script&gt;&lt;b&gt;</title>')).toBe(true);
+    expect(html.includes('x\\u003c/script>')).toBe(true);
+    expect(/<(script|link)[^>]+(src|href)=/.test(html)).toBe(false);
+  });
+});

@@ -1,0 +1,81 @@
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { createRunLog, readRunLog } from '../../../src/report/run-log.js';
+
+const directory = mkdtempSync(join(tmpdir(), 'llamatune-run-log-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+const header = {
+  config: { model: 'base.gguf', lora: { rank: 8 }, signal: new AbortController().signal },
+  versions: { llamatune: '0.1.0' },
+};
+const evaluation = { type: 'evaluation', step: 3, epoch: 1, loss: 0.5, targetTokens: 9, ms: 2 };
+
+describe('run log', () => {
+  it('gives back what was written, one event a line, the header first', () => {
+    const path = join(directory, 'new', 'run.jsonl');
+    const log = createRunLog(path, header);
+    log.write({ ...evaluation, type: 'evaluation' });
+    log.write({ type: 'warning', code: 'X', message: 'a\nb' });
+    log.close();
+    expect(readFileSync(path, 'utf8').trimEnd().split('\n')).toHaveLength(3);
+    const read = readRunLog(path);
+    expect(read.header).toMatchObject({
+      type: 'run',
+      config: { model: 'base.gguf', lora: { rank: 8 } },
+      versions: { llamatune: '0.1.0' },
+    });
+    expect(read.header.config).not.toHaveProperty('signal');
+    expect(Date.parse(read.header.startedAt)).toBeGreaterThan(0);
+    expect(read.events).toMatchObject([evaluation, { type: 'warning', message: 'a\nb' }]);
+    expect(Date.parse(read.events[0]!.time)).toBeGreaterThan(0);
+  });
+
+  it('writes typed arrays as arrays and numbers that are not finite as null', () => {
+    const path = join(directory, 'typed.jsonl');
+    const log = createRunLog(path, {
+      config: { losses: Float64Array.of(1.5, Number.NaN) },
+      versions: {},
+    });
+    log.close();
+    expect(readRunLog(path).header.config).toEqual({ losses: [1.5, null] });
+  });
+
+  it('can be read while the run is going on and after it was killed in the middle of a line', () => {
+    const path = join(directory, 'killed.jsonl');
+    const log = createRunLog(path, header);
+    log.write({ ...evaluation, type: 'evaluation' });
+    expect(readRunLog(path).events).toHaveLength(1);
+    log.close();
+    appendFileSync(path, '{"type":"step","st');
+    expect(readRunLog(path).events).toHaveLength(1);
+  });
+
+  it('names file and line of what is not a run log', () => {
+    const path = join(directory, 'bad.jsonl');
+    writeFileSync(path, '{"type":"run"}\nnot json\n{"type":"step"}\n');
+    expect(() => readRunLog(path)).toThrow(
+      expect.objectContaining({
+        code: 'RUN_LOG_INVALID',
+        message: expect.stringContaining(`${path}:2:`),
+      }),
+    );
+    writeFileSync(path, '{"type":"step"}\n');
+    expect(() => readRunLog(path)).toThrow(
+      expect.objectContaining({ message: expect.stringContaining(`${path}:1:`) }),
+    );
+    expect(() => readRunLog(join(directory, 'missing.jsonl'))).toThrow(
+      expect.objectContaining({ code: 'RUN_LOG_INVALID' }),
+    );
+  });
+
+  it('refuses a place that cannot be written', () => {
+    const file = join(directory, 'a-file');
+    writeFileSync(file, '');
+    expect(() => createRunLog(join(file, 'run.jsonl'), header)).toThrow(
+      expect.objectContaining({ code: 'OUTPUT_NOT_WRITABLE' }),
+    );
+  });
+});
