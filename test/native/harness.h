@@ -26,7 +26,8 @@ void expect_error(const char * file, int line, const std::string & code, const s
 
 // Folder for what tests generate, kept between runs (LLAMATUNE_TEST_CACHE or the build folder).
 std::string cache_directory();
-// Path of a tiny model of this architecture made by the vendored make-arch-models, generated on first use.
+// Path of the tiny model that ctest's first step made for this architecture (test/native/arch-models.txt); without the
+// file the test is skipped.
 std::string arch_model(const std::string & architecture);
 
 }

@@ -1,5 +1,6 @@
 #include "harness.h"
 
+#include "backends/load.h"
 #include "core/error.h"
 
 #include <chrono>
@@ -40,7 +41,7 @@ std::string cache_directory() {
 std::string arch_model(const std::string & architecture) {
     const fs::path dir = fs::path(cache_directory()) / "arch-models";
     const fs::path path = dir / (architecture + ".gguf");
-    if (!fs::exists(path)) throw skipped("no model for architecture " + architecture + " in " + dir.string());
+    if (!fs::exists(path)) throw skipped("no model for architecture " + architecture + " in " + dir.string() + " (ctest makes those in arch-models.txt)");
     return path.string();
 }
 
@@ -48,6 +49,7 @@ std::string arch_model(const std::string & architecture) {
 
 int main(int argc, char ** argv) {
     using clock = std::chrono::steady_clock;
+    llamatune::load_backends(LLAMATUNE_TEST_BACKEND_DIR);
     int passed = 0, failed = 0, skipped = 0;
     for (const auto & test : harness::registry()) {
         bool wanted = argc < 2;

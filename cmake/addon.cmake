@@ -1,0 +1,49 @@
+# The Node addon: llamatune.node. Only Node-API is used, so its headers come from two npm packages and no header of a
+# particular Node version is needed. Under cmake-js they are in CMAKE_JS_INC; elsewhere node is asked.
+
+if (CMAKE_JS_INC)
+    set(node_include_dirs ${CMAKE_JS_INC})
+else()
+    find_program(NODE_EXECUTABLE NAMES node nodejs REQUIRED)
+    execute_process(
+        COMMAND ${NODE_EXECUTABLE} -p
+            "[require('node-api-headers').include_dir, require('node-addon-api').include_dir].map((d) => require('path').resolve(d)).join(';')"
+        WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
+        OUTPUT_VARIABLE node_include_dirs
+        OUTPUT_STRIP_TRAILING_WHITESPACE
+        RESULT_VARIABLE status)
+    if (NOT status EQUAL 0)
+        message(FATAL_ERROR "node-addon-api or node-api-headers is missing. Run: npm install")
+    endif()
+endif()
+
+file(GLOB addon_sources CONFIGURE_DEPENDS native/addon.cpp native/binding/*.cpp)
+add_library(llamatune MODULE ${addon_sources} ${CMAKE_JS_SRC})
+target_include_directories(llamatune PRIVATE native)
+target_include_directories(llamatune SYSTEM PRIVATE ${node_include_dirs})
+target_compile_definitions(llamatune PRIVATE NAPI_VERSION=8 NAPI_CPP_EXCEPTIONS NODE_ADDON_API_DISABLE_DEPRECATED BUILDING_NODE_EXTENSION)
+target_link_libraries(llamatune PRIVATE llamatune-core ${CMAKE_JS_LIB})
+set_target_properties(llamatune PROPERTIES
+    PREFIX "" SUFFIX ".node"
+    CXX_VISIBILITY_PRESET hidden
+    VISIBILITY_INLINES_HIDDEN ON
+    RUNTIME_OUTPUT_DIRECTORY "$<1:${LLAMATUNE_OUTPUT_DIR}>"
+    LIBRARY_OUTPUT_DIRECTORY "$<1:${LLAMATUNE_OUTPUT_DIR}>")
+
+if (APPLE)
+    # Node-API's functions are in the node executable.
+    target_link_options(llamatune PRIVATE -undefined dynamic_lookup)
+elseif (UNIX)
+    # exclude-libs: what is linked in statically stays invisible to other addons. nodelete: ggml's own threads and
+    # static objects must outlive the worker thread that loaded the addon.
+    target_link_options(llamatune PRIVATE -Wl,--exclude-libs,ALL -Wl,-z,nodelete)
+elseif (MSVC AND CMAKE_JS_NODELIB_DEF AND CMAKE_JS_NODELIB_TARGET)
+    # The import library of node.exe, made from the list of Node-API's functions.
+    execute_process(COMMAND ${CMAKE_AR} /def:${CMAKE_JS_NODELIB_DEF} /out:${CMAKE_JS_NODELIB_TARGET} ${CMAKE_STATIC_LINKER_FLAGS})
+endif()
+
+if (LLAMATUNE_PORTABLE)
+    # The CPU variants are loaded, not linked: nothing else would have them built with the addon.
+    get_property(backend_targets CACHE GGML_AVAILABLE_BACKENDS PROPERTY VALUE)
+    add_dependencies(llamatune ggml ${backend_targets})
+endif()

@@ -1,0 +1,106 @@
+# The vendored llama.cpp, built in one of two ways:
+# - default: everything static and tuned to this machine's CPU, so that the addon is one file;
+# - LLAMATUNE_PORTABLE: ggml as shared libraries beside the addon, with one CPU back end for each generation of CPUs,
+#   chosen when they are loaded (backends/load). llama itself stays static: we call its internals.
+
+if (NOT EXISTS "${CMAKE_SOURCE_DIR}/vendor/llama.cpp/CMakeLists.txt")
+    message(FATAL_ERROR "vendor/llama.cpp is missing. Run: node vendor/fetch.mjs")
+endif()
+
+# llama.cpp asks git for its commit: keep it from finding llamatune's repository, or every commit of ours would
+# recompile it.
+set(ENV{GIT_CEILING_DIRECTORIES} "${CMAKE_SOURCE_DIR}/vendor")
+
+set(GGML_OPENMP OFF CACHE BOOL "" FORCE)
+set(GGML_CCACHE OFF CACHE BOOL "" FORCE)
+set(LLAMA_OPENSSL OFF CACHE BOOL "" FORCE)
+set(LLAMA_BUILD_COMMON ${LLAMATUNE_TESTS} CACHE BOOL "" FORCE)
+foreach(part TESTS TOOLS EXAMPLES SERVER APP)
+    set(LLAMA_BUILD_${part} OFF CACHE BOOL "" FORCE)
+endforeach()
+
+# Back ends. CPU always; a GPU's when asked for, or with AUTO when what it needs is there.
+function(llamatune_find_vulkan result)
+    set(${result} OFF PARENT_SCOPE)
+    find_package(Vulkan QUIET COMPONENTS glslc)
+    if (Vulkan_FOUND AND Vulkan_GLSLC_EXECUTABLE)
+        include(CheckCXXSourceCompiles)
+        set(CMAKE_REQUIRED_INCLUDES ${Vulkan_INCLUDE_DIRS})
+        # ggml uses extensions that older headers lack.
+        check_cxx_source_compiles("#include <vulkan/vulkan.hpp>
+            int main() { vk::LayerSettingEXT setting; (void) setting; return 0; }" LLAMATUNE_VULKAN_HEADERS_FIT)
+        set(${result} ${LLAMATUNE_VULKAN_HEADERS_FIT} PARENT_SCOPE)
+    endif()
+endfunction()
+
+function(llamatune_find_backend backend result)
+    set(found OFF)
+    if (backend STREQUAL "METAL" AND APPLE)
+        set(found ON)
+    elseif (backend STREQUAL "CUDA")
+        find_program(LLAMATUNE_NVCC nvcc HINTS ENV CUDA_PATH /usr/local/cuda PATH_SUFFIXES bin)
+        if (LLAMATUNE_NVCC)
+            set(found ON)
+        endif()
+    elseif (backend STREQUAL "HIP")
+        find_program(LLAMATUNE_HIPCC hipcc HINTS ENV ROCM_PATH /opt/rocm PATH_SUFFIXES bin)
+        if (LLAMATUNE_HIPCC)
+            set(found ON)
+        endif()
+    elseif (backend STREQUAL "VULKAN")
+        llamatune_find_vulkan(found)
+    endif()
+    set(${result} ${found} PARENT_SCOPE)
+endfunction()
+
+foreach(backend VULKAN CUDA HIP METAL)
+    set(wanted "${LLAMATUNE_${backend}}")
+    if (wanted STREQUAL "" AND backend STREQUAL "METAL")
+        set(wanted AUTO)
+    endif()
+    if (wanted STREQUAL "AUTO")
+        llamatune_find_backend(${backend} wanted)
+    endif()
+    if (wanted)
+        set(GGML_${backend} ON CACHE BOOL "" FORCE)
+        message(STATUS "llamatune: with ${backend}")
+    else()
+        set(GGML_${backend} OFF CACHE BOOL "" FORCE)
+    endif()
+endforeach()
+if (GGML_METAL)
+    # The shader library travels inside the binary: no file to find at run time.
+    set(GGML_METAL_EMBED_LIBRARY ON CACHE BOOL "" FORCE)
+endif()
+if (GGML_CUDA AND NOT CMAKE_CUDA_COMPILER)
+    llamatune_find_backend(CUDA found)
+    if (LLAMATUNE_NVCC)
+        set(CMAKE_CUDA_COMPILER ${LLAMATUNE_NVCC})
+    endif()
+endif()
+
+if (LLAMATUNE_PORTABLE)
+    set(GGML_NATIVE OFF CACHE BOOL "" FORCE)
+    set(GGML_BACKEND_DL ON CACHE BOOL "" FORCE)
+    set(GGML_CPU_ALL_VARIANTS ON CACHE BOOL "" FORCE)
+    # Plain file names: npm packages cannot hold the symbolic links of versioned libraries.
+    set(CMAKE_PLATFORM_NO_VERSIONED_SONAME ON)
+    # All libraries lie in one folder and find each other there, wherever that folder is moved.
+    set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "$<1:${LLAMATUNE_OUTPUT_DIR}>")
+    set(CMAKE_LIBRARY_OUTPUT_DIRECTORY "$<1:${LLAMATUNE_OUTPUT_DIR}>")
+    set(CMAKE_BUILD_RPATH_USE_ORIGIN ON)
+    set(CMAKE_BUILD_WITH_INSTALL_RPATH ON)
+    if (APPLE)
+        set(CMAKE_INSTALL_RPATH "@loader_path")
+    else()
+        set(CMAKE_INSTALL_RPATH "$ORIGIN")
+    endif()
+    set(BUILD_SHARED_LIBS ON)
+    add_subdirectory(vendor/llama.cpp/ggml EXCLUDE_FROM_ALL)
+    # Names of our own: a process that also holds another package's ggml must not mix the two.
+    set_target_properties(ggml PROPERTIES OUTPUT_NAME llamatune-ggml)
+    set_target_properties(ggml-base PROPERTIES OUTPUT_NAME llamatune-ggml-base)
+endif()
+
+set(BUILD_SHARED_LIBS OFF)
+add_subdirectory(vendor/llama.cpp EXCLUDE_FROM_ALL)

@@ -1,0 +1,35 @@
+# Native tests: no Node. `ctest` first makes the tiny models of the architectures named in test/native/arch-models.txt
+# (those that are missing), then runs the tests.
+
+set(LLAMATUNE_TEST_CACHE "${CMAKE_SOURCE_DIR}/.cache/test" CACHE PATH "what tests generate, kept between runs")
+
+file(GLOB_RECURSE test_sources CONFIGURE_DEPENDS test/native/*.cpp)
+add_executable(llamatune-native-tests ${test_sources})
+target_include_directories(llamatune-native-tests PRIVATE test/native)
+target_compile_definitions(llamatune-native-tests PRIVATE
+    LLAMATUNE_TEST_CACHE_DEFAULT="${LLAMATUNE_TEST_CACHE}"
+    LLAMATUNE_TEST_BACKEND_DIR="${LLAMATUNE_OUTPUT_DIR}")
+target_link_libraries(llamatune-native-tests PRIVATE llamatune-core)
+
+# llama.cpp's own generator of a tiny random model per architecture.
+add_executable(make-arch-models EXCLUDE_FROM_ALL vendor/llama.cpp/tests/test-llama-archs.cpp)
+target_link_libraries(make-arch-models PRIVATE llama-common llama)
+target_include_directories(make-arch-models PRIVATE vendor/llama.cpp/src vendor/llama.cpp/ggml/src)
+if (LLAMATUNE_PORTABLE)
+    get_property(backend_targets CACHE GGML_AVAILABLE_BACKENDS PROPERTY VALUE)
+    add_dependencies(llamatune-native-tests ggml ${backend_targets})
+endif()
+
+# The generator is slow to build (llama-common) and needed once: built by the test that needs it.
+add_test(NAME arch-models COMMAND ${CMAKE_COMMAND}
+    -DBUILD_DIR=${CMAKE_BINARY_DIR}
+    -DCONFIG=$<CONFIG>
+    -DGENERATOR=$<TARGET_FILE:make-arch-models>
+    -DNAMES=${CMAKE_SOURCE_DIR}/test/native/arch-models.txt
+    -DOUTPUT=${LLAMATUNE_TEST_CACHE}/arch-models
+    -P ${CMAKE_SOURCE_DIR}/cmake/arch-models.cmake)
+set_tests_properties(arch-models PROPERTIES FIXTURES_SETUP arch-models TIMEOUT 1800)
+
+add_test(NAME native COMMAND llamatune-native-tests)
+set_tests_properties(native PROPERTIES FIXTURES_REQUIRED arch-models TIMEOUT 3600
+    ENVIRONMENT "UBSAN_OPTIONS=print_stacktrace=1")
