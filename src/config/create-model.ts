@@ -1,0 +1,128 @@
+import { z } from 'zod';
+import { withCrossFieldRules } from './cross-field.js';
+import { path, seed } from './fields.js';
+
+/** GGUF token types (llama.cpp's `llama_token_type`): 1 normal, 2 unknown, 3 control, 4 user defined, 5 unused, 6 byte. */
+const tokenTypes = z
+  .custom<readonly number[] | Int32Array>(
+    (value) =>
+      (Array.isArray(value) || value instanceof Int32Array) &&
+      Array.from(value as ArrayLike<unknown>).every(
+        (type) => Number.isInteger(type) && (type as number) >= 1 && (type as number) <= 6,
+      ),
+  )
+  .meta({
+    description: 'GGUF type of each token: 1 normal, 3 control, 4 user defined, 6 byte.',
+    typeText: 'array of integers from 1 to 6',
+  });
+
+const tokenId = (description: string) => z.int().min(0).describe(description);
+
+const ownVocabulary = z.strictObject({
+  pre: z.string().min(1).describe("Pre-tokenizer by llama.cpp's name, e.g. 'qwen2'."),
+  tokens: z.array(z.string().min(1)).min(1).describe('Byte-level BPE tokens, id by position.'),
+  tokenTypes,
+  merges: z.array(z.string().min(3)).describe('BPE merges, first ones first.'),
+  bosToken: tokenId('Beginning of a text.').nullable().default(null),
+  eosToken: tokenId('End of a text or turn.'),
+  padToken: tokenId('Padding.').nullable().default(null),
+  addBos: z.boolean().default(false).describe('Every text starts with bosToken.'),
+});
+
+const sharedVocabulary = z.strictObject({
+  from: path('A GGUF file whose vocabulary is taken over.'),
+});
+
+const base = z.strictObject({
+  path: path('The GGUF file to write.'),
+  architecture: z.enum(['llama', 'qwen3']).default('llama').describe('Architecture.'),
+  name: z.string().min(1).default('llamatune-model').describe("The model's name in its metadata."),
+  vocabulary: z
+    .union([sharedVocabulary, ownVocabulary])
+    .meta({
+      description: "Another file's vocabulary, or an own one.",
+      typeText: '{ from } or { pre, tokens, tokenTypes, merges, … }',
+    }),
+  chatTemplate: z.string().default('').describe('Jinja chat template; empty: none.'),
+  contextLength: z.int().min(8).default(512).describe('Longest sequence, in tokens.'),
+  embeddingLength: z.int().min(2).default(128).describe('Width of the residual stream.'),
+  layers: z.int().min(1).default(4).describe('Transformer blocks.'),
+  heads: z.int().min(1).default(4).describe('Attention heads.'),
+  kvHeads: z
+    .int()
+    .min(1)
+    .optional()
+    .describe('Key and value heads; divides heads. Default: heads.'),
+  headLength: z
+    .int()
+    .min(2)
+    .multipleOf(2)
+    .optional()
+    .describe('Width of a head. Default: embeddingLength / heads.'),
+  feedForwardLength: z
+    .int()
+    .min(1)
+    .optional()
+    .describe('Width of the feed-forward block. Default: 3 times embeddingLength.'),
+  ropeFrequencyBase: z.number().positive().default(10000).describe('Base of the RoPE angles.'),
+  tieEmbeddings: z
+    .boolean()
+    .default(true)
+    .describe('The output projection is the token embedding.'),
+  type: z
+    .string()
+    .min(1)
+    .default('F32')
+    .describe("ggml type of the matrices, e.g. 'F32', 'F16', 'Q8_0'; norms stay F32."),
+  initStd: z
+    .number()
+    .positive()
+    .default(0.02)
+    .describe('Standard deviation of the initial weights.'),
+  seed: seed(),
+});
+
+/** Options of `createModel()`. */
+export const createModelSchema = withCrossFieldRules(base, (read) => {
+  const [width, heads] = [read.number('embeddingLength'), read.number('heads')];
+  const kvHeads = read.number('kvHeads');
+  const tokens = read.value('vocabulary.tokens');
+  const types = read.value('vocabulary.tokenTypes') as ArrayLike<number> | undefined;
+  const count = Array.isArray(tokens) ? tokens.length : undefined;
+  return [
+    width !== undefined &&
+    heads !== undefined &&
+    heads > 0 &&
+    read.value('headLength') === undefined &&
+    width % (2 * heads) !== 0
+      ? {
+          path: 'embeddingLength',
+          message: `expected a multiple of 2 * heads (${2 * heads}), or headLength, but received ${width}`,
+        }
+      : undefined,
+    heads !== undefined && kvHeads !== undefined && kvHeads > 0 && heads % kvHeads !== 0
+      ? {
+          path: 'kvHeads',
+          message: `expected a divisor of heads (${heads}) but received ${kvHeads}`,
+        }
+      : undefined,
+    count !== undefined && typeof types?.length === 'number' && types.length !== count
+      ? {
+          path: 'vocabulary.tokenTypes',
+          message: `expected one type for each of ${count} tokens but received ${types.length}`,
+        }
+      : undefined,
+    ...['bosToken', 'eosToken', 'padToken'].map((field) => {
+      const id = read.number(`vocabulary.${field}`);
+      return count !== undefined && id !== undefined && id >= count
+        ? {
+            path: `vocabulary.${field}`,
+            message: `expected a token id below ${count} but received ${id}`,
+          }
+        : undefined;
+    }),
+  ];
+});
+
+export type CreateModelOptions = z.input<typeof createModelSchema>;
+export type CreateModelConfig = z.output<typeof createModelSchema>;

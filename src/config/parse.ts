@@ -1,0 +1,168 @@
+import type { z } from 'zod';
+import { type ConfigProblem, LlamatuneError } from '../errors.js';
+
+type Issue = z.core.$ZodIssue;
+
+/**
+ * Checks a configuration and fills in its defaults. Nothing is coerced or clamped.
+ *
+ * @param what names the configuration in the message, e.g. 'finetuneLora options'.
+ * @throws LlamatuneError CONFIG_INVALID with every problem at once, each with its path.
+ */
+export function parseConfig<S extends z.ZodType>(
+  schema: S,
+  input: unknown,
+  what = 'options',
+): z.output<S> {
+  const parsed = schema.safeParse(input, { reportInput: true });
+  if (parsed.success) return parsed.data;
+  throw configError(parsed.error.issues.flatMap((issue) => problemsOf(issue, schema)), what);
+}
+
+/** CONFIG_INVALID for problems that were found, also for those that show only after parsing. */
+export function configError(
+  problems: readonly ConfigProblem[],
+  what = 'options',
+): LlamatuneError {
+  const list = problems.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`));
+  const title =
+    list.length === 1
+      ? `invalid ${what}: ${list[0]}`
+      : `invalid ${what}, ${list.length} problems:\n${list.map((line) => `  ${line}`).join('\n')}`;
+  return new LlamatuneError('CONFIG_INVALID', title, {
+    hint: 'correct the named options; every option, its type and its default is in the documentation',
+    problems,
+  });
+}
+
+/** "expected … but received …" for one of zod's issues; several for several unknown keys. */
+export function problemsOf(issue: Issue, schema?: z.ZodType): ConfigProblem[] {
+  const path = issue.path.map(String).join('.');
+  if (issue.code === 'custom' && !isDefaultMessage(issue)) return [{ path, message: issue.message }];
+  if (issue.code === 'unrecognized_keys') {
+    const known = schema === undefined ? [] : keysAt(schema, issue.path);
+    return issue.keys.map((key) => ({
+      path: path === '' ? key : `${path}.${key}`,
+      message: `expected a known option but received '${key}'${suggestion(key, known)}`,
+    }));
+  }
+  const field = schema === undefined ? undefined : schemaAt(schema, issue.path);
+  const typeText = field?.meta()?.typeText as string | undefined;
+  if (issue.code === 'invalid_union') {
+    const branch = closestBranch(issue);
+    if (branch !== undefined) {
+      return branch.flatMap((inner) => problemsOf({ ...inner, path: [...issue.path, ...inner.path] }));
+    }
+  }
+  const expected = typeText ?? expectation(issue);
+  return [{ path, message: `expected ${expected} but received ${describeValue(issue.input)}` }];
+}
+
+const isDefaultMessage = (issue: Issue): boolean => issue.message === 'Invalid input';
+
+function expectation(issue: Issue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return withArticle(issue.expected === 'int' ? 'integer' : issue.expected);
+    case 'too_small':
+      return bound(issue, 'at least', 'more than', issue.minimum);
+    case 'too_big':
+      return bound(issue, 'at most', 'less than', issue.maximum);
+    case 'not_multiple_of':
+      return `a multiple of ${issue.divisor}`;
+    case 'invalid_value':
+      return issue.values.map((value) => show(value)).join(' or ');
+    case 'invalid_union':
+      return unique(
+        issue.errors.flatMap((branch) => branch.slice(0, 1).map((inner) => expectation(inner))),
+      ).join(' or ');
+    default:
+      return issue.message;
+  }
+}
+
+function bound(
+  issue: Extract<Issue, { code: 'too_small' | 'too_big' }>,
+  inclusive: string,
+  exclusive: string,
+  limit: number | bigint,
+): string {
+  if (issue.origin === 'string' && limit === 1) return 'a text that is not empty';
+  const unit = issue.origin === 'array' ? ' items' : issue.origin === 'string' ? ' characters' : '';
+  const kind = unit === '' ? 'a number of ' : '';
+  return `${kind}${issue.inclusive === false ? exclusive : inclusive} ${limit}${unit}`;
+}
+
+/** The union's branch that an object was meant for: only keys inside it are wrong, not its type. */
+function closestBranch(issue: Extract<Issue, { code: 'invalid_union' }>): Issue[] | undefined {
+  const deep = issue.errors.filter((branch) => branch.every((inner) => inner.path.length > 0));
+  return deep.length === 1 ? deep[0] : undefined;
+}
+
+/** Unwraps optional, default and the like. */
+export function unwrap(schema: z.ZodType): z.ZodType {
+  const def = schema.def as { innerType?: z.ZodType; in?: z.ZodType; type: string };
+  if (def.innerType !== undefined) return unwrap(def.innerType);
+  if (def.type === 'pipe' && def.in !== undefined) return unwrap(def.in);
+  return schema;
+}
+
+function shapeOf(schema: z.ZodType): Record<string, z.ZodType> | undefined {
+  return (unwrap(schema) as { shape?: Record<string, z.ZodType> }).shape;
+}
+
+function schemaAt(schema: z.ZodType, path: readonly PropertyKey[]): z.ZodType | undefined {
+  let at: z.ZodType | undefined = schema;
+  for (const key of path) {
+    at = at === undefined ? undefined : shapeOf(at)?.[String(key)];
+  }
+  return at === undefined ? undefined : at.meta()?.typeText === undefined ? unwrap(at) : at;
+}
+
+function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
+  const at = schemaAt(schema, path);
+  return at === undefined ? [] : Object.keys(shapeOf(at) ?? {});
+}
+
+function suggestion(key: string, known: readonly string[]): string {
+  const near = known
+    .map((candidate) => ({ candidate, distance: editDistance(key, candidate) }))
+    .filter(({ candidate, distance }) => distance <= Math.max(2, candidate.length / 3))
+    .sort((a, b) => a.distance - b.distance)[0];
+  return near === undefined ? '' : `; did you mean '${near.candidate}'?`;
+}
+
+/** Levenshtein's distance, without regard to case. */
+function editDistance(a: string, b: string): number {
+  const [from, to] = [a.toLowerCase(), b.toLowerCase()];
+  let row = Array.from({ length: to.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= from.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= to.length; j++) {
+      const change = from[i - 1] === to[j - 1] ? 0 : 1;
+      next.push(Math.min(next[j - 1]! + 1, row[j]! + 1, row[j - 1]! + change));
+    }
+    row = next;
+  }
+  return row[to.length]!;
+}
+
+const unique = (texts: string[]): string[] => [...new Set(texts)];
+const withArticle = (noun: string): string => `${/^[aeiou]/.test(noun) ? 'an' : 'a'} ${noun}`;
+
+function show(value: unknown): string {
+  return typeof value === 'string' ? `'${value}'` : String(value);
+}
+
+/** A short text for any value: enough to recognise it, never the whole of it. */
+export function describeValue(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  if (value === null) return 'null';
+  if (typeof value === 'string') {
+    return value === '' ? 'an empty text' : `'${value.length > 60 ? `${value.slice(0, 57)}…` : value}'`;
+  }
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty array' : 'an array';
+  if (typeof value === 'object') return 'an object';
+  if (typeof value === 'function') return 'a function';
+  return String(value);
+}

@@ -1,0 +1,44 @@
+/**
+ * The decay after the warm-up: part of the way from the peak to the minimum rate that is left
+ * (1 to 0) when `progress` (0 to 1) of the decay is done. A new schedule is one more row.
+ */
+const DECAYS = {
+  /** The peak, all the way. */
+  constant: () => 1,
+  /** A straight line from the peak to the minimum. */
+  linear: (progress: number) => 1 - progress,
+  /** Half a cosine wave without restarts (arXiv 1608.03983, eq. 5). */
+  cosine: (progress: number) => (1 + Math.cos(Math.PI * progress)) / 2,
+} as const satisfies Record<string, (progress: number) => number>;
+
+export type ScheduleType = keyof typeof DECAYS;
+
+export interface ScheduleOptions {
+  type: ScheduleType;
+  /** Peak rate. */
+  learningRate: number;
+  /** Rate at the end of the decay; no part of 'constant'. */
+  minLearningRate: number;
+  /** Steps of linear warm-up, 0 to totalSteps. */
+  warmupSteps: number;
+  totalSteps: number;
+}
+
+/**
+ * Learning rate of each optimizer step of a run, step t = 0 … T - 1, W of them warm-up:
+ *
+ * - t < W: η_max · (t + 1) / W, so that no step is wasted on a rate of 0 and step W - 1 has the peak.
+ * - else: η_min + (η_max - η_min) · decay((t - W) / (T - W)), with decay(p) = 1 (constant),
+ *   1 - p (linear), (1 + cos(π·p)) / 2 (cosine, arXiv 1608.03983).
+ *
+ * As in torch and transformers the first step after the warm-up has the peak, and the minimum is
+ * what step T would have.
+ */
+export function buildSchedule(options: ScheduleOptions): Float32Array {
+  const { learningRate: peak, minLearningRate: floor, warmupSteps, totalSteps } = options;
+  const decay: (progress: number) => number = DECAYS[options.type];
+  return Float32Array.from({ length: totalSteps }, (_, step) => {
+    if (step < warmupSteps) return (peak * (step + 1)) / warmupSteps;
+    return floor + (peak - floor) * decay((step - warmupSteps) / (totalSteps - warmupSteps));
+  });
+}
