@@ -1,0 +1,85 @@
+#include "data/pack.h"
+
+#include "core/error.h"
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <string>
+
+namespace llamatune {
+
+namespace {
+
+void check_lengths(const std::vector<uint32_t> & lengths, uint32_t sequence_length) {
+    for (size_t i = 0; i < lengths.size(); i++) {
+        if (lengths[i] > sequence_length) {
+            throw error("SAMPLE_TOO_LONG",
+                        "expected samples of at most " + std::to_string(sequence_length) +
+                        " tokens (the sequence length) but received " + std::to_string(lengths[i]) +
+                        " tokens in sample " + std::to_string(i),
+                        "raise the sequence length, or shorten or drop the sample");
+        }
+    }
+}
+
+std::vector<row> one_row_each(const std::vector<uint32_t> & lengths) {
+    std::vector<row> rows(lengths.size());
+    for (size_t i = 0; i < lengths.size(); i++) {
+        rows[i].segments.push_back({ (uint32_t) i, 0, lengths[i] });
+    }
+    return rows;
+}
+
+std::vector<row> best_fit_decreasing(const std::vector<uint32_t> & lengths, uint32_t sequence_length) {
+    std::vector<uint32_t> order(lengths.size());
+    std::iota(order.begin(), order.end(), 0u);
+    std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return lengths[a] > lengths[b]; });
+
+    std::vector<row> rows;
+    std::map<uint32_t, std::vector<uint32_t>> open; // free tokens -> rows with so many
+    for (const uint32_t sample : order) {
+        const uint32_t length = lengths[sample];
+        const auto     fit    = open.lower_bound(length);
+        uint32_t free = sequence_length, index = (uint32_t) rows.size();
+        if (fit == open.end()) {
+            rows.emplace_back();
+        } else {
+            free  = fit->first;
+            index = fit->second.back();
+            fit->second.pop_back();
+            if (fit->second.empty()) {
+                open.erase(fit);
+            }
+        }
+        rows[index].segments.push_back({ sample, 0, length });
+        if (free > length) {
+            open[free - length].push_back(index);
+        }
+    }
+    return rows;
+}
+
+}
+
+std::vector<row> pack_rows(const std::vector<uint32_t> & lengths, uint32_t sequence_length, bool packing) {
+    check_lengths(lengths, sequence_length);
+    if (!packing) {
+        return one_row_each(lengths);
+    }
+    std::vector<row> rows = best_fit_decreasing(lengths, sequence_length);
+    for (row & r : rows) {
+        std::sort(r.segments.begin(), r.segments.end(),
+                  [](const segment & a, const segment & b) { return a.sample < b.sample; });
+        uint32_t begin = 0;
+        for (segment & s : r.segments) {
+            s.begin = begin;
+            begin += s.length;
+        }
+    }
+    std::sort(rows.begin(), rows.end(),
+              [](const row & a, const row & b) { return a.segments[0].sample < b.segments[0].sample; });
+    return rows;
+}
+
+}

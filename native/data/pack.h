@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace llamatune {
+
+// One whole sample inside a row: tokens [begin, begin + length) of the row.
+struct segment {
+    uint32_t sample;
+    uint32_t begin;
+    uint32_t length;
+};
+
+// What one sequence of the batch holds; the rest up to the sequence length is padding.
+struct row {
+    std::vector<segment> segments;
+};
+
+// Distributes samples (given by their lengths) over rows of `sequence_length` tokens. Without packing each sample has
+// its own row; with it, samples go whole, longest first, into the fullest row that still has room (best-fit
+// decreasing, arXiv 2107.02027). The result depends on nothing but the arguments: rows are ordered by their first
+// sample, and the samples within a row by index. O(n log n).
+// Throws error SAMPLE_TOO_LONG.
+std::vector<row> pack_rows(const std::vector<uint32_t> & lengths, uint32_t sequence_length, bool packing);
+
+}
