@@ -92,7 +92,8 @@ function git(args, options) {
 
 function gitOrThrow(args, what) {
   const result = git(args);
-  if (!result.ok) throw new FetchError(`${what} failed: ${result.output}`, 'See the message above.');
+  if (!result.ok)
+    throw new FetchError(`${what} failed: ${result.output}`, 'See the message above.');
   return result.output;
 }
 
@@ -103,7 +104,12 @@ function downloadTarball(pin, folder) {
   const cli = process.env.npm_execpath?.endsWith('.js') ? process.env.npm_execpath : undefined;
   const env = { ...process.env };
   // These belong to the npm command that started us, not to this download.
-  for (const name of ['npm_config_dry_run', 'npm_config_json', 'npm_config_workspace', 'npm_config_global']) {
+  for (const name of [
+    'npm_config_dry_run',
+    'npm_config_json',
+    'npm_config_workspace',
+    'npm_config_global',
+  ]) {
     delete env[name];
   }
   const options = { cwd: folder, env };
@@ -182,7 +188,10 @@ export function fetchVendor({ dest = path.join(here, 'llama.cpp'), log = console
     fs.writeFileSync(bundleFile, bundle);
 
     const repository = path.join(download, 'source.git');
-    gitOrThrow(['clone', '--quiet', '--bare', bundleFile, repository], 'unpacking the source bundle');
+    gitOrThrow(
+      ['clone', '--quiet', '--bare', bundleFile, repository],
+      'unpacking the source bundle',
+    );
     const tree = path.join(work, 'tree');
     fs.mkdirSync(tree);
     const at = [`--git-dir=${repository}`, `--work-tree=${tree}`];
@@ -193,10 +202,20 @@ export function fetchVendor({ dest = path.join(here, 'llama.cpp'), log = console
         'vendor/llama.cpp.json pins a commit that this package does not carry: correct it.',
       );
     }
-    gitOrThrow([...at, '-C', tree, 'checkout', '--quiet', '--force', pin.commit, '--', ...pin.paths], 'checking out');
+    gitOrThrow(
+      [...at, '-C', tree, 'checkout', '--quiet', '--force', pin.commit, '--', ...pin.paths],
+      'checking out',
+    );
 
     for (const name of patchFiles()) {
-      const applied = git([...at, '-C', tree, 'apply', '--whitespace=nowarn', path.join(patchFolder, name)]);
+      const applied = git([
+        ...at,
+        '-C',
+        tree,
+        'apply',
+        '--whitespace=nowarn',
+        path.join(patchFolder, name),
+      ]);
       if (!applied.ok) {
         throw new FetchError(
           `vendor/patches/${name} does not apply to llama.cpp ${pin.version}: ${applied.output}`,

@@ -1,0 +1,190 @@
+/**
+ * Builds the native part with cmake-js. Everything it makes is under build/:
+ * build/addon (objects) -> build/Release/llamatune.node, where node-gyp-build looks first.
+ */
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { FetchError, fetchVendor, isUpToDate } from '../vendor/fetch.mjs';
+import { BuildError, backendOptions, checkTools, parallelJobs } from './tools.mjs';
+
+export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
+
+const modes = {
+  release: { folder: 'addon', config: 'Release', output: 'build/Release', options: {} },
+  debug: { folder: 'debug', config: 'Debug', output: 'build/Debug', options: {} },
+  // No addon: a sanitizer's runtime must be the first library of a process, and node is not linked with it.
+  sanitize: {
+    folder: 'asan',
+    config: 'RelWithDebInfo',
+    output: 'build/asan/bin',
+    options: { LLAMATUNE_SANITIZE: 'ON' },
+  },
+  portable: {
+    folder: 'portable',
+    config: 'Release',
+    output: 'build/prebuild/build/Release',
+    options: { LLAMATUNE_PORTABLE: 'ON' },
+  },
+};
+
+/** The folder that holds a mode's CMake cache and objects. */
+export const buildFolder = (mode) => path.join(root, 'build', modes[mode].folder);
+
+const cmakeJs = () => {
+  const require = createRequire(path.join(root, 'package.json'));
+  return path.join(path.dirname(require.resolve('cmake-js/package.json')), 'bin', 'cmake-js');
+};
+
+/** Runs a command whose output goes to a log file; progress lines ("[12/345]", "[ 12%]") reach the user in steps of 5%. */
+function runLogged(command, args, logFile, label) {
+  return new Promise((resolve, reject) => {
+    const log = fs.createWriteStream(logFile, { flags: 'a' });
+    const child = spawn(command, args, {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      windowsHide: true,
+    });
+    const started = Date.now();
+    const terminal = process.stdout.isTTY;
+    let tail = [];
+    let shown = -1;
+    let rest = '';
+    const onData = (data) => {
+      log.write(data);
+      const lines = (rest + data).split(/\r?\n/);
+      rest = lines.pop();
+      for (const line of lines) {
+        tail.push(line);
+        const match = /^\[\s*(\d+)(?:\/(\d+)\]|%\])/.exec(line);
+        if (!match || !label) continue;
+        const percent = match[2] ? (100 * Number(match[1])) / Number(match[2]) : Number(match[1]);
+        const step = Math.floor(percent / (terminal ? 1 : 5));
+        if (step <= shown) continue;
+        shown = step;
+        const text = `llamatune: ${label} ${Math.floor(percent)} % (${Math.round((Date.now() - started) / 1000)} s)`;
+        process.stdout.write(terminal ? `\r${text}` : `${text}\n`);
+      }
+      tail = tail.slice(-200);
+    };
+    child.stdout.setEncoding('utf8').on('data', onData);
+    child.stderr.setEncoding('utf8').on('data', onData);
+    child.on('error', reject);
+    child.on('close', (code) => {
+      if (terminal && shown >= 0) process.stdout.write('\n');
+      log.end();
+      resolve({ ok: code === 0, tail: [...tail, rest] });
+    });
+  });
+}
+
+/** The lines that say why a build failed: the first errors, else the end of the output. */
+function explain(tail) {
+  const first = tail.findIndex((line) =>
+    /(\berror\b|CMake Error|FAILED:|undefined reference)/i.test(line),
+  );
+  return (first < 0 ? tail.slice(-25) : tail.slice(Math.max(0, first - 2), first + 25)).join('\n');
+}
+
+/**
+ * Builds `targets` in `mode`, fetching llama.cpp first where it is missing. Configures only when what was asked for
+ * changed; otherwise the build tool decides what is out of date.
+ *
+ * @param {object} request
+ * @param {'release' | 'debug' | 'sanitize' | 'portable'} [request.mode]
+ * @param {boolean} [request.tests] Also build the native tests.
+ * @param {boolean} [request.addon]
+ */
+export async function buildNative({
+  mode = 'release',
+  tests = false,
+  addon = mode !== 'sanitize',
+} = {}) {
+  const { config, output, options } = modes[mode];
+  const fetched = isUpToDate();
+  checkTools({ git: !fetched });
+  if (!fetched) fetchVendor();
+
+  const folder = buildFolder(mode);
+  const logFile = path.join(folder, 'build.log');
+  fs.mkdirSync(folder, { recursive: true });
+  fs.writeFileSync(logFile, '');
+
+  const definitions = {
+    LLAMATUNE_ADDON: addon ? 'ON' : 'OFF',
+    LLAMATUNE_TESTS: tests ? 'ON' : 'OFF',
+    LLAMATUNE_OUTPUT_DIR: path.join(root, output),
+    ...options,
+    ...backendOptions(mode === 'sanitize' ? 'cpu' : undefined),
+  };
+  const common = ['--directory', root, '--out', folder, '--config', config, '--log-level', 'error'];
+  for (const [name, value] of Object.entries(definitions)) common.push(`--CD${name}=${value}`);
+
+  const signatureFile = path.join(folder, 'llamatune-configuration.json');
+  const signature = JSON.stringify({
+    root,
+    config,
+    definitions,
+    compiler: [process.env.CC, process.env.CXX],
+  });
+  const previous = fs.existsSync(signatureFile) ? fs.readFileSync(signatureFile, 'utf8') : '';
+  if (previous !== signature || !fs.existsSync(path.join(folder, 'CMakeCache.txt'))) {
+    console.log(`llamatune: configuring the native build (${mode})`);
+    fs.rmSync(signatureFile, { force: true });
+    let configured = await runLogged(
+      process.execPath,
+      [cmakeJs(), 'configure', ...common],
+      logFile,
+    );
+    if (!configured.ok && fs.existsSync(path.join(folder, 'CMakeCache.txt'))) {
+      // A cache of another place, generator or compiler cannot be reused.
+      for (const name of ['CMakeCache.txt', 'CMakeFiles']) {
+        fs.rmSync(path.join(folder, name), { recursive: true, force: true });
+      }
+      configured = await runLogged(process.execPath, [cmakeJs(), 'configure', ...common], logFile);
+    }
+    if (!configured.ok) {
+      throw new BuildError(
+        `CMake could not configure the build:\n${explain(configured.tail)}`,
+        `The whole output is in ${path.relative(process.cwd(), logFile)}`,
+      );
+    }
+    fs.writeFileSync(signatureFile, signature);
+  }
+
+  const targets = [addon && 'llamatune', tests && 'llamatune-native-tests'].filter(Boolean);
+  for (const target of targets) {
+    const args = [
+      cmakeJs(),
+      'build',
+      ...common,
+      '--target',
+      target,
+      '--parallel',
+      String(parallelJobs()),
+    ];
+    const built = await runLogged(process.execPath, args, logFile, `building ${target}`);
+    if (!built.ok) {
+      throw new BuildError(
+        `compiling ${target} failed:\n${explain(built.tail)}`,
+        `The whole output is in ${path.relative(process.cwd(), logFile)}. ` +
+          'LLAMATUNE_BACKENDS=cpu builds without GPU back ends; LLAMATUNE_JOBS=1 needs the least memory.',
+      );
+    }
+  }
+  return { folder, output: path.join(root, output) };
+}
+
+/** Runs `main` of a script and turns expected errors into two plain lines and exit code 1. */
+export async function runMain(main) {
+  try {
+    await main();
+  } catch (error) {
+    if (!(error instanceof BuildError || error instanceof FetchError)) throw error;
+    console.error(`\nllamatune: ${error.message}`);
+    if (error.hint) console.error(`llamatune: ${error.hint}`);
+    process.exitCode = 1;
+  }
+}
