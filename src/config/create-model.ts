@@ -37,12 +37,10 @@ const base = z.strictObject({
   path: path('The GGUF file to write.'),
   architecture: z.enum(['llama', 'qwen3']).default('llama').describe('Architecture.'),
   name: z.string().min(1).default('llamatune-model').describe("The model's name in its metadata."),
-  vocabulary: z
-    .union([sharedVocabulary, ownVocabulary])
-    .meta({
-      description: "Another file's vocabulary, or an own one.",
-      typeText: '{ from } or { pre, tokens, tokenTypes, merges, … }',
-    }),
+  vocabulary: z.union([sharedVocabulary, ownVocabulary]).meta({
+    description: "Another file's vocabulary, or an own one.",
+    typeText: '{ from } or { pre, tokens, tokenTypes, merges, … }',
+  }),
   chatTemplate: z.string().default('').describe('Jinja chat template; empty: none.'),
   contextLength: z.int().min(8).default(512).describe('Longest sequence, in tokens.'),
   embeddingLength: z.int().min(2).default(128).describe('Width of the residual stream.'),

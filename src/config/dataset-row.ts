@@ -40,7 +40,18 @@ export interface TokenRow {
  */
 export type DatasetRow = ChatRow | CompletionRow | TextRow | TokenRow;
 
-const message = z.looseObject({ role: z.string().min(1), content: z.string().nullish() });
+const message = z
+  .looseObject({ role: z.string().min(1), content: z.string().nullish() })
+  .superRefine((value, context) => {
+    if (typeof value.content === 'string' || Object.keys(value).some(isOtherContent)) return;
+    context.addIssue({
+      code: 'custom',
+      path: ['content'],
+      message: `expected a text, or null beside e.g. tool_calls, but received ${String(value.content)}`,
+    });
+  });
+
+const isOtherContent = (key: string): boolean => !['role', 'content', 'name'].includes(key);
 
 const tokenIds = z.union([z.instanceof(Int32Array), z.array(z.int().min(0).max(0x7fffffff))]);
 const tokenMask = z.union([

@@ -76,12 +76,7 @@ export const signal = () =>
     .optional();
 
 export const threads = () =>
-  z
-    .int()
-    .min(0)
-    .max(1024)
-    .default(0)
-    .describe('Compute threads; 0: one for each physical core.');
+  z.int().min(0).max(1024).default(0).describe('Compute threads; 0: one for each physical core.');
 
 export const gpuLayers = () =>
   z

@@ -86,11 +86,7 @@ const validation = z.strictObject({
 
 const checkpoint = z.strictObject({
   directory: path('Where checkpoints are written.'),
-  everySteps: z
-    .int()
-    .min(1)
-    .default(100)
-    .describe('Write one each so many optimizer steps.'),
+  everySteps: z.int().min(1).default(100).describe('Write one each so many optimizer steps.'),
   resume: z
     .boolean()
     .default(false)

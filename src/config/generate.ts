@@ -8,8 +8,7 @@ const message = z.custom<ChatMessage>(
     typeof value === 'object' &&
     value !== null &&
     typeof (value as ChatMessage).role === 'string' &&
-    (typeof (value as ChatMessage).content === 'string' ||
-      (value as ChatMessage).content === null),
+    (typeof (value as ChatMessage).content === 'string' || (value as ChatMessage).content === null),
 );
 
 const adapter = z.strictObject({
@@ -18,10 +17,7 @@ const adapter = z.strictObject({
 });
 
 const adapters = z
-  .union([
-    z.string().min(1),
-    z.array(z.union([z.string().min(1), adapter])),
-  ])
+  .union([z.string().min(1), z.array(z.union([z.string().min(1), adapter]))])
   .default([])
   .transform((given) =>
     (typeof given === 'string' ? [given] : given).map((each) =>

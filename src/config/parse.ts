@@ -16,14 +16,14 @@ export function parseConfig<S extends z.ZodType>(
 ): z.output<S> {
   const parsed = schema.safeParse(input, { reportInput: true });
   if (parsed.success) return parsed.data;
-  throw configError(parsed.error.issues.flatMap((issue) => problemsOf(issue, schema)), what);
+  throw configError(
+    parsed.error.issues.flatMap((issue) => problemsOf(issue, schema)),
+    what,
+  );
 }
 
 /** CONFIG_INVALID for problems that were found, also for those that show only after parsing. */
-export function configError(
-  problems: readonly ConfigProblem[],
-  what = 'options',
-): LlamatuneError {
+export function configError(problems: readonly ConfigProblem[], what = 'options'): LlamatuneError {
   const list = problems.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`));
   const title =
     list.length === 1
@@ -38,7 +38,8 @@ export function configError(
 /** "expected … but received …" for one of zod's issues; several for several unknown keys. */
 export function problemsOf(issue: Issue, schema?: z.ZodType): ConfigProblem[] {
   const path = issue.path.map(String).join('.');
-  if (issue.code === 'custom' && !isDefaultMessage(issue)) return [{ path, message: issue.message }];
+  if (issue.code === 'custom' && !isDefaultMessage(issue))
+    return [{ path, message: issue.message }];
   if (issue.code === 'unrecognized_keys') {
     const known = schema === undefined ? [] : keysAt(schema, issue.path);
     return issue.keys.map((key) => ({
@@ -51,7 +52,9 @@ export function problemsOf(issue: Issue, schema?: z.ZodType): ConfigProblem[] {
   if (issue.code === 'invalid_union') {
     const branch = closestBranch(issue);
     if (branch !== undefined) {
-      return branch.flatMap((inner) => problemsOf({ ...inner, path: [...issue.path, ...inner.path] }));
+      return branch.flatMap((inner) =>
+        problemsOf({ ...inner, path: [...issue.path, ...inner.path] }),
+      );
     }
   }
   const expected = typeText ?? expectation(issue);
@@ -159,7 +162,9 @@ export function describeValue(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (value === null) return 'null';
   if (typeof value === 'string') {
-    return value === '' ? 'an empty text' : `'${value.length > 60 ? `${value.slice(0, 57)}…` : value}'`;
+    return value === ''
+      ? 'an empty text'
+      : `'${value.length > 60 ? `${value.slice(0, 57)}…` : value}'`;
   }
   if (Array.isArray(value)) return value.length === 0 ? 'an empty array' : 'an array';
   if (typeof value === 'object') return 'an object';

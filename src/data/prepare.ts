@@ -1,0 +1,210 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { DatasetSource } from '../config/fields.js';
+import { describeValue } from '../config/parse.js';
+import { LlamatuneError } from '../errors.js';
+import type { EncodedSample } from './encode-pieces.js';
+import { emptyDataset, readJsonl } from './jsonl.js';
+import { type LossOn, SampleEncoder } from './mask.js';
+import { pacer } from './pause.js';
+import { shapeRow } from './rows.js';
+import { SampleParts } from './sample-parts.js';
+import { splitSamples } from './split.js';
+import type { TextModel } from './tokenizer.js';
+
+/** What to do with a sample of more than `sequenceLength` tokens. */
+export type TooLong = 'error' | 'truncate' | 'skip';
+
+export interface PrepareOptions {
+  dataset: DatasetSource;
+  /** A part of the dataset (0 < split < 1), or a dataset of its own. Default: none. */
+  validation?: { split?: number | undefined; dataset?: DatasetSource | undefined } | undefined;
+  model: TextModel;
+  /** Where `train.tokens` and `validation.tokens` are written; made if it does not exist. */
+  directory: string;
+  loss: LossOn;
+  /** Tokens a sample may have. */
+  sequenceLength: number;
+  /** Default: 'error'. */
+  tooLong?: TooLong;
+  /** Chooses the validation split. */
+  seed: number;
+  /** In place of the model's own chat template. */
+  chatTemplate?: string | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/** A token file and what is in it. */
+export interface PreparedFile {
+  file: string;
+  samples: number;
+  tokens: number;
+  /** Tokens that carry a loss. */
+  targetTokens: number;
+  /** Tokens of the longest sample. */
+  longest: number;
+}
+
+export interface PreparedDataset {
+  train: PreparedFile;
+  validation: PreparedFile | null;
+  /** Samples that were cut to sequenceLength, of both datasets. */
+  truncated: number;
+  /** Samples that were left out: too long, or without a target once cut. */
+  skipped: number;
+}
+
+/**
+ * Tokenizes a dataset once, into files that native code maps into memory. Rows stream through:
+ * memory holds one row and a few numbers for each sample. The event loop gets its turn every few
+ * milliseconds. On an error no half-written file is left behind.
+ *
+ * @throws LlamatuneError DATASET_NOT_FOUND, DATASET_UNREADABLE, DATASET_EMPTY, DATASET_INVALID_JSON,
+ *   DATASET_INVALID_ROW, DATASET_NO_TARGET, DATASET_TOO_SMALL, SAMPLE_TOO_LONG, NO_CHAT_TEMPLATE,
+ *   TEMPLATE_FAILED, TOKENIZER_INEXACT, OUTPUT_NOT_WRITABLE, ABORTED. Those that a row causes start
+ *   with its place: 'train.jsonl:17', or 'row 17' of an iterable.
+ */
+export async function prepareDataset(options: PrepareOptions): Promise<PreparedDataset> {
+  const { directory, validation } = options;
+  await makeDirectory(directory);
+  const encoder = new SampleEncoder(options.model, options);
+  const trainFile = join(directory, 'train.tokens');
+  const validationFile = join(directory, 'validation.tokens');
+
+  const separate = validation?.dataset;
+  const heldOut =
+    separate === undefined ? undefined : await encodeAll(separate, 'validation', encoder, options);
+  try {
+    const main = await encodeAll(options.dataset, 'train', encoder, options);
+    try {
+      const pace = pacer(options.signal);
+      const isValidation =
+        validation?.split === undefined
+          ? undefined
+          : splitSamples(main.parts.lengths.length, validation.split, options.seed);
+      const side = (sample: number) => isValidation?.[sample] ?? 0;
+      await heldOut?.parts.writeFiles([validationFile], () => 0, pace);
+      await main.parts.writeFiles(
+        isValidation === undefined ? [trainFile] : [trainFile, validationFile],
+        side,
+        pace,
+      );
+      const inMain = isValidation && describeFile(validationFile, main.parts, (i) => side(i) === 1);
+      const inOwn = heldOut && describeFile(validationFile, heldOut.parts, () => true);
+      return {
+        train: describeFile(trainFile, main.parts, (sample) => side(sample) === 0),
+        validation: inMain ?? inOwn ?? null,
+        truncated: main.truncated + (heldOut?.truncated ?? 0),
+        skipped: main.skipped + (heldOut?.skipped ?? 0),
+      };
+    } finally {
+      await main.parts.dispose();
+    }
+  } finally {
+    await heldOut?.parts.dispose();
+  }
+}
+
+interface EncodedDataset {
+  parts: SampleParts;
+  truncated: number;
+  skipped: number;
+}
+
+async function encodeAll(
+  source: DatasetSource,
+  name: string,
+  encoder: SampleEncoder,
+  options: PrepareOptions,
+): Promise<EncodedDataset> {
+  const pace = pacer(options.signal);
+  const parts = await SampleParts.create(options.directory, name);
+  const counts = { truncated: 0, skipped: 0 };
+  try {
+    for await (const { row, where } of rowsOf(source)) {
+      const sample = encoder.encode(shapeRow(row, where), where);
+      const fitted = limitLength(sample, where, options, counts);
+      if (fitted !== undefined) await parts.append(fitted);
+      await pace();
+    }
+    if (parts.lengths.length === 0) throw allSkipped(counts.skipped, options.sequenceLength);
+    return { parts, ...counts };
+  } catch (error) {
+    await parts.dispose();
+    throw error;
+  }
+}
+
+async function* rowsOf(source: DatasetSource): AsyncGenerator<{ row: unknown; where: string }> {
+  if (typeof source === 'string') {
+    for await (const { row, line } of readJsonl(source)) yield { row, where: `${source}:${line}` };
+    return;
+  }
+  let count = 0;
+  for await (const row of source) {
+    count += 1;
+    yield { row, where: `row ${count}` };
+  }
+  if (count === 0) throw emptyDataset(`(${describeValue(source)} of rows)`);
+}
+
+/** The sample as it can be trained on; undefined: left out. */
+function limitLength(
+  sample: EncodedSample,
+  where: string,
+  { sequenceLength, tooLong = 'error' }: PrepareOptions,
+  counts: { truncated: number; skipped: number },
+): EncodedSample | undefined {
+  if (sample.tokens.length <= sequenceLength) return sample;
+  if (tooLong === 'error') {
+    throw new LlamatuneError(
+      'SAMPLE_TOO_LONG',
+      `${where}: expected at most ${sequenceLength} tokens (sequenceLength) but received ${sample.tokens.length}`,
+      { hint: "raise sequenceLength, shorten the sample, or set tooLong to 'truncate' or 'skip'" },
+    );
+  }
+  const mask = sample.mask.subarray(0, sequenceLength);
+  if (tooLong === 'skip' || !mask.includes(1)) {
+    counts.skipped += 1;
+    return undefined;
+  }
+  counts.truncated += 1;
+  return { tokens: sample.tokens.subarray(0, sequenceLength), mask };
+}
+
+function allSkipped(skipped: number, sequenceLength: number): LlamatuneError {
+  return new LlamatuneError(
+    'DATASET_EMPTY',
+    `expected a sample of at most ${sequenceLength} tokens (sequenceLength) ` +
+      `but received ${skipped} longer ones, all skipped`,
+    { hint: 'raise sequenceLength' },
+  );
+}
+
+function describeFile(
+  file: string,
+  { lengths, targets }: SampleParts,
+  isIn: (sample: number) => boolean,
+): PreparedFile {
+  const stats: PreparedFile = { file, samples: 0, tokens: 0, targetTokens: 0, longest: 0 };
+  for (const [sample, length] of lengths.entries()) {
+    if (!isIn(sample)) continue;
+    stats.samples += 1;
+    stats.tokens += length;
+    stats.targetTokens += targets[sample]!;
+    stats.longest = Math.max(stats.longest, length);
+  }
+  return stats;
+}
+
+async function makeDirectory(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true });
+  } catch (cause) {
+    throw new LlamatuneError(
+      'OUTPUT_NOT_WRITABLE',
+      `expected to write in '${directory}' but received ${(cause as Error).message}`,
+      { hint: 'check the path and its permissions', cause },
+    );
+  }
+}

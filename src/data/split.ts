@@ -1,0 +1,46 @@
+import { LlamatuneError } from '../errors.js';
+
+/**
+ * Which samples are set aside for validation: `round(count * part)` of them, at least one on each
+ * side, the same ones for the same seed and count.
+ *
+ * @returns 1 for a validation sample, 0 for a training sample.
+ * @throws LlamatuneError DATASET_TOO_SMALL with fewer than two samples.
+ */
+export function splitSamples(count: number, part: number, seed: number): Uint8Array {
+  if (count < 2) {
+    throw new LlamatuneError(
+      'DATASET_TOO_SMALL',
+      `expected at least 2 samples to split but received ${count}`,
+      { hint: 'add samples, or leave validation out' },
+    );
+  }
+  const chosen = Math.min(Math.max(Math.round(count * part), 1), count - 1);
+  const random = seededRandom(seed);
+  const order = Uint32Array.from({ length: count }, (_, i) => i);
+  const isValidation = new Uint8Array(count);
+  // The first steps of a Fisher-Yates shuffle: as many as are needed.
+  for (let i = 0; i < chosen; i++) {
+    const j = i + Math.floor(random() * (count - i));
+    [order[i], order[j]] = [order[j]!, order[i]!];
+    isValidation[order[i]!] = 1;
+  }
+  return isValidation;
+}
+
+/** Uniform numbers in [0, 1) with 32 random bits: a Weyl sequence through MurmurHash3's finalizer. */
+export function seededRandom(seed: number): () => number {
+  let state = mix(seed >>> 0) ^ mix(Math.floor(seed / 2 ** 32) + 0x9e3779b9);
+  return () => {
+    state = (state + 0x9e3779b9) | 0;
+    return mix(state) / 2 ** 32;
+  };
+}
+
+/** MurmurHash3's 32-bit finalizer (Austin Appleby, public domain): every input bit reaches every output bit. */
+function mix(value: number): number {
+  let h = value | 0;
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (h ^ (h >>> 16)) >>> 0;
+}

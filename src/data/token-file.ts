@@ -1,0 +1,185 @@
+import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises';
+import { LlamatuneError } from '../errors.js';
+
+/*
+ * The prepared dataset that native code maps into memory. A local cache in the machine's own byte
+ * order; native/data/token-file.h has the layout:
+ *   "LTTOKEN1", u32 byte-order mark, u32 0, u64 n_samples, u64 n_tokens,
+ *   u64 offsets [n_samples + 1], i32 tokens [n_tokens] padded to 8 bytes, u8 mask [n_tokens].
+ */
+const MAGIC = 'LTTOKEN1';
+const BYTE_ORDER_MARK = 0x01020304;
+const HEADER_BYTES = 32;
+const BUFFER_BYTES = 1024 * 1024;
+
+/** Appends to a file in large pieces. */
+export class BufferedFile {
+  readonly #file: FileHandle;
+  readonly #buffer = Buffer.allocUnsafe(BUFFER_BYTES);
+  #used = 0;
+
+  private constructor(file: FileHandle) {
+    this.#file = file;
+  }
+
+  /** @throws LlamatuneError OUTPUT_NOT_WRITABLE */
+  static async create(path: string): Promise<BufferedFile> {
+    return new BufferedFile(await writing(path, () => open(path, 'w+')));
+  }
+
+  /** Copies `bytes`; only a full buffer waits for the disk. */
+  async append(bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length; ) {
+      const part = bytes.subarray(at, at + BUFFER_BYTES - this.#used);
+      this.#buffer.set(part, this.#used);
+      this.#used += part.length;
+      at += part.length;
+      if (this.#used === BUFFER_BYTES) await this.flush();
+    }
+  }
+
+  async flush(): Promise<void> {
+    const bytes = this.#buffer.subarray(0, this.#used);
+    await writing('the prepared dataset', () => writeAll(this.#file, bytes));
+    this.#used = 0;
+  }
+
+  /** What was appended, from the start, in pieces that are valid until the next one. */
+  async *chunks(): AsyncGenerator<Buffer, void, undefined> {
+    await this.flush();
+    for (let at = 0; ; ) {
+      const { bytesRead } = await this.#file.read(this.#buffer, 0, BUFFER_BYTES, at);
+      if (bytesRead === 0) return;
+      at += bytesRead;
+      yield this.#buffer.subarray(0, bytesRead);
+    }
+  }
+
+  async sync(): Promise<void> {
+    await this.flush();
+    await writing('the prepared dataset', () => this.#file.sync());
+  }
+
+  close(): Promise<void> {
+    return this.#file.close();
+  }
+}
+
+async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length; ) {
+    at += (await file.write(bytes, at, bytes.length - at)).bytesWritten;
+  }
+}
+
+async function writing<T>(what: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    throw new LlamatuneError(
+      'OUTPUT_NOT_WRITABLE',
+      `expected to write ${what} but received ${(cause as Error).message}`,
+      { hint: 'check permissions and free space of the directory', cause },
+    );
+  }
+}
+
+/** One token file in the making: header and offsets first, then tokens, then masks. */
+export class TokenFileWriter {
+  readonly path: string;
+  readonly #partial: string;
+  readonly #out: BufferedFile;
+  #padding = 0;
+
+  private constructor(path: string, partial: string, out: BufferedFile) {
+    this.path = path;
+    this.#partial = partial;
+    this.#out = out;
+  }
+
+  /** @param lengths tokens of each sample, in order. */
+  static async create(path: string, lengths: Iterable<number>): Promise<TokenFileWriter> {
+    let samples = 0;
+    let tokens = 0;
+    for (const length of lengths) {
+      samples += 1;
+      tokens += length;
+    }
+    const partial = `${path}.partial`;
+    const writer = new TokenFileWriter(path, partial, await BufferedFile.create(partial));
+    const header = Buffer.alloc(HEADER_BYTES);
+    header.write(MAGIC, 'latin1');
+    header.set(bytesOf(Uint32Array.of(BYTE_ORDER_MARK, 0)), 8);
+    header.set(bytesOf(BigUint64Array.of(BigInt(samples), BigInt(tokens))), 16);
+    await writer.#out.append(header);
+    let offset = 0;
+    await writer.#out.append(bytesOf(BigUint64Array.of(0n)));
+    for (const length of lengths) {
+      offset += length;
+      await writer.#out.append(bytesOf(BigUint64Array.of(BigInt(offset))));
+    }
+    writer.#padding = (8 - ((tokens * 4) % 8)) % 8;
+    return writer;
+  }
+
+  append(bytes: Uint8Array): Promise<void> {
+    return this.#out.append(bytes);
+  }
+
+  /** Between the tokens and the masks. */
+  endTokens(): Promise<void> {
+    return this.#out.append(Buffer.alloc(this.#padding));
+  }
+
+  /** The file appears under its name only when it is whole and on the disk. */
+  async commit(): Promise<void> {
+    await this.#out.sync();
+    await this.#out.close();
+    await writing(this.path, () => rename(this.#partial, this.path));
+  }
+
+  async discard(): Promise<void> {
+    await this.#out.close().catch(() => {});
+    await rm(this.#partial, { force: true });
+  }
+}
+
+export function bytesOf(array: Int32Array | Uint32Array | BigUint64Array): Uint8Array {
+  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+}
+
+/** One sample of a token file. */
+export interface TokenFileSample {
+  tokens: number[];
+  mask: number[];
+}
+
+/**
+ * Reads a whole token file: for tests and small files.
+ *
+ * @throws LlamatuneError TOKEN_FILE_INVALID
+ */
+export async function readTokenFile(path: string): Promise<TokenFileSample[]> {
+  const file = await readFile(path);
+  const bytes = new Uint8Array(file).buffer;
+  const [mark, reserved] = file.length < HEADER_BYTES ? [] : new Uint32Array(bytes, 8, 2);
+  if (file.toString('latin1', 0, 8) !== MAGIC || mark !== BYTE_ORDER_MARK || reserved !== 0) {
+    throw new LlamatuneError(
+      'TOKEN_FILE_INVALID',
+      `expected a token file of this machine at '${path}' but received other bytes`,
+      { hint: 'prepare the dataset again' },
+    );
+  }
+  const [samples, tokens] = Array.from(new BigUint64Array(bytes, 16, 2), Number) as [
+    number,
+    number,
+  ];
+  const offsets = Array.from(new BigUint64Array(bytes, HEADER_BYTES, samples + 1), Number);
+  const tokensAt = HEADER_BYTES + (samples + 1) * 8;
+  const maskAt = tokensAt + Math.ceil((tokens * 4) / 8) * 8;
+  const allTokens = new Int32Array(bytes, tokensAt, tokens);
+  const allMasks = new Uint8Array(bytes, maskAt, tokens);
+  return Array.from({ length: samples }, (_, i) => ({
+    tokens: Array.from(allTokens.subarray(offsets[i], offsets[i + 1])),
+    mask: Array.from(allMasks.subarray(offsets[i], offsets[i + 1])),
+  }));
+}
