@@ -50,7 +50,7 @@ export function createRunLog(
     throw new LlamatuneError(
       'OUTPUT_NOT_WRITABLE',
       `expected a run log that can be written but received ${path}: ${(cause as Error).message}`,
-      { hint: 'Choose a directory that you may write to.', cause },
+      { hint: 'choose a directory that you may write to', cause },
     );
   }
   const writeLine = (line: object) => {
@@ -87,7 +87,7 @@ export function readRunLog(path: string): RunLog {
     throw new LlamatuneError(
       'RUN_LOG_INVALID',
       `expected a run log but received ${path}: ${(cause as Error).message}`,
-      { hint: 'Give the run.jsonl that a fine-tuning run wrote.', cause },
+      { hint: 'give the run.jsonl that a fine-tuning run wrote', cause },
     );
   }
   const finished = text.endsWith('\n');
@@ -120,7 +120,7 @@ function parseEvent(line: string): { type: string } | undefined {
 
 function invalid(path: string, line: number, message: string): LlamatuneError {
   return new LlamatuneError('RUN_LOG_INVALID', `${path}:${line}: ${message}`, {
-    hint: 'Give the run.jsonl that a fine-tuning run wrote.',
+    hint: 'give the run.jsonl that a fine-tuning run wrote',
   });
 }
 

@@ -1,0 +1,169 @@
+import { parseArgs } from 'node:util';
+import { LlamatuneError } from '../errors.js';
+import type { CliOption, OptionKind } from './option.js';
+
+/** What a command line says: values by option name, as the option's kind reads them. */
+export interface ParsedArguments {
+  values: Map<string, unknown>;
+  /** What is no option. */
+  positionals: string[];
+}
+
+/**
+ * Reads a command's arguments. A value that is no number where one belongs stays text, so that the configuration's
+ * own check reports it together with every other problem.
+ *
+ * @throws LlamatuneError USAGE_INVALID
+ */
+export function parseArguments(
+  args: readonly string[],
+  options: readonly CliOption[],
+  command: string,
+): ParsedArguments {
+  const byName = new Map(options.map((option) => [option.name, option]));
+  // Not strict: node's own message for an unknown option cannot say which one was meant.
+  const { tokens } = parseArgs({
+    args: [...args],
+    strict: false,
+    tokens: true,
+    allowPositionals: true,
+    options: Object.fromEntries(
+      options.map(({ name, kind, short }) => [
+        name,
+        { type: kind === 'boolean' ? 'boolean' : 'string', ...(short ? { short } : {}) } as const,
+      ]),
+    ),
+  });
+
+  const texts = new Map<string, string[]>();
+  const values = new Map<string, unknown>();
+  const positionals: string[] = [];
+  const fail = (message: string, hint = `run 'llamatune ${command} --help' for the options`) => {
+    throw new LlamatuneError('USAGE_INVALID', message, { hint });
+  };
+
+  for (const token of tokens) {
+    if (token.kind === 'positional') positionals.push(token.value);
+    if (token.kind !== 'option') continue;
+    const negated = token.rawName.startsWith('--no-') && !byName.has(token.name);
+    const name = negated ? token.rawName.slice('--no-'.length) : token.name;
+    const option = byName.get(name);
+    if (!option) {
+      const nearest = closest(name, [...byName.keys()]);
+      fail(
+        `expected an option of '${command}' but received ${token.rawName}`,
+        nearest ? `did you mean --${nearest}?` : undefined,
+      );
+    } else if (option.kind === 'boolean') {
+      if (negated && token.value !== undefined) {
+        fail(`expected ${token.rawName} without a value but received '${token.value}'`);
+      }
+      values.set(name, negated ? false : flag(token.value));
+    } else if (negated) {
+      fail(`expected a value for --${name} but received ${token.rawName}`);
+    } else if (token.value === undefined) {
+      fail(`expected a value after --${name} (${option.typeText}) but received none`);
+    } else {
+      texts.set(name, [...(texts.get(name) ?? []), token.value]);
+    }
+  }
+
+  for (const [name, given] of texts) {
+    const option = byName.get(name);
+    if (!option) continue;
+    if (given.length > 1 && !repeatable.has(option.kind)) {
+      fail(`expected --${name} once but received it ${given.length} times`);
+    }
+    values.set(name, convert(option, given));
+  }
+  return { values, positionals };
+}
+
+const repeatable = new Set<OptionKind>(['list', 'texts', 'adapters']);
+
+function convert(option: CliOption, texts: readonly string[]): unknown {
+  const last = texts.at(-1) ?? '';
+  switch (option.kind) {
+    case 'number':
+      return numberOrText(last);
+    case 'list':
+      return splitList(texts);
+    case 'texts':
+      return [...texts];
+    case 'adapters':
+      return splitList(texts).map(adapter);
+    case 'json':
+      return jsonOrText(last);
+    default:
+      return last;
+  }
+}
+
+function flag(value: string | undefined): unknown {
+  if (value === undefined || value === 'true') return true;
+  return value === 'false' ? false : value;
+}
+
+function splitList(texts: readonly string[]): string[] {
+  return texts.flatMap((text) => text.split(',').map((part) => part.trim()));
+}
+
+function adapter(text: string): { path: string; scale: number } | string {
+  const scaled = /^(.+)@(-?\d+(?:\.\d+)?)$/.exec(text);
+  return scaled?.[1] ? { path: scaled[1], scale: Number(scaled[2]) } : text;
+}
+
+function numberOrText(text: string): number | string {
+  const value = Number(text);
+  return text.trim() === '' || !Number.isFinite(value) ? text : value;
+}
+
+function jsonOrText(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+/** The name that is nearest in edit distance, where one is near enough to have been meant. */
+export function closest(name: string, names: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1;
+  for (const candidate of names) {
+    // 'rank' is likely to mean 'lora.rank', however far apart they are in letters.
+    const last = candidate.slice(candidate.lastIndexOf('.') + 1);
+    const distance = Math.min(
+      editDistance(name.toLowerCase(), candidate.toLowerCase()),
+      editDistance(name.toLowerCase(), last.toLowerCase()) + 0.5,
+    );
+    if (distance < bestDistance) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+function editDistance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      row.push(Math.min(substitution, (previous[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1));
+    }
+    previous = row;
+  }
+  return previous[b.length] ?? 0;
+}
+
+/** @throws LlamatuneError USAGE_INVALID when there are arguments that no option takes */
+export function refusePositionals({ positionals }: ParsedArguments, command: string): void {
+  if (positionals.length === 0) return;
+  throw new LlamatuneError(
+    'USAGE_INVALID',
+    `expected options only but received '${positionals.join(' ')}'`,
+    { hint: `run 'llamatune ${command} --help' for the options; quote texts with spaces` },
+  );
+}

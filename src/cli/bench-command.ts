@@ -1,0 +1,105 @@
+import { writeFileSync } from 'node:fs';
+import Table from 'cli-table3';
+import {
+  type BenchOptions,
+  type BenchResult,
+  bench,
+  benchJson,
+  benchMarkdown,
+  benchRows,
+  benchSchema,
+  describeOptions,
+  LlamatuneError,
+} from '../index.js';
+import { parseArguments, refusePositionals } from './arguments.js';
+import type { Command } from './command.js';
+import { configurationOf } from './configuration.js';
+import * as format from './format.js';
+import { jsonLine } from './json.js';
+import { type CliOption, cliOptions, commonOptions } from './option.js';
+
+const ownOptions: readonly CliOption[] = [
+  {
+    name: 'report',
+    kind: 'text',
+    typeText: 'path',
+    description: 'Write the result to this file: .json with every sample, or .md as a table.',
+  },
+];
+const options = [...cliOptions(describeOptions(benchSchema)), ...ownOptions];
+const own = new Set([...ownOptions, ...commonOptions].map(({ name }) => name));
+
+export const benchCommand: Command = {
+  help: {
+    name: 'bench',
+    summary: 'Measure prompt processing, generation and training in tokens per second.',
+    usage: 'bench --model <path> [options]',
+    options,
+    examples: [
+      { what: 'all three with the defaults', line: 'llamatune bench --model base.gguf' },
+      {
+        what: 'training only, longer rows, samples into a file',
+        line: 'llamatune bench --model base.gguf --promptTokens 0 --generatedTokens 0 \\\n    --training.sequenceLength 512 --report bench.json',
+      },
+    ],
+  },
+
+  async run(args, io) {
+    const parsed = parseArguments(args, [...options, ...commonOptions], 'bench');
+    refusePositionals(parsed, 'bench');
+    const config = await configurationOf(parsed, own);
+    const json = parsed.values.get('json') === true;
+    const reportPath = parsed.values.get('report') as string | undefined;
+    if (reportPath !== undefined && !/\.(json|md)$/i.test(reportPath)) {
+      throw new LlamatuneError(
+        'USAGE_INVALID',
+        `expected a path ending in .json or .md for --report but received ${reportPath}`,
+        { hint: 'name the file bench.json or bench.md' },
+      );
+    }
+    const run = bench({ ...config, signal: io.signal } as BenchOptions);
+    for await (const event of run) {
+      if (json) {
+        io.stdout.write(jsonLine(event));
+      } else {
+        const what = event.warmup ? 'warm-up' : 'repetition';
+        io.stderr.write(
+          `${event.kind}  ${what} ${event.repetition}  ${format.rate(event.tokensPerSecond)} tokens/s\n`,
+        );
+      }
+    }
+    const result = await run.result;
+    io.stdout.write(json ? jsonLine({ type: 'done', result }) : `${benchTable(result)}\n`);
+    if (reportPath !== undefined) writeReport(reportPath, result);
+  },
+};
+
+/** The result as a table for a terminal, with what was measured above it. */
+export function benchTable(result: BenchResult): string {
+  const { model, system } = result;
+  const table = new Table({
+    head: ['tokens/s', 'median', 'min', 'max', 'repetitions'],
+    colAligns: ['left', 'right', 'right', 'right', 'right'],
+    style: { head: [], border: [] },
+  });
+  for (const { name, median, min, max, repetitions } of benchRows(result)) {
+    table.push([name, format.rate(median), format.rate(min), format.rate(max), repetitions]);
+  }
+  return [
+    `${model.description}, ${format.count(model.parameters)} parameters, ${format.bytes(model.bytes)}`,
+    `${system.devices.join(', ')}; ${system.threads} threads; llama.cpp ${system.llamaCpp}`,
+    table.toString(),
+  ].join('\n');
+}
+
+function writeReport(path: string, result: BenchResult): void {
+  try {
+    writeFileSync(path, /\.md$/i.test(path) ? benchMarkdown(result) : benchJson(result));
+  } catch (cause) {
+    throw new LlamatuneError(
+      'OUTPUT_NOT_WRITABLE',
+      `expected a report that can be written but received ${path}: ${(cause as Error).message}`,
+      { hint: 'choose another place for --report', cause },
+    );
+  }
+}

@@ -1,0 +1,69 @@
+import { LlamatuneError } from '../errors.js';
+import { closest } from './arguments.js';
+import { benchCommand } from './bench-command.js';
+import type { Command } from './command.js';
+import { errorEvent, errorText, exitCode, exitCodeOf } from './failure.js';
+import { finetuneCommand } from './finetune-command.js';
+import { generateCommand } from './generate-command.js';
+import { commandHelp, programHelp } from './help.js';
+import { inspectCommand } from './inspect-command.js';
+import { type CliIo, textWidth } from './io.js';
+import { jsonLine } from './json.js';
+import { versions } from './version.js';
+
+export const commands: readonly Command[] = [
+  finetuneCommand,
+  generateCommand,
+  benchCommand,
+  inspectCommand,
+];
+
+/**
+ * Runs one command line and returns its exit code; never throws and never ends the process.
+ *
+ * An error goes to standard error for people, or with `--json` to standard output as the last line of the stream.
+ */
+export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
+  try {
+    return await dispatch(argv, io);
+  } catch (error) {
+    const interrupted = io.signal.aborted;
+    if (argv.includes('--json')) io.stdout.write(jsonLine(errorEvent(error)));
+    else if (interrupted) io.stderr.write('interrupted\n');
+    else io.stderr.write(errorText(error, io.env.LLAMATUNE_DEBUG === '1'));
+    return exitCodeOf(error, interrupted);
+  }
+}
+
+async function dispatch(argv: readonly string[], io: CliIo): Promise<number> {
+  const [name, ...args] = argv;
+  const helps = commands.map(({ help }) => help);
+  if (name === '--version' || name === '-v') {
+    const lines = Object.entries(versions()).map(([part, version]) => `${part} ${version}`);
+    io.stdout.write(`${lines.join('\n')}\n`);
+    return exitCode.ok;
+  }
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    const asked = commands.find(({ help }) => help.name === args[0]);
+    const text = asked ? commandHelp(asked.help, textWidth(io)) : programHelp(helps, textWidth(io));
+    // Without any word the help is an answer to bad usage.
+    (name === undefined ? io.stderr : io.stdout).write(text);
+    return name === undefined ? exitCode.usage : exitCode.ok;
+  }
+  const command = commands.find(({ help }) => help.name === name);
+  if (!command) {
+    const names = helps.map((help) => help.name);
+    const nearest = closest(name, names);
+    throw new LlamatuneError(
+      'USAGE_INVALID',
+      `expected a command (${names.join(', ')}) but received '${name}'`,
+      { hint: nearest ? `did you mean '${nearest}'?` : "run 'llamatune --help'" },
+    );
+  }
+  if (args.includes('--help') || args.includes('-h')) {
+    io.stdout.write(commandHelp(command.help, textWidth(io)));
+    return exitCode.ok;
+  }
+  await command.run(args, io);
+  return exitCode.ok;
+}

@@ -1,0 +1,44 @@
+import { LlamatuneError } from '../errors.js';
+
+/** Exit codes of the command line. */
+export const exitCode = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const;
+
+const usageCodes = new Set([
+  'USAGE_INVALID',
+  'CONFIG_INVALID',
+  'CONFIG_NOT_FOUND',
+  'CONFIG_UNREADABLE',
+  'CONFIG_INVALID_JSON',
+]);
+
+/** 2 for what the caller wrote, 130 for an interrupted run, 1 for all else. */
+export function exitCodeOf(error: unknown, interrupted: boolean): number {
+  if (interrupted) return exitCode.interrupted;
+  const known = error instanceof LlamatuneError && usageCodes.has(error.code);
+  return known ? exitCode.usage : exitCode.failed;
+}
+
+/** An error as plain data: the last line of a `--json` stream. */
+export function errorEvent(error: unknown) {
+  if (error instanceof LlamatuneError) {
+    const { code, message, hint, problems } = error;
+    return { type: 'error' as const, code, message, hint, problems };
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return { type: 'error' as const, code: 'UNEXPECTED', message, hint: '', problems: [] };
+}
+
+/** An error for people: its code and message, every problem on a line of its own, and what to do about it. */
+export function errorText(error: unknown, showStack: boolean): string {
+  const { code, message, hint, problems } = errorEvent(error);
+  const lines = [`error ${code}: ${message}`];
+  for (const problem of problems) {
+    const line = problem.path === '' ? problem.message : `${problem.path}: ${problem.message}`;
+    // The message of a single problem may already say all of it.
+    if (!message.includes(problem.message)) lines.push(`  - ${line}`);
+  }
+  if (hint !== '') lines.push(`hint: ${hint}`);
+  if (code === 'UNEXPECTED' && !showStack) lines.push('hint: set LLAMATUNE_DEBUG=1 to see where');
+  if (showStack && error instanceof Error && error.stack) lines.push(error.stack);
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,160 @@
+import { MultiBar, type SingleBar } from 'cli-progress';
+import Table from 'cli-table3';
+import type { FinetuneEvent, FinetuneResult, StepEvent } from '../index.js';
+import * as format from './format.js';
+import type { CliIo } from './io.js';
+import { jsonLine } from './json.js';
+
+/** Shows a run while it goes on. */
+export interface FinetuneView {
+  show(event: FinetuneEvent): void;
+  /** Leaves the terminal as it was found; called however the run ends. */
+  close(): void;
+}
+
+/** JSON Lines for programs, a progress bar on a terminal, plain lines anywhere else. */
+export function finetuneView(io: CliIo, json: boolean): FinetuneView {
+  if (json) {
+    return { show: (event) => void io.stdout.write(jsonLine(event)), close: () => {} };
+  }
+  return io.stdout.isTTY ? barView(io) : lineView(io);
+}
+
+/** 'step 3/120 · loss 1.2345 · …' */
+export function stepLine(event: StepEvent): string {
+  return [
+    `step ${event.step}/${event.totalSteps}`,
+    `epoch ${event.epoch}`,
+    `loss ${format.loss(event.loss)}`,
+    `learning rate ${format.learningRate(event.learningRate)}`,
+    `gradient norm ${format.loss(event.gradientNorm)}`,
+    `${format.rate(event.tokensPerSecond)} tokens/s`,
+    `ETA ${format.duration(event.etaMs)}`,
+  ].join('  ');
+}
+
+/** What an event other than a step says to people; undefined for those that say nothing. */
+export function eventLine(event: FinetuneEvent): string | undefined {
+  switch (event.type) {
+    case 'phase':
+      return event.detail === '' ? undefined : `${event.phase}: ${event.detail}`;
+    case 'evaluation':
+      return `step ${event.step}  validation loss ${format.loss(event.loss)}  (${format.duration(event.ms)})`;
+    case 'checkpoint':
+      return `step ${event.step}  checkpoint ${event.path}`;
+    case 'epoch':
+      return `epoch ${event.epoch} done  mean training loss ${format.loss(event.loss)}`;
+    default:
+      return undefined;
+  }
+}
+
+function warningLine(event: FinetuneEvent): string | undefined {
+  return event.type === 'warning' ? `warning ${event.code}: ${event.message}` : undefined;
+}
+
+function lineView(io: CliIo): FinetuneView {
+  let lastStepAt = Number.NEGATIVE_INFINITY;
+  return {
+    show(event) {
+      const warning = warningLine(event);
+      if (warning) io.stderr.write(`${warning}\n`);
+      if (event.type === 'step') {
+        // A fast run would drown a log; its first and its last step always show.
+        const now = Date.now();
+        if (now - lastStepAt < 1000 && event.step !== event.totalSteps) return;
+        lastStepAt = now;
+        io.stdout.write(`${stepLine(event)}\n`);
+        return;
+      }
+      const line = event.type === 'done' ? resultTable(event.result) : eventLine(event);
+      if (line) io.stdout.write(`${line}\n`);
+    },
+    close() {},
+  };
+}
+
+function barView(io: CliIo): FinetuneView {
+  let bars: MultiBar | undefined;
+  let bar: SingleBar | undefined;
+  const say = (line: string | undefined) => {
+    if (!line) return;
+    if (bars && bar) bars.log(`${line}\n`);
+    else io.stdout.write(`${line}\n`);
+  };
+  const close = () => {
+    bars?.update();
+    bars?.stop();
+    bars = undefined;
+    bar = undefined;
+  };
+  return {
+    show(event) {
+      if (event.type === 'step') {
+        if (!bar) {
+          bars = new MultiBar({
+            stream: io.stdout as NodeJS.WriteStream,
+            format: '{bar} {percentage}%  {value}/{total}  {metrics}',
+            barCompleteChar: '█',
+            barIncompleteChar: '░',
+            barsize: 24,
+            hideCursor: true,
+            fps: 8,
+            gracefulExit: false,
+          });
+          bar = bars.create(event.totalSteps, 0, { metrics: '' });
+        }
+        bar.update(event.step, { metrics: barMetrics(event) });
+      } else if (event.type === 'done') {
+        close();
+        io.stdout.write(`${resultTable(event.result)}\n`);
+      } else {
+        say(warningLine(event) ?? eventLine(event));
+      }
+    },
+    close,
+  };
+}
+
+/** What stands behind the bar: what changes, in few columns. */
+function barMetrics(event: StepEvent): string {
+  return [
+    `loss ${format.loss(event.loss)}`,
+    `lr ${format.learningRate(event.learningRate)}`,
+    `${format.rate(event.tokensPerSecond)} tok/s`,
+    `ETA ${format.duration(event.etaMs)}`,
+  ].join('  ');
+}
+
+/** What a run leaves behind, as a table. */
+export function resultTable(result: FinetuneResult): string {
+  const table = new Table({ style: { head: [], border: [] } });
+  const first = result.losses[0];
+  table.push(
+    { [result.mode === 'lora' ? 'Adapter' : 'Model']: result.output },
+    { Steps: `${format.integer(result.steps)} in ${result.epochs} epochs` },
+    { 'Training loss': `${format.loss(first)} → ${format.loss(result.finalLoss)}` },
+  );
+  if (result.finalValidationLoss !== null) {
+    table.push({ 'Validation loss': format.loss(result.finalValidationLoss) });
+  }
+  table.push(
+    {
+      Samples:
+        result.validationSamples > 0
+          ? `${format.integer(result.samples)} (and ${format.integer(result.validationSamples)} for validation)`
+          : format.integer(result.samples),
+    },
+    {
+      Tokens: `${format.integer(result.tokens)}, ${format.integer(result.targetTokens)} with a loss`,
+    },
+    {
+      Time: `${format.duration(result.seconds * 1000)}, ${format.rate(result.tokensPerSecond)} tokens/s`,
+    },
+    { 'Trained parameters': format.count(result.trainableParameters) },
+    {
+      'Peak memory': `${format.bytes(result.peakMemoryBytes)} (estimated ${format.bytes(result.estimatedMemoryBytes)})`,
+    },
+  );
+  return table.toString();
+}

@@ -1,0 +1,232 @@
+import Table from 'cli-table3';
+import {
+  describeOptions,
+  estimateMemory,
+  finetuneSchema,
+  LlamatuneError,
+  type LoadedModel,
+  loadModel,
+  type MemoryEstimate,
+  type ModelInfo,
+} from '../index.js';
+import { parseArguments } from './arguments.js';
+import type { Command } from './command.js';
+import { configurationOf, type JsonObject } from './configuration.js';
+import { errorEvent } from './failure.js';
+import * as format from './format.js';
+import { jsonLine } from './json.js';
+import { type CliOption, cliOptions, commonOptions } from './option.js';
+
+/** What decides how much memory training needs; everything else about a run does not matter here. */
+const relevant = [
+  'model',
+  'mode',
+  'lora.rank',
+  'lora.targets',
+  'sequenceLength',
+  'batchSize',
+  'microBatchSize',
+  'gpuLayers',
+  'threads',
+];
+const ownOptions: readonly CliOption[] = [
+  {
+    name: 'tensors',
+    kind: 'boolean',
+    typeText: 'flag',
+    description: 'List every tensor with its type, shape and size as well.',
+  },
+  {
+    name: 'metadata',
+    kind: 'boolean',
+    typeText: 'flag',
+    description: 'List the metadata of the file as well.',
+  },
+];
+const options = [
+  ...cliOptions(describeOptions(finetuneSchema)).filter(({ name }) => relevant.includes(name)),
+  ...ownOptions,
+];
+const own = new Set([...ownOptions, ...commonOptions].map(({ name }) => name));
+
+export const inspectCommand: Command = {
+  help: {
+    name: 'inspect',
+    summary:
+      'Show what a GGUF model is made of, what can be trained in it and how much memory that needs.',
+    usage: 'inspect <model.gguf> [options]',
+    options,
+    examples: [
+      {
+        what: 'the model, and what training with the defaults needs',
+        line: 'llamatune inspect base.gguf',
+      },
+      {
+        what: 'what training with these settings needs, as JSON',
+        line: 'llamatune inspect base.gguf --lora.rank 32 --sequenceLength 2048 --microBatchSize 4 --json',
+      },
+    ],
+  },
+
+  async run(args, io) {
+    const parsed = parseArguments(args, [...options, ...commonOptions], 'inspect');
+    const { positionals, values } = parsed;
+    const config = await configurationOf(parsed, own);
+    if (positionals.length > 1 || (positionals.length === 1 && values.has('model'))) {
+      throw new LlamatuneError(
+        'USAGE_INVALID',
+        `expected one model but received ${positionals.length + (values.has('model') ? 1 : 0)}`,
+        { hint: 'give one path: llamatune inspect model.gguf' },
+      );
+    }
+    const path = positionals[0] ?? config.model;
+    if (typeof path !== 'string' || path === '') {
+      throw new LlamatuneError('USAGE_INVALID', 'expected a model but received none', {
+        hint: 'give a path: llamatune inspect model.gguf',
+      });
+    }
+    const gpuLayers = typeof config.gpuLayers === 'number' ? { gpuLayers: config.gpuLayers } : {};
+    await using model = await loadModel({ model: path, signal: io.signal, ...gpuLayers });
+    const training = await trainingOf(model, config);
+    const { info } = model;
+    if (values.get('json') === true) {
+      io.stdout.write(jsonLine({ type: 'model', path, ...jsonInfo(info, values), training }));
+      return;
+    }
+    const parts = [modelTable(path, info), weightTable(info), targetTable(info)];
+    if (info.chatTemplate !== null) parts.push(`Chat template:\n${indent(info.chatTemplate)}`);
+    if (values.get('metadata') === true) parts.push(`Metadata:\n${metadataList(info)}`);
+    if (values.get('tensors') === true) parts.push(tensorTable(info));
+    parts.push(trainingTable(training));
+    io.stdout.write(`${parts.join('\n\n')}\n`);
+  },
+};
+
+/** The estimate, or why this model cannot be trained this way. */
+export type Training =
+  | ({ possible: true } & MemoryEstimate)
+  | { possible: false; code: string; message: string; hint: string };
+
+async function trainingOf(model: LoadedModel, config: JsonObject): Promise<Training> {
+  try {
+    // Of a configuration file for 'finetune', the dataset and the output say nothing about memory.
+    const { dataset, output, validation, checkpoint, ...rest } = config;
+    const estimate = await estimateMemory({ ...rest, model } as Parameters<
+      typeof estimateMemory
+    >[0]);
+    return { possible: true, ...estimate };
+  } catch (error) {
+    if (!(error instanceof LlamatuneError) || error.code.startsWith('CONFIG_')) throw error;
+    const { code, message, hint } = errorEvent(error);
+    return { possible: false, code, message, hint };
+  }
+}
+
+/** How many tensors there are of each type, and how much they take; the largest first. */
+export function weightTypes(info: ModelInfo): { type: string; tensors: number; bytes: number }[] {
+  const types = new Map<string, { type: string; tensors: number; bytes: number }>();
+  for (const { type, bytes } of info.tensors) {
+    const known = types.get(type) ?? { type, tensors: 0, bytes: 0 };
+    types.set(type, { type, tensors: known.tensors + 1, bytes: known.bytes + bytes });
+  }
+  return [...types.values()].sort((a, b) => b.bytes - a.bytes);
+}
+
+function jsonInfo(info: ModelInfo, values: ReadonlyMap<string, unknown>) {
+  const { tensors, metadata, ...rest } = info;
+  return {
+    ...rest,
+    weightTypes: weightTypes(info),
+    ...(values.get('tensors') === true ? { tensors } : {}),
+    ...(values.get('metadata') === true ? { metadata } : {}),
+  };
+}
+
+const plain = { style: { head: [], border: [] } };
+
+function modelTable(path: string, info: ModelInfo): string {
+  const table = new Table(plain);
+  table.push(
+    { File: path },
+    { Name: info.name === '' ? '–' : info.name },
+    { Description: info.description },
+    { Architecture: info.architecture },
+    { Parameters: `${format.count(info.parameters)} (${format.integer(info.parameters)})` },
+    { Size: format.bytes(info.bytes) },
+    { Context: `${format.integer(info.contextLength)} tokens` },
+    { Layers: `${info.layers} of width ${format.integer(info.embeddingLength)}` },
+    { Vocabulary: `${format.integer(info.vocabularySize)} tokens` },
+    {
+      'Special tokens': `BOS ${info.bosToken ?? '–'}, EOS ${info.eosToken ?? '–'}, end of turn ${info.eotToken ?? '–'}`,
+    },
+    {
+      'Chat template':
+        info.chatTemplate === null ? 'none' : `${info.chatTemplate.length} characters`,
+    },
+  );
+  return table.toString();
+}
+
+function weightTable(info: ModelInfo): string {
+  const table = new Table({
+    ...plain,
+    head: ['Weight type', 'Tensors', 'Size'],
+    colAligns: ['left', 'right', 'right'],
+  });
+  for (const { type, tensors, bytes } of weightTypes(info)) {
+    table.push([type, tensors, format.bytes(bytes)]);
+  }
+  return table.toString();
+}
+
+function targetTable(info: ModelInfo): string {
+  const table = new Table({
+    ...plain,
+    head: ['Trainable target', 'Tensors'],
+    colAligns: ['left', 'right'],
+  });
+  for (const [target, count] of Object.entries(info.trainableTargets)) table.push([target, count]);
+  return table.toString();
+}
+
+function tensorTable(info: ModelInfo): string {
+  const table = new Table({
+    ...plain,
+    head: ['Tensor', 'Type', 'Shape', 'Size'],
+    colAligns: ['left', 'left', 'right', 'right'],
+  });
+  for (const { name, type, shape, bytes } of info.tensors) {
+    table.push([name, type, shape.join(' × '), format.bytes(bytes)]);
+  }
+  return table.toString();
+}
+
+function trainingTable(training: Training): string {
+  const table = new Table(plain);
+  if (!training.possible) {
+    table.push({ Training: `not possible: ${training.message}` }, { Error: training.code });
+    if (training.hint !== '') table.push({ Hint: training.hint });
+    return table.toString();
+  }
+  table.push(
+    { 'Memory for training': format.bytes(training.totalBytes) },
+    { '  weights': format.bytes(training.weightsBytes) },
+    { '  trained tensors, optimizer': format.bytes(training.adapterBytes) },
+    { '  activations': format.bytes(training.activationBytes) },
+    { 'Available now': format.bytes(training.availableBytes) },
+  );
+  return table.toString();
+}
+
+function metadataList(info: ModelInfo): string {
+  return Object.entries(info.metadata)
+    .map(([key, value]) => `  ${key} = ${value.length > 100 ? `${value.slice(0, 99)}…` : value}`)
+    .join('\n');
+}
+
+function indent(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => `  ${line}`)
+    .join('\n');
+}
