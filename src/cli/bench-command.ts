@@ -47,7 +47,7 @@ export const benchCommand: Command = {
   async run(args, io) {
     const parsed = parseArguments(args, [...options, ...commonOptions], 'bench');
     refusePositionals(parsed, 'bench');
-    const config = await configurationOf(parsed, own);
+    const config = configurationOf(parsed, own);
     const json = parsed.values.get('json') === true;
     const reportPath = parsed.values.get('report') as string | undefined;
     if (reportPath !== undefined && !/\.(json|md)$/i.test(reportPath)) {

@@ -1,19 +1,14 @@
-import { mergeConfig, readConfigFile } from '../index.js';
 import type { ParsedArguments } from './arguments.js';
-
-export type JsonObject = Record<string, unknown>;
+import { type JsonObject, mergeConfig, readConfigFile } from './config-file.js';
 
 /**
  * The configuration that a command line asks for: the file of `--config`, and over it the options on the line.
  *
  * @param own the command line's own options, which are no part of the configuration
  */
-export async function configurationOf(
-  { values }: ParsedArguments,
-  own: ReadonlySet<string>,
-): Promise<JsonObject> {
+export function configurationOf({ values }: ParsedArguments, own: ReadonlySet<string>): JsonObject {
   const path = values.get('config');
-  const file = typeof path === 'string' ? await readConfigFile(path) : {};
+  const file = typeof path === 'string' ? readConfigFile(path) : {};
   const given = [...values].filter(([name]) => !own.has(name));
   return mergeConfig(file, nested(given));
 }

@@ -62,7 +62,7 @@ export const finetuneCommand: Command = {
   async run(args, io) {
     const parsed = parseArguments(args, [...options, ...commonOptions], 'finetune');
     refusePositionals(parsed, 'finetune');
-    const config = await configurationOf(parsed, own);
+    const config = configurationOf(parsed, own);
     // Checked here already, so that bad options leave no log behind.
     const complete = parseConfig(finetuneSchema, config, 'finetune options');
     const curvePath = parsed.values.get('lossCurve') as string | undefined;

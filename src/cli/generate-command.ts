@@ -9,7 +9,8 @@ import {
 } from '../index.js';
 import { type ParsedArguments, parseArguments, refusePositionals } from './arguments.js';
 import type { Command } from './command.js';
-import { configurationOf, type JsonObject } from './configuration.js';
+import type { JsonObject } from './config-file.js';
+import { configurationOf } from './configuration.js';
 import * as format from './format.js';
 import { type CliIo, readAll } from './io.js';
 import { jsonLine } from './json.js';
@@ -68,7 +69,7 @@ export const generateCommand: Command = {
   async run(args, io) {
     const parsed = parseArguments(args, [...options, ...commonOptions], 'generate');
     refusePositionals(parsed, 'generate');
-    const config = await withPrompt(await configurationOf(parsed, own), parsed, io);
+    const config = await withPrompt(configurationOf(parsed, own), parsed, io);
     const json = parsed.values.get('json') === true;
     const run = generate({ ...config, signal: io.signal } as GenerateOptions);
     let endsWithNewline = true;

@@ -11,7 +11,8 @@ import {
 } from '../index.js';
 import { parseArguments } from './arguments.js';
 import type { Command } from './command.js';
-import { configurationOf, type JsonObject } from './configuration.js';
+import type { JsonObject } from './config-file.js';
+import { configurationOf } from './configuration.js';
 import { errorEvent } from './failure.js';
 import * as format from './format.js';
 import { jsonLine } from './json.js';
@@ -71,7 +72,7 @@ export const inspectCommand: Command = {
   async run(args, io) {
     const parsed = parseArguments(args, [...options, ...commonOptions], 'inspect');
     const { positionals, values } = parsed;
-    const config = await configurationOf(parsed, own);
+    const config = configurationOf(parsed, own);
     if (positionals.length > 1 || (positionals.length === 1 && values.has('model'))) {
       throw new LlamatuneError(
         'USAGE_INVALID',

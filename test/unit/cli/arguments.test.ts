@@ -1,0 +1,94 @@
+import { describe, expect, it } from 'vitest';
+import { closest, parseArguments, refusePositionals } from '../../../src/cli/arguments.js';
+import type { CliOption, OptionKind } from '../../../src/cli/option.js';
+
+const option = (name: string, kind: OptionKind, short?: string): CliOption => ({
+  name,
+  kind,
+  description: '',
+  typeText: kind,
+  short,
+});
+const options = [
+  option('model', 'text'),
+  option('lora.rank', 'number'),
+  option('lora.targets', 'list'),
+  option('packing', 'boolean'),
+  option('shuffle', 'boolean'),
+  option('stop', 'texts'),
+  option('adapters', 'adapters'),
+  option('messages', 'json'),
+  option('help', 'boolean', 'h'),
+];
+const parse = (...args: string[]) => parseArguments(args, options, 'finetune');
+const values = (...args: string[]) => Object.fromEntries(parse(...args).values);
+
+describe('parseArguments', () => {
+  it('reads each kind of value, in both spellings', () => {
+    expect(values('--model', 'a.gguf', '--lora.rank=8', '--packing', '--no-shuffle', '-h')).toEqual(
+      { model: 'a.gguf', 'lora.rank': 8, packing: true, shuffle: false, help: true },
+    );
+    expect(values('--lora.rank', '1e2')).toEqual({ 'lora.rank': 100 });
+    expect(values('--lora.rank=-1')).toEqual({ 'lora.rank': -1 });
+    expect(values('--messages', '[{"role":"user","content":"hi"}]')).toEqual({
+      messages: [{ role: 'user', content: 'hi' }],
+    });
+  });
+
+  it('reads lists with commas, by repetition, or both', () => {
+    expect(values('--lora.targets', 'attn_q, attn_v', '--lora.targets=ffn_up')).toEqual({
+      'lora.targets': ['attn_q', 'attn_v', 'ffn_up'],
+    });
+    // A stop text may itself have a comma in it.
+    expect(values('--stop', 'a,b', '--stop', '\n')).toEqual({ stop: ['a,b', '\n'] });
+  });
+
+  it('reads adapters with and without a scale', () => {
+    expect(values('--adapters', 'a.gguf@0.5,b.gguf', '--adapters', 'c@home/d.gguf')).toEqual({
+      adapters: [{ path: 'a.gguf', scale: 0.5 }, 'b.gguf', 'c@home/d.gguf'],
+    });
+  });
+
+  it('leaves what is no number or JSON as text, for the check of the whole configuration', () => {
+    expect(values('--lora.rank', 'eight', '--messages', '{')).toEqual({
+      'lora.rank': 'eight',
+      messages: '{',
+    });
+  });
+
+  it('keeps what is no option', () => {
+    expect(parse('a', '--packing', 'b').positionals).toEqual(['a', 'b']);
+    expect(() => refusePositionals(parse('a b'), 'finetune')).toThrow(
+      expect.objectContaining({
+        code: 'USAGE_INVALID',
+        message: expect.stringContaining("'a b'"),
+      }),
+    );
+    expect(() => refusePositionals(parse('--packing'), 'finetune')).not.toThrow();
+  });
+
+  it.each([
+    [['--modle', 'x'], 'received --modle', 'did you mean --model?'],
+    [['--rank', '8'], 'received --rank', 'did you mean --lora.rank?'],
+    [['--no-shufle'], 'received --no-shufle', 'did you mean --shuffle?'],
+    [['--quantum'], 'received --quantum', "run 'llamatune finetune --help'"],
+    [['--model'], 'expected a value after --model', "run 'llamatune finetune --help'"],
+    [['--model', 'a', '--model', 'b'], 'expected --model once but received it 2 times', ''],
+    [['--no-model'], 'expected a value for --model but received --no-model', ''],
+  ])('refuses %j', (args, message, hint) => {
+    expect(() => parse(...args)).toThrow(
+      expect.objectContaining({
+        code: 'USAGE_INVALID',
+        message: expect.stringContaining(message),
+        hint: expect.stringContaining(hint),
+      }),
+    );
+  });
+});
+
+describe('closest', () => {
+  it('finds a slip and nothing that is far away', () => {
+    expect(closest('genrate', ['finetune', 'generate'])).toBe('generate');
+    expect(closest('zzz', ['finetune', 'generate'])).toBeUndefined();
+  });
+});
