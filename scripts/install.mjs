@@ -3,6 +3,7 @@
  * also compiles the TypeScript. `npm install --build-from-source` skips prebuilt addons.
  */
 import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { buildNative, root, runMain } from './native-build.mjs';
@@ -31,7 +32,9 @@ await runMain(async () => {
     console.log(`llamatune: using ${path.relative(root, prebuild)}`);
   } else {
     console.log(
-      'llamatune: no prebuilt addon fits this machine, building from source (some minutes the first time)',
+      fs.existsSync(path.join(root, 'build', 'Release', 'llamatune.node'))
+        ? 'llamatune: bringing the native build up to date'
+        : 'llamatune: no prebuilt addon fits this machine, building from source (some minutes)',
     );
     await buildNative();
   }

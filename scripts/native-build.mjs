@@ -83,7 +83,7 @@ function runLogged(command, args, logFile, label) {
 /** The lines that say why a build failed: the first errors, else the end of the output. */
 function explain(tail) {
   const first = tail.findIndex((line) =>
-    /(\berror\b|CMake Error|FAILED:|undefined reference)/i.test(line),
+    /(\berror:|CMake Error|^FAILED:|undefined reference)/.test(line),
   );
   return (first < 0 ? tail.slice(-25) : tail.slice(Math.max(0, first - 2), first + 25)).join('\n');
 }

@@ -1,0 +1,81 @@
+/**
+ * npm run prebuild: fills prebuilds/<platform>-<arch>/ with the portable addon and the libraries that belong to it.
+ * That folder alone runs: no compiler, no vendored source, any CPU of the architecture.
+ *
+ * prebuildify lays out the folder (file name and libc tag that node-gyp-build looks for, libraries beside the addon).
+ * It would call node-gyp, which wants Node's headers for nothing: our build takes node-gyp's place.
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { root, runMain } from './native-build.mjs';
+import { BuildError } from './tools.mjs';
+
+const tuple = `${process.platform}-${process.arch}`;
+const stage = path.join(root, 'build', 'prebuild');
+
+/** The newest glibc and libstdc++ symbols that the binaries use: machines older than that need a source build. */
+function neededVersions(folder) {
+  if (process.platform !== 'linux') return [];
+  const newest = new Map();
+  for (const file of fs.readdirSync(folder)) {
+    const { stdout = '' } = spawnSync('objdump', ['-T', path.join(folder, file)], {
+      encoding: 'utf8',
+      maxBuffer: 1 << 28,
+    });
+    for (const [, name, version] of (stdout ?? '').matchAll(/\b(GLIBC|GLIBCXX)_([\d.]+)/g)) {
+      const compare = (a, b) => a.localeCompare(b, 'en', { numeric: true });
+      if (!newest.has(name) || compare(version, newest.get(name)) > 0) newest.set(name, version);
+    }
+  }
+  return [...newest].map(([name, version]) => `${name} ${version}`);
+}
+
+/** Loads the addon in a process of its own from a copy of the folder, away from build/ and vendor/. */
+function check(folder) {
+  const copy = fs.mkdtempSync(path.join(stage, 'check-'));
+  try {
+    fs.cpSync(folder, path.join(copy, 'prebuilds', tuple), { recursive: true });
+    const require = createRequire(path.join(root, 'package.json'));
+    const script = `
+      const file = require(${JSON.stringify(require.resolve('node-gyp-build'))}).resolve(${JSON.stringify(copy)});
+      const addon = require(file);
+      if (Object.keys(addon).length === 0) throw new Error('the addon exports nothing');`;
+    execFileSync(process.execPath, ['-e', script], { stdio: ['ignore', 'inherit', 'pipe'] });
+  } catch (error) {
+    throw new BuildError(`the prebuilt addon does not load: ${error.stderr ?? error}`, '');
+  } finally {
+    fs.rmSync(copy, { recursive: true, force: true });
+  }
+}
+
+await runMain(async () => {
+  const { default: prebuildify } = await import('prebuildify');
+  fs.mkdirSync(stage, { recursive: true });
+  fs.rmSync(path.join(root, 'prebuilds', tuple), { recursive: true, force: true });
+  await new Promise((resolve, reject) => {
+    prebuildify(
+      {
+        cwd: stage,
+        out: root,
+        name: 'llamatune',
+        napi: true,
+        tagLibc: process.platform === 'linux',
+        targets: [{ runtime: 'node', target: process.versions.node }],
+        nodeGyp: `"${process.execPath}" "${path.join(root, 'scripts', 'build.mjs')}" --portable`,
+        shell: true,
+      },
+      (error) => (error ? reject(error) : resolve()),
+    );
+  });
+  const folder = path.join(root, 'prebuilds', tuple);
+  check(folder);
+  const files = fs.readdirSync(folder);
+  const bytes = files.reduce((sum, file) => sum + fs.statSync(path.join(folder, file)).size, 0);
+  console.log(
+    `llamatune: prebuilds/${tuple}: ${files.length} files, ${(bytes / 1e6).toFixed(1)} MB`,
+  );
+  const versions = neededVersions(folder);
+  if (versions.length > 0) console.log(`llamatune: needs ${versions.join(' and ')} or newer`);
+});

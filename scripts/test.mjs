@@ -1,0 +1,197 @@
+/**
+ * npm test: lint, types, build, unit, native and integration tests. npm run test:full adds the sanitizers, the npm
+ * package and the prebuilt addon.
+ *
+ *     node scripts/test.mjs [--full] [step …]      only those steps, e.g. `npm test -- unit native`
+ *
+ * Every step runs, so one run shows all that is wrong; only a failed build ends it early. The last line adds up the
+ * single tests of all steps: "N passed, N failed, N skipped". Whole outputs are in build/test/.
+ */
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { buildFolder, buildNative, root, runMain } from './native-build.mjs';
+import { BuildError } from './tools.mjs';
+import { buildTypeScript, packageFile } from './typescript-build.mjs';
+
+const logs = path.join(root, 'build', 'test');
+const total = { passed: 0, failed: 0, skipped: 0 };
+
+const add = (counts) => {
+  for (const [name, count] of Object.entries(counts)) total[name] += count;
+};
+const check = (ok) => add(ok ? { passed: 1 } : { failed: 1 });
+
+/** Runs a command; its output goes to the terminal, or with `quiet` to a log file only. */
+function run(name, command, args, { quiet = false, env = {}, cwd = root } = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, {
+      cwd,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', quiet ? 'pipe' : 'inherit', quiet ? 'pipe' : 'inherit'],
+    });
+    let output = '';
+    const log = quiet ? fs.createWriteStream(path.join(logs, `${name}.log`)) : undefined;
+    for (const stream of quiet ? [child.stdout, child.stderr] : []) {
+      stream.setEncoding('utf8').on('data', (data) => {
+        output += data;
+        log.write(data);
+      });
+    }
+    child.on('error', reject);
+    child.on('close', (code) => {
+      log?.end();
+      resolve({ ok: code === 0, output });
+    });
+  });
+}
+
+const node = (name, file, args, options) => run(name, process.execPath, [file, ...args], options);
+
+async function vitest(project) {
+  const report = path.join(logs, `${project}.json`);
+  fs.rmSync(report, { force: true });
+  const { ok } = await node(project, packageFile('vitest', 'vitest.mjs'), [
+    'run',
+    `--project=${project}`,
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+  ]);
+  if (!fs.existsSync(report)) return check(false);
+  const result = JSON.parse(fs.readFileSync(report, 'utf8'));
+  add({
+    passed: result.numPassedTests,
+    failed: result.numFailedTests,
+    skipped: result.numPendingTests + result.numTodoTests,
+  });
+  // A file that does not even load has no failed test.
+  if (!ok && result.numFailedTests === 0) check(false);
+}
+
+async function ctest(name, mode) {
+  const { ok, output } = await run(name, 'ctest', ['-V', '-C', 'Release'], {
+    cwd: buildFolder(mode),
+    quiet: true,
+  });
+  const lines = output.split('\n').map((line) => line.replace(/^\d+: /, ''));
+  for (const line of lines.filter((text) => /^(FAILED|skipped) /.test(text))) console.log(line);
+  const summary = lines
+    .map((line) => /^(\d+) passed, (\d+) failed, (\d+) skipped$/.exec(line))
+    .find(Boolean);
+  if (summary) {
+    console.log(summary[0]);
+    const [passed, failed, skipped] = summary.slice(1).map(Number);
+    add({ passed, failed, skipped });
+    if (ok || failed > 0) return;
+  }
+  // Killed by a signal or a sanitizer: the reason is at the end.
+  console.log(lines.slice(-60).join('\n'));
+  check(false);
+}
+
+/** What `npm pack` would publish: what must be in it, what must not, and how it resolves for its users. */
+async function testPackage() {
+  const folder = fs.mkdtempSync(path.join(logs, 'pack-'));
+  try {
+    const npm = process.env.npm_execpath ? [process.execPath, process.env.npm_execpath] : ['npm'];
+    const packed = await run(
+      'pack',
+      npm[0],
+      [...npm.slice(1), 'pack', '--json', '--pack-destination', folder],
+      {
+        quiet: true,
+      },
+    );
+    const json = packed.output.slice(packed.output.search(/^[[{]/m));
+    const parsed = packed.ok
+      ? JSON.parse(json.slice(0, json.lastIndexOf(json[0] === '[' ? ']' : '}') + 1))
+      : undefined;
+    const info = Array.isArray(parsed) ? parsed[0] : Object.values(parsed ?? {})[0];
+    const files = new Set(info?.files?.map((file) => file.path));
+    const wanted = [
+      'dist/index.js',
+      'dist/index.d.ts',
+      'dist/cli/main.js',
+      'CMakeLists.txt',
+      'binding.gyp',
+      'cmake/llama.cmake',
+      'native/addon.cpp',
+      'scripts/install.mjs',
+      'vendor/fetch.mjs',
+      'vendor/llama.cpp.json',
+      'vendor/llama.cpp/.llamatune-stamp.json',
+      'vendor/llama.cpp/LICENSE',
+      'vendor/llama.cpp/src/llama.cpp',
+      'LICENSE',
+      'THIRD_PARTY_NOTICES.md',
+    ];
+    const missing = wanted.filter((file) => !files.has(file));
+    const unwanted = [...files].filter((file) =>
+      /^(test|src|build|node_modules|\.)|\/models\//.test(file),
+    );
+    if (missing.length > 0) console.log(`missing in the package: ${missing.join(', ')}`);
+    if (unwanted.length > 0)
+      console.log(`not wanted in the package: ${unwanted.slice(0, 10).join(', ')}`);
+    check(packed.ok && missing.length === 0 && unwanted.length === 0);
+    if (!packed.ok) return;
+    console.log(`${info.filename}: ${files.size} files, ${(info.size / 1e6).toFixed(1)} MB packed`);
+
+    const tarball = path.join(folder, info.filename);
+    const publint = path.join(root, 'node_modules', 'publint', 'src', 'cli.js');
+    check((await node('publint', publint, ['run', tarball, '--strict'])).ok);
+    const attw = packageFile('@arethetypeswrong/cli', 'dist/index.js');
+    check((await node('attw', attw, [tarball, '--profile', 'esm-only', '--no-emoji'])).ok);
+  } finally {
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const steps = {
+  lint: async () =>
+    check((await node('lint', packageFile('@biomejs/biome', 'bin/biome'), ['check', '.'])).ok),
+  types: async () =>
+    check((await node('types', packageFile('typescript', 'bin/tsc'), ['-p', 'tsconfig.json'])).ok),
+  build: async () => {
+    await buildNative({ tests: true });
+    buildTypeScript();
+    check(true);
+  },
+  unit: () => vitest('unit'),
+  native: () => ctest('native', 'release'),
+  integration: () => vitest('integration'),
+  sanitize: async () => {
+    await buildNative({ mode: 'sanitize', tests: true });
+    await ctest('sanitize', 'sanitize');
+  },
+  package: testPackage,
+  prebuild: async () => check((await node('prebuild', 'scripts/prebuild.mjs', [])).ok),
+};
+const everyday = ['lint', 'types', 'build', 'unit', 'native', 'integration'];
+
+await runMain(async () => {
+  const named = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
+  const unknown = named.filter((name) => !(name in steps));
+  if (unknown.length > 0) {
+    throw new BuildError(
+      `expected steps to run but received '${unknown.join(', ')}'`,
+      `Steps: ${Object.keys(steps).join(', ')}`,
+    );
+  }
+  const wanted = process.argv.includes('--full') ? Object.keys(steps) : everyday;
+  fs.mkdirSync(logs, { recursive: true });
+  for (const name of named.length > 0 ? named : wanted) {
+    console.log(`\n── ${name}`);
+    const started = Date.now();
+    try {
+      await steps[name]();
+    } catch (error) {
+      check(false);
+      console.error(error.hint === undefined ? error : `${error.message}\n${error.hint}`);
+      if (name === 'build') break;
+    }
+    console.log(`── ${name}: ${((Date.now() - started) / 1000).toFixed(1)} s`);
+  }
+  console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+  if (total.failed > 0) process.exitCode = 1;
+});
