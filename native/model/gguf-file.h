@@ -28,7 +28,4 @@ int64_t     gguf_integer(const gguf_context * gguf, const char * key, int64_t fa
 bool        gguf_boolean(const gguf_context * gguf, const char * key, bool fallback);
 std::vector<std::string> gguf_strings(const gguf_context * gguf, const char * key);
 
-// Any value as text, arrays cut after a few elements.
-std::string gguf_value_text(const gguf_context * gguf, int64_t key_id);
-
 }

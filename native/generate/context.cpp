@@ -1,0 +1,86 @@
+#include "generate/context.h"
+
+#include "core/abort-guard.h"
+#include "core/cpu.h"
+#include "core/error.h"
+#include "core/log.h"
+
+#include <llama-context.h>
+#include <llama.h>
+
+#include <algorithm>
+#include <string>
+
+namespace llamatune {
+
+namespace {
+
+bool is_stopped(void * stop) { return static_cast<const std::atomic<bool> *>(stop)->load(); }
+
+}
+
+inference_context::inference_context(const std::shared_ptr<model> & base, const context_options & options, loaded_adapters * adapters,
+                                     const std::atomic<bool> & stop) : stop_(stop), n_batch_(options.n_batch) {
+    if (!llama_model_has_decoder(base->handle()) || llama_model_has_encoder(base->handle())) {
+        throw error("UNSUPPORTED_ARCHITECTURE", "expected a decoder-only model but received one with an encoder, or without a decoder");
+    }
+    llama_context_params params = llama_context_default_params();
+    params.n_ctx               = uint32_t(options.n_ctx);
+    params.n_batch             = uint32_t(std::min(options.n_batch, options.n_ctx));
+    params.n_ubatch            = params.n_batch;
+    params.n_seq_max           = 1;
+    params.n_outputs_max       = 1;
+    params.n_threads           = options.n_threads > 0 ? options.n_threads : usable_physical_cores();
+    params.n_threads_batch     = params.n_threads;
+    params.flash_attn_type     = base->options().gpu_layers == 0 ? LLAMA_FLASH_ATTN_TYPE_DISABLED : LLAMA_FLASH_ATTN_TYPE_AUTO;
+    params.abort_callback      = is_stopped;
+    params.abort_callback_data = const_cast<std::atomic<bool> *>(&stop);
+    params.no_perf             = true;
+
+    // llama.cpp walks the model's list of adapters when it sizes a graph, and other calls add to that list: so all of it
+    // is done under the model's lock, and not at the first forward pass.
+    const std::lock_guard<std::mutex> lock(base->mutex());
+    take_recent_errors();
+    handle_ = llama_init_from_model(base->handle(), params);
+    if (!handle_) {
+        throw error("OUT_OF_MEMORY", "expected llama.cpp to make a context of " + std::to_string(options.n_ctx) + " tokens but it said: " +
+                    take_recent_errors(), "use a smaller contextLength or batchSize");
+    }
+    try {
+        if (adapters) adapters->apply(handle_);
+        handle_->sched_reserve();
+    } catch (...) {
+        llama_free(handle_);
+        throw;
+    }
+}
+
+inference_context::~inference_context() { llama_free(handle_); }
+
+void inference_context::check_stop() const {
+    if (stop_) throw error("ABORTED", "generation was aborted");
+}
+
+void inference_context::decode(const int32_t * tokens, int32_t n_tokens) {
+    check_stop();
+    take_recent_errors();
+    const int32_t rc = llama_decode(handle_, llama_batch_get_one(const_cast<int32_t *>(tokens), n_tokens));
+    if (rc == 0) {
+        llama_synchronize(handle_); // a GPU computes in the background: time spent is known only now
+        return;
+    }
+    check_stop();
+    const std::string log = take_recent_errors();
+    throw error("GENERATION_FAILED", "expected llama.cpp to decode " + std::to_string(n_tokens) + " tokens but it returned " +
+                std::to_string(rc) + (log.empty() ? "" : ": " + log));
+}
+
+void inference_context::decode_all(const int32_t * tokens, size_t n_tokens) {
+    for (size_t at = 0; at < n_tokens; at += size_t(n_batch_)) {
+        decode(tokens + at, int32_t(std::min(size_t(n_batch_), n_tokens - at)));
+    }
+}
+
+void inference_context::clear() { llama_memory_clear(llama_get_memory(handle_), true); }
+
+}

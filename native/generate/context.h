@@ -1,0 +1,47 @@
+#pragma once
+
+#include "generate/adapters.h"
+#include "model/load.h"
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+struct llama_context;
+
+namespace llamatune {
+
+struct context_options {
+    int32_t n_ctx;         // tokens that the cache holds
+    int32_t n_batch = 512;
+    int32_t n_threads = 0; // 0: all physical cores
+};
+
+// An inference context on a shared model with its adapters. Flash attention is chosen here, never by llama.cpp's
+// default: off on the CPU (there the training graph computes the same, bit for bit), llama.cpp's choice on a GPU.
+class inference_context {
+public:
+    // Throws error OUT_OF_MEMORY, UNSUPPORTED_ARCHITECTURE.
+    inference_context(const std::shared_ptr<model> & base, const context_options & options, loaded_adapters * adapters,
+                      const std::atomic<bool> & stop);
+    ~inference_context();
+    inference_context(const inference_context &) = delete;
+    inference_context & operator=(const inference_context &) = delete;
+
+    // One forward pass at the positions that follow; logits of the last token only. Throws error ABORTED, GENERATION_FAILED.
+    void decode(const int32_t * tokens, int32_t n_tokens);
+    // Any number of tokens, n_batch at a time.
+    void decode_all(const int32_t * tokens, size_t n_tokens);
+    void clear(); // forgets all tokens
+
+    llama_context * handle() const { return handle_; }
+
+private:
+    void check_stop() const;
+
+    const std::atomic<bool> & stop_;
+    int32_t         n_batch_;
+    llama_context * handle_ = nullptr;
+};
+
+}

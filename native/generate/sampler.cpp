@@ -1,0 +1,115 @@
+#include "generate/sampler.h"
+
+#include "core/error.h"
+#include "core/log.h"
+#include "generate/grammar.h"
+
+#include <llama.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace llamatune {
+
+namespace {
+
+std::vector<llama_logit_bias> banned_tokens(const llama_vocab * vocab, bool ignore_eos) {
+    std::vector<llama_logit_bias> biases;
+    int32_t n_suppressed = 0; // by the model's own metadata
+    const llama_token * suppressed = llama_vocab_get_suppress_tokens(vocab, &n_suppressed);
+    for (int32_t i = 0; i < n_suppressed; i++) biases.push_back({suppressed[i], -INFINITY});
+    if (ignore_eos) {
+        for (llama_token t = 0; t < llama_vocab_n_tokens(vocab); t++) {
+            if (llama_vocab_is_eog(vocab, t)) biases.push_back({t, -INFINITY});
+        }
+    }
+    return biases;
+}
+
+// llama.cpp takes 32 bits and means "seed me from the clock" by the highest value.
+uint32_t fold_seed(uint64_t seed) {
+    const uint32_t folded = uint32_t(seed ^ (seed >> 32));
+    return folded == LLAMA_DEFAULT_SEED ? folded - 1 : folded;
+}
+
+}
+
+struct sampler::candidates { std::vector<llama_token_data> data; };
+
+void sampler::deleter::operator()(llama_sampler * s) const { llama_sampler_free(s); }
+
+sampler::sampler(const model & m, const sampling_options & o)
+    : n_vocab_(llama_vocab_n_tokens(llama_model_get_vocab(m.handle()))), repeat_last_n_(std::max(o.repeat_last_n, 0)),
+      candidates_(std::make_shared<candidates>()) {
+    const llama_vocab * vocab = llama_model_get_vocab(m.handle());
+    llama_sampler_chain_params params = llama_sampler_chain_default_params();
+    params.no_perf = true;
+    chain_.reset(llama_sampler_chain_init(params));
+    const auto add = [&](llama_sampler * s) { llama_sampler_chain_add(chain_.get(), s); };
+
+    // A grammar ends with an end-of-generation token: it must stay possible.
+    const auto banned = banned_tokens(vocab, o.ignore_eos && o.grammar.empty());
+    if (!banned.empty()) add(llama_sampler_init_logit_bias(n_vocab_, int32_t(banned.size()), banned.data()));
+    if (o.repeat_penalty != 1.0f && repeat_last_n_ > 0) add(llama_sampler_init_penalties(n_vocab_, repeat_last_n_, o.repeat_penalty, 0.0f, 0.0f));
+    if (o.temperature <= 0.0f) {
+        add(llama_sampler_init_greedy());
+    } else {
+        if (o.top_k > 0)    add(llama_sampler_init_top_k(o.top_k));
+        if (o.top_p < 1.0f) add(llama_sampler_init_top_p(o.top_p, 1));
+        if (o.min_p > 0.0f) add(llama_sampler_init_min_p(o.min_p, 1));
+        add(llama_sampler_init_temp(o.temperature));
+        add(llama_sampler_init_dist(fold_seed(o.seed)));
+    }
+    if (!o.grammar.empty()) {
+        check_grammar(vocab, o.grammar);
+        take_recent_errors();
+        grammar_.reset(llama_sampler_init_grammar(vocab, o.grammar.c_str(), "root"));
+        if (!grammar_) throw error("GRAMMAR_INVALID", "expected a grammar that llama.cpp can follow but it said: " + take_recent_errors());
+    }
+}
+
+void sampler::accept_prompt(const std::vector<int32_t> & tokens) {
+    const size_t first = tokens.size() - std::min(tokens.size(), size_t(repeat_last_n_));
+    for (size_t i = first; i < tokens.size(); i++) llama_sampler_accept(chain_.get(), tokens[i]);
+}
+
+// -1: no token is possible.
+int32_t sampler::draw(const float * logits, bool constrained) {
+    auto & data = candidates_->data;
+    data.resize(size_t(n_vocab_));
+    for (int32_t t = 0; t < n_vocab_; t++) data[size_t(t)] = {t, logits[t], 0.0f};
+    llama_token_data_array all = {data.data(), data.size(), -1, false};
+    if (constrained) {
+        llama_sampler_apply(grammar_.get(), &all);
+        const bool any = std::any_of(data.begin(), data.end(), [](const llama_token_data & d) { return d.logit != -INFINITY; });
+        if (!any) return -1;
+    }
+    llama_sampler_apply(chain_.get(), &all);
+    return all.selected >= 0 && size_t(all.selected) < all.size ? all.data[all.selected].id : -1;
+}
+
+int32_t sampler::sample(llama_context * context) {
+    const float * logits = llama_get_logits_ith(context, -1);
+    if (!logits) throw error("GENERATION_FAILED", "expected logits for the last token but llama.cpp has none");
+    int32_t token = draw(logits, false);
+    if (token < 0 || !std::isfinite(logits[token])) {
+        throw error("NON_FINITE_LOGITS", "expected finite logits but the model computed " +
+                    std::string(token < 0 ? "none that can be chosen" : std::isnan(logits[token]) ? "NaN" : "infinity"),
+                    "the weights or an adapter hold values that are not finite, or the adapter's scale is far too large");
+    }
+    if (grammar_) {
+        llama_token_data       one    = {token, 1.0f, 0.0f};
+        llama_token_data_array single = {&one, 1, -1, false};
+        llama_sampler_apply(grammar_.get(), &single);
+        if (one.logit == -INFINITY) token = draw(logits, true);
+        if (token < 0) {
+            throw error("GRAMMAR_STUCK", "expected a token that the grammar allows but the vocabulary has none",
+                        "a finished grammar needs an end-of-generation token, and each character of it a token");
+        }
+        llama_sampler_accept(grammar_.get(), token);
+    }
+    llama_sampler_accept(chain_.get(), token);
+    return token;
+}
+
+}

@@ -1,0 +1,40 @@
+#include "model/system.h"
+
+#include "core/cpu.h"
+
+#include <ggml-backend.h>
+#include <llama.h>
+
+namespace llamatune {
+
+namespace {
+
+const char * type_text(enum ggml_backend_dev_type type) {
+    switch (type) {
+        case GGML_BACKEND_DEVICE_TYPE_CPU:   return "cpu";
+        case GGML_BACKEND_DEVICE_TYPE_GPU:   return "gpu";
+        case GGML_BACKEND_DEVICE_TYPE_IGPU:  return "igpu";
+        case GGML_BACKEND_DEVICE_TYPE_ACCEL:
+        case GGML_BACKEND_DEVICE_TYPE_META:  return "accel";
+    }
+    return "accel";
+}
+
+}
+
+system_info describe_system() {
+    system_info info;
+    info.llama_cpp      = llama_version();
+    info.physical_cores = usable_physical_cores();
+    for (size_t i = 0; i < ggml_backend_reg_count(); i++) info.backends.push_back(ggml_backend_reg_name(ggml_backend_reg_get(i)));
+    for (size_t i = 0; i < ggml_backend_dev_count(); i++) {
+        ggml_backend_dev_t device = ggml_backend_dev_get(i);
+        size_t free = 0, total = 0;
+        ggml_backend_dev_memory(device, &free, &total);
+        info.devices.push_back({ggml_backend_dev_name(device), ggml_backend_dev_description(device),
+                                type_text(ggml_backend_dev_type(device)), free, total});
+    }
+    return info;
+}
+
+}

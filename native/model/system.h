@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace llamatune {
+
+struct device_info {
+    std::string name;        // "CPU", "Vulkan0"
+    std::string description; // the hardware's own name
+    std::string type;        // "cpu", "gpu", "igpu", "accel"
+    uint64_t    memory_free;
+    uint64_t    memory_total;
+};
+
+// What llama.cpp can use on this machine; the back ends must have been loaded (backends/load.h).
+struct system_info {
+    std::string              llama_cpp; // its version
+    std::vector<std::string> backends;
+    std::vector<device_info> devices;
+    int32_t                  physical_cores; // usable by this process
+};
+
+system_info describe_system();
+
+}

@@ -1,0 +1,96 @@
+#include "model/weights.h"
+
+#include "core/abort-guard.h"
+#include "core/error.h"
+
+#include <llama-arch.h>
+#include <llama-model.h>
+#include <llama.h>
+
+#include <cctype>
+#include <map>
+#include <set>
+
+namespace llamatune {
+
+namespace {
+
+// The last enumerator of llm_tensor: moves when llama.cpp adds kinds of weights (those before it are all read).
+constexpr int last_kind = LLM_TENSOR_DFLASH_SELECTOR_HIDDEN;
+
+// llama.cpp's own table of what each kind of weight goes through, by kind ("attn_q" -> MUL_MAT).
+const std::map<std::string, ggml_op> & kind_ops() {
+    static const std::map<std::string, ggml_op> ops = [] {
+        std::map<std::string, ggml_op> table;
+        const LLM_TN names(LLM_ARCH_LLAMA);
+        const std::string block = "blk.0.";
+        const abort_guard guard;
+        for (int t = LLM_TENSOR_TOKEN_EMBD; t <= last_kind; t++) {
+            try {
+                const ggml_op op = llm_tensor_info_for(llm_tensor(t)).op;
+                const std::string name = names(llm_tensor(t), nullptr, 0, 0).str();
+                table.emplace(name.compare(0, block.size(), block) == 0 ? name.substr(block.size()) : name, op);
+            } catch (const std::exception &) {
+                // an enumerator that has no name or no operation of its own
+            }
+        }
+        return table;
+    }();
+    return ops;
+}
+
+bool is_product(ggml_op op) { return op == GGML_OP_MUL_MAT || op == GGML_OP_MUL_MAT_ID; }
+
+}
+
+ggml_tensor * find_weight(const model & m, const std::string & name) {
+    for (const auto & [key, tensor] : llama_internal_get_tensor_map(m.handle())) {
+        if (key == name) return tensor;
+    }
+    return nullptr;
+}
+
+std::vector<ggml_tensor *> list_weights(const model & m) {
+    std::vector<ggml_tensor *> weights;
+    std::set<std::string> seen; // a tied embedding is listed once per use
+    for (const auto & [name, tensor] : llama_internal_get_tensor_map(m.handle())) {
+        if (seen.insert(name).second) weights.push_back(tensor);
+    }
+    return weights;
+}
+
+std::vector<tensor_info> list_tensors(const model & m) {
+    std::vector<tensor_info> infos;
+    for (const ggml_tensor * w : list_weights(m)) {
+        infos.push_back({ggml_get_name(w), type_name(w), std::vector<int64_t>(w->ne, w->ne + ggml_n_dims(w)), ggml_nbytes(w)});
+    }
+    return infos;
+}
+
+std::string target_kind(const ggml_tensor * weight) {
+    std::string name = ggml_get_name(weight);
+    const std::string suffix = ".weight";
+    if (ggml_n_dims(weight) < 2 || name.size() <= suffix.size()) return {};
+    if (name.compare(name.size() - suffix.size(), suffix.size(), suffix) != 0) return {};
+    name.resize(name.size() - suffix.size());
+    if (name == "output") return name;
+
+    const std::string block = "blk.";
+    if (name.compare(0, block.size(), block) != 0) return {};
+    size_t dot = block.size();
+    while (dot < name.size() && std::isdigit(static_cast<unsigned char>(name[dot]))) dot++;
+    if (dot == block.size() || dot >= name.size() || name[dot] != '.') return {};
+    std::string kind = name.substr(dot + 1);
+
+    const auto known = kind_ops().find(kind);
+    if (known != kind_ops().end()) return is_product(known->second) ? kind : std::string();
+    return {};
+}
+
+std::string type_name(const ggml_tensor * weight) {
+    std::string name = ggml_type_name(weight->type);
+    for (char & c : name) c = char(std::toupper(static_cast<unsigned char>(c)));
+    return name;
+}
+
+}
