@@ -125,7 +125,14 @@ export type NativeTrainEvent =
       memoryBytes: number | null;
       etaMs: number | null;
     }
-  | { type: 'evaluation'; step: number; epoch: number; loss: number; targetTokens: number; ms: number }
+  | {
+      type: 'evaluation';
+      step: number;
+      epoch: number;
+      loss: number;
+      targetTokens: number;
+      ms: number;
+    }
   | { type: 'checkpoint'; step: number; path: string }
   | { type: 'epoch'; epoch: number; step: number; loss: number }
   | { type: 'warning'; code: string; message: string }
@@ -180,15 +187,13 @@ export interface NativeGenerateResult {
 export interface NativeBenchOptions {
   promptTokens: number;
   generatedTokens: number;
-  /** 0: no training measurement. */
-  trainSteps: number;
-  trainSequenceLength: number;
-  trainMicroBatchSize: number;
-  loraRank: number;
-  loraTargets: string[];
   warmup: number;
   repetitions: number;
   threads: number;
+  /** Optimizer steps in one repetition; 0: no training measurement. */
+  trainSteps: number;
+  /** A run of trainSteps * (warmup + repetitions) steps; null: no training measurement. */
+  training: NativeTrainOptions | null;
 }
 
 export type NativeBenchEvent = {
@@ -245,10 +250,24 @@ export interface NativeRun<Result> {
   abort(): void;
 }
 
+export type NativeLogLevel = 'debug' | 'info' | 'warn' | 'error';
+
 export interface Addon {
-  systemInfo(): { llamaCpp: string; backends: string[]; devices: NativeDevice[]; physicalCores: number };
-  /** Progress 0..1 through the callback; abortable. */
-  loadModel(options: NativeLoadOptions, onProgress: (fraction: number) => void): NativeRun<NativeModel>;
+  /** Once, before anything else: makes the back ends usable that are in the addon's own folder. */
+  loadBackends(folder: string): void;
+  systemInfo(): {
+    llamaCpp: string;
+    backends: string[];
+    devices: NativeDevice[];
+    physicalCores: number;
+  };
+  /** Fractions 0..1 of the weights read, in batches like every event; abortable. */
+  loadModel(
+    options: NativeLoadOptions,
+    onProgress: (fractions: number[]) => void,
+  ): NativeRun<NativeModel>;
+  /** Lines that llama.cpp and ggml log; null: silent, which is the default. One logger per process. */
+  setLogger(onLines: ((lines: { level: NativeLogLevel; line: string }[]) => void) | null): void;
   createModel(options: NativeCreateModelOptions): Promise<void>;
   quantizeModel(input: string, output: string, type: string, threads: number): Promise<void>;
   planTraining(options: NativeTrainOptions): NativeTrainPlan;

@@ -1,0 +1,31 @@
+#include "binding/errors.h"
+
+#include "core/error.h"
+
+#include <new>
+
+namespace llamatune::binding {
+
+failure current_failure() {
+    try {
+        throw;
+    } catch (const error & e) {
+        return {e.code(), e.what(), e.hint()};
+    } catch (const std::bad_alloc &) {
+        return {"OUT_OF_MEMORY", "expected enough memory but an allocation failed",
+                "use a smaller model, sequence length or micro-batch size"};
+    } catch (const std::exception & e) {
+        return {"NATIVE_ERROR", e.what(), "please report it, with what led to it"};
+    } catch (...) {
+        return {"NATIVE_ERROR", "expected a known exception but received another", "please report it, with what led to it"};
+    }
+}
+
+Napi::Error to_js(Napi::Env env, const failure & failed) {
+    Napi::Error e = Napi::Error::New(env, failed.message);
+    e.Set("code", Napi::String::New(env, failed.code));
+    e.Set("hint", Napi::String::New(env, failed.hint));
+    return e;
+}
+
+}

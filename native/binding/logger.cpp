@@ -1,0 +1,118 @@
+#include "binding/logger.h"
+
+#include "binding/addon-data.h"
+#include "binding/args.h"
+#include "binding/errors.h"
+#include "binding/values.h"
+#include "core/error.h"
+#include "core/log.h"
+
+#include <deque>
+#include <memory>
+#include <mutex>
+
+namespace llamatune::binding {
+
+namespace {
+
+constexpr size_t max_lines = 4096; // the oldest go when JavaScript does not keep up
+
+const char * level_text(log_level level) {
+    switch (level) {
+        case log_level::debug: return "debug";
+        case log_level::info:  return "info";
+        case log_level::warn:  return "warn";
+        case log_level::error: return "error";
+    }
+    return "info";
+}
+
+// From any thread that logs to one JavaScript function. Never keeps the event loop alive.
+class log_channel {
+public:
+    static std::shared_ptr<log_channel> open(Napi::Env env, Napi::Function on_lines) {
+        auto self   = std::make_shared<log_channel>();
+        auto holder = std::make_unique<std::shared_ptr<log_channel>>(self);
+        const napi_status status =
+            napi_create_threadsafe_function(env, on_lines, nullptr, Napi::String::New(env, "llamatune log"), 0, 1,
+                                            holder.get(), on_finalize, holder.get(), on_wake, &self->wake_js_);
+        if (status != napi_ok) throw error("NATIVE_ERROR", "expected a thread-safe function but Node refused to create one");
+        holder.release();
+        napi_unref_threadsafe_function(env, self->wake_js_);
+        return self;
+    }
+
+    void send(log_level level, const std::string & line) {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        if (closed_) return;
+        if (lines_.size() == max_lines) lines_.pop_front();
+        lines_.push_back({level, line});
+        if (wake_pending_) return;
+        wake_pending_ = true;
+        if (napi_call_threadsafe_function(wake_js_, nullptr, napi_tsfn_nonblocking) == napi_closing) closed_ = true;
+    }
+
+    // On the JavaScript thread: another logger takes over.
+    void close() {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        if (closed_) return;
+        closed_ = true;
+        napi_release_threadsafe_function(wake_js_, napi_tsfn_release);
+    }
+
+private:
+    struct entry { log_level level; std::string line; };
+
+    static void on_wake(napi_env raw_env, napi_value on_lines, void * context, void *) {
+        if (raw_env == nullptr) return;
+        const std::shared_ptr<log_channel> self = *static_cast<std::shared_ptr<log_channel> *>(context);
+        const Napi::Env env(raw_env);
+        std::deque<entry> lines;
+        {
+            const std::lock_guard<std::mutex> lock(self->mutex_);
+            self->wake_pending_ = false;
+            lines.swap(self->lines_);
+        }
+        try {
+            Napi::Array batch = Napi::Array::New(env, lines.size());
+            for (uint32_t i = 0; i < lines.size(); i++) {
+                batch.Set(i, make_object(env, {{"level", level_text(lines[i].level)}, {"line", lines[i].line}}));
+            }
+            Napi::Function(env, on_lines).Call({batch});
+        } catch (const Napi::Error & thrown) {
+            napi_fatal_exception(env, thrown.Value());
+        }
+    }
+
+    static void on_finalize(napi_env, void * data, void *) {
+        const std::unique_ptr<std::shared_ptr<log_channel>> holder(static_cast<std::shared_ptr<log_channel> *>(data));
+        const std::lock_guard<std::mutex> lock((*holder)->mutex_);
+        (*holder)->closed_ = true;
+    }
+
+    std::mutex               mutex_;
+    std::deque<entry>        lines_;
+    napi_threadsafe_function wake_js_      = nullptr;
+    bool                     wake_pending_ = false;
+    bool                     closed_       = false;
+};
+
+}
+
+Napi::Value set_logger_call(const Napi::CallbackInfo & info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+        const Napi::Function on_lines = callback_argument(info, 0, "onLines");
+        auto & close_logger = info.Env().GetInstanceData<addon_data>()->close_logger;
+        if (close_logger) close_logger();
+        close_logger = nullptr;
+        set_log_sink(nullptr);
+        if (on_lines.IsEmpty()) return info.Env().Undefined();
+
+        const auto channel = log_channel::open(info.Env(), on_lines);
+        close_logger = [channel] { channel->close(); };
+        set_log_sink([channel](log_level level, const std::string & line) { channel->send(level, line); });
+        return info.Env().Undefined();
+    });
+}
+
+}

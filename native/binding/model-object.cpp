@@ -1,0 +1,124 @@
+#include "binding/model-object.h"
+
+#include "binding/addon-data.h"
+#include "binding/args.h"
+#include "binding/errors.h"
+#include "binding/model-info.h"
+#include "binding/run.h"
+#include "binding/values.h"
+#include "core/error.h"
+#include "model/tokenizer.h"
+
+#include <algorithm>
+
+namespace llamatune::binding {
+
+namespace {
+
+// Tells a model_object from any other object, whatever its prototype says.
+constexpr napi_type_tag model_tag = {0x7c1d3f0a5be24e6fULL, 0x9a42c8d1e07b3356ULL};
+
+}
+
+Napi::Function model_object::define(Napi::Env env) {
+    return DefineClass(env, "NativeModel", {
+        InstanceMethod<&model_object::info>("info"),
+        InstanceMethod<&model_object::tokenize>("tokenize"),
+        InstanceMethod<&model_object::token_bytes>("tokenBytes"),
+        InstanceMethod<&model_object::detokenize>("detokenize"),
+        InstanceMethod<&model_object::dispose>("dispose"),
+    });
+}
+
+Napi::Value model_object::create(Napi::Env env, std::shared_ptr<model> loaded) {
+    const auto external = Napi::External<std::shared_ptr<model>>::New(env, &loaded);
+    return env.GetInstanceData<addon_data>()->model_constructor.New({external});
+}
+
+model_object::model_object(const Napi::CallbackInfo & info) : Napi::ObjectWrap<model_object>(info) {
+    if (!info[0].IsExternal()) {
+        throw to_js(info.Env(), {"ARGUMENT_INVALID", "expected models to be made by loadModel", "call loadModel()"});
+    }
+    model_ = std::move(*info[0].As<Napi::External<std::shared_ptr<model>>>().Data());
+    info.This().As<Napi::Object>().TypeTag(&model_tag);
+}
+
+const std::shared_ptr<model> & model_object::get() const {
+    if (!model_) throw error("DISPOSED", "expected a loaded model but it was disposed", "load the model again");
+    return model_;
+}
+
+Napi::Value model_object::info(const Napi::CallbackInfo & call) {
+    return guarded(call.Env(), [&] { return model_info_to_js(call.Env(), describe(*get())); });
+}
+
+Napi::Value model_object::tokenize(const Napi::CallbackInfo & call) {
+    return guarded(call.Env(), [&] {
+        return make_int32_array(call.Env(), llamatune::tokenize(*get(), text_argument(call, 0, "text"),
+                                                                flag_argument(call, 1, "addSpecial"),
+                                                                flag_argument(call, 2, "parseSpecial")));
+    });
+}
+
+Napi::Value model_object::token_bytes(const Napi::CallbackInfo & call) {
+    return guarded(call.Env(), [&]() -> Napi::Value {
+        const std::string bytes = llamatune::token_bytes(*get(), int32_argument(call, 0, "token"), flag_argument(call, 1, "special"));
+        Napi::Uint8Array array = Napi::Uint8Array::New(call.Env(), bytes.size());
+        std::copy(bytes.begin(), bytes.end(), array.Data());
+        return array;
+    });
+}
+
+Napi::Value model_object::detokenize(const Napi::CallbackInfo & call) {
+    return guarded(call.Env(), [&]() -> Napi::Value {
+        return Napi::String::New(call.Env(), llamatune::detokenize(*get(), int32s_argument(call, 0, "tokens"),
+                                                                   flag_argument(call, 1, "special")));
+    });
+}
+
+// Freeing gigabytes takes a while, so it happens on its own thread; disposing twice does nothing.
+Napi::Value model_object::dispose(const Napi::CallbackInfo & call) {
+    return guarded(call.Env(), [&]() -> Napi::Value {
+        return start_task(call.Env(), [last = std::move(model_)](run_context &) mutable -> js_maker {
+            last.reset();
+            return {};
+        });
+    });
+}
+
+std::shared_ptr<model> shared_model(const Napi::Value & value) {
+    if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&model_tag)) {
+        throw error("ARGUMENT_INVALID", "expected a model that loadModel returned but received something else");
+    }
+    return model_object::Unwrap(value.As<Napi::Object>())->get();
+}
+
+Napi::Value load_model_call(const Napi::CallbackInfo & info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+        const args from(info[0], "options");
+        load_options options;
+        options.path       = from.text("path");
+        options.gpu_layers = from.int32("gpuLayers");
+        options.use_mmap   = from.flag("useMmap");
+        options.repack     = from.flag("repack");
+
+        auto work = [options](run_context & context) mutable -> js_maker {
+            int last_percent = -1;
+            options.progress = [&](float fraction) {
+                const int percent = int(fraction * 100);
+                if (percent != last_percent) {
+                    last_percent = percent;
+                    context.emit([fraction](Napi::Env env) { return Napi::Number::New(env, fraction); });
+                }
+                return !context.stop();
+            };
+            // llama.cpp reports progress only while it reads weights: an abort before or after that counts too.
+            std::shared_ptr<model> loaded = model::load(options);
+            if (context.stop()) throw error("ABORTED", "loading '" + options.path + "' was aborted");
+            return [loaded](Napi::Env env) { return model_object::create(env, loaded); };
+        };
+        return start_run(info.Env(), callback_argument(info, 1, "onProgress"), std::move(work));
+    });
+}
+
+}

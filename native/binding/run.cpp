@@ -1,0 +1,154 @@
+#include "binding/run.h"
+
+#include "binding/errors.h"
+#include "binding/event-queue.h"
+#include "core/error.h"
+
+#include <memory>
+#include <optional>
+#include <system_error>
+#include <thread>
+
+namespace llamatune::binding {
+
+namespace {
+
+constexpr size_t event_capacity = 1024;
+
+class run final : public run_context {
+public:
+    run(Napi::Env env, run_work work)
+        : deferred_(Napi::Promise::Deferred::New(env)), queue_(event_capacity), work_(std::move(work)) {}
+
+    // The thread-safe function owns the run: its finalizer is the last thing that happens to it in this environment.
+    static std::shared_ptr<run> start(Napi::Env env, Napi::Function on_events, run_work work) {
+        auto self   = std::make_shared<run>(env, std::move(work));
+        auto holder = std::make_unique<std::shared_ptr<run>>(self);
+        const napi_value listener = on_events.IsEmpty() ? nullptr : napi_value(on_events);
+        const napi_status status  = napi_create_threadsafe_function(
+            env, listener, nullptr, Napi::String::New(env, "llamatune run"), 0, 1, holder.get(), on_finalize,
+            holder.get(), on_wake, &self->wake_js_);
+        if (status != napi_ok) throw error("NATIVE_ERROR", "expected a thread-safe function but Node refused to create one");
+        holder.release();
+        self->has_listener_ = listener != nullptr;
+        try {
+            self->thread_ = std::thread([raw = self.get()] { raw->body(); });
+        } catch (const std::system_error &) {
+            napi_release_threadsafe_function(self->wake_js_, napi_tsfn_abort);
+            throw error("OUT_OF_MEMORY", "expected to start a thread but the system refused one",
+                        "finish other runs first, or raise the limit on threads (ulimit -u)");
+        }
+        return self;
+    }
+
+    Napi::Promise promise() const { return deferred_.Promise(); }
+
+    void abort() {
+        stop_ = true;
+        queue_.open();
+    }
+
+    const std::atomic<bool> & stop() const override { return stop_; }
+
+    void emit(js_maker event) override {
+        queue_.push(std::move(event));
+        wake();
+    }
+
+private:
+    // --- the run's thread ---
+
+    void body() {
+        try {
+            abort_guard guard;
+            result_ = work_(*this);
+        } catch (...) {
+            failure_ = current_failure();
+        }
+        work_     = nullptr; // lets go of the model before JavaScript learns that the run has ended
+        finished_ = true;
+        wake();
+    }
+
+    // At most one call is under way at a time: everything that is queued until JavaScript gets to it is one batch.
+    void wake() {
+        if (closing_ || wake_pending_.exchange(true)) return;
+        closing_ = napi_call_threadsafe_function(wake_js_, nullptr, napi_tsfn_nonblocking) == napi_closing;
+    }
+
+    // --- the JavaScript thread ---
+
+    static void on_wake(napi_env env, napi_value listener, void * context, void *) {
+        if (env == nullptr) return; // the environment is going away: on_finalize follows
+        const std::shared_ptr<run> self = *static_cast<std::shared_ptr<run> *>(context);
+        self->deliver(env, listener);
+    }
+
+    void deliver(Napi::Env env, napi_value listener) {
+        Napi::HandleScope scope(env);
+        wake_pending_       = false; // before looking, so that whatever comes later wakes again
+        const bool finished = finished_;
+        const auto events   = queue_.drain();
+        try {
+            if (!events.empty() && has_listener_) {
+                Napi::Array batch = Napi::Array::New(env, events.size());
+                for (uint32_t i = 0; i < events.size(); i++) batch.Set(i, events[i](env));
+                Napi::Function(env, listener).Call({batch});
+            }
+        } catch (const Napi::Error & thrown) {
+            napi_fatal_exception(env, thrown.Value()); // as for any callback that throws: 'uncaughtException'
+        }
+        if (finished) settle(env);
+    }
+
+    void settle(Napi::Env env) {
+        thread_.join(); // it has nothing left to do but return
+        try {
+            if (failure_) deferred_.Reject(to_js(env, *failure_).Value());
+            else deferred_.Resolve(result_ ? result_(env) : env.Undefined());
+        } catch (const Napi::Error & thrown) {
+            deferred_.Reject(thrown.Value());
+        } catch (...) {
+            deferred_.Reject(to_js(env, current_failure()).Value());
+        }
+        result_ = nullptr;
+        if (!closing_) napi_release_threadsafe_function(wake_js_, napi_tsfn_release);
+    }
+
+    // After settle(), or when the environment goes away in the middle of the run.
+    static void on_finalize(napi_env, void * data, void *) {
+        const std::unique_ptr<std::shared_ptr<run>> holder(static_cast<std::shared_ptr<run> *>(data));
+        run & self = **holder;
+        self.abort();
+        if (self.thread_.joinable()) self.thread_.join();
+    }
+
+    Napi::Promise::Deferred  deferred_;
+    event_queue              queue_;
+    run_work                 work_;
+    js_maker                 result_;
+    std::optional<failure>   failure_;
+    napi_threadsafe_function wake_js_      = nullptr;
+    bool                     has_listener_ = false;
+    std::atomic<bool>        stop_{false};
+    std::atomic<bool>        wake_pending_{false};
+    std::atomic<bool>        finished_{false};
+    std::atomic<bool>        closing_{false};
+    std::thread              thread_;
+};
+
+}
+
+Napi::Object start_run(Napi::Env env, Napi::Function on_events, run_work work) {
+    const std::shared_ptr<run> started = run::start(env, on_events, std::move(work));
+    Napi::Object handle = Napi::Object::New(env);
+    handle.Set("result", started->promise());
+    handle.Set("abort", Napi::Function::New(env, [weak = std::weak_ptr<run>(started)](const Napi::CallbackInfo &) {
+        if (const auto alive = weak.lock()) alive->abort();
+    }));
+    return handle;
+}
+
+Napi::Promise start_task(Napi::Env env, run_work work) { return run::start(env, Napi::Function(), std::move(work))->promise(); }
+
+}

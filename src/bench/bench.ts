@@ -1,0 +1,177 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type BenchConfig, type BenchOptions, benchSchema } from '../config/bench.js';
+import { finetuneSchema } from '../config/finetune.js';
+import { parseConfig } from '../config/parse.js';
+import { prepareDataset } from '../data/prepare.js';
+import { nativeTrainOptions } from '../finetune/native-options.js';
+import type { LoadedModel } from '../model/loaded-model.js';
+import { systemInfo } from '../model/system-info.js';
+import { useModel } from '../model/use-model.js';
+import type {
+  NativeBenchEvent,
+  NativeBenchOptions,
+  NativeTrainOptions,
+} from '../native/addon-types.js';
+import { nativeRun } from '../native/load.js';
+import { Run } from '../native/run.js';
+import { type BenchEvent, type BenchKind, type BenchResult, summarize } from './result.js';
+
+export type BenchRun = Run<BenchEvent, BenchResult>;
+
+interface Controls {
+  emit: (event: BenchEvent) => void;
+  signal: AbortSignal;
+}
+
+/**
+ * Measures prompt processing, generation and LoRA training of a model, warm-up first, on its own thread. Returns at
+ * once: iterate the run for the samples as they come, await `.result` for all of them with median, min and max.
+ *
+ * A model given by its path is loaded twice: for inference in the CPU's packed layouts, as `generate` does, and for
+ * training without them. A loaded model is measured as it is.
+ *
+ * The run's errors: CONFIG_INVALID, what loading a model throws, what training throws, ABORTED.
+ */
+export function bench(options: BenchOptions): BenchRun {
+  return new Run(
+    async (controls) => {
+      const config = parseConfig(benchSchema, options, 'bench options');
+      const { signal } = controls;
+      const load = { gpuLayers: config.gpuLayers, signal };
+      const inference = { ...config, trainSteps: 0, training: null };
+      const samples: BenchEvent[] = [];
+      let about: BenchResult['model'] | undefined;
+
+      if (config.promptTokens > 0 || config.generatedTokens > 0) {
+        await useModel(config.model, { ...load, purpose: 'generate' }, async (model) => {
+          about = describe(model);
+          samples.push(...(await measure(model, nativeOptions(inference), controls)));
+        });
+      }
+      if (config.training.steps > 0) {
+        await useModel(config.model, { ...load, purpose: 'train' }, async (model) => {
+          about ??= describe(model);
+          samples.push(...(await measureTraining(model, config, controls)));
+        });
+      }
+      return result(about!, config, samples);
+    },
+    { signal: options?.signal },
+  );
+}
+
+function nativeOptions(
+  from: Pick<
+    BenchConfig,
+    'promptTokens' | 'generatedTokens' | 'warmup' | 'repetitions' | 'threads'
+  > & {
+    trainSteps: number;
+    training: NativeTrainOptions | null;
+  },
+): NativeBenchOptions {
+  const { promptTokens, generatedTokens, warmup, repetitions, threads, trainSteps, training } =
+    from;
+  return { promptTokens, generatedTokens, warmup, repetitions, threads, trainSteps, training };
+}
+
+async function measure(
+  model: LoadedModel,
+  options: NativeBenchOptions,
+  { emit, signal }: Controls,
+): Promise<BenchEvent[]> {
+  const { samples } = await nativeRun(signal, (addon) =>
+    addon.bench(model.native, options, (events) => {
+      for (const event of events) emit(withRate(event));
+    }),
+  );
+  return samples.map(withRate);
+}
+
+/** Full rows of tokens that make no sense: the speed does not depend on what they say. */
+async function measureTraining(
+  model: LoadedModel,
+  config: BenchConfig,
+  controls: Controls,
+): Promise<BenchEvent[]> {
+  const { steps, sequenceLength, microBatchSize, lora } = config.training;
+  const totalSteps = steps * (config.warmup + config.repetitions);
+  const directory = await mkdtemp(join(tmpdir(), 'llamatune-bench-'));
+  try {
+    const vocabulary = model.info.vocabularySize;
+    const row = (i: number) => ({
+      tokens: Int32Array.from(
+        { length: sequenceLength },
+        (_, j) => (i * 7919 + j * 104729) % vocabulary,
+      ),
+    });
+    const training = parseConfig(finetuneSchema, {
+      model: config.model,
+      dataset: Array.from({ length: totalSteps * microBatchSize }, (_, i) => row(i)),
+      output: join(directory, 'adapter.gguf'),
+      lora,
+      sequenceLength,
+      batchSize: microBatchSize,
+      microBatchSize,
+      loss: 'all',
+      threads: config.threads,
+    });
+    const dataset = await prepareDataset({
+      ...training,
+      model: model.textModel,
+      directory,
+      signal: controls.signal,
+    });
+    const learningRates = new Float32Array(totalSteps).fill(training.optimizer.learningRate);
+    const prepared = { trainFile: dataset.train.file, validationFile: '', learningRates };
+    return await measure(
+      model,
+      nativeOptions({
+        ...config,
+        promptTokens: 0,
+        generatedTokens: 0,
+        trainSteps: steps,
+        training: nativeTrainOptions(training, prepared),
+      }),
+      controls,
+    );
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+function withRate(event: NativeBenchEvent): BenchEvent {
+  return { ...event, tokensPerSecond: (event.tokens * 1000) / event.ms };
+}
+
+function describe(model: LoadedModel): BenchResult['model'] {
+  const { description, parameters, bytes } = model.info;
+  return { path: model.path, description, parameters, bytes };
+}
+
+function result(
+  about: BenchResult['model'],
+  config: BenchConfig,
+  samples: BenchEvent[],
+): BenchResult {
+  const { llamaCpp, devices, physicalCores } = systemInfo();
+  const series = (kind: BenchKind) =>
+    summarize(
+      kind,
+      samples
+        .filter((sample) => sample.kind === kind && !sample.warmup)
+        .map(({ tokens, ms, tokensPerSecond }) => ({ tokens, ms, tokensPerSecond })),
+    );
+  return {
+    model: about,
+    system: {
+      llamaCpp,
+      devices: devices.map((device) => device.description || device.name),
+      threads: config.threads || physicalCores,
+    },
+    prompt: series('prompt'),
+    generation: series('generation'),
+    training: series('training'),
+  };
+}

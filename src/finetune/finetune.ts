@@ -1,0 +1,152 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type FinetuneConfig, type FinetuneOptions, finetuneSchema } from '../config/finetune.js';
+import { configError, parseConfig } from '../config/parse.js';
+import { type PreparedDataset, prepareDataset } from '../data/prepare.js';
+import { LlamatuneError } from '../errors.js';
+import type { LoadedModel } from '../model/loaded-model.js';
+import { useModel } from '../model/use-model.js';
+import type { NativeTrainEvent, NativeTrainOptions } from '../native/addon-types.js';
+import { native, nativeRun } from '../native/load.js';
+import { abortedError, Run } from '../native/run.js';
+import { buildSchedule } from '../schedule/schedule.js';
+import { resolveWarmupSteps } from '../schedule/warmup.js';
+import type { FinetuneEvent, FinetuneResult } from './events.js';
+import { RunHistory } from './history.js';
+import { checkMemory } from './memory.js';
+import { nativeTrainOptions } from './native-options.js';
+import { checkPaths } from './paths.js';
+
+export type FinetuneRun = Run<FinetuneEvent, FinetuneResult>;
+
+/**
+ * Fine-tunes a GGUF model on its own thread and writes a LoRA adapter that stock llama.cpp loads. Returns at once:
+ * iterate the run for its events, await `.result` for the outcome; doing only one of the two is fine. Events that
+ * nobody takes never hold the training up: the newest 4096 are kept.
+ *
+ * Everything that can be checked is checked before the model is loaded, and memory before the first step.
+ *
+ * The run's errors: CONFIG_INVALID (all problems at once), MODEL_NOT_FOUND, NOT_A_GGUF, MODEL_TRUNCATED, DATASET_…,
+ * SAMPLE_TOO_LONG, SEQUENCE_TOO_LONG, OUTPUT_NOT_WRITABLE, UNSUPPORTED_ARCHITECTURE, UNSUPPORTED_OP, NO_TARGETS,
+ * ADAPTER_MISMATCH, INSUFFICIENT_MEMORY, OUT_OF_MEMORY, NON_FINITE_LOSS, NATIVE_ASSERTION, DISPOSED, ABORTED.
+ *
+ * @example
+ * const run = finetuneLora({ model: 'base.gguf', dataset: 'train.jsonl', output: 'adapter.gguf', epochs: 3 });
+ * for await (const event of run) if (event.type === 'step') console.log(event.step, event.loss);
+ * const { output, finalLoss } = await run.result;
+ */
+export function finetuneLora(options: FinetuneOptions): FinetuneRun {
+  return new Run((controls) => finetune(options, controls), { signal: options?.signal });
+}
+
+/**
+ * As finetuneLora, but trains every parameter of a model with F32 weights and writes a whole model: the same as
+ * `mode: 'full'`. It needs a path, since a shared model's weights must not change.
+ */
+export function finetuneFull(options: Omit<FinetuneOptions, 'mode' | 'lora'>): FinetuneRun {
+  return finetuneLora({ ...options, mode: 'full' });
+}
+
+interface Controls {
+  emit: (event: FinetuneEvent) => void;
+  signal: AbortSignal;
+}
+
+async function finetune(options: FinetuneOptions, controls: Controls): Promise<FinetuneResult> {
+  const { signal } = controls;
+  const phase = phaseReporter(controls);
+  phase('validate', 'options, files and folders');
+  const config = parseConfig(finetuneSchema, options, 'finetuneLora options');
+  await checkPaths(config);
+
+  phase('model', typeof config.model === 'string' ? config.model : config.model.path, 0);
+  const load = {
+    purpose: 'train',
+    gpuLayers: config.gpuLayers,
+    writable: config.mode === 'full',
+    signal,
+    onProgress: (fraction: number) => phase('model', String(config.model), fraction),
+  } as const;
+  return useModel(config.model, load, async (model) => {
+    checkSequenceLength(model, config);
+    const directory = await mkdtemp(join(tmpdir(), 'llamatune-'));
+    try {
+      phase('dataset', typeof config.dataset === 'string' ? config.dataset : 'rows from memory');
+      const dataset = await prepareDataset({
+        ...config,
+        model: model.textModel,
+        directory,
+        signal,
+      });
+      return await train(model, config, dataset, controls);
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
+  });
+}
+
+async function train(
+  model: LoadedModel,
+  config: FinetuneConfig,
+  dataset: PreparedDataset,
+  controls: Controls,
+): Promise<FinetuneResult> {
+  const { signal } = controls;
+  const phase = phaseReporter(controls);
+  const history = new RunHistory(config, dataset, controls.emit);
+  history.warnAboutSamples();
+
+  const files = { trainFile: dataset.train.file, validationFile: dataset.validation?.file ?? '' };
+  const options = scheduled(
+    config,
+    nativeTrainOptions(config, { ...files, learningRates: new Float32Array() }),
+  );
+  phase('memory', 'what the run needs and what there is');
+  const estimatedMemoryBytes = await checkMemory(model, config, options);
+
+  const onEvents = (events: NativeTrainEvent[]) => {
+    for (const event of events) {
+      if (event.type === 'phase') phase(event.phase, '');
+      else history.add(event);
+    }
+  };
+  const outcome = await nativeRun(signal, (addon) => addon.train(model.native, options, onEvents));
+  const result = history.result(outcome, estimatedMemoryBytes);
+  controls.emit({ type: 'done', result });
+  return result;
+}
+
+/** The plan gives the number of steps, the number of steps the learning rate of each. */
+function scheduled(config: FinetuneConfig, options: NativeTrainOptions): NativeTrainOptions {
+  const plan = native((addon) => addon.planTraining(options));
+  const totalSteps = Math.min(plan.totalSteps, config.maxSteps ?? plan.totalSteps);
+  const { type, minLearningRate } = config.scheduler;
+  const learningRates = buildSchedule({
+    type,
+    learningRate: config.optimizer.learningRate,
+    minLearningRate,
+    warmupSteps: resolveWarmupSteps(config.scheduler, totalSteps),
+    totalSteps,
+  });
+  return { ...options, learningRates };
+}
+
+/** Positions that the model never saw cannot be trained on well, and its RoPE tables may end there. */
+function checkSequenceLength(model: LoadedModel, config: FinetuneConfig): void {
+  const { contextLength } = model.info;
+  if (config.sequenceLength <= contextLength) return;
+  const message = `expected at most the model's context of ${contextLength} tokens but received ${config.sequenceLength}`;
+  const { problems } = configError([{ path: 'sequenceLength', message }]);
+  throw new LlamatuneError('SEQUENCE_TOO_LONG', `sequenceLength: ${message}`, {
+    hint: `set sequenceLength to ${contextLength} or less`,
+    problems,
+  });
+}
+
+function phaseReporter({ emit, signal }: Controls) {
+  return (phase: string, detail: string, progress: number | null = null): void => {
+    if (signal.aborted) throw abortedError(signal.reason);
+    emit({ type: 'phase', phase, progress, detail });
+  };
+}

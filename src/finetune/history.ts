@@ -1,0 +1,57 @@
+import type { FinetuneConfig } from '../config/finetune.js';
+import type { PreparedDataset } from '../data/prepare.js';
+import type { NativeTrainEvent, NativeTrainResult } from '../native/addon-types.js';
+import type { FinetuneEvent, FinetuneResult } from './events.js';
+
+type ReportedEvent = Exclude<NativeTrainEvent, { type: 'phase' }>;
+
+/** Passes a run's events on and remembers what its result tells of them. */
+export class RunHistory {
+  readonly #config: FinetuneConfig;
+  readonly #dataset: PreparedDataset;
+  readonly #emit: (event: FinetuneEvent) => void;
+  readonly #losses: number[] = [];
+  readonly #evaluations: { step: number; loss: number }[] = [];
+  readonly #warnings: { code: string; message: string }[] = [];
+
+  constructor(
+    config: FinetuneConfig,
+    dataset: PreparedDataset,
+    emit: (event: FinetuneEvent) => void,
+  ) {
+    this.#config = config;
+    this.#dataset = dataset;
+    this.#emit = emit;
+  }
+
+  add(event: ReportedEvent): void {
+    if (event.type === 'step') this.#losses.push(event.loss);
+    if (event.type === 'evaluation') this.#evaluations.push({ step: event.step, loss: event.loss });
+    if (event.type === 'warning') this.#warnings.push({ code: event.code, message: event.message });
+    this.#emit(event);
+  }
+
+  warnAboutSamples(): void {
+    const { truncated, skipped } = this.#dataset;
+    const length = `longer than sequenceLength (${this.#config.sequenceLength})`;
+    const warn = (code: string, message: string) => this.add({ type: 'warning', code, message });
+    if (truncated > 0) warn('SAMPLES_TRUNCATED', `${truncated} samples ${length} were cut`);
+    if (skipped > 0) warn('SAMPLES_SKIPPED', `${skipped} samples ${length} were left out`);
+  }
+
+  result(outcome: NativeTrainResult, estimatedMemoryBytes: number): FinetuneResult {
+    return {
+      ...outcome,
+      mode: this.#config.mode,
+      output: this.#config.output,
+      epochs: this.#config.epochs,
+      losses: Float64Array.from(this.#losses),
+      evaluations: this.#evaluations,
+      samples: this.#dataset.train.samples,
+      validationSamples: this.#dataset.validation?.samples ?? 0,
+      tokensPerSecond: outcome.seconds > 0 ? outcome.tokens / outcome.seconds : null,
+      estimatedMemoryBytes,
+      warnings: this.#warnings,
+    };
+  }
+}

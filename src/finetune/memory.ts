@@ -1,0 +1,104 @@
+import { freemem } from 'node:os';
+import { type FinetuneConfig, type FinetuneOptions, finetuneSchema } from '../config/finetune.js';
+import { parseConfig } from '../config/parse.js';
+import { LlamatuneError } from '../errors.js';
+import type { LoadedModel } from '../model/loaded-model.js';
+import { useModel } from '../model/use-model.js';
+import type { NativeMemoryEstimate, NativeTrainOptions } from '../native/addon-types.js';
+import { native } from '../native/load.js';
+import { nativeTrainOptions } from './native-options.js';
+
+/** What a training run needs, in bytes, and what this machine has for it now. */
+export interface MemoryEstimate {
+  weightsBytes: number;
+  /** Trained tensors, their gradients and AdamW's two moments. */
+  adapterBytes: number;
+  /** The step's compute buffers; grows with microBatchSize and sequenceLength. */
+  activationBytes: number;
+  totalBytes: number;
+  availableBytes: number;
+}
+
+const NO_FILES = { trainFile: '', validationFile: '', learningRates: new Float32Array() };
+
+/**
+ * What fine-tuning a model this way would need; nothing is trained and no dataset is read.
+ *
+ * @throws LlamatuneError CONFIG_INVALID, UNSUPPORTED_OP, UNSUPPORTED_ARCHITECTURE, NO_TARGETS, what loading throws.
+ */
+export async function estimateMemory(
+  options: Omit<FinetuneOptions, 'dataset' | 'output'>,
+): Promise<MemoryEstimate> {
+  const config = parseConfig(
+    finetuneSchema,
+    { ...options, dataset: [], output: '-' },
+    'estimateMemory options',
+  );
+  const load = {
+    purpose: 'train',
+    gpuLayers: config.gpuLayers,
+    ...(config.signal === undefined ? {} : { signal: config.signal }),
+  } as const;
+  return useModel(config.model, load, async (model) => ({
+    ...(await native((addon) =>
+      addon.estimateMemory(model.native, nativeTrainOptions(config, NO_FILES)),
+    )),
+    availableBytes: availableMemory(),
+  }));
+}
+
+/**
+ * @returns the estimate, in bytes.
+ * @throws LlamatuneError INSUFFICIENT_MEMORY, naming what the run needs, what there is and what would fit.
+ */
+export async function checkMemory(
+  model: LoadedModel,
+  config: FinetuneConfig,
+  options: NativeTrainOptions,
+  available = availableMemory(),
+): Promise<number> {
+  const measure = (change: Partial<NativeTrainOptions>) =>
+    native((addon) => addon.estimateMemory(model.native, { ...options, ...change }));
+  // A memory map's pages count as available to the system although the weights need them; a copy is taken already.
+  const needed = (estimate: NativeMemoryEstimate) =>
+    estimate.totalBytes - (model.writable ? estimate.weightsBytes : 0);
+
+  const estimate = await measure({});
+  if (needed(estimate) <= available) return estimate.totalBytes;
+  throw new LlamatuneError(
+    'INSUFFICIENT_MEMORY',
+    `expected at most ${size(available)} of memory but this run needs about ${size(needed(estimate))} ` +
+      `(weights ${size(estimate.weightsBytes)}, trained tensors ${size(estimate.adapterBytes)}, ` +
+      `activations ${size(estimate.activationBytes)})`,
+    { hint: await whatFits(config, async (change) => needed(await measure(change)), available) },
+  );
+}
+
+/** Halves the micro-batch, then the sequence length, until the run fits. */
+async function whatFits(
+  config: FinetuneConfig,
+  needs: (change: Partial<NativeTrainOptions>) => Promise<number>,
+  available: number,
+): Promise<string> {
+  let { microBatchSize, sequenceLength } = config;
+  while (microBatchSize > 1 || sequenceLength > 64) {
+    if (microBatchSize > 1) {
+      do microBatchSize--;
+      while (config.batchSize % microBatchSize !== 0);
+    } else sequenceLength = Math.max(64, sequenceLength >> 1);
+    const bytes = await needs({ microBatchSize, sequenceLength });
+    if (bytes <= available) {
+      return `microBatchSize ${microBatchSize} with sequenceLength ${sequenceLength} would fit: about ${size(bytes)}`;
+    }
+  }
+  return 'no micro-batch or sequence length of this model would fit: use a smaller or more strongly quantized model';
+}
+
+/** Memory that this process may still take, limits of its container included. */
+export function availableMemory(): number {
+  return process.availableMemory?.() ?? freemem();
+}
+
+function size(bytes: number): string {
+  return bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${Math.ceil(bytes / 1e6)} MB`;
+}

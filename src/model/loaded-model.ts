@@ -1,0 +1,167 @@
+import type { ChatMessage } from '../config/dataset-row.js';
+import { renderChat } from '../data/chat-template.js';
+import { specialTexts, type TextModel } from '../data/tokenizer.js';
+import { LlamatuneError } from '../errors.js';
+import type { NativeModel, NativeModelInfo } from '../native/addon-types.js';
+import { fromNative, nativeRun } from '../native/load.js';
+import { systemInfo } from './system-info.js';
+
+export type ModelInfo = NativeModelInfo;
+
+export interface LoadModelOptions {
+  /** Path of the GGUF file. */
+  model: string;
+  /** Layers to place on the GPU, where the build and the machine have one. Default: 'all'. */
+  gpuLayers?: number | 'all';
+  /**
+   * What the model is for. 'train' (default): everything works. 'generate': weights in the CPU's packed layouts, faster
+   * inference, but fine-tuning throws MODEL_NOT_TRAINABLE.
+   */
+  purpose?: 'train' | 'generate';
+  /** Called with 0..1 while the weights are read. */
+  onProgress?: (fraction: number) => void;
+  signal?: AbortSignal;
+}
+
+/**
+ * Loads a GGUF model once, to share it between calls. It stays in memory until `dispose()`, the end of its
+ * `await using` scope, or until it is garbage-collected; runs that use it keep what they need until they end.
+ *
+ * @throws LlamatuneError MODEL_NOT_FOUND, NOT_A_GGUF, MODEL_TRUNCATED, MODEL_LOAD_FAILED, ABORTED, ADDON_NOT_FOUND.
+ */
+export async function loadModel(options: string | LoadModelOptions): Promise<LoadedModel> {
+  const o: LoadModelOptions = typeof options === 'string' ? { model: options } : options;
+  return openModel(o, true);
+}
+
+/** As loadModel; full-parameter training needs writable weights, hence no memory map. */
+export async function openModel(o: LoadModelOptions, useMmap: boolean): Promise<LoadedModel> {
+  const handle = await nativeRun(o.signal, (addon) =>
+    addon.loadModel(
+      {
+        path: o.model,
+        gpuLayers: gpuLayers(o.gpuLayers),
+        useMmap,
+        repack: o.purpose === 'generate',
+      },
+      (fractions) => o.onProgress?.(fractions.at(-1)!),
+    ),
+  );
+  return new LoadedModel(o.model, handle, { repack: o.purpose === 'generate', mmap: useMmap });
+}
+
+/** All layers go to a GPU where there is one; 0 tells native code that all of it runs on the CPU. */
+function gpuLayers(wanted: number | 'all' = 'all'): number {
+  if (wanted !== 'all') return wanted;
+  return systemInfo().devices.some(({ type }) => type === 'gpu' || type === 'igpu') ? -1 : 0;
+}
+
+/** A model in memory. Made by `loadModel()`. */
+export class LoadedModel implements AsyncDisposable {
+  /** Path it was loaded from. */
+  readonly path: string;
+  /** Whether `finetuneLora` can use it (`purpose: 'train'`). */
+  readonly trainable: boolean;
+  /** Whether its weights can be written to, as full-parameter training does. */
+  readonly writable: boolean;
+  readonly #handle: NativeModel;
+  #info: ModelInfo | undefined;
+  #disposed = false;
+
+  /** @internal Use `loadModel()`. */
+  constructor(path: string, handle: NativeModel, layout: { repack: boolean; mmap: boolean }) {
+    this.path = path;
+    this.trainable = !layout.repack;
+    this.writable = !layout.repack && !layout.mmap;
+    this.#handle = handle;
+  }
+
+  /** Architecture, sizes, vocabulary facts, chat template, tensors and metadata of the file. */
+  get info(): ModelInfo {
+    this.#info ??= this.#call((model) => model.info());
+    return this.#info;
+  }
+
+  get disposed(): boolean {
+    return this.#disposed;
+  }
+
+  /**
+   * @param options.addSpecial adds what the vocabulary wants around a text (BOS, EOS); default true.
+   * @param options.parseSpecial reads text such as '<|im_start|>' as its control token; default false.
+   */
+  tokenize(
+    text: string,
+    options: { addSpecial?: boolean; parseSpecial?: boolean } = {},
+  ): Int32Array {
+    return this.#call((model) =>
+      model.tokenize(text, options.addSpecial ?? true, options.parseSpecial ?? false),
+    );
+  }
+
+  /** @param options.special renders control tokens as text; default false. */
+  detokenize(tokens: Int32Array | readonly number[], options: { special?: boolean } = {}): string {
+    const ids = tokens instanceof Int32Array ? tokens : Int32Array.from(tokens);
+    return this.#call((model) => model.detokenize(ids, options.special ?? false));
+  }
+
+  /**
+   * The text that the model's own chat template makes of these messages.
+   *
+   * @param options.addGenerationPrompt ends with the header of the assistant's turn; default true.
+   * @param options.template a Jinja template in place of the model's.
+   * @throws LlamatuneError NO_CHAT_TEMPLATE, TEMPLATE_FAILED.
+   */
+  applyChatTemplate(
+    messages: readonly ChatMessage[],
+    options: { addGenerationPrompt?: boolean; template?: string; tools?: readonly unknown[] } = {},
+  ): string {
+    const { bos, eos } = specialTexts(this.textModel, this.info);
+    return renderChat(options.template ?? this.info.chatTemplate, messages, {
+      addGenerationPrompt: options.addGenerationPrompt ?? true,
+      bosToken: bos,
+      eosToken: eos,
+      tools: options.tools ?? null,
+    });
+  }
+
+  /** @internal The native object, for the runs of this package. */
+  get native(): NativeModel {
+    if (this.#disposed) throw disposedError(this.path);
+    return this.#handle;
+  }
+
+  /** @internal The model as the data layer sees it; `info` is read once. */
+  get textModel(): TextModel {
+    return {
+      info: () => this.info,
+      tokenize: (...of) => this.#call((model) => model.tokenize(...of)),
+      tokenBytes: (...of) => this.#call((model) => model.tokenBytes(...of)),
+    };
+  }
+
+  /** Frees the model as soon as no run uses it; calling it again does nothing. */
+  async dispose(): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    await this.#handle.dispose();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose();
+  }
+
+  #call<T>(call: (model: NativeModel) => T): T {
+    try {
+      return call(this.native);
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+}
+
+function disposedError(path: string): LlamatuneError {
+  return new LlamatuneError('DISPOSED', `expected a loaded model but ${path} was disposed`, {
+    hint: 'dispose a model after its last use, or load it again',
+  });
+}

@@ -1,0 +1,56 @@
+import type { ModelHandle } from '../config/fields.js';
+import { LlamatuneError } from '../errors.js';
+import { LoadedModel, type LoadModelOptions, openModel } from './loaded-model.js';
+
+/**
+ * Runs `use` with the model that a config names: one that the caller loaded, which stays loaded, or a file, which is
+ * loaded for this and disposed afterwards, whatever happens.
+ */
+export async function useModel<T>(
+  model: string | ModelHandle,
+  load: Omit<LoadModelOptions, 'model'> & { writable?: boolean },
+  use: (model: LoadedModel) => Promise<T>,
+): Promise<T> {
+  const { writable = false, ...options } = load;
+  if (typeof model !== 'string') {
+    const given = asLoadedModel(model);
+    if (options.purpose === 'train') checkTrainable(given, writable);
+    return use(given);
+  }
+  const loaded = await openModel({ ...options, model }, !writable);
+  try {
+    return await use(loaded);
+  } finally {
+    await loaded.dispose();
+  }
+}
+
+function asLoadedModel(model: ModelHandle): LoadedModel {
+  if (model instanceof LoadedModel) {
+    model.native; // throws DISPOSED
+    return model;
+  }
+  throw new LlamatuneError('CONFIG_INVALID', 'expected a model that loadModel() returned', {
+    problems: [{ path: 'model', message: 'expected a path or what loadModel() returned' }],
+    hint: 'pass a path, or the result of await loadModel(path)',
+  });
+}
+
+function checkTrainable(model: LoadedModel, writable: boolean): void {
+  if (!model.trainable) {
+    throw new LlamatuneError(
+      'MODEL_NOT_TRAINABLE',
+      `expected a model loaded for training but ${model.path} was loaded with purpose 'generate'`,
+      { hint: "load it with purpose 'train', or pass its path" },
+    );
+  }
+  if (writable && !model.writable) {
+    throw new LlamatuneError(
+      'MODEL_NOT_TRAINABLE',
+      `expected writable weights for mode 'full' but ${model.path} is memory-mapped`,
+      {
+        hint: "pass the model's path instead: mode 'full' changes the weights, so it needs its own copy",
+      },
+    );
+  }
+}
