@@ -1,0 +1,66 @@
+import { describe, expect, it } from 'vitest';
+import { renderChat } from '../../../src/data/chat-template.js';
+import { encodeChatPrompt, encodePrompt } from '../../../src/data/prompt.js';
+import { BOS, ByteModel, CHATML } from './byte-model.js';
+import { INST } from './templates.js';
+
+const messages = [{ role: 'user', content: 'Hi' }];
+
+describe('renderChat', () => {
+  it('renders with and without the header of an answer', () => {
+    expect(renderChat(CHATML, messages)).toBe('<|im_start|>user\nHi<|im_end|>\n');
+    expect(renderChat(CHATML, messages, { addGenerationPrompt: true })).toBe(
+      '<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n',
+    );
+  });
+
+  it('gives the template BOS, EOS, tools and unknown message keys', () => {
+    const template =
+      '{{ bos_token }}|{{ eos_token }}|{% if tools %}{{ tools[0].name }}{% endif %}|{{ messages[0].mood }}';
+    const text = renderChat(template, [{ role: 'user', content: '', mood: 'calm' }], {
+      bosToken: '<s>',
+      eosToken: '</s>',
+      tools: [{ name: 'clock' }],
+    });
+    expect(text).toBe('<s>|</s>|clock|calm');
+  });
+
+  it('reports what a template refuses and what it cannot be', () => {
+    expect(() => renderChat("{{ raise_exception('no system role') }}", messages)).toThrowError(
+      expect.objectContaining({
+        code: 'TEMPLATE_FAILED',
+        message: expect.stringContaining('no system role'),
+      }),
+    );
+    expect(() => renderChat('{% for %}', messages)).toThrowError(
+      expect.objectContaining({ code: 'TEMPLATE_FAILED' }),
+    );
+    for (const none of [null, undefined, '']) {
+      expect(() => renderChat(none, messages)).toThrowError(
+        expect.objectContaining({ code: 'NO_CHAT_TEMPLATE' }),
+      );
+    }
+  });
+});
+
+describe('prompts', () => {
+  it('start with BOS once', () => {
+    const model = new ByteModel({ addBos: true, chatTemplate: INST });
+    expect(model.text(encodePrompt(model, 'ab'))).toBe('<s>ab');
+    expect(model.text(encodeChatPrompt(model, messages))).toBe('<s>[INST] Hi [/INST]');
+    expect(encodePrompt(new ByteModel(), 'ab')).not.toContain(BOS);
+  });
+
+  it('end with the header of an answer', () => {
+    const model = new ByteModel();
+    expect(model.text(encodeChatPrompt(model, messages))).toMatch(/<\|im_start\|>assistant\n$/);
+  });
+
+  it('take another template', () => {
+    const model = new ByteModel({ chatTemplate: null });
+    const tokens = encodeChatPrompt(model, messages, {
+      chatTemplate: '{{ messages[0].content }}!',
+    });
+    expect(model.text(tokens)).toBe('Hi!');
+  });
+});

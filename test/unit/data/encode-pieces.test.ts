@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest';
+import { PieceEncoder } from '../../../src/data/encode-pieces.js';
+import { ByteModel } from './byte-model.js';
+
+/** Writes everything in lower case: its tokens do not spell the text. */
+class LowerCaseModel extends ByteModel {
+  override tokenize(text: string, addSpecial: boolean, parseSpecial: boolean): Int32Array {
+    return super.tokenize(text.toLowerCase(), addSpecial, parseSpecial);
+  }
+}
+
+/** Swallows white space after control tokens, as some vocabularies ask for. */
+class StrippingModel extends ByteModel {
+  override tokenize(text: string, addSpecial: boolean, parseSpecial: boolean): Int32Array {
+    return super.tokenize(text.replace(/(<\|im_end\|>)\s+/g, '$1'), addSpecial, parseSpecial);
+  }
+}
+
+const pieces = [
+  { text: 'Ab<|im_end|>\n', target: false },
+  { text: 'Cd', target: true },
+];
+
+describe('PieceEncoder', () => {
+  it('marks the tokens of target pieces', () => {
+    const model = new ByteModel();
+    const sample = new PieceEncoder(model).encode(pieces);
+    expect(model.text(sample.tokens)).toBe('Ab<|im_end|>\nCd');
+    expect(model.targetText(sample)).toBe('Cd');
+  });
+
+  it('skips empty pieces, and gives no tokens for nothing', () => {
+    const encoder = new PieceEncoder(new ByteModel());
+    expect(encoder.encode([{ text: '', target: true }]).tokens).toHaveLength(0);
+    expect(encoder.encode([{ text: '', target: true }, ...pieces])).toEqual(encoder.encode(pieces));
+  });
+
+  it('refuses a vocabulary that rewrites texts, once a border matters', () => {
+    const encoder = new PieceEncoder(new LowerCaseModel());
+    expect(() => encoder.encode(pieces)).toThrowError(
+      expect.objectContaining({ code: 'TOKENIZER_INEXACT' }),
+    );
+    expect(encoder.encode(pieces.slice(1)).tokens).toHaveLength(2);
+  });
+
+  it('accepts white space that a vocabulary swallows', () => {
+    const model = new StrippingModel();
+    expect(model.text(new PieceEncoder(model).encode(pieces).tokens)).toBe('Ab<|im_end|>Cd');
+  });
+
+  it('reads lone surrogates as UTF-8 does', () => {
+    const model = new ByteModel();
+    const sample = new PieceEncoder(model).encode([
+      { text: 'a', target: false },
+      { text: '\ud800', target: true },
+    ]);
+    expect(model.targetText(sample)).toBe('\ufffd');
+  });
+});

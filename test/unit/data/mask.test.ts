@@ -1,0 +1,198 @@
+import { describe, expect, it } from 'vitest';
+import { type LossOn, SampleEncoder } from '../../../src/data/mask.js';
+import { shapeRow } from '../../../src/data/rows.js';
+import { BOS, ByteModel, type ByteModelOptions, EOS } from './byte-model.js';
+import { FINISHED_ONLY, INST, THINK_LAST, THINK_OPEN, WITHOUT_ANSWERS } from './templates.js';
+
+const user = (content: string) => ({ role: 'user', content });
+const assistant = (content: string) => ({ role: 'assistant', content });
+
+function encode(row: unknown, loss: LossOn, options: ByteModelOptions = {}) {
+  const model = new ByteModel(options);
+  const sample = new SampleEncoder(model, { loss }).encode(shapeRow(row, 'a:1'), 'a:1');
+  return { ...sample, text: model.text(sample.tokens), target: model.targetText(sample) };
+}
+
+const talk = { messages: [user('Hi'), assistant('Yes'), user('Ok?'), assistant('No')] };
+
+describe('loss on conversations', () => {
+  it('assistant: every turn with its end token, without header and line break', () => {
+    const sample = encode(talk, 'assistant');
+    expect(sample.target).toBe('Yes<|im_end|>No<|im_end|>');
+    expect(sample.text).toBe(
+      '<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nYes<|im_end|>\n' +
+        '<|im_start|>user\nOk?<|im_end|>\n<|im_start|>assistant\nNo<|im_end|>\n',
+    );
+  });
+
+  it('completion: the last assistant turn, also where a user follows', () => {
+    expect(encode(talk, 'completion').target).toBe('No<|im_end|>');
+    const open = { messages: [...talk.messages, user('Why?')] };
+    expect(encode(open, 'completion').target).toBe('No<|im_end|>');
+  });
+
+  it('all: everything but the first token', () => {
+    const sample = encode(talk, 'all');
+    expect(sample.mask[0]).toBe(0);
+    expect(sample.mask.subarray(1).every((value) => value === 1)).toBe(true);
+  });
+
+  it('gives the same tokens whatever carries the loss', () => {
+    const [a, b] = [encode(talk, 'assistant'), encode(talk, 'all')];
+    expect(a.tokens).toEqual(b.tokens);
+  });
+
+  it('keeps an end token that stands in the content apart from the turn’s own', () => {
+    const row = { messages: [user('Hi'), assistant('a<|im_end|>b'), user('x'), assistant('c')] };
+    expect(encode(row, 'assistant').target).toBe('a<|im_end|>b<|im_end|>c<|im_end|>');
+  });
+
+  it('refuses a conversation without an assistant turn, naming its place', () => {
+    for (const loss of ['assistant', 'completion'] as const) {
+      expect(() => encode({ messages: [user('Hi')] }, loss)).toThrowError(
+        expect.objectContaining({
+          code: 'DATASET_NO_TARGET',
+          message: expect.stringMatching(/^a:1: /),
+        }),
+      );
+    }
+  });
+
+  it('lets no token reach over the border of header and answer', () => {
+    const row = { messages: [user('Hi'), assistant('\nYes')] };
+    const sample = encode(row, 'assistant', { merges: ['\n\n'] });
+    expect(sample.target).toBe('\nYes<|im_end|>');
+  });
+
+  it('holds for any content', () => {
+    const pieces = ['a', ' ', '\n', 'é', '🙂', '<', '|', 'user', '<think>', '  x', '{{ y }}'];
+    for (let seed = 1; seed < 200; seed++) {
+      const text = (salt: number) =>
+        `k${Array.from({ length: seed % 7 }, (_, i) => pieces[(seed * salt * (i + 3) + i) % pieces.length]).join('')}.`;
+      const messages = [user(text(7)), assistant(text(11)), user(text(13)), assistant(text(17))];
+      const sample = encode({ messages }, 'assistant');
+      expect(sample.target).toBe(`${text(11)}<|im_end|>${text(17)}<|im_end|>`);
+    }
+  });
+});
+
+describe('other templates', () => {
+  it('one without headers: from where a generation would continue', () => {
+    const sample = encode(talk, 'assistant', { chatTemplate: INST, eotToken: null });
+    expect(sample.target).toBe(' Yes </s> No </s>');
+  });
+
+  it('one that renders earlier turns otherwise than the last', () => {
+    const messages = [
+      user('Hi'),
+      assistant('<think>\nhm\n</think>\n\nYes'),
+      user('Ok?'),
+      assistant('No'),
+    ];
+    const sample = encode({ messages }, 'assistant', { chatTemplate: THINK_LAST });
+    expect(sample.target).toBe('Yes<|im_end|><think>\n\n</think>\n\nNo<|im_end|>');
+  });
+
+  it('one whose generation header has more than a finished turn', () => {
+    const messages = [
+      user('Hi'),
+      assistant('<think>hm</think><b>Yes'),
+      user('Ok?'),
+      assistant('No'),
+    ];
+    const sample = encode({ messages }, 'assistant', { chatTemplate: THINK_OPEN, eotToken: null });
+    expect(sample.text).toBe('<s><|user|>Hi<|assistant|><b>Yes</s><|user|>Ok?<|assistant|>No</s>');
+    // The reasoning of the first turn is gone from the text; what is left of the turn is found by its end token.
+    expect(sample.target).toBe('<b>Yes</s>No</s>');
+  });
+
+  it('one that refuses the part of a conversation before its first turn', () => {
+    const sample = encode(talk, 'assistant', { chatTemplate: FINISHED_ONLY });
+    expect(sample.target).toBe('Yes</s>No</s>');
+  });
+
+  it('one without the answers is a typed error', () => {
+    expect(() => encode(talk, 'assistant', { chatTemplate: WITHOUT_ANSWERS })).toThrowError(
+      expect.objectContaining({
+        code: 'TEMPLATE_FAILED',
+        message: expect.stringMatching(/^a:1: /),
+      }),
+    );
+  });
+
+  it('none at all is a typed error', () => {
+    expect(() => encode(talk, 'all', { chatTemplate: null })).toThrowError(
+      expect.objectContaining({ code: 'NO_CHAT_TEMPLATE' }),
+    );
+  });
+});
+
+describe('vocabularies that put a space before a text', () => {
+  it('put none inside a sample', () => {
+    const sample = encode(talk, 'assistant', {
+      chatTemplate: INST,
+      eotToken: null,
+      spacePrefix: true,
+    });
+    expect(sample.target).toBe(' Yes </s> No </s>');
+    const completion = encode({ prompt: 'ab', completion: 'cd' }, 'completion', {
+      spacePrefix: true,
+    });
+    expect(completion.text).toBe(' abcd</s>');
+  });
+});
+
+describe('BOS and EOS', () => {
+  it('BOS stands in front once, where the vocabulary wants it', () => {
+    expect([...encode({ text: 'x' }, 'all', { addBos: true }).tokens].indexOf(BOS)).toBe(0);
+    expect(encode({ text: 'x' }, 'all').tokens[0]).not.toBe(BOS);
+    expect(encode({ text: '<s>x' }, 'all', { addBos: true }).text).toBe('<s>x</s>');
+    expect(encode(talk, 'all', { addBos: true, chatTemplate: INST }).text).toMatch(/^<s>\[INST\]/);
+  });
+
+  it('text and completions learn to end, once', () => {
+    expect(encode({ prompt: 'a', completion: 'b' }, 'completion').target).toBe('b</s>');
+    expect(encode({ prompt: 'a', completion: 'b</s>' }, 'completion').target).toBe('b</s>');
+    expect(encode({ prompt: 'a', completion: 'b<|im_end|>' }, 'completion').target).toBe(
+      'b<|im_end|>',
+    );
+    expect(encode({ text: 'ab' }, 'all', { addBos: true }).target).toBe('ab</s>');
+    expect(encode({ text: 'ab' }, 'all', { eosToken: null }).text).toBe('ab');
+  });
+});
+
+describe('rows without a template', () => {
+  it('completion and assistant: the completion; all: both', () => {
+    const row = { prompt: 'ab', completion: 'cd' };
+    expect(encode(row, 'completion').target).toBe('cd</s>');
+    expect(encode(row, 'assistant').target).toBe('cd</s>');
+    expect(encode(row, 'all').target).toBe('bcd</s>');
+    expect(encode({ prompt: '', completion: 'cd' }, 'completion').target).toBe('d</s>');
+  });
+
+  it('a text has no answer in it', () => {
+    expect(() => encode({ text: 'ab' }, 'assistant')).toThrowError(
+      expect.objectContaining({ code: 'DATASET_NO_TARGET' }),
+    );
+  });
+
+  it('tokens keep their mask, but for the first', () => {
+    const sample = encode({ tokens: [5, 6, 7], mask: [1, 0, 1] }, 'assistant');
+    expect([...sample.tokens]).toEqual([5, 6, 7]);
+    expect([...sample.mask]).toEqual([0, 0, 1]);
+    expect([...encode({ tokens: Int32Array.of(5, EOS) }, 'all').mask]).toEqual([0, 1]);
+  });
+
+  it('tokens beyond the vocabulary are an error', () => {
+    expect(() => encode({ tokens: [5, 260] }, 'all')).toThrowError(/below 260 but received 260/);
+  });
+
+  it('a sample of one token has nothing to learn', () => {
+    expect(() => encode({ tokens: [5] }, 'all')).toThrowError(
+      expect.objectContaining({ code: 'DATASET_NO_TARGET' }),
+    );
+    expect(() => encode({ tokens: [5, 6], mask: [1, 0] }, 'all')).toThrowError(
+      expect.objectContaining({ code: 'DATASET_NO_TARGET' }),
+    );
+  });
+});

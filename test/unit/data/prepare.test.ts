@@ -1,0 +1,236 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { type PrepareOptions, prepareDataset } from '../../../src/data/prepare.js';
+import { readTokenFile } from '../../../src/data/token-file.js';
+import { ByteModel } from './byte-model.js';
+import { temporaryDirectory } from './temporary.js';
+
+type Given = Partial<PrepareOptions> & Pick<PrepareOptions, 'dataset'>;
+
+const prepare = (given: Given) =>
+  prepareDataset({
+    model: new ByteModel(),
+    directory: temporaryDirectory(),
+    loss: 'all',
+    sequenceLength: 64,
+    seed: 42,
+    ...given,
+  });
+
+const rows = (count: number) =>
+  Array.from({ length: count }, (_, i) => ({ text: `row ${i} ${'x'.repeat(i % 11)}` }));
+
+const model = new ByteModel();
+const textsOf = async (file: string) =>
+  (await readTokenFile(file)).map(({ tokens }) => model.text(tokens));
+const textOf = ({ text }: { text: string }) => `${text}</s>`;
+
+describe('prepareDataset', () => {
+  it('writes every row, in order, and counts', async () => {
+    const given = rows(30);
+    const { train, validation, truncated, skipped } = await prepare({ dataset: given });
+    const samples = await readTokenFile(train.file);
+    expect(await textsOf(train.file)).toEqual(given.map(textOf));
+    const lengths = samples.map(({ tokens }) => tokens.length);
+    const tokens = lengths.reduce((a, b) => a + b);
+    expect(train).toMatchObject({
+      samples: 30,
+      tokens,
+      targetTokens: tokens - 30,
+      longest: Math.max(...lengths),
+    });
+    expect([validation, truncated, skipped]).toEqual([null, 0, 0]);
+  });
+
+  it('writes the layout that native code maps', async () => {
+    const dataset = [
+      { tokens: [7, 8, 9], mask: [0, 1, 0] as const },
+      { tokens: [10, 11], mask: [0, 1] as const },
+    ];
+    const { train } = await prepare({ dataset });
+    const file = readFileSync(train.file);
+    const bytes = new Uint8Array(file).buffer;
+    expect(file.toString('latin1', 0, 8)).toBe('LTTOKEN1');
+    expect([...new Uint32Array(bytes, 8, 2)]).toEqual([0x01020304, 0]);
+    expect([...new BigUint64Array(bytes, 16, 5)]).toEqual([2n, 5n, 0n, 3n, 5n]);
+    // Five tokens of four bytes are padded to a multiple of eight; the masks follow.
+    expect([...new Int32Array(bytes, 56, 6)]).toEqual([7, 8, 9, 10, 11, 0]);
+    expect([...file.subarray(80)]).toEqual([0, 1, 0, 0, 1]);
+  });
+
+  it('takes paths, iterables and async iterables alike', async () => {
+    const given = rows(5);
+    const path = join(temporaryDirectory(), 'a.jsonl');
+    writeFileSync(path, given.map((row) => JSON.stringify(row)).join('\n'));
+    const sources = [
+      path,
+      given,
+      new Set(given),
+      (async function* () {
+        yield* given;
+      })(),
+    ];
+    for (const dataset of sources) {
+      const { train } = await prepare({ dataset });
+      expect(await textsOf(train.file)).toEqual(given.map(textOf));
+    }
+  });
+
+  it('leaves nothing but the token files', async () => {
+    const directory = temporaryDirectory();
+    await prepare({ dataset: rows(9), directory, validation: { split: 0.2 } });
+    expect(readdirSync(directory).sort()).toEqual(['train.tokens', 'validation.tokens']);
+  });
+
+  it('carries samples that are larger than its buffers', async () => {
+    const long = Array.from({ length: 700_000 }, (_, i) => 4 + (i % 250));
+    const dataset = [{ text: 'a' }, { tokens: long }, { text: 'b' }];
+    const { train } = await prepare({ dataset, sequenceLength: 1_000_000 });
+    const samples = await readTokenFile(train.file);
+    expect(samples.map(({ tokens }) => tokens.length)).toEqual([2, 700_000, 2]);
+    expect(samples[1]!.tokens).toEqual(long);
+    expect(samples[1]!.mask.reduce((a, b) => a + b)).toBe(699_999);
+  });
+});
+
+describe('validation', () => {
+  it('a split takes each sample to one side, the same for the same seed', async () => {
+    const given = rows(100);
+    const once = await prepare({ dataset: given, validation: { split: 0.2 } });
+    const again = await prepare({ dataset: given, validation: { split: 0.2 } });
+    const other = await prepare({ dataset: given, validation: { split: 0.2 }, seed: 43 });
+    const train = await textsOf(once.train.file);
+    const held = await textsOf(once.validation!.file);
+    expect([train.length, held.length]).toEqual([80, 20]);
+    expect([once.train.samples, once.validation!.samples]).toEqual([80, 20]);
+    expect([...train, ...held].sort()).toEqual(given.map(textOf).sort());
+    expect(await textsOf(again.validation!.file)).toEqual(held);
+    expect(await textsOf(other.validation!.file)).not.toEqual(held);
+  });
+
+  it('a split leaves at least one sample on each side', async () => {
+    for (const split of [0.001, 0.999]) {
+      const { train, validation } = await prepare({ dataset: rows(2), validation: { split } });
+      expect([train.samples, validation?.samples]).toEqual([1, 1]);
+    }
+    await expect(prepare({ dataset: rows(1), validation: { split: 0.5 } })).rejects.toMatchObject({
+      code: 'DATASET_TOO_SMALL',
+    });
+  });
+
+  it('a dataset of its own', async () => {
+    const { train, validation } = await prepare({
+      dataset: rows(4),
+      validation: { dataset: [{ text: 'held out' }] },
+    });
+    expect(train.samples).toBe(4);
+    expect(await textsOf(validation!.file)).toEqual(['held out</s>']);
+  });
+});
+
+describe('samples that are too long', () => {
+  const dataset = [{ text: 'short' }, { text: 'x'.repeat(20) }, { text: 'also' }];
+
+  it('are an error with place, length and limit', async () => {
+    await expect(prepare({ dataset, sequenceLength: 10 })).rejects.toMatchObject({
+      code: 'SAMPLE_TOO_LONG',
+      message: 'row 2: expected at most 10 tokens (sequenceLength) but received 21',
+    });
+  });
+
+  it('are cut or left out on demand, and counted', async () => {
+    const cut = await prepare({ dataset, sequenceLength: 10, tooLong: 'truncate' });
+    expect(cut).toMatchObject({ truncated: 1, skipped: 0, train: { samples: 3, longest: 10 } });
+    expect((await textsOf(cut.train.file))[1]).toBe('x'.repeat(10));
+    const left = await prepare({ dataset, sequenceLength: 10, tooLong: 'skip' });
+    expect(left).toMatchObject({ truncated: 0, skipped: 1, train: { samples: 2 } });
+  });
+
+  it('are left out when the cut leaves nothing to learn', async () => {
+    const answers = [
+      { prompt: 'a'.repeat(20), completion: 'b' },
+      { prompt: 'a', completion: 'b' },
+    ];
+    const given = { dataset: answers, loss: 'completion', sequenceLength: 10 } as const;
+    expect(await prepare({ ...given, tooLong: 'truncate' })).toMatchObject({ skipped: 1 });
+    await expect(
+      prepare({ ...given, dataset: answers.slice(0, 1), tooLong: 'skip' }),
+    ).rejects.toMatchObject({ code: 'DATASET_EMPTY' });
+  });
+
+  it('exactly at the limit are fine', async () => {
+    const { train } = await prepare({ dataset: [{ text: 'x'.repeat(9) }], sequenceLength: 10 });
+    expect(train.longest).toBe(10);
+  });
+});
+
+describe('what goes wrong', () => {
+  it('names the place of a bad row and leaves no file', async () => {
+    const directory = temporaryDirectory();
+    const path = join(temporaryDirectory(), 'a.jsonl');
+    writeFileSync(path, '{"text":"x"}\n\n{"text":3}\n');
+    await expect(prepare({ dataset: path, directory })).rejects.toMatchObject({
+      code: 'DATASET_INVALID_ROW',
+      message: expect.stringContaining(`${path}:3: text: expected a string but received 3`),
+    });
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  it('an empty iterable is an empty dataset', async () => {
+    await expect(prepare({ dataset: [] })).rejects.toMatchObject({ code: 'DATASET_EMPTY' });
+  });
+
+  it('a directory that cannot be made', async () => {
+    const file = join(temporaryDirectory(), 'file');
+    writeFileSync(file, '');
+    const directory = join(file, 'below');
+    await expect(prepare({ dataset: rows(1), directory })).rejects.toMatchObject({
+      code: 'OUTPUT_NOT_WRITABLE',
+    });
+  });
+
+  it('an iterable’s own error arrives as it is', async () => {
+    const dataset = (function* () {
+      yield { text: 'x' };
+      throw new RangeError('mine');
+    })();
+    await expect(prepare({ dataset })).rejects.toThrowError(new RangeError('mine'));
+  });
+
+  it('an abort ends it soon and leaves nothing', async () => {
+    const directory = temporaryDirectory();
+    const controller = new AbortController();
+    const endless = (function* () {
+      for (let i = 0; ; i++) yield { text: `row ${i}` };
+    })();
+    setTimeout(() => controller.abort(), 30);
+    const { signal } = controller;
+    await expect(prepare({ dataset: endless, directory, signal })).rejects.toMatchObject({
+      code: 'ABORTED',
+    });
+    expect(readdirSync(directory)).toEqual([]);
+    await expect(prepare({ dataset: rows(2), signal: AbortSignal.abort() })).rejects.toMatchObject({
+      code: 'ABORTED',
+    });
+  });
+
+  it('keeps the event loop turning', async () => {
+    const gaps: number[] = [];
+    let last = performance.now();
+    const timer = setInterval(() => {
+      const now = performance.now();
+      gaps.push(now - last);
+      last = now;
+    }, 5);
+    const many = (function* () {
+      for (let i = 0; i < 20_000; i++) yield { text: `row ${i} ${'word '.repeat(8)}` };
+    })();
+    const { train } = await prepare({ dataset: many });
+    clearInterval(timer);
+    expect(existsSync(train.file)).toBe(true);
+    expect(gaps.length).toBeGreaterThan(5);
+    gaps.sort((a, b) => a - b);
+    expect(gaps[Math.floor(gaps.length * 0.9)]).toBeLessThan(50);
+  });
+});
