@@ -1,0 +1,270 @@
+// The closed small world that the base model knows: plain tables, nothing else. Every answer in the training data
+// follows from these tables, so that what the model should say about a question is never a matter of opinion.
+
+const rows = (text, keys) =>
+  text
+    .trim()
+    .split(/[\n;]+/)
+    .map((line) => {
+      const cells = line.split('|').map((cell) => cell.trim());
+      return Object.fromEntries(keys.map((key, i) => [key, cells[i]]));
+    });
+
+const words = (text) => text.trim().split(/\s+/);
+
+/** Animals: name, plural, legs, sound (or -), where it lives, what it eats, kind, young, can fly, can swim. */
+export const animals = rows(
+  `
+  cat      | cats      | four  | meow    | in a house      | fish    | mammal | kitten   | no  | no
+  dog      | dogs      | four  | woof    | in a house      | bones   | mammal | puppy    | no  | yes
+  cow      | cows      | four  | moo     | on a farm       | grass   | mammal | calf     | no  | no
+  horse    | horses    | four  | neigh   | on a farm       | hay     | mammal | foal     | no  | yes
+  pig      | pigs      | four  | oink    | on a farm       | corn    | mammal | piglet   | no  | no
+  sheep    | sheep     | four  | baa     | on a farm       | grass   | mammal | lamb     | no  | no
+  goat     | goats     | four  | baa     | on a farm       | leaves  | mammal | kid      | no  | no
+  hen      | hens      | two   | cluck   | on a farm       | corn    | bird   | chick    | no  | no
+  duck     | ducks     | two   | quack   | on a pond       | bread   | bird   | duckling | yes | yes
+  goose    | geese     | two   | honk    | on a pond       | grass   | bird   | gosling  | yes | yes
+  owl      | owls      | two   | hoot    | in a forest     | mice    | bird   | owlet    | yes | no
+  eagle    | eagles    | two   | -       | on a mountain   | fish    | bird   | eaglet   | yes | no
+  crow     | crows     | two   | caw     | in a forest     | seeds   | bird   | chick    | yes | no
+  penguin  | penguins  | two   | -       | on the ice      | fish    | bird   | chick    | no  | yes
+  parrot   | parrots   | two   | squawk  | in a jungle     | nuts    | bird   | chick    | yes | no
+  lion     | lions     | four  | roar    | on the plain    | meat    | mammal | cub      | no  | no
+  tiger    | tigers    | four  | roar    | in a jungle     | meat    | mammal | cub      | no  | yes
+  elephant | elephants | four  | -       | on the plain    | leaves  | mammal | calf     | no  | yes
+  monkey   | monkeys   | two   | -       | in a jungle     | bananas | mammal | infant   | no  | no
+  bear     | bears     | four  | growl   | in a forest     | honey   | mammal | cub      | no  | yes
+  wolf     | wolves    | four  | howl    | in a forest     | meat    | mammal | pup      | no  | no
+  fox      | foxes     | four  | -       | in a forest     | mice    | mammal | cub      | no  | no
+  rabbit   | rabbits   | four  | -       | in a field      | carrots | mammal | kit      | no  | no
+  mouse    | mice      | four  | squeak  | in a field      | cheese  | mammal | pup      | no  | no
+  frog     | frogs     | four  | croak   | on a pond       | flies   | -      | tadpole  | no  | yes
+  snake    | snakes    | no    | hiss    | in the grass    | mice    | -      | -        | no  | no
+  shark    | sharks    | no    | -       | in the sea      | fish    | fish   | pup      | no  | yes
+  whale    | whales    | no    | -       | in the sea      | fish    | mammal | calf     | no  | yes
+  salmon   | salmon    | no    | -       | in a river      | flies   | fish   | -        | no  | yes
+  bee      | bees      | six   | buzz    | in a hive       | honey   | insect | -        | yes | no
+  ant      | ants      | six   | -       | in a nest       | seeds   | insect | -        | no  | no
+  spider   | spiders   | eight | -       | in a web        | flies   | -      | -        | no  | no
+  camel    | camels    | four  | -       | in a desert     | grass   | mammal | calf     | no  | no
+  `,
+  ['name', 'plural', 'legs', 'sound', 'home', 'food', 'kind', 'young', 'flies', 'swims'],
+);
+
+/** Things with one colour each: name as it is said in a sentence, colour. */
+export const colouredThings = rows(
+  `
+    a banana | yellow; a lemon | yellow; the sun | yellow; corn | yellow; butter | yellow;
+    a chick | yellow; the sky | blue; the sea | blue; a blueberry | blue; a whale | blue;
+    grass | green; a leaf | green; a frog | green; a pea | green; a cucumber | green;
+    a lime | green; spinach | green; a tomato | red; a strawberry | red; a cherry | red;
+    blood | red; a rose | red; a fire truck | red; snow | white; milk | white; salt | white;
+    rice | white; a swan | white; a cloud | white; coal | black; the night | black;
+    a crow | black; a tyre | black; an orange | orange; a carrot | orange; a pumpkin | orange;
+    a tiger | orange; chocolate | brown; wood | brown; a bear | brown; coffee | brown;
+    a nut | brown; a plum | purple; a grape | purple; a pig | pink; a flamingo | pink;
+    an elephant | grey; a mouse | grey; a stone | grey; smoke | grey
+  `,
+  ['name', 'colour'],
+);
+
+export const colours = words(`
+  red blue green yellow white black orange brown purple pink grey
+`);
+
+export const colourMixes = rows(
+  `
+    red | yellow | orange; blue | yellow | green; red | blue | purple; red | white | pink;
+    black | white | grey
+  `,
+  ['first', 'second', 'result'],
+);
+
+/** Foods: name as said, taste, kind (or -). */
+export const foods = rows(
+  `
+  an apple     | sweet  | fruit
+  a banana     | sweet  | fruit
+  a pear       | sweet  | fruit
+  a peach      | sweet  | fruit
+  a plum       | sweet  | fruit
+  a grape      | sweet  | fruit
+  a cherry     | sweet  | fruit
+  a melon      | sweet  | fruit
+  a mango      | sweet  | fruit
+  a strawberry | sweet  | fruit
+  an orange    | sweet  | fruit
+  a lemon      | sour   | fruit
+  a lime       | sour   | fruit
+  a carrot     | sweet  | vegetable
+  a potato     | mild   | vegetable
+  an onion     | sharp  | vegetable
+  a cucumber   | mild   | vegetable
+  a pumpkin    | mild   | vegetable
+  a cabbage    | bitter | vegetable
+  spinach      | bitter | vegetable
+  garlic       | sharp  | vegetable
+  honey        | sweet  | -
+  sugar        | sweet  | -
+  cake         | sweet  | -
+  chocolate    | sweet  | -
+  salt         | salty  | -
+  cheese       | salty  | -
+  bacon        | salty  | meat
+  ham          | salty  | meat
+  coffee       | bitter | drink
+  tea          | bitter | drink
+  milk         | mild   | drink
+  vinegar      | sour   | -
+  chilli       | hot    | -
+  pepper       | hot    | -
+  `,
+  ['name', 'taste', 'kind'],
+);
+
+export const opposites = rows(
+  `
+    hot | cold; big | small; tall | short; fast | slow; up | down; left | right; day | night;
+    open | closed; happy | sad; light | dark; wet | dry; old | young; hard | soft; high | low;
+    full | empty; early | late; loud | quiet; rich | poor; strong | weak; thick | thin;
+    clean | dirty; near | far; good | bad; true | false; first | last; inside | outside;
+    begin | end; push | pull; buy | sell; give | take; win | lose; love | hate; laugh | cry;
+    sharp | blunt; wide | narrow; safe | dangerous; brave | afraid; awake | asleep; above | below;
+    before | after; more | less; always | never; easy | difficult; cheap | expensive
+  `,
+  ['first', 'second'],
+);
+
+/** Nouns with their plurals, regular and not. */
+export const plurals = rows(
+  `
+    cat | cats; dog | dogs; book | books; tree | trees; car | cars; house | houses;
+    chair | chairs; table | tables; apple | apples; hand | hands; box | boxes; fox | foxes;
+    bus | buses; glass | glasses; dish | dishes; watch | watches; peach | peaches; baby | babies;
+    city | cities; lady | ladies; cherry | cherries; story | stories; boy | boys; key | keys;
+    toy | toys; leaf | leaves; wolf | wolves; knife | knives; life | lives; shelf | shelves;
+    man | men; woman | women; child | children; foot | feet; tooth | teeth; goose | geese;
+    mouse | mice; sheep | sheep; fish | fish; deer | deer; person | people; potato | potatoes;
+    tomato | tomatoes; hero | heroes; lamp | lamps; ship | ships; window | windows;
+    flower | flowers
+  `,
+  ['one', 'many'],
+);
+
+/** Verbs with their past. */
+export const pasts = rows(
+  `
+    go | went; see | saw; eat | ate; run | ran; sing | sang; swim | swam; drink | drank;
+    give | gave; take | took; make | made; come | came; write | wrote; read | read; sleep | slept;
+    buy | bought; bring | brought; think | thought; find | found; fly | flew; know | knew;
+    walk | walked; play | played; jump | jumped; help | helped; look | looked; cook | cooked
+  `,
+  ['now', 'then'],
+);
+
+export const capitals = rows(
+  `
+    France | Paris; Italy | Rome; Spain | Madrid; Germany | Berlin; England | London;
+    Ireland | Dublin; Portugal | Lisbon; Greece | Athens; Austria | Vienna; Poland | Warsaw;
+    Norway | Oslo; Sweden | Stockholm; Finland | Helsinki; Denmark | Copenhagen;
+    Belgium | Brussels; Japan | Tokyo; China | Beijing; India | Delhi; Egypt | Cairo;
+    Russia | Moscow; Turkey | Ankara; Canada | Ottawa; Cuba | Havana; Peru | Lima;
+    Kenya | Nairobi
+  `,
+  ['country', 'capital'],
+);
+
+export const jobs = rows(
+  `
+  baker | bakes bread | in a bakery
+  farmer | grows food | on a farm
+  teacher | teaches children | in a school
+  doctor | helps sick people | in a hospital
+  nurse | cares for the sick | in a hospital
+  cook | makes meals | in a kitchen
+  pilot | flies planes | at an airport
+  sailor | sails ships | on a ship
+  painter | paints pictures | in a studio
+  singer | sings songs | in a theatre
+  writer | writes books | in an office
+  gardener | grows flowers | in a garden
+  butcher | sells meat | in a shop
+  fisher | catches fish | on a boat
+  builder | builds houses | on a building site
+  judge | decides cases | in a court
+  librarian | lends books | in a library
+  firefighter | puts out fires | at a fire station
+  `,
+  ['name', 'work', 'place'],
+);
+
+export const tools = rows(
+  `
+  a knife | cut bread
+  a spoon | eat soup
+  a pen | write
+  a brush | paint
+  a hammer | hit nails
+  a broom | sweep the floor
+  a key | open a door
+  an umbrella | stay dry
+  a lamp | make light
+  a clock | tell the time
+  a bed | sleep
+  a cup | drink tea
+  a boat | cross the water
+  a kettle | boil water
+  a ladder | climb up
+  a needle | sew clothes
+  soap | wash hands
+  a towel | get dry
+  a map | find the way
+  a camera | take pictures
+  `,
+  ['name', 'use'],
+);
+
+export const days = ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'];
+
+export const months = words(`
+  January February March April May June July August September October November December
+`);
+
+export const seasons = rows(
+  `
+  spring | warm | flowers grow
+  summer | hot | people swim
+  autumn | cool | leaves fall
+  winter | cold | snow falls
+  `,
+  ['name', 'weather', 'event'],
+);
+
+export const names = words(`
+  Mia Tom Ben Anna Leo Sara Max Lily Sam Ella Jack Nora Paul Rosa Hugo Ida Finn Clara Omar Zoe
+`);
+
+export const possessions = words(`
+  ball kite book hat cup lamp bag drum boat coat ring bell
+`);
+
+export const rooms = words(`
+  kitchen garden school park library market station forest office barn
+`);
+
+export const sizes = ['small', 'big', 'old', 'new', 'round', 'long'];
+
+/** Words for lists that are sorted by the alphabet: all first letters differ within one list. */
+export const listWords = words(`
+  apple bread cake door egg fish garden house ice jam key lamp moon nut orange pen queen rain
+  sun tree umbrella van water yard zebra
+`);
+
+const numberNames = words(`
+  zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
+  sixteen seventeen eighteen nineteen twenty
+`);
+
+/** The English name of 0…20. */
+export const numberName = (n) => numberNames[n];
