@@ -1,0 +1,270 @@
+#include "harness.h"
+#include "write-token-file.h"
+
+#include "core/rng.h"
+#include "data/loader.h"
+
+#include <algorithm>
+#include <set>
+
+using namespace llamatune;
+using namespace harness;
+
+namespace {
+
+// Sample i begins with token 1000 * (i + 1), so that rows can be recognised by their tokens.
+std::unique_ptr<token_file> numbered_samples(const std::string & name, size_t n, size_t longest) {
+    rng random(7);
+    std::vector<token_sample> samples;
+    for (size_t i = 0; i < n; i++) {
+        samples.push_back(counting_sample(1000 * (int32_t) (i + 1), 2 + random.below(longest - 1)));
+    }
+    return token_file::open(write_token_file(name, samples));
+}
+
+bool same(const micro_batch & a, const micro_batch & b) {
+    return a.n_rows == b.n_rows && a.n_filled_rows == b.n_filled_rows && a.n_samples == b.n_samples &&
+           a.n_tokens == b.n_tokens && a.tokens == b.tokens && a.positions == b.positions &&
+           a.segment_id == b.segment_id && a.target_position == b.target_position && a.target_token == b.target_token;
+}
+
+// The first tokens of all segments, in order.
+std::vector<int32_t> samples_of(const step_batch & step) {
+    std::vector<int32_t> first;
+    for (const micro_batch & batch : step) {
+        for (size_t i = 0; i < batch.tokens.size(); i++) {
+            if (batch.segment_id[i] >= 0 && batch.positions[i] == 0) first.push_back(batch.tokens[i]);
+        }
+    }
+    return first;
+}
+
+std::vector<int32_t> epoch_of(loader & data) {
+    std::vector<int32_t> all;
+    step_batch step;
+    do {
+        data.next(step);
+        const auto part = samples_of(step);
+        all.insert(all.end(), part.begin(), part.end());
+    } while (!step.last_of_epoch);
+    return all;
+}
+
+loader_options options_of(bool packing, bool shuffle = true, uint64_t seed = 42) {
+    loader_options o;
+    o.sequence_length  = 32;
+    o.batch_size       = 4;
+    o.micro_batch_size = 2;
+    o.packing          = packing;
+    o.shuffle          = shuffle;
+    o.seed             = seed;
+    return o;
+}
+
+}
+
+TEST("data/loader: each epoch has every sample once, in an order of its own") {
+    const auto file = numbered_samples("epochs.tokens", 50, 30);
+    for (const bool packing : { false, true }) {
+        loader data(*file, options_of(packing));
+        const auto first = epoch_of(data), second = epoch_of(data);
+        CHECK_EQ(first.size(), 50u);
+        CHECK_EQ(std::set<int32_t>(first.begin(), first.end()).size(), 50u);
+        CHECK_EQ(std::set<int32_t>(second.begin(), second.end()).size(), 50u);
+        CHECK(first != second);
+        CHECK_EQ(data.cursor().epoch, 2u);
+        CHECK_EQ(data.cursor().row, 0u);
+
+        loader same_seed(*file, options_of(packing)), other_seed(*file, options_of(packing, true, 43));
+        CHECK(epoch_of(same_seed) == first);
+        CHECK(epoch_of(same_seed) == second);
+        CHECK(epoch_of(other_seed) != first);
+    }
+}
+
+TEST("data/loader: without shuffling rows come in the file's order") {
+    const auto file = numbered_samples("order.tokens", 10, 30);
+    loader data(*file, options_of(false, false));
+    for (int epoch = 0; epoch < 2; epoch++) {
+        const auto order = epoch_of(data);
+        CHECK(std::is_sorted(order.begin(), order.end()));
+    }
+}
+
+TEST("data/loader: a resumed run gets what the uninterrupted one gets") {
+    const auto file = numbered_samples("resume.tokens", 23, 30);
+    for (const bool packing : { false, true }) {
+        loader data(*file, options_of(packing));
+        const size_t n_steps = (size_t) data.plan().steps_per_epoch * 3;
+        for (size_t stop = 0; stop < n_steps; stop++) {
+            loader resumed(*file, options_of(packing));
+            resumed.seek(data.cursor());
+            step_batch a, b;
+            data.next(a);
+            resumed.next(b);
+            CHECK_EQ(a.epoch, b.epoch);
+            CHECK_EQ(a.first_row, b.first_row);
+            CHECK_EQ(a.size(), b.size());
+            for (size_t i = 0; i < a.size(); i++) CHECK(same(a[i], b[i]));
+        }
+    }
+}
+
+TEST("data/loader: a cursor of other data is refused") {
+    const auto file = numbered_samples("cursor.tokens", 10, 30);
+    loader data(*file, options_of(false));
+    CHECK_ERROR("CURSOR_INVALID", data.seek({ 0, 3 }));
+    CHECK_ERROR("CURSOR_INVALID", data.seek({ 0, 12 }));
+    data.seek({ 5, 8 });
+    step_batch step;
+    data.next(step);
+    CHECK_EQ(step.epoch, 5u);
+    CHECK(step.last_of_epoch);
+}
+
+TEST("data/loader: tokens, positions and segments of packed rows") {
+    const auto file = token_file::open(write_token_file("layout.tokens",
+        { counting_sample(10, 3), counting_sample(20, 2), counting_sample(30, 6) }));
+    loader_options o = options_of(true, false);
+    o.sequence_length = 8;
+    loader data(*file, o);
+    step_batch step;
+    data.next(step);
+    CHECK_EQ(step.size(), 1u);
+    const micro_batch & b = step[0];
+    // The six tokens from 30 on leave room for the two from 20 on; the three from 10 on get a row of their own.
+    CHECK((b.tokens == std::vector<int32_t>{ 10, 11, 12, 0, 0, 0, 0, 0, 20, 21, 30, 31, 32, 33, 34, 35 }));
+    CHECK((b.positions == std::vector<int32_t>{ 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 0, 1, 2, 3, 4, 5 }));
+    CHECK((b.segment_id == std::vector<int32_t>{ 0, 0, 0, -1, -1, -1, -1, -1, 0, 0, 1, 1, 1, 1, 1, 1 }));
+    CHECK((b.target_position == std::vector<int32_t>{ 0, 1, 8, 10, 11, 12, 13, 14 }));
+    CHECK((b.target_token == std::vector<int32_t>{ 11, 12, 21, 31, 32, 33, 34, 35 }));
+    CHECK_EQ(b.n_tokens, 11u);
+    CHECK_EQ(b.n_samples, 3u);
+    CHECK_EQ(step.total_tokens, 11u);
+    CHECK_EQ(step.total_target_tokens, 8u);
+    CHECK_EQ(step.n_samples, 3u);
+}
+
+TEST("data/loader: only masked tokens are targets, and none across segments") {
+    const token_sample masked { { 1, 2, 3, 4, 5 }, { 0, 0, 1, 0, 1 } }, none { { 6, 7 }, { 0, 0 } }, one { { 8 }, { 0 } };
+    const auto file = token_file::open(write_token_file("mask.tokens", { masked, none, one }));
+    loader data(*file, options_of(true, false));
+    CHECK_EQ(data.plan().n_samples_without_targets, 2u);
+    CHECK_EQ(data.plan().n_target_tokens, 2u);
+    step_batch step;
+    data.next(step);
+    CHECK((step[0].target_position == std::vector<int32_t>{ 1, 3 }));
+    CHECK((step[0].target_token == std::vector<int32_t>{ 3, 5 }));
+
+    const auto many = numbered_samples("across.tokens", 60, 20);
+    loader packed(*many, options_of(true));
+    for (int i = 0; i < 20; i++) {
+        packed.next(step);
+        uint64_t targets = 0;
+        for (const micro_batch & b : step) {
+            targets += b.target_position.size();
+            for (size_t t = 0; t < b.target_position.size(); t++) {
+                const size_t p = (size_t) b.target_position[t];
+                CHECK((p + 1) % b.sequence_length != 0);
+                CHECK(b.segment_id[p] >= 0 && b.segment_id[p] == b.segment_id[p + 1]);
+                CHECK_EQ(b.tokens[p + 1], b.target_token[t]);
+                CHECK_EQ(b.tokens[p + 1], b.tokens[p] + 1); // counting samples: the next token of the same sample
+            }
+        }
+        CHECK_EQ(targets, step.total_target_tokens);
+        CHECK_EQ(targets, step.total_tokens - step.n_samples); // all but the first token of each
+    }
+}
+
+TEST("data/loader: the last step of an epoch is smaller and its missing rows are empty") {
+    const auto file = numbered_samples("last.tokens", 7, 30);
+    loader data(*file, options_of(false, false));
+    CHECK_EQ(data.plan().n_rows, 7u);
+    CHECK_EQ(data.plan().steps_per_epoch, 2u);
+    step_batch step;
+    for (int epoch = 0; epoch < 3; epoch++) {
+        data.next(step);
+        CHECK_EQ(step.size(), 2u);
+        CHECK(!step.last_of_epoch);
+        data.next(step);
+        CHECK(step.last_of_epoch);
+        CHECK_EQ(step.size(), 2u);
+        CHECK_EQ(step.n_rows, 3u);
+        const micro_batch & b = step[1];
+        CHECK_EQ(b.n_rows, 2u);
+        CHECK_EQ(b.n_filled_rows, 1u);
+        for (size_t i = 0; i < 32; i++) {
+            CHECK_EQ(b.tokens[32 + i], 0);
+            CHECK_EQ(b.segment_id[32 + i], -1);
+            CHECK_EQ(b.positions[32 + i], (int32_t) i);
+        }
+    }
+    loader_options o = options_of(false, false);
+    o.batch_size = 6;
+    loader shorter(*file, o);
+    shorter.next(step);
+    CHECK_EQ(step.size(), 3u);
+    shorter.next(step);
+    CHECK_EQ(step.size(), 1u); // no micro-batch without a sample
+}
+
+TEST("data/loader: steps reuse their storage") {
+    const auto file = numbered_samples("storage.tokens", 30, 30);
+    loader data(*file, options_of(true));
+    step_batch step;
+    data.next(step);
+    std::vector<const void *> before;
+    for (size_t i = 0; i < 2; i++) {
+        for (const auto * v : { &step[i].tokens, &step[i].positions, &step[i].segment_id, &step[i].target_position,
+                                &step[i].target_token }) before.push_back(v->data());
+    }
+    for (int n = 0; n < 20; n++) data.next(step);
+    while (step.size() < 2) data.next(step);
+    size_t k = 0;
+    for (size_t i = 0; i < 2; i++) {
+        for (const auto * v : { &step[i].tokens, &step[i].positions, &step[i].segment_id, &step[i].target_position,
+                                &step[i].target_token }) CHECK(before[k++] == v->data());
+    }
+}
+
+TEST("data/loader: evaluation reads every row once, in order, and can start again") {
+    const auto file = numbered_samples("evaluation.tokens", 9, 30);
+    for (const bool packing : { false, true }) {
+        sequential_loader data(*file, 32, 4, packing);
+        for (int round = 0; round < 2; round++) {
+            micro_batch b;
+            uint64_t tokens = 0, targets = 0, samples = 0, batches = 0;
+            while (data.next(b)) {
+                CHECK_EQ(b.n_rows, 4u);
+                tokens += b.n_tokens;
+                targets += b.target_position.size();
+                samples += b.n_samples;
+                batches++;
+            }
+            CHECK_EQ(tokens, (uint64_t) file->n_tokens());
+            CHECK_EQ(targets, (uint64_t) file->n_target_tokens());
+            CHECK_EQ(samples, 9u);
+            CHECK_EQ(batches, data.plan().steps_per_epoch);
+            CHECK(!data.next(b));
+            data.rewind();
+        }
+    }
+}
+
+TEST("data/loader: options and data that cannot work are refused") {
+    const auto file = numbered_samples("refused.tokens", 4, 30);
+    loader_options o = options_of(false);
+    o.micro_batch_size = 3;
+    CHECK_ERROR("CONFIG_INVALID", loader(*file, o));
+    o.micro_batch_size = 0;
+    CHECK_ERROR("CONFIG_INVALID", loader(*file, o));
+    o = options_of(false);
+    o.sequence_length = 1;
+    CHECK_ERROR("CONFIG_INVALID", loader(*file, o));
+    o.sequence_length = 4;
+    CHECK_ERROR("SAMPLE_TOO_LONG", loader(*file, o));
+    const auto empty = token_file::open(write_token_file("none.tokens", {}));
+    CHECK_ERROR("DATASET_EMPTY", loader(*empty, options_of(false)));
+    const auto untargeted = token_file::open(write_token_file("untargeted.tokens", { { { 1, 2 }, { 0, 0 } } }));
+    CHECK_ERROR("DATASET_EMPTY", loader(*untargeted, options_of(false)));
+}

@@ -1,0 +1,63 @@
+#include "write-token-file.h"
+
+#include "harness.h"
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+namespace harness {
+
+namespace {
+
+template <typename T>
+void put(std::vector<uint8_t> & bytes, T value) {
+    uint8_t raw[sizeof(T)];
+    std::memcpy(raw, &value, sizeof(T));
+    bytes.insert(bytes.end(), raw, raw + sizeof(T));
+}
+
+}
+
+token_sample counting_sample(int32_t first, size_t n) {
+    token_sample s;
+    for (size_t i = 0; i < n; i++) {
+        s.tokens.push_back(first + (int32_t) i);
+        s.mask.push_back(i > 0);
+    }
+    return s;
+}
+
+std::vector<uint8_t> token_file_bytes(const std::vector<token_sample> & samples) {
+    std::vector<uint8_t> bytes;
+    for (const char c : std::string("LTTOKEN1")) put(bytes, c);
+    uint64_t n_tokens = 0;
+    for (const token_sample & s : samples) n_tokens += s.tokens.size();
+    put<uint32_t>(bytes, 0x01020304);
+    put<uint32_t>(bytes, 0);
+    put<uint64_t>(bytes, samples.size());
+    put<uint64_t>(bytes, n_tokens);
+    uint64_t offset = 0;
+    put(bytes, offset);
+    for (const token_sample & s : samples) put(bytes, offset += s.tokens.size());
+    for (const token_sample & s : samples) for (const int32_t t : s.tokens) put(bytes, t);
+    while (bytes.size() % 8) bytes.push_back(0);
+    for (const token_sample & s : samples) bytes.insert(bytes.end(), s.mask.begin(), s.mask.end());
+    return bytes;
+}
+
+std::string write_bytes(const std::string & name, const std::vector<uint8_t> & bytes) {
+    const std::filesystem::path folder = std::filesystem::path(cache_directory()) / "data";
+    std::filesystem::create_directories(folder);
+    const std::string path = (folder / name).string();
+    std::ofstream out(path, std::ios::binary | std::ios::trunc);
+    out.write(reinterpret_cast<const char *>(bytes.data()), (std::streamsize) bytes.size());
+    if (!out) throw failure("cannot write " + path);
+    return path;
+}
+
+std::string write_token_file(const std::string & name, const std::vector<token_sample> & samples) {
+    return write_bytes(name, token_file_bytes(samples));
+}
+
+}
