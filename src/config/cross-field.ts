@@ -1,56 +1,63 @@
 import { z } from 'zod';
+import type { ConfigProblem } from '../errors.js';
+import { shapeOf } from './schema-shape.js';
 
-/** What a rule between fields reports: the field to blame and "expected … but received …". */
-export interface CrossFieldProblem {
-  path: string;
-  message: string;
-}
-
-/** Reads a field that may itself be missing or of a wrong type. */
+/** Reads fields, defaults filled in, that may themselves be missing or wrong. */
 export interface FieldReader {
-  /** The value's number; undefined when it is absent or no finite number. */
+  /** The field's number; undefined when it is absent or not valid. */
   number(path: string): number | undefined;
-  /** The value as it is; undefined when it is absent. */
+  /** The field's value; where it is not valid, what was given; undefined when it is absent. */
   value(path: string): unknown;
 }
 
+type Rules = (read: FieldReader) => (ConfigProblem | undefined)[];
+
+const rulesOf = new WeakMap<z.ZodType, Rules>();
+
 /**
- * Adds rules between fields to an object schema. Unlike zod's own refinements they also run when
- * single fields are wrong, so that a user sees every problem at once; that is why a rule reads
- * fields through a reader that knows nothing of their types.
+ * Adds rules between fields to an object schema; `parseConfig` checks them. They are no zod
+ * refinements, because zod leaves those out as soon as a single field is wrong, and a user should
+ * see every problem at once.
  */
-export function withCrossFieldRules<S extends z.ZodType>(
-  schema: S,
-  rules: (read: FieldReader) => (CrossFieldProblem | undefined)[],
-): S {
-  return schema.check(
-    z.superRefine(
-      (value, context) => {
-        for (const problem of rules(fieldReader(value))) {
-          if (problem === undefined) continue;
-          const path = problem.path === '' ? [] : problem.path.split('.');
-          context.addIssue({ code: 'custom', message: problem.message, path });
-        }
-      },
-      { when: () => true },
-    ),
-  );
+export function withCrossFieldRules<S extends z.ZodType>(schema: S, rules: Rules): S {
+  rulesOf.set(schema, rules);
+  return schema;
 }
 
-function fieldReader(root: unknown): FieldReader {
-  const value = (path: string): unknown => {
-    let at: unknown = root;
-    for (const key of path.split('.')) {
-      if (typeof at !== 'object' || at === null) return undefined;
-      at = (at as Record<string, unknown>)[key];
-    }
-    return at;
-  };
+/** What a schema's rules between fields have to say about an input, valid or not. */
+export function crossFieldProblems(schema: z.ZodType, input: unknown): ConfigProblem[] {
+  const rules = rulesOf.get(schema);
+  if (rules === undefined || typeof input !== 'object' || input === null) return [];
+  return rules(fieldReader(schema, input)).filter((problem) => problem !== undefined);
+}
+
+function fieldReader(schema: z.ZodType, input: unknown): FieldReader {
+  const read = (path: string) => readField(schema, input, path.split('.'));
   return {
-    value,
+    value: (path) => read(path).value,
     number(path) {
-      const found = value(path);
-      return typeof found === 'number' && Number.isFinite(found) ? found : undefined;
+      const { value, valid } = read(path);
+      return valid && typeof value === 'number' && Number.isFinite(value) ? value : undefined;
     },
   };
+}
+
+function readField(
+  schema: z.ZodType,
+  input: unknown,
+  [key, ...rest]: readonly string[],
+): { value: unknown; valid: boolean } {
+  if (key === undefined) {
+    const parsed = schema.safeParse(input);
+    return parsed.success ? { value: parsed.data, valid: true } : { value: input, valid: false };
+  }
+  const given = input === undefined ? defaultOf(schema) : input;
+  if (typeof given !== 'object' || given === null) return { value: undefined, valid: false };
+  // Inside a union there is no one schema: what was given has to do.
+  const field = shapeOf(schema)?.[key] ?? z.unknown();
+  return readField(field, (given as Record<string, unknown>)[key], rest);
+}
+
+function defaultOf(schema: z.ZodType): unknown {
+  return (schema.def as { defaultValue?: unknown }).defaultValue;
 }

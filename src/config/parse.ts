@@ -1,5 +1,7 @@
 import type { z } from 'zod';
 import { type ConfigProblem, LlamatuneError } from '../errors.js';
+import { crossFieldProblems } from './cross-field.js';
+import { metaOf, schemaAt, shapeOf } from './schema-shape.js';
 
 type Issue = z.core.$ZodIssue;
 
@@ -15,11 +17,12 @@ export function parseConfig<S extends z.ZodType>(
   what = 'options',
 ): z.output<S> {
   const parsed = schema.safeParse(input, { reportInput: true });
-  if (parsed.success) return parsed.data;
-  throw configError(
-    parsed.error.issues.flatMap((issue) => problemsOf(issue, schema)),
-    what,
-  );
+  const problems = [
+    ...(parsed.error?.issues ?? []).flatMap((issue) => problemsOf(issue, schema)),
+    ...crossFieldProblems(schema, input),
+  ];
+  if (parsed.success && problems.length === 0) return parsed.data;
+  throw configError(problems, what);
 }
 
 /** CONFIG_INVALID for problems that were found, also for those that show only after parsing. */
@@ -48,7 +51,7 @@ export function problemsOf(issue: Issue, schema?: z.ZodType): ConfigProblem[] {
     }));
   }
   const field = schema === undefined ? undefined : schemaAt(schema, issue.path);
-  const typeText = field?.meta()?.typeText as string | undefined;
+  const typeText = field && (metaOf(field).typeText as string | undefined);
   if (issue.code === 'invalid_union') {
     const branch = closestBranch(issue);
     if (branch !== undefined) {
@@ -57,7 +60,8 @@ export function problemsOf(issue: Issue, schema?: z.ZodType): ConfigProblem[] {
       );
     }
   }
-  const expected = typeText ?? expectation(issue);
+  const isType = issue.code !== 'too_small' && issue.code !== 'too_big';
+  const expected = (isType ? typeText : undefined) ?? expectation(issue);
   return [{ path, message: `expected ${expected} but received ${describeValue(issue.input)}` }];
 }
 
@@ -100,26 +104,6 @@ function bound(
 function closestBranch(issue: Extract<Issue, { code: 'invalid_union' }>): Issue[] | undefined {
   const deep = issue.errors.filter((branch) => branch.every((inner) => inner.path.length > 0));
   return deep.length === 1 ? deep[0] : undefined;
-}
-
-/** Unwraps optional, default and the like. */
-export function unwrap(schema: z.ZodType): z.ZodType {
-  const def = schema.def as { innerType?: z.ZodType; in?: z.ZodType; type: string };
-  if (def.innerType !== undefined) return unwrap(def.innerType);
-  if (def.type === 'pipe' && def.in !== undefined) return unwrap(def.in);
-  return schema;
-}
-
-function shapeOf(schema: z.ZodType): Record<string, z.ZodType> | undefined {
-  return (unwrap(schema) as { shape?: Record<string, z.ZodType> }).shape;
-}
-
-function schemaAt(schema: z.ZodType, path: readonly PropertyKey[]): z.ZodType | undefined {
-  let at: z.ZodType | undefined = schema;
-  for (const key of path) {
-    at = at === undefined ? undefined : shapeOf(at)?.[String(key)];
-  }
-  return at === undefined ? undefined : at.meta()?.typeText === undefined ? unwrap(at) : at;
 }
 
 function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {

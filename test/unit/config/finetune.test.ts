@@ -1,0 +1,146 @@
+import { describe, expect, it } from 'vitest';
+import { finetuneSchema } from '../../../src/config/finetune.js';
+import { parseConfig } from '../../../src/config/parse.js';
+import { LlamatuneError } from '../../../src/errors.js';
+
+const minimal = { model: 'base.gguf', dataset: 'train.jsonl', output: 'adapter.gguf' };
+
+function problemsOf(input: unknown): Record<string, string> {
+  try {
+    parseConfig(finetuneSchema, input, 'finetuneLora options');
+  } catch (error) {
+    expect(error).toBeInstanceOf(LlamatuneError);
+    const { code, problems, message, hint } = error as LlamatuneError;
+    expect(code).toBe('CONFIG_INVALID');
+    expect(hint).not.toBe('');
+    for (const problem of problems) expect(message).toContain(problem.message);
+    return Object.fromEntries(problems.map(({ path, message }) => [path, message]));
+  }
+  return {};
+}
+
+describe('finetuneSchema', () => {
+  it('needs three options and fills in the rest', () => {
+    expect(parseConfig(finetuneSchema, minimal)).toEqual({
+      ...minimal,
+      mode: 'lora',
+      lora: {
+        rank: 8,
+        alpha: 16,
+        rsLora: false,
+        plusRatio: 1,
+        targets: ['attn_q', 'attn_k', 'attn_v', 'attn_output', 'ffn_gate', 'ffn_up', 'ffn_down'],
+      },
+      epochs: 1,
+      sequenceLength: 512,
+      batchSize: 8,
+      microBatchSize: 1,
+      packing: false,
+      shuffle: true,
+      tooLong: 'error',
+      optimizer: {
+        learningRate: 1e-4,
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-8,
+        weightDecay: 0.01,
+        maxGradientNorm: 1,
+      },
+      scheduler: { type: 'cosine', minLearningRate: 0 },
+      loss: 'assistant',
+      seed: 42,
+      threads: 0,
+      gpuLayers: 'all',
+    });
+  });
+
+  it('takes every option', () => {
+    const full = {
+      ...minimal,
+      model: { path: 'base.gguf', dispose: async () => {} },
+      dataset: [{ text: 'x' }],
+      lora: { rank: 4, alpha: 8, targets: ['attn_q'], initAdapter: 'a.gguf' },
+      maxSteps: 100,
+      microBatchSize: 4,
+      scheduler: { type: 'linear', warmupSteps: 10 },
+      validation: { split: 0.1, everySteps: 5 },
+      checkpoint: { directory: 'checkpoints', everySteps: 5, resume: true },
+      signal: new AbortController().signal,
+      gpuLayers: 0,
+      chatTemplate: '{{ messages }}',
+    };
+    expect(parseConfig(finetuneSchema, full)).toMatchObject(full);
+  });
+
+  it('reports all problems at once, single fields and rules between fields alike', () => {
+    const problems = problemsOf({
+      dataset: 3,
+      output: '',
+      lora: { rank: 'eight', alpha: -1, rnak: 4 },
+      batchSize: 6,
+      microBatchSize: 4,
+      epochs: 1.5,
+      optimizer: { learningRate: 1e-5, weightDecay: 2 },
+      scheduler: { type: 'cosin', warmupSteps: 3, warmupRatio: 0.1, minLearningRate: 1e-3 },
+      validation: {},
+      maxSteps: 2,
+      treads: 2,
+    });
+    expect(problems).toEqual({
+      model: 'expected path of a GGUF file, or a loaded model but received nothing',
+      dataset: 'expected path of a JSONL file, or an iterable of rows but received 3',
+      output: 'expected a text that is not empty but received an empty text',
+      'lora.rank': "expected a number but received 'eight'",
+      'lora.alpha': 'expected a number of more than 0 but received -1',
+      'lora.rnak': "expected a known option but received 'rnak'; did you mean 'rank'?",
+      epochs: 'expected an integer but received 1.5',
+      microBatchSize: 'expected a divisor of batchSize (6) but received 4',
+      'optimizer.weightDecay': 'expected a number of at most 1 but received 2',
+      'scheduler.type': "expected 'cosine' or 'linear' or 'constant' but received 'cosin'",
+      scheduler: 'expected warmupSteps or warmupRatio but received both',
+      'scheduler.minLearningRate':
+        'expected at most optimizer.learningRate (0.00001) but received 0.001',
+      'scheduler.warmupSteps': 'expected less than maxSteps (2) but received 3',
+      validation: 'expected split or dataset but received neither',
+      treads: "expected a known option but received 'treads'; did you mean 'threads'?",
+    });
+  });
+
+  it('coerces nothing', () => {
+    const problems = problemsOf({
+      ...minimal,
+      epochs: '3',
+      packing: 1,
+      lora: { targets: 'attn_q' },
+    });
+    expect(Object.keys(problems).sort()).toEqual(['epochs', 'lora.targets', 'packing']);
+    expect(problemsOf({ ...minimal, optimizer: { learningRate: Number.NaN } })).toHaveProperty([
+      'optimizer.learningRate',
+    ]);
+  });
+
+  it('is no object at all', () => {
+    for (const input of [undefined, null, 3, 'x']) expect(problemsOf(input)).toHaveProperty(['']);
+  });
+
+  it('has adapter options only for an adapter', () => {
+    expect(problemsOf({ ...minimal, mode: 'full' })).toEqual({});
+    expect(problemsOf({ ...minimal, mode: 'full', lora: { rank: 4 } })).toEqual({
+      lora: "expected no adapter options with mode 'full' but received some",
+    });
+  });
+
+  it('takes one kind of validation', () => {
+    const both = { split: 0.1, dataset: 'b.jsonl' };
+    expect(problemsOf({ ...minimal, validation: both })).toEqual({
+      validation: 'expected split or dataset but received both',
+    });
+    expect(problemsOf({ ...minimal, validation: { dataset: 'b.jsonl' } })).toEqual({});
+  });
+
+  it('gives each call its own defaults', () => {
+    const once = parseConfig(finetuneSchema, minimal);
+    once.lora.targets.push('output');
+    expect(parseConfig(finetuneSchema, minimal).lora.targets).not.toContain('output');
+  });
+});

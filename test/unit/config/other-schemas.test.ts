@@ -1,0 +1,142 @@
+import { describe, expect, it } from 'vitest';
+import type { z } from 'zod';
+import { benchSchema } from '../../../src/config/bench.js';
+import { createModelSchema } from '../../../src/config/create-model.js';
+import { generateSchema } from '../../../src/config/generate.js';
+import { parseConfig } from '../../../src/config/parse.js';
+import type { LlamatuneError } from '../../../src/errors.js';
+
+function problemsOf(schema: z.ZodType, input: unknown): Record<string, string> {
+  try {
+    parseConfig(schema, input);
+  } catch (error) {
+    return Object.fromEntries(
+      (error as LlamatuneError).problems.map(({ path, message }) => [path, message]),
+    );
+  }
+  return {};
+}
+
+describe('generateSchema', () => {
+  const base = { model: 'm.gguf', prompt: 'Hi' };
+
+  it('fills in the defaults', () => {
+    expect(parseConfig(generateSchema, base)).toEqual({
+      ...base,
+      adapters: [],
+      maxTokens: 256,
+      temperature: 0.8,
+      topK: 40,
+      topP: 0.95,
+      minP: 0.05,
+      repeatPenalty: 1,
+      repeatLastN: 64,
+      seed: 42,
+      stop: [],
+      ignoreEos: false,
+      threads: 0,
+      gpuLayers: 'all',
+    });
+  });
+
+  it('takes adapters as a path, paths, or paths with scales', () => {
+    const adaptersOf = (adapters: unknown) =>
+      parseConfig(generateSchema, { ...base, adapters }).adapters;
+    expect(adaptersOf('a')).toEqual([{ path: 'a', scale: 1 }]);
+    expect(adaptersOf(['a', { path: 'b', scale: 0.5 }, { path: 'c' }])).toEqual([
+      { path: 'a', scale: 1 },
+      { path: 'b', scale: 0.5 },
+      { path: 'c', scale: 1 },
+    ]);
+    expect(problemsOf(generateSchema, { ...base, adapters: 3 })).toEqual({
+      adapters: 'expected path, or array of path or { path, scale } but received 3',
+    });
+    expect(problemsOf(generateSchema, { ...base, adapters: [{ path: 'a', scale: 'x' }] })).toEqual({
+      'adapters.0.scale': "expected a number but received 'x'",
+    });
+  });
+
+  it('takes a prompt or messages', () => {
+    const messages = [{ role: 'user', content: 'Hi' }];
+    expect(problemsOf(generateSchema, { model: 'm', messages })).toEqual({});
+    expect(problemsOf(generateSchema, { model: 'm' })).toEqual({
+      prompt: 'expected prompt or messages but received neither',
+    });
+    expect(problemsOf(generateSchema, { ...base, messages, topP: 0 })).toEqual({
+      prompt: 'expected prompt or messages but received both',
+      topP: 'expected a number of more than 0 but received 0',
+    });
+    expect(problemsOf(generateSchema, { model: 'm', messages: [{ role: 'user' }] })).toEqual({
+      'messages.0': 'expected { role, content } but received an object',
+    });
+  });
+
+  it('leaves room for a prompt', () => {
+    expect(problemsOf(generateSchema, { ...base, contextLength: 64, maxTokens: 64 })).toEqual({
+      maxTokens: 'expected less than contextLength (64) but received 64',
+    });
+  });
+});
+
+describe('benchSchema', () => {
+  it('fills in the defaults', () => {
+    expect(parseConfig(benchSchema, { model: 'm.gguf' })).toMatchObject({
+      promptTokens: 512,
+      generatedTokens: 64,
+      training: { steps: 3, sequenceLength: 256, microBatchSize: 1, lora: { rank: 8 } },
+      warmup: 1,
+      repetitions: 5,
+    });
+  });
+
+  it('measures something', () => {
+    const nothing = { promptTokens: 0, generatedTokens: 0, training: { steps: 0 } };
+    expect(problemsOf(benchSchema, { model: 'm', ...nothing })).toHaveProperty(['']);
+    expect(problemsOf(benchSchema, { model: 'm', ...nothing, promptTokens: 1 })).toEqual({});
+  });
+});
+
+describe('createModelSchema', () => {
+  const vocabulary = {
+    pre: 'qwen2',
+    tokens: ['a', 'b', '<e>'],
+    tokenTypes: [1, 1, 3],
+    merges: ['a b'],
+    eosToken: 2,
+  };
+  const base = { path: 'm.gguf', vocabulary };
+
+  it('fills in the defaults, of both kinds of vocabulary', () => {
+    expect(parseConfig(createModelSchema, base)).toMatchObject({
+      architecture: 'llama',
+      vocabulary: { bosToken: null, padToken: null, addBos: false },
+      type: 'F32',
+    });
+    const shared = { path: 'm.gguf', vocabulary: { from: 'other.gguf' } };
+    expect(parseConfig(createModelSchema, shared)).toMatchObject(shared);
+  });
+
+  it('checks shapes and token ids', () => {
+    expect(
+      problemsOf(createModelSchema, {
+        ...base,
+        embeddingLength: 100,
+        heads: 3,
+        kvHeads: 2,
+        vocabulary: { ...vocabulary, tokenTypes: Int32Array.of(1, 1), eosToken: 3 },
+      }),
+    ).toEqual({
+      embeddingLength: 'expected a multiple of 2 * heads (6), or headLength, but received 100',
+      kvHeads: 'expected a divisor of heads (3) but received 2',
+      'vocabulary.tokenTypes': 'expected one type for each of 3 tokens but received 2',
+      'vocabulary.eosToken': 'expected a token id below 3 but received 3',
+    });
+  });
+
+  it('says what a vocabulary is', () => {
+    expect(problemsOf(createModelSchema, { path: 'm', vocabulary: 'x.gguf' })).toEqual({
+      vocabulary:
+        "expected { from } or { pre, tokens, tokenTypes, merges, … } but received 'x.gguf'",
+    });
+  });
+});
