@@ -42,7 +42,8 @@ void init_kaiming_uniform(const lora_pair & pair, uint64_t seed) {
 
 std::unique_ptr<adapter> adapter::create(std::shared_ptr<model> base, const adapter_options & options) {
     if (options.rank < 1) {
-        throw error("CONFIG_INVALID", "expected a LoRA rank of at least 1 but received " + std::to_string(options.rank));
+        throw error("CONFIG_INVALID",
+                    "expected a LoRA rank of at least 1 but received " + std::to_string(options.rank));
     }
     if (!(options.alpha > 0.0f) || !std::isfinite(options.alpha)) {
         throw error("CONFIG_INVALID", "expected a LoRA alpha above 0 but received " + std::to_string(options.alpha));

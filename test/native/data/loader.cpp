@@ -146,7 +146,8 @@ TEST("data/loader: tokens, positions and segments of packed rows") {
 }
 
 TEST("data/loader: only masked tokens are targets, and none across segments") {
-    const token_sample masked { { 1, 2, 3, 4, 5 }, { 0, 0, 1, 0, 1 } }, none { { 6, 7 }, { 0, 0 } }, one { { 8 }, { 0 } };
+    const token_sample masked { { 1, 2, 3, 4, 5 }, { 0, 0, 1, 0, 1 } };
+    const token_sample none { { 6, 7 }, { 0, 0 } }, one { { 8 }, { 0 } };
     const auto file = token_file::open(write_token_file("mask.tokens", { masked, none, one }));
     loader data(*file, options_of(true, false));
     CHECK_EQ(data.plan().n_samples_without_targets, 2u);

@@ -53,7 +53,8 @@ std::vector<float> decode(const model & base, llama_adapter_lora * lora) {
     llama_context_params params = llama_context_default_params();
     params.n_ctx     = 64;
     params.n_threads = params.n_threads_batch = 1;
-    const std::unique_ptr<llama_context, decltype(&llama_free)> ctx(llama_init_from_model(base.handle(), params), llama_free);
+    const std::unique_ptr<llama_context, decltype(&llama_free)> ctx(llama_init_from_model(base.handle(), params),
+                                                                    llama_free);
     CHECK(ctx != nullptr);
     float scale = 1.0f;
     if (lora) CHECK_EQ(llama_set_adapters_lora(ctx.get(), &lora, 1, &scale), 0);
@@ -80,7 +81,8 @@ std::string output(const std::string & name) {
 }
 
 // A copy of an adapter file, with its header changed.
-std::string edited(const std::string & path, const std::string & name, const std::function<void(gguf_context *)> & edit) {
+std::string edited(const std::string & path, const std::string & name,
+                   const std::function<void(gguf_context *)> & edit) {
     ggml_context * data = nullptr;
     const gguf_context_ptr from(gguf_init_from_file(path.c_str(), { false, &data }));
     const ggml_context_ptr owner(data);
@@ -178,7 +180,8 @@ TEST("lora/adapter: options that cannot work are refused") {
 
 TEST("lora/adapter: a fresh adapter changes no logit, one with values does") {
     const std::pair<const char *, std::vector<std::string>> cases[] = {
-        { "llama", { "*" } }, { "qwen3", { "attn_q", "ffn_up" } }, { "llama-moe", { "attn_q", "ffn_down_exps", "ffn_up_exps" } } };
+        { "llama", { "*" } }, { "qwen3", { "attn_q", "ffn_up" } },
+        { "llama-moe", { "attn_q", "ffn_down_exps", "ffn_up_exps" } } };
     for (const auto & [architecture, targets] : cases) {
         const auto base   = load(architecture);
         const auto before = decode(*base, nullptr);
@@ -264,10 +267,15 @@ TEST("lora/adapter-file: what is no adapter is refused") {
     fs::resize_file(cut, 500);
     CHECK_ERROR("ADAPTER_INVALID", read_adapter(cut, base));
 
-    const auto with = [&](const std::function<void(gguf_context *)> & edit) { return edited(path, "edited.gguf", edit); };
-    CHECK_ERROR("ADAPTER_INVALID", read_adapter(with([](auto * g) { gguf_set_val_str(g, "adapter.type", "dora"); }), base));
-    CHECK_ERROR("ADAPTER_INVALID", read_adapter(with([](auto * g) { gguf_set_val_u32(g, "general.type", 1); }), base));
-    CHECK_ERROR("ADAPTER_INVALID", read_adapter(with([](auto * g) { gguf_set_val_str(g, "adapter.lora.alpha", "8"); }), base));
+    const auto with = [&](const std::function<void(gguf_context *)> & edit) {
+        return edited(path, "edited.gguf", edit);
+    };
+    const std::function<void(gguf_context *)> edits[] = {
+        [](gguf_context * g) { gguf_set_val_str(g, "adapter.type", "dora"); },
+        [](gguf_context * g) { gguf_set_val_u32(g, "general.type", 1); },
+        [](gguf_context * g) { gguf_set_val_str(g, "adapter.lora.alpha", "8"); },
+    };
+    for (const auto & edit : edits) CHECK_ERROR("ADAPTER_INVALID", read_adapter(with(edit), base));
 
     const auto add = [&](const char * name, int64_t ne0, int64_t ne1) {
         const ggml_context_ptr ctx(ggml_init({ 1 << 16, nullptr, false }));
@@ -300,8 +308,10 @@ TEST("lora/adapter-file: the adapter of another model is refused, naming the fir
     const auto has = [](const std::string & text, const char * part) { return text.find(part) != std::string::npos; };
     CHECK(has(message(path, load("qwen3")), "architecture 'qwen3'"));
     CHECK(has(message(path, load("llama-moe")), "blk.0.ffn_down.weight"));
-    CHECK(has(message(edited(path, "e.gguf", [](auto * g) { gguf_set_val_u32(g, "llamatune.base.block_count", 77); }), base), "77"));
-    CHECK(has(message(edited(path, "e.gguf", [](auto * g) { gguf_set_val_str(g, "llamatune.base.shapes", "0123"); }), base), "0123"));
+    const auto blocks = [](gguf_context * g) { gguf_set_val_u32(g, "llamatune.base.block_count", 77); };
+    const auto shapes = [](gguf_context * g) { gguf_set_val_str(g, "llamatune.base.shapes", "0123"); };
+    CHECK(has(message(edited(path, "edited.gguf", blocks), base), "77"));
+    CHECK(has(message(edited(path, "edited.gguf", shapes), base), "0123"));
 
     const auto expect = [&](const adapter_options & o) {
         const auto into   = adapter::create(base, o);

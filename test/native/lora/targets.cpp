@@ -53,8 +53,8 @@ TEST("lora/targets: patterns cover the whole tensor name") {
     // Everything that can have a pair: norms and embeddings are passed over.
     std::vector<std::string> kinds = target_kinds(*llama);
     CHECK(names_of(*llama, { "*" }) == names_of(*llama, kinds));
-    CHECK((kinds == std::vector<std::string>{ "attn_k", "attn_output", "attn_q", "attn_v", "ffn_down", "ffn_gate", "ffn_up",
-                                              "output" }));
+    CHECK((kinds == std::vector<std::string>{ "attn_k", "attn_output", "attn_q", "attn_v", "ffn_down", "ffn_gate",
+                                              "ffn_up", "output" }));
 }
 
 TEST("lora/targets: each weight once, by block and name, whatever the order of the entries") {
@@ -62,7 +62,9 @@ TEST("lora/targets: each weight once, by block and name, whatever the order of t
     const auto names = names_of(*llama, { "ffn_up", "attn_q", "blk.*.attn_q.weight", "attn_q" });
     CHECK(names == names_of(*llama, { "attn_q", "ffn_up" }));
     CHECK_EQ(names.size(), 2 * (size_t) llama_model_n_layer(llama->handle()));
-    CHECK((names[0] == "blk.0.attn_q.weight" && names[1] == "blk.0.ffn_up.weight" && names[2] == "blk.1.attn_q.weight"));
+    CHECK_EQ(names[0], "blk.0.attn_q.weight");
+    CHECK_EQ(names[1], "blk.0.ffn_up.weight");
+    CHECK_EQ(names[2], "blk.1.attn_q.weight");
 }
 
 TEST("lora/targets: experts are stacks of matrices") {
