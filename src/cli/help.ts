@@ -47,7 +47,7 @@ export function programHelp(commands: readonly CommandHelp[], width: number): st
     .join('\n');
   return `${[
     'Usage: llamatune <command> [options]',
-    'Fine-tune any GGUF model with LoRA, generate text with it and measure how fast it is.',
+    wrap('Fine-tune any GGUF model with LoRA, generate text and measure speed.', width, ''),
     section('Commands', list),
     section(
       'Options',

@@ -86,8 +86,9 @@ export const inspectCommand: Command = {
         hint: 'give a path: llamatune inspect model.gguf',
       });
     }
-    const gpuLayers = typeof config.gpuLayers === 'number' ? { gpuLayers: config.gpuLayers } : {};
-    await using model = await loadModel({ model: path, signal: io.signal, ...gpuLayers });
+    // A wrong value is reported by the check of the whole configuration, in trainingOf.
+    const gpuLayers = typeof config.gpuLayers === 'number' ? config.gpuLayers : 'all';
+    await using model = await loadModel({ model: path, signal: io.signal, gpuLayers });
     const training = await trainingOf(model, config);
     const { info } = model;
     if (values.get('json') === true) {

@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest';
+import type { z } from 'zod';
+import { benchSchema } from '../../../src/config/bench.js';
+import { createModelSchema } from '../../../src/config/create-model.js';
+import { describeOptions } from '../../../src/config/describe.js';
+import { finetuneSchema } from '../../../src/config/finetune.js';
+import { generateSchema } from '../../../src/config/generate.js';
+
+// docs/configuration.md is what the schemas say. After a change to them:  npx vitest run test/unit/docs -u
+
+const sections: [title: string, intro: string, schema: z.ZodType][] = [
+  ['finetune', 'Options of `finetuneLora()` and `llamatune finetune`.', finetuneSchema],
+  ['generate', 'Options of `generate()` and `llamatune generate`.', generateSchema],
+  ['bench', 'Options of `bench()` and `llamatune bench`.', benchSchema],
+  ['createModel', 'Options of `createModel()`.', createModelSchema],
+];
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+}
+
+function defaultOf(value: unknown, required: boolean): string {
+  if (required) return '**required**';
+  if (value === undefined) return '';
+  return `\`${cell(Array.isArray(value) ? JSON.stringify(value).replaceAll(',', ', ') : String(value))}\``;
+}
+
+function reference(): string {
+  const tables = sections.map(([title, intro, schema]) => {
+    const rows = describeOptions(schema).map(
+      (option) =>
+        `| \`${option.path}\` | ${cell(option.type)} | ${defaultOf(option.default, option.required)} | ${cell(option.description)} |`,
+    );
+    return [
+      `## ${title}`,
+      '',
+      intro,
+      '',
+      '| option | type | default | |',
+      '|---|---|---|---|',
+      ...rows,
+    ].join('\n');
+  });
+  return `${[
+    '# Configuration',
+    'Every option of every call, with its type and default. Dots lead into objects: `lora.rank` is `{ lora: { rank } }`, and ' +
+      '`--lora.rank` on the command line. Unknown options, wrong types and options that do not go together are errors ' +
+      '(`CONFIG_INVALID`), all of them at once; nothing is corrected in silence.',
+    ...tables,
+  ].join('\n\n')}\n`;
+}
+
+describe('docs/configuration.md', () => {
+  it('lists every option as the schemas define it', async () => {
+    await expect(reference()).toMatchFileSnapshot('../../../docs/configuration.md');
+  });
+
+  it('has a description for every option', () => {
+    for (const [title, , schema] of sections) {
+      for (const { path, description } of describeOptions(schema)) {
+        expect(description, `${title}: ${path}`).not.toBe('');
+      }
+    }
+  });
+});
