@@ -64,17 +64,17 @@ function findTurn(search: Search, index: number): TextSpan | undefined {
   const exactStart = before !== undefined && text.startsWith(before) ? before.length : undefined;
   const exactEnd = through !== undefined && text.startsWith(through) ? through.length : undefined;
   if (exactStart !== undefined && exactEnd !== undefined) {
-    return { start: exactStart, end: withoutTrailingSpace(search, exactStart, exactEnd) };
+    const end = afterEndToken(search, exactStart, exactEnd);
+    // A span that goes on after an end-of-turn token holds more than the turn: look closer.
+    if (end !== undefined) return { start: exactStart, end };
   }
 
   const content = findContent(search, index);
   const start = exactStart ?? content?.start;
   if (start === undefined) return undefined;
-  if (exactEnd !== undefined) {
-    return { start, end: withoutTrailingSpace(search, start, exactEnd) };
-  }
   const end = endOfTurn(search, content?.end ?? start);
-  return end === undefined ? undefined : { start, end };
+  if (end !== undefined && (exactEnd === undefined || end <= exactEnd)) return { start, end };
+  return exactEnd === undefined ? undefined : { start, end: exactEnd };
 }
 
 /** Templates may refuse a part of a conversation, e.g. one without any message. */
@@ -117,8 +117,21 @@ function endOfTurn({ text, ends }: Search, from: number): number | undefined {
   return found === undefined ? undefined : found.at + found.length;
 }
 
-/** Line breaks after the end-of-turn token belong to the template: generation has ended before. */
-function withoutTrailingSpace({ text, ends }: Search, start: number, end: number): number {
-  const trimmed = text.slice(start, end).trimEnd();
-  return ends.some((each) => trimmed.endsWith(each)) ? start + trimmed.length : end;
+/**
+ * Where a span's last end-of-turn token ends: line breaks after it belong to the template, as
+ * generation has ended before them, and so does a second end token that closes the whole text. The
+ * span's own end where it has no such token; undefined where it has one, but goes on after it.
+ */
+function afterEndToken(search: Search, start: number, end: number): number | undefined {
+  const { text, ends } = search;
+  let found: number | undefined;
+  let rest = text.slice(start, end).trimEnd();
+  for (;;) {
+    const last = ends.find((each) => rest.endsWith(each));
+    if (last === undefined) break;
+    found = start + rest.length;
+    rest = rest.slice(0, -last.length).trimEnd();
+  }
+  if (found !== undefined) return found;
+  return ends.some((each) => rest.includes(each)) ? undefined : end;
 }

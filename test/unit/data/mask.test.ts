@@ -2,7 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { type LossOn, SampleEncoder } from '../../../src/data/mask.js';
 import { shapeRow } from '../../../src/data/rows.js';
 import { BOS, ByteModel, type ByteModelOptions, EOS } from './byte-model.js';
-import { FINISHED_ONLY, INST, THINK_LAST, THINK_OPEN, WITHOUT_ANSWERS } from './templates.js';
+import {
+  ALWAYS_OPEN,
+  CLOSED_BY_EOS,
+  FINISHED_ONLY,
+  INST,
+  THINK_LAST,
+  THINK_OPEN,
+  WITHOUT_ANSWERS,
+} from './templates.js';
 
 const user = (content: string) => ({ role: 'user', content });
 const assistant = (content: string) => ({ role: 'assistant', content });
@@ -109,6 +117,16 @@ describe('other templates', () => {
   it('one that refuses the part of a conversation before its first turn', () => {
     const sample = encode(talk, 'assistant', { chatTemplate: FINISHED_ONLY });
     expect(sample.target).toBe('Yes</s>No</s>');
+  });
+
+  it('one that closes the whole text with EOS', () => {
+    const { target } = encode(talk, 'assistant', { chatTemplate: CLOSED_BY_EOS });
+    expect(target).toBe('Yes<|im_end|>No<|im_end|>');
+  });
+
+  it('one that always opens a generation', () => {
+    const { target } = encode(talk, 'assistant', { chatTemplate: ALWAYS_OPEN });
+    expect(target).toBe('Yes<|im_end|>No<|im_end|>');
   });
 
   it('one without the answers is a typed error', () => {

@@ -27,3 +27,12 @@ export const FINISHED_ONLY =
 /** Takes the answers away: no turn can be found in it. */
 export const WITHOUT_ANSWERS =
   "{% for m in messages %}{% if m.role != 'assistant' %}{{ m.content }};{% endif %}{% endfor %}";
+
+/** Closes the whole text with EOS, after the last turn's own end token. */
+export const CLOSED_BY_EOS =
+  '{% for m in messages %}<{{ m.role }}>{{ m.content }}<|im_end|>\n{% endfor %}' +
+  '{% if add_generation_prompt %}<assistant>{% else %}{{ eos_token }}{% endif %}';
+
+/** Opens a generation whether it was asked to or not. */
+export const ALWAYS_OPEN =
+  '{% for m in messages %}<{{ m.role }}>{{ m.content }}<|im_end|>{% endfor %}<assistant>';
