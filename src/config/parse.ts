@@ -135,7 +135,7 @@ function editDistance(a: string, b: string): number {
 }
 
 const unique = (texts: string[]): string[] => [...new Set(texts)];
-const withArticle = (noun: string): string => `${/^[aeiou]/.test(noun) ? 'an' : 'a'} ${noun}`;
+const withArticle = (noun: string): string => `${/^[aeiou]/i.test(noun) ? 'an' : 'a'} ${noun}`;
 
 function show(value: unknown): string {
   return typeof value === 'string' ? `'${value}'` : String(value);
