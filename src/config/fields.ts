@@ -24,14 +24,8 @@ export const DEFAULT_LORA_TARGETS: readonly string[] = [
   'ffn_down',
 ];
 
-/** How an option is written on a command line, and how its type reads in a help text. */
-export interface FieldMeta {
-  description: string;
-  /** The type in words, where the schema cannot tell. */
-  typeText?: string;
-  /** 'path': give it as text; 'none': cannot be given as text or JSON at all. */
-  cli?: 'path' | 'none';
-}
+// Beside `description`, fields carry for describeOptions(): `typeText`, the type in words where the
+// schema cannot tell, and `cli`: 'path' is given as text, 'none' not at all on a command line.
 
 const isObject = (value: unknown): value is Record<PropertyKey, unknown> =>
   typeof value === 'object' && value !== null;
