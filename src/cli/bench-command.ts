@@ -1,5 +1,4 @@
 import { writeFileSync } from 'node:fs';
-import Table from 'cli-table3';
 import {
   type BenchOptions,
   type BenchResult,
@@ -17,6 +16,7 @@ import { configurationOf } from './configuration.js';
 import * as format from './format.js';
 import { jsonLine } from './json.js';
 import { type CliOption, cliOptions, commonOptions } from './option.js';
+import { columnTable } from './table.js';
 
 const ownOptions: readonly CliOption[] = [
   {
@@ -77,18 +77,20 @@ export const benchCommand: Command = {
 /** The result as a table for a terminal, with what was measured above it. */
 export function benchTable(result: BenchResult): string {
   const { model, system } = result;
-  const table = new Table({
-    head: ['tokens/s', 'median', 'min', 'max', 'repetitions'],
-    colAligns: ['left', 'right', 'right', 'right', 'right'],
-    style: { head: [], border: [] },
-  });
-  for (const { name, median, min, max, repetitions } of benchRows(result)) {
-    table.push([name, format.rate(median), format.rate(min), format.rate(max), repetitions]);
-  }
+  const table = columnTable(
+    ['tokens/s', 'median', 'min', 'max', 'repetitions'],
+    benchRows(result).map(({ name, median, min, max, repetitions }) => [
+      name,
+      format.rate(median),
+      format.rate(min),
+      format.rate(max),
+      repetitions,
+    ]),
+  );
   return [
     `${model.description}, ${format.count(model.parameters)} parameters, ${format.bytes(model.bytes)}`,
     `${system.devices.join(', ')}; ${system.threads} threads; llama.cpp ${system.llamaCpp}`,
-    table.toString(),
+    table,
   ].join('\n');
 }
 

@@ -1,9 +1,9 @@
 import { MultiBar, type SingleBar } from 'cli-progress';
-import Table from 'cli-table3';
 import type { FinetuneEvent, FinetuneResult, StepEvent } from '../index.js';
 import * as format from './format.js';
 import type { CliIo } from './io.js';
 import { jsonLine } from './json.js';
+import { listTable } from './table.js';
 
 /** Shows a run while it goes on. */
 export interface FinetuneView {
@@ -128,33 +128,29 @@ function barMetrics(event: StepEvent): string {
 
 /** What a run leaves behind, as a table. */
 export function resultTable(result: FinetuneResult): string {
-  const table = new Table({ style: { head: [], border: [] } });
-  const first = result.losses[0];
-  table.push(
-    { [result.mode === 'lora' ? 'Adapter' : 'Model']: result.output },
-    { Steps: `${format.integer(result.steps)} in ${result.epochs} epochs` },
-    { 'Training loss': `${format.loss(first)} → ${format.loss(result.finalLoss)}` },
-  );
-  if (result.finalValidationLoss !== null) {
-    table.push({ 'Validation loss': format.loss(result.finalValidationLoss) });
-  }
-  table.push(
-    {
-      Samples:
-        result.validationSamples > 0
-          ? `${format.integer(result.samples)} (and ${format.integer(result.validationSamples)} for validation)`
-          : format.integer(result.samples),
-    },
-    {
-      Tokens: `${format.integer(result.tokens)}, ${format.integer(result.targetTokens)} with a loss`,
-    },
-    {
-      Time: `${format.duration(result.seconds * 1000)}, ${format.rate(result.tokensPerSecond)} tokens/s`,
-    },
-    { 'Trained parameters': format.count(result.trainableParameters) },
-    {
-      'Peak memory': `${format.bytes(result.peakMemoryBytes)} (estimated ${format.bytes(result.estimatedMemoryBytes)})`,
-    },
-  );
-  return table.toString();
+  const { validationSamples, finalValidationLoss } = result;
+  const heldOut =
+    validationSamples > 0 ? ` (and ${format.integer(validationSamples)} for validation)` : '';
+  return listTable([
+    [result.mode === 'lora' ? 'Adapter' : 'Model', result.output],
+    ['Steps', `${format.integer(result.steps)} in ${format.plural(result.epochs, 'epoch')}`],
+    ['Training loss', `${format.loss(result.losses[0])} → ${format.loss(result.finalLoss)}`],
+    ...(finalValidationLoss === null
+      ? []
+      : ([['Validation loss', format.loss(finalValidationLoss)]] as const)),
+    ['Samples', `${format.integer(result.samples)}${heldOut}`],
+    [
+      'Tokens',
+      `${format.integer(result.tokens)}, ${format.integer(result.targetTokens)} with a loss`,
+    ],
+    [
+      'Time',
+      `${format.duration(result.seconds * 1000)}, ${format.rate(result.tokensPerSecond)} tokens/s`,
+    ],
+    ['Trained parameters', format.count(result.trainableParameters)],
+    [
+      'Peak memory',
+      `${format.bytes(result.peakMemoryBytes)} (estimated ${format.bytes(result.estimatedMemoryBytes)})`,
+    ],
+  ]);
 }

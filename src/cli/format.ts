@@ -59,3 +59,8 @@ export function loss(value: number | null | undefined): string {
 export function learningRate(value: number): string {
   return value === 0 ? '0' : value.toExponential(1);
 }
+
+/** '1 epoch', '3 epochs' */
+export function plural(value: number, noun: string): string {
+  return `${integer(value)} ${noun}${value === 1 ? '' : 's'}`;
+}

@@ -1,4 +1,3 @@
-import Table from 'cli-table3';
 import {
   describeOptions,
   estimateMemory,
@@ -17,6 +16,7 @@ import { errorEvent } from './failure.js';
 import * as format from './format.js';
 import { jsonLine } from './json.js';
 import { type CliOption, cliOptions, commonOptions } from './option.js';
+import { columnTable, listTable } from './table.js';
 
 /** What decides how much memory training needs; everything else about a run does not matter here. */
 const relevant = [
@@ -144,80 +144,65 @@ function jsonInfo(info: ModelInfo, values: ReadonlyMap<string, unknown>) {
   };
 }
 
-const plain = { style: { head: [], border: [] } };
-
 function modelTable(path: string, info: ModelInfo): string {
-  const table = new Table(plain);
-  table.push(
-    { File: path },
-    { Name: info.name === '' ? '–' : info.name },
-    { Description: info.description },
-    { Architecture: info.architecture },
-    { Parameters: `${format.count(info.parameters)} (${format.integer(info.parameters)})` },
-    { Size: format.bytes(info.bytes) },
-    { Context: `${format.integer(info.contextLength)} tokens` },
-    { Layers: `${info.layers} of width ${format.integer(info.embeddingLength)}` },
-    { Vocabulary: `${format.integer(info.vocabularySize)} tokens` },
-    {
-      'Special tokens': `BOS ${info.bosToken ?? '–'}, EOS ${info.eosToken ?? '–'}, end of turn ${info.eotToken ?? '–'}`,
-    },
-    {
-      'Chat template':
-        info.chatTemplate === null ? 'none' : `${info.chatTemplate.length} characters`,
-    },
-  );
-  return table.toString();
+  const { bosToken, eosToken, eotToken, chatTemplate } = info;
+  return listTable([
+    ['File', path],
+    ['Name', info.name === '' ? '–' : info.name],
+    ['Description', info.description],
+    ['Architecture', info.architecture],
+    ['Parameters', `${format.count(info.parameters)} (${format.integer(info.parameters)})`],
+    ['Size', format.bytes(info.bytes)],
+    ['Context', `${format.integer(info.contextLength)} tokens`],
+    ['Layers', `${info.layers} of width ${format.integer(info.embeddingLength)}`],
+    ['Vocabulary', `${format.integer(info.vocabularySize)} tokens`],
+    [
+      'Special tokens',
+      `BOS ${bosToken ?? '–'}, EOS ${eosToken ?? '–'}, end of turn ${eotToken ?? '–'}`,
+    ],
+    ['Chat template', chatTemplate === null ? 'none' : `${chatTemplate.length} characters`],
+  ]);
 }
 
 function weightTable(info: ModelInfo): string {
-  const table = new Table({
-    ...plain,
-    head: ['Weight type', 'Tensors', 'Size'],
-    colAligns: ['left', 'right', 'right'],
-  });
-  for (const { type, tensors, bytes } of weightTypes(info)) {
-    table.push([type, tensors, format.bytes(bytes)]);
-  }
-  return table.toString();
+  return columnTable(
+    ['Weight type', 'Tensors', 'Size'],
+    weightTypes(info).map(({ type, tensors, bytes }) => [type, tensors, format.bytes(bytes)]),
+  );
 }
 
 function targetTable(info: ModelInfo): string {
-  const table = new Table({
-    ...plain,
-    head: ['Trainable target', 'Tensors'],
-    colAligns: ['left', 'right'],
-  });
-  for (const [target, count] of Object.entries(info.trainableTargets)) table.push([target, count]);
-  return table.toString();
+  return columnTable(['Trainable target', 'Tensors'], Object.entries(info.trainableTargets));
 }
 
 function tensorTable(info: ModelInfo): string {
-  const table = new Table({
-    ...plain,
-    head: ['Tensor', 'Type', 'Shape', 'Size'],
-    colAligns: ['left', 'left', 'right', 'right'],
-  });
-  for (const { name, type, shape, bytes } of info.tensors) {
-    table.push([name, type, shape.join(' × '), format.bytes(bytes)]);
-  }
-  return table.toString();
+  return columnTable(
+    ['Tensor', 'Type', 'Shape', 'Size'],
+    info.tensors.map(({ name, type, shape, bytes }) => [
+      name,
+      type,
+      shape.join(' × '),
+      format.bytes(bytes),
+    ]),
+    2,
+  );
 }
 
 function trainingTable(training: Training): string {
-  const table = new Table(plain);
   if (!training.possible) {
-    table.push({ Training: `not possible: ${training.message}` }, { Error: training.code });
-    if (training.hint !== '') table.push({ Hint: training.hint });
-    return table.toString();
+    return listTable([
+      ['Training', `not possible: ${training.message}`],
+      ['Error', training.code],
+      ...(training.hint === '' ? [] : ([['Hint', training.hint]] as const)),
+    ]);
   }
-  table.push(
-    { 'Memory for training': format.bytes(training.totalBytes) },
-    { '  weights': format.bytes(training.weightsBytes) },
-    { '  trained tensors, optimizer': format.bytes(training.adapterBytes) },
-    { '  activations': format.bytes(training.activationBytes) },
-    { 'Available now': format.bytes(training.availableBytes) },
-  );
-  return table.toString();
+  return listTable([
+    ['Memory for training', format.bytes(training.totalBytes)],
+    ['  weights', format.bytes(training.weightsBytes)],
+    ['  trained tensors, optimizer', format.bytes(training.adapterBytes)],
+    ['  activations', format.bytes(training.activationBytes)],
+    ['Available now', format.bytes(training.availableBytes)],
+  ]);
 }
 
 function metadataList(info: ModelInfo): string {

@@ -6,7 +6,11 @@ const controller = new AbortController();
 
 // The first interrupt ends the run cleanly, within one step; a second one does not wait.
 process.on('SIGINT', () => {
-  if (controller.signal.aborted) process.exit(exitCode.interrupted);
+  if (controller.signal.aborted) {
+    // The progress bar had hidden the cursor.
+    if (process.stdout.isTTY) process.stdout.write('\u001b[?25h');
+    process.exit(exitCode.interrupted);
+  }
   controller.abort();
 });
 

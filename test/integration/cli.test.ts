@@ -81,7 +81,7 @@ describe('llamatune inspect', () => {
     });
     expect(info?.trainableTargets).toMatchObject({ attn_q: 2, attn_v: 2, ffn_down: 2 });
     expect(info?.weightTypes).toEqual([
-      { type: 'f32', tensors: expect.any(Number), bytes: info?.bytes },
+      { type: 'F32', tensors: expect.any(Number), bytes: info?.bytes },
     ]);
     const training = info?.training as Record<string, number>;
     expect(training.totalBytes).toBeGreaterThanOrEqual(

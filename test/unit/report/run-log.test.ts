@@ -2,6 +2,7 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { renderLossCurve } from '../../../src/report/loss-curve.js';
 import { createRunLog, readRunLog } from '../../../src/report/run-log.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'llamatune-run-log-'));
@@ -31,6 +32,19 @@ describe('run log', () => {
     expect(Date.parse(read.header.startedAt)).toBeGreaterThan(0);
     expect(read.events).toMatchObject([evaluation, { type: 'warning', message: 'a\nb' }]);
     expect(Date.parse(read.events[0]!.time)).toBeGreaterThan(0);
+  });
+
+  it('gives events that the loss curve takes', () => {
+    const path = join(directory, 'curve.jsonl');
+    const log = createRunLog(path, header);
+    log.write({
+      ...{ type: 'step', step: 1, totalSteps: 1, epoch: 1, loss: 1.5, learningRate: 1e-4 },
+      ...{ gradientNorm: 1, tokens: 8, targetTokens: 4, tokensPerSecond: null, stepMs: 1 },
+      ...{ samplesPerSecond: null, forwardMs: null, backwardMs: null, lossMs: null },
+      ...{ optimizerMs: null, dataMs: null, memoryBytes: null, etaMs: 0 },
+    });
+    log.close();
+    expect(renderLossCurve(readRunLog(path).events)).toContain('final training loss 1.500');
   });
 
   it('writes typed arrays as arrays and numbers that are not finite as null', () => {
