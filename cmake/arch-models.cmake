@@ -4,6 +4,7 @@
 file(STRINGS ${NAMES} names REGEX "^[a-z]")
 set(missing "")
 foreach(name IN LISTS names)
+    string(REGEX REPLACE " .*$" "" name "${name}")
     if (NOT EXISTS "${OUTPUT}/${name}.gguf")
         list(APPEND missing ${name})
     endif()

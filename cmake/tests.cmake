@@ -8,6 +8,7 @@ add_executable(llamatune-native-tests ${test_sources})
 target_include_directories(llamatune-native-tests PRIVATE test/native)
 target_compile_definitions(llamatune-native-tests PRIVATE
     LLAMATUNE_TEST_CACHE_DEFAULT="${LLAMATUNE_TEST_CACHE}"
+    LLAMATUNE_TEST_ARCH_MODELS="${CMAKE_SOURCE_DIR}/test/native/arch-models.txt"
     LLAMATUNE_TEST_BACKEND_DIR="${LLAMATUNE_OUTPUT_DIR}")
 target_link_libraries(llamatune-native-tests PRIVATE llamatune-core)
 

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 
 namespace fs = std::filesystem;
 
@@ -41,8 +42,20 @@ std::string cache_directory() {
 std::string arch_model(const std::string & architecture) {
     const fs::path dir = fs::path(cache_directory()) / "arch-models";
     const fs::path path = dir / (architecture + ".gguf");
-    if (!fs::exists(path)) throw skipped("no model for architecture " + architecture + " in " + dir.string() + " (ctest makes those in arch-models.txt)");
+    if (!fs::exists(path)) {
+        throw skipped("no model for " + architecture + " in " + dir.string() + " (ctest makes those in arch-models.txt)");
+    }
     return path.string();
+}
+
+std::vector<std::string> first_family_architectures() {
+    std::ifstream file(LLAMATUNE_TEST_ARCH_MODELS);
+    std::vector<std::string> names;
+    for (std::string line; std::getline(file, line);) {
+        if (!line.empty() && line[0] != '#' && line.find(' ') == std::string::npos) names.push_back(line);
+    }
+    if (names.empty()) throw std::runtime_error("no names in " LLAMATUNE_TEST_ARCH_MODELS);
+    return names;
 }
 
 }
