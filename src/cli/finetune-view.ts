@@ -17,7 +17,22 @@ export function finetuneView(io: CliIo, json: boolean): FinetuneView {
   if (json) {
     return { show: (event) => void io.stdout.write(jsonLine(event)), close: () => {} };
   }
-  return io.stdout.isTTY ? barView(io) : lineView(io);
+  return onceForEachPhase(io.stdout.isTTY ? barView(io) : lineView(io));
+}
+
+/** Loading a model reports its progress many times over; people need to read of it once. */
+function onceForEachPhase(view: FinetuneView): FinetuneView {
+  let current = '';
+  return {
+    ...view,
+    show(event) {
+      if (event.type === 'phase') {
+        if (event.phase === current) return;
+        current = event.phase;
+      }
+      view.show(event);
+    },
+  };
 }
 
 /** 'step 3/120 · loss 1.2345 · …' */

@@ -48,7 +48,8 @@ const result: FinetuneResult = {
 };
 
 const events: FinetuneEvent[] = [
-  { type: 'phase', phase: 'model', progress: null, detail: 'loading base.gguf' },
+  { type: 'phase', phase: 'model', progress: 0, detail: 'loading base.gguf' },
+  { type: 'phase', phase: 'model', progress: 0.5, detail: 'loading base.gguf' },
   { type: 'warning', code: 'SAMPLES_SKIPPED', message: '2 samples are too long' },
   step(1),
   step(2),
@@ -84,7 +85,7 @@ describe('finetuneView', () => {
       .split('\n')
       .map((line) => JSON.parse(line));
     expect(lines.map(({ type }) => type)).toEqual(events.map(({ type }) => type));
-    expect(lines[2]).toEqual(step(1));
+    expect(lines[3]).toEqual(step(1));
     expect(lines.at(-1).result.losses).toEqual([2.5, 1.25, 0.8333]);
     expect(lines.at(-1).result.peakMemoryBytes).toBeNull();
     expect(stderr).toBe('');
@@ -93,7 +94,7 @@ describe('finetuneView', () => {
   it('writes plain lines where there is no terminal, warnings apart', () => {
     const { stdout, stderr } = shown(false, false);
     expect(stdout).not.toContain('\u001b');
-    expect(stdout).toContain('model: loading base.gguf\n');
+    expect(stdout.split('model: loading base.gguf\n')).toHaveLength(2);
     expect(stdout).toContain(`${stepLine(step(1))}\n`);
     expect(stdout).toContain(`${stepLine(step(3))}\n`);
     expect(stdout).toContain('validation loss 0.9000');
