@@ -78,7 +78,16 @@ describe('renderLossCurveHtml', () => {
     const html = renderLossCurveHtml(history(20), { title: 'x</script><b>' });
     // Booleans, so that a failure does not print the megabyte of the library.
     expect(html.startsWith('<!doctype html>')).toBe(true);
-    expect(html.includes('"validation loss"')).toBe(true);
+    const data = /chart\.setOption\((.*)\);\naddEventListener/.exec(html)?.[1] ?? '';
+    const { series, title } = JSON.parse(data);
+    expect(title.text).toBe('x</script><b>');
+    expect(series.map(({ name }: { name: string }) => name)).toEqual([
+      'training loss, each step',
+      'training loss, smoothed',
+      'validation loss',
+      'learning rate',
+    ]);
+    expect(series[0].data).toHaveLength(20);
     expect(html.includes('<title>x&lt;/script&gt;&lt;b&gt;</title>')).toBe(true);
     expect(html.includes('x\\u003c/script>')).toBe(true);
     expect(/<(script|link)[^>]+(src|href)=/.test(html)).toBe(false);
