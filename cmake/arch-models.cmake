@@ -4,7 +4,6 @@
 file(STRINGS ${NAMES} names REGEX "^[a-z]")
 set(missing "")
 foreach(name IN LISTS names)
-    string(REGEX REPLACE " .*$" "" name "${name}")
     if (NOT EXISTS "${OUTPUT}/${name}.gguf")
         list(APPEND missing ${name})
     endif()

@@ -29,7 +29,9 @@ std::string cache_directory();
 // Path of the tiny model that ctest's first step made for this architecture (test/native/arch-models.txt); without the
 // file the test is skipped.
 std::string arch_model(const std::string & architecture);
-// The names in arch-models.txt whose graphs the first family of gradient rules covers.
+// Path of arch-models.txt: all names that have a model.
+std::string architectures_file();
+// Those names whose graphs the first family of gradient rules covers.
 std::vector<std::string> first_family_architectures();
 
 }

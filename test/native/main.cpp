@@ -48,11 +48,14 @@ std::string arch_model(const std::string & architecture) {
     return path.string();
 }
 
+std::string architectures_file() { return LLAMATUNE_TEST_ARCH_MODELS; }
+
 std::vector<std::string> first_family_architectures() {
-    std::ifstream file(LLAMATUNE_TEST_ARCH_MODELS);
+    std::ifstream file(architectures_file());
     std::vector<std::string> names;
     for (std::string line; std::getline(file, line);) {
-        if (!line.empty() && line[0] != '#' && line.find(' ') == std::string::npos) names.push_back(line);
+        if (line.rfind("# later", 0) == 0) break;
+        if (!line.empty() && line[0] != '#') names.push_back(line);
     }
     if (names.empty()) throw std::runtime_error("no names in " LLAMATUNE_TEST_ARCH_MODELS);
     return names;
