@@ -2,7 +2,7 @@
 // training, quantization, and a check of what it learned. `npm run build` first.
 //   node scripts/base-model/make.mjs [--output models/tiny-chat-q8_0.gguf] [--work .cache/base-model] [--seed 1]
 //        [--samples 60000] [--epochs 2] [--max-steps n] [--threads n] [--check 200] [--resume] [--dry-run]
-// With the same options on the same machine it gives the same model; models/README.md has what it takes.
+// Beside the model it writes what was measured, as <output>.json. models/README.md has what it takes.
 
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -127,7 +127,7 @@ async function train({ finetuneFull }, options, paths) {
   return result;
 }
 
-/** Part of the held-out chats whose last answer comes out word for word, always taking the most likely token. */
+/** How many held-out chats there are whose last answer comes out word for word, always taking the most likely token. */
 async function check({ generate, loadModel }, options, paths) {
   const chats = readFileSync(paths.validation, 'utf8')
     .trim()
@@ -201,15 +201,24 @@ async function main() {
     type: 'Q8_0',
     threads: options.threads,
   });
-  console.log(
-    `${options.output}: ${(statSync(options.output).size / 1e6).toFixed(2)} MB, ${result.trainableParameters} parameters, ` +
-      `${result.steps} steps over ${result.tokens} tokens in ${time(result.seconds * 1000)}, loss ${result.finalLoss.toFixed(4)}, ` +
-      `validation loss ${result.finalValidationLoss?.toFixed(4)}`,
-  );
-  if (options.check > 0) {
-    const { right, asked } = await check(llamatune, options, paths);
-    console.log(`${right} of ${asked} held-out answers are right word for word`);
-  }
+  const record = {
+    seed: options.seed,
+    samples: options.samples,
+    vocabulary: tokens.length,
+    parameters: result.trainableParameters,
+    bytes: statSync(options.output).size,
+    steps: result.steps,
+    tokens: result.tokens,
+    targetTokens: result.targetTokens,
+    seconds: Math.round(result.seconds),
+    finalLoss: result.finalLoss,
+    finalValidationLoss: result.finalValidationLoss,
+    heldOut: options.check > 0 ? await check(llamatune, options, paths) : null,
+    architecture,
+    training,
+  };
+  writeFileSync(`${options.output}.json`, `${JSON.stringify(record, null, 2)}\n`);
+  console.log(JSON.stringify(record, null, 2));
 }
 
 try {
