@@ -6,6 +6,10 @@
 
 namespace llamatune {
 
+// The most segments (the padding of a row counts as one) that the rows of a packed micro-batch may hold together:
+// llama.cpp's limit of sequences in a batch.
+constexpr uint32_t max_segments = 256;
+
 // What one forward and backward pass works on: rows of equal length, padded. Storage is reused from step to step.
 struct micro_batch {
     uint32_t n_rows          = 0; // rows in the arrays, empty ones included

@@ -30,7 +30,7 @@ void check_options(const loader_options & o) {
     }
 }
 
-std::vector<row> rows_of(const token_file & file, uint32_t sequence_length, bool packing) {
+std::vector<row> rows_of(const token_file & file, uint32_t sequence_length, uint32_t micro_batch_size, bool packing) {
     if (file.n_samples() == 0) {
         throw error("DATASET_EMPTY", "expected at least one sample but received none");
     }
@@ -42,7 +42,9 @@ std::vector<row> rows_of(const token_file & file, uint32_t sequence_length, bool
     for (size_t i = 0; i < lengths.size(); i++) {
         lengths[i] = (uint32_t) std::min<size_t>(file.at(i).n_tokens, UINT32_MAX);
     }
-    return pack_rows(lengths, sequence_length, packing);
+    // each row's padding counts as a segment too
+    const uint32_t most = std::max(2u, max_segments / std::max(1u, micro_batch_size)) - 1;
+    return pack_rows(lengths, sequence_length, packing, most);
 }
 
 data_plan plan_of(const token_file & file, size_t n_rows, uint32_t rows_per_step) {
@@ -63,7 +65,7 @@ data_plan plan_of(const token_file & file, size_t n_rows, uint32_t rows_per_step
 
 loader::loader(const token_file & file, const loader_options & options)
     : file_(file), options_((check_options(options), options)),
-      rows_(rows_of(file, options.sequence_length, options.packing)),
+      rows_(rows_of(file, options.sequence_length, options.micro_batch_size, options.packing)),
       plan_(plan_of(file, rows_.size(), options.batch_size)) {}
 
 void loader::prepare_order(uint64_t epoch) {
@@ -124,7 +126,7 @@ sequential_loader::sequential_loader(const token_file & file, uint32_t sequence_
                                      bool packing)
     : file_(file), sequence_length_(sequence_length), micro_batch_size_(micro_batch_size) {
     check_options({ sequence_length, micro_batch_size, micro_batch_size, packing, false, 0 });
-    rows_ = rows_of(file, sequence_length, packing);
+    rows_ = rows_of(file, sequence_length, micro_batch_size, packing);
     plan_ = plan_of(file, rows_.size(), micro_batch_size);
 }
 

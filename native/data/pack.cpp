@@ -31,7 +31,8 @@ std::vector<row> one_row_each(const std::vector<uint32_t> & lengths) {
     return rows;
 }
 
-std::vector<row> best_fit_decreasing(const std::vector<uint32_t> & lengths, uint32_t sequence_length) {
+std::vector<row> best_fit_decreasing(const std::vector<uint32_t> & lengths, uint32_t sequence_length,
+                                     uint32_t max_segments) {
     std::vector<uint32_t> order(lengths.size());
     std::iota(order.begin(), order.end(), 0u);
     std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return lengths[a] > lengths[b]; });
@@ -53,7 +54,7 @@ std::vector<row> best_fit_decreasing(const std::vector<uint32_t> & lengths, uint
             }
         }
         rows[index].segments.push_back({ sample, 0, length });
-        if (free > length) {
+        if (free > length && rows[index].segments.size() < max_segments) {
             open[free - length].push_back(index);
         }
     }
@@ -62,12 +63,13 @@ std::vector<row> best_fit_decreasing(const std::vector<uint32_t> & lengths, uint
 
 }
 
-std::vector<row> pack_rows(const std::vector<uint32_t> & lengths, uint32_t sequence_length, bool packing) {
+std::vector<row> pack_rows(const std::vector<uint32_t> & lengths, uint32_t sequence_length, bool packing,
+                           uint32_t max_segments) {
     check_lengths(lengths, sequence_length);
     if (!packing) {
         return one_row_each(lengths);
     }
-    std::vector<row> rows = best_fit_decreasing(lengths, sequence_length);
+    std::vector<row> rows = best_fit_decreasing(lengths, sequence_length, max_segments);
     for (row & r : rows) {
         std::sort(r.segments.begin(), r.segments.end(),
                   [](const segment & a, const segment & b) { return a.sample < b.sample; });

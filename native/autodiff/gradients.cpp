@@ -1,0 +1,104 @@
+#include "autodiff/gradients.h"
+
+#include "core/error.h"
+
+namespace llamatune {
+
+ggml_tensor * gradients::of(const ggml_tensor * t) const {
+    const auto found = gradient_.find(t);
+    return found == gradient_.end() ? nullptr : found->second;
+}
+
+void gradients::add(ggml_tensor * t, ggml_tensor * dy) {
+    if (!wants(t)) {
+        return;
+    }
+    if (!ggml_are_same_shape(t, dy)) {
+        if (ggml_nelements(t) != ggml_nelements(dy)) {
+            throw error("GRADIENT_SHAPE", std::string("expected a gradient with the shape of ") + t->name + " (" +
+                                              ggml_op_desc(t) + ") but received another number of elements");
+        }
+        dy = ggml_reshape(ctx_, contiguous(dy), t);
+    }
+    if (const auto kept = accumulators_.find(t); kept != accumulators_.end()) {
+        ggml_build_forward_expand(graph_, ggml_add_inplace(ctx_, kept->second, contiguous(dy)));
+        return;
+    }
+    ggml_tensor *& total = gradient_[t];
+    total = total ? ggml_add(ctx_, contiguous(total), contiguous(dy)) : dy;
+    ggml_build_forward_expand(graph_, total);
+}
+
+void gradients::add_window(ggml_tensor * t, ggml_tensor * dy, size_t nb1, size_t nb2, size_t nb3, size_t offset) {
+    if (!wants(t)) {
+        return;
+    }
+    if (accumulators_.count(t)) {
+        add(t, ggml_acc(ctx_, zeros(t), contiguous(dy), nb1, nb2, nb3, offset));
+        return;
+    }
+    ggml_tensor *& total = gradient_[t];
+    total = ggml_acc(ctx_, total ? contiguous(total) : zeros(t), contiguous(dy), nb1, nb2, nb3, offset);
+    ggml_build_forward_expand(graph_, total);
+}
+
+bool gradients::allows(const ggml_tensor * fused) const {
+    if (mode_ == rule_mode::composed) {
+        return false;
+    }
+    for (ggml_backend_dev_t device : devices_) {
+        if (!ggml_backend_dev_supports_op(device, fused)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+ggml_tensor * gradients::contiguous(ggml_tensor * t) { return ggml_is_contiguous(t) ? t : ggml_cont(ctx_, t); }
+
+ggml_tensor * gradients::transposed(ggml_tensor * t) { return ggml_cont(ctx_, ggml_transpose(ctx_, as_f32(t))); }
+
+ggml_tensor * gradients::as_f32(ggml_tensor * t) { return t->type == GGML_TYPE_F32 ? t : ggml_cast(ctx_, t, GGML_TYPE_F32); }
+
+ggml_tensor * gradients::zeros(const ggml_tensor * shape) {
+    return ggml_fill(ctx_, ggml_new_tensor(ctx_, GGML_TYPE_F32, GGML_MAX_DIMS, shape->ne), 0.0f);
+}
+
+ggml_tensor * gradients::sum_to(ggml_tensor * t, const ggml_tensor * shape) {
+    if (ggml_are_same_shape(t, shape)) {
+        return t;
+    }
+    t = contiguous(t);
+    ggml_tensor target = *shape;
+    target.type = GGML_TYPE_F32;
+    if (ggml_tensor * fused = ggml_repeat_back(ctx_, t, &target); allows(fused)) {
+        // only shape and type are read from the target when the node is made; it must not be kept as a source
+        return fused;
+    }
+    // Broadcast repeats `shape` in tiles: along each dimension, element i came from i % shape->ne. So the dimension
+    // splits into [shape->ne, tiles]; the tiles are brought to the front and summed.
+    for (int dim = GGML_MAX_DIMS - 1; dim >= 0; dim--) {
+        const int64_t kept = shape->ne[dim];
+        const int64_t tiles = t->ne[dim] / kept;
+        if (tiles == 1) {
+            continue;
+        }
+        int64_t inner = 1, outer = 1;
+        for (int i = 0; i < dim; i++) inner *= t->ne[i];
+        for (int i = dim + 1; i < GGML_MAX_DIMS; i++) outer *= t->ne[i];
+        int64_t ne[GGML_MAX_DIMS] = { t->ne[0], t->ne[1], t->ne[2], t->ne[3] };
+        ne[dim] = kept;
+        ggml_tensor * split = ggml_reshape_3d(ctx_, t, inner * kept, tiles, outer);
+        ggml_tensor * front = ggml_cont(ctx_, ggml_permute(ctx_, split, 1, 0, 2, 3)); // [tiles, inner*kept, outer]
+        t = ggml_reshape_4d(ctx_, ggml_sum_rows(ctx_, front), ne[0], ne[1], ne[2], ne[3]);
+    }
+    return t;
+}
+
+ggml_tensor * gradients::mean_rows(ggml_tensor * t) {
+    return ggml_scale(ctx_, ggml_sum_rows(ctx_, t), 1.0f / float(t->ne[0]));
+}
+
+ggml_tensor * gradients::one_minus(ggml_tensor * t) { return ggml_scale_bias(ctx_, t, -1.0f, 1.0f); }
+
+}

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <ggml-backend.h>
+#include <ggml.h>
+
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+namespace llamatune {
+
+// How rules may express a gradient: with a fused *_BACK op where every device runs it, or from primitives only.
+// `composed` exists so that the primitive path is tested on devices that have the fused one.
+enum class rule_mode { automatic, composed };
+
+// The growing backward graph. A gradient rule reads the forward node and the gradient of its result, and adds the
+// gradients of its sources here. Every gradient is F32, whatever the type of the tensor it belongs to.
+class gradients {
+public:
+    // `graph` receives the backward nodes in the order in which rules emit them: that order decides peak memory.
+    gradients(ggml_context * ctx, ggml_cgraph * graph, std::vector<ggml_backend_dev_t> devices, rule_mode mode)
+        : ctx_(ctx), graph_(graph), devices_(std::move(devices)), mode_(mode) {}
+
+    ggml_context * ctx() const { return ctx_; }
+
+    // Does a gradient flow through this tensor? Rules skip the sources for which it does not.
+    bool wants(const ggml_tensor * t) const { return t && wanted_.count(t) > 0; }
+    void want(const ggml_tensor * t) { wanted_.insert(t); }
+
+    // The gradient gathered so far, or null.
+    ggml_tensor * of(const ggml_tensor * t) const;
+
+    // d(t) += dy. Shapes must be equal; any layout.
+    void add(ggml_tensor * t, ggml_tensor * dy);
+    // d(t)[strided window] += dy: the window is given in bytes of a contiguous F32 tensor of t's shape.
+    void add_window(ggml_tensor * t, ggml_tensor * dy, size_t nb1, size_t nb2, size_t nb3, size_t offset);
+
+    // Persistent accumulator of a trained tensor: its gradient is summed here and survives the graph's run.
+    void accumulate_into(const ggml_tensor * parameter, ggml_tensor * accumulator) { accumulators_[parameter] = accumulator; }
+
+    // May the rule use this fused node? (Built but not yet in the graph; dropped when the answer is no.)
+    bool allows(const ggml_tensor * fused) const;
+
+    // Building blocks that several rules share.
+    ggml_tensor * contiguous(ggml_tensor * t);              // t, copied only when its layout needs it
+    ggml_tensor * transposed(ggml_tensor * t);              // contiguous [ne1, ne0, ne2, ne3]
+    ggml_tensor * as_f32(ggml_tensor * t);                  // dequantized or converted when needed
+    ggml_tensor * zeros(const ggml_tensor * shape);         // F32 zeros of that shape
+    ggml_tensor * sum_to(ggml_tensor * t, const ggml_tensor * shape); // undo a broadcast from `shape`
+    ggml_tensor * mean_rows(ggml_tensor * t);               // [1, ne1, ne2, ne3]
+    ggml_tensor * one_minus(ggml_tensor * t);
+
+private:
+    ggml_context *                  ctx_;
+    ggml_cgraph *                   graph_;
+    std::vector<ggml_backend_dev_t> devices_;
+    rule_mode                       mode_;
+
+    std::unordered_set<const ggml_tensor *>                wanted_;
+    std::unordered_map<const ggml_tensor *, ggml_tensor *> gradient_;
+    std::unordered_map<const ggml_tensor *, ggml_tensor *> accumulators_;
+};
+
+}

@@ -1,0 +1,40 @@
+#include "autodiff/rules-attention.h"
+
+#include <cstring>
+
+namespace llamatune::rules {
+
+// y = softmax(scale · x + bias):  dx = scale · y (dy - Σ y dy). Attention sinks only add to the denominator, so y then
+// sums to less than one and the formula stands.
+void soft_max(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+    ggml_context * ctx = g.ctx();
+    float scale, max_bias;
+    std::memcpy(&scale, node->op_params + 0, sizeof(scale));
+    std::memcpy(&max_bias, node->op_params + 1, sizeof(max_bias));
+    if (ggml_tensor * fused = ggml_soft_max_ext_back(ctx, dy, node, scale, 0.0f); g.allows(fused)) {
+        g.add(node->src[0], fused); // ALiBi's slope multiplies the mask only: no part of it reaches x
+        return;
+    }
+    ggml_tensor * total = ggml_sum_rows(ctx, ggml_mul(ctx, dy, node));
+    ggml_tensor * dx = ggml_mul(ctx, node, ggml_sub(ctx, dy, total));
+    g.add(node->src[0], scale == 1.0f ? dx : ggml_scale(ctx, dx, scale));
+}
+
+// A rotation by the position's angles; its transpose is the rotation back, by negated positions.
+void rope(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+    ggml_context * ctx = g.ctx();
+    ggml_tensor * positions = node->src[1];
+    ggml_tensor * factors = node->src[2];
+    const int mode = node->op_params[2];
+    ggml_tensor * dx = ggml_rope_ext_back(ctx, dy, positions, factors, 0, mode, 0, 0, 0, 0, 0, 0, 0); // parameters follow
+    std::memcpy(dx->op_params, node->op_params, sizeof(node->op_params));
+    if (!g.allows(dx)) {
+        // negated by way of F32, exact for positions below 2^24
+        ggml_tensor * back = ggml_cast(ctx, ggml_scale(ctx, ggml_cast(ctx, positions, GGML_TYPE_F32), -1.0f), GGML_TYPE_I32);
+        dx = ggml_rope_ext(ctx, dy, back, factors, 0, mode, 0, 0, 0, 0, 0, 0, 0);
+        std::memcpy(dx->op_params, node->op_params, sizeof(node->op_params));
+    }
+    g.add(node->src[0], dx);
+}
+
+}

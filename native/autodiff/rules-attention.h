@@ -1,0 +1,10 @@
+#pragma once
+
+#include "autodiff/rule.h"
+
+namespace llamatune::rules {
+
+void soft_max(gradients & g, ggml_tensor * node, ggml_tensor * dy);
+void rope(gradients & g, ggml_tensor * node, ggml_tensor * dy);
+
+}

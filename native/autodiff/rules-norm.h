@@ -1,0 +1,10 @@
+#pragma once
+
+#include "autodiff/rule.h"
+
+namespace llamatune::rules {
+
+void rms_norm(gradients & g, ggml_tensor * node, ggml_tensor * dy);
+void norm(gradients & g, ggml_tensor * node, ggml_tensor * dy);
+
+}

@@ -1,0 +1,81 @@
+#include "autodiff/rules-shape.h"
+
+#include "core/error.h"
+
+#include <cstring>
+
+namespace llamatune::rules {
+
+void reshape(gradients & g, ggml_tensor * node, ggml_tensor * dy) { g.add(node->src[0], dy); }
+
+void view(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+    // The window is known in bytes of memory. A contiguous source has the layout of its gradient; otherwise the whole
+    // chain of views is undone at once, down to the tensor that owns the memory.
+    ggml_tensor * base = node->src[0];
+    size_t offset = 0;
+    if (ggml_is_contiguous(base)) {
+        std::memcpy(&offset, node->op_params, sizeof(offset));
+    } else {
+        base = node->view_src;
+        offset = node->view_offs;
+    }
+    const size_t unit = ggml_type_size(base->type);
+    if (ggml_nelements(node) == ggml_nelements(base) && ggml_is_contiguous(node) && ggml_is_contiguous(base)) {
+        g.add(base, dy);
+        return;
+    }
+    if (!ggml_is_contiguous(base) || node->nb[0] != unit || ggml_blck_size(base->type) != 1) {
+        throw error("UNSUPPORTED_OP", std::string("expected a view with dense rows of a dense tensor but received ") +
+                                          node->name + ", a view of " + base->name);
+    }
+    const size_t f32 = sizeof(float); // the gradient is F32 even where the forward tensor is F16
+    g.add_window(base, dy, node->nb[1] / unit * f32, node->nb[2] / unit * f32, node->nb[3] / unit * f32, offset / unit * f32);
+}
+
+void permute(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+    int axes[GGML_MAX_DIMS], inverse[GGML_MAX_DIMS];
+    std::memcpy(axes, node->op_params, sizeof(axes));
+    // ggml_permute: dimension i of the source becomes dimension axes[i] of the result
+    for (int i = 0; i < GGML_MAX_DIMS; i++) inverse[axes[i]] = i;
+    g.add(node->src[0], ggml_permute(g.ctx(), dy, inverse[0], inverse[1], inverse[2], inverse[3]));
+}
+
+void transpose(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+    g.add(node->src[0], ggml_transpose(g.ctx(), dy));
+}
+
+void copy(gradients & g, ggml_tensor * node, ggml_tensor * dy) { g.add(node->src[0], dy); }
+
+void repeat(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+    g.add(node->src[0], g.sum_to(dy, node->src[0]));
+}
+
+void concat(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+    int32_t dim;
+    std::memcpy(&dim, node->op_params, sizeof(dim));
+    size_t offset = 0;
+    for (int i = 0; i < 2; i++) {
+        ggml_tensor * part = node->src[i];
+        if (g.wants(part)) {
+            g.add(part, ggml_view_4d(g.ctx(), dy, part->ne[0], part->ne[1], part->ne[2], part->ne[3], dy->nb[1], dy->nb[2],
+                                     dy->nb[3], offset));
+        }
+        offset += part->ne[dim] * dy->nb[dim];
+    }
+}
+
+void get_rows(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+    ggml_tensor * table = node->src[0]; // [k, n_rows, batch…]
+    ggml_tensor * rows = node->src[1];  // I32 [n, batch…], may repeat
+    if (!g.wants(table)) {
+        return;
+    }
+    if (ggml_is_matrix(table) && ggml_is_vector(rows)) {
+        g.add(table, ggml_get_rows_back(g.ctx(), dy, rows, table));
+        return;
+    }
+    // A batch of tables: rows of one table are taken to be distinct (top-k experts are), so they can be written.
+    g.add(table, ggml_set_rows(g.ctx(), g.zeros(table), dy, rows));
+}
+
+}

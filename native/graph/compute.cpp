@@ -1,0 +1,116 @@
+#include "graph/compute.h"
+
+#include "core/cpu.h"
+#include "core/error.h"
+
+#include "llama-model.h"
+
+#include <ggml-backend.h>
+#include <ggml-cpu.h>
+
+#include <algorithm>
+
+namespace llamatune {
+
+namespace {
+
+template <typename Function> Function procedure(ggml_backend_dev_t device, const char * name) {
+    return reinterpret_cast<Function>(ggml_backend_reg_get_proc_address(ggml_backend_dev_backend_reg(device), name));
+}
+
+using set_n_threads_fn      = void (*)(ggml_backend_t, int);
+using threadpool_new_fn     = ggml_threadpool * (*) (ggml_threadpool_params *);
+using threadpool_free_fn    = void (*)(ggml_threadpool *);
+using set_threadpool_fn     = void (*)(ggml_backend_t, ggml_threadpool *);
+using set_abort_callback_fn = void (*)(ggml_backend_t, ggml_abort_callback, void *);
+
+bool stop_requested(void * flag) { return static_cast<const std::atomic<bool> *>(flag)->load(std::memory_order_relaxed); }
+
+}
+
+compute::compute(const model & base, int32_t n_threads)
+    : n_threads_(n_threads > 0 ? n_threads : usable_physical_cores()) {
+    for (const llama_device & held : base.handle()->devices) {
+        if (std::find(devices_.begin(), devices_.end(), held.dev) == devices_.end()) {
+            devices_.push_back(held.dev);
+        }
+    }
+    for (size_t i = 0; i < ggml_backend_dev_count(); i++) {
+        ggml_backend_dev_t device = ggml_backend_dev_get(i);
+        if (ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_ACCEL) {
+            devices_.push_back(device);
+        }
+    }
+    ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
+    if (!cpu) {
+        throw error("BACKEND_NOT_FOUND", "expected a CPU back end but received none", "The installation is incomplete: reinstall llamatune.");
+    }
+    devices_.push_back(cpu);
+    for (ggml_backend_dev_t device : devices_) {
+        ggml_backend_ptr backend { ggml_backend_dev_init(device, nullptr) };
+        if (!backend) {
+            throw error("DEVICE_FAILED", std::string("expected the device ") + ggml_backend_dev_name(device) + " to start but it did not");
+        }
+        if (const auto set = procedure<set_n_threads_fn>(device, "ggml_backend_set_n_threads")) {
+            set(backend.get(), n_threads_);
+        }
+        backends_.push_back(std::move(backend));
+    }
+    // Threads that stay alive between graphs: a step runs many, and each would start its own.
+    const auto make = procedure<threadpool_new_fn>(cpu, "ggml_threadpool_new");
+    const auto attach = procedure<set_threadpool_fn>(cpu, "ggml_backend_cpu_set_threadpool");
+    free_threads_ = procedure<threadpool_free_fn>(cpu, "ggml_threadpool_free");
+    if (make && attach && free_threads_) {
+        ggml_threadpool_params params = ggml_threadpool_params_default(n_threads_);
+        threads_ = make(&params);
+        if (threads_) {
+            attach(backends_.back().get(), threads_);
+        }
+    }
+}
+
+compute::~compute() {
+    backends_.clear();
+    if (threads_) {
+        free_threads_(threads_);
+    }
+}
+
+ggml_backend_buffer_type_t compute::host_buffer_type() const { return ggml_backend_dev_buffer_type(devices_.back()); }
+
+ggml_backend_sched_ptr compute::new_scheduler(size_t max_nodes) const {
+    std::vector<ggml_backend_t> raw;
+    for (const auto & backend : backends_) raw.push_back(backend.get());
+    return ggml_backend_sched_ptr(ggml_backend_sched_new(raw.data(), nullptr, int(raw.size()), max_nodes, false, true));
+}
+
+void compute::set_stop(const std::atomic<bool> * stop) {
+    for (size_t i = 0; i < devices_.size(); i++) {
+        if (const auto set = procedure<set_abort_callback_fn>(devices_[i], "ggml_backend_set_abort_callback")) {
+            set(backends_[i].get(), stop ? stop_requested : nullptr, const_cast<std::atomic<bool> *>(stop));
+        }
+    }
+}
+
+void run_graph(ggml_backend_sched_t scheduler, ggml_cgraph * graph) {
+    switch (ggml_backend_sched_graph_compute(scheduler, graph)) {
+        case GGML_STATUS_SUCCESS:
+            return;
+        case GGML_STATUS_ABORTED:
+            throw error("ABORTED", "the run was aborted");
+        case GGML_STATUS_ALLOC_FAILED:
+            throw error("OUT_OF_MEMORY", "expected memory for the graph's run but received none",
+                        "Lower sequenceLength or microBatchSize.");
+        default:
+            throw error("COMPUTE_FAILED", "expected the device to run the graph but it reported a failure");
+    }
+}
+
+void allocate_graph(ggml_backend_sched_t scheduler, ggml_cgraph * graph, const char * what) {
+    if (!ggml_backend_sched_alloc_graph(scheduler, graph)) {
+        throw error("OUT_OF_MEMORY", std::string("expected memory for ") + what + " but received none",
+                    "Lower sequenceLength or microBatchSize, or the number of targets.");
+    }
+}
+
+}

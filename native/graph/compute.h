@@ -1,0 +1,48 @@
+#pragma once
+
+#include "core/ggml-ptr.h"
+#include "model/load.h"
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+struct ggml_threadpool;
+
+namespace llamatune {
+
+// The devices a training graph runs on: those that hold the model, and the CPU for whatever they lack.
+class compute {
+public:
+    // n_threads 0: every usable physical core.
+    compute(const model & base, int32_t n_threads);
+    ~compute();
+    compute(const compute &) = delete;
+    compute & operator=(const compute &) = delete;
+
+    // GPUs of the model first, the CPU last.
+    const std::vector<ggml_backend_dev_t> & devices() const { return devices_; }
+    ggml_backend_buffer_type_t              host_buffer_type() const;
+    int32_t                                 n_threads() const { return n_threads_; }
+
+    // A scheduler for graphs of up to max_nodes nodes. It must not outlive this object.
+    ggml_backend_sched_ptr new_scheduler(size_t max_nodes) const;
+
+    // While set, a running graph ends early (GGML_STATUS_ABORTED) once the flag turns true.
+    void set_stop(const std::atomic<bool> * stop);
+
+private:
+    std::vector<ggml_backend_dev_t> devices_;
+    std::vector<ggml_backend_ptr>   backends_;
+    ggml_threadpool *               threads_ = nullptr;
+    void (*free_threads_)(ggml_threadpool *) = nullptr;
+    int32_t                         n_threads_;
+};
+
+// One compute of an allocated graph. Throws error ABORTED (the stop flag) or COMPUTE_FAILED.
+void run_graph(ggml_backend_sched_t scheduler, ggml_cgraph * graph);
+// Allocates the graph's buffers once; throws error OUT_OF_MEMORY.
+void allocate_graph(ggml_backend_sched_t scheduler, ggml_cgraph * graph, const char * what);
+
+}

@@ -1,0 +1,53 @@
+#include "graph/unhook-cache.h"
+
+#include "core/error.h"
+
+#include <cstring>
+#include <string>
+#include <unordered_map>
+
+namespace llamatune {
+
+namespace {
+
+const ggml_tensor * owner(const ggml_tensor * t) {
+    while (t->view_src) t = t->view_src;
+    return t;
+}
+
+// llama.cpp names the tensors of its key-value caches cache_k_l0, cache_v_l0, …
+bool is_cache(const ggml_tensor * t) { return std::strncmp(owner(t)->name, "cache_", 6) == 0; }
+
+}
+
+void unhook_cache(ggml_cgraph * graph, int64_t n_tokens, ggml_context * ctx, cloner & clone) {
+    std::unordered_map<const ggml_tensor *, ggml_tensor *> fresh; // cache tensor -> the rows written to it
+    for (int i = 0; i < ggml_graph_n_nodes(graph); i++) {
+        ggml_tensor * node = ggml_graph_node(graph, i);
+        if (node->op == GGML_OP_SET_ROWS && is_cache(node)) {
+            fresh[owner(node)] = node->src[0]; // [n_embd_gqa, n_tokens]
+        }
+    }
+    for (int i = 0; i < ggml_graph_n_nodes(graph); i++) {
+        ggml_tensor * view = ggml_graph_node(graph, i);
+        if (view->op != GGML_OP_VIEW || !is_cache(view) || view->src[0] != owner(view)) {
+            continue;
+        }
+        const auto written = fresh.find(owner(view));
+        if (written == fresh.end()) {
+            continue; // read but never written here: the clone meets it as a leaf, which forward.cpp reports
+        }
+        // [head size, heads, tokens per stream, streams]
+        if (view->ne[0] * view->ne[1] != written->second->ne[0] || view->ne[2] * view->ne[3] != n_tokens) {
+            throw error("GRAPH_UNSUPPORTED", std::string("expected ") + view->src[0]->name +
+                                                 " to be read as it was written but received a view of another shape");
+        }
+        ggml_tensor * rows = clone(written->second);
+        if (!ggml_is_contiguous(rows)) {
+            rows = clone.append(ggml_cont(ctx, rows));
+        }
+        clone.replace(view, clone.append(ggml_reshape_4d(ctx, rows, view->ne[0], view->ne[1], view->ne[2], view->ne[3])));
+    }
+}
+
+}

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <ggml.h>
+
+namespace llamatune {
+
+// Cross-entropy of a chunk of logits and its gradient, built from ops that every back end has; no dense labels, no
+// vocabulary-sized mask.
+struct cross_entropy {
+    ggml_tensor * loss;    // F32 [1, 1, columns]: -log p(target), nats, not weighted
+    ggml_tensor * dlogits; // F32 [n_vocab, columns]: weight · (p - onehot(target))
+};
+
+// logits:  F32 [n_vocab, columns]
+// targets: I32 [1, columns]
+// weights: F32 [1, columns]; 0 takes a column out
+cross_entropy build_cross_entropy(ggml_context * ctx, ggml_tensor * logits, ggml_tensor * targets, ggml_tensor * weights,
+                                  bool with_gradient);
+
+// How many columns of logits are worth computing at a time: as many as fit into `budget_bytes` (logits, probabilities
+// and gradient together), in multiples of 32, at least 32 and at most n_tokens.
+int64_t loss_chunk_columns(int64_t n_vocab, int64_t n_tokens, int64_t budget_bytes);
+
+}

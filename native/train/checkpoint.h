@@ -1,0 +1,34 @@
+#pragma once
+
+#include "data/loader.h"
+#include "optim/parameter.h"
+#include "train/options.h"
+
+#include <optional>
+#include <string>
+
+namespace llamatune {
+
+// Where a run stands, beside its tensors.
+struct checkpoint_state {
+    int64_t     step    = 0; // optimizer steps done
+    int64_t     updates = 0; // of them, those that updated the parameters
+    data_cursor cursor;      // of the next step
+    int64_t     tokens = 0, target_tokens = 0;
+};
+
+// One file per checkpoint, "checkpoint-<step>.gguf" in the directory: parameters, both moments and the state. It
+// appears whole or not at all, so that the newest one there can always be resumed from.
+// Returns the path. Throws error OUTPUT_NOT_WRITABLE.
+std::string write_checkpoint(const std::string & directory, const train_options & options, const data_plan & data,
+                             const parameter_set & parameters, const checkpoint_state & state);
+
+// The newest checkpoint's path, or nothing when the directory holds none.
+std::optional<std::string> newest_checkpoint(const std::string & directory);
+
+// Restores parameters and moments exactly. Throws error CHECKPOINT_INVALID, CHECKPOINT_MISMATCH (other data, batch
+// sizes, seed or trained tensors).
+checkpoint_state read_checkpoint(const std::string & path, const train_options & options, const data_plan & data,
+                                 parameter_set & parameters);
+
+}

@@ -1,0 +1,34 @@
+#include "train/evaluate.h"
+
+#include "core/error.h"
+
+#include <chrono>
+
+namespace llamatune {
+
+evaluator::evaluator(const std::shared_ptr<model> & base, const trainee & subject, const train_options & options, const compute & devices)
+    : file_(token_file::open(options.validation_file)),
+      data_(std::make_unique<sequential_loader>(*file_, options.sequence_length, options.micro_batch_size, options.packing)) {
+    step_options forward_only;
+    forward_only.with_backward = false;
+    auto graph = std::make_unique<forward>(base, subject.adapter_handle(),
+                                           batch_shape { uint32_t(options.micro_batch_size), uint32_t(options.sequence_length), options.packing }, devices);
+    step_ = std::make_unique<step>(std::move(graph), devices, nullptr, forward_only);
+}
+
+evaluator::outcome evaluator::run(const std::atomic<bool> & stop) {
+    const auto start = std::chrono::steady_clock::now();
+    double total = 0;
+    int64_t targets = 0;
+    data_->rewind();
+    while (data_->next(batch_)) {
+        if (stop) {
+            throw error("ABORTED", "the run was aborted");
+        }
+        total += step_->run(batch_, 0.0);
+        targets += int64_t(batch_.target_position.size());
+    }
+    return { total / double(targets), targets, std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count() };
+}
+
+}

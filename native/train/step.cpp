@@ -1,0 +1,279 @@
+#include "train/step.h"
+
+#include "autodiff/backward.h"
+#include "autodiff/preflight.h"
+#include "core/error.h"
+
+#include <algorithm>
+#include <chrono>
+#include <unordered_set>
+
+namespace llamatune {
+
+namespace {
+
+using clock = std::chrono::steady_clock;
+
+double ms_since(clock::time_point start) { return std::chrono::duration<double, std::milli>(clock::now() - start).count(); }
+
+ggml_backend_buffer_ptr place(ggml_context * ctx, ggml_backend_buffer_type_t type, const char * what) {
+    ggml_backend_buffer_ptr buffer { ggml_backend_alloc_ctx_tensors_from_buft(ctx, type) };
+    if (!buffer) {
+        throw error("OUT_OF_MEMORY", std::string("expected memory for ") + what + " but received none",
+                    "Lower sequenceLength or microBatchSize.");
+    }
+    return buffer;
+}
+
+}
+
+struct step::state {
+    std::unique_ptr<forward> graph;
+    const compute &          devices;
+    step_options             options;
+
+    // What passes between the trunk and the loss, one column more than tokens: chunks are filled up with it.
+    ggml_context_ptr        kept_ctx;
+    ggml_backend_buffer_ptr kept_buffer;
+    ggml_tensor *           hidden;  // [n_embd, n_tokens + 1]
+    ggml_tensor *           dhidden; // [n_embd, n_tokens + 1]
+
+    ggml_context_ptr       trunk_ctx;
+    ggml_cgraph *          trunk;
+    ggml_tensor *          boundary; // the last node of the forward part
+    ggml_backend_sched_ptr trunk_scheduler;
+
+    ggml_context_ptr        chunk_input_ctx;
+    ggml_backend_buffer_ptr chunk_inputs;
+    int64_t                 columns;
+    ggml_tensor *           rows;    // I32 [columns]
+    ggml_tensor *           targets; // I32 [1, columns]
+    ggml_tensor *           weights; // F32 [1, columns]
+    ggml_context_ptr        chunk_ctx;
+    ggml_cgraph *           chunk;
+    ggml_tensor *           losses;  // F32 [1, 1, columns]
+    ggml_backend_sched_ptr  chunk_scheduler;
+
+    size_t bytes = 0;
+    std::unordered_set<const ggml_tensor *> read; // every source of the trunk and the head
+
+    // of the run in progress
+    const micro_batch * batch  = nullptr;
+    double              weight = 0;
+    double              total  = 0;
+    std::vector<float>  target_losses;
+    std::vector<int32_t> row_values, target_values;
+    std::vector<float>  weight_values;
+    step_timing         timing;
+    clock::time_point   started;
+
+    void build_kept();
+    void build_chunk(const parameter_set * parameters, gradients & trunk_gradients, std::vector<std::string> & without_rule);
+    void require_reached(const parameter_set & parameters) const;
+    void run_loss();
+    static bool at_boundary(ggml_tensor * node, bool ask, void * self);
+    void prepare(ggml_backend_sched_ptr & scheduler, ggml_cgraph * built, size_t capacity, const char * what);
+};
+
+void step::state::build_kept() {
+    kept_ctx.reset(ggml_init({ 8 * ggml_tensor_overhead(), nullptr, true }));
+    const int64_t n_embd = graph->hidden()->ne[0], n_tokens = graph->shape().n_tokens();
+    hidden = ggml_new_tensor_2d(kept_ctx.get(), GGML_TYPE_F32, n_embd, n_tokens + 1);
+    dhidden = ggml_new_tensor_2d(kept_ctx.get(), GGML_TYPE_F32, n_embd, n_tokens + 1);
+    ggml_set_name(hidden, "hidden");
+    ggml_set_name(dhidden, "dhidden");
+    kept_buffer = place(kept_ctx.get(), ggml_backend_dev_buffer_type(devices.devices().front()), "the hidden states");
+    ggml_backend_buffer_clear(kept_buffer.get(), 0);
+    bytes += ggml_backend_buffer_get_size(kept_buffer.get());
+}
+
+void step::state::prepare(ggml_backend_sched_ptr & scheduler, ggml_cgraph * built, size_t capacity, const char * what) {
+    scheduler = devices.new_scheduler(capacity);
+    if (!options.allocate) {
+        std::vector<size_t> sizes(devices.devices().size());
+        ggml_backend_sched_reserve_size(scheduler.get(), built, sizes.data());
+        for (size_t size : sizes) bytes += size;
+        return;
+    }
+    allocate_graph(scheduler.get(), built, what);
+    for (int i = 0; i < ggml_backend_sched_get_n_backends(scheduler.get()); i++) {
+        bytes += ggml_backend_sched_get_buffer_size(scheduler.get(), ggml_backend_sched_get_backend(scheduler.get(), i));
+    }
+}
+
+// A weight may fit a target's name and yet not be read where llama.cpp would add its pair.
+void step::state::require_reached(const parameter_set & parameters) const {
+    std::string missing;
+    for (const parameter & p : parameters.all()) {
+        if (!read.count(p.value)) missing += (missing.empty() ? "" : ", ") + p.name;
+    }
+    if (!missing.empty()) {
+        throw error("TARGET_UNSUPPORTED", "expected every trained tensor to take part in the model's graph but these do not: " + missing,
+                    "Leave them out of lora.targets.");
+    }
+}
+
+void step::state::build_chunk(const parameter_set * parameters, gradients & trunk_gradients, std::vector<std::string> & without_rule) {
+    const int64_t n_tokens = graph->shape().n_tokens();
+    // the head's width is known once it is built; a first guess from the hidden state alone would be wrong
+    const ggml_context_ptr probe { ggml_init({ 256 * ggml_tensor_overhead(), nullptr, true }) };
+    const int64_t n_vocab = graph->build_head(probe.get(), ggml_new_tensor_2d(probe.get(), GGML_TYPE_F32, hidden->ne[0], 1)).logits->ne[0];
+    columns = loss_chunk_columns(n_vocab, n_tokens, options.loss_budget_bytes);
+
+    chunk_input_ctx.reset(ggml_init({ 8 * ggml_tensor_overhead(), nullptr, true }));
+    rows = ggml_new_tensor_1d(chunk_input_ctx.get(), GGML_TYPE_I32, columns);
+    targets = ggml_new_tensor_2d(chunk_input_ctx.get(), GGML_TYPE_I32, 1, columns);
+    weights = ggml_new_tensor_2d(chunk_input_ctx.get(), GGML_TYPE_F32, 1, columns);
+    for (ggml_tensor * t : { rows, targets, weights }) ggml_set_input(t);
+    chunk_inputs = place(chunk_input_ctx.get(), devices.host_buffer_type(), "the targets");
+
+    constexpr size_t capacity = 4096;
+    chunk_ctx.reset(ggml_init({ capacity * ggml_tensor_overhead() + ggml_graph_overhead_custom(capacity, false), nullptr, true }));
+    ggml_context * ctx = chunk_ctx.get();
+    chunk = ggml_new_graph_custom(ctx, capacity, false);
+    ggml_tensor * x = ggml_get_rows(ctx, hidden, rows); // [n_embd, columns]
+    const forward::head head = graph->build_head(ctx, x);
+    for (const ggml_tensor * node : head.nodes) read.insert(std::begin(node->src), std::end(node->src));
+
+    gradients g(ctx, chunk, devices.devices(), options.rules);
+    if (options.with_backward) {
+        if (parameters) {
+            for (const parameter & p : parameters->all()) {
+                g.want(p.value);
+                g.accumulate_into(p.value, p.gradient);
+            }
+        }
+        if (trunk_gradients.wants(graph->hidden())) g.want(x);
+        mark_gradient_path(g, head.nodes);
+        without_rule = ops_without_rule(g, head.nodes);
+        if (!without_rule.empty()) return;
+    }
+    const bool needs_gradient = options.with_backward && g.wants(head.logits);
+    const cross_entropy ce = build_cross_entropy(ctx, head.logits, targets, weights, needs_gradient);
+    losses = ce.loss;
+    ggml_set_output(losses);
+    ggml_build_forward_expand(chunk, losses); // before the gradient, which overwrites the probabilities
+    if (needs_gradient) {
+        g.add(head.logits, ce.dlogits);
+        run_backward(g, head.nodes);
+        if (ggml_tensor * dx = g.of(x)) {
+            ggml_build_forward_expand(chunk, ggml_set_rows(ctx, dhidden, g.contiguous(dx), rows));
+        }
+    }
+    prepare(chunk_scheduler, chunk, capacity, "a chunk of logits");
+}
+
+step::step(std::unique_ptr<forward> graph, const compute & devices, const parameter_set * parameters, const step_options & options)
+    : state_(new state { std::move(graph), devices, options }) {
+    state & s = *state_;
+    s.build_kept();
+    const std::vector<ggml_tensor *> & nodes = s.graph->nodes();
+    const size_t capacity = nodes.size() * 24 + 4096;
+    s.trunk_ctx.reset(ggml_init({ capacity * ggml_tensor_overhead() + ggml_graph_overhead_custom(capacity, false), nullptr, true }));
+    ggml_context * ctx = s.trunk_ctx.get();
+    s.trunk = ggml_new_graph_custom(ctx, capacity, false);
+
+    const int64_t n_embd = s.hidden->ne[0], n_tokens = s.graph->shape().n_tokens();
+    const auto tokens_of = [&](ggml_tensor * t) { return ggml_view_2d(ctx, t, n_embd, n_tokens, t->nb[1], 0); };
+    s.boundary = ggml_cpy(ctx, s.graph->hidden(), tokens_of(s.hidden));
+    for (ggml_tensor * node : nodes) {
+        ggml_build_forward_expand(s.trunk, node); // llama.cpp's order
+    }
+    ggml_build_forward_expand(s.trunk, s.boundary);
+
+    gradients g(ctx, s.trunk, devices.devices(), options.rules);
+    std::vector<std::string> without_rule;
+    if (options.with_backward && parameters) {
+        for (const ggml_tensor * node : nodes) s.read.insert(std::begin(node->src), std::end(node->src));
+        for (const parameter & p : parameters->all()) {
+            g.want(p.value);
+            g.accumulate_into(p.value, p.gradient);
+        }
+        mark_gradient_path(g, nodes);
+        without_rule = ops_without_rule(g, nodes);
+    }
+    std::vector<std::string> head_without_rule;
+    s.build_chunk(parameters, g, head_without_rule);
+    without_rule.insert(without_rule.end(), head_without_rule.begin(), head_without_rule.end());
+    require_no_missing(without_rule, {}, "this model");
+    if (options.with_backward && parameters) {
+        s.require_reached(*parameters);
+    }
+
+    if (options.with_backward && g.wants(s.graph->hidden())) {
+        g.add(s.graph->hidden(), tokens_of(s.dhidden));
+        run_backward(g, nodes);
+    }
+    std::vector<std::string> without_device = ops_without_device(s.trunk, devices.devices());
+    for (const std::string & name : ops_without_device(s.chunk, devices.devices())) without_device.push_back(name);
+    require_no_missing({}, without_device, "this model");
+    s.prepare(s.trunk_scheduler, s.trunk, capacity * 2, "forward and backward");
+    if (options.with_backward) {
+        ggml_backend_sched_set_eval_callback(s.trunk_scheduler.get(), state::at_boundary, &s);
+    }
+}
+
+step::~step() = default;
+
+bool step::state::at_boundary(ggml_tensor * node, bool ask, void * self) {
+    state & s = *static_cast<state *>(self);
+    if (node != s.boundary) return false;
+    if (!ask) {
+        s.timing.forward_ms += ms_since(s.started);
+        s.run_loss();
+        s.started = clock::now();
+    }
+    return true;
+}
+
+void step::state::run_loss() {
+    const auto begun = clock::now();
+    const size_t n = batch->target_position.size();
+    if (options.with_backward) {
+        ggml_backend_tensor_memset(dhidden, 0, 0, ggml_nbytes(dhidden)); // positions without a target keep zero
+    }
+    target_losses.resize(n);
+    row_values.resize(size_t(columns));
+    target_values.resize(size_t(columns));
+    weight_values.resize(size_t(columns));
+    for (size_t first = 0; first < n; first += size_t(columns)) {
+        const size_t count = std::min(n - first, size_t(columns));
+        for (size_t i = 0; i < size_t(columns); i++) {
+            const bool real = i < count;
+            row_values[i] = real ? batch->target_position[first + i] : int32_t(graph->shape().n_tokens());
+            target_values[i] = real ? batch->target_token[first + i] : 0;
+            weight_values[i] = real ? float(weight) : 0.0f;
+        }
+        ggml_backend_tensor_set(rows, row_values.data(), 0, ggml_nbytes(rows));
+        ggml_backend_tensor_set(targets, target_values.data(), 0, ggml_nbytes(targets));
+        ggml_backend_tensor_set(weights, weight_values.data(), 0, ggml_nbytes(weights));
+        run_graph(chunk_scheduler.get(), chunk);
+        ggml_backend_tensor_get(losses, target_losses.data() + first, 0, count * sizeof(float));
+    }
+    for (float loss : target_losses) total += loss;
+    timing.loss_ms += ms_since(begun);
+}
+
+double step::run(const micro_batch & batch, double weight) {
+    state & s = *state_;
+    s.batch = &batch;
+    s.weight = weight;
+    s.total = 0;
+    s.timing = {};
+    s.graph->set_batch(batch);
+    s.started = clock::now();
+    run_graph(s.trunk_scheduler.get(), s.trunk);
+    if (s.options.with_backward) {
+        s.timing.backward_ms += ms_since(s.started);
+    } else {
+        s.timing.forward_ms += ms_since(s.started);
+        s.run_loss();
+    }
+    return s.total;
+}
+
+const std::vector<float> & step::target_losses() const { return state_->target_losses; }
+const step_timing & step::timing() const { return state_->timing; }
+size_t step::compute_bytes() const { return state_->bytes; }
+
+}

@@ -1,0 +1,46 @@
+#pragma once
+
+#include "autodiff/gradients.h"
+#include "graph/compute.h"
+#include "graph/forward.h"
+#include "loss/cross-entropy.h"
+#include "optim/parameter.h"
+
+#include <memory>
+
+namespace llamatune {
+
+struct step_options {
+    bool      with_backward     = true;
+    rule_mode rules             = rule_mode::automatic;
+    int64_t   loss_budget_bytes = 64ll << 20; // for one chunk of logits, probabilities and their gradient
+    bool      allocate          = true;       // false: only to ask what it would need
+};
+
+struct step_timing { double forward_ms = 0, loss_ms = 0, backward_ms = 0; };
+
+// Forward, loss and backward of one micro-batch, as graphs that are built and allocated once and run for every batch.
+// The trunk's graph holds forward and backward; between them, at the hidden state, the loss runs in chunks over the
+// target positions only.
+class step {
+public:
+    // `parameters` may be null without a backward pass; it must outlive this. Throws error UNSUPPORTED_OP (preflight),
+    // TARGET_UNSUPPORTED (a parameter that the graph does not read), OUT_OF_MEMORY.
+    step(std::unique_ptr<forward> graph, const compute & devices, const parameter_set * parameters, const step_options & options);
+    ~step();
+
+    // Adds the gradients of  weight · Σ cross-entropy over the targets  to the parameters', and returns that sum
+    // unweighted (nats).
+    double run(const micro_batch & batch, double weight);
+
+    // Per target of the batch, in order: the cross-entropy of the last run.
+    const std::vector<float> & target_losses() const;
+    const step_timing &        timing() const;
+    size_t                     compute_bytes() const; // of the graphs' buffers, allocated or needed
+
+private:
+    struct state;
+    std::unique_ptr<state> state_;
+};
+
+}

@@ -1,0 +1,64 @@
+#include "train/trainee.h"
+
+#include "core/error.h"
+#include "lora/adapter-file.h"
+#include "model/save.h"
+
+#include <cstring>
+
+namespace llamatune {
+
+trainee::trainee(std::shared_ptr<model> base, const train_options & options) : base_(std::move(base)), options_(options) {
+    if (options_.mode == train_mode::full) {
+        if (base_->options().use_mmap || base_->options().repack) {
+            throw error("MODEL_NOT_TRAINABLE", "expected a model loaded without memory mapping and repacking but received one loaded with it",
+                        "Load it with useMmap: false and repack: false to train its own weights.");
+        }
+        return;
+    }
+    if (!options_.lora.init_adapter.empty()) {
+        adapter_ = read_adapter(options_.lora.init_adapter, base_);
+        return;
+    }
+    adapter_options fresh;
+    fresh.rank = options_.lora.rank;
+    fresh.alpha = options_.lora.alpha;
+    fresh.rs_lora = options_.lora.rs_lora;
+    fresh.targets = options_.lora.targets;
+    fresh.seed = options_.seed;
+    adapter_ = adapter::create(base_, fresh);
+}
+
+void trainee::collect(const forward & graph) {
+    std::vector<parameter_value> values;
+    if (adapter_) {
+        for (const lora_pair & pair : adapter_->pairs()) {
+            values.push_back({ pair.a->name, pair.a, 1.0f, true });
+            values.push_back({ pair.b->name, pair.b, options_.lora.plus_ratio, true });
+        }
+    } else {
+        for (ggml_tensor * weight : graph.weights()) {
+            if (std::strncmp(weight->name, "rope_", 5) == 0) {
+                continue; // frequency tables are constants of the architecture
+            }
+            if (weight->type != GGML_TYPE_F32) {
+                throw error("MODEL_NOT_TRAINABLE", std::string("expected F32 weights but received ") + ggml_type_name(weight->type) +
+                                                       " in " + weight->name,
+                            "Full training needs an F32 model; a LoRA adapter trains on any type.");
+            }
+            // gains and biases are not decayed, as is usual
+            values.push_back({ weight->name, weight, 1.0f, ggml_n_dims(weight) > 1 });
+        }
+    }
+    parameters_ = std::make_unique<parameter_set>(values);
+}
+
+void trainee::save(const std::string & path) const {
+    if (!adapter_) {
+        save_model(*base_, path);
+        return;
+    }
+    write_adapter(path, *adapter_, { { "rank", std::to_string(options_.lora.rank) }, { "seed", std::to_string(options_.seed) } });
+}
+
+}

@@ -1,0 +1,194 @@
+#include "train/trainer.h"
+
+#include "core/abort-guard.h"
+#include "core/error.h"
+#include "core/process-memory.h"
+#include "train/checkpoint.h"
+#include "train/evaluate.h"
+#include "train/optimize.h"
+#include "train/plan.h"
+#include "train/step.h"
+#include "train/trainee.h"
+
+#include "llama.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <deque>
+#include <limits>
+
+namespace llamatune {
+
+namespace {
+
+using clock = std::chrono::steady_clock;
+
+constexpr double not_measured = std::numeric_limits<double>::quiet_NaN();
+constexpr int    most_skipped = 5; // non-finite steps in a row before the run gives up
+
+double ms_between(clock::time_point a, clock::time_point b) { return std::chrono::duration<double, std::milli>(b - a).count(); }
+
+void stop_if_asked(const std::atomic<bool> & stop) {
+    if (stop) {
+        throw error("ABORTED", "the run was aborted");
+    }
+}
+
+void require_tokens_of(const model & base, const token_file & file, const std::string & path) {
+    const int32_t n_vocab = llama_vocab_n_tokens(llama_model_get_vocab(base.handle()));
+    if (file.max_token() >= n_vocab) {
+        throw error("DATASET_TOKEN_RANGE", "expected tokens below " + std::to_string(n_vocab) + " (the model's vocabulary) but received " +
+                                               std::to_string(file.max_token()) + " in " + path,
+                    "Tokens must come from this model's own tokenizer.");
+    }
+}
+
+// Smooths the time per step over the last few, for the remaining time.
+class pace {
+public:
+    double eta_ms(double step_ms, int64_t remaining) {
+        recent_.push_back(step_ms);
+        if (recent_.size() > 20) recent_.pop_front();
+        double sum = 0;
+        for (double ms : recent_) sum += ms;
+        return sum / double(recent_.size()) * double(remaining);
+    }
+
+private:
+    std::deque<double> recent_;
+};
+
+}
+
+train_result run_training(const std::shared_ptr<model> & base, const train_options & options, const event_sink & on_event,
+                          const std::atomic<bool> & stop) {
+    const abort_guard guard;
+    const auto run_start = clock::now();
+    check_train_options(options);
+    const auto file = token_file::open(options.train_file);
+    require_tokens_of(*base, *file, options.train_file);
+    loader data(*file, loader_options_of(options));
+    const int64_t total_steps = int64_t(options.learning_rates.size());
+    stop_if_asked(stop);
+
+    on_event(phase_event { "graph" });
+    compute devices(*base, options.n_threads);
+    devices.set_stop(&stop);
+    trainee subject(base, options);
+    auto graph = std::make_unique<forward>(base, subject.adapter_handle(), shape_of(options), devices);
+    subject.collect(*graph);
+    parameter_set & parameters = subject.parameters();
+    step micro_step(std::move(graph), devices, &parameters, {});
+    optimizer update(parameters, options, devices);
+    std::unique_ptr<evaluator> validation;
+    if (!options.validation_file.empty()) {
+        validation = std::make_unique<evaluator>(base, subject, options, devices);
+    }
+
+    checkpoint_state at;
+    if (options.resume) {
+        if (const auto path = newest_checkpoint(options.checkpoint_directory)) {
+            at = read_checkpoint(*path, options, data.plan(), parameters);
+            data.seek(at.cursor);
+        } else {
+            on_event(warning_event { "NO_CHECKPOINT", "no checkpoint in " + options.checkpoint_directory + ": starting from the beginning" });
+        }
+    }
+
+    train_result result {};
+    result.final_loss = result.final_validation_loss = not_measured;
+    result.trainable_parameters = parameters.n_elements();
+    const auto evaluate = [&](int64_t epoch) {
+        const evaluator::outcome outcome = validation->run(stop);
+        result.final_validation_loss = outcome.loss;
+        on_event(evaluation_event { at.step, epoch, outcome.loss, outcome.target_tokens, outcome.ms });
+    };
+
+    on_event(phase_event { "train" });
+    step_batch batch;
+    pace speed;
+    double epoch_loss = 0;
+    int64_t epoch_targets = 0;
+    int skipped = 0;
+    bool evaluated = false;
+    while (at.step < total_steps) {
+        stop_if_asked(stop);
+        const auto start = clock::now();
+        const double learning_rate = options.learning_rates[size_t(at.step)];
+        data.next(batch);
+        const auto data_done = clock::now();
+
+        // forward, loss and backward of every micro-batch; each target weighs the same, however the batch is cut
+        parameters.zero_gradients();
+        const double weight = batch.total_target_tokens ? 1.0 / double(batch.total_target_tokens) : 0.0;
+        double loss = 0;
+        step_timing timing;
+        for (const micro_batch & micro : batch) {
+            stop_if_asked(stop);
+            if (micro.target_position.empty()) continue;
+            loss += micro_step.run(micro, weight) * weight;
+            timing.forward_ms += micro_step.timing().forward_ms;
+            timing.loss_ms += micro_step.timing().loss_ms;
+            timing.backward_ms += micro_step.timing().backward_ms;
+        }
+
+        // clip and update
+        const auto update_start = clock::now();
+        const double norm = batch.total_target_tokens ? update.gradient_norm() : not_measured;
+        if (!batch.total_target_tokens) {
+            loss = not_measured;
+            on_event(warning_event { "STEP_WITHOUT_TARGETS", "step " + std::to_string(at.step + 1) + " has no token that carries a loss: nothing was updated" });
+        } else if (std::isfinite(norm) && std::isfinite(loss)) {
+            update.update(++at.updates, learning_rate, clip_coefficient(norm, options.max_gradient_norm));
+            skipped = 0;
+        } else if (++skipped < most_skipped) {
+            on_event(warning_event { "NON_FINITE_STEP", "step " + std::to_string(at.step + 1) + " gave a loss of " + std::to_string(loss) +
+                                                            " and a gradient norm of " + std::to_string(norm) + ": nothing was updated" });
+        } else {
+            throw error("NON_FINITE_LOSS", "expected a finite loss and gradient but received " + std::to_string(loss) + " and " +
+                                               std::to_string(norm) + " in " + std::to_string(skipped) + " steps in a row, the last being step " + std::to_string(at.step + 1),
+                        "Lower optimizer.learningRate or maxGradientNorm, or add warm-up steps.");
+        }
+        const auto end = clock::now();
+
+        at.step++;
+        at.cursor = data.cursor();
+        at.tokens += int64_t(batch.total_tokens);
+        at.target_tokens += int64_t(batch.total_target_tokens);
+        if (batch.total_target_tokens) {
+            result.final_loss = loss;
+            epoch_loss += loss * double(batch.total_target_tokens);
+            epoch_targets += int64_t(batch.total_target_tokens);
+        }
+        const int64_t epoch = int64_t(batch.epoch) + 1;
+        const double step_ms = ms_between(start, end), seconds = step_ms / 1000;
+        on_event(step_event { at.step, total_steps, epoch, loss, learning_rate, norm, int64_t(batch.total_tokens),
+                              int64_t(batch.total_target_tokens), double(batch.total_tokens) / seconds, double(batch.n_samples) / seconds,
+                              step_ms, timing.forward_ms, timing.backward_ms, timing.loss_ms, ms_between(update_start, end),
+                              ms_between(start, data_done), int64_t(resident_bytes()), speed.eta_ms(step_ms, total_steps - at.step) });
+
+        evaluated = validation && options.evaluate_every > 0 && at.step % options.evaluate_every == 0;
+        if (evaluated) evaluate(epoch);
+        if (batch.last_of_epoch) {
+            on_event(epoch_event { epoch, at.step, epoch_targets ? epoch_loss / double(epoch_targets) : not_measured });
+            epoch_loss = 0;
+            epoch_targets = 0;
+        }
+        if (options.checkpoint_every > 0 && at.step % options.checkpoint_every == 0) {
+            on_event(checkpoint_event { at.step, write_checkpoint(options.checkpoint_directory, options, data.plan(), parameters, at) });
+        }
+    }
+    stop_if_asked(stop);
+    if (validation && !evaluated) evaluate(int64_t(batch.epoch) + 1);
+    if (!options.output.empty()) subject.save(options.output);
+
+    result.steps = at.step;
+    result.tokens = at.tokens;
+    result.target_tokens = at.target_tokens;
+    result.seconds = ms_between(run_start, clock::now()) / 1000;
+    result.peak_memory_bytes = int64_t(peak_resident_bytes());
+    return result;
+}
+
+}
