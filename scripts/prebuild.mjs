@@ -41,8 +41,13 @@ function check(folder) {
     const script = `
       const file = require(${JSON.stringify(require.resolve('node-gyp-build'))}).resolve(${JSON.stringify(copy)});
       const addon = require(file);
-      if (Object.keys(addon).length === 0) throw new Error('the addon exports nothing');`;
-    execFileSync(process.execPath, ['-e', script], { stdio: ['ignore', 'inherit', 'pipe'] });
+      addon.loadBackends(require('node:path').dirname(file));
+      if (addon.systemInfo().devices.length === 0) throw new Error('it found no device');`;
+    // LD_BIND_NOW: a function that is missing shows now, not when it is first called.
+    execFileSync(process.execPath, ['-e', script], {
+      env: { ...process.env, LD_BIND_NOW: '1' },
+      stdio: ['ignore', 'inherit', 'pipe'],
+    });
   } catch (error) {
     throw new BuildError(`the prebuilt addon does not load: ${error.stderr ?? error}`, '');
   } finally {
