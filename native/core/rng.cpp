@@ -59,10 +59,20 @@ float rng::uniform(float lo, float hi) {
     return value < hi || !(lo < hi) ? value : std::nextafter(hi, lo); // rounding may reach hi
 }
 
+void rng::fill_normal(float * out, size_t n, float std_dev) {
+    for (size_t i = 0; i < n; i += 2) {
+        const double u1     = double((next() >> 11) + 1) * 0x1.0p-53; // (0, 1]: its logarithm is finite
+        const double angle  = double(next() >> 11) * 0x1.0p-53 * 6.283185307179586477;
+        const double radius = double(std_dev) * std::sqrt(-2.0 * std::log(u1));
+        out[i] = float(radius * std::cos(angle));
+        if (i + 1 < n) out[i + 1] = float(radius * std::sin(angle));
+    }
+}
+
 float rng::normal() {
-    const double u1 = double((next() >> 11) + 1) * 0x1.0p-53; // (0, 1]: its logarithm is finite
-    const double u2 = double(next() >> 11) * 0x1.0p-53;
-    return float(std::sqrt(-2.0 * std::log(u1)) * std::cos(6.283185307179586477 * u2));
+    float value;
+    fill_normal(&value, 1, 1.0f);
+    return value;
 }
 
 }

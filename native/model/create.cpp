@@ -118,7 +118,7 @@ uint64_t hash_name(const std::string & name) { // FNV-1a
 void make_rows(const weight_recipe & w, ggml_type type, float std_dev, uint64_t seed, int64_t chunk, int64_t n_rows, char * out) {
     rng numbers(seed, hash_name(w.name) + uint64_t(chunk));
     std::vector<float> values(size_t(n_rows * w.row_length));
-    for (float & value : values) value = std_dev * numbers.normal();
+    numbers.fill_normal(values.data(), values.size(), std_dev);
     ggml_quantize_chunk(type, values.data(), out, 0, n_rows, w.row_length, nullptr);
 }
 

@@ -16,6 +16,7 @@
 #include <fstream>
 #include <set>
 #include <thread>
+#include <vector>
 
 using namespace llamatune;
 namespace fs = std::filesystem;
@@ -66,6 +67,19 @@ TEST("core/rng: below is uniform, uniform stays below its end, normal has mean 0
     }
     CHECK_NEAR(sum / 100000, 0.0, 0.02);
     CHECK_NEAR(squares / 100000, 1.0, 0.02);
+
+    std::vector<float> filled(99999); // odd: the last pair gives one value
+    r.fill_normal(filled.data(), filled.size(), 2.0f);
+    double product = 0;
+    sum = squares = 0;
+    for (size_t i = 0; i < filled.size(); i++) {
+        sum += filled[i];
+        squares += double(filled[i]) * filled[i];
+        if (i % 2) product += double(filled[i]) * filled[i - 1];
+    }
+    CHECK_NEAR(sum / 99999, 0.0, 0.04);
+    CHECK_NEAR(squares / 99999, 4.0, 0.08);
+    CHECK_NEAR(product / 49999, 0.0, 0.08); // the two values of a pair do not depend on each other
 }
 
 TEST("core/abort-guard: a failed assertion in ggml is an error, and the process lives") {
