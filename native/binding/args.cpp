@@ -21,25 +21,25 @@ std::string type_of(const Napi::Value & value) {
     return "object";
 }
 
-[[noreturn]] void mismatch(const std::string & expected, const std::string & name, const std::string & received) {
+[[noreturn]] void not_expected(const std::string & expected, const std::string & name, const std::string & received) {
     throw error("ARGUMENT_INVALID", "expected " + expected + " for " + name + " but received " + received,
                 "call the addon through llamatune's own functions");
 }
 
 std::string to_text(const Napi::Value & value, const std::string & name) {
-    if (!value.IsString()) mismatch("string", name, type_of(value));
+    if (!value.IsString()) not_expected("string", name, type_of(value));
     return value.As<Napi::String>().Utf8Value();
 }
 
 double to_number(const Napi::Value & value, const std::string & name) {
-    if (!value.IsNumber()) mismatch("number", name, type_of(value));
+    if (!value.IsNumber()) not_expected("number", name, type_of(value));
     return value.As<Napi::Number>().DoubleValue();
 }
 
 double to_integer(const Napi::Value & value, const std::string & name, double min, double max) {
     const double number = to_number(value, name);
     if (!(std::trunc(number) == number) || number < min || number > max) {
-        mismatch("integer from " + std::to_string(int64_t(min)) + " to " + std::to_string(int64_t(max)), name,
+        not_expected("integer from " + std::to_string(int64_t(min)) + " to " + std::to_string(int64_t(max)), name,
                  std::to_string(number));
     }
     return number;
@@ -50,7 +50,7 @@ int32_t to_int32(const Napi::Value & value, const std::string & name) {
 }
 
 bool to_flag(const Napi::Value & value, const std::string & name) {
-    if (!value.IsBoolean()) mismatch("boolean", name, type_of(value));
+    if (!value.IsBoolean()) not_expected("boolean", name, type_of(value));
     return value.As<Napi::Boolean>().Value();
 }
 
@@ -58,21 +58,21 @@ template <typename Element>
 std::vector<Element> to_vector(const Napi::Value & value, napi_typedarray_type type, const char * expected,
                                const std::string & name) {
     if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type) {
-        mismatch(expected, name, type_of(value));
+        not_expected(expected, name, type_of(value));
     }
     const auto array = value.As<Napi::TypedArrayOf<Element>>();
     return std::vector<Element>(array.Data(), array.Data() + array.ElementLength());
 }
 
 Napi::Array to_array(const Napi::Value & value, const std::string & name) {
-    if (!value.IsArray()) mismatch("array", name, type_of(value));
+    if (!value.IsArray()) not_expected("array", name, type_of(value));
     return value.As<Napi::Array>();
 }
 
 }
 
 args::args(Napi::Value value, std::string name) : name_(std::move(name)) {
-    if (!value.IsObject() || value.IsArray() || value.IsFunction()) mismatch("object", name_, type_of(value));
+    if (!value.IsObject() || value.IsArray() || value.IsFunction()) not_expected("object", name_, type_of(value));
     object_ = value.As<Napi::Object>();
 }
 
@@ -125,7 +125,7 @@ std::vector<int32_t> int32s_argument(const Napi::CallbackInfo & info, size_t i, 
 
 Napi::Function callback_argument(const Napi::CallbackInfo & info, size_t i, const char * name) {
     if (info[i].IsUndefined() || info[i].IsNull()) return Napi::Function();
-    if (!info[i].IsFunction()) mismatch("function", name, type_of(info[i]));
+    if (!info[i].IsFunction()) not_expected("function", name, type_of(info[i]));
     return info[i].As<Napi::Function>();
 }
 

@@ -1,0 +1,265 @@
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  estimateMemory,
+  type FinetuneEvent,
+  type FinetuneOptions,
+  finetuneFull,
+  finetuneLora,
+  generate,
+  type LoadedModel,
+  loadModel,
+  quantizeModel,
+  type StepEvent,
+} from '../../src/index.js';
+import { temporaryFolder, tinyModel } from './tiny-model.js';
+
+const folder = temporaryFolder();
+const output = join(folder, 'adapter.gguf');
+let path: string;
+let model: LoadedModel;
+beforeAll(async () => {
+  path = await tinyModel();
+  model = await loadModel(path);
+});
+afterAll(async () => {
+  await model.dispose();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const answers = ['red', 'blue', 'green', 'grey', 'pink', 'teal', 'gold', 'lime'];
+const rows = answers.map((completion, i) => ({ prompt: `Colour ${i}?`, completion: ` ${completion}` }));
+
+/** Quick to run: a few short rows, one thread (see generate.test.ts). */
+const quick = (options: Partial<FinetuneOptions> = {}): FinetuneOptions => ({
+  model,
+  dataset: rows,
+  output,
+  sequenceLength: 32,
+  batchSize: 4,
+  microBatchSize: 2,
+  threads: 1,
+  ...options,
+});
+
+const stepsOf = (events: FinetuneEvent[]) =>
+  events.filter((event): event is StepEvent => event.type === 'step');
+
+async function follow(options: FinetuneOptions): Promise<FinetuneEvent[]> {
+  const events: FinetuneEvent[] = [];
+  for await (const event of finetuneLora(options)) events.push(event);
+  return events;
+}
+
+describe('finetuneLora', () => {
+  it('overfits eight samples, and generate repeats them with the adapter', async () => {
+    const learned = join(folder, 'learned.gguf');
+    const run = finetuneLora(
+      quick({
+        output: learned,
+        epochs: 150,
+        batchSize: 8,
+        microBatchSize: 8,
+        lora: { rank: 16, alpha: 32 },
+        optimizer: { learningRate: 1e-2, weightDecay: 0 },
+        scheduler: { type: 'cosine', warmupSteps: 5 },
+      }),
+    );
+    const result = await run.result;
+    expect(result.finalLoss).toBeLessThan(0.05);
+    expect(result.losses[0]).toBeGreaterThan(2);
+
+    const answer = (adapters: string[], prompt: string) =>
+      generate({ model, prompt, adapters, temperature: 0, maxTokens: 8, threads: 1 }).result;
+    for (const { prompt, completion } of rows) {
+      expect((await answer([learned], prompt)).text).toBe(completion);
+      expect((await answer([], prompt)).text).not.toBe(completion);
+    }
+  });
+
+  it('reports phases, steps and the end, in order and with real numbers', async () => {
+    const events = await follow(quick({ epochs: 3 }));
+    const phases = events.flatMap((event) => (event.type === 'phase' ? [event.phase] : []));
+    expect(phases.slice(0, 2)).toEqual(['validate', 'model']);
+    expect(phases).toEqual(expect.arrayContaining(['dataset', 'memory']));
+
+    const steps = stepsOf(events);
+    expect(steps.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6]);
+    for (const step of steps) {
+      expect(step.totalSteps).toBe(6);
+      expect(step.epoch).toBe(Math.ceil(step.step / 2));
+      for (const key of ['loss', 'learningRate', 'gradientNorm', 'stepMs', 'tokens'] as const) {
+        expect(step[key]).toBeGreaterThan(0);
+      }
+      expect(step.targetTokens).toBeLessThan(step.tokens);
+    }
+    const targets = rows.reduce((sum, row) => sum + row.completion.length, 0);
+    expect(steps[0]!.targetTokens + steps[1]!.targetTokens).toBeGreaterThanOrEqual(targets);
+
+    const last = events.at(-1)!;
+    expect(last.type).toBe('done');
+    if (last.type !== 'done') return;
+    expect(last.result).toMatchObject({ mode: 'lora', output, steps: 6, epochs: 3, samples: 8 });
+    expect([...last.result.losses]).toEqual(steps.map(({ loss }) => loss));
+    expect(last.result.finalLoss).toBe(steps.at(-1)!.loss);
+    expect(last.result.estimatedMemoryBytes).toBeGreaterThan(0);
+    expect(existsSync(output)).toBe(true);
+  });
+
+  it('repeats itself with the same seed, and the loss does not depend on the micro-batch', async () => {
+    const losses = async (options: Partial<FinetuneOptions>) =>
+      (await finetuneLora(quick({ epochs: 2, ...options })).result).losses;
+    const first = await losses({ seed: 3 });
+    expect([...(await losses({ seed: 3 }))]).toEqual([...first]);
+    expect([...(await losses({ seed: 4 }))]).not.toEqual([...first]);
+    const split = await losses({ seed: 3, microBatchSize: 1 });
+    for (const [i, loss] of first.entries()) expect(split[i]).toBeCloseTo(loss, 4);
+  });
+
+  it('sees the same gradient at every step with constant data and no learning', async () => {
+    const events = await follow(
+      quick({
+        dataset: rows.slice(0, 1),
+        batchSize: 1,
+        microBatchSize: 1,
+        epochs: 4,
+        optimizer: { learningRate: 1e-30, weightDecay: 0 },
+      }),
+    );
+    const steps = stepsOf(events);
+    expect(steps.length).toBe(4);
+    for (const { gradientNorm, loss } of steps) {
+      expect(gradientNorm).toBeCloseTo(steps[0]!.gradientNorm, 6);
+      expect(loss).toBeCloseTo(steps[0]!.loss, 6);
+    }
+  });
+
+  it('follows the schedule, and ends at maxSteps', async () => {
+    const events = await follow(
+      quick({
+        epochs: 10,
+        maxSteps: 5,
+        optimizer: { learningRate: 1e-3 },
+        scheduler: { type: 'linear', warmupSteps: 2, minLearningRate: 1e-4 },
+      }),
+    );
+    const rates = stepsOf(events).map(({ learningRate }) => learningRate);
+    expect(rates.length).toBe(5);
+    for (const [i, rate] of [5e-4, 1e-3, 1e-3, 7e-4, 4e-4].entries()) {
+      expect(rates[i]).toBeCloseTo(rate, 6);
+    }
+  });
+
+  it('evaluates on a split and on a dataset of its own', async () => {
+    const split = await follow(quick({ epochs: 2, validation: { split: 0.25, everySteps: 1 } }));
+    const evaluations = split.filter(({ type }) => type === 'evaluation');
+    expect(evaluations.length).toBeGreaterThanOrEqual(4);
+    const own = await finetuneLora(quick({ validation: { dataset: rows.slice(0, 3) } })).result;
+    expect(own).toMatchObject({ samples: 8, validationSamples: 3 });
+    expect(own.finalValidationLoss).toBeGreaterThan(0);
+    expect(own.evaluations.at(-1)?.loss).toBe(own.finalValidationLoss);
+  });
+
+  it('resumes from a checkpoint as if it had never stopped', async () => {
+    const checkpointed = (name: string, resume: boolean) =>
+      quick({ epochs: 4, checkpoint: { directory: join(folder, name), everySteps: 3, resume } });
+    const whole = await finetuneLora(quick({ epochs: 4 })).result;
+
+    const run = finetuneLora(checkpointed('checkpoints', false));
+    const stopAtCheckpoint = async () => {
+      for await (const event of run) if (event.type === 'checkpoint') run.abort();
+    };
+    await expect(stopAtCheckpoint()).rejects.toMatchObject({ code: 'ABORTED' });
+    const resumed = await finetuneLora(checkpointed('checkpoints', true)).result;
+    expect(resumed.steps).toBe(whole.steps);
+    expect([...resumed.losses]).toEqual([...whole.losses].slice(-resumed.losses.length));
+    expect(resumed.losses.length).toBeLessThan(whole.losses.length);
+  });
+
+  it('takes a JSONL file of chats and a quantized model', async () => {
+    const dataset = join(folder, 'chats.jsonl');
+    const chat = (i: number) => ({
+      messages: [
+        { role: 'user', content: `Colour ${i}?` },
+        { role: 'assistant', content: answers[i] },
+      ],
+    });
+    writeFileSync(dataset, answers.map((_, i) => JSON.stringify(chat(i))).join('\n'));
+    const quantized = join(folder, 'q8.gguf');
+    await quantizeModel({ input: path, output: quantized, type: 'Q8_0' });
+    const result = await finetuneLora(
+      quick({ model: quantized, dataset, sequenceLength: 128, epochs: 4, optimizer: { learningRate: 5e-3 } }),
+    ).result;
+    expect(result.losses.at(-1)).toBeLessThan(result.losses[0]!);
+  });
+
+  it('leaves its temporary files nowhere, whether it ends well or not', async () => {
+    const left = () => readdirSync(tmpdir()).filter((name) => /^llamatune-[^-]{6}$/.test(name));
+    const before = left();
+    await finetuneLora(quick()).result;
+    const run = finetuneLora(quick({ epochs: 500 }));
+    for await (const event of run) if (event.type === 'step') break;
+    await run[Symbol.asyncDispose]();
+    expect(left()).toEqual(before);
+  });
+
+  it('ends within a step of an abort and writes nothing', async () => {
+    const never = join(folder, 'never.gguf');
+    const run = finetuneLora(quick({ output: never, epochs: 5000 }));
+    const reason = new Error('enough');
+    let after = 0;
+    let aborted = false;
+    const watch = async () => {
+      for await (const event of run) {
+        if (event.type !== 'step') continue;
+        if (aborted) after += 1;
+        else if (event.step >= 3) {
+          aborted = true;
+          run.abort(reason);
+        }
+      }
+    };
+    await expect(watch()).rejects.toMatchObject({ code: 'ABORTED', cause: reason });
+    expect(after).toBeLessThan(200); // those that were in the queue already
+    expect(existsSync(never)).toBe(false);
+  });
+
+  it('trains when nobody looks, and settles when only the result is awaited', async () => {
+    const result = await finetuneLora(quick({ epochs: 2 })).result;
+    expect(result.steps).toBe(4);
+  });
+});
+
+describe('finetuneFull', () => {
+  it('trains every parameter and writes a model that loads', async () => {
+    const whole = join(folder, 'whole.gguf');
+    const { model: _, ...options } = quick({ output: whole, epochs: 60, batchSize: 8, microBatchSize: 4 });
+    const result = await finetuneFull({ ...options, model: path, optimizer: { learningRate: 3e-3 } }).result;
+    expect(result.mode).toBe('full');
+    expect(result.finalLoss).toBeLessThan(0.05);
+    await using trained = await loadModel(whole);
+    expect(result.trainableParameters).toBe(trained.info.parameters);
+    const { prompt, completion } = rows[5]!;
+    const answer = await generate({ model: trained, prompt, temperature: 0, maxTokens: 8, threads: 1 }).result;
+    expect(answer.text).toBe(completion);
+  });
+
+  it('will not change the weights of a shared model', async () => {
+    await expect(finetuneLora(quick({ mode: 'full' })).result).rejects.toMatchObject({
+      code: 'MODEL_NOT_TRAINABLE',
+    });
+  });
+});
+
+describe('estimateMemory', () => {
+  it('grows with the sequence length and the micro-batch', async () => {
+    const activation = async (options: Partial<FinetuneOptions>) =>
+      (await estimateMemory({ model, ...options })).activationBytes;
+    const base = await activation({ sequenceLength: 64, batchSize: 4, microBatchSize: 1 });
+    expect(base).toBeGreaterThan(0);
+    expect(await activation({ sequenceLength: 128, batchSize: 4, microBatchSize: 1 })).toBeGreaterThan(base);
+    expect(await activation({ sequenceLength: 64, batchSize: 4, microBatchSize: 4 })).toBeGreaterThan(base);
+  });
+});
