@@ -7,6 +7,7 @@ import {
   loadModel,
   type MemoryEstimate,
   type ModelInfo,
+  parseConfig,
 } from '../index.js';
 import { parseArguments } from './arguments.js';
 import type { Command } from './command.js';
@@ -104,19 +105,35 @@ export const inspectCommand: Command = {
   },
 };
 
-/** The estimate, or why this model cannot be trained this way. */
+/** The estimate and the settings it is for, or why this model cannot be trained this way. */
 export type Training =
-  | ({ possible: true } & MemoryEstimate)
+  | ({ possible: true; settings: Settings } & MemoryEstimate)
   | { possible: false; code: string; message: string; hint: string };
 
-async function trainingOf(model: LoadedModel, config: JsonObject): Promise<Training> {
+type Settings = Pick<
+  ReturnType<typeof finetuneSchema.parse>,
+  'mode' | 'lora' | 'sequenceLength' | 'microBatchSize'
+>;
+
+async function trainingOf(model: LoadedModel, given: JsonObject): Promise<Training> {
+  // Of a configuration file for 'finetune', the dataset and the output say nothing about memory.
+  const { dataset, output, validation, checkpoint, ...rest } = given;
+  const options = { ...rest, model } as Parameters<typeof estimateMemory>[0];
+  const complete = { ...options, dataset: [], output: '-' };
+  const settings = parseConfig(finetuneSchema, complete, 'inspect options');
+  const { mode, lora, microBatchSize } = settings;
+  // A default above what the model was made for is not what anyone would train it with.
+  const sequenceLength =
+    rest.sequenceLength === undefined
+      ? Math.min(settings.sequenceLength, model.info.contextLength)
+      : settings.sequenceLength;
   try {
-    // Of a configuration file for 'finetune', the dataset and the output say nothing about memory.
-    const { dataset, output, validation, checkpoint, ...rest } = config;
-    const estimate = await estimateMemory({ ...rest, model } as Parameters<
-      typeof estimateMemory
-    >[0]);
-    return { possible: true, ...estimate };
+    const estimate = await estimateMemory({ ...options, sequenceLength });
+    return {
+      possible: true,
+      settings: { mode, lora, sequenceLength, microBatchSize },
+      ...estimate,
+    };
   } catch (error) {
     if (!(error instanceof LlamatuneError) || error.code.startsWith('CONFIG_')) throw error;
     const { code, message, hint } = errorEvent(error);
@@ -190,13 +207,16 @@ function tensorTable(info: ModelInfo): string {
 
 function trainingTable(training: Training): string {
   if (!training.possible) {
-    return listTable([
-      ['Training', `not possible: ${training.message}`],
-      ['Error', training.code],
-      ...(training.hint === '' ? [] : ([['Hint', training.hint]] as const)),
-    ]);
+    const hint = training.hint === '' ? '' : `\n  hint: ${training.hint}`;
+    return `Training: not possible\n  error ${training.code}: ${training.message}${hint}`;
   }
+  const { mode, lora, sequenceLength, microBatchSize } = training.settings;
+  const what = mode === 'lora' ? `adapter of rank ${lora.rank}` : 'every parameter';
   return listTable([
+    [
+      'Training',
+      `${what}, ${format.plural(microBatchSize, 'row')} of ${format.integer(sequenceLength)} tokens at a time`,
+    ],
     ['Memory for training', format.bytes(training.totalBytes)],
     ['  weights', format.bytes(training.weightsBytes)],
     ['  trained tensors, optimizer', format.bytes(training.adapterBytes)],

@@ -288,7 +288,7 @@ function lossCurveOption(
   };
 }
 
-/** Vertical lines where an epoch ends, but not at the right edge, and none where they would be a fence. */
+/** Vertical lines where an epoch ends, its name on the left of its line; but not at the right edge, and none where they would be a fence. */
 function epochMarks(history: readonly LossCurveEvent[], lastX: number) {
   const ends = history.filter((event) => event.type === 'epoch' && event.step < lastX);
   if (ends.length === 0 || ends.length > 20) return undefined;
@@ -298,9 +298,7 @@ function epochMarks(history: readonly LossCurveEvent[], lastX: number) {
     lineStyle: { color: colors.epoch, type: 'solid' as const, width: 1 },
     label: { color: colors.muted, fontSize: 11, position: 'insideEndTop' as const, rotate: 90 },
     data: ends.map((end) =>
-      end.type === 'epoch'
-        ? { xAxis: end.step, label: { formatter: `end of epoch ${end.epoch}` } }
-        : {},
+      end.type === 'epoch' ? { xAxis: end.step, label: { formatter: `epoch ${end.epoch}` } } : {},
     ),
   };
 }

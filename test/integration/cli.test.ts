@@ -104,6 +104,14 @@ describe('llamatune inspect', () => {
     }
   });
 
+  it('says why a model cannot be trained as asked', async () => {
+    const { exit, stdout } = await llamatune(['inspect', model, '--lora.targets', 'bogus']);
+    expect(exit).toBe(0);
+    expect(stdout).toMatch(
+      /Training: not possible\n {2}error TARGET_UNKNOWN: .*'bogus'\n {2}hint: /,
+    );
+  });
+
   it('refuses what is no model with code 1', async () => {
     const result = await llamatune(['inspect', dataset]);
     expect(result).toMatchObject({ exit: 1, stdout: '' });
@@ -198,7 +206,18 @@ describe('llamatune finetune and generate', () => {
     const broken = inDirectory('broken.jsonl');
     writeFileSync(broken, `${readFileSync(dataset, 'utf8')}{"messages": [\n`);
     const output = inDirectory('never.gguf');
-    const args = ['finetune', '--model', model, '--dataset', broken, '--output', output, '--json'];
+    const args = [
+      'finetune',
+      '--model',
+      model,
+      '--dataset',
+      broken,
+      '--output',
+      output,
+      '--json',
+      '--sequenceLength',
+      '96',
+    ];
     const { exit, stdout, stderr } = await llamatune(args);
     expect({ exit, stderr }).toEqual({ exit: 1, stderr: '' });
     expect(jsonLines(stdout).at(-1)).toMatchObject({

@@ -29,15 +29,15 @@ describe('renderLossCurve', () => {
       'training loss, smoothed',
       'validation loss',
       'learning rate',
-      'end of epoch 1',
-      'end of epoch 2',
+      '>epoch 1<',
+      '>epoch 2<',
       '60 steps',
       'final training loss 0.050',
     ]) {
       expect(svg).toContain(text);
     }
     // The last epoch ends at the right edge, where a mark would say nothing.
-    expect(svg).not.toContain('end of epoch 3');
+    expect(svg).not.toContain('>epoch 3<');
     expect(svg).not.toMatch(/NaN|undefined/);
   });
 
