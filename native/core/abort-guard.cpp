@@ -19,11 +19,13 @@ thread_local int guards = 0;
 // up to our own; returning lets the process end.
 void on_abort(const char * message) {
     if (guards > 0) {
-        throw error("NATIVE_ASSERTION", std::string("expected llama.cpp to accept this input but an assertion failed: ") + message,
+        throw error("NATIVE_ASSERTION",
+                    std::string("expected llama.cpp to accept this input but an assertion failed: ") + message,
                     "this is a limit of the model or the device, or a bug; load the model anew before going on");
     }
     // The process ends here whatever we do: without a log sink, its last words go where anyone looks for them.
-    if (!write_log(log_level::error, std::string("fatal: ") + message)) std::fprintf(stderr, "llamatune: fatal: %s\n", message);
+    if (!write_log(log_level::error, std::string("fatal: ") + message))
+        std::fprintf(stderr, "llamatune: fatal: %s\n", message);
 }
 
 }

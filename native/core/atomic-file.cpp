@@ -48,7 +48,7 @@ bool replace(const fs::path & from, const fs::path & to) {
     const fs::path folder = to.has_parent_path() ? to.parent_path() : fs::path(".");
     const int fd = open(folder.c_str(), O_RDONLY);
     if (fd >= 0) {
-        (void) fsync(fd);
+        (void)fsync(fd);
         close(fd);
     }
     return true;

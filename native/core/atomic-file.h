@@ -33,8 +33,8 @@ private:
 
     std::string path_;
     std::string temporary_;
-    std::FILE * file_     = nullptr;
-    uint64_t    position_ = 0;
+    std::FILE * file_ = nullptr;
+    uint64_t position_ = 0;
 };
 
 }

@@ -17,8 +17,8 @@ namespace {
 constexpr size_t max_recent_errors = 16;
 
 struct thread_log {
-    std::string             line;   // llama.cpp writes lines in pieces
-    log_level               level = log_level::info;
+    std::string line; // llama.cpp writes lines in pieces
+    log_level level = log_level::info;
     std::deque<std::string> errors; // the last warnings and errors
 };
 
@@ -27,7 +27,7 @@ thread_log & this_thread() {
     return log;
 }
 
-std::mutex                sink_mutex;
+std::mutex sink_mutex;
 std::shared_ptr<log_sink> sink; // shared: a line in flight keeps the sink it goes to alive
 
 std::shared_ptr<log_sink> current_sink() {
@@ -37,10 +37,10 @@ std::shared_ptr<log_sink> current_sink() {
 
 log_level to_level(ggml_log_level level) {
     switch (level) {
-        case GGML_LOG_LEVEL_ERROR: return log_level::error;
-        case GGML_LOG_LEVEL_WARN:  return log_level::warn;
-        case GGML_LOG_LEVEL_INFO:  return log_level::info;
-        default:                   return log_level::debug;
+    case GGML_LOG_LEVEL_ERROR: return log_level::error;
+    case GGML_LOG_LEVEL_WARN: return log_level::warn;
+    case GGML_LOG_LEVEL_INFO: return log_level::info;
+    default: return log_level::debug;
     }
 }
 
@@ -71,11 +71,12 @@ void receive(ggml_log_level level, const char * text, void *) {
             log.level = to_level(level);
         }
         for (const char * c = text; *c; c++) {
-            if (*c == '\n') finish_line(log);
-            else            log.line += *c;
+            if (*c == '\n')
+                finish_line(log);
+            else
+                log.line += *c;
         }
-    } catch (...) {
-    }
+    } catch (...) {}
 }
 
 }

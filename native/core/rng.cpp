@@ -33,7 +33,7 @@ rng::rng(uint64_t seed, uint64_t stream) {
 
 uint64_t rng::next() {
     const uint64_t result = rotl(s_[1] * 5, 7) * 9;
-    const uint64_t t      = s_[1] << 17;
+    const uint64_t t = s_[1] << 17;
     s_[2] ^= s_[0];
     s_[3] ^= s_[1];
     s_[1] ^= s_[2];
@@ -44,7 +44,8 @@ uint64_t rng::next() {
 }
 
 uint64_t rng::below(uint64_t n) {
-    if (n == 0) throw error("INVALID_ARGUMENT", "expected a range of at least one value for a random number but received 0");
+    if (n == 0)
+        throw error("INVALID_ARGUMENT", "expected a range of at least one value for a random number but received 0");
     // Values under 2^64 mod n would make the low remainders more likely: draw again.
     const uint64_t skip = (0 - n) % n;
     for (;;) {
@@ -54,15 +55,15 @@ uint64_t rng::below(uint64_t n) {
 }
 
 float rng::uniform(float lo, float hi) {
-    const float unit  = float(next() >> 40) * 0x1.0p-24f; // [0, 1)
+    const float unit = float(next() >> 40) * 0x1.0p-24f; // [0, 1)
     const float value = lo + (hi - lo) * unit;
     return value < hi || !(lo < hi) ? value : std::nextafter(hi, lo); // rounding may reach hi
 }
 
 void rng::fill_normal(float * out, size_t n, float std_dev) {
     for (size_t i = 0; i < n; i += 2) {
-        const double u1     = double((next() >> 11) + 1) * 0x1.0p-53; // (0, 1]: its logarithm is finite
-        const double angle  = double(next() >> 11) * 0x1.0p-53 * 6.283185307179586477;
+        const double u1 = double((next() >> 11) + 1) * 0x1.0p-53; // (0, 1]: its logarithm is finite
+        const double angle = double(next() >> 11) * 0x1.0p-53 * 6.283185307179586477;
         const double radius = double(std_dev) * std::sqrt(-2.0 * std::log(u1));
         out[i] = float(radius * std::cos(angle));
         if (i + 1 < n) out[i + 1] = float(radius * std::sin(angle));

@@ -17,10 +17,10 @@ public:
     rng(uint64_t seed, uint64_t stream);
 
     uint64_t next();
-    uint64_t below(uint64_t n);           // uniform in [0, n), without modulo bias
-    float    uniform(float lo, float hi); // uniform in [lo, hi)
-    float    normal();                    // standard normal (Box-Muller, one value per call)
-    void     fill_normal(float * out, size_t n, float std_dev); // both values of each pair: half the cost
+    uint64_t below(uint64_t n);                             // uniform in [0, n), without modulo bias
+    float uniform(float lo, float hi);                      // uniform in [lo, hi)
+    float normal();                                         // standard normal (Box-Muller, one value per call)
+    void fill_normal(float * out, size_t n, float std_dev); // both values of each pair: half the cost
 
     const state_type & state() const { return s_; }
     void set_state(const state_type & s) { s_ = s; }

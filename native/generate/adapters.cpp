@@ -14,7 +14,10 @@ namespace llamatune {
 
 namespace {
 
-struct pair_shapes { const int64_t * a = nullptr; const int64_t * b = nullptr; };
+struct pair_shapes {
+    const int64_t * a = nullptr;
+    const int64_t * b = nullptr;
+};
 
 std::string shape_text(const int64_t * ne) { return "[" + std::to_string(ne[0]) + ", " + std::to_string(ne[1]) + "]"; }
 
@@ -35,12 +38,15 @@ void check_adapter(const model & base, const std::string & path) {
     const gguf_context_ptr file = open_gguf(path, adapter_error_codes);
     const std::string type = gguf_string(file.get(), "general.type"), kind = gguf_string(file.get(), "adapter.type");
     if (type != "adapter" || kind != "lora") {
-        throw error("ADAPTER_INVALID", "expected '" + path + "' to be a LoRA adapter but received a GGUF of type '" + type + "'" +
-                    (kind.empty() ? "" : " (" + kind + ")"), "a base model is loaded as the model, not as an adapter");
+        throw error("ADAPTER_INVALID",
+                    "expected '" + path + "' to be a LoRA adapter but received a GGUF of type '" + type + "'" +
+                        (kind.empty() ? "" : " (" + kind + ")"),
+                    "a base model is loaded as the model, not as an adapter");
     }
     const std::string architecture = gguf_string(file.get(), "general.architecture");
     if (architecture != base_architecture(base)) {
-        mismatch(path, "it was made for architecture '" + architecture + "' and this one is '" + base_architecture(base) + "'");
+        mismatch(path, "it was made for architecture '" + architecture + "' and this one is '" +
+                           base_architecture(base) + "'");
     }
 
     std::map<std::string, pair_shapes> pairs;
@@ -54,7 +60,9 @@ void check_adapter(const model & base, const std::string & path) {
         if (suffix == suffix_b) pairs[weight].b = gguf_get_tensor_ne(file.get(), i);
     }
     for (const auto & [name, pair] : pairs) {
-        if (!pair.a || !pair.b) throw error("ADAPTER_INVALID", "expected '" + path + "' to hold both parts of '" + name + "' but one is missing");
+        if (!pair.a || !pair.b)
+            throw error("ADAPTER_INVALID",
+                        "expected '" + path + "' to hold both parts of '" + name + "' but one is missing");
         const ggml_tensor * weight = find_weight(base, name);
         if (!weight) mismatch(path, "the model has no weight '" + name + "'");
         const int64_t * w = weight->ne;
@@ -63,23 +71,28 @@ void check_adapter(const model & base, const std::string & path) {
                                                 : pair.a[1] == pair.b[0] && pair.a[0] == w[0] && pair.b[1] == w[1];
         fits = fits && (w[2] == 1 || (pair.a[2] == w[2] && pair.b[2] == w[2])); // one pair per expert
         if (!fits) {
-            mismatch(path, "its pair for '" + name + "' has shapes " + shape_text(pair.a) + " and " + shape_text(pair.b) +
-                     ", which do not fit the weight's " + shape_text(weight->ne));
+            mismatch(path, "its pair for '" + name + "' has shapes " + shape_text(pair.a) + " and " +
+                               shape_text(pair.b) + ", which do not fit the weight's " + shape_text(weight->ne));
         }
     }
 }
 
-loaded_adapters::loaded_adapters(std::shared_ptr<model> base, const std::vector<adapter_option> & options) : base_(std::move(base)) {
+loaded_adapters::loaded_adapters(std::shared_ptr<model> base, const std::vector<adapter_option> & options)
+    : base_(std::move(base)) {
     for (const adapter_option & option : options) check_adapter(*base_, option.path);
     const std::lock_guard<std::mutex> lock(base_->mutex());
-    const auto free_all = [&] { for (llama_adapter_lora * handle : handles_) llama_adapter_lora_free(handle); };
+    const auto free_all = [&] {
+        for (llama_adapter_lora * handle : handles_) llama_adapter_lora_free(handle);
+    };
     try {
         const abort_guard guard;
         for (const adapter_option & option : options) {
             take_recent_errors();
             handles_.reserve(handles_.size() + 1);
             llama_adapter_lora * handle = llama_adapter_lora_init(base_->handle(), option.path.c_str());
-            if (!handle) throw error("ADAPTER_INVALID", "expected llama.cpp to load '" + option.path + "' but it said: " + take_recent_errors());
+            if (!handle)
+                throw error("ADAPTER_INVALID",
+                            "expected llama.cpp to load '" + option.path + "' but it said: " + take_recent_errors());
             handles_.push_back(handle);
             scales_.push_back(option.scale);
         }

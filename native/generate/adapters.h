@@ -13,7 +13,7 @@ namespace llamatune {
 
 struct adapter_option {
     std::string path;
-    float       scale = 1.0f;
+    float scale = 1.0f;
 };
 
 // LoRA adapters loaded for one user of a shared model; they leave the model with this object, which must not outlive
@@ -31,9 +31,9 @@ public:
     void apply(llama_context * context);
 
 private:
-    std::shared_ptr<model>            base_;
+    std::shared_ptr<model> base_;
     std::vector<llama_adapter_lora *> handles_;
-    std::vector<float>                scales_;
+    std::vector<float> scales_;
 };
 
 // Throws as above, without loading the weights.

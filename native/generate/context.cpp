@@ -19,32 +19,37 @@ bool is_stopped(void * stop) { return static_cast<const std::atomic<bool> *>(sto
 
 }
 
-inference_context::inference_context(const std::shared_ptr<model> & base, const context_options & options, loaded_adapters * adapters,
-                                     const std::atomic<bool> & stop) : stop_(stop), n_batch_(options.n_batch) {
+inference_context::inference_context(const std::shared_ptr<model> & base, const context_options & options,
+                                     loaded_adapters * adapters, const std::atomic<bool> & stop)
+    : stop_(stop), n_batch_(options.n_batch) {
     if (!llama_model_has_decoder(base->handle()) || llama_model_has_encoder(base->handle())) {
-        throw error("UNSUPPORTED_ARCHITECTURE", "expected a decoder-only model but received one with an encoder, or without a decoder");
+        throw error("UNSUPPORTED_ARCHITECTURE",
+                    "expected a decoder-only model but received one with an encoder, or without a decoder");
     }
     llama_context_params params = llama_context_default_params();
-    params.n_ctx               = uint32_t(options.n_ctx);
-    params.n_batch             = uint32_t(std::min(options.n_batch, options.n_ctx));
-    params.n_ubatch            = params.n_batch;
-    params.n_seq_max           = 1;
-    params.n_outputs_max       = 1;
-    params.n_threads           = options.n_threads > 0 ? options.n_threads : usable_physical_cores();
-    params.n_threads_batch     = params.n_threads;
-    params.flash_attn_type     = base->options().gpu_layers == 0 ? LLAMA_FLASH_ATTN_TYPE_DISABLED : LLAMA_FLASH_ATTN_TYPE_AUTO;
-    params.abort_callback      = is_stopped;
+    params.n_ctx = uint32_t(options.n_ctx);
+    params.n_batch = uint32_t(std::min(options.n_batch, options.n_ctx));
+    params.n_ubatch = params.n_batch;
+    params.n_seq_max = 1;
+    params.n_outputs_max = 1;
+    params.n_threads = options.n_threads > 0 ? options.n_threads : usable_physical_cores();
+    params.n_threads_batch = params.n_threads;
+    params.flash_attn_type =
+        base->options().gpu_layers == 0 ? LLAMA_FLASH_ATTN_TYPE_DISABLED : LLAMA_FLASH_ATTN_TYPE_AUTO;
+    params.abort_callback = is_stopped;
     params.abort_callback_data = const_cast<std::atomic<bool> *>(&stop);
-    params.no_perf             = true;
+    params.no_perf = true;
 
-    // llama.cpp walks the model's list of adapters when it sizes a graph, and other calls add to that list: so all of it
-    // is done under the model's lock, and not at the first forward pass.
+    // llama.cpp walks the model's list of adapters when it sizes a graph, and other calls add to that list: so all of
+    // it is done under the model's lock, and not at the first forward pass.
     const std::lock_guard<std::mutex> lock(base->mutex());
     take_recent_errors();
     handle_ = llama_init_from_model(base->handle(), params);
     if (!handle_) {
-        throw error("OUT_OF_MEMORY", "expected llama.cpp to make a context of " + std::to_string(options.n_ctx) + " tokens but it said: " +
-                    take_recent_errors(), "use a smaller contextLength or batchSize");
+        throw error("OUT_OF_MEMORY",
+                    "expected llama.cpp to make a context of " + std::to_string(options.n_ctx) +
+                        " tokens but it said: " + take_recent_errors(),
+                    "use a smaller contextLength or batchSize");
     }
     try {
         if (adapters) adapters->apply(handle_);
@@ -71,8 +76,9 @@ void inference_context::decode(const int32_t * tokens, int32_t n_tokens) {
     }
     check_stop();
     const std::string log = take_recent_errors();
-    throw error("GENERATION_FAILED", "expected llama.cpp to decode " + std::to_string(n_tokens) + " tokens but it returned " +
-                std::to_string(rc) + (log.empty() ? "" : ": " + log));
+    throw error("GENERATION_FAILED", "expected llama.cpp to decode " + std::to_string(n_tokens) +
+                                         " tokens but it returned " + std::to_string(rc) +
+                                         (log.empty() ? "" : ": " + log));
 }
 
 void inference_context::decode_all(const int32_t * tokens, size_t n_tokens) {

@@ -12,7 +12,7 @@ struct llama_context;
 namespace llamatune {
 
 struct context_options {
-    int32_t n_ctx;         // tokens that the cache holds
+    int32_t n_ctx; // tokens that the cache holds
     int32_t n_batch = 512;
     int32_t n_threads = 0; // 0: all physical cores
 };
@@ -28,7 +28,8 @@ public:
     inference_context(const inference_context &) = delete;
     inference_context & operator=(const inference_context &) = delete;
 
-    // One forward pass at the positions that follow; logits of the last token only. Throws error ABORTED, GENERATION_FAILED.
+    // One forward pass at the positions that follow; logits of the last token only. Throws error ABORTED,
+    // GENERATION_FAILED.
     void decode(const int32_t * tokens, int32_t n_tokens);
     // Any number of tokens, n_batch at a time.
     void decode_all(const int32_t * tokens, size_t n_tokens);
@@ -40,7 +41,7 @@ private:
     void check_stop() const;
 
     const std::atomic<bool> & stop_;
-    int32_t         n_batch_;
+    int32_t n_batch_;
     llama_context * handle_ = nullptr;
 };
 

@@ -18,18 +18,23 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-double ms_since(clock::time_point start) { return std::chrono::duration<double, std::milli>(clock::now() - start).count(); }
+double ms_since(clock::time_point start) {
+    return std::chrono::duration<double, std::milli>(clock::now() - start).count();
+}
 
 // Tokens that prompt and answer may take together. Throws PROMPT_EMPTY, PROMPT_TOO_LONG.
 int32_t context_limit(const model & m, const generate_options & o) {
     const int64_t n_prompt = int64_t(o.prompt.size());
-    const int64_t limit    = o.context_length > 0 ? o.context_length : llama_model_n_ctx_train(m.handle());
+    const int64_t limit = o.context_length > 0 ? o.context_length : llama_model_n_ctx_train(m.handle());
     if (n_prompt == 0) {
-        throw error("PROMPT_EMPTY", "expected a prompt of at least one token but received none", "begin with the BOS token, or with text");
+        throw error("PROMPT_EMPTY", "expected a prompt of at least one token but received none",
+                    "begin with the BOS token, or with text");
     }
     if (n_prompt >= limit) {
-        throw error("PROMPT_TOO_LONG", "expected a prompt that leaves room in a context of " + std::to_string(limit) + " tokens but received " +
-                    std::to_string(n_prompt) + " tokens", "shorten the prompt or raise contextLength");
+        throw error("PROMPT_TOO_LONG",
+                    "expected a prompt that leaves room in a context of " + std::to_string(limit) +
+                        " tokens but received " + std::to_string(n_prompt) + " tokens",
+                    "shorten the prompt or raise contextLength");
     }
     return int32_t(limit);
 }
@@ -52,7 +57,7 @@ generate_result generate(const std::shared_ptr<model> & base, const generate_opt
     inference_context context(base, {n_ctx, std::max(o.batch_size, 1), o.n_threads}, &adapters, stop);
 
     generate_result result;
-    result.prompt_tokens          = int64_t(o.prompt.size());
+    result.prompt_tokens = int64_t(o.prompt.size());
     result.time_to_first_token_ms = NAN;
     const auto prompt_started = clock::now();
     context.decode_all(o.prompt.data(), o.prompt.size());
@@ -70,7 +75,8 @@ generate_result generate(const std::shared_ptr<model> & base, const generate_opt
     while (result.generated_tokens < n_wanted) {
         if (stop) throw error("ABORTED", "generation was aborted");
         const int32_t token = chooser.sample(context.handle());
-        if (result.generated_tokens == 0 && std::isnan(result.time_to_first_token_ms)) result.time_to_first_token_ms = ms_since(started);
+        if (result.generated_tokens == 0 && std::isnan(result.time_to_first_token_ms))
+            result.time_to_first_token_ms = ms_since(started);
         if (llama_vocab_is_eog(vocab, token) && (!o.sampling.ignore_eos || chooser.has_grammar())) {
             result.reason = finish_reason::eos;
             const std::string rest = stream.finish();

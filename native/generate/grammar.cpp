@@ -31,10 +31,12 @@ void check_grammar(const llama_vocab * vocab, const std::string & grammar) {
     } catch (const std::exception & e) {
         throw error("GRAMMAR_INVALID", std::string("expected a GBNF grammar but its parser said: ") + e.what(), hint);
     }
-    if (parser.symbol_ids.count("root") == 0) throw error("GRAMMAR_INVALID", "expected the grammar to have a rule named root", hint);
+    if (parser.symbol_ids.count("root") == 0)
+        throw error("GRAMMAR_INVALID", "expected the grammar to have a rule named root", hint);
     for (const auto & [name, id] : parser.symbol_ids) {
         if (id >= parser.rules.size() || parser.rules[id].empty()) {
-            throw error("GRAMMAR_INVALID", "expected a rule for '" + name + "', which the grammar uses, but there is none", hint);
+            throw error("GRAMMAR_INVALID",
+                        "expected a rule for '" + name + "', which the grammar uses, but there is none", hint);
         }
     }
 }

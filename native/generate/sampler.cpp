@@ -34,7 +34,9 @@ uint32_t fold_seed(uint64_t seed) {
 
 }
 
-struct sampler::candidates { std::vector<llama_token_data> data; };
+struct sampler::candidates {
+    std::vector<llama_token_data> data;
+};
 
 void sampler::deleter::operator()(llama_sampler * s) const { llama_sampler_free(s); }
 
@@ -50,11 +52,12 @@ sampler::sampler(const model & m, const sampling_options & o)
     // A grammar ends with an end-of-generation token: it must stay possible.
     const auto banned = banned_tokens(vocab, o.ignore_eos && o.grammar.empty());
     if (!banned.empty()) add(llama_sampler_init_logit_bias(n_vocab_, int32_t(banned.size()), banned.data()));
-    if (o.repeat_penalty != 1.0f && repeat_last_n_ > 0) add(llama_sampler_init_penalties(n_vocab_, repeat_last_n_, o.repeat_penalty, 0.0f, 0.0f));
+    if (o.repeat_penalty != 1.0f && repeat_last_n_ > 0)
+        add(llama_sampler_init_penalties(n_vocab_, repeat_last_n_, o.repeat_penalty, 0.0f, 0.0f));
     if (o.temperature <= 0.0f) {
         add(llama_sampler_init_greedy());
     } else {
-        if (o.top_k > 0)    add(llama_sampler_init_top_k(o.top_k));
+        if (o.top_k > 0) add(llama_sampler_init_top_k(o.top_k));
         if (o.top_p < 1.0f) add(llama_sampler_init_top_p(o.top_p, 1));
         if (o.min_p > 0.0f) add(llama_sampler_init_min_p(o.min_p, 1));
         add(llama_sampler_init_temp(o.temperature));
@@ -64,7 +67,9 @@ sampler::sampler(const model & m, const sampling_options & o)
         check_grammar(vocab, o.grammar);
         take_recent_errors();
         grammar_.reset(llama_sampler_init_grammar(vocab, o.grammar.c_str(), "root"));
-        if (!grammar_) throw error("GRAMMAR_INVALID", "expected a grammar that llama.cpp can follow but it said: " + take_recent_errors());
+        if (!grammar_)
+            throw error("GRAMMAR_INVALID",
+                        "expected a grammar that llama.cpp can follow but it said: " + take_recent_errors());
     }
 }
 
@@ -81,7 +86,8 @@ int32_t sampler::draw(const float * logits, bool constrained) {
     llama_token_data_array all = {data.data(), data.size(), -1, false};
     if (constrained) {
         llama_sampler_apply(grammar_.get(), &all);
-        const bool any = std::any_of(data.begin(), data.end(), [](const llama_token_data & d) { return d.logit != -INFINITY; });
+        const bool any =
+            std::any_of(data.begin(), data.end(), [](const llama_token_data & d) { return d.logit != -INFINITY; });
         if (!any) return -1;
     }
     llama_sampler_apply(chain_.get(), &all);
@@ -93,12 +99,15 @@ int32_t sampler::sample(llama_context * context) {
     if (!logits) throw error("GENERATION_FAILED", "expected logits for the last token but llama.cpp has none");
     int32_t token = draw(logits, false);
     if (token < 0 || !std::isfinite(logits[token])) {
-        throw error("NON_FINITE_LOGITS", "expected finite logits but the model computed " +
-                    std::string(token < 0 ? "none that can be chosen" : std::isnan(logits[token]) ? "NaN" : "infinity"),
-                    "the weights or an adapter hold values that are not finite, or the adapter's scale is far too large");
+        throw error(
+            "NON_FINITE_LOGITS",
+            "expected finite logits but the model computed " + std::string(token < 0 ? "none that can be chosen"
+                                                                           : std::isnan(logits[token]) ? "NaN"
+                                                                                                       : "infinity"),
+            "the weights or an adapter hold values that are not finite, or the adapter's scale is far too large");
     }
     if (grammar_) {
-        llama_token_data       one    = {token, 1.0f, 0.0f};
+        llama_token_data one = {token, 1.0f, 0.0f};
         llama_token_data_array single = {&one, 1, -1, false};
         llama_sampler_apply(grammar_.get(), &single);
         if (one.logit == -INFINITY) token = draw(logits, true);

@@ -13,19 +13,19 @@ struct llama_sampler;
 namespace llamatune {
 
 struct sampling_options {
-    float       temperature    = 0.8f;  // 0: always the most likely token
-    int32_t     top_k          = 40;    // 0: off
-    float       top_p          = 0.95f; // 1: off
-    float       min_p          = 0.05f; // 0: off
-    float       repeat_penalty = 1.0f;  // 1: off
-    int32_t     repeat_last_n  = 64;    // tokens that the penalty looks back on, the prompt's included; 0: off
-    uint64_t    seed           = 42;
-    std::string grammar;                // GBNF with a "root" rule; empty: none
-    bool        ignore_eos     = false; // end-of-generation tokens are never chosen (a finished grammar still ends)
+    float temperature = 0.8f;    // 0: always the most likely token
+    int32_t top_k = 40;          // 0: off
+    float top_p = 0.95f;         // 1: off
+    float min_p = 0.05f;         // 0: off
+    float repeat_penalty = 1.0f; // 1: off
+    int32_t repeat_last_n = 64;  // tokens that the penalty looks back on, the prompt's included; 0: off
+    uint64_t seed = 42;
+    std::string grammar;     // GBNF with a "root" rule; empty: none
+    bool ignore_eos = false; // end-of-generation tokens are never chosen (a finished grammar still ends)
 };
 
-// llama.cpp's samplers in the order of its own tools: bias, penalties, top-k, top-p, min-p, temperature, draw. A grammar
-// first only judges the token drawn, and restricts all candidates where that one does not fit.
+// llama.cpp's samplers in the order of its own tools: bias, penalties, top-k, top-p, min-p, temperature, draw. A
+// grammar first only judges the token drawn, and restricts all candidates where that one does not fit.
 class sampler {
 public:
     // Throws error GRAMMAR_INVALID.
@@ -40,15 +40,17 @@ public:
     bool has_grammar() const { return grammar_ != nullptr; }
 
 private:
-    struct deleter { void operator()(llama_sampler * s) const; };
+    struct deleter {
+        void operator()(llama_sampler * s) const;
+    };
     using handle = std::unique_ptr<llama_sampler, deleter>;
 
     int32_t draw(const float * logits, bool constrained);
 
     int32_t n_vocab_;
     int32_t repeat_last_n_;
-    handle  chain_;
-    handle  grammar_;
+    handle chain_;
+    handle grammar_;
     struct candidates;
     std::shared_ptr<candidates> candidates_;
 };

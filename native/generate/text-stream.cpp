@@ -12,11 +12,15 @@ int sequence_length(const std::string & text, size_t at) {
     const auto byte = [&](size_t i) { return uint8_t(text[i]); };
     const uint8_t lead = byte(at);
     if (lead < 0x80) return 1;
-    const int length = lead >= 0xc2 && lead <= 0xdf ? 2 : (lead & 0xf0) == 0xe0 ? 3 : lead >= 0xf0 && lead <= 0xf4 ? 4 : 0;
+    const int length = lead >= 0xc2 && lead <= 0xdf   ? 2
+                       : (lead & 0xf0) == 0xe0        ? 3
+                       : lead >= 0xf0 && lead <= 0xf4 ? 4
+                                                      : 0;
     if (length == 0) return -1;
     for (int i = 1; i < length; i++) {
         if (at + size_t(i) >= text.size()) return 0;
-        uint8_t low = 0x80, high = 0xbf; // the second byte is bounded further: overlong forms, surrogates, above U+10FFFF
+        uint8_t low = 0x80,
+                high = 0xbf; // the second byte is bounded further: overlong forms, surrogates, above U+10FFFF
         if (i == 1 && lead == 0xe0) low = 0xa0;
         if (i == 1 && lead == 0xed) high = 0x9f;
         if (i == 1 && lead == 0xf0) low = 0x90;
@@ -67,7 +71,8 @@ size_t held_back(const std::string & text, const std::vector<std::string> & stop
 }
 
 text_stream::text_stream(const std::vector<std::string> & stops) {
-    for (const std::string & stop : stops) if (!stop.empty()) stops_.push_back(stop);
+    for (const std::string & stop : stops)
+        if (!stop.empty()) stops_.push_back(stop);
 }
 
 std::string text_stream::push(const std::string & bytes) {

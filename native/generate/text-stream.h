@@ -6,7 +6,8 @@
 namespace llamatune {
 
 // Turns the bytes of tokens, which may end inside a character, into text that can be shown: never half a character,
-// nothing that may turn out to be the start of a stop string, and no stop string. Bytes that are no UTF-8 become U+FFFD.
+// nothing that may turn out to be the start of a stop string, and no stop string. Bytes that are no UTF-8 become
+// U+FFFD.
 class text_stream {
 public:
     explicit text_stream(const std::vector<std::string> & stops); // an empty stop string stops nothing
@@ -20,8 +21,8 @@ public:
 
 private:
     std::vector<std::string> stops_;
-    std::string              pending_;
-    bool                     stopped_ = false;
+    std::string pending_;
+    bool stopped_ = false;
 };
 
 }

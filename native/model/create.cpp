@@ -23,9 +23,12 @@ constexpr int64_t chunk_elements = 1 << 18; // of a matrix: one generator stream
 
 void check_options(const create_options & o) {
     std::string problems;
-    const auto expect = [&](bool ok, const std::string & what) { if (!ok) problems += (problems.empty() ? "" : "; ") + what; };
+    const auto expect = [&](bool ok, const std::string & what) {
+        if (!ok) problems += (problems.empty() ? "" : "; ") + what;
+    };
     const auto positive = [&](int64_t value, const char * what) {
-        expect(value > 0 && value <= INT32_MAX, std::string("expected a positive ") + what + " but received " + std::to_string(value));
+        expect(value > 0 && value <= INT32_MAX,
+               std::string("expected a positive ") + what + " but received " + std::to_string(value));
     };
     check_architecture(o.architecture);
     positive(o.context_length, "context length");
@@ -36,23 +39,28 @@ void check_options(const create_options & o) {
     positive(o.head_length, "head length");
     positive(o.feed_forward_length, "feed-forward length");
     expect(o.layers <= 512, "expected at most 512 layers but received " + std::to_string(o.layers));
-    expect(o.kv_heads <= 0 || o.heads % o.kv_heads == 0, "expected the heads to be a multiple of the key-value heads but received " +
-           std::to_string(o.heads) + " and " + std::to_string(o.kv_heads));
-    expect(o.head_length % 2 == 0, "expected an even head length (rotary positions turn pairs) but received " + std::to_string(o.head_length));
-    expect(o.init_std > 0 && std::isfinite(o.init_std), "expected a positive initial standard deviation but received " + std::to_string(o.init_std));
-    expect(o.rope_frequency_base > 0 && std::isfinite(o.rope_frequency_base), "expected a positive RoPE frequency base but received " +
-           std::to_string(o.rope_frequency_base));
+    expect(o.kv_heads <= 0 || o.heads % o.kv_heads == 0,
+           "expected the heads to be a multiple of the key-value heads but received " + std::to_string(o.heads) +
+               " and " + std::to_string(o.kv_heads));
+    expect(o.head_length % 2 == 0,
+           "expected an even head length (rotary positions turn pairs) but received " + std::to_string(o.head_length));
+    expect(o.init_std > 0 && std::isfinite(o.init_std),
+           "expected a positive initial standard deviation but received " + std::to_string(o.init_std));
+    expect(o.rope_frequency_base > 0 && std::isfinite(o.rope_frequency_base),
+           "expected a positive RoPE frequency base but received " + std::to_string(o.rope_frequency_base));
 
     const vocabulary_options & v = o.vocabulary;
     if (v.from.empty()) {
         const int64_t n = int64_t(v.tokens.size());
         const auto in_range = [&](int64_t token, const char * what) {
-            expect(token >= 0 && token < n, std::string("expected the ") + what + " token to be below the vocabulary's size " +
-                   std::to_string(n) + " but received " + std::to_string(token));
+            expect(token >= 0 && token < n, std::string("expected the ") + what +
+                                                " token to be below the vocabulary's size " + std::to_string(n) +
+                                                " but received " + std::to_string(token));
         };
         expect(n > 0, "expected a vocabulary but received no tokens");
-        expect(v.token_types.size() == v.tokens.size(), "expected one type per token but received " + std::to_string(v.token_types.size()) +
-               " types for " + std::to_string(n) + " tokens");
+        expect(v.token_types.size() == v.tokens.size(), "expected one type per token but received " +
+                                                            std::to_string(v.token_types.size()) + " types for " +
+                                                            std::to_string(n) + " tokens");
         in_range(v.eos_token, "EOS");
         if (v.bos_token) in_range(*v.bos_token, "BOS");
         if (v.pad_token) in_range(*v.pad_token, "padding");
@@ -94,16 +102,20 @@ void write_tokenizer(gguf_context * gguf, const vocabulary_options & v) {
 int64_t vocabulary_size(const gguf_context * gguf, const std::string & from) {
     const int64_t id = gguf_find_key(gguf, "tokenizer.ggml.tokens");
     const int64_t n = id >= 0 && gguf_get_kv_type(gguf, id) == GGUF_TYPE_ARRAY ? int64_t(gguf_get_arr_n(gguf, id)) : 0;
-    if (n == 0) throw error("NO_TOKENIZER", "expected '" + from + "' to hold a vocabulary but it has no tokenizer.ggml.tokens");
+    if (n == 0)
+        throw error("NO_TOKENIZER", "expected '" + from + "' to hold a vocabulary but it has no tokenizer.ggml.tokens");
     return n;
 }
 
 ggml_type stored_type(const weight_recipe & w, const weight_type & type, int64_t n_layers) {
     if (w.n_rows == 0) return GGML_TYPE_F32;
     ggml_type wanted = type.base;
-    const bool wants_bits = w.name.find(".attn_v.") != std::string::npos || w.name.find(".ffn_down.") != std::string::npos;
-    if (w.ends) wanted = type.ends;
-    else if (wants_bits && is_fine_layer(w.layer, n_layers)) wanted = type.finer;
+    const bool wants_bits =
+        w.name.find(".attn_v.") != std::string::npos || w.name.find(".ffn_down.") != std::string::npos;
+    if (w.ends)
+        wanted = type.ends;
+    else if (wants_bits && is_fine_layer(w.layer, n_layers))
+        wanted = type.finer;
     return fitting_type(wanted, w.row_length);
 }
 
@@ -115,7 +127,8 @@ uint64_t hash_name(const std::string & name) { // FNV-1a
 
 // Rows [first, first + n_rows) of a matrix in its stored type. Each chunk has a generator of its own: the bytes do not
 // depend on the number of threads.
-void make_rows(const weight_recipe & w, ggml_type type, float std_dev, uint64_t seed, int64_t chunk, int64_t n_rows, char * out) {
+void make_rows(const weight_recipe & w, ggml_type type, float std_dev, uint64_t seed, int64_t chunk, int64_t n_rows,
+               char * out) {
     rng numbers(seed, hash_name(w.name) + uint64_t(chunk));
     std::vector<float> values(size_t(n_rows * w.row_length));
     numbers.fill_normal(values.data(), values.size(), std_dev);
@@ -125,7 +138,8 @@ void make_rows(const weight_recipe & w, ggml_type type, float std_dev, uint64_t 
 class matrix_writer {
 public:
     matrix_writer(atomic_file & file, const create_options & options, const std::atomic<bool> * stop)
-        : file_(file), options_(options), stop_(stop), n_threads_(options.n_threads > 0 ? options.n_threads : usable_physical_cores()) {}
+        : file_(file), options_(options), stop_(stop),
+          n_threads_(options.n_threads > 0 ? options.n_threads : usable_physical_cores()) {}
 
     void write(const weight_recipe & w, ggml_type type) {
         if (w.init == weight_init::ones) {
@@ -133,16 +147,18 @@ public:
             file_.write(ones.data(), ones.size() * sizeof(float));
             return;
         }
-        const float std_dev = w.init == weight_init::residual ? options_.init_std / std::sqrt(2.0f * float(options_.layers)) : options_.init_std;
+        const float std_dev = w.init == weight_init::residual
+                                  ? options_.init_std / std::sqrt(2.0f * float(options_.layers))
+                                  : options_.init_std;
         const int64_t rows_per_chunk = std::max<int64_t>(1, chunk_elements / w.row_length);
-        const int64_t n_chunks       = (w.n_rows + rows_per_chunk - 1) / rows_per_chunk;
-        const size_t  row_bytes      = ggml_row_size(type, w.row_length);
-        const int64_t round          = int64_t(n_threads_) * 8; // chunks in memory at a time
+        const int64_t n_chunks = (w.n_rows + rows_per_chunk - 1) / rows_per_chunk;
+        const size_t row_bytes = ggml_row_size(type, w.row_length);
+        const int64_t round = int64_t(n_threads_) * 8; // chunks in memory at a time
         buffer_.resize(size_t(std::min(round, n_chunks) * rows_per_chunk) * row_bytes);
 
         for (int64_t first = 0; first < n_chunks; first += round) {
             if (stop_ && *stop_) throw error("ABORTED", "creating '" + options_.path + "' was aborted");
-            const int64_t last     = std::min(first + round, n_chunks);
+            const int64_t last = std::min(first + round, n_chunks);
             const int64_t last_row = std::min(last * rows_per_chunk, w.n_rows);
             parallel_for(last - first, n_threads_, [&](int64_t i) {
                 const int64_t row = (first + i) * rows_per_chunk;
@@ -154,11 +170,11 @@ public:
     }
 
 private:
-    atomic_file &             file_;
-    const create_options &    options_;
+    atomic_file & file_;
+    const create_options & options_;
     const std::atomic<bool> * stop_;
-    const int32_t             n_threads_;
-    std::vector<char>         buffer_;
+    const int32_t n_threads_;
+    std::vector<char> buffer_;
 };
 
 }
@@ -170,10 +186,13 @@ void create_model(const create_options & options, const std::atomic<bool> * stop
     const weight_type type = parse_weight_type(options.type);
 
     const gguf_context_ptr gguf(gguf_init_empty());
-    if (!options.vocabulary.from.empty()) copy_tokenizer(gguf.get(), options.vocabulary.from);
-    else                                  write_tokenizer(gguf.get(), options.vocabulary);
+    if (!options.vocabulary.from.empty())
+        copy_tokenizer(gguf.get(), options.vocabulary.from);
+    else
+        write_tokenizer(gguf.get(), options.vocabulary);
     const int64_t n_vocab = vocabulary_size(gguf.get(), options.vocabulary.from);
-    if (!options.chat_template.empty()) gguf_set_val_str(gguf.get(), "tokenizer.chat_template", options.chat_template.c_str());
+    if (!options.chat_template.empty())
+        gguf_set_val_str(gguf.get(), "tokenizer.chat_template", options.chat_template.c_str());
 
     gguf_set_val_str(gguf.get(), "general.architecture", options.architecture.c_str());
     gguf_set_val_str(gguf.get(), "general.type", "model");

@@ -14,8 +14,10 @@ namespace fs = std::filesystem;
 
 namespace llamatune {
 
-const gguf_error_codes model_error_codes   = {"model", "MODEL_NOT_FOUND", "MODEL_UNREADABLE", "NOT_A_GGUF", "MODEL_TRUNCATED"};
-const gguf_error_codes adapter_error_codes = {"adapter", "ADAPTER_NOT_FOUND", "ADAPTER_UNREADABLE", "ADAPTER_INVALID", "ADAPTER_INVALID"};
+const gguf_error_codes model_error_codes = {"model", "MODEL_NOT_FOUND", "MODEL_UNREADABLE", "NOT_A_GGUF",
+                                            "MODEL_TRUNCATED"};
+const gguf_error_codes adapter_error_codes = {"adapter", "ADAPTER_NOT_FOUND", "ADAPTER_UNREADABLE", "ADAPTER_INVALID",
+                                              "ADAPTER_INVALID"};
 
 namespace {
 
@@ -23,9 +25,9 @@ namespace {
 // one that is malformed.
 struct counted_reader {
     std::ifstream stream;
-    uint64_t      size     = 0;
-    uint64_t      position = 0;
-    bool          past_end = false;
+    uint64_t size = 0;
+    uint64_t position = 0;
+    bool past_end = false;
 
     static size_t read(void * self, void * output, uint64_t offset, size_t length) {
         auto & r = *static_cast<counted_reader *>(self);
@@ -47,7 +49,8 @@ constexpr uint64_t header_reach = 64ull << 20;
 uint64_t data_end(const gguf_context * gguf) {
     uint64_t end = gguf_get_data_offset(gguf);
     for (int64_t i = 0; i < gguf_get_n_tensors(gguf); i++) {
-        const uint64_t last = gguf_get_data_offset(gguf) + gguf_get_tensor_offset(gguf, i) + gguf_get_tensor_size(gguf, i);
+        const uint64_t last =
+            gguf_get_data_offset(gguf) + gguf_get_tensor_offset(gguf, i) + gguf_get_tensor_size(gguf, i);
         if (last > end) end = last;
     }
     return end;
@@ -67,7 +70,8 @@ gguf_context_ptr open_gguf(const std::string & path, const gguf_error_codes & co
         throw error(codes.not_found, "expected a GGUF " + codes.what + " at '" + path + "' but there is no such file",
                     "check the path; a relative path starts at the current working directory");
     }
-    if (fs::is_directory(file, ec)) throw error(codes.unreadable, subject + " but it is a directory", "name the .gguf file inside it");
+    if (fs::is_directory(file, ec))
+        throw error(codes.unreadable, subject + " but it is a directory", "name the .gguf file inside it");
 
     counted_reader reader;
     reader.stream.open(file, std::ios::binary);
@@ -79,23 +83,28 @@ gguf_context_ptr open_gguf(const std::string & path, const gguf_error_codes & co
     char magic[4] = {};
     reader.stream.read(magic, sizeof(magic));
     if (reader.stream.gcount() != sizeof(magic) || std::memcmp(magic, "GGUF", 4) != 0) {
-        throw error(codes.invalid, subject + (reader.size == 0 ? " but it is empty" : " but it does not start with the GGUF magic"),
+        throw error(codes.invalid,
+                    subject + (reader.size == 0 ? " but it is empty" : " but it does not start with the GGUF magic"),
                     "llamatune reads GGUF files only; convert other formats with llama.cpp's convert_hf_to_gguf.py");
     }
     reader.position = sizeof(magic);
 
     take_recent_errors();
-    const gguf_init_params params = {/*no_alloc =*/ true, /*ctx =*/ nullptr};
-    gguf_context_ptr gguf(gguf_init_from_callback(&counted_reader::read, &reader, 1u << 20, reader.size + header_reach, params));
+    const gguf_init_params params = {/*no_alloc =*/true, /*ctx =*/nullptr};
+    gguf_context_ptr gguf(
+        gguf_init_from_callback(&counted_reader::read, &reader, 1u << 20, reader.size + header_reach, params));
     if (!gguf && reader.past_end) {
-        throw error(codes.truncated, subject + " but it ends inside its header, after " + std::to_string(reader.size) + " bytes", again);
+        throw error(codes.truncated,
+                    subject + " but it ends inside its header, after " + std::to_string(reader.size) + " bytes", again);
     }
     if (!gguf) throw error(codes.invalid, subject + " but its header is malformed: " + take_recent_errors(), again);
 
     const uint64_t needed = data_end(gguf.get());
     if (needed > reader.size) {
-        throw error(codes.truncated, subject + " of " + std::to_string(needed) + " bytes but received only " +
-                    std::to_string(reader.size) + " bytes", again);
+        throw error(codes.truncated,
+                    subject + " of " + std::to_string(needed) + " bytes but received only " +
+                        std::to_string(reader.size) + " bytes",
+                    again);
     }
     return gguf;
 }
@@ -109,15 +118,15 @@ int64_t gguf_integer(const gguf_context * gguf, const char * key, int64_t fallba
     const int64_t id = gguf_find_key(gguf, key);
     if (id < 0) return fallback;
     switch (gguf_get_kv_type(gguf, id)) {
-        case GGUF_TYPE_UINT8:  return gguf_get_val_u8(gguf, id);
-        case GGUF_TYPE_INT8:   return gguf_get_val_i8(gguf, id);
-        case GGUF_TYPE_UINT16: return gguf_get_val_u16(gguf, id);
-        case GGUF_TYPE_INT16:  return gguf_get_val_i16(gguf, id);
-        case GGUF_TYPE_UINT32: return gguf_get_val_u32(gguf, id);
-        case GGUF_TYPE_INT32:  return gguf_get_val_i32(gguf, id);
-        case GGUF_TYPE_UINT64: return int64_t(gguf_get_val_u64(gguf, id));
-        case GGUF_TYPE_INT64:  return gguf_get_val_i64(gguf, id);
-        default:               return fallback;
+    case GGUF_TYPE_UINT8: return gguf_get_val_u8(gguf, id);
+    case GGUF_TYPE_INT8: return gguf_get_val_i8(gguf, id);
+    case GGUF_TYPE_UINT16: return gguf_get_val_u16(gguf, id);
+    case GGUF_TYPE_INT16: return gguf_get_val_i16(gguf, id);
+    case GGUF_TYPE_UINT32: return gguf_get_val_u32(gguf, id);
+    case GGUF_TYPE_INT32: return gguf_get_val_i32(gguf, id);
+    case GGUF_TYPE_UINT64: return int64_t(gguf_get_val_u64(gguf, id));
+    case GGUF_TYPE_INT64: return gguf_get_val_i64(gguf, id);
+    default: return fallback;
     }
 }
 
@@ -129,7 +138,8 @@ bool gguf_boolean(const gguf_context * gguf, const char * key, bool fallback) {
 std::vector<std::string> gguf_strings(const gguf_context * gguf, const char * key) {
     std::vector<std::string> values;
     const int64_t id = gguf_find_key(gguf, key);
-    if (id < 0 || gguf_get_kv_type(gguf, id) != GGUF_TYPE_ARRAY || gguf_get_arr_type(gguf, id) != GGUF_TYPE_STRING) return values;
+    if (id < 0 || gguf_get_kv_type(gguf, id) != GGUF_TYPE_ARRAY || gguf_get_arr_type(gguf, id) != GGUF_TYPE_STRING)
+        return values;
     values.reserve(gguf_get_arr_n(gguf, id));
     for (size_t i = 0; i < gguf_get_arr_n(gguf, id); i++) values.emplace_back(gguf_get_arr_str(gguf, id, i));
     return values;

@@ -31,32 +31,34 @@ std::optional<int32_t> token_or_none(llama_token token) {
 model_info describe(const model & m) {
     const abort_guard guard;
     const llama_model * handle = m.handle();
-    const llama_vocab * vocab  = llama_model_get_vocab(handle);
+    const llama_vocab * vocab = llama_model_get_vocab(handle);
 
     model_info info{};
     for (int32_t i = 0; i < llama_model_meta_count(handle); i++) {
-        const std::string key = read_text([&](char * buf, size_t size) { return llama_model_meta_key_by_index(handle, i, buf, size); });
-        info.metadata[key]    = read_text([&](char * buf, size_t size) { return llama_model_meta_val_str_by_index(handle, i, buf, size); });
+        const std::string key =
+            read_text([&](char * buf, size_t size) { return llama_model_meta_key_by_index(handle, i, buf, size); });
+        info.metadata[key] =
+            read_text([&](char * buf, size_t size) { return llama_model_meta_val_str_by_index(handle, i, buf, size); });
     }
     const auto value = [&](const char * key) {
         const auto found = info.metadata.find(key);
         return found == info.metadata.end() ? std::string() : found->second;
     };
-    info.architecture     = value("general.architecture");
-    info.name             = value("general.name");
-    info.description      = read_text([&](char * buf, size_t size) { return llama_model_desc(handle, buf, size); });
-    info.parameters       = llama_model_n_params(handle);
-    info.context_length   = llama_model_n_ctx_train(handle);
+    info.architecture = value("general.architecture");
+    info.name = value("general.name");
+    info.description = read_text([&](char * buf, size_t size) { return llama_model_desc(handle, buf, size); });
+    info.parameters = llama_model_n_params(handle);
+    info.context_length = llama_model_n_ctx_train(handle);
     info.embedding_length = llama_model_n_embd(handle);
-    info.layers           = llama_model_n_layer(handle);
-    info.vocabulary_size  = llama_vocab_n_tokens(vocab);
+    info.layers = llama_model_n_layer(handle);
+    info.vocabulary_size = llama_vocab_n_tokens(vocab);
     if (const char * text = llama_model_chat_template(handle, nullptr)) info.chat_template = text;
     if (llama_vocab_type(vocab) != LLAMA_VOCAB_TYPE_NONE) {
         info.bos_token = token_or_none(llama_vocab_bos(vocab));
         info.eos_token = token_or_none(llama_vocab_eos(vocab));
         info.eot_token = token_or_none(llama_vocab_eot(vocab));
-        info.add_bos   = llama_vocab_get_add_bos(vocab);
-        info.add_eos   = llama_vocab_get_add_eos(vocab);
+        info.add_bos = llama_vocab_get_add_bos(vocab);
+        info.add_eos = llama_vocab_get_add_eos(vocab);
     }
     info.tensors = list_tensors(m);
     for (const tensor_info & t : info.tensors) info.bytes += t.bytes;

@@ -2,7 +2,6 @@
 
 #include "core/error.h"
 
-
 namespace llamatune {
 
 namespace {
@@ -11,22 +10,22 @@ enum class extent { none, embedding, feed_forward, vocabulary, query, key_value,
 
 struct recipe_row {
     const char * name; // without "blk.N." and ".weight"
-    extent       row_length;
-    extent       n_rows;
-    weight_init  init;
+    extent row_length;
+    extent n_rows;
+    weight_init init;
 };
 
 // [row_length, n_rows] is ggml's order: a row holds what is multiplied with one activation vector.
 const recipe_row llama_layer[] = {
-    {"attn_norm",   extent::embedding,    extent::none,         weight_init::ones},
-    {"attn_q",      extent::embedding,    extent::query,        weight_init::normal},
-    {"attn_k",      extent::embedding,    extent::key_value,    weight_init::normal},
-    {"attn_v",      extent::embedding,    extent::key_value,    weight_init::normal},
-    {"attn_output", extent::query,        extent::embedding,    weight_init::residual},
-    {"ffn_norm",    extent::embedding,    extent::none,         weight_init::ones},
-    {"ffn_gate",    extent::embedding,    extent::feed_forward, weight_init::normal},
-    {"ffn_up",      extent::embedding,    extent::feed_forward, weight_init::normal},
-    {"ffn_down",    extent::feed_forward, extent::embedding,    weight_init::residual},
+    {"attn_norm", extent::embedding, extent::none, weight_init::ones},
+    {"attn_q", extent::embedding, extent::query, weight_init::normal},
+    {"attn_k", extent::embedding, extent::key_value, weight_init::normal},
+    {"attn_v", extent::embedding, extent::key_value, weight_init::normal},
+    {"attn_output", extent::query, extent::embedding, weight_init::residual},
+    {"ffn_norm", extent::embedding, extent::none, weight_init::ones},
+    {"ffn_gate", extent::embedding, extent::feed_forward, weight_init::normal},
+    {"ffn_up", extent::embedding, extent::feed_forward, weight_init::normal},
+    {"ffn_down", extent::feed_forward, extent::embedding, weight_init::residual},
 };
 
 // What qwen3 has beyond llama: queries and keys are normalised per head.
@@ -35,16 +34,21 @@ const recipe_row qwen3_layer[] = {
     {"attn_k_norm", extent::head, extent::none, weight_init::ones},
 };
 
-struct row_list { const recipe_row * rows; size_t n; };
+struct row_list {
+    const recipe_row * rows;
+    size_t n;
+};
 
 struct architecture_recipe {
-    const char *          name;
-    float                 norm_epsilon;
+    const char * name;
+    float norm_epsilon;
     std::vector<row_list> layer;
 };
 
 template <size_t N>
-row_list rows_of(const recipe_row (&rows)[N]) { return {rows, N}; }
+row_list rows_of(const recipe_row (&rows)[N]) {
+    return {rows, N};
+}
 
 const std::vector<architecture_recipe> & architectures() {
     static const std::vector<architecture_recipe> all = {
@@ -60,18 +64,19 @@ const architecture_recipe & find_architecture(const std::string & name) {
         if (name == architecture.name) return architecture;
         known += (known.empty() ? "" : ", ") + std::string(architecture.name);
     }
-    throw error("UNSUPPORTED_ARCHITECTURE", "expected an architecture that can be created but received '" + name + "'", "use one of " + known);
+    throw error("UNSUPPORTED_ARCHITECTURE", "expected an architecture that can be created but received '" + name + "'",
+                "use one of " + known);
 }
 
 int64_t length_of(extent e, const create_options & o, int64_t n_vocab) {
     switch (e) {
-        case extent::none:         return 0;
-        case extent::embedding:    return o.embedding_length;
-        case extent::feed_forward: return o.feed_forward_length;
-        case extent::vocabulary:   return n_vocab;
-        case extent::query:        return o.heads * o.head_length;
-        case extent::key_value:    return o.kv_heads * o.head_length;
-        case extent::head:         return o.head_length;
+    case extent::none: return 0;
+    case extent::embedding: return o.embedding_length;
+    case extent::feed_forward: return o.feed_forward_length;
+    case extent::vocabulary: return n_vocab;
+    case extent::query: return o.heads * o.head_length;
+    case extent::key_value: return o.kv_heads * o.head_length;
+    case extent::head: return o.head_length;
     }
     return 0;
 }
@@ -84,13 +89,15 @@ std::vector<weight_recipe> list_recipes(const create_options & o, int64_t n_voca
     std::vector<weight_recipe> recipes;
     recipes.push_back({"token_embd.weight", o.embedding_length, n_vocab, weight_init::normal, -1, true});
     recipes.push_back({"output_norm.weight", o.embedding_length, 0, weight_init::ones, -1, false});
-    if (!o.tie_embeddings) recipes.push_back({"output.weight", o.embedding_length, n_vocab, weight_init::normal, -1, true});
+    if (!o.tie_embeddings)
+        recipes.push_back({"output.weight", o.embedding_length, n_vocab, weight_init::normal, -1, true});
     for (int64_t layer = 0; layer < o.layers; layer++) {
         for (const row_list & list : find_architecture(o.architecture).layer) {
             for (size_t i = 0; i < list.n; i++) {
                 const recipe_row & row = list.rows[i];
-                recipes.push_back({"blk." + std::to_string(layer) + "." + row.name + ".weight", length_of(row.row_length, o, n_vocab),
-                                   length_of(row.n_rows, o, n_vocab), row.init, layer, false});
+                recipes.push_back({"blk." + std::to_string(layer) + "." + row.name + ".weight",
+                                   length_of(row.row_length, o, n_vocab), length_of(row.n_rows, o, n_vocab), row.init,
+                                   layer, false});
             }
         }
     }
@@ -99,7 +106,9 @@ std::vector<weight_recipe> list_recipes(const create_options & o, int64_t n_voca
 
 void write_hyperparameters(gguf_context * gguf, const create_options & o) {
     const auto key = [&](const char * suffix) { return o.architecture + "." + suffix; };
-    const auto set = [&](const char * suffix, int64_t value) { gguf_set_val_u32(gguf, key(suffix).c_str(), uint32_t(value)); };
+    const auto set = [&](const char * suffix, int64_t value) {
+        gguf_set_val_u32(gguf, key(suffix).c_str(), uint32_t(value));
+    };
     set("context_length", o.context_length);
     set("embedding_length", o.embedding_length);
     set("block_count", o.layers);
@@ -110,7 +119,8 @@ void write_hyperparameters(gguf_context * gguf, const create_options & o) {
     set("attention.value_length", o.head_length);
     set("rope.dimension_count", o.head_length);
     gguf_set_val_f32(gguf, key("rope.freq_base").c_str(), o.rope_frequency_base);
-    gguf_set_val_f32(gguf, key("attention.layer_norm_rms_epsilon").c_str(), find_architecture(o.architecture).norm_epsilon);
+    gguf_set_val_f32(gguf, key("attention.layer_norm_rms_epsilon").c_str(),
+                     find_architecture(o.architecture).norm_epsilon);
 }
 
 }

@@ -15,11 +15,11 @@ enum class weight_init { normal, residual, ones };
 // One weight of a model that is being created; n_rows = 0: a vector.
 struct weight_recipe {
     std::string name;
-    int64_t     row_length;
-    int64_t     n_rows;
+    int64_t row_length;
+    int64_t n_rows;
     weight_init init;
-    int64_t     layer; // -1: outside the layers
-    bool        ends;  // token embeddings and output projection
+    int64_t layer; // -1: outside the layers
+    bool ends;     // token embeddings and output projection
 };
 
 // What one architecture is made of. To add one: a row in the tables of recipe.cpp, after its file in llama.cpp's

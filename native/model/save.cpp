@@ -29,11 +29,13 @@ void write_weight(atomic_file & file, const ggml_tensor * weight, std::vector<ch
 }
 
 // A tensor that llama.cpp did not load (of a part it does not use) goes over as it is.
-void copy_tensor(atomic_file & file, std::ifstream & source, uint64_t offset, size_t bytes, std::vector<char> & buffer) {
+void copy_tensor(atomic_file & file, std::ifstream & source, uint64_t offset, size_t bytes,
+                 std::vector<char> & buffer) {
     source.seekg(std::streamoff(offset));
     for (size_t at = 0; at < bytes; at += piece) {
         const size_t n = std::min(piece, bytes - at);
-        if (!source.read(buffer.data(), std::streamsize(n))) throw error("MODEL_UNREADABLE", "expected to read the original model's file to its end");
+        if (!source.read(buffer.data(), std::streamsize(n)))
+            throw error("MODEL_UNREADABLE", "expected to read the original model's file to its end");
         file.write(buffer.data(), n);
     }
 }
@@ -42,7 +44,8 @@ void copy_tensor(atomic_file & file, std::ifstream & source, uint64_t offset, si
 
 void save_model(const model & m, const std::string & path) {
     if (m.options().repack) {
-        throw error("MODEL_REPACKED", "expected a model loaded without repacking but its weights are in a layout of this CPU",
+        throw error("MODEL_REPACKED",
+                    "expected a model loaded without repacking but its weights are in a layout of this CPU",
                     "load it with repack: false");
     }
     const abort_guard guard;
@@ -62,8 +65,11 @@ void save_model(const model & m, const std::string & path) {
     for (int64_t i = 0; i < gguf_get_n_tensors(gguf.get()); i++) {
         const size_t bytes = gguf_get_tensor_size(gguf.get(), i);
         const auto loaded = weights.find(gguf_get_tensor_name(gguf.get(), i));
-        if (loaded != weights.end() && ggml_nbytes(loaded->second) == bytes) write_weight(file, loaded->second, buffer);
-        else copy_tensor(file, source, gguf_get_data_offset(gguf.get()) + gguf_get_tensor_offset(gguf.get(), i), bytes, buffer);
+        if (loaded != weights.end() && ggml_nbytes(loaded->second) == bytes)
+            write_weight(file, loaded->second, buffer);
+        else
+            copy_tensor(file, source, gguf_get_data_offset(gguf.get()) + gguf_get_tensor_offset(gguf.get(), i), bytes,
+                        buffer);
         file.write_zeros(size_t(GGML_PAD(file.position(), gguf_get_alignment(gguf.get())) - file.position()));
     }
     file.commit();

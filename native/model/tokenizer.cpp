@@ -22,7 +22,8 @@ const llama_vocab * vocabulary(const model & m) {
 
 int32_t int32_size(size_t n, const char * what) {
     if (n > size_t(std::numeric_limits<int32_t>::max())) {
-        throw error("TEXT_TOO_LONG", std::string("expected fewer than 2^31 ") + what + " but received " + std::to_string(n));
+        throw error("TEXT_TOO_LONG",
+                    std::string("expected fewer than 2^31 ") + what + " but received " + std::to_string(n));
     }
     return int32_t(n);
 }
@@ -30,7 +31,7 @@ int32_t int32_size(size_t n, const char * what) {
 void check_token(int32_t token, int32_t n_vocab, size_t position) {
     if (token >= 0 && token < n_vocab) return;
     throw error("TOKEN_OUT_OF_RANGE", "expected token ids from 0 to " + std::to_string(n_vocab - 1) + " but received " +
-                std::to_string(token) + " at position " + std::to_string(position));
+                                          std::to_string(token) + " at position " + std::to_string(position));
 }
 
 }
@@ -42,8 +43,10 @@ std::vector<int32_t> tokenize(const model & m, const std::string & text, bool ad
     // Rarely more than one token per two bytes; a short buffer is told by the negated size that is needed.
     std::vector<int32_t> tokens(text.size() / 2 + 16);
     for (;;) {
-        const int32_t n = llama_tokenize(vocab, text.data(), n_bytes, tokens.data(), int32_t(tokens.size()), add_special, parse_special);
-        if (n == std::numeric_limits<int32_t>::min()) throw error("TEXT_TOO_LONG", "expected a text of fewer than 2^31 tokens");
+        const int32_t n = llama_tokenize(vocab, text.data(), n_bytes, tokens.data(), int32_t(tokens.size()),
+                                         add_special, parse_special);
+        if (n == std::numeric_limits<int32_t>::min())
+            throw error("TEXT_TOO_LONG", "expected a text of fewer than 2^31 tokens");
         if (n >= 0) {
             tokens.resize(size_t(n));
             return tokens;
@@ -73,7 +76,8 @@ std::string detokenize(const model & m, const std::vector<int32_t> & tokens, boo
     const int32_t n_tokens = int32_size(tokens.size(), "tokens");
     std::string text(tokens.size() * 8 + 16, '\0');
     for (;;) {
-        const int32_t n = llama_detokenize(vocab, tokens.data(), n_tokens, text.data(), int32_size(text.size(), "bytes"), false, special);
+        const int32_t n = llama_detokenize(vocab, tokens.data(), n_tokens, text.data(),
+                                           int32_size(text.size(), "bytes"), false, special);
         if (n >= 0) {
             text.resize(size_t(n));
             return text;

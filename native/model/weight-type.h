@@ -11,10 +11,10 @@ namespace llamatune {
 // the matrices that need them most ("Q4_K_M"). Names are those of llama.cpp, capitals or not.
 struct weight_type {
     std::string name;
-    ggml_type   base;      // of most matrices
-    ggml_type   finer;     // in a mix: of the value and down projections in some layers; else the same as base
-    ggml_type   ends;      // in a mix: of the token embeddings and the output projection; else the same as base
-    int32_t     file_type; // llama.cpp's llama_ftype; -1 where it has none
+    ggml_type base;    // of most matrices
+    ggml_type finer;   // in a mix: of the value and down projections in some layers; else the same as base
+    ggml_type ends;    // in a mix: of the token embeddings and the output projection; else the same as base
+    int32_t file_type; // llama.cpp's llama_ftype; -1 where it has none
 };
 
 // Throws error UNKNOWN_WEIGHT_TYPE, listing the names.

@@ -62,7 +62,8 @@ std::vector<ggml_tensor *> list_weights(const model & m) {
 std::vector<tensor_info> list_tensors(const model & m) {
     std::vector<tensor_info> infos;
     for (const ggml_tensor * w : list_weights(m)) {
-        infos.push_back({ggml_get_name(w), type_name(w), std::vector<int64_t>(w->ne, w->ne + ggml_n_dims(w)), ggml_nbytes(w)});
+        infos.push_back(
+            {ggml_get_name(w), type_name(w), std::vector<int64_t>(w->ne, w->ne + ggml_n_dims(w)), ggml_nbytes(w)});
     }
     return infos;
 }

@@ -11,10 +11,10 @@ struct ggml_tensor;
 namespace llamatune {
 
 struct tensor_info {
-    std::string          name;
-    std::string          type;  // "F32", "Q4_K", …
+    std::string name;
+    std::string type;           // "F32", "Q4_K", …
     std::vector<int64_t> shape; // ggml order: shape[0] is the contiguous dimension
-    uint64_t             bytes;
+    uint64_t bytes;
 };
 
 // A loaded weight by its GGUF name ("blk.0.attn_q.weight"); nullptr where the model has none.
@@ -22,7 +22,7 @@ ggml_tensor * find_weight(const model & m, const std::string & name);
 
 // All weights, in file order, each once.
 std::vector<ggml_tensor *> list_weights(const model & m);
-std::vector<tensor_info>   list_tensors(const model & m);
+std::vector<tensor_info> list_tensors(const model & m);
 
 // "attn_q" for "blk.3.attn_q.weight", "output" for "output.weight" where this weight is a matrix (or a stack of expert
 // matrices) that activations are multiplied by, so that a LoRA pair can be put beside it; empty for all others (norms,

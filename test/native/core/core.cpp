@@ -24,13 +24,20 @@ namespace fs = std::filesystem;
 TEST("core/rng: xoshiro256** gives the reference numbers") {
     rng r(0);
     r.set_state({1, 2, 3, 4});
-    const uint64_t expected[] = {11520ull, 0ull, 1509978240ull, 1215971899390074240ull, 1216172134540287360ull,
-                                 607988272756665600ull, 16172922978634559625ull, 8476171486693032832ull};
+    const uint64_t expected[] = {11520ull,
+                                 0ull,
+                                 1509978240ull,
+                                 1215971899390074240ull,
+                                 1216172134540287360ull,
+                                 607988272756665600ull,
+                                 16172922978634559625ull,
+                                 8476171486693032832ull};
     for (const uint64_t e : expected) CHECK_EQ(r.next(), e);
 }
 
 TEST("core/rng: splitmix64 seeds it") {
-    const rng::state_type expected = {6457827717110365317ull, 3203168211198807973ull, 9817491932198370423ull, 4593380528125082431ull};
+    const rng::state_type expected = {6457827717110365317ull, 3203168211198807973ull, 9817491932198370423ull,
+                                      4593380528125082431ull};
     CHECK(rng(1234567).state() == expected);
 }
 
@@ -101,9 +108,7 @@ TEST("core/abort-guard: guards nest and work on another thread") {
         ggml_tensor * a = ggml_new_tensor_1d(ctx.get(), GGML_TYPE_F32, 4);
         try {
             ggml_reshape_1d(ctx.get(), a, 5);
-        } catch (const error & e) {
-            code = e.code();
-        }
+        } catch (const error & e) { code = e.code(); }
     }).join();
     CHECK_EQ(code, std::string("NATIVE_ASSERTION"));
 }
@@ -112,9 +117,14 @@ TEST("core/log: ggml's errors are kept per thread and go to the sink, and nowher
     install_log();
     take_recent_errors();
     std::vector<std::string> seen;
-    set_log_sink([&](log_level level, const std::string & line) { if (level == log_level::error) seen.push_back(line); });
+    set_log_sink([&](log_level level, const std::string & line) {
+        if (level == log_level::error) seen.push_back(line);
+    });
     const char junk[] = "JUNKJUNKJUNKJUNK";
-    const auto read_junk = [&] { gguf_context_ptr gguf(gguf_init_from_buffer(junk, sizeof(junk), {true, nullptr})); return !gguf; };
+    const auto read_junk = [&] {
+        gguf_context_ptr gguf(gguf_init_from_buffer(junk, sizeof(junk), {true, nullptr}));
+        return !gguf;
+    };
     CHECK(read_junk());
     set_log_sink(nullptr);
     CHECK_EQ(seen.size(), size_t(1));

@@ -19,19 +19,22 @@ static const std::atomic<bool> never{false};
 
 static generate_options greedy(const model & m, const std::string & prompt = "the cat", int32_t max_tokens = 24) {
     generate_options o;
-    o.prompt     = tokenize(m, prompt, false, false);
+    o.prompt = tokenize(m, prompt, false, false);
     o.max_tokens = max_tokens;
-    o.n_threads  = 1; // tiny matrices: a second thread would only wait
+    o.n_threads = 1; // tiny matrices: a second thread would only wait
     o.sampling.temperature = 0.0f;
-    o.sampling.ignore_eos  = true;
+    o.sampling.ignore_eos = true;
     return o;
 }
 
-static generate_result run(const std::shared_ptr<model> & m, const generate_options & o) { return generate(m, o, nullptr, never); }
+static generate_result run(const std::shared_ptr<model> & m, const generate_options & o) {
+    return generate(m, o, nullptr, never);
+}
 
 // A LoRA file as llama.cpp expects it, B not zero, for the named weights.
-static std::string write_adapter(const model & m, const std::string & architecture, const std::vector<std::string> & weights, float strength,
-                                 const std::string & file, int64_t extra = 0) {
+static std::string write_adapter(const model & m, const std::string & architecture,
+                                 const std::vector<std::string> & weights, float strength, const std::string & file,
+                                 int64_t extra = 0) {
     const gguf_context_ptr gguf(gguf_init_empty());
     gguf_set_val_str(gguf.get(), "general.type", "adapter");
     gguf_set_val_str(gguf.get(), "general.architecture", architecture.c_str());
@@ -60,7 +63,13 @@ TEST("generate: greedy gives the same twice, streams what it returns, and measur
         const auto m = tiny::load(architecture);
         std::string streamed;
         std::vector<int32_t> tokens;
-        const auto a = generate(m, greedy(*m), [&](int32_t t, const std::string & text) { tokens.push_back(t); streamed += text; }, never);
+        const auto a = generate(
+            m, greedy(*m),
+            [&](int32_t t, const std::string & text) {
+                tokens.push_back(t);
+                streamed += text;
+            },
+            never);
         const auto b = run(m, greedy(*m));
         CHECK_EQ(a.generated_tokens, int64_t(24));
         CHECK_EQ(a.prompt_tokens, int64_t(greedy(*m).prompt.size()));
@@ -109,7 +118,7 @@ TEST("generate: a huge repeat penalty forbids what was said, the prompt included
     const auto m = tiny::load("qwen3");
     auto o = greedy(*m, "abcabcabc", 40);
     o.sampling.repeat_penalty = 1e6f;
-    o.sampling.repeat_last_n  = 1000;
+    o.sampling.repeat_last_n = 1000;
     std::set<int32_t> seen(o.prompt.begin(), o.prompt.end());
     for (const int32_t t : run(m, o).tokens) CHECK(seen.insert(t).second);
 }
@@ -145,7 +154,8 @@ TEST("generate: a grammar is followed whatever the weights, and a bad one is an 
         CHECK(comma != std::string::npos && (r.text.substr(0, comma) == "yes" || r.text.substr(0, comma) == "no"));
         CHECK_EQ(r.text.size(), comma + 5);
     }
-    for (const char * bad : {"root ::= \"unclosed", "root ::= missing", "rule ::= \"x\"", "root ::= root \"x\" | \"y\"", "no rules here", "#only"}) {
+    for (const char * bad : {"root ::= \"unclosed", "root ::= missing", "rule ::= \"x\"", "root ::= root \"x\" | \"y\"",
+                             "no rules here", "#only"}) {
         o.sampling.grammar = bad;
         CHECK_ERROR("GRAMMAR_INVALID", run(m, o));
     }
@@ -156,7 +166,12 @@ TEST("generate: multi-byte characters arrive whole") {
     auto o = greedy(*m, "the", 60);
     o.sampling.grammar = "root ::= \"Grüße 你好 🎉!\"";
     std::vector<std::string> pieces;
-    const auto r = generate(m, o, [&](int32_t, const std::string & text) { if (!text.empty()) pieces.push_back(text); }, never);
+    const auto r = generate(
+        m, o,
+        [&](int32_t, const std::string & text) {
+            if (!text.empty()) pieces.push_back(text);
+        },
+        never);
     CHECK_EQ(r.text, std::string("Grüße 你好 🎉!"));
     for (const auto & piece : pieces) CHECK((uint8_t(piece[0]) & 0xc0) != 0x80);
     CHECK(pieces.size() >= 11); // one per character: nothing is held back longer than needed
@@ -206,7 +221,8 @@ TEST("generate: lengths: none, as many as fit, and a prompt that does not fit") 
 
 TEST("generate: an adapter changes the answer by its scale, and leaves the shared model as it was") {
     const auto m = tiny::load("qwen3");
-    const std::string path = write_adapter(*m, "qwen3", {"blk.0.attn_v.weight", "blk.1.ffn_down.weight"}, 0.5f, "adapter.gguf");
+    const std::string path =
+        write_adapter(*m, "qwen3", {"blk.0.attn_v.weight", "blk.1.ffn_down.weight"}, 0.5f, "adapter.gguf");
     const auto base = run(m, greedy(*m)).tokens;
     auto o = greedy(*m);
     o.adapters = {{path, 1.0f}};
@@ -223,15 +239,23 @@ TEST("generate: an adapter changes the answer by its scale, and leaves the share
 TEST("generate: adapters that do not fit") {
     const auto m = tiny::load("llama");
     auto o = greedy(*m);
-    const auto with = [&](const std::string & path) { o.adapters = {{path, 1.0f}}; return run(m, o); };
+    const auto with = [&](const std::string & path) {
+        o.adapters = {{path, 1.0f}};
+        return run(m, o);
+    };
     CHECK_ERROR("ADAPTER_NOT_FOUND", with("/no/such/adapter.gguf"));
     CHECK_ERROR("ADAPTER_INVALID", with(tiny::path("llama")));
     CHECK_ERROR("ADAPTER_INVALID", with(__FILE__));
-    CHECK_ERROR("ADAPTER_MISMATCH", with(write_adapter(*m, "qwen3", {"blk.0.attn_v.weight"}, 0.1f, "adapter-bad.gguf")));
-    CHECK_ERROR("ADAPTER_MISMATCH", with(write_adapter(*m, "llama", {"blk.7.attn_v.weight"}, 0.1f, "adapter-bad.gguf")));
-    CHECK_ERROR("ADAPTER_MISMATCH", with(write_adapter(*m, "llama", {"blk.0.attn_v.weight"}, 0.1f, "adapter-bad.gguf", 8)));
-    CHECK_ERROR("NON_FINITE_LOGITS", with(write_adapter(*m, "llama", {"blk.0.attn_v.weight", "output.weight"}, NAN, "adapter-bad.gguf")));
-    CHECK_EQ(with(write_adapter(*m, "llama", {"blk.0.attn_v.weight"}, 0.1f, "adapter-good.gguf")).generated_tokens, int64_t(24));
+    CHECK_ERROR("ADAPTER_MISMATCH",
+                with(write_adapter(*m, "qwen3", {"blk.0.attn_v.weight"}, 0.1f, "adapter-bad.gguf")));
+    CHECK_ERROR("ADAPTER_MISMATCH",
+                with(write_adapter(*m, "llama", {"blk.7.attn_v.weight"}, 0.1f, "adapter-bad.gguf")));
+    CHECK_ERROR("ADAPTER_MISMATCH",
+                with(write_adapter(*m, "llama", {"blk.0.attn_v.weight"}, 0.1f, "adapter-bad.gguf", 8)));
+    CHECK_ERROR("NON_FINITE_LOGITS",
+                with(write_adapter(*m, "llama", {"blk.0.attn_v.weight", "output.weight"}, NAN, "adapter-bad.gguf")));
+    CHECK_EQ(with(write_adapter(*m, "llama", {"blk.0.attn_v.weight"}, 0.1f, "adapter-good.gguf")).generated_tokens,
+             int64_t(24));
 }
 
 TEST("generate: the stop flag ends a running answer and a running prompt") {
@@ -239,7 +263,12 @@ TEST("generate: the stop flag ends a running answer and a running prompt") {
     std::atomic<bool> stop{false};
     int64_t seen = 0;
     auto o = greedy(*m, "the cat", 400);
-    CHECK_ERROR("ABORTED", generate(m, o, [&](int32_t, const std::string &) { if (++seen == 5) stop = true; }, stop));
+    CHECK_ERROR("ABORTED", generate(
+                               m, o,
+                               [&](int32_t, const std::string &) {
+                                   if (++seen == 5) stop = true;
+                               },
+                               stop));
     CHECK_EQ(seen, int64_t(5));
     CHECK_ERROR("ABORTED", generate(m, o, nullptr, stop));
 }
@@ -253,7 +282,8 @@ TEST("generate: several at once on one model answer as one after the other do") 
     CHECK(expected_with != expected_without);
     std::vector<std::vector<int32_t>> answers(8);
     std::vector<std::thread> threads;
-    for (size_t i = 0; i < answers.size(); i++) threads.emplace_back([&, i] { answers[i] = run(m, i % 2 ? with : without).tokens; });
+    for (size_t i = 0; i < answers.size(); i++)
+        threads.emplace_back([&, i] { answers[i] = run(m, i % 2 ? with : without).tokens; });
     for (auto & t : threads) t.join();
     for (size_t i = 0; i < answers.size(); i++) CHECK(answers[i] == (i % 2 ? expected_with : expected_without));
 }

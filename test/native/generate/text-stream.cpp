@@ -46,7 +46,9 @@ TEST("text-stream: only what may become a stop string is held back") {
 TEST("text-stream: bytes that are no UTF-8 become U+FFFD and hold nothing up") {
     const std::string mark = "\xEF\xBF\xBD";
     text_stream stream({});
-    CHECK_EQ(stream.push("a\xFF" "b"), "a" + mark + "b");
+    CHECK_EQ(stream.push("a\xFF"
+                         "b"),
+             "a" + mark + "b");
     CHECK_EQ(stream.push("\x80"), mark);
     CHECK_EQ(stream.push("\xC3("), mark + "(");
     CHECK_EQ(stream.push("\xED\xA0\x80"), mark + mark + mark); // a surrogate

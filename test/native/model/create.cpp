@@ -31,7 +31,7 @@ static std::vector<float> floats(const ggml_tensor * t) {
 
 static std::shared_ptr<model> load_path(const std::string & path, bool use_mmap = true) {
     load_options o;
-    o.path     = path;
+    o.path = path;
     o.use_mmap = use_mmap;
     return model::load(o);
 }
@@ -68,8 +68,8 @@ TEST("model/create: weights have the asked deviation, residual ones the smaller,
 }
 
 TEST("model/create: every weight type loads, mixes included, and tied embeddings have no output") {
-    for (const char * type : {"F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K_M", "Q4_K_M", "Q5_K_S", "Q6_K",
-                              "IQ4_NL", "IQ4_XS", "IQ3_S", "TQ2_0", "q4_k"}) {
+    for (const char * type : {"F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K_M", "Q4_K_M",
+                              "Q5_K_S", "Q6_K", "IQ4_NL", "IQ4_XS", "IQ3_S", "TQ2_0", "q4_k"}) {
         create_options o = tiny::options("llama", tiny::scratch("create-type.gguf"));
         o.embedding_length = 256;
         o.feed_forward_length = 256;
@@ -79,9 +79,12 @@ TEST("model/create: every weight type loads, mixes included, and tied embeddings
         create_model(o);
         const auto m = load_path(o.path);
         const weight_type wanted = parse_weight_type(type);
-        CHECK_EQ(std::string(ggml_type_name(find_weight(*m, "blk.0.attn_q.weight")->type)), std::string(ggml_type_name(wanted.base)));
-        CHECK_EQ(std::string(ggml_type_name(find_weight(*m, "token_embd.weight")->type)), std::string(ggml_type_name(wanted.ends)));
-        CHECK_EQ(std::string(ggml_type_name(find_weight(*m, "blk.1.ffn_down.weight")->type)), std::string(ggml_type_name(wanted.finer)));
+        CHECK_EQ(std::string(ggml_type_name(find_weight(*m, "blk.0.attn_q.weight")->type)),
+                 std::string(ggml_type_name(wanted.base)));
+        CHECK_EQ(std::string(ggml_type_name(find_weight(*m, "token_embd.weight")->type)),
+                 std::string(ggml_type_name(wanted.ends)));
+        CHECK_EQ(std::string(ggml_type_name(find_weight(*m, "blk.1.ffn_down.weight")->type)),
+                 std::string(ggml_type_name(wanted.finer)));
         CHECK(find_weight(*m, "output.weight") == nullptr);
     }
 }
@@ -105,7 +108,8 @@ TEST("model/create: bad options are one error that names them all, and leave no 
         CHECK(!"an error");
     } catch (const error & e) {
         CHECK_EQ(e.code(), std::string("CONFIG_INVALID"));
-        for (const char * part : {"4 and 3", "15", "9999"}) CHECK(std::string(e.what()).find(part) != std::string::npos);
+        for (const char * part : {"4 and 3", "15", "9999"})
+            CHECK(std::string(e.what()).find(part) != std::string::npos);
     }
     o = tiny::options("mamba", o.path);
     CHECK_ERROR("UNSUPPORTED_ARCHITECTURE", create_model(o));

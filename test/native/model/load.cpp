@@ -22,20 +22,24 @@ static std::shared_ptr<model> load_path(const std::string & path) {
 static std::string message_of(const std::string & path) {
     try {
         load_path(path);
-    } catch (const error & e) {
-        return e.what();
-    }
+    } catch (const error & e) { return e.what(); }
     return {};
 }
 
-static void write_file(const std::string & path, const std::string & bytes) { std::ofstream(path, std::ios::binary) << bytes; }
+static void write_file(const std::string & path, const std::string & bytes) {
+    std::ofstream(path, std::ios::binary) << bytes;
+}
 
 TEST("model/load: llama and qwen3 load, with progress up to 1") {
     for (const char * architecture : {"llama", "qwen3"}) {
         float last = -1;
         load_options o;
-        o.path     = tiny::path(architecture);
-        o.progress = [&](float fraction) { CHECK(fraction >= last); last = fraction; return true; };
+        o.path = tiny::path(architecture);
+        o.progress = [&](float fraction) {
+            CHECK(fraction >= last);
+            last = fraction;
+            return true;
+        };
         CHECK(model::load(o)->handle() != nullptr);
         CHECK_EQ(last, 1.0f);
     }
@@ -62,7 +66,8 @@ TEST("model/load: a file cut anywhere is truncated, and says how long it should 
     std::ifstream in(tiny::path("llama"), std::ios::binary);
     const std::string whole((std::istreambuf_iterator<char>(in)), {});
     const std::string path = tiny::scratch("cut.gguf");
-    for (const size_t n : {size_t(6), size_t(20), size_t(40), size_t(300), size_t(3000), whole.size() / 2, whole.size() - 40}) {
+    for (const size_t n :
+         {size_t(6), size_t(20), size_t(40), size_t(300), size_t(3000), whole.size() / 2, whole.size() - 40}) {
         write_file(path, whole.substr(0, n));
         CHECK_ERROR("MODEL_TRUNCATED", load_path(path));
         CHECK(message_of(path).find(std::to_string(n) + " bytes") != std::string::npos);
@@ -105,7 +110,7 @@ TEST("model/load: weights missing from the file are reported with llama.cpp's ow
 
 TEST("model/load: progress cancels, and its exception comes through") {
     load_options o;
-    o.path     = tiny::path("qwen3");
+    o.path = tiny::path("qwen3");
     o.progress = [](float) { return false; };
     CHECK_ERROR("ABORTED", model::load(o));
     o.progress = [](float) -> bool { throw error("MINE", "from the callback"); };

@@ -14,7 +14,9 @@ namespace {
 
 // GPT-2's printable stand-in for a byte: printable Latin-1 stands for itself, the others take U+0100 and up.
 std::string byte_text(int byte) {
-    const auto printable = [](int b) { return (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || (b >= 174 && b <= 255); };
+    const auto printable = [](int b) {
+        return (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || (b >= 174 && b <= 255);
+    };
     int code = byte;
     if (!printable(byte)) {
         code = 256;
@@ -31,7 +33,8 @@ vocabulary_options byte_vocabulary() {
     v.pre = "qwen2";
     for (int b = 0; b < 256; b++) v.tokens.push_back(byte_text(b));
     const std::string space = byte_text(' ');
-    const std::pair<std::string, std::string> merges[] = {{"t", "h"}, {"th", "e"}, {space, "the"}, {"h", "e"}, {"i", "n"}, {"a", "n"}};
+    const std::pair<std::string, std::string> merges[] = {{"t", "h"}, {"th", "e"}, {space, "the"},
+                                                          {"h", "e"}, {"i", "n"},  {"a", "n"}};
     for (const auto & [left, right] : merges) {
         v.tokens.push_back(left + right);
         v.merges.push_back(left + " " + right);
@@ -46,10 +49,10 @@ vocabulary_options byte_vocabulary() {
 
 create_options options(const std::string & architecture, const std::string & path) {
     create_options o;
-    o.path         = path;
+    o.path = path;
     o.architecture = architecture;
-    o.name         = "tiny " + architecture;
-    o.vocabulary   = byte_vocabulary();
+    o.name = "tiny " + architecture;
+    o.vocabulary = byte_vocabulary();
     o.chat_template = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}";
     o.context_length = 512;
     o.embedding_length = 64;
@@ -83,7 +86,7 @@ std::string path(const std::string & architecture, const std::string & type) {
 
 std::shared_ptr<model> load(const std::string & architecture, const std::string & type, bool repack) {
     load_options o;
-    o.path   = path(architecture, type);
+    o.path = path(architecture, type);
     o.repack = repack;
     return model::load(o);
 }

@@ -10,18 +10,20 @@
 
 namespace tiny {
 
-// A vocabulary of the 256 bytes, a few merges ("th", "the", " the", "he", "in", "an"), <|im_start|> and <|im_end|> (EOS).
+// A vocabulary of the 256 bytes, a few merges ("th", "the", " the", "he", "in", "an"), <|im_start|> and <|im_end|>
+// (EOS).
 llamatune::vocabulary_options byte_vocabulary();
 constexpr int32_t n_tokens = 256 + 6 + 2;
 constexpr int32_t im_start = 256 + 6;
-constexpr int32_t im_end   = im_start + 1;
+constexpr int32_t im_end = im_start + 1;
 
 // Two layers of 64 (llama, qwen3) with the byte vocabulary, at `path`.
 llamatune::create_options options(const std::string & architecture, const std::string & path);
 
 // Path of that model with these weights, in the cache; made anew in each run of the tests.
 std::string path(const std::string & architecture, const std::string & type = "F32");
-std::shared_ptr<llamatune::model> load(const std::string & architecture, const std::string & type = "F32", bool repack = false);
+std::shared_ptr<llamatune::model> load(const std::string & architecture, const std::string & type = "F32",
+                                       bool repack = false);
 
 // A vocabulary of the vendored llama.cpp, e.g. "qwen2"; skips the test without it.
 std::string vendored_vocabulary(const std::string & name);

@@ -12,7 +12,7 @@ using namespace llamatune;
 
 static std::shared_ptr<model> with_vocabulary(const std::string & name) {
     create_options o = tiny::options("qwen3", tiny::scratch("vocabulary-" + name + ".gguf"));
-    o.vocabulary      = {};
+    o.vocabulary = {};
     o.vocabulary.from = tiny::vendored_vocabulary(name);
     o.chat_template.clear();
     o.type = "Q8_0";
@@ -25,7 +25,8 @@ static std::shared_ptr<model> with_vocabulary(const std::string & name) {
 TEST("model/tokenizer: Qwen2's vocabulary tokenizes and comes back, bytes and whole") {
     const auto m = with_vocabulary("qwen2");
     CHECK((tokenize(*m, "Hello world", false, false) == std::vector<int32_t>{9707, 1879}));
-    for (const std::string text : {"Hello, world!", "def f(x):\n\treturn x ** 2\n", "Grüße aus Köln 🎉🎉 你好，世界", " leading and trailing ", ""}) {
+    for (const std::string text : {"Hello, world!", "def f(x):\n\treturn x ** 2\n", "Grüße aus Köln 🎉🎉 你好，世界",
+                                   " leading and trailing ", ""}) {
         const auto tokens = tokenize(*m, text, false, false);
         CHECK_EQ(detokenize(*m, tokens, false), text);
         std::string joined;
@@ -72,7 +73,7 @@ TEST("model/info: says what the file holds") {
     CHECK(info.chat_template && info.chat_template->find("im_start") != std::string::npos);
     CHECK(info.eos_token && *info.eos_token == tiny::im_end);
     CHECK(!info.add_bos && !info.add_eos);
-    const std::map<std::string, int64_t> targets = {{"attn_q", 2}, {"attn_k", 2}, {"attn_v", 2}, {"attn_output", 2},
+    const std::map<std::string, int64_t> targets = {{"attn_q", 2},   {"attn_k", 2}, {"attn_v", 2},   {"attn_output", 2},
                                                     {"ffn_gate", 2}, {"ffn_up", 2}, {"ffn_down", 2}, {"output", 1}};
     CHECK(info.trainable_targets == targets);
     CHECK_EQ(info.tensors.size(), size_t(3 + 2 * 11));
@@ -101,8 +102,9 @@ TEST("model/weights: expert stacks are targets; norms, convolutions and embeddin
     CHECK_EQ(kind("blk.0.attn_qkv.weight", 8, 1), std::string("attn_qkv"));
     CHECK_EQ(kind("blk.0.ssm_in.weight", 8, 1), std::string("ssm_in"));
     CHECK_EQ(kind("output.weight", 8, 1), std::string("output"));
-    for (const char * name : {"blk.0.attn_q.bias", "token_embd.weight", "output_norm.weight", "blk.0.ssm_conv1d.weight",
-                              "blk.0.attn_q_norm.weight", "blk.x.attn_q.weight", "blk.attn_q.weight", "attn_q.weight"}) {
+    for (const char * name :
+         {"blk.0.attn_q.bias", "token_embd.weight", "output_norm.weight", "blk.0.ssm_conv1d.weight",
+          "blk.0.attn_q_norm.weight", "blk.x.attn_q.weight", "blk.attn_q.weight", "attn_q.weight"}) {
         CHECK_EQ(kind(name, 8, 1), std::string());
     }
     CHECK_EQ(kind("blk.0.attn_q.weight", 1, 1), std::string());
