@@ -1,0 +1,194 @@
+#include "train/trainer.h"
+
+#include "data/write-token-file.h"
+#include "harness.h"
+#include "model/tiny-models.h"
+#include "core/error.h"
+#include "core/rng.h"
+
+#include "llama.h"
+
+#include <filesystem>
+
+using namespace llamatune;
+
+namespace {
+
+struct run_log {
+    std::vector<step_event>       steps;
+    std::vector<evaluation_event> evaluations;
+    std::vector<checkpoint_event> checkpoints;
+    std::vector<warning_event>    warnings;
+    train_result                  result {};
+};
+
+run_log run(const std::shared_ptr<model> & m, const train_options & options) {
+    run_log log;
+    const std::atomic<bool> stop { false };
+    log.result = run_training(m, options, [&](const train_event & event) {
+        if (const auto * e = std::get_if<step_event>(&event)) log.steps.push_back(*e);
+        if (const auto * e = std::get_if<evaluation_event>(&event)) log.evaluations.push_back(*e);
+        if (const auto * e = std::get_if<checkpoint_event>(&event)) log.checkpoints.push_back(*e);
+        if (const auto * e = std::get_if<warning_event>(&event)) log.warnings.push_back(*e);
+    }, stop);
+    return log;
+}
+
+std::vector<harness::token_sample> random_samples(const model & m, size_t n, size_t shortest, size_t longest, uint64_t seed = 3) {
+    const int32_t n_vocab = llama_vocab_n_tokens(llama_model_get_vocab(m.handle()));
+    rng random(seed);
+    std::vector<harness::token_sample> samples(n);
+    for (auto & s : samples) {
+        const size_t length = shortest + random.below(longest - shortest + 1);
+        for (size_t i = 0; i < length; i++) {
+            s.tokens.push_back(int32_t(random.below(uint64_t(n_vocab))));
+            s.mask.push_back(i > 0);
+        }
+    }
+    return samples;
+}
+
+train_options options_for(const std::string & name, const std::vector<harness::token_sample> & samples) {
+    train_options o;
+    o.lora.targets = { "attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down" };
+    o.train_file = harness::write_token_file(name, samples);
+    o.sequence_length = 32;
+    o.batch_size = 8;
+    o.micro_batch_size = 4;
+    o.n_threads = 1; // tiny graphs: a second thread would mostly wait
+    return o;
+}
+
+std::shared_ptr<model> arch_llama() {
+    static const auto m = model::load({ harness::arch_model("llama") });
+    return m;
+}
+
+}
+
+TEST("train: eight samples are overfitted to a loss under 0.05") {
+    const auto m = tiny::load("llama");
+    train_options o = options_for("overfit.tok", random_samples(*m, 8, 12, 32));
+    o.lora.rank = 16;
+    o.lora.alpha = 32;
+    for (int i = 0; i < 200; i++) o.learning_rates.push_back(2e-2f * float(200 - i) / 200);
+    const run_log log = run(m, o);
+    CHECK_EQ(log.steps.size(), 200u);
+    CHECK(log.steps.front().loss > 3);
+    CHECK_NEAR(log.result.final_loss, 0, 0.05);
+}
+
+TEST("train: the loss and the gradient do not depend on how a batch is cut") {
+    std::vector<run_log> logs;
+    for (const auto & [micro, packing] : { std::pair { 8, false }, { 4, false }, { 2, false }, { 1, false } }) {
+        train_options o = options_for("cut.tok", random_samples(*arch_llama(), 8, 5, 32));
+        o.micro_batch_size = micro;
+        o.packing = packing;
+        o.shuffle = false;
+        o.learning_rates.assign(3, 1e-3f);
+        logs.push_back(run(arch_llama(), o));
+    }
+    for (const run_log & log : logs) {
+        for (size_t i = 0; i < 3; i++) {
+            CHECK_NEAR(log.steps[i].loss, logs[0].steps[i].loss, 1e-5);
+            CHECK_NEAR(log.steps[i].gradient_norm, logs[0].steps[i].gradient_norm, 1e-4 * logs[0].steps[i].gradient_norm);
+        }
+    }
+}
+
+TEST("train: packed rows give the loss of rows of their own") {
+    train_options o = options_for("packed.tok", random_samples(*arch_llama(), 16, 5, 15));
+    o.batch_size = 16;
+    o.micro_batch_size = 16;
+    o.learning_rates.assign(1, 1e-3f);
+    const run_log apart = run(arch_llama(), o);
+    o.packing = true;
+    o.micro_batch_size = 2;
+    const run_log packed = run(arch_llama(), o);
+    CHECK_EQ(packed.steps[0].target_tokens, apart.steps[0].target_tokens);
+    CHECK_NEAR(packed.steps[0].loss, apart.steps[0].loss, 1e-5);
+    CHECK_NEAR(packed.steps[0].gradient_norm, apart.steps[0].gradient_norm, 1e-4 * apart.steps[0].gradient_norm);
+}
+
+TEST("train: with a learning rate of 0 and constant data every step has the same gradient") {
+    train_options o = options_for("constant.tok", random_samples(*arch_llama(), 8, 32, 32));
+    o.shuffle = false;
+    o.learning_rates.assign(4, 0.0f);
+    const run_log log = run(arch_llama(), o);
+    for (const step_event & s : log.steps) {
+        CHECK_EQ(s.gradient_norm, log.steps[0].gradient_norm);
+        CHECK_EQ(s.loss, log.steps[0].loss);
+    }
+}
+
+TEST("train: a resumed run is the uninterrupted one, to the last bit") {
+    namespace fs = std::filesystem;
+    const auto samples = random_samples(*arch_llama(), 20, 5, 32);
+    train_options o = options_for("resume.tok", samples);
+    o.checkpoint_directory = harness::cache_directory() + "/resume-checkpoints";
+    fs::remove_all(o.checkpoint_directory);
+    o.checkpoint_every = 4;
+    o.learning_rates.assign(9, 1e-3f);
+    const run_log whole = run(arch_llama(), o);
+    CHECK_EQ(whole.checkpoints.size(), 2u);
+    fs::remove(whole.checkpoints[1].path);
+    o.resume = true;
+    const run_log rest = run(arch_llama(), o);
+    CHECK_EQ(rest.steps.size(), 5u);
+    for (size_t i = 0; i < 5; i++) {
+        CHECK_EQ(rest.steps[i].step, whole.steps[4 + i].step);
+        CHECK_EQ(rest.steps[i].loss, whole.steps[4 + i].loss);
+        CHECK_EQ(rest.steps[i].gradient_norm, whole.steps[4 + i].gradient_norm);
+    }
+    o.seed = 43;
+    CHECK_ERROR("CHECKPOINT_MISMATCH", run(arch_llama(), o));
+}
+
+TEST("train: evaluation changes nothing and measures the trained model") {
+    const auto samples = random_samples(*arch_llama(), 8, 20, 32);
+    train_options o = options_for("evaluate.tok", samples);
+    o.learning_rates.assign(10, 5e-3f);
+    const run_log without = run(arch_llama(), o);
+    o.validation_file = o.train_file;
+    o.evaluate_every = 5;
+    const run_log with = run(arch_llama(), o);
+    CHECK_EQ(with.evaluations.size(), 2u);
+    CHECK_EQ(with.steps.back().loss, without.steps.back().loss);
+    CHECK(with.evaluations[1].loss < with.evaluations[0].loss);
+    CHECK_EQ(with.result.final_validation_loss, with.evaluations[1].loss);
+}
+
+TEST("train: the stop flag ends the run within a step and nothing is written") {
+    train_options o = options_for("stop.tok", random_samples(*arch_llama(), 8, 20, 32));
+    o.learning_rates.assign(100, 1e-3f);
+    o.output = harness::cache_directory() + "/never-written.gguf";
+    std::filesystem::remove(o.output);
+    std::atomic<bool> stop { false };
+    int steps = 0;
+    CHECK_ERROR("ABORTED", run_training(arch_llama(), o, [&](const train_event & event) {
+        if (std::holds_alternative<step_event>(event) && ++steps == 3) stop = true;
+    }, stop));
+    CHECK_EQ(steps, 3);
+    CHECK(!std::filesystem::exists(o.output));
+}
+
+TEST("train: wrong tokens and untrainable models are refused by name") {
+    train_options o = options_for("range.tok", { harness::counting_sample(1 << 20, 8) });
+    o.learning_rates.assign(1, 1e-3f);
+    CHECK_ERROR("DATASET_TOKEN_RANGE", run(arch_llama(), o));
+    const auto experts = model::load({ harness::arch_model("llama-moe") });
+    train_options moe = options_for("moe.tok", random_samples(*experts, 8, 20, 32));
+    moe.lora.targets = { "attn_q" };
+    moe.learning_rates.assign(1, 1e-3f);
+    try {
+        run(experts, moe);
+        harness::fail(__FILE__, __LINE__, "UNSUPPORTED_OP");
+    } catch (const llamatune::error & e) {
+        CHECK_EQ(e.code(), "UNSUPPORTED_OP");
+        CHECK(std::string(e.what()).find("MUL_MAT_ID") != std::string::npos);
+    }
+    train_options full = options_for("full.tok", random_samples(*arch_llama(), 8, 20, 32));
+    full.mode = train_mode::full;
+    full.learning_rates.assign(1, 1e-3f);
+    CHECK_ERROR("MODEL_NOT_TRAINABLE", run(arch_llama(), full)); // mapped from its file
+}
