@@ -5,11 +5,30 @@
 
 namespace llamatune::binding {
 
+namespace {
+
+// process.exit() runs no cleanup of the environment: without this, runs would go on while static objects are destroyed.
+void stop_runs(const Napi::CallbackInfo & info) {
+    auto & runs = info.Env().GetInstanceData<addon_data>()->runs;
+    for (const auto & run : runs) if (const auto alive = run.lock()) alive->abort();
+    for (const auto & run : runs) if (const auto alive = run.lock()) alive->join();
+    runs.clear();
+}
+
+void stop_runs_at_exit(Napi::Env env) {
+    const Napi::Object process = env.Global().Get("process").As<Napi::Object>();
+    process.Get("on").As<Napi::Function>().Call(
+        process, {Napi::String::New(env, "exit"), Napi::Function::New(env, stop_runs, "stopLlamatuneRuns")});
+}
+
+}
+
 void start_addon(Napi::Env env) {
     install_log(); // before anything of llama.cpp runs: nothing is printed unasked
     auto * data = new addon_data();
     data->model_constructor = Napi::Persistent(model_object::define(env));
     env.SetInstanceData(data); // freed with the environment
+    stop_runs_at_exit(env);
 }
 
 }

@@ -1,9 +1,11 @@
 #include "binding/run.h"
 
+#include "binding/addon-data.h"
 #include "binding/errors.h"
 #include "binding/event-queue.h"
 #include "core/error.h"
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <system_error>
@@ -15,7 +17,7 @@ namespace {
 
 constexpr size_t event_capacity = 1024;
 
-class run final : public run_context {
+class run final : public run_context, public stoppable {
 public:
     run(Napi::Env env, run_work work)
         : deferred_(Napi::Promise::Deferred::New(env)), queue_(event_capacity), work_(std::move(work)) {}
@@ -30,6 +32,7 @@ public:
             holder.get(), on_wake, &self->wake_js_);
         if (status != napi_ok) throw error("NATIVE_ERROR", "expected a thread-safe function but Node refused to create one");
         holder.release();
+        remember(env, self);
         self->has_listener_ = listener != nullptr;
         try {
             self->thread_ = std::thread([raw = self.get()] { raw->body(); });
@@ -43,9 +46,13 @@ public:
 
     Napi::Promise promise() const { return deferred_.Promise(); }
 
-    void abort() {
+    void abort() override {
         stop_ = true;
         queue_.open();
+    }
+
+    void join() override {
+        if (thread_.joinable()) thread_.join();
     }
 
     const std::atomic<bool> & stop() const override { return stop_; }
@@ -56,6 +63,12 @@ public:
     }
 
 private:
+    static void remember(Napi::Env env, const std::shared_ptr<run> & self) {
+        auto & runs = env.GetInstanceData<addon_data>()->runs;
+        runs.erase(std::remove_if(runs.begin(), runs.end(), [](const auto & each) { return each.expired(); }), runs.end());
+        runs.push_back(self);
+    }
+
     // --- the run's thread ---
 
     void body() {
@@ -102,7 +115,7 @@ private:
     }
 
     void settle(Napi::Env env) {
-        thread_.join(); // it has nothing left to do but return
+        join(); // the thread has nothing left to do but return
         try {
             if (failure_) deferred_.Reject(to_js(env, *failure_).Value());
             else deferred_.Resolve(result_ ? result_(env) : env.Undefined());
@@ -120,7 +133,7 @@ private:
         const std::unique_ptr<std::shared_ptr<run>> holder(static_cast<std::shared_ptr<run> *>(data));
         run & self = **holder;
         self.abort();
-        if (self.thread_.joinable()) self.thread_.join();
+        self.join();
     }
 
     Napi::Promise::Deferred  deferred_;

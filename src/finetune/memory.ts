@@ -24,7 +24,7 @@ const NO_FILES = { trainFile: '', validationFile: '', learningRates: new Float32
 /**
  * What fine-tuning a model this way would need; nothing is trained and no dataset is read.
  *
- * @throws LlamatuneError CONFIG_INVALID, UNSUPPORTED_OP, UNSUPPORTED_ARCHITECTURE, NO_TARGETS, what loading throws.
+ * @throws LlamatuneError CONFIG_INVALID, UNSUPPORTED_OP, UNSUPPORTED_ARCHITECTURE, TARGET_UNKNOWN, what loading throws.
  */
 export async function estimateMemory(
   options: Omit<FinetuneOptions, 'dataset' | 'output'>,

@@ -99,18 +99,22 @@ async function writableFile(field: string, path: string): Promise<PathProblem | 
 
 async function writableFolder(field: string, folder: string): Promise<PathProblem | null> {
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(resolve(folder));
     await access(folder, constants.W_OK | constants.X_OK);
     return null;
   } catch (cause) {
-    return notWritable(
-      field,
-      folder,
-      (cause as Error).message,
-      'choose another folder, or change its permissions',
-      cause,
-    );
+    const hint = 'choose another folder, or change its permissions';
+    return notWritable(field, folder, (cause as Error).message, hint, cause);
   }
+}
+
+/** Level by level: Node's own recursive mkdir never returns in a file system that makes no folders, like /proc. */
+async function makeFolder(folder: string): Promise<void> {
+  if ((await stat(folder).catch(() => null)) !== null) return;
+  if (dirname(folder) !== folder) await makeFolder(dirname(folder));
+  await mkdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error;
+  });
 }
 
 function notWritable(

@@ -30,7 +30,10 @@ afterAll(async () => {
 });
 
 const answers = ['red', 'blue', 'green', 'grey', 'pink', 'teal', 'gold', 'lime'];
-const rows = answers.map((completion, i) => ({ prompt: `Colour ${i}?`, completion: ` ${completion}` }));
+const rows = answers.map((completion, i) => ({
+  prompt: `Colour ${i}?`,
+  completion: ` ${completion}`,
+}));
 
 /** Quick to run: a few short rows, one thread (see generate.test.ts). */
 const quick = (options: Partial<FinetuneOptions> = {}): FinetuneOptions => ({
@@ -55,9 +58,12 @@ async function follow(options: FinetuneOptions): Promise<FinetuneEvent[]> {
 
 describe('finetuneLora', () => {
   it('overfits eight samples, and generate repeats them with the adapter', async () => {
+    // Larger weights: logits that come from small random embeddings cannot be sure of anything.
+    await using model = await loadModel(await tinyModel('tiny-sure', { initStd: 0.2 }));
     const learned = join(folder, 'learned.gguf');
     const run = finetuneLora(
       quick({
+        model,
         output: learned,
         epochs: 150,
         batchSize: 8,
@@ -190,7 +196,13 @@ describe('finetuneLora', () => {
     const quantized = join(folder, 'q8.gguf');
     await quantizeModel({ input: path, output: quantized, type: 'Q8_0' });
     const result = await finetuneLora(
-      quick({ model: quantized, dataset, sequenceLength: 128, epochs: 4, optimizer: { learningRate: 5e-3 } }),
+      quick({
+        model: quantized,
+        dataset,
+        sequenceLength: 128,
+        epochs: 4,
+        optimizer: { learningRate: 5e-3 },
+      }),
     ).result;
     expect(result.losses.at(-1)).toBeLessThan(result.losses[0]!);
   });
@@ -235,14 +247,29 @@ describe('finetuneLora', () => {
 describe('finetuneFull', () => {
   it('trains every parameter and writes a model that loads', async () => {
     const whole = join(folder, 'whole.gguf');
-    const { model: _, ...options } = quick({ output: whole, epochs: 60, batchSize: 8, microBatchSize: 4 });
-    const result = await finetuneFull({ ...options, model: path, optimizer: { learningRate: 3e-3 } }).result;
+    const { model: _, ...options } = quick({
+      output: whole,
+      epochs: 120,
+      batchSize: 8,
+      microBatchSize: 4,
+    });
+    const result = await finetuneFull({
+      ...options,
+      model: path,
+      optimizer: { learningRate: 3e-3 },
+    }).result;
     expect(result.mode).toBe('full');
     expect(result.finalLoss).toBeLessThan(0.05);
     await using trained = await loadModel(whole);
     expect(result.trainableParameters).toBe(trained.info.parameters);
     const { prompt, completion } = rows[5]!;
-    const answer = await generate({ model: trained, prompt, temperature: 0, maxTokens: 8, threads: 1 }).result;
+    const answer = await generate({
+      model: trained,
+      prompt,
+      temperature: 0,
+      maxTokens: 8,
+      threads: 1,
+    }).result;
     expect(answer.text).toBe(completion);
   });
 
@@ -259,7 +286,11 @@ describe('estimateMemory', () => {
       (await estimateMemory({ model, ...options })).activationBytes;
     const base = await activation({ sequenceLength: 64, batchSize: 4, microBatchSize: 1 });
     expect(base).toBeGreaterThan(0);
-    expect(await activation({ sequenceLength: 128, batchSize: 4, microBatchSize: 1 })).toBeGreaterThan(base);
-    expect(await activation({ sequenceLength: 64, batchSize: 4, microBatchSize: 4 })).toBeGreaterThan(base);
+    expect(
+      await activation({ sequenceLength: 128, batchSize: 4, microBatchSize: 1 }),
+    ).toBeGreaterThan(base);
+    expect(
+      await activation({ sequenceLength: 64, batchSize: 4, microBatchSize: 4 }),
+    ).toBeGreaterThan(base);
   });
 });

@@ -1,0 +1,204 @@
+import { chmodSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { finetuneSchema } from '../../src/config/finetune.js';
+import { checkMemory } from '../../src/finetune/memory.js';
+import { nativeTrainOptions } from '../../src/finetune/native-options.js';
+import { type FinetuneOptions, finetuneLora, LlamatuneError, loadModel } from '../../src/index.js';
+import { temporaryFolder, tinyModel } from './tiny-model.js';
+
+const folder = temporaryFolder();
+const file = (name: string, content = '') => {
+  writeFileSync(join(folder, name), content);
+  return join(folder, name);
+};
+let model: string;
+beforeAll(async () => {
+  model = await tinyModel();
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const rows = [{ prompt: 'a', completion: 'b' }];
+const good = (): FinetuneOptions => ({
+  model,
+  dataset: rows,
+  output: join(folder, 'adapter.gguf'),
+  sequenceLength: 64,
+  batchSize: 1,
+  threads: 1,
+});
+
+async function failure(options: Partial<FinetuneOptions>): Promise<LlamatuneError> {
+  const error = await finetuneLora({ ...good(), ...options }).result.catch(
+    (thrown: unknown) => thrown,
+  );
+  expect(error).toBeInstanceOf(LlamatuneError);
+  return error as LlamatuneError;
+}
+
+describe('bad input to finetuneLora', () => {
+  const cases: Record<
+    string,
+    [code: string, text: RegExp, options: () => Partial<FinetuneOptions>]
+  > = {
+    'a missing model': ['MODEL_NOT_FOUND', /no-such\.gguf/, () => ({ model: 'no-such.gguf' })],
+    'a folder as model': ['MODEL_UNREADABLE', /a folder/, () => ({ model: folder })],
+    'a file that is no GGUF': [
+      'NOT_A_GGUF',
+      /text\.gguf/,
+      () => ({ model: file('text.gguf', 'hello, this is text') }),
+    ],
+    'a truncated GGUF': [
+      'MODEL_TRUNCATED',
+      /short\.gguf/,
+      () => {
+        const short = join(folder, 'short.gguf');
+        writeFileSync(short, readFileSync(model));
+        truncateSync(short, readFileSync(model).length - 5000);
+        return { model: short };
+      },
+    ],
+    'a missing dataset': [
+      'DATASET_NOT_FOUND',
+      /none\.jsonl/,
+      () => ({ dataset: join(folder, 'none.jsonl') }),
+    ],
+    'a folder as dataset': ['DATASET_UNREADABLE', /a folder/, () => ({ dataset: folder })],
+    'an empty dataset': [
+      'DATASET_EMPTY',
+      /empty\.jsonl/,
+      () => ({ dataset: file('empty.jsonl', '\n\n') }),
+    ],
+    'no rows': ['DATASET_EMPTY', /rows/, () => ({ dataset: [] })],
+    'a malformed line, with file and line': [
+      'DATASET_INVALID_JSON',
+      /malformed\.jsonl:2/,
+      () => ({ dataset: file('malformed.jsonl', '{"prompt":"a","completion":"b"}\n{"prompt":\n') }),
+    ],
+    'a row of no known shape': [
+      'DATASET_INVALID_ROW',
+      /shape\.jsonl:1.*question/,
+      () => ({ dataset: file('shape.jsonl', '{"question":"a"}\n') }),
+    ],
+    'a chat without an assistant turn': [
+      'DATASET_NO_TARGET',
+      /row 1/,
+      () => ({ dataset: [{ messages: [{ role: 'user', content: 'Hi' }] }] }),
+    ],
+    'a sample longer than sequenceLength': [
+      'SAMPLE_TOO_LONG',
+      /row 2.*64/,
+      () => ({ dataset: [...rows, { prompt: 'a', completion: 'b'.repeat(100) }] }),
+    ],
+    "a sequenceLength beyond the model's context": [
+      'SEQUENCE_TOO_LONG',
+      /256.*512/,
+      () => ({ sequenceLength: 512 }),
+    ],
+    'targets that match no weight': [
+      'TARGET_UNKNOWN',
+      /no_such_weight/,
+      () => ({ lora: { targets: ['no_such_weight'] } }),
+    ],
+    'an adapter that is missing': [
+      'ADAPTER_NOT_FOUND',
+      /none\.gguf/,
+      () => ({ lora: { initAdapter: join(folder, 'none.gguf') } }),
+    ],
+    'a folder as output': ['OUTPUT_NOT_WRITABLE', /folder/, () => ({ output: folder })],
+    'an output below a file': [
+      'OUTPUT_NOT_WRITABLE',
+      /plain/,
+      () => ({ output: join(file('plain'), 'adapter.gguf') }),
+    ],
+    'a warm-up as long as the run': [
+      'CONFIG_INVALID',
+      /scheduler\.warmupSteps.*1 steps/,
+      () => ({ scheduler: { warmupSteps: 5 } }),
+    ],
+  };
+  for (const [name, [code, text, options]] of Object.entries(cases)) {
+    it(`${name}: ${code}`, async () => {
+      const error = await failure(options());
+      expect(error.code).toBe(code);
+      expect(error.message).toMatch(text);
+      expect(error.hint).not.toBe('');
+    });
+  }
+
+  it('a folder that cannot be written to: OUTPUT_NOT_WRITABLE', async () => {
+    // Permissions do not bind root, a file system that the kernel makes up does.
+    const locked = process.getuid?.() === 0 ? '/proc' : join(folder, 'locked');
+    if (locked !== '/proc') {
+      mkdirSync(locked);
+      chmodSync(locked, 0o500);
+    }
+    const error = await failure({ output: join(locked, 'below', 'adapter.gguf') });
+    expect(error.code).toBe('OUTPUT_NOT_WRITABLE');
+    expect(error.message).toContain(locked);
+  });
+
+  it('reports all problems of the options at once, each with its path', async () => {
+    const error = await failure({
+      batchSize: 3,
+      microBatchSize: 2,
+      epochs: '3',
+      lora: { rank: 0 },
+      optimizer: { learningRate: -1 },
+      learningRate: 1e-4,
+    } as never);
+    expect(error.code).toBe('CONFIG_INVALID');
+    expect(error.problems.map(({ path }) => path).sort()).toEqual(
+      ['epochs', 'learningRate', 'lora.rank', 'microBatchSize', 'optimizer.learningRate'].sort(),
+    );
+    for (const { message } of error.problems)
+      expect(message).toMatch(/expected .+ but received .+/);
+  });
+
+  it('reports all files that cannot be used at once', async () => {
+    const error = await failure({ model: 'none.gguf', dataset: 'none.jsonl', output: folder });
+    expect(error.problems.map(({ path }) => path)).toEqual(['model', 'dataset', 'output']);
+    expect(error.code).toBe('MODEL_NOT_FOUND');
+  });
+
+  it('answers no options at all', async () => {
+    await expect(finetuneLora(undefined as never).result).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+    });
+  });
+
+  it('names the adapter of another base model', async () => {
+    const other = await tinyModel('tiny-wide', { embeddingLength: 96 });
+    const adapter = join(folder, 'other.gguf');
+    await finetuneLora({ ...good(), model: other, output: adapter }).result;
+    const error = await failure({ lora: { initAdapter: adapter } });
+    expect(error.code).toBe('ADAPTER_MISMATCH');
+    expect(error.hint).not.toBe('');
+  });
+
+  it('says what would fit where memory does not', async () => {
+    await using loaded = await loadModel(model);
+    const config = finetuneSchema.parse({
+      ...good(),
+      batchSize: 8,
+      microBatchSize: 8,
+      sequenceLength: 256,
+    });
+    const files = { trainFile: '', validationFile: '', learningRates: new Float32Array(1) };
+    const options = nativeTrainOptions(config, files);
+    const needed = await checkMemory(loaded, config, options, 1e12);
+    const error = await checkMemory(loaded, config, options, needed * 0.7).catch(
+      (thrown) => thrown,
+    );
+    expect(error).toMatchObject({ code: 'INSUFFICIENT_MEMORY' });
+    expect(error.message).toMatch(/weights .+ trained tensors .+ activations/);
+    expect(error.hint).toMatch(/microBatchSize [1-4] with sequenceLength 256 would fit/);
+    const hopeless = await checkMemory(loaded, config, options, 1000).catch((thrown) => thrown);
+    expect(hopeless.hint).toMatch(/smaller .* model/);
+  });
+
+  it('leaves everything usable: the next run works', async () => {
+    await failure({ lora: { targets: ['no_such_weight'] } });
+    await expect(finetuneLora(good()).result).resolves.toMatchObject({ steps: 1 });
+  });
+});

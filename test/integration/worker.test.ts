@@ -1,0 +1,83 @@
+import { once } from 'node:events';
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runNode } from './command-line.js';
+import { temporaryFolder, tinyModel } from './tiny-model.js';
+
+const folder = temporaryFolder();
+let path: string;
+beforeAll(async () => {
+  path = await tinyModel();
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const start = (task: 'everything' | 'endless') =>
+  new Worker(new URL('./worker.mjs', import.meta.url), { workerData: { path, folder, task } });
+
+describe('a worker thread', () => {
+  it('can do all of it', async () => {
+    const [answer] = await once(start('everything'), 'message');
+    expect(answer).toEqual({ steps: 3, generated: 4, measured: 1, refused: 'MODEL_NOT_FOUND' });
+  });
+
+  it('can do it beside another one', async () => {
+    const workers = [start('everything'), start('everything')];
+    const answers = await Promise.all(workers.map((worker) => once(worker, 'message')));
+    for (const [answer] of answers) expect(answer).toMatchObject({ steps: 3, generated: 4 });
+  });
+
+  it('can be terminated in the middle of its runs, again and again', async () => {
+    for (let round = 0; round < 3; round++) {
+      const worker = start('endless');
+      expect(await once(worker, 'message')).toEqual(['started']);
+      expect(await worker.terminate()).toBe(1);
+      expect(existsSync(join(folder, 'never.gguf'))).toBe(false);
+    }
+    const [answer] = await once(start('everything'), 'message');
+    expect(answer).toMatchObject({ steps: 3 });
+  });
+});
+
+describe('the process', () => {
+  const program = (body: string) => [
+    '--input-type=module',
+    '--eval',
+    `import { finetuneLora, generate, loadModel } from './dist/index.js';
+     const options = { model: ${JSON.stringify(path)}, dataset: [{ prompt: 'a', completion: 'b' }], batchSize: 1,
+       sequenceLength: 16, threads: 1, output: ${JSON.stringify(join(folder, 'process.gguf'))} };
+     ${body}`,
+  ];
+
+  it('lives until a run that nobody holds has ended, and no longer', async () => {
+    const { exit, stdout } = await runNode(
+      program(
+        `finetuneLora({ ...options, epochs: 20 }).result.then(({ steps }) => console.log('steps', steps));`,
+      ),
+    );
+    expect({ exit, stdout }).toEqual({ exit: 0, stdout: 'steps 20\n' });
+  });
+
+  it('may exit in the middle of a run', async () => {
+    const { exit, stderr } = await runNode(
+      program(`const run = finetuneLora({ ...options, epochs: 1_000_000 });
+        for await (const event of run) if (event.type === 'step' && event.step === 3) process.exit(7);`),
+    );
+    expect({ exit, stderr }).toEqual({ exit: 7, stderr: '' });
+  });
+
+  it('is not kept by a model that nobody disposed, and prints nothing', async () => {
+    const finished = await runNode(program(`await loadModel(options.model);`));
+    expect(finished).toEqual({ exit: 0, stdout: '', stderr: '' });
+  });
+
+  it('does not load the addon on import', async () => {
+    const { stdout } = await runNode(
+      program(
+        `console.log(process.report.getReport().sharedObjects.filter((f) => f.includes('llamatune')).length)`,
+      ),
+    );
+    expect(stdout).toBe('0\n');
+  });
+});
