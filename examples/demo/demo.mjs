@@ -80,12 +80,21 @@ function isExpected(text, expected) {
 
 async function main() {
   const started = Date.now();
-  const file = (name) => join(values.output, name);
-  const data = (name) => join(here, 'data', name);
   await mkdir(values.output, { recursive: true });
 
   const path = values.model ?? (await shippedModel());
-  await using model = await loadModel(path);
+  // One loaded model for everything. (In TypeScript, or with Node.js 24: `await using model = …`.)
+  const model = await loadModel(path);
+  try {
+    await tuneAndCompare(model, path, started);
+  } finally {
+    await model.dispose();
+  }
+}
+
+async function tuneAndCompare(model, path, started) {
+  const file = (name) => join(values.output, name);
+  const data = (name) => join(here, 'data', name);
   const { description, parameters } = model.info;
   console.log(`Base model: ${description}, ${(parameters / 1e6).toFixed(1)} million parameters`);
 
