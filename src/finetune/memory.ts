@@ -3,6 +3,7 @@ import { type FinetuneConfig, type FinetuneOptions, finetuneSchema } from '../co
 import { parseConfig } from '../config/parse.js';
 import { LlamatuneError } from '../errors.js';
 import type { LoadedModel } from '../model/loaded-model.js';
+import { gpus } from '../model/system-info.js';
 import { useModel } from '../model/use-model.js';
 import type { NativeMemoryEstimate, NativeTrainOptions } from '../native/addon-types.js';
 import { native } from '../native/load.js';
@@ -43,7 +44,7 @@ export async function estimateMemory(
     ...(await native((addon) =>
       addon.estimateMemory(model.native, nativeTrainOptions(config, NO_FILES)),
     )),
-    availableBytes: availableMemory(),
+    availableBytes: availableMemory(model),
   }));
 }
 
@@ -55,13 +56,14 @@ export async function checkMemory(
   model: LoadedModel,
   config: FinetuneConfig,
   options: NativeTrainOptions,
-  available = availableMemory(),
+  available = availableMemory(model),
 ): Promise<number> {
   const measure = (change: Partial<NativeTrainOptions>) =>
     native((addon) => addon.estimateMemory(model.native, { ...options, ...change }));
-  // A memory map's pages count as available to the system although the weights need them; a copy is taken already.
+  // A memory map's pages count as available to the system although the weights need them; a copy of them, in memory or
+  // on a GPU, is taken already.
   const needed = (estimate: NativeMemoryEstimate) =>
-    estimate.totalBytes - (model.writable ? estimate.weightsBytes : 0);
+    estimate.totalBytes - (model.writable || model.onGpu ? estimate.weightsBytes : 0);
 
   const estimate = await measure({});
   if (needed(estimate) <= available) return estimate.totalBytes;
@@ -94,8 +96,9 @@ async function whatFits(
   return 'no micro-batch or sequence length of this model would fit: use a smaller or more strongly quantized model';
 }
 
-/** Memory that this process may still take, limits of its container included. */
-export function availableMemory(): number {
+/** Memory that a run may still take: of the GPUs, or of this process, limits of its container included. */
+export function availableMemory(model: LoadedModel): number {
+  if (model.onGpu) return gpus().reduce((sum, { memoryFree }) => sum + memoryFree, 0);
   return process.availableMemory?.() ?? freemem();
 }
 

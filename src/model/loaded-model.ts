@@ -4,7 +4,7 @@ import { specialTexts, type TextModel } from '../data/tokenizer.js';
 import { LlamatuneError } from '../errors.js';
 import type { NativeModel, NativeModelInfo } from '../native/addon-types.js';
 import { fromNative, nativeRun } from '../native/load.js';
-import { systemInfo } from './system-info.js';
+import { gpus } from './system-info.js';
 
 export type ModelInfo = NativeModelInfo;
 
@@ -36,24 +36,36 @@ export async function loadModel(options: string | LoadModelOptions): Promise<Loa
 
 /** As loadModel; full-parameter training needs writable weights, hence no memory map. */
 export async function openModel(o: LoadModelOptions, useMmap: boolean): Promise<LoadedModel> {
+  const layers = gpuLayers(o.gpuLayers);
   const handle = await nativeRun(o.signal, (addon) =>
     addon.loadModel(
       {
         path: o.model,
-        gpuLayers: gpuLayers(o.gpuLayers),
+        gpuLayers: layers,
         useMmap,
         repack: o.purpose === 'generate',
       },
       (fractions) => o.onProgress?.(fractions.at(-1)!),
     ),
   );
-  return new LoadedModel(o.model, handle, { repack: o.purpose === 'generate', mmap: useMmap });
+  return new LoadedModel(o.model, handle, {
+    repack: o.purpose === 'generate',
+    mmap: useMmap,
+    gpu: layers !== 0,
+  });
 }
 
 /** All layers go to a GPU where there is one; 0 tells native code that all of it runs on the CPU. */
 function gpuLayers(wanted: number | 'all' = 'all'): number {
-  if (wanted !== 'all') return wanted;
-  return systemInfo().devices.some(({ type }) => type === 'gpu' || type === 'igpu') ? -1 : 0;
+  if (gpus().length === 0) return 0;
+  return wanted === 'all' ? -1 : wanted;
+}
+
+/** How the weights are kept. */
+interface Layout {
+  repack: boolean;
+  mmap: boolean;
+  gpu: boolean;
 }
 
 /** A model in memory. Made by `loadModel()`. */
@@ -64,15 +76,18 @@ export class LoadedModel implements AsyncDisposable {
   readonly trainable: boolean;
   /** Whether its weights can be written to, as full-parameter training does. */
   readonly writable: boolean;
+  /** Whether layers of it are on a GPU. */
+  readonly onGpu: boolean;
   readonly #handle: NativeModel;
   #info: ModelInfo | undefined;
   #disposed = false;
 
   /** @internal Use `loadModel()`. */
-  constructor(path: string, handle: NativeModel, layout: { repack: boolean; mmap: boolean }) {
+  constructor(path: string, handle: NativeModel, layout: Layout) {
     this.path = path;
     this.trainable = !layout.repack;
     this.writable = !layout.repack && !layout.mmap;
+    this.onGpu = layout.gpu;
     this.#handle = handle;
   }
 

@@ -65,6 +65,28 @@ describe('while a training runs', () => {
     expect(await followed).toMatchObject({ code: 'ABORTED' });
   });
 
+  it('a blocked event loop holds it up, and loses no event', async () => {
+    const run = finetuneLora({
+      model: await tinyModel(),
+      dataset: [{ prompt: 'a', completion: 'b' }],
+      output: join(folder, 'blocked.gguf'),
+      sequenceLength: 8,
+      batchSize: 1,
+      epochs: 2500,
+      threads: 1,
+      lora: { rank: 1, targets: ['attn_q'] },
+    });
+    const steps: number[] = [];
+    for await (const event of run) {
+      if (event.type !== 'step') continue;
+      // Nothing of JavaScript runs meanwhile: more steps than the queue has places for would be done.
+      if (event.step === 1) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 4000);
+      steps.push(event.step);
+    }
+    expect(steps).toEqual(Array.from({ length: 2500 }, (_, i) => i + 1));
+    expect((await run.result).losses.length).toBe(2500);
+  });
+
   it('20 rounds of loading, training, aborting and disposing leave no memory and no thread', async () => {
     const script = fileURLToPath(new URL('./rounds.mjs', import.meta.url));
     const { exit, stdout, stderr } = await runNode(['--expose-gc', script, path, folder, '25']);

@@ -80,4 +80,13 @@ describe('the process', () => {
     );
     expect(stdout).toBe('0\n');
   });
+
+  it('is told what to do where the addon is missing', async () => {
+    const { exit, stdout } = await runNode(
+      program(`process.env.LLAMATUNE_PREBUILD = ${JSON.stringify(folder)};
+        await loadModel(options.model).catch(({ name, code, hint }) => console.log(name, code, hint));`),
+    );
+    expect(exit).toBe(0);
+    expect(stdout).toMatch(/^LlamatuneError ADDON_NOT_FOUND build it with "npm rebuild llamatune"/);
+  });
 });
