@@ -6,11 +6,19 @@ const samples = (...rates: number[]) =>
 
 describe('summarize', () => {
   it('takes the middle of an odd number of samples, whatever their order', () => {
-    expect(summarize('prompt', samples(30, 10, 20))).toMatchObject({ median: 20, min: 10, max: 30 });
+    expect(summarize('prompt', samples(30, 10, 20))).toMatchObject({
+      median: 20,
+      min: 10,
+      max: 30,
+    });
   });
 
   it('takes the mean of the two in the middle of an even number', () => {
-    expect(summarize('prompt', samples(40, 10, 30, 20))).toMatchObject({ median: 25, min: 10, max: 40 });
+    expect(summarize('prompt', samples(40, 10, 30, 20))).toMatchObject({
+      median: 25,
+      min: 10,
+      max: 40,
+    });
   });
 
   it('keeps the samples in the order they were taken', () => {
