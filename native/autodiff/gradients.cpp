@@ -33,12 +33,18 @@ void gradients::add_window(ggml_tensor * t, ggml_tensor * dy, size_t nb1, size_t
     if (!wants(t)) {
         return;
     }
-    if (accumulators_.count(t)) {
-        add(t, ggml_acc(ctx_, zeros(t), contiguous(dy), nb1, nb2, nb3, offset));
+    if (const auto kept = accumulators_.find(t); kept != accumulators_.end()) {
+        ggml_build_forward_expand(graph_, ggml_acc_inplace(ctx_, kept->second, contiguous(dy), nb1, nb2, nb3, offset));
         return;
     }
     ggml_tensor *& total = gradient_[t];
-    total = ggml_acc(ctx_, total ? contiguous(total) : zeros(t), contiguous(dy), nb1, nb2, nb3, offset);
+    ggml_tensor *& windows = windows_[t];
+    if (!total) {
+        windows = total = zeros(t);
+    }
+    // In place where the sum is this tensor's alone; what came by add() may be another tensor's gradient too.
+    const auto accumulate = total == windows ? ggml_acc_inplace : ggml_acc;
+    windows = total = accumulate(ctx_, contiguous(total), contiguous(dy), nb1, nb2, nb3, offset);
     ggml_build_forward_expand(graph_, total);
 }
 
@@ -61,7 +67,9 @@ ggml_tensor * gradients::transposed(ggml_tensor * t) { return ggml_cont(ctx_, gg
 ggml_tensor * gradients::as_f32(ggml_tensor * t) { return t->type == GGML_TYPE_F32 ? t : ggml_cast(ctx_, t, GGML_TYPE_F32); }
 
 ggml_tensor * gradients::zeros(const ggml_tensor * shape) {
-    return ggml_fill(ctx_, ggml_new_tensor(ctx_, GGML_TYPE_F32, GGML_MAX_DIMS, shape->ne), 0.0f);
+    // FILL takes a tensor to fill, for which the graph keeps memory from its start: one number is cheap.
+    ggml_tensor * zero = ggml_fill(ctx_, ggml_new_tensor_1d(ctx_, GGML_TYPE_F32, 1), 0.0f);
+    return ggml_repeat_4d(ctx_, zero, shape->ne[0], shape->ne[1], shape->ne[2], shape->ne[3]);
 }
 
 ggml_tensor * gradients::sum_to(ggml_tensor * t, const ggml_tensor * shape) {

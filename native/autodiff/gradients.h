@@ -58,6 +58,7 @@ private:
 
     std::unordered_set<const ggml_tensor *>                wanted_;
     std::unordered_map<const ggml_tensor *, ggml_tensor *> gradient_;
+    std::unordered_map<const ggml_tensor *, ggml_tensor *> windows_; // sums that add_window() made
     std::unordered_map<const ggml_tensor *, ggml_tensor *> accumulators_;
 };
 

@@ -110,4 +110,12 @@ bool has_no_gradient(const ggml_tensor * node) {
     }
 }
 
+std::vector<std::string> rule_names() {
+    std::vector<std::string> names;
+    for (const op_row & row : op_rules) names.push_back(ggml_op_name(row.op));
+    for (const unary_row & row : unary_rules) names.push_back(ggml_unary_op_name(row.op));
+    for (const glu_row & row : glu_rules) names.push_back(ggml_glu_op_name(row.op));
+    return names;
+}
+
 }

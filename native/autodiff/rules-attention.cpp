@@ -1,23 +1,40 @@
 #include "autodiff/rules-attention.h"
 
+#include "core/error.h"
+
 #include <cstring>
 
 namespace llamatune::rules {
 
 // y = softmax(scale · x + bias):  dx = scale · y (dy - Σ y dy). Attention sinks only add to the denominator, so y then
-// sums to less than one and the formula stands.
+// sums to less than one and the formula stands; a sink holds the rest of the probability and weighs nothing in the
+// output:  dsink = -(1 - Σ y) Σ y dy, summed over the rows of its head.
 void soft_max(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     ggml_context * ctx = g.ctx();
-    float scale, max_bias;
-    std::memcpy(&scale, node->op_params + 0, sizeof(scale));
-    std::memcpy(&max_bias, node->op_params + 1, sizeof(max_bias));
+    ggml_tensor * x = node->src[0];
+    ggml_tensor * sinks = node->src[2]; // [n_head]
+    if (g.wants(node->src[1])) {
+        throw error("UNSUPPORTED_OP", "expected an attention mask that is not trained but received one that is");
+    }
+    float scale;
+    std::memcpy(&scale, node->op_params, sizeof(scale));
+    if (g.wants(sinks)) {
+        ggml_tensor * along = ggml_sum_rows(ctx, ggml_mul(ctx, dy, node)); // [1, n_tokens, n_head, n_stream]
+        ggml_tensor * rest = ggml_scale_bias(ctx, ggml_sum_rows(ctx, node), 1.0f, -1.0f);
+        ggml_tensor * heads = ggml_mul(ctx, rest, along);
+        g.add(sinks, g.sum_to(heads, ggml_reshape_3d(ctx, sinks, 1, 1, sinks->ne[0])));
+    }
+    if (!g.wants(x)) {
+        return;
+    }
+    // ALiBi's slope multiplies the mask only: no part of it reaches x
     if (ggml_tensor * fused = ggml_soft_max_ext_back(ctx, dy, node, scale, 0.0f); g.allows(fused)) {
-        g.add(node->src[0], fused); // ALiBi's slope multiplies the mask only: no part of it reaches x
+        g.add(x, fused);
         return;
     }
     ggml_tensor * total = ggml_sum_rows(ctx, ggml_mul(ctx, dy, node));
     ggml_tensor * dx = ggml_mul(ctx, node, ggml_sub(ctx, dy, total));
-    g.add(node->src[0], scale == 1.0f ? dx : ggml_scale(ctx, dx, scale));
+    g.add(x, scale == 1.0f ? dx : ggml_scale(ctx, dx, scale));
 }
 
 // A rotation by the position's angles; its transpose is the rotation back, by negated positions.

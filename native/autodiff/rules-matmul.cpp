@@ -2,6 +2,30 @@
 
 namespace llamatune::rules {
 
+namespace {
+
+// The middle dimension of a contiguous [inner, n, outer] summed.
+ggml_tensor * sum_middle(gradients & g, ggml_tensor * t, int64_t inner, int64_t n, int64_t outer) {
+    ggml_context * ctx = g.ctx();
+    ggml_tensor * front = ggml_cont(ctx, ggml_permute(ctx, ggml_reshape_3d(ctx, t, inner, n, outer), 1, 0, 2, 3));
+    return ggml_sum_rows(ctx, front); // [1, inner, outer]
+}
+
+// [k, m, b2, b3] -> [k, m, a2, a3]: matrix i of A met the matrices i·r … i·r + r-1 of B along each batch dimension
+// (neighbours, unlike a broadcast's tiles).
+ggml_tensor * sum_groups(gradients & g, ggml_tensor * t, int64_t a2, int64_t a3) {
+    const int64_t k = t->ne[0], m = t->ne[1], r2 = t->ne[2] / a2, r3 = t->ne[3] / a3;
+    if (r3 > 1) {
+        t = sum_middle(g, t, k * m * r2 * a2, r3, a3);
+    }
+    if (r2 > 1) {
+        t = sum_middle(g, t, k * m, r2, a2 * a3);
+    }
+    return ggml_reshape_4d(g.ctx(), t, k, m, a2, a3);
+}
+
+}
+
 // Y[m, n, b2, b3] = Σ_k A[k, m, a2, a3] · B[k, n, b2, b3]; A is repeated along dimensions 2 and 3 (grouped-query
 // attention), B never is. A may be quantized: it is dequantized and transposed once per product, never token by token.
 void mul_mat(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
@@ -24,7 +48,7 @@ void mul_mat(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
         dy = ggml_reshape_4d(ctx, dy, dy->ne[0], dy->ne[1] * r2, a->ne[2], dy->ne[3]);
     }
     ggml_tensor * da = ggml_mul_mat(ctx, g.transposed(x), g.transposed(dy)); // [n, k] x [n, m] -> [k, m]
-    g.add(a, r3 > 1 ? g.sum_to(da, a) : da);
+    g.add(a, fold ? da : sum_groups(g, da, a->ne[2], a->ne[3]));
 }
 
 }

@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace llamatune::rules {
@@ -28,8 +29,18 @@ void view(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
         throw error("UNSUPPORTED_OP", std::string("expected a view with dense rows of a dense tensor but received ") +
                                           node->name + ", a view of " + base->name);
     }
-    const size_t f32 = sizeof(float); // the gradient is F32 even where the forward tensor is F16
-    g.add_window(base, dy, node->nb[1] / unit * f32, node->nb[2] / unit * f32, node->nb[3] / unit * f32, offset / unit * f32);
+    // Back ends find the window's elements by dividing by the strides: largest last. The gradient is F32 even where the
+    // forward tensor is F16.
+    int order[3] = { 1, 2, 3 };
+    size_t stride[GGML_MAX_DIMS];
+    for (int i = 1; i < GGML_MAX_DIMS; i++) {
+        stride[i] = (node->ne[i] == 1 ? size_t(ggml_nelements(base)) * unit : node->nb[i]) / unit * sizeof(float);
+    }
+    std::stable_sort(order, order + 3, [&](int a, int b) { return stride[a] < stride[b]; });
+    int axes[GGML_MAX_DIMS] = { 0 };
+    for (int i = 0; i < 3; i++) axes[order[i]] = i + 1;
+    g.add_window(base, ggml_permute(g.ctx(), dy, 0, axes[1], axes[2], axes[3]), stride[order[0]], stride[order[1]],
+                 stride[order[2]], offset / unit * sizeof(float));
 }
 
 void permute(gradients & g, ggml_tensor * node, ggml_tensor * dy) {

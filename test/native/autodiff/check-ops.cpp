@@ -1,0 +1,213 @@
+// Every gradient rule against central differences of the forward graph, once with fused *_BACK ops where the CPU has
+// them and once composed from primitives.
+
+#include "autodiff/backward.h"
+#include "autodiff/op-cases.h"
+#include "autodiff/rule-table.h"
+#include "harness.h"
+
+#include <ggml-backend.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+using namespace llamatune;
+using op_cases::leaves;
+using op_cases::op_case;
+
+namespace {
+
+struct cpu {
+    ggml_backend_ptr backend;
+
+    explicit cpu(int n_threads) : backend(ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr)) {
+        using set_n_threads_fn = void (*)(ggml_backend_t, int);
+        ggml_backend_reg_t reg = ggml_backend_dev_backend_reg(device());
+        const auto set = reinterpret_cast<set_n_threads_fn>(ggml_backend_reg_get_proc_address(reg, "ggml_backend_set_n_threads"));
+        set(backend.get(), n_threads);
+    }
+    ggml_backend_dev_t device() const { return ggml_backend_get_device(backend.get()); }
+    ggml_backend_buffer_type_t buffer_type() const { return ggml_backend_get_default_buffer_type(backend.get()); }
+};
+
+// Alone for the thousands of forward runs; two threads for backward, so that a race can show.
+cpu & single() { static cpu c(1); return c; }
+cpu & threaded() { static cpu c(2); return c; }
+
+struct allocated {
+    std::unique_ptr<ggml_gallocr, decltype(&ggml_gallocr_free)> allocator { ggml_gallocr_new(single().buffer_type()), ggml_gallocr_free };
+    ggml_cgraph * graph;
+
+    explicit allocated(ggml_cgraph * g) : graph(g) { CHECK(ggml_gallocr_alloc_graph(allocator.get(), graph)); }
+    void run(const cpu & on) const { CHECK(ggml_backend_graph_compute(on.backend.get(), graph) == GGML_STATUS_SUCCESS); }
+};
+
+std::vector<float> read(const ggml_tensor * t) {
+    CHECK(t->type == GGML_TYPE_F32 && ggml_is_contiguous(t));
+    std::vector<float> values(size_t(ggml_nelements(t)));
+    ggml_backend_tensor_get(t, values.data(), 0, ggml_nbytes(t));
+    return values;
+}
+
+uint64_t seed_of(const op_case & c) {
+    uint64_t seed = 1469598103934665603ull;
+    for (const char letter : c.rule + c.name) seed = (seed ^ uint64_t(uint8_t(letter))) * 1099511628211ull;
+    return seed;
+}
+
+// A case's graph, and the loss  Σ weight · output  that its gradients are of.
+struct built {
+    leaves                     made;
+    ggml_tensor *              output;
+    ggml_tensor *              weight;
+    ggml_cgraph *              graph;
+    std::vector<ggml_tensor *> nodes;
+
+    explicit built(const op_case & c) : made(seed_of(c)) {
+        output = c.build(made);
+        if (!ggml_is_contiguous(output)) output = ggml_cont(made.ctx(), output);
+        weight = made.constant({ output->ne[0], output->ne[1], output->ne[2], output->ne[3] }, 0.2f, 1.0f);
+        made.allocate(single().buffer_type());
+        graph = ggml_new_graph_custom(made.ctx(), 2048, false);
+        ggml_set_output(output);
+        ggml_build_forward_expand(graph, output);
+        for (int i = 0; i < ggml_graph_n_nodes(graph); i++) nodes.push_back(ggml_graph_node(graph, i));
+    }
+};
+
+std::vector<std::vector<double>> numeric_gradients(const op_case & c) {
+    built b(c);
+    const allocated run(b.graph);
+    const std::vector<float> weight = read(b.weight);
+    const auto loss = [&] {
+        run.run(single());
+        const std::vector<float> y = read(b.output);
+        double sum = 0;
+        for (size_t i = 0; i < y.size(); i++) sum += double(y[i]) * double(weight[i]);
+        return sum;
+    };
+    std::vector<std::vector<double>> gradients;
+    for (ggml_tensor * p : b.made.parameters()) {
+        std::vector<double> gradient;
+        const std::vector<float> x = read(p);
+        for (size_t i = 0; i < x.size(); i++) {
+            const float above = float(double(x[i]) + c.step), below = float(double(x[i]) - c.step);
+            ggml_backend_tensor_set(p, &above, i * sizeof(float), sizeof(float));
+            const double high = loss();
+            ggml_backend_tensor_set(p, &below, i * sizeof(float), sizeof(float));
+            const double low = loss();
+            ggml_backend_tensor_set(p, &x[i], i * sizeof(float), sizeof(float));
+            gradient.push_back((high - low) / (double(above) - double(below)));
+        }
+        gradients.push_back(std::move(gradient));
+    }
+    return gradients;
+}
+
+// accumulate: into a tensor of the caller's, as the trainer does, which then holds something already.
+std::vector<std::vector<float>> analytic_gradients(const op_case & c, rule_mode mode, bool accumulate) {
+    constexpr float before = 0.25f;
+    built b(c);
+    ggml_context_ptr kept { ggml_init({ 64 * ggml_tensor_overhead(), nullptr, true }) };
+    gradients g(b.made.ctx(), b.graph, { single().device() }, mode);
+    std::vector<ggml_tensor *> results;
+    for (ggml_tensor * p : b.made.parameters()) {
+        g.want(p);
+        if (accumulate) {
+            results.push_back(ggml_dup_tensor(kept.get(), p));
+            g.accumulate_into(p, results.back());
+        }
+    }
+    ggml_backend_buffer_ptr buffer;
+    if (accumulate) {
+        buffer.reset(ggml_backend_alloc_ctx_tensors_from_buft(kept.get(), single().buffer_type()));
+        for (ggml_tensor * t : results) {
+            const std::vector<float> values(size_t(ggml_nelements(t)), before);
+            ggml_backend_tensor_set(t, values.data(), 0, ggml_nbytes(t));
+        }
+    }
+    mark_gradient_path(g, b.nodes);
+    const bool covers = std::any_of(b.nodes.begin(), b.nodes.end(),
+                                    [&](ggml_tensor * node) { return g.wants(node) && c.rule == ggml_op_desc(node); });
+    if (!covers) harness::fail(__FILE__, __LINE__, "a case for " + c.rule + " with that op on the gradient path");
+    g.add(b.output, b.weight);
+    run_backward(g, b.nodes);
+    if (!accumulate) {
+        for (ggml_tensor * p : b.made.parameters()) {
+            CHECK(g.of(p) != nullptr);
+            results.push_back(g.contiguous(g.of(p)));
+            ggml_set_output(results.back());
+            ggml_build_forward_expand(b.graph, results.back());
+        }
+    }
+    if (mode == rule_mode::composed) {
+        // A rule that falls back to primitives must not need a fused op after all. GET_ROWS_BACK is a scatter with
+        // sums: no primitive does that.
+        for (int i = 0; i < ggml_graph_n_nodes(b.graph); i++) {
+            const std::string op = ggml_op_name(ggml_graph_node(b.graph, i)->op);
+            const bool fused = op.size() > 5 && op.substr(op.size() - 5) == "_BACK" && op != "GET_ROWS_BACK";
+            if (fused) harness::fail(__FILE__, __LINE__, "only primitives in composed mode but received " + op);
+        }
+    }
+    const allocated run(b.graph);
+    run.run(threaded());
+    std::vector<std::vector<float>> values;
+    for (ggml_tensor * t : results) {
+        values.push_back(read(t));
+        if (accumulate) {
+            for (float & v : values.back()) v -= before;
+        }
+    }
+    return values;
+}
+
+void check(const op_case & c) {
+    const auto numeric = numeric_gradients(c);
+    CHECK(!numeric.empty());
+    for (const rule_mode mode : { rule_mode::automatic, rule_mode::composed }) {
+        for (const bool accumulate : { false, true }) {
+            const auto analytic = analytic_gradients(c, mode, accumulate);
+            for (size_t p = 0; p < numeric.size(); p++) {
+                double difference = 0, norm = 0;
+                for (size_t i = 0; i < numeric[p].size(); i++) {
+                    difference += std::pow(numeric[p][i] - double(analytic[p][i]), 2);
+                    norm += numeric[p][i] * numeric[p][i];
+                }
+                CHECK(norm > 0); // or the case would hold for any rule
+                if (!(std::sqrt(difference / norm) <= c.tolerance)) {
+                    std::ostringstream os;
+                    os << "the gradient of parameter " << p << " within " << c.tolerance << " but received a relative error of "
+                       << std::sqrt(difference / norm) << (mode == rule_mode::composed ? ", composed" : ", automatic")
+                       << (accumulate ? ", accumulated;" : ";");
+                    for (size_t i = 0; i < std::min<size_t>(8, numeric[p].size()); i++) {
+                        os << " " << numeric[p][i] << "/" << analytic[p][i];
+                    }
+                    harness::fail(__FILE__, __LINE__, os.str());
+                }
+            }
+        }
+    }
+}
+
+const bool registered = [] {
+    for (const op_case & c : op_cases::all()) {
+        harness::registry().push_back({ "autodiff/rules: " + c.rule + ": " + c.name, [&c] { check(c); } });
+    }
+    return true;
+}();
+
+}
+
+TEST("autodiff/rules: every rule has a case, and every case a rule") {
+    CHECK(registered);
+    std::set<std::string> rules, cases;
+    for (const std::string & name : rule_names()) rules.insert(name);
+    CHECK_EQ(rules.size(), rule_names().size());
+    CHECK(rules.size() >= 40);
+    for (const op_case & c : op_cases::all()) cases.insert(c.rule);
+    std::string missing;
+    for (const std::string & rule : rules) missing += cases.count(rule) ? "" : " " + rule;
+    for (const std::string & rule : cases) missing += rules.count(rule) ? "" : " (no such rule) " + rule;
+    if (!missing.empty()) harness::fail(__FILE__, __LINE__, "a case for every rule but these have none:" + missing);
+}

@@ -1,0 +1,68 @@
+#pragma once
+
+// One small forward graph per gradient rule and variant. To add a rule: add its row in autodiff/rule-table.cpp, write
+// the rule, and add a case here, in its family's file; a rule without a case fails "every rule has a case".
+
+#include "core/ggml-ptr.h"
+#include "core/rng.h"
+
+#include <ggml.h>
+
+#include <functional>
+#include <initializer_list>
+#include <string>
+#include <vector>
+
+namespace op_cases {
+
+// Makes the leaves of a case. Values are set once the leaves have memory.
+class leaves {
+public:
+    explicit leaves(uint64_t seed);
+
+    ggml_context * ctx() const { return ctx_.get(); } // for the case's nodes
+
+    // Trained F32 leaves: their gradients are checked.
+    ggml_tensor * parameter(std::vector<int64_t> ne, float lo = -1.0f, float hi = 1.0f);
+    // Random signs, |x| in [lo, hi): for functions with a kink at zero.
+    ggml_tensor * signed_parameter(std::vector<int64_t> ne, float lo, float hi);
+
+    ggml_tensor * constant(std::vector<int64_t> ne, float lo = -1.0f, float hi = 1.0f);
+    ggml_tensor * typed(ggml_type type, std::vector<int64_t> ne, std::vector<float> values = {}); // F16, BF16, quantized
+    ggml_tensor * indices(std::vector<int64_t> ne, std::vector<int32_t> values);
+
+    const std::vector<ggml_tensor *> & parameters() const { return parameters_; }
+
+    void allocate(ggml_backend_buffer_type_t type);
+
+private:
+    ggml_tensor * leaf(ggml_type type, const std::vector<int64_t> & ne);
+
+    llamatune::rng                     random_;
+    ggml_context_ptr                   ctx_, leaf_ctx_;
+    ggml_backend_buffer_ptr            buffer_;
+    std::vector<ggml_tensor *>         parameters_;
+    std::vector<std::function<void()>> fill_;
+};
+
+struct op_case {
+    std::string rule; // the row of the rule table that it is for
+    std::string name; // the variant
+    std::function<ggml_tensor *(leaves &)> build;
+
+    // Of the central differences, in units of the parameter. Ops that are linear take large steps where the forward
+    // is rounded to a narrow type: the difference is then exact but for the rounding.
+    double step = 1e-2;
+    // Of ‖numeric - analytic‖ / ‖numeric‖, per parameter.
+    double tolerance = 1e-3;
+};
+
+const std::vector<op_case> & all();
+
+std::vector<op_case> elementwise();
+std::vector<op_case> shape();
+std::vector<op_case> matmul();
+std::vector<op_case> norm();
+std::vector<op_case> attention();
+
+}
