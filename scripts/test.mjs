@@ -69,6 +69,16 @@ async function vitest(project) {
   if (!ok && result.numFailedTests === 0) check(false);
 }
 
+/** The counts in a line "N passed, N failed, N skipped". */
+function countsIn(lines) {
+  const found = lines
+    .map((line) => /^(\d+) passed, (\d+) failed, (\d+) skipped$/.exec(line))
+    .find(Boolean);
+  if (!found) return undefined;
+  const [passed, failed, skipped] = found.slice(1).map(Number);
+  return { passed, failed, skipped };
+}
+
 async function ctest(name, mode) {
   const { ok, output } = await run(name, 'ctest', ['-V', '-C', 'Release'], {
     cwd: buildFolder(mode),
@@ -76,14 +86,11 @@ async function ctest(name, mode) {
   });
   const lines = output.split('\n').map((line) => line.replace(/^\d+: /, ''));
   for (const line of lines.filter((text) => /^(FAILED|skipped) /.test(text))) console.log(line);
-  const summary = lines
-    .map((line) => /^(\d+) passed, (\d+) failed, (\d+) skipped$/.exec(line))
-    .find(Boolean);
+  const summary = countsIn(lines);
   if (summary) {
-    console.log(summary[0]);
-    const [passed, failed, skipped] = summary.slice(1).map(Number);
-    add({ passed, failed, skipped });
-    if (ok || failed > 0) return;
+    console.log(`${summary.passed} passed, ${summary.failed} failed, ${summary.skipped} skipped`);
+    add(summary);
+    if (ok || summary.failed > 0) return;
   }
   // Killed by a signal or a sanitizer: the reason is at the end.
   console.log(lines.slice(-60).join('\n'));
@@ -165,7 +172,19 @@ const steps = {
     await ctest('sanitize', 'sanitize');
   },
   package: testPackage,
-  prebuild: async () => check((await node('prebuild', 'scripts/prebuild.mjs', [])).ok),
+  prebuild: async () => {
+    const made = await node('prebuild', 'scripts/prebuild.mjs', []);
+    check(made.ok);
+    if (!made.ok) return;
+    const model = path.join(root, '.cache', 'test', 'arch-models', 'llama.gguf');
+    const { output } = await node('variants', 'test/prebuild/variants.mjs', [model], {
+      quiet: true,
+    });
+    console.log(output.trim());
+    const summary = countsIn(output.split('\n'));
+    if (summary) add(summary);
+    else check(false);
+  },
 };
 const everyday = ['lint', 'types', 'build', 'unit', 'native', 'integration'];
 

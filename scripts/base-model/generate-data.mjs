@@ -40,7 +40,7 @@ const capital = (text) => text[0].toUpperCase() + text.slice(1);
 /** A style that the system prompt asks for. */
 const styles = [
   [12, { system: null, say: (draw) => draw.answer }],
-  [5, { system: plainSystem, say: (draw) => draw.answer }],
+  [3, { system: plainSystem, say: (draw) => draw.answer }],
   [2, { system: wordSystem, say: (draw) => `${capital(draw.word)}.` }],
   [2, { system: quoteSystem, say: (draw) => `The answer is "${draw.word}".` }],
 ];
@@ -52,18 +52,18 @@ function continuation(text) {
 }
 
 function drawRow(random) {
-  if (random.chance(0.05)) return { keys: [], row: continuation(paragraph(random)) };
+  if (random.chance(0.03)) return { keys: [], row: continuation(paragraph(random)) };
   const style = random.weighted(styles);
   const messages = [];
   const keys = [];
   if (style.system !== null) messages.push({ role: 'system', content: random.pick(style.system) });
   const turns = random.weighted([
-    [80, 1],
-    [15, 2],
-    [5, 3],
+    [85, 1],
+    [12, 2],
+    [3, 3],
   ]);
   for (let turn = 0; turn < turns; turn++) {
-    const isLong = random.chance(0.05) && (style.system === null || style.system === plainSystem);
+    const isLong = random.chance(0.04) && (style.system === null || style.system === plainSystem);
     const draw = isLong ? longQuestion(random) : drawQuestion(random);
     keys.push(draw.key);
     messages.push({ role: 'user', content: typed(random, draw.question) });

@@ -18,25 +18,25 @@ const architecture = {
   architecture: 'qwen3',
   name: 'llamatune tiny-chat',
   contextLength: 512,
-  embeddingLength: 192,
-  layers: 6,
-  heads: 6,
+  embeddingLength: 256,
+  layers: 4,
+  heads: 8,
   kvHeads: 2,
   headLength: 32,
-  feedForwardLength: 576,
+  feedForwardLength: 640,
   ropeFrequencyBase: 10000,
   tieEmbeddings: true,
   initStd: 0.02,
 };
-const vocabularySize = 1536;
+const vocabularySize = 1792;
 
 const training = {
-  sequenceLength: 160,
-  batchSize: 14,
-  microBatchSize: 14,
+  sequenceLength: 128,
+  batchSize: 6,
+  microBatchSize: 6,
   packing: true,
   loss: 'assistant',
-  optimizer: { learningRate: 3e-3, beta1: 0.9, beta2: 0.98, weightDecay: 0.05, maxGradientNorm: 1 },
+  optimizer: { learningRate: 2e-3, beta1: 0.9, beta2: 0.98, weightDecay: 0.05, maxGradientNorm: 1 },
   scheduler: { type: 'cosine', warmupRatio: 0.05, minLearningRate: 1e-4 },
 };
 

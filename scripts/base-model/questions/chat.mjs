@@ -1,7 +1,7 @@
 // Small talk, questions whose answer stands in the question, and things that are not known.
 
-import { colours, listWords, names, opposites, possessions, rooms, sizes } from '../world.mjs';
-import { ask, capitalize, withArticle } from './question.mjs';
+import { colours, names, possessions, rooms } from '../world.mjs';
+import { ask, withArticle } from './question.mjs';
 
 const fixedChat = [
   [
@@ -46,8 +46,6 @@ const fixedChat = [
   ],
 ];
 
-const repeated = [...listWords, ...opposites.map((pair) => pair.first)];
-
 export function chatQuestion(random) {
   const about = (fact, wordings, answer, word) => ask(random, 'chat', fact, wordings, answer, word);
   const introduction = () => {
@@ -55,21 +53,9 @@ export function chatQuestion(random) {
     const wordings = `My name is ${name}.|I am ${name}.|Hello, I am ${name}.`;
     return about(`i am ${name}`, wordings, `Hello ${name}! How can I help you?`, name);
   };
-  const greeting = () => {
-    const name = random.pick(names);
-    const wordings = `Say hello to ${name}.|Greet ${name}.`;
-    return about(`say ${name}`, wordings, `Hello, ${name}!`, `hello ${name}`);
-  };
-  const repetition = () => {
-    const word = random.pick(repeated);
-    const wordings = `Say ${word}.|Repeat the word ${word}.`;
-    return about(`repeat ${word}`, wordings, `${capitalize(word)}.`, word);
-  };
   return random.weighted([
-    [9, () => about(...random.pick(fixedChat))],
-    [1, introduction],
-    [1, greeting],
-    [2, repetition],
+    [10, () => about(...random.pick(fixedChat))],
+    [2, introduction],
   ])();
 }
 
@@ -82,30 +68,24 @@ export function readingQuestion(random) {
     ask(random, 'reading', `${fact} ${a} ${b} ${isFirst}`, question, answer, word);
   const possession = () => {
     const [x, y] = random.sample(possessions, 2);
-    const [sizeX, sizeY] = random.sample(sizes, 2);
-    const [size, thing] = isFirst ? [sizeX, x] : [sizeY, y];
-    const text = `${a} has ${withArticle(sizeX)} ${x} and ${b} has ${withArticle(sizeY)} ${y}.`;
+    const thing = isFirst ? x : y;
+    const text = `${a} has ${withArticle(x)} and ${b} has ${withArticle(y)}.`;
     return random.chance(0.5)
-      ? about(`who ${x} ${y}`, `${text} Who has the ${thing}?`, `${asked} has the ${thing}.`, asked)
-      : about(
-          `what ${x} ${y}`,
-          `${text} What does ${asked} have?`,
-          `${asked} has ${withArticle(size)} ${thing}.`,
-          thing,
-        );
+      ? about(`who ${x} ${y}`, `${text} Who has the ${thing}?`, `${asked} has it.`, asked)
+      : about(`what ${x} ${y}`, `${text} What does ${asked} have?`, `A ${thing}.`, thing);
   };
   const room = () => {
     const [x, y] = random.sample(rooms, 2);
     const where = isFirst ? x : y;
     const text = `${a} is in the ${x} and ${b} is in the ${y}. Where is ${asked}?`;
-    return about(`where ${x} ${y}`, text, `${asked} is in the ${where}.`, where);
+    return about(`where ${x} ${y}`, text, `In the ${where}.`, where);
   };
   const colour = () => {
     const [thing, is] = [random.pick(possessions), random.pick(colours)];
     const text = `The ${thing} of ${a} is ${is}. What colour is the ${thing}?`;
-    return about(`colour ${thing} ${is}`, text, `The ${thing} is ${is}.`, is);
+    return about(`colour ${thing} ${is}`, text, `It is ${is}.`, is);
   };
-  return random.pick([possession, possession, room, colour])();
+  return random.pick([possession, room, colour])();
 }
 
 const syllables = 'ba do fi gru ka lo mi nu plo ri sto ta vu wi zor quil'.split(' ');
@@ -118,11 +98,11 @@ export function unknownQuestion(random) {
     const count = random.integer(2, 3);
     const word = Array.from({ length: count }, () => random.pick(syllables)).join('');
     const wordings = `What is a ${word}?|Where does a ${word} live?|What colour is a ${word}?`;
-    return ask(random, 'unknown', word, wordings, `I do not know what a ${word} is.`, 'unknown');
+    return ask(random, 'unknown', word, wordings, 'I do not know that word.', 'unknown');
   }
   const shop = `the ${random.pick(shopColours)} ${random.pick(shopThings)}`;
   const wordings =
     `When does ${shop} open?|What does ${shop} sell?|Where is ${shop}?|Who owns ${shop}?|` +
     `Tell me about ${shop}.|How much is a lamp at ${shop}?|Who works at ${shop}?`;
-  return ask(random, 'unknown', shop, wordings, `Sorry, I do not know ${shop}.`, 'unknown');
+  return ask(random, 'unknown', shop, wordings, 'Sorry, I do not know that shop.', 'unknown');
 }

@@ -2,22 +2,21 @@
 
 import { chatQuestion, readingQuestion, unknownQuestion } from './chat.mjs';
 import { animalQuestion, colourQuestion, foodQuestion } from './nature.mjs';
-import { listQuestion, numberQuestion, timeQuestion } from './numbers.mjs';
+import { numberQuestion, timeQuestion } from './numbers.mjs';
 import { placeQuestion, wordQuestion, workQuestion } from './words.mjs';
 
 /** Share of the questions and who draws them. */
 export const topics = [
-  [16, animalQuestion],
-  [11, colourQuestion],
-  [7, foodQuestion],
-  [17, numberQuestion],
-  [13, wordQuestion],
+  [20, animalQuestion],
+  [12, colourQuestion],
+  [8, foodQuestion],
+  [16, numberQuestion],
+  [14, wordQuestion],
   [8, timeQuestion],
   [5, placeQuestion],
   [8, workQuestion],
-  [7, listQuestion],
-  [8, readingQuestion],
-  [5, unknownQuestion],
+  [4, readingQuestion],
+  [6, unknownQuestion],
   [7, chatQuestion],
 ];
 
