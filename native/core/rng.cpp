@@ -45,7 +45,7 @@ uint64_t rng::next() {
 
 uint64_t rng::below(uint64_t n) {
     if (n == 0)
-        throw error("INVALID_ARGUMENT", "expected a range of at least one value for a random number but received 0");
+        throw error("ARGUMENT_INVALID", "expected a range of at least one value for a random number but received 0");
     // Values under 2^64 mod n would make the low remainders more likely: draw again.
     const uint64_t skip = (0 - n) % n;
     for (;;) {

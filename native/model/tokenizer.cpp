@@ -86,8 +86,10 @@ std::string detokenize(const model & m, const std::vector<int32_t> & tokens, boo
     }
 }
 
+int32_t vocabulary_size(const model & m) { return llama_vocab_n_tokens(llama_model_get_vocab(m.handle())); }
+
 void check_tokens(const model & m, const std::vector<int32_t> & tokens) {
-    const int32_t n_vocab = llama_vocab_n_tokens(llama_model_get_vocab(m.handle()));
+    const int32_t n_vocab = vocabulary_size(m);
     for (size_t i = 0; i < tokens.size(); i++) check_token(tokens[i], n_vocab, i);
 }
 

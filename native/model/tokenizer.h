@@ -20,6 +20,9 @@ std::string token_bytes(const model & m, int32_t token, bool special);
 
 std::string detokenize(const model & m, const std::vector<int32_t> & tokens, bool special);
 
+// Number of tokens of the model's vocabulary: tokens are 0 … vocabulary_size - 1.
+int32_t vocabulary_size(const model & m);
+
 // Throws TOKEN_OUT_OF_RANGE, naming the position.
 void check_tokens(const model & m, const std::vector<int32_t> & tokens);
 

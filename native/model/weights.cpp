@@ -59,6 +59,8 @@ std::vector<ggml_tensor *> list_weights(const model & m) {
     return weights;
 }
 
+uint64_t total_bytes(const model & m) { return llama_model_size(m.handle()); }
+
 std::vector<tensor_info> list_tensors(const model & m) {
     std::vector<tensor_info> infos;
     for (const ggml_tensor * w : list_weights(m)) {

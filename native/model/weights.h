@@ -23,6 +23,7 @@ ggml_tensor * find_weight(const model & m, const std::string & name);
 // All weights, in file order, each once.
 std::vector<ggml_tensor *> list_weights(const model & m);
 std::vector<tensor_info> list_tensors(const model & m);
+uint64_t total_bytes(const model & m);
 
 // "attn_q" for "blk.3.attn_q.weight", "output" for "output.weight" where this weight is a matrix (or a stack of expert
 // matrices) that activations are multiplied by, so that a LoRA pair can be put beside it; empty for all others (norms,

@@ -6,8 +6,6 @@
 #include "train/trainee.h"
 #include "train/trainer.h"
 
-#include "llama.h"
-
 namespace llamatune {
 
 namespace {
@@ -54,7 +52,7 @@ memory_estimate estimate_memory(const std::shared_ptr<model> & base, const train
     auto graph = std::make_unique<forward>(base, subject.adapter_handle(), shape_of(options), devices);
     subject.collect(*graph);
     memory_estimate estimate {};
-    estimate.weights_bytes = llama_model_size(base->handle());
+    estimate.weights_bytes = total_bytes(*base);
     estimate.adapter_bytes = subject.parameters().bytes();
     if (options.mode == train_mode::lora) {
         estimate.adapter_bytes += uint64_t(subject.parameters().n_elements()) * sizeof(float);

@@ -13,7 +13,7 @@ namespace llamatune {
 struct step_options {
     bool      with_backward     = true;
     rule_mode rules             = rule_mode::automatic;
-    int64_t   loss_budget_bytes = 64ll << 20; // for one chunk of logits, probabilities and their gradient
+    int64_t   loss_budget_bytes = 256ll << 20; // for one chunk of logits, probabilities and their gradient
     bool      allocate          = true;       // false: only to ask what it would need
 };
 

@@ -3,14 +3,13 @@
 #include "core/abort-guard.h"
 #include "core/error.h"
 #include "core/process-memory.h"
+#include "model/tokenizer.h"
 #include "train/checkpoint.h"
 #include "train/evaluate.h"
 #include "train/optimize.h"
 #include "train/plan.h"
 #include "train/step.h"
 #include "train/trainee.h"
-
-#include "llama.h"
 
 #include <algorithm>
 #include <chrono>
@@ -36,7 +35,7 @@ void stop_if_asked(const std::atomic<bool> & stop) {
 }
 
 void require_tokens_of(const model & base, const token_file & file, const std::string & path) {
-    const int32_t n_vocab = llama_vocab_n_tokens(llama_model_get_vocab(base.handle()));
+    const int32_t n_vocab = vocabulary_size(base);
     if (file.max_token() >= n_vocab) {
         throw error("DATASET_TOKEN_RANGE", "expected tokens below " + std::to_string(n_vocab) + " (the model's vocabulary) but received " +
                                                std::to_string(file.max_token()) + " in " + path,

@@ -60,7 +60,7 @@ TEST("core/rng: below is uniform, uniform stays below its end, normal has mean 0
     int counts[7] = {};
     for (int i = 0; i < 70000; i++) counts[r.below(7)]++;
     for (const int c : counts) CHECK_NEAR(c, 10000, 500);
-    CHECK_ERROR("INVALID_ARGUMENT", r.below(0));
+    CHECK_ERROR("ARGUMENT_INVALID", r.below(0));
 
     for (int i = 0; i < 100000; i++) {
         const float u = r.uniform(1.0f, 1.0f + 1e-6f); // few floats lie between: rounding up would show
