@@ -1,0 +1,192 @@
+// Gradients of whole models against differences of their loss.
+
+#include "core/error.h"
+#include "harness.h"
+#include "lora/targets.h"
+#include "model/weights.h"
+#include "tiny-batch.h"
+#include "train/tiny-training.h"
+
+#include <map>
+
+using namespace llamatune;
+using tiny::training;
+using tiny::training_options;
+
+namespace {
+
+// The generator draws norm weights around 0, so that hardly anything reaches the residual stream: move them to 1.
+std::shared_ptr<model> arch(const std::string & name) {
+    static std::map<std::string, std::shared_ptr<model>> loaded;
+    auto & m = loaded[name];
+    if (m) return m;
+    load_options options;
+    options.path = harness::arch_model(name);
+    options.use_mmap = false;
+    m = model::load(options);
+    for (ggml_tensor * weight : list_weights(*m)) {
+        if (std::string(weight->name).find("norm.weight") == std::string::npos) continue;
+        std::vector<float> values(size_t(ggml_nelements(weight)));
+        ggml_backend_tensor_get(weight, values.data(), 0, ggml_nbytes(weight));
+        for (float & v : values) v += 1.0f;
+        ggml_backend_tensor_set(weight, values.data(), 0, ggml_nbytes(weight));
+    }
+    return m;
+}
+
+}
+
+TEST("train/gradients: every weight kind of every architecture of the first family, by both kinds of rules") {
+    std::string wrong;
+    for (const std::string & name : harness::first_family_architectures()) {
+        try {
+            const auto m = arch(name);
+            const micro_batch batch = tiny_batch(*m, 2, 9);
+            training_options options;
+            for (const std::string & kind : target_kinds(*m)) {
+                if (kind.rfind("vis_", 0) != 0) options.targets.push_back(kind); // experts for images: text never meets them
+            }
+            training t(m, batch, options);
+            std::string problem = tiny::check_slopes(t, batch, 5e-3);
+            const tiny::tensor_values automatic = tiny::gradients_of(t, batch);
+            options.step.rules = rule_mode::composed;
+            training composed(m, batch, options);
+            const double difference = tiny::relative_error(tiny::gradients_of(composed, batch), automatic);
+            if (!(difference < 1e-4)) problem += " composed rules differ by " + std::to_string(difference);
+            if (!problem.empty()) wrong += "\n    " + name + ":" + problem;
+        } catch (const error & e) {
+            wrong += "\n    " + name + ": " + e.code() + ": " + e.what();
+        }
+    }
+    tiny::expect_slopes(wrong);
+}
+
+TEST("train/gradients: keys and values receive theirs, in every layer") {
+    const auto m = arch("llama");
+    const micro_batch batch = tiny_batch(*m, 2, 9);
+    training t(m, batch, {});
+    const tiny::tensor_values g = tiny::gradients_of(t, batch);
+    int checked = 0;
+    for (const parameter & p : t.parameters()) {
+        if (p.name.find("attn_k.") == std::string::npos && p.name.find("attn_v.") == std::string::npos) continue;
+        const auto this_one = [&](const std::string & name) { return name == p.name; };
+        const tiny::tensor_values own = tiny::only(t, g, this_one);
+        const double length = std::sqrt(tiny::dot(own, own));
+        CHECK(length > 1e-5);
+        const tiny::slope s = tiny::compare_slopes(t, batch, g, own);
+        CHECK_NEAR(s.numeric, s.analytic, 5e-3 * length);
+        checked++;
+    }
+    CHECK_EQ(checked, 2 * 2 * 2); // layers, k and v, A and B
+}
+
+TEST("train/gradients: packed samples, of several lengths") {
+    for (const char * name : { "llama", "qwen3", "phi3" }) {
+        const auto m = arch(name);
+        micro_batch batch = tiny_batch(*m, 1, 24);
+        batch.target_position.clear();
+        batch.target_token.clear();
+        for (int i = 0; i < 24; i++) {
+            batch.segment_id[size_t(i)] = i < 5 ? 0 : i < 16 ? 1 : 2;
+            if (i == 4 || i == 15 || i == 23) continue; // a segment's last token predicts nothing
+            batch.target_position.push_back(i);
+            batch.target_token.push_back(batch.tokens[size_t(i) + 1]);
+        }
+        training_options options;
+        options.packed = true;
+        training t(m, batch, options);
+        tiny::expect_slopes(tiny::check_slopes(t, batch, 5e-3));
+    }
+}
+
+TEST("train/gradients: packed and in rows of their own, samples give the same") {
+    const auto m = arch("llama");
+    const micro_batch rows = tiny_batch(*m, 3, 10);
+    micro_batch one_row = rows;
+    one_row.n_rows = one_row.n_filled_rows = 1;
+    one_row.sequence_length = 30;
+    for (size_t i = 0; i < 30; i++) one_row.segment_id[i] = int32_t(i / 10);
+    training_options packed;
+    packed.packed = true;
+    training apart(m, rows, {}), together(m, one_row, packed);
+    CHECK_NEAR(apart.loss(rows), together.loss(one_row), 1e-5);
+    CHECK(tiny::relative_error(tiny::gradients_of(together, one_row), tiny::gradients_of(apart, rows)) < 1e-4);
+}
+
+TEST("train/gradients: one batch gives the same loss and gradients however it is split into micro-batches") {
+    const auto m = arch("llama");
+    const micro_batch whole = tiny_batch(*m, 4, 8);
+    const double weight = 1.0 / double(whole.target_token.size());
+    std::vector<double> losses;
+    std::vector<tiny::tensor_values> gradients;
+    for (const uint32_t rows : { 4u, 2u, 1u }) {
+        std::unique_ptr<training> t;
+        double loss = 0;
+        for (uint32_t first = 0; first < 4; first += rows) {
+            micro_batch part = tiny_batch(*m, rows, 8);
+            std::copy_n(whole.tokens.begin() + first * 8, rows * 8, part.tokens.begin());
+            std::copy_n(whole.target_token.begin() + first * 7, rows * 7, part.target_token.begin());
+            if (!t) t = std::make_unique<training>(m, part, training_options {});
+            loss += t->run(part, weight) * weight;
+        }
+        losses.push_back(loss);
+        gradients.push_back(t->gradients());
+    }
+    for (size_t i = 1; i < losses.size(); i++) {
+        CHECK_NEAR(losses[i], losses[0], 1e-6);
+        CHECK(tiny::relative_error(gradients[i], gradients[0]) < 1e-5);
+    }
+}
+
+TEST("train/gradients: zeroed, the same batch gives the same gradient to the bit; not zeroed, twice it") {
+    const auto m = arch("qwen3");
+    const micro_batch batch = tiny_batch(*m, 2, 8), other = tiny_batch(*m, 2, 8, 99);
+    training t(m, batch, {});
+    const tiny::tensor_values first = tiny::gradients_of(t, batch);
+    const tiny::tensor_values different = tiny::gradients_of(t, other);
+    CHECK(tiny::relative_error(different, first) > 0.1);
+    CHECK(tiny::gradients_of(t, batch) == first);
+    t.run(batch, 1.0 / double(batch.target_token.size()));
+    tiny::tensor_values doubled = first;
+    for (auto & values : doubled) {
+        for (float & v : values) v *= 2;
+    }
+    CHECK(tiny::relative_error(t.gradients(), doubled) < 1e-6);
+    t.zero_gradients();
+    for (const auto & values : t.gradients()) CHECK(values == std::vector<float>(values.size(), 0.0f));
+}
+
+TEST("train/gradients: the loss in chunks of columns gives the same as all at once") {
+    const auto m = arch("llama");
+    const micro_batch batch = tiny_batch(*m, 3, 30); // 87 targets
+    training_options chunked;
+    chunked.step.loss_budget_bytes = 1; // chunks of 32, the last not full
+    training a(m, batch, {}), b(m, batch, chunked);
+    CHECK_NEAR(a.loss(batch), b.loss(batch), 1e-6);
+    CHECK(tiny::relative_error(tiny::gradients_of(b, batch), tiny::gradients_of(a, batch)) < 1e-5);
+}
+
+TEST("train/gradients: what stands at padding changes nothing") {
+    const auto m = arch("llama");
+    micro_batch batch = tiny_batch(*m, 2, 12);
+    batch.target_position.resize(6); // the first row's; its end and the whole second row carry no loss
+    batch.target_token.resize(6);
+    training t(m, batch, {});
+    const tiny::tensor_values before = tiny::gradients_of(t, batch);
+    for (size_t i = 7; i < 24; i++) batch.tokens[i] = (batch.tokens[i] + 11) % 100;
+    CHECK(tiny::relative_error(tiny::gradients_of(t, batch), before) < 1e-6);
+}
+
+TEST("train/gradients: an architecture with an op that has no rule is refused before anything runs, the ops named") {
+    const auto m = model::load({ harness::arch_model("llama-moe") });
+    const micro_batch batch = tiny_batch(*m, 1, 8);
+    training_options options;
+    options.targets = { "attn_q" };
+    try {
+        training t(m, batch, options);
+        harness::fail(__FILE__, __LINE__, "error UNSUPPORTED_OP");
+    } catch (const error & e) {
+        CHECK_EQ(e.code(), "UNSUPPORTED_OP");
+        CHECK(std::string(e.what()).find("MUL_MAT_ID") != std::string::npos);
+    }
+}

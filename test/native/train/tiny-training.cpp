@@ -1,0 +1,225 @@
+#include "train/tiny-training.h"
+
+#include "core/rng.h"
+#include "harness.h"
+#include "lora/targets.h"
+
+#include <cmath>
+#include <iomanip>
+#include <set>
+
+using namespace llamatune;
+
+namespace tiny {
+
+namespace {
+
+train_options options_of(const model & m, const training_options & options) {
+    train_options o;
+    o.mode = options.mode;
+    o.lora.rank = 4;
+    o.lora.alpha = 8;
+    o.lora.targets = options.targets.empty() ? target_kinds(m) : options.targets;
+    o.seed = 5;
+    return o;
+}
+
+}
+
+training::training(std::shared_ptr<model> m, const micro_batch & batch, const training_options & options)
+    : subject_(m, options_of(*m, options)), devices_(*m, 1) {
+    const batch_shape shape { batch.n_rows, batch.sequence_length, options.packed };
+    auto graph = std::make_unique<forward>(m, subject_.adapter_handle(), shape, devices_);
+    subject_.collect(*graph);
+    // B starts at zero, where A has no gradient: move it away
+    rng random(17);
+    for (const parameter & p : parameters()) {
+        if (options.mode != train_mode::lora || p.name.find(".lora_b") == std::string::npos) continue;
+        std::vector<float> b(size_t(ggml_nelements(p.value)));
+        random.fill_normal(b.data(), b.size(), 0.2f);
+        ggml_backend_tensor_set(p.value, b.data(), 0, ggml_nbytes(p.value));
+    }
+    forward_and_backward_ = std::make_unique<step>(std::move(graph), devices_, &subject_.parameters(), options.step);
+    step_options only_forward = options.step;
+    only_forward.with_backward = false;
+    forward_only_ = std::make_unique<step>(std::make_unique<forward>(m, subject_.adapter_handle(), shape, devices_), devices_,
+                                           nullptr, only_forward);
+}
+
+double training::loss(const micro_batch & batch) { return forward_only_->run(batch, 0) / double(batch.target_token.size()); }
+
+double training::run(const micro_batch & batch, double weight) { return forward_and_backward_->run(batch, weight); }
+
+namespace {
+
+tensor_values read(const std::vector<parameter> & parameters, ggml_tensor * parameter::*which) {
+    tensor_values values;
+    for (const parameter & p : parameters) {
+        values.emplace_back(size_t(ggml_nelements(p.value)));
+        ggml_backend_tensor_get(p.*which, values.back().data(), 0, ggml_nbytes(p.value));
+    }
+    return values;
+}
+
+}
+
+tensor_values training::gradients() const { return read(parameters(), &parameter::gradient); }
+tensor_values training::values() const { return read(parameters(), &parameter::value); }
+
+void training::set_values(const tensor_values & values) {
+    for (size_t i = 0; i < values.size(); i++) {
+        ggml_tensor * t = parameters()[i].value;
+        ggml_backend_tensor_set(t, values[i].data(), 0, ggml_nbytes(t));
+    }
+}
+
+double dot(const tensor_values & a, const tensor_values & b) {
+    double sum = 0;
+    for (size_t i = 0; i < a.size(); i++) {
+        for (size_t j = 0; j < a[i].size(); j++) sum += double(a[i][j]) * double(b[i][j]);
+    }
+    return sum;
+}
+
+double relative_error(const tensor_values & a, const tensor_values & b) {
+    CHECK_EQ(a.size(), b.size());
+    tensor_values difference = a;
+    for (size_t i = 0; i < a.size(); i++) {
+        for (size_t j = 0; j < a[i].size(); j++) difference[i][j] -= b[i][j];
+    }
+    return std::sqrt(dot(difference, difference) / dot(b, b));
+}
+
+namespace {
+
+using function = std::function<double(double)>;
+
+// Central differences, from wide steps on halved and extrapolated to zero until rounding takes over (Ridders 1982).
+double extrapolated_slope(const function & loss_at) {
+    constexpr int n = 8;
+    double table[n][n], best = 0, smallest_error = INFINITY, step = 0.4;
+    for (int i = 0; i < n; i++, step /= 2) {
+        table[i][0] = (loss_at(step) - loss_at(-step)) / (2 * step);
+        double power = 1;
+        for (int j = 1; j <= i; j++) {
+            power *= 4;
+            table[i][j] = (power * table[i][j - 1] - table[i - 1][j - 1]) / (power - 1);
+            const double error = std::fmax(std::fabs(table[i][j] - table[i][j - 1]), std::fabs(table[i][j] - table[i - 1][j - 1]));
+            if (error < smallest_error) {
+                smallest_error = error;
+                best = table[i][j];
+            }
+        }
+    }
+    return best;
+}
+
+// Least squares of a·s + b·s³ to the odd part of the loss at many points: its noise averages out.
+double fitted_slope(const function & loss_at, double expected) {
+    double s2 = 0, s4 = 0, s6 = 0, y1 = 0, y3 = 0;
+    constexpr int n = 16;
+    const double widest = std::fmin(0.3, 0.1 / std::fabs(expected)); // far beyond the noise, near enough for a cubic
+    for (int i = 1; i <= n; i++) {
+        const double s = widest * i / n, odd = (loss_at(s) - loss_at(-s)) / 2;
+        s2 += s * s;
+        s4 += s * s * s * s;
+        s6 += s * s * s * s * s * s;
+        y1 += odd * s;
+        y3 += odd * s * s * s;
+    }
+    return (y1 * s6 - y3 * s4) / (s2 * s6 - s4 * s4);
+}
+
+}
+
+slope compare_slopes(training & t, const micro_batch & batch, const tensor_values & gradients, tensor_values direction,
+                     bool staircase) {
+    const double length = std::sqrt(dot(direction, direction));
+    CHECK(length > 0);
+    for (auto & values : direction) {
+        for (float & v : values) v = float(double(v) / length);
+    }
+    const tensor_values start = t.values();
+    const auto loss_at = [&](double along) {
+        tensor_values moved = start;
+        for (size_t i = 0; i < moved.size(); i++) {
+            for (size_t j = 0; j < moved[i].size(); j++) moved[i][j] = float(double(start[i][j]) + along * double(direction[i][j]));
+        }
+        t.set_values(moved);
+        return t.loss(batch);
+    };
+    const double numeric = staircase ? fitted_slope(loss_at, dot(gradients, direction)) : extrapolated_slope(loss_at);
+    t.set_values(start);
+    return { numeric, dot(gradients, direction) };
+}
+
+tensor_values random_direction(const training & t, const selection & selected, uint64_t seed) {
+    rng random(seed);
+    tensor_values direction = t.values();
+    for (auto & values : direction) random.fill_normal(values.data(), values.size(), 1.0f);
+    return only(t, std::move(direction), selected);
+}
+
+tensor_values only(const training & t, tensor_values direction, const selection & selected) {
+    for (size_t i = 0; i < direction.size(); i++) {
+        if (!selected(t.parameters()[i].name)) std::fill(direction[i].begin(), direction[i].end(), 0.0f);
+    }
+    return direction;
+}
+
+std::string kind_of(const std::string & parameter) {
+    if (parameter.rfind("blk.", 0) != 0) return parameter;
+    const size_t from = parameter.find('.', 4) + 1;
+    return parameter.substr(from, parameter.find('.', from) - from);
+}
+
+tensor_values gradients_of(training & t, const micro_batch & batch) {
+    t.zero_gradients();
+    t.run(batch, 1.0 / double(batch.target_token.size()));
+    return t.gradients();
+}
+
+namespace {
+
+std::set<std::string> kinds_of(const training & t) {
+    std::set<std::string> kinds;
+    for (const parameter & p : t.parameters()) kinds.insert(kind_of(p.name));
+    return kinds;
+}
+
+}
+
+std::string check_slopes(training & t, const micro_batch & batch, double tolerance, bool staircase) {
+    const tensor_values g = gradients_of(t, batch);
+    std::ostringstream wrong;
+    wrong << std::setprecision(5);
+    uint64_t seed = 100;
+    for (const std::string & kind : kinds_of(t)) {
+        const auto of_kind = [&](const std::string & name) { return kind_of(name) == kind; };
+        const tensor_values own = only(t, g, of_kind);
+        const double length = std::sqrt(dot(own, own));
+        if (!(length > 1e-5)) {
+            wrong << " " << kind << ": a gradient of length " << length << ";";
+            continue;
+        }
+        const tensor_values random = random_direction(t, of_kind, seed++);
+        tensor_values leaning = own;
+        const double random_length = std::sqrt(dot(random, random));
+        for (size_t i = 0; i < leaning.size(); i++) {
+            for (size_t j = 0; j < leaning[i].size(); j++) {
+                leaning[i][j] = float(double(own[i][j]) / length + double(random[i][j]) / random_length);
+            }
+        }
+        const slope s = compare_slopes(t, batch, g, leaning, staircase);
+        if (!(std::fabs(s.numeric - s.analytic) <= tolerance * length)) {
+            wrong << " " << kind << ": " << s.numeric << " measured, " << s.analytic << " computed, of length " << length << ";";
+        }
+    }
+    return wrong.str();
+}
+
+void expect_slopes(const std::string & wrong) {
+    if (!wrong.empty()) throw harness::failure("expected the gradient to be the loss's slope but received" + wrong);
+}
+
+}

@@ -1,0 +1,75 @@
+#pragma once
+
+// One training step of a tiny model, with its gradients and its loss at any other parameters at hand.
+
+#include "train/step.h"
+#include "train/trainee.h"
+
+#include <functional>
+#include <map>
+#include <string>
+
+namespace tiny {
+
+using tensor_values = std::vector<std::vector<float>>; // one per parameter, in their order
+
+struct training_options {
+    llamatune::train_mode    mode = llamatune::train_mode::lora;
+    std::vector<std::string> targets; // empty: every kind the model has
+    bool                     packed = false;
+    llamatune::step_options  step;
+};
+
+class training {
+public:
+    training(std::shared_ptr<llamatune::model> m, const llamatune::micro_batch & batch, const training_options & options);
+
+    const std::vector<llamatune::parameter> & parameters() const { return subject_.parameters().all(); }
+
+    // The mean cross-entropy of the targets, by a forward pass alone.
+    double loss(const llamatune::micro_batch & batch);
+    // The same by forward and backward, with the gradients added to what is there; weight per target.
+    double run(const llamatune::micro_batch & batch, double weight);
+    void zero_gradients() { subject_.parameters().zero_gradients(); }
+
+    tensor_values gradients() const;
+    tensor_values values() const;
+    void set_values(const tensor_values & values);
+
+private:
+    llamatune::trainee               subject_;
+    llamatune::compute               devices_;
+    std::unique_ptr<llamatune::step> forward_and_backward_, forward_only_;
+};
+
+double dot(const tensor_values & a, const tensor_values & b);
+// ‖a - b‖ / ‖b‖
+double relative_error(const tensor_values & a, const tensor_values & b);
+
+// Which parameters a direction moves, by name.
+using selection = std::function<bool(const std::string & name)>;
+
+struct slope { double numeric, analytic; }; // of the loss along a direction of unit length
+
+// Of the mean loss along `direction` (made a unit vector): measured, and <gradients, direction>. `staircase`: the forward
+// rounds what it multiplies to 8 bits, so the loss is noisy.
+slope compare_slopes(training & t, const llamatune::micro_batch & batch, const tensor_values & gradients, tensor_values direction,
+                     bool staircase = false);
+
+tensor_values random_direction(const training & t, const selection & selected, uint64_t seed);
+tensor_values only(const training & t, tensor_values direction, const selection & selected);
+
+// "attn_k" for blk.1.attn_k.weight.lora_a; the name itself for tensors outside of blocks.
+std::string kind_of(const std::string & parameter);
+
+// Gradients of the mean loss over the batch, from zero.
+tensor_values gradients_of(training & t, const llamatune::micro_batch & batch);
+
+// For each kind of weight: the slope along a direction that leans from the kind's gradient, where a wrong length shows,
+// into a random one, where a wrong component shows (alone it would be nearly orthogonal to the gradient, and the loss
+// would hardly move). `tolerance` is of the kind's own gradient. Returns what is wrong.
+std::string check_slopes(training & t, const llamatune::micro_batch & batch, double tolerance, bool staircase = false);
+// Fails the test unless that is empty.
+void expect_slopes(const std::string & wrong);
+
+}
