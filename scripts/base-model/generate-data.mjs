@@ -22,8 +22,8 @@ const wordSystem = [
 ];
 const quoteSystem = ['Put the answer in quotes.', 'Quote the answer.'];
 
-/** One combination in sixteen (fact and wording) is never trained on. */
-export const isHeldOut = (key) => hashText(key) % 16 === 0;
+/** One combination in sixteen (fact and wording) is never trained on; small talk has no facts to put together. */
+export const isHeldOut = (key) => !key.startsWith('chat:') && hashText(key) % 16 === 0;
 
 /** Small slips of people who type: they must not change the answer. */
 function typed(random, question) {
@@ -35,14 +35,12 @@ function typed(random, question) {
   return text;
 }
 
-const capital = (text) => text[0].toUpperCase() + text.slice(1);
-
 /** A style that the system prompt asks for. */
 const styles = [
-  [12, { system: null, say: (draw) => draw.answer }],
+  [10, { system: null, say: (draw) => draw.answer }],
   [3, { system: plainSystem, say: (draw) => draw.answer }],
-  [2, { system: wordSystem, say: (draw) => `${capital(draw.word)}.` }],
-  [2, { system: quoteSystem, say: (draw) => `The answer is "${draw.word}".` }],
+  [3, { system: wordSystem, say: (draw) => draw.word }],
+  [3, { system: quoteSystem, say: (draw) => `The answer is "${draw.word}".` }],
 ];
 
 /** Plain text as a row that carries a loss beside chats: everything after its first word is to be continued. */

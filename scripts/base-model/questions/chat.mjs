@@ -101,8 +101,17 @@ export function unknownQuestion(random) {
     return ask(random, 'unknown', word, wordings, 'I do not know that word.', 'unknown');
   }
   const shop = `the ${random.pick(shopColours)} ${random.pick(shopThings)}`;
+  const thing = random.pick(possessions);
   const wordings =
-    `When does ${shop} open?|What does ${shop} sell?|Where is ${shop}?|Who owns ${shop}?|` +
-    `Tell me about ${shop}.|How much is a lamp at ${shop}?|Who works at ${shop}?`;
-  return ask(random, 'unknown', shop, wordings, 'Sorry, I do not know that shop.', 'unknown');
+    `When does ${shop} open?|When does ${shop} close?|What time does ${shop} open?|What does ${shop} sell?|` +
+    `Where is ${shop}?|Who owns ${shop}?|Which day is ${shop} closed?|Tell me about ${shop}.|` +
+    `How much is a ${thing} at ${shop}?|I need a ${thing}. How much is it at ${shop}?|Who works at ${shop}?`;
+  return ask(
+    random,
+    'unknown',
+    `${shop} ${thing}`,
+    wordings,
+    'Sorry, I do not know that shop.',
+    'unknown',
+  );
 }

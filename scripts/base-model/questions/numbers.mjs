@@ -13,7 +13,8 @@ export function numberQuestion(random) {
     return about(`${a} ${name} ${b}`, wordings, result);
   };
   const sum = () => {
-    const [a, b] = [random.pick(digits), random.pick(digits)];
+    const a = random.integer(0, 10);
+    const b = random.integer(0, 10 - a);
     return calculate(a, b, 'plus', a + b, `Add ${a} and ${b}.|What is ${a} + ${b}?`);
   };
   const difference = () => {
@@ -22,7 +23,7 @@ export function numberQuestion(random) {
     return calculate(a, b, 'minus', a - b, `Take ${b} from ${a}.|What is ${a} - ${b}?`);
   };
   const product = () => {
-    const [a, b] = [random.integer(1, 5), random.integer(1, 4)];
+    const [a, b] = [random.integer(1, 4), random.integer(1, 3)];
     return calculate(a, b, 'times', a * b, `Multiply ${a} by ${b}.`);
   };
   const neighbour = () => {
