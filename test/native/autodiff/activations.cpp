@@ -1,5 +1,5 @@
-// Slopes of activations against their formulas. The CPU computes some forwards from tables of F16 values, too coarse for
-// tight central differences; the rules themselves must be right to F32's precision.
+// Slopes of activations against their formulas. The CPU computes some forwards from tables of F16 values, too coarse
+// for tight central differences; the rules themselves must be right to F32's precision.
 
 #include "autodiff/backward.h"
 #include "core/ggml-ptr.h"
@@ -19,9 +19,10 @@ double gelu_quick(double x) { return x / (1 + std::exp(-1.702 * x)); }
 double softplus(double x) { return std::log1p(std::exp(-std::fabs(x))) + std::fmax(x, 0); }
 
 // d out / d x for every x in `at`, where `build` makes out from x.
-std::vector<float> slopes(const std::vector<float> & at, rule_mode mode, const std::function<ggml_tensor *(ggml_context *, ggml_tensor *)> & build) {
-    ggml_backend_ptr cpu { ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr) };
-    ggml_context_ptr ctx { ggml_init({ 512 * ggml_tensor_overhead() + ggml_graph_overhead(), nullptr, true }) };
+std::vector<float> slopes(const std::vector<float> & at, rule_mode mode,
+                          const std::function<ggml_tensor *(ggml_context *, ggml_tensor *)> & build) {
+    ggml_backend_ptr cpu{ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr)};
+    ggml_context_ptr ctx{ggml_init({512 * ggml_tensor_overhead() + ggml_graph_overhead(), nullptr, true})};
     ggml_tensor * x = ggml_new_tensor_1d(ctx.get(), GGML_TYPE_F32, int64_t(at.size()));
     ggml_tensor * one = ggml_new_tensor_1d(ctx.get(), GGML_TYPE_F32, int64_t(at.size()));
     ggml_tensor * y = build(ctx.get(), x);
@@ -29,13 +30,13 @@ std::vector<float> slopes(const std::vector<float> & at, rule_mode mode, const s
     ggml_build_forward_expand(graph, y);
     std::vector<ggml_tensor *> nodes;
     for (int i = 0; i < ggml_graph_n_nodes(graph); i++) nodes.push_back(ggml_graph_node(graph, i));
-    gradients g(ctx.get(), graph, { ggml_backend_get_device(cpu.get()) }, mode);
+    gradients g(ctx.get(), graph, {ggml_backend_get_device(cpu.get())}, mode);
     g.want(x);
     mark_gradient_path(g, nodes);
     g.add(y, one);
     run_backward(g, nodes);
     ggml_tensor * dx = g.of(x);
-    ggml_backend_buffer_ptr buffer { ggml_backend_alloc_ctx_tensors(ctx.get(), cpu.get()) };
+    ggml_backend_buffer_ptr buffer{ggml_backend_alloc_ctx_tensors(ctx.get(), cpu.get())};
     const std::vector<float> ones(at.size(), 1.0f);
     ggml_backend_tensor_set(x, at.data(), 0, ggml_nbytes(x));
     ggml_backend_tensor_set(one, ones.data(), 0, ggml_nbytes(one));
@@ -48,27 +49,33 @@ std::vector<float> slopes(const std::vector<float> & at, rule_mode mode, const s
 }
 
 TEST("autodiff/activations: slopes follow the formulas, also far out, where nothing may become NaN") {
-    struct row { const char * name; ggml_unary_op op; std::function<double(double)> formula; };
+    struct row {
+        const char * name;
+        ggml_unary_op op;
+        std::function<double(double)> formula;
+    };
     const row rows[] = {
-        { "SILU", GGML_UNARY_OP_SILU, silu },
-        { "GELU", GGML_UNARY_OP_GELU, gelu },
-        { "GELU_QUICK", GGML_UNARY_OP_GELU_QUICK, gelu_quick },
-        { "SOFTPLUS", GGML_UNARY_OP_SOFTPLUS, softplus },
-        { "SIGMOID", GGML_UNARY_OP_SIGMOID, [](double x) { return 1 / (1 + std::exp(-x)); } },
-        { "TANH", GGML_UNARY_OP_TANH, [](double x) { return std::tanh(x); } },
+        {"SILU", GGML_UNARY_OP_SILU, silu},
+        {"GELU", GGML_UNARY_OP_GELU, gelu},
+        {"GELU_QUICK", GGML_UNARY_OP_GELU_QUICK, gelu_quick},
+        {"SOFTPLUS", GGML_UNARY_OP_SOFTPLUS, softplus},
+        {"SIGMOID", GGML_UNARY_OP_SIGMOID, [](double x) { return 1 / (1 + std::exp(-x)); }},
+        {"TANH", GGML_UNARY_OP_TANH, [](double x) { return std::tanh(x); }},
     };
     std::vector<float> at;
     for (float x = -8; x <= 8; x += 0.37f) at.push_back(x);
-    for (const float far : { 30.0f, 100.0f, 1e4f }) at.insert(at.end(), { far, -far });
+    for (const float far : {30.0f, 100.0f, 1e4f}) at.insert(at.end(), {far, -far});
     for (const row & r : rows) {
-        for (const rule_mode mode : { rule_mode::automatic, rule_mode::composed }) {
-            const auto slope = slopes(at, mode, [&](ggml_context * ctx, ggml_tensor * x) { return ggml_unary(ctx, x, r.op); });
+        for (const rule_mode mode : {rule_mode::automatic, rule_mode::composed}) {
+            const auto slope =
+                slopes(at, mode, [&](ggml_context * ctx, ggml_tensor * x) { return ggml_unary(ctx, x, r.op); });
             for (size_t i = 0; i < at.size(); i++) {
                 const double h = 1e-5, x = double(at[i]);
                 const double expected = (r.formula(x + h) - r.formula(x - h)) / (2 * h);
                 if (!(std::fabs(slope[i] - expected) < 2e-5)) {
-                    harness::fail(__FILE__, __LINE__, std::string(r.name) + "' (" + std::to_string(x) + ") = " +
-                                                          std::to_string(expected) + " but received " + std::to_string(slope[i]));
+                    harness::fail(__FILE__, __LINE__,
+                                  std::string(r.name) + "' (" + std::to_string(x) + ") = " + std::to_string(expected) +
+                                      " but received " + std::to_string(slope[i]));
                 }
             }
         }
@@ -76,22 +83,30 @@ TEST("autodiff/activations: slopes follow the formulas, also far out, where noth
 }
 
 TEST("autodiff/activations: gated units follow the formulas in their activated half") {
-    struct row { const char * name; ggml_glu_op op; double (*formula)(double); };
-    const row rows[] = { { "SWIGLU", GGML_GLU_OP_SWIGLU, silu }, { "GEGLU", GGML_GLU_OP_GEGLU, gelu },
-                         { "GEGLU_QUICK", GGML_GLU_OP_GEGLU_QUICK, gelu_quick } };
+    struct row {
+        const char * name;
+        ggml_glu_op op;
+        double (*formula)(double);
+    };
+    const row rows[] = {{"SWIGLU", GGML_GLU_OP_SWIGLU, silu},
+                        {"GEGLU", GGML_GLU_OP_GEGLU, gelu},
+                        {"GEGLU_QUICK", GGML_GLU_OP_GEGLU_QUICK, gelu_quick}};
     std::vector<float> at;
     for (float x = -8; x <= 8; x += 0.37f) at.push_back(x);
     for (const row & r : rows) {
-        for (const rule_mode mode : { rule_mode::automatic, rule_mode::composed }) {
+        for (const rule_mode mode : {rule_mode::automatic, rule_mode::composed}) {
             // the gate is the input itself: d/dx f(x) x = f'(x) x + f(x)
-            const auto slope = slopes(at, mode, [&](ggml_context * ctx, ggml_tensor * x) { return ggml_glu_split(ctx, x, x, r.op); });
+            const auto slope =
+                slopes(at, mode, [&](ggml_context * ctx, ggml_tensor * x) { return ggml_glu_split(ctx, x, x, r.op); });
             for (size_t i = 0; i < at.size(); i++) {
                 const double h = 1e-5, x = double(at[i]);
                 const double expected = ((x + h) * r.formula(x + h) - (x - h) * r.formula(x - h)) / (2 * h);
-                const double tolerance = 2e-3 * std::fmax(1.0, std::fabs(expected)); // f itself comes from the F16 table
+                const double tolerance =
+                    2e-3 * std::fmax(1.0, std::fabs(expected)); // f itself comes from the F16 table
                 if (!(std::fabs(slope[i] - expected) < tolerance)) {
-                    harness::fail(__FILE__, __LINE__, std::string(r.name) + " at " + std::to_string(x) + ": " +
-                                                          std::to_string(expected) + " but received " + std::to_string(slope[i]));
+                    harness::fail(__FILE__, __LINE__,
+                                  std::string(r.name) + " at " + std::to_string(x) + ": " + std::to_string(expected) +
+                                      " but received " + std::to_string(slope[i]));
                 }
             }
         }

@@ -24,7 +24,8 @@ struct cpu {
     explicit cpu(int n_threads) : backend(ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr)) {
         using set_n_threads_fn = void (*)(ggml_backend_t, int);
         ggml_backend_reg_t reg = ggml_backend_dev_backend_reg(device());
-        const auto set = reinterpret_cast<set_n_threads_fn>(ggml_backend_reg_get_proc_address(reg, "ggml_backend_set_n_threads"));
+        const auto set =
+            reinterpret_cast<set_n_threads_fn>(ggml_backend_reg_get_proc_address(reg, "ggml_backend_set_n_threads"));
         set(backend.get(), n_threads);
     }
     ggml_backend_dev_t device() const { return ggml_backend_get_device(backend.get()); }
@@ -32,15 +33,24 @@ struct cpu {
 };
 
 // Alone for the thousands of forward runs; two threads for backward, so that a race can show.
-cpu & single() { static cpu c(1); return c; }
-cpu & threaded() { static cpu c(2); return c; }
+cpu & single() {
+    static cpu c(1);
+    return c;
+}
+cpu & threaded() {
+    static cpu c(2);
+    return c;
+}
 
 struct allocated {
-    std::unique_ptr<ggml_gallocr, decltype(&ggml_gallocr_free)> allocator { ggml_gallocr_new(single().buffer_type()), ggml_gallocr_free };
+    std::unique_ptr<ggml_gallocr, decltype(&ggml_gallocr_free)> allocator{ggml_gallocr_new(single().buffer_type()),
+                                                                          ggml_gallocr_free};
     ggml_cgraph * graph;
 
     explicit allocated(ggml_cgraph * g) : graph(g) { CHECK(ggml_gallocr_alloc_graph(allocator.get(), graph)); }
-    void run(const cpu & on) const { CHECK(ggml_backend_graph_compute(on.backend.get(), graph) == GGML_STATUS_SUCCESS); }
+    void run(const cpu & on) const {
+        CHECK(ggml_backend_graph_compute(on.backend.get(), graph) == GGML_STATUS_SUCCESS);
+    }
 };
 
 std::vector<float> read(const ggml_tensor * t) {
@@ -58,16 +68,16 @@ uint64_t seed_of(const op_case & c) {
 
 // A case's graph, and the loss  Σ weight · output  that its gradients are of.
 struct built {
-    leaves                     made;
-    ggml_tensor *              output;
-    ggml_tensor *              weight;
-    ggml_cgraph *              graph;
+    leaves made;
+    ggml_tensor * output;
+    ggml_tensor * weight;
+    ggml_cgraph * graph;
     std::vector<ggml_tensor *> nodes;
 
     explicit built(const op_case & c) : made(seed_of(c)) {
         output = c.build(made);
         if (!ggml_is_contiguous(output)) output = ggml_cont(made.ctx(), output);
-        weight = made.constant({ output->ne[0], output->ne[1], output->ne[2], output->ne[3] }, 0.2f, 1.0f);
+        weight = made.constant({output->ne[0], output->ne[1], output->ne[2], output->ne[3]}, 0.2f, 1.0f);
         made.allocate(single().buffer_type());
         graph = ggml_new_graph_custom(made.ctx(), 2048, false);
         ggml_set_output(output);
@@ -109,8 +119,8 @@ std::vector<std::vector<double>> numeric_gradients(const op_case & c) {
 std::vector<std::vector<float>> analytic_gradients(const op_case & c, rule_mode mode, bool accumulate) {
     constexpr float before = 0.25f;
     built b(c);
-    ggml_context_ptr kept { ggml_init({ 64 * ggml_tensor_overhead(), nullptr, true }) };
-    gradients g(b.made.ctx(), b.graph, { single().device() }, mode);
+    ggml_context_ptr kept{ggml_init({64 * ggml_tensor_overhead(), nullptr, true})};
+    gradients g(b.made.ctx(), b.graph, {single().device()}, mode);
     std::vector<ggml_tensor *> results;
     for (ggml_tensor * p : b.made.parameters()) {
         g.want(p);
@@ -165,8 +175,8 @@ std::vector<std::vector<float>> analytic_gradients(const op_case & c, rule_mode 
 void check(const op_case & c) {
     const auto numeric = numeric_gradients(c);
     CHECK(!numeric.empty());
-    for (const rule_mode mode : { rule_mode::automatic, rule_mode::composed }) {
-        for (const bool accumulate : { false, true }) {
+    for (const rule_mode mode : {rule_mode::automatic, rule_mode::composed}) {
+        for (const bool accumulate : {false, true}) {
             const auto analytic = analytic_gradients(c, mode, accumulate);
             for (size_t p = 0; p < numeric.size(); p++) {
                 double difference = 0, norm = 0;
@@ -177,8 +187,9 @@ void check(const op_case & c) {
                 CHECK(norm > 0); // or the case would hold for any rule
                 if (!(std::sqrt(difference / norm) <= c.tolerance)) {
                     std::ostringstream os;
-                    os << "the gradient of parameter " << p << " within " << c.tolerance << " but received a relative error of "
-                       << std::sqrt(difference / norm) << (mode == rule_mode::composed ? ", composed" : ", automatic")
+                    os << "the gradient of parameter " << p << " within " << c.tolerance
+                       << " but received a relative error of " << std::sqrt(difference / norm)
+                       << (mode == rule_mode::composed ? ", composed" : ", automatic")
                        << (accumulate ? ", accumulated;" : ";");
                     for (size_t i = 0; i < std::min<size_t>(8, numeric[p].size()); i++) {
                         os << " " << numeric[p][i] << "/" << analytic[p][i];
@@ -192,7 +203,7 @@ void check(const op_case & c) {
 
 const bool registered = [] {
     for (const op_case & c : op_cases::all()) {
-        harness::registry().push_back({ "autodiff/rules: " + c.rule + ": " + c.name, [&c] { check(c); } });
+        harness::registry().push_back({"autodiff/rules: " + c.rule + ": " + c.name, [&c] { check(c); }});
     }
     return true;
 }();

@@ -4,28 +4,28 @@ namespace op_cases {
 
 namespace {
 
-using binary = ggml_tensor * (*) (ggml_context *, ggml_tensor *, ggml_tensor *);
-using unary  = ggml_tensor * (*) (ggml_context *, ggml_tensor *);
+using binary = ggml_tensor * (*)(ggml_context *, ggml_tensor *, ggml_tensor *);
+using unary = ggml_tensor * (*)(ggml_context *, ggml_tensor *);
 
 // The second source is repeated to the first's shape; kept away from zero, as it may divide.
 void add_binary(std::vector<op_case> & cases, const std::string & rule, binary op) {
     const auto with = [&](const std::string & name, std::vector<int64_t> a, std::vector<int64_t> b) {
-        cases.push_back({ rule, name, [=](leaves & l) { return op(l.ctx(), l.parameter(a), l.parameter(b, 0.5f, 1.5f)); } });
+        cases.push_back(
+            {rule, name, [=](leaves & l) { return op(l.ctx(), l.parameter(a), l.parameter(b, 0.5f, 1.5f)); }});
     };
-    with("same shape", { 5, 3, 2, 2 }, { 5, 3, 2, 2 });
-    with("one row, as a bias", { 5, 3 }, { 5 });
-    with("one column", { 5, 3 }, { 1, 3 });
-    with("one number", { 5, 3 }, { 1 });
-    with("tiles in every dimension", { 4, 6, 2, 6 }, { 2, 3, 1, 2 });
-    with("batch dimensions", { 3, 2, 4, 3 }, { 3, 2, 1, 3 });
-    cases.push_back({ rule, "permuted sources", [=](leaves & l) {
-        ggml_tensor * a = ggml_permute(l.ctx(), l.parameter({ 4, 3, 2 }), 0, 2, 1, 3);
-        ggml_tensor * b = ggml_permute(l.ctx(), l.parameter({ 4, 3, 2 }, 0.5f, 1.5f), 0, 2, 1, 3);
-        return op(l.ctx(), a, b);
-    } });
-    cases.push_back({ rule, "only the second is trained", [=](leaves & l) {
-        return op(l.ctx(), l.constant({ 4, 3 }), l.parameter({ 4 }, 0.5f, 1.5f));
-    } });
+    with("same shape", {5, 3, 2, 2}, {5, 3, 2, 2});
+    with("one row, as a bias", {5, 3}, {5});
+    with("one column", {5, 3}, {1, 3});
+    with("one number", {5, 3}, {1});
+    with("tiles in every dimension", {4, 6, 2, 6}, {2, 3, 1, 2});
+    with("batch dimensions", {3, 2, 4, 3}, {3, 2, 1, 3});
+    cases.push_back({rule, "permuted sources", [=](leaves & l) {
+                         ggml_tensor * a = ggml_permute(l.ctx(), l.parameter({4, 3, 2}), 0, 2, 1, 3);
+                         ggml_tensor * b = ggml_permute(l.ctx(), l.parameter({4, 3, 2}, 0.5f, 1.5f), 0, 2, 1, 3);
+                         return op(l.ctx(), a, b);
+                     }});
+    cases.push_back({rule, "only the second is trained",
+                     [=](leaves & l) { return op(l.ctx(), l.constant({4, 3}), l.parameter({4}, 0.5f, 1.5f)); }});
 }
 
 void add_unary(std::vector<op_case> & cases, const std::string & rule, unary op, float lo, float hi, double step = 1e-2,
@@ -33,36 +33,41 @@ void add_unary(std::vector<op_case> & cases, const std::string & rule, unary op,
     const auto input = [=](leaves & l, std::vector<int64_t> ne) {
         return lo < 0 ? l.signed_parameter(std::move(ne), -lo, hi) : l.parameter(std::move(ne), lo, hi);
     };
-    cases.push_back({ rule, "4 dimensions", [=](leaves & l) { return op(l.ctx(), input(l, { 5, 3, 2, 2 })); }, step, tolerance });
-    cases.push_back({ rule, "a window of rows", [=](leaves & l) {
-        ggml_tensor * all = input(l, { 8, 3 });
-        return op(l.ctx(), ggml_view_2d(l.ctx(), all, 4, 3, all->nb[1], 2 * sizeof(float)));
-    }, step, tolerance });
+    cases.push_back(
+        {rule, "4 dimensions", [=](leaves & l) { return op(l.ctx(), input(l, {5, 3, 2, 2})); }, step, tolerance});
+    cases.push_back({rule, "a window of rows",
+                     [=](leaves & l) {
+                         ggml_tensor * all = input(l, {8, 3});
+                         return op(l.ctx(), ggml_view_2d(l.ctx(), all, 4, 3, all->nb[1], 2 * sizeof(float)));
+                     },
+                     step, tolerance});
 }
 
-template <ggml_unary_op Kind> ggml_tensor * unary_op(ggml_context * ctx, ggml_tensor * x) { return ggml_unary(ctx, x, Kind); }
+template <ggml_unary_op Kind>
+ggml_tensor * unary_op(ggml_context * ctx, ggml_tensor * x) {
+    return ggml_unary(ctx, x, Kind);
+}
 
 // The kink of REGLU lies at zero of the first half; GELU's tables are rounded to F16, so its steps are large.
 void add_glu(std::vector<op_case> & cases, const std::string & rule, ggml_glu_op kind, double step, double tolerance) {
     const auto add = [&](const std::string & name, std::function<ggml_tensor *(leaves &)> build) {
-        cases.push_back({ rule, name, std::move(build), step, tolerance });
+        cases.push_back({rule, name, std::move(build), step, tolerance});
     };
     add("two sources", [=](leaves & l) {
-        return ggml_glu_split(l.ctx(), l.signed_parameter({ 5, 3, 2 }, 0.5f, 2.0f), l.parameter({ 5, 3, 2 }), kind);
+        return ggml_glu_split(l.ctx(), l.signed_parameter({5, 3, 2}, 0.5f, 2.0f), l.parameter({5, 3, 2}), kind);
     });
-    add("one source", [=](leaves & l) { return ggml_glu(l.ctx(), l.signed_parameter({ 8, 3, 2 }, 0.5f, 2.0f), kind, false); });
-    add("one source, swapped", [=](leaves & l) {
-        return ggml_glu(l.ctx(), l.signed_parameter({ 8, 3, 2 }, 0.5f, 2.0f), kind, true);
-    });
+    add("one source",
+        [=](leaves & l) { return ggml_glu(l.ctx(), l.signed_parameter({8, 3, 2}, 0.5f, 2.0f), kind, false); });
+    add("one source, swapped",
+        [=](leaves & l) { return ggml_glu(l.ctx(), l.signed_parameter({8, 3, 2}, 0.5f, 2.0f), kind, true); });
     add("two windows of one tensor", [=](leaves & l) {
-        ggml_tensor * both = l.signed_parameter({ 8, 3 }, 0.5f, 2.0f);
+        ggml_tensor * both = l.signed_parameter({8, 3}, 0.5f, 2.0f);
         ggml_tensor * x = ggml_view_2d(l.ctx(), both, 4, 3, both->nb[1], 0);
         ggml_tensor * gate = ggml_view_2d(l.ctx(), both, 4, 3, both->nb[1], 4 * sizeof(float));
         return ggml_glu_split(l.ctx(), x, gate, kind);
     });
-    add("only the gate is trained", [=](leaves & l) {
-        return ggml_glu_split(l.ctx(), l.constant({ 5, 3 }), l.parameter({ 5, 3 }), kind);
-    });
+    add("only the gate is trained",
+        [=](leaves & l) { return ggml_glu_split(l.ctx(), l.constant({5, 3}), l.parameter({5, 3}), kind); });
 }
 
 }
@@ -73,16 +78,20 @@ std::vector<op_case> elementwise() {
     add_binary(cases, "SUB", ggml_sub);
     add_binary(cases, "MUL", ggml_mul);
     add_binary(cases, "DIV", ggml_div);
-    for (const auto & [rule, op] : { std::pair<const char *, binary>{ "ADD", ggml_add }, { "MUL", ggml_mul } }) {
+    for (const auto & [rule, op] : {std::pair<const char *, binary>{"ADD", ggml_add}, {"MUL", ggml_mul}}) {
         const binary apply = op;
-        cases.push_back({ rule, "a tensor with itself", [=](leaves & l) {
-            ggml_tensor * x = l.parameter({ 5, 3 }, 0.5f, 1.5f);
-            return apply(l.ctx(), x, x);
-        } });
+        cases.push_back({rule, "a tensor with itself", [=](leaves & l) {
+                             ggml_tensor * x = l.parameter({5, 3}, 0.5f, 1.5f);
+                             return apply(l.ctx(), x, x);
+                         }});
     }
 
-    add_unary(cases, "SCALE", [](ggml_context * ctx, ggml_tensor * x) { return ggml_scale(ctx, ggml_cont(ctx, x), -1.7f); }, 0, 1);
-    add_unary(cases, "SCALE", [](ggml_context * ctx, ggml_tensor * x) { return ggml_scale_bias(ctx, ggml_cont(ctx, x), 0.3f, 4.0f); }, 0, 1);
+    add_unary(
+        cases, "SCALE", [](ggml_context * ctx, ggml_tensor * x) { return ggml_scale(ctx, ggml_cont(ctx, x), -1.7f); },
+        0, 1);
+    add_unary(
+        cases, "SCALE",
+        [](ggml_context * ctx, ggml_tensor * x) { return ggml_scale_bias(ctx, ggml_cont(ctx, x), 0.3f, 4.0f); }, 0, 1);
     add_unary(cases, "SQR", ggml_sqr, 0, 2);
     add_unary(cases, "SQRT", ggml_sqrt, 0.5f, 2);
     add_unary(cases, "LOG", ggml_log, 0.5f, 2);

@@ -4,25 +4,28 @@ namespace op_cases {
 
 std::vector<op_case> norm() {
     std::vector<op_case> cases;
-    using op = ggml_tensor * (*) (ggml_context *, ggml_tensor *, float);
-    for (const auto & [rule, apply] : { std::pair<const char *, op>{ "RMS_NORM", ggml_rms_norm }, { "NORM", ggml_norm } }) {
+    using op = ggml_tensor * (*)(ggml_context *, ggml_tensor *, float);
+    for (const auto & [rule, apply] : {std::pair<const char *, op>{"RMS_NORM", ggml_rms_norm}, {"NORM", ggml_norm}}) {
         const op normalize = apply;
-        cases.push_back({ rule, "4 dimensions", [=](leaves & l) {
-            return normalize(l.ctx(), l.parameter({ 6, 3, 2, 2 }), 1e-5f);
-        } });
-        cases.push_back({ rule, "an epsilon that matters", [=](leaves & l) {
-            return normalize(l.ctx(), l.parameter({ 6, 3 }), 0.5f);
-        } });
-        cases.push_back({ rule, "large values", [=](leaves & l) {
-            return normalize(l.ctx(), l.parameter({ 6, 3 }, -300.0f, 500.0f), 1e-6f);
-        }, 1.0, 2e-3 });
-        cases.push_back({ rule, "heads in a fused projection", [=](leaves & l) { // q norm of a fused QKV
-            ggml_tensor * fused = l.parameter({ 16, 3 });
-            return normalize(l.ctx(), ggml_view_3d(l.ctx(), fused, 4, 2, 3, 4 * sizeof(float), fused->nb[1], 4 * sizeof(float)), 1e-5f);
-        }, 3e-3 });
-        cases.push_back({ rule, "then a weight", [=](leaves & l) {
-            return ggml_mul(l.ctx(), normalize(l.ctx(), l.parameter({ 6, 4 }), 1e-5f), l.parameter({ 6 }));
-        } });
+        cases.push_back(
+            {rule, "4 dimensions", [=](leaves & l) { return normalize(l.ctx(), l.parameter({6, 3, 2, 2}), 1e-5f); }});
+        cases.push_back({rule, "an epsilon that matters",
+                         [=](leaves & l) { return normalize(l.ctx(), l.parameter({6, 3}), 0.5f); }});
+        cases.push_back({rule, "large values",
+                         [=](leaves & l) { return normalize(l.ctx(), l.parameter({6, 3}, -300.0f, 500.0f), 1e-6f); },
+                         1.0, 2e-3});
+        cases.push_back({rule, "heads in a fused projection",
+                         [=](leaves & l) { // q norm of a fused QKV
+                             ggml_tensor * fused = l.parameter({16, 3});
+                             return normalize(l.ctx(),
+                                              ggml_view_3d(l.ctx(), fused, 4, 2, 3, 4 * sizeof(float), fused->nb[1],
+                                                           4 * sizeof(float)),
+                                              1e-5f);
+                         },
+                         3e-3});
+        cases.push_back({rule, "then a weight", [=](leaves & l) {
+                             return ggml_mul(l.ctx(), normalize(l.ctx(), l.parameter({6, 4}), 1e-5f), l.parameter({6}));
+                         }});
     }
     return cases;
 }

@@ -8,8 +8,8 @@ namespace op_cases {
 
 leaves::leaves(uint64_t seed) : random_(seed) {
     const size_t room = 4096 * ggml_tensor_overhead() + 2 * ggml_graph_overhead_custom(2048, false);
-    ctx_.reset(ggml_init({ room, nullptr, true }));
-    leaf_ctx_.reset(ggml_init({ 64 * ggml_tensor_overhead(), nullptr, true }));
+    ctx_.reset(ggml_init({room, nullptr, true}));
+    leaf_ctx_.reset(ggml_init({64 * ggml_tensor_overhead(), nullptr, true}));
 }
 
 ggml_tensor * leaves::leaf(ggml_type type, const std::vector<int64_t> & ne) {
@@ -70,7 +70,7 @@ void leaves::allocate(ggml_backend_buffer_type_t type) {
 const std::vector<op_case> & all() {
     static const std::vector<op_case> cases = [] {
         std::vector<op_case> joined;
-        for (const auto & family : { elementwise(), shape(), matmul(), norm(), attention() }) {
+        for (const auto & family : {elementwise(), shape(), matmul(), norm(), attention()}) {
             joined.insert(joined.end(), family.begin(), family.end());
         }
         return joined;

@@ -28,7 +28,8 @@ public:
     ggml_tensor * signed_parameter(std::vector<int64_t> ne, float lo, float hi);
 
     ggml_tensor * constant(std::vector<int64_t> ne, float lo = -1.0f, float hi = 1.0f);
-    ggml_tensor * typed(ggml_type type, std::vector<int64_t> ne, std::vector<float> values = {}); // F16, BF16, quantized
+    ggml_tensor * typed(ggml_type type, std::vector<int64_t> ne,
+                        std::vector<float> values = {}); // F16, BF16, quantized
     ggml_tensor * indices(std::vector<int64_t> ne, std::vector<int32_t> values);
 
     const std::vector<ggml_tensor *> & parameters() const { return parameters_; }
@@ -38,10 +39,10 @@ public:
 private:
     ggml_tensor * leaf(ggml_type type, const std::vector<int64_t> & ne);
 
-    llamatune::rng                     random_;
-    ggml_context_ptr                   ctx_, leaf_ctx_;
-    ggml_backend_buffer_ptr            buffer_;
-    std::vector<ggml_tensor *>         parameters_;
+    llamatune::rng random_;
+    ggml_context_ptr ctx_, leaf_ctx_;
+    ggml_backend_buffer_ptr buffer_;
+    std::vector<ggml_tensor *> parameters_;
     std::vector<std::function<void()>> fill_;
 };
 

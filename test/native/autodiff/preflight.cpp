@@ -15,11 +15,11 @@ using namespace llamatune;
 namespace {
 
 struct fixture {
-    ggml_context_ptr ctx { ggml_init({ 256 * ggml_tensor_overhead() + 4 * ggml_graph_overhead(), nullptr, true }) };
-    ggml_cgraph *    graph = ggml_new_graph(ctx.get());
-    gradients        g { ctx.get(), graph, { ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU) }, rule_mode::automatic };
-    ggml_tensor *    parameter = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_F32, 4, 3);
-    ggml_tensor *    constant = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_F32, 4, 3);
+    ggml_context_ptr ctx{ggml_init({256 * ggml_tensor_overhead() + 4 * ggml_graph_overhead(), nullptr, true})};
+    ggml_cgraph * graph = ggml_new_graph(ctx.get());
+    gradients g{ctx.get(), graph, {ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU)}, rule_mode::automatic};
+    ggml_tensor * parameter = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_F32, 4, 3);
+    ggml_tensor * constant = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_F32, 4, 3);
 
     std::vector<ggml_tensor *> mark(ggml_tensor * output) {
         ggml_build_forward_expand(graph, output);
@@ -44,12 +44,13 @@ TEST("autodiff/preflight: ops without a rule on the gradient path are named, eac
     CHECK_EQ(names[0], "CUMSUM");
     CHECK_EQ(names[1], "GELU_ERF");
     try {
-        require_no_missing(names, { "SSM_SCAN" }, "a test");
+        require_no_missing(names, {"SSM_SCAN"}, "a test");
         harness::fail(__FILE__, __LINE__, "error UNSUPPORTED_OP");
     } catch (const error & e) {
         const std::string message = e.what();
         CHECK_EQ(e.code(), "UNSUPPORTED_OP");
-        for (const char * part : { "CUMSUM", "GELU_ERF", "SSM_SCAN", "a test" }) CHECK(message.find(part) != std::string::npos);
+        for (const char * part : {"CUMSUM", "GELU_ERF", "SSM_SCAN", "a test"})
+            CHECK(message.find(part) != std::string::npos);
         CHECK(!e.hint().empty());
     }
     require_no_missing({}, {}, "a test");
@@ -79,7 +80,7 @@ TEST("autodiff/preflight: indices and rounding end the gradient path without an 
     ggml_tensor * stepped = ggml_step(ctx, f.parameter);
     ggml_tensor * picked = ggml_get_rows(ctx, ggml_reshape_3d(ctx, f.parameter, 1, 4, 3), best); // [1, 2, 3]
     const auto nodes = f.mark(ggml_add(ctx, ggml_sum(ctx, picked), ggml_sum(ctx, stepped)));
-    for (ggml_tensor * stopped : { order, best, stepped }) CHECK(!f.g.wants(stopped));
+    for (ggml_tensor * stopped : {order, best, stepped}) CHECK(!f.g.wants(stopped));
     CHECK(f.g.wants(picked));
     CHECK(ops_without_rule(f.g, nodes).empty());
 }
@@ -89,7 +90,7 @@ TEST("autodiff/preflight: what no device runs is named") {
     // IQ1_S has no conversion from F32 on the CPU
     ggml_tensor * wide = ggml_new_tensor_2d(f.ctx.get(), GGML_TYPE_F32, 256, 2);
     ggml_build_forward_expand(f.graph, ggml_cast(f.ctx.get(), ggml_sqr(f.ctx.get(), wide), GGML_TYPE_IQ1_S));
-    const auto names = ops_without_device(f.graph, { ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU) });
+    const auto names = ops_without_device(f.graph, {ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU)});
     CHECK_EQ(names.size(), size_t(1));
     CHECK_EQ(names[0], "CPY");
     CHECK(ops_without_device(f.graph, {}).size() == 2);
@@ -103,7 +104,7 @@ TEST("autodiff/preflight: an op either has a rule or has none to have, never bot
         ggml_tensor * node = ggml_unary(ctx, f.parameter, ggml_unary_op(i));
         CHECK(!(find_rule(node) && has_no_gradient(node)));
     }
-    for (ggml_tensor * node : { ggml_argmax(ctx, f.parameter), ggml_argsort(ctx, f.parameter, GGML_SORT_ORDER_ASC) }) {
+    for (ggml_tensor * node : {ggml_argmax(ctx, f.parameter), ggml_argsort(ctx, f.parameter, GGML_SORT_ORDER_ASC)}) {
         CHECK(!find_rule(node) && has_no_gradient(node));
     }
 }

@@ -13,13 +13,15 @@ using namespace llamatune;
 
 namespace {
 
-struct result { std::vector<float> loss, dlogits; };
+struct result {
+    std::vector<float> loss, dlogits;
+};
 
-result on_cpu(int64_t n_vocab, const std::vector<float> & logits, const std::vector<int32_t> & targets, const std::vector<float> & weights,
-              bool with_gradient = true) {
+result on_cpu(int64_t n_vocab, const std::vector<float> & logits, const std::vector<int32_t> & targets,
+              const std::vector<float> & weights, bool with_gradient = true) {
     const int64_t columns = int64_t(targets.size());
-    ggml_backend_ptr cpu { ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr) };
-    ggml_context_ptr ctx { ggml_init({ 64 * ggml_tensor_overhead() + ggml_graph_overhead(), nullptr, true }) };
+    ggml_backend_ptr cpu{ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr)};
+    ggml_context_ptr ctx{ggml_init({64 * ggml_tensor_overhead() + ggml_graph_overhead(), nullptr, true})};
     ggml_tensor * x = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_F32, n_vocab, columns);
     ggml_tensor * t = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_I32, 1, columns);
     ggml_tensor * w = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_F32, 1, columns);
@@ -28,7 +30,7 @@ result on_cpu(int64_t n_vocab, const std::vector<float> & logits, const std::vec
     ggml_cgraph * graph = ggml_new_graph(ctx.get());
     ggml_build_forward_expand(graph, ce.loss);
     if (ce.dlogits) ggml_build_forward_expand(graph, ce.dlogits);
-    ggml_backend_buffer_ptr buffer { ggml_backend_alloc_ctx_tensors(ctx.get(), cpu.get()) };
+    ggml_backend_buffer_ptr buffer{ggml_backend_alloc_ctx_tensors(ctx.get(), cpu.get())};
     ggml_backend_tensor_set(x, logits.data(), 0, ggml_nbytes(x));
     ggml_backend_tensor_set(t, targets.data(), 0, ggml_nbytes(t));
     ggml_backend_tensor_set(w, weights.data(), 0, ggml_nbytes(w));
@@ -44,9 +46,12 @@ result on_cpu(int64_t n_vocab, const std::vector<float> & logits, const std::vec
     return r;
 }
 
-struct reference { std::vector<double> loss, dlogits; };
+struct reference {
+    std::vector<double> loss, dlogits;
+};
 
-reference in_double(int64_t n_vocab, const std::vector<float> & logits, const std::vector<int32_t> & targets, const std::vector<float> & weights) {
+reference in_double(int64_t n_vocab, const std::vector<float> & logits, const std::vector<int32_t> & targets,
+                    const std::vector<float> & weights) {
     reference r;
     for (size_t column = 0; column < targets.size(); column++) {
         const float * x = logits.data() + column * size_t(n_vocab);
@@ -74,7 +79,7 @@ void check_equal(const std::vector<float> & received, const std::vector<double> 
 
 TEST("loss/cross-entropy: losses and gradients of random logits") {
     rng random(11);
-    for (const int64_t n_vocab : { 2, 5, 128, 4099 }) {
+    for (const int64_t n_vocab : {2, 5, 128, 4099}) {
         std::vector<float> logits, weights;
         std::vector<int32_t> targets;
         for (int column = 0; column < 9; column++) {
@@ -96,14 +101,14 @@ TEST("loss/cross-entropy: losses and gradients of random logits") {
 TEST("loss/cross-entropy: extreme logits stay finite") {
     const int64_t n_vocab = 6;
     const std::vector<std::vector<float>> columns = {
-        { 1e4f, 0, 0, 0, 0, 0 },                        // sure and right
-        { 1e4f, 0, 0, 0, 0, 0 },                        // sure and wrong
-        { -1e4f, -1e4f, -1e4f, -1e4f, -1e4f, -1e4f },   // all alike, far below
-        { 1e4f, 1e4f, -1e4f, -1e4f, 1e4f, -1e4f },      // a few ties
-        { -1e4f, 1e4f, 0, 5e3f, -5e3f, 1 },
-        { 0, 0, 0, 0, 0, 0 },
+        {1e4f, 0, 0, 0, 0, 0},                      // sure and right
+        {1e4f, 0, 0, 0, 0, 0},                      // sure and wrong
+        {-1e4f, -1e4f, -1e4f, -1e4f, -1e4f, -1e4f}, // all alike, far below
+        {1e4f, 1e4f, -1e4f, -1e4f, 1e4f, -1e4f},    // a few ties
+        {-1e4f, 1e4f, 0, 5e3f, -5e3f, 1},
+        {0, 0, 0, 0, 0, 0},
     };
-    const std::vector<int32_t> targets = { 0, 3, 2, 4, 0, 5 };
+    const std::vector<int32_t> targets = {0, 3, 2, 4, 0, 5};
     std::vector<float> logits;
     for (const auto & column : columns) logits.insert(logits.end(), column.begin(), column.end());
     const std::vector<float> weights(targets.size(), 0.5f);
@@ -123,7 +128,7 @@ TEST("loss/cross-entropy: chunks are as large as the budget allows, in multiples
     CHECK_EQ(loss_chunk_columns(1000, 4096, 1ll << 40), int64_t(4096));
     CHECK_EQ(loss_chunk_columns(1000, 20, 1), int64_t(20));
     CHECK_EQ(loss_chunk_columns(1000, 1, 1ll << 40), int64_t(1));
-    for (const int64_t budget : { 1ll << 20, 1ll << 24, 1ll << 28 }) {
+    for (const int64_t budget : {1ll << 20, 1ll << 24, 1ll << 28}) {
         const int64_t columns = loss_chunk_columns(151936, 4096, budget);
         CHECK(columns == 32 || columns * 3 * 151936 * 4 <= budget);
         CHECK(columns % 32 == 0);
@@ -147,7 +152,8 @@ TEST("loss/cross-entropy: through a projection, whole and in chunks") {
     for (int64_t t = 0; t < n_tokens; t++) {
         for (int64_t v = 0; v < n_vocab; v++) {
             double sum = 0;
-            for (int64_t i = 0; i < n_embd; i++) sum += double(w_values[size_t(v * n_embd + i)]) * h_values[size_t(t * n_embd + i)];
+            for (int64_t i = 0; i < n_embd; i++)
+                sum += double(w_values[size_t(v * n_embd + i)]) * h_values[size_t(t * n_embd + i)];
             logits.push_back(float(sum));
         }
     }
@@ -163,9 +169,9 @@ TEST("loss/cross-entropy: through a projection, whole and in chunks") {
         }
     }
 
-    for (const int64_t columns : { int64_t(40), int64_t(13), int64_t(1) }) {
-        ggml_backend_ptr cpu { ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr) };
-        ggml_context_ptr ctx { ggml_init({ 1u << 20, nullptr, true }) };
+    for (const int64_t columns : {int64_t(40), int64_t(13), int64_t(1)}) {
+        ggml_backend_ptr cpu{ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr)};
+        ggml_context_ptr ctx{ggml_init({1u << 20, nullptr, true})};
         ggml_tensor * w = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_F32, n_embd, n_vocab);
         ggml_tensor * total = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_F32, n_embd, n_vocab);
         ggml_tensor * h = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_F32, n_embd, columns);
@@ -173,16 +179,16 @@ TEST("loss/cross-entropy: through a projection, whole and in chunks") {
         ggml_tensor * weight = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_F32, 1, columns);
         ggml_tensor * product = ggml_mul_mat(ctx.get(), w, h);
         ggml_cgraph * graph = ggml_new_graph(ctx.get());
-        gradients g(ctx.get(), graph, { ggml_backend_get_device(cpu.get()) }, rule_mode::automatic);
+        gradients g(ctx.get(), graph, {ggml_backend_get_device(cpu.get())}, rule_mode::automatic);
         g.want(w);
         g.want(h);
         g.accumulate_into(w, total);
-        mark_gradient_path(g, { product });
+        mark_gradient_path(g, {product});
         const cross_entropy ce = build_cross_entropy(ctx.get(), product, t, weight, true);
         ggml_build_forward_expand(graph, ce.loss);
         g.add(product, ce.dlogits);
-        run_backward(g, { product });
-        ggml_backend_buffer_ptr buffer { ggml_backend_alloc_ctx_tensors(ctx.get(), cpu.get()) };
+        run_backward(g, {product});
+        ggml_backend_buffer_ptr buffer{ggml_backend_alloc_ctx_tensors(ctx.get(), cpu.get())};
         ggml_backend_buffer_clear(buffer.get(), 0);
         ggml_backend_tensor_set(w, w_values.data(), 0, ggml_nbytes(w));
         std::vector<float> loss(size_t(n_tokens), 0.0f), received_dh(h_values.size()), received_dw(w_values.size());
@@ -198,7 +204,8 @@ TEST("loss/cross-entropy: through a projection, whole and in chunks") {
             ggml_backend_tensor_set(t, t_chunk.data(), 0, ggml_nbytes(t));
             CHECK(ggml_backend_graph_compute(cpu.get(), graph) == GGML_STATUS_SUCCESS);
             ggml_backend_tensor_get(ce.loss, loss.data() + first, 0, size_t(count) * sizeof(float));
-            ggml_backend_tensor_get(g.of(h), received_dh.data() + first * n_embd, 0, size_t(count * n_embd) * sizeof(float));
+            ggml_backend_tensor_get(g.of(h), received_dh.data() + first * n_embd, 0,
+                                    size_t(count * n_embd) * sizeof(float));
         }
         ggml_backend_tensor_get(total, received_dw.data(), 0, ggml_nbytes(total));
         check_equal(loss, e.loss);

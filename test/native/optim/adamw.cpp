@@ -19,12 +19,14 @@ std::vector<float> read(const ggml_tensor * t) {
     return values;
 }
 
-void write(ggml_tensor * t, const std::vector<float> & values) { ggml_backend_tensor_set(t, values.data(), 0, ggml_nbytes(t)); }
+void write(ggml_tensor * t, const std::vector<float> & values) {
+    ggml_backend_tensor_set(t, values.data(), 0, ggml_nbytes(t));
+}
 
 // Three tensors of different shapes: an A, a B that LoRA+ trains faster, and one without weight decay.
 struct fixture {
-    ggml_backend_ptr        cpu { ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr) };
-    ggml_context_ptr        ctx { ggml_init({ 8 * ggml_tensor_overhead(), nullptr, true }) };
+    ggml_backend_ptr cpu{ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr)};
+    ggml_context_ptr ctx{ggml_init({8 * ggml_tensor_overhead(), nullptr, true})};
     ggml_backend_buffer_ptr buffer;
     std::vector<parameter_value> values;
 
@@ -34,12 +36,12 @@ struct fixture {
         ggml_tensor * norm = ggml_new_tensor_1d(ctx.get(), GGML_TYPE_F32, 9);
         buffer.reset(ggml_backend_alloc_ctx_tensors(ctx.get(), cpu.get()));
         rng random(3);
-        for (ggml_tensor * t : { a, b, norm }) {
+        for (ggml_tensor * t : {a, b, norm}) {
             std::vector<float> start(size_t(ggml_nelements(t)));
             for (float & v : start) v = random.normal();
             write(t, start);
         }
-        values = { { "a", a }, { "b", b, 16.0f }, { "norm", norm, 1.0f, false } };
+        values = {{"a", a}, {"b", b, 16.0f}, {"norm", norm, 1.0f, false}};
     }
     // Each graph gets its memory once and keeps it, as in the trainer.
     void run(ggml_cgraph * graph) {
@@ -58,7 +60,7 @@ struct fixture {
 TEST("optim/adamw: twenty steps follow the formula in double, with weight decay, LoRA+ and clipping") {
     fixture f;
     parameter_set parameters(f.values);
-    const adamw_options options { 0.9f, 0.99f, 1e-8f, 0.1f };
+    const adamw_options options{0.9f, 0.99f, 1e-8f, 0.1f};
     adamw optimizer(parameters, options, ggml_backend_get_default_buffer_type(f.cpu.get()));
     CHECK_EQ(parameters.n_elements(), int64_t(21 + 15 + 9));
 
@@ -95,14 +97,17 @@ TEST("optim/adamw: twenty steps follow the formula in double, with weight decay,
 
         for (size_t p = 0; p < value.size(); p++) {
             const parameter & given = parameters.all()[p];
-            const double eta = rate * double(given.learning_rate_scale), decay = given.decay ? double(options.weight_decay) : 0.0;
+            const double eta = rate * double(given.learning_rate_scale),
+                         decay = given.decay ? double(options.weight_decay) : 0.0;
             const double beta1 = double(options.beta1), beta2 = double(options.beta2);
             for (size_t i = 0; i < value[p].size(); i++) {
                 const double g = c * double(gradient[p][i]);
                 m[p][i] = beta1 * m[p][i] + (1 - beta1) * g;
                 v[p][i] = beta2 * v[p][i] + (1 - beta2) * g * g;
-                const double m_hat = m[p][i] / (1 - std::pow(beta1, step)), v_hat = v[p][i] / (1 - std::pow(beta2, step));
-                value[p][i] = value[p][i] * (1 - eta * decay) - eta * m_hat / (std::sqrt(v_hat) + double(options.epsilon));
+                const double m_hat = m[p][i] / (1 - std::pow(beta1, step)),
+                             v_hat = v[p][i] / (1 - std::pow(beta2, step));
+                value[p][i] =
+                    value[p][i] * (1 - eta * decay) - eta * m_hat / (std::sqrt(v_hat) + double(options.epsilon));
             }
             const auto received = read(given.value);
             for (size_t i = 0; i < received.size(); i++) CHECK_NEAR(received[i], value[p][i], 2e-5);
@@ -146,7 +151,7 @@ TEST("optim/parameter: gradients and moments start at zero, and zero_gradients l
     parameter_set parameters(f.values);
     CHECK(parameters.bytes() >= 3 * 45 * sizeof(float));
     for (const parameter & p : parameters.all()) {
-        for (ggml_tensor * t : { p.gradient, p.first_moment, p.second_moment }) {
+        for (ggml_tensor * t : {p.gradient, p.first_moment, p.second_moment}) {
             CHECK(ggml_are_same_shape(t, p.value));
             CHECK(read(t) == std::vector<float>(size_t(ggml_nelements(t)), 0.0f));
             write(t, std::vector<float>(size_t(ggml_nelements(t)), 2.5f));

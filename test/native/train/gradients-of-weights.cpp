@@ -32,22 +32,25 @@ std::shared_ptr<model> load(const std::string & path, bool mapped = true) {
 }
 
 // Where a weight is quantized, the CPU rounds what it is multiplied with to 8 bits: the loss is a staircase in the
-// parameters, so its slope is fitted to many points, with a coarse tolerance, and the gradient is held against the one of
-// the same weights in F32, from which only that rounding parts it.
+// parameters, so its slope is fitted to many points, with a coarse tolerance, and the gradient is held against the one
+// of the same weights in F32, from which only that rounding parts it.
 TEST("train/gradients: through quantized weights of every kind") {
     const create_options original = wide("llama", "wide-llama.gguf");
     create_model(original);
-    for (const char * type : { "F16", "BF16", "Q8_0", "Q5_1", "Q4_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K", "IQ4_NL", "IQ4_XS" }) {
+    for (const char * type :
+         {"F16", "BF16", "Q8_0", "Q5_1", "Q4_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K", "IQ4_NL", "IQ4_XS"}) {
         const std::string quantized = tiny::scratch("quantized.gguf"), restored = tiny::scratch("restored.gguf");
         quantize_model(original.path, quantized, type, 1);
         quantize_model(quantized, restored, "F32", 1);
         const auto m = load(quantized), same = load(restored);
         const micro_batch batch = tiny_batch(*m, 2, 12);
         training t(m, batch, {}), reference(same, batch, {});
-        const double difference = tiny::relative_error(tiny::gradients_of(t, batch), tiny::gradients_of(reference, batch));
+        const double difference =
+            tiny::relative_error(tiny::gradients_of(t, batch), tiny::gradients_of(reference, batch));
         if (!(difference < 6e-2)) {
-            harness::fail(__FILE__, __LINE__, std::string("the gradient of the restored weights, for ") + type +
-                                                  ", but received a relative error of " + std::to_string(difference));
+            harness::fail(__FILE__, __LINE__,
+                          std::string("the gradient of the restored weights, for ") + type +
+                              ", but received a relative error of " + std::to_string(difference));
         }
         const std::string name = type;
         if (name == "Q8_0" || name == "Q4_K_M") tiny::expect_slopes(tiny::check_slopes(t, batch, 0.05, true));
@@ -55,8 +58,8 @@ TEST("train/gradients: through quantized weights of every kind") {
 }
 
 TEST("train/gradients: full-parameter training, embeddings tied to the output and not") {
-    for (const char * architecture : { "llama", "qwen3" }) {
-        for (const bool tied : { false, true }) {
+    for (const char * architecture : {"llama", "qwen3"}) {
+        for (const bool tied : {false, true}) {
             create_options o = tiny::options(architecture, tiny::scratch("full.gguf"));
             o.tie_embeddings = tied;
             create_model(o);

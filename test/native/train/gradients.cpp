@@ -44,7 +44,8 @@ TEST("train/gradients: every weight kind of every architecture of the first fami
             const micro_batch batch = tiny_batch(*m, 2, 9);
             training_options options;
             for (const std::string & kind : target_kinds(*m)) {
-                if (kind.rfind("vis_", 0) != 0) options.targets.push_back(kind); // experts for images: text never meets them
+                if (kind.rfind("vis_", 0) != 0)
+                    options.targets.push_back(kind); // experts for images: text never meets them
             }
             training t(m, batch, options);
             std::string problem = tiny::check_slopes(t, batch, 5e-3);
@@ -54,9 +55,7 @@ TEST("train/gradients: every weight kind of every architecture of the first fami
             const double difference = tiny::relative_error(tiny::gradients_of(composed, batch), automatic);
             if (!(difference < 1e-4)) problem += " composed rules differ by " + std::to_string(difference);
             if (!problem.empty()) wrong += "\n    " + name + ":" + problem;
-        } catch (const error & e) {
-            wrong += "\n    " + name + ": " + e.code() + ": " + e.what();
-        }
+        } catch (const error & e) { wrong += "\n    " + name + ": " + e.code() + ": " + e.what(); }
     }
     tiny::expect_slopes(wrong);
 }
@@ -81,7 +80,7 @@ TEST("train/gradients: keys and values receive theirs, in every layer") {
 }
 
 TEST("train/gradients: packed samples, of several lengths") {
-    for (const char * name : { "llama", "qwen3", "phi3" }) {
+    for (const char * name : {"llama", "qwen3", "phi3"}) {
         const auto m = arch(name);
         micro_batch batch = tiny_batch(*m, 1, 24);
         batch.target_position.clear();
@@ -119,14 +118,14 @@ TEST("train/gradients: one batch gives the same loss and gradients however it is
     const double weight = 1.0 / double(whole.target_token.size());
     std::vector<double> losses;
     std::vector<tiny::tensor_values> gradients;
-    for (const uint32_t rows : { 4u, 2u, 1u }) {
+    for (const uint32_t rows : {4u, 2u, 1u}) {
         std::unique_ptr<training> t;
         double loss = 0;
         for (uint32_t first = 0; first < 4; first += rows) {
             micro_batch part = tiny_batch(*m, rows, 8);
             std::copy_n(whole.tokens.begin() + first * 8, rows * 8, part.tokens.begin());
             std::copy_n(whole.target_token.begin() + first * 7, rows * 7, part.target_token.begin());
-            if (!t) t = std::make_unique<training>(m, part, training_options {});
+            if (!t) t = std::make_unique<training>(m, part, training_options{});
             loss += t->run(part, weight) * weight;
         }
         losses.push_back(loss);
@@ -178,10 +177,10 @@ TEST("train/gradients: what stands at padding changes nothing") {
 }
 
 TEST("train/gradients: an architecture with an op that has no rule is refused before anything runs, the ops named") {
-    const auto m = model::load({ harness::arch_model("llama-moe") });
+    const auto m = model::load({harness::arch_model("llama-moe")});
     const micro_batch batch = tiny_batch(*m, 1, 8);
     training_options options;
-    options.targets = { "attn_q" };
+    options.targets = {"attn_q"};
     try {
         training t(m, batch, options);
         harness::fail(__FILE__, __LINE__, "error UNSUPPORTED_OP");

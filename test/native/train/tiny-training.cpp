@@ -28,7 +28,7 @@ train_options options_of(const model & m, const training_options & options) {
 
 training::training(std::shared_ptr<model> m, const micro_batch & batch, const training_options & options)
     : subject_(m, options_of(*m, options)), devices_(*m, 1) {
-    const batch_shape shape { batch.n_rows, batch.sequence_length, options.packed };
+    const batch_shape shape{batch.n_rows, batch.sequence_length, options.packed};
     auto graph = std::make_unique<forward>(m, subject_.adapter_handle(), shape, devices_);
     subject_.collect(*graph);
     // B starts at zero, where A has no gradient: move it away
@@ -42,11 +42,13 @@ training::training(std::shared_ptr<model> m, const micro_batch & batch, const tr
     forward_and_backward_ = std::make_unique<step>(std::move(graph), devices_, &subject_.parameters(), options.step);
     step_options only_forward = options.step;
     only_forward.with_backward = false;
-    forward_only_ = std::make_unique<step>(std::make_unique<forward>(m, subject_.adapter_handle(), shape, devices_), devices_,
-                                           nullptr, only_forward);
+    forward_only_ = std::make_unique<step>(std::make_unique<forward>(m, subject_.adapter_handle(), shape, devices_),
+                                           devices_, nullptr, only_forward);
 }
 
-double training::loss(const micro_batch & batch) { return forward_only_->run(batch, 0) / double(batch.target_token.size()); }
+double training::loss(const micro_batch & batch) {
+    return forward_only_->run(batch, 0) / double(batch.target_token.size());
+}
 
 double training::run(const micro_batch & batch, double weight) { return forward_and_backward_->run(batch, weight); }
 
@@ -104,7 +106,8 @@ double extrapolated_slope(const function & loss_at) {
         for (int j = 1; j <= i; j++) {
             power *= 4;
             table[i][j] = (power * table[i][j - 1] - table[i - 1][j - 1]) / (power - 1);
-            const double error = std::fmax(std::fabs(table[i][j] - table[i][j - 1]), std::fabs(table[i][j] - table[i - 1][j - 1]));
+            const double error =
+                std::fmax(std::fabs(table[i][j] - table[i][j - 1]), std::fabs(table[i][j] - table[i - 1][j - 1]));
             if (error < smallest_error) {
                 smallest_error = error;
                 best = table[i][j];
@@ -143,14 +146,15 @@ slope compare_slopes(training & t, const micro_batch & batch, const tensor_value
     const auto loss_at = [&](double along) {
         tensor_values moved = start;
         for (size_t i = 0; i < moved.size(); i++) {
-            for (size_t j = 0; j < moved[i].size(); j++) moved[i][j] = float(double(start[i][j]) + along * double(direction[i][j]));
+            for (size_t j = 0; j < moved[i].size(); j++)
+                moved[i][j] = float(double(start[i][j]) + along * double(direction[i][j]));
         }
         t.set_values(moved);
         return t.loss(batch);
     };
     const double numeric = staircase ? fitted_slope(loss_at, dot(gradients, direction)) : extrapolated_slope(loss_at);
     t.set_values(start);
-    return { numeric, dot(gradients, direction) };
+    return {numeric, dot(gradients, direction)};
 }
 
 tensor_values random_direction(const training & t, const selection & selected, uint64_t seed) {
@@ -212,7 +216,8 @@ std::string check_slopes(training & t, const micro_batch & batch, double toleran
         }
         const slope s = compare_slopes(t, batch, g, leaning, staircase);
         if (!(std::fabs(s.numeric - s.analytic) <= tolerance * length)) {
-            wrong << " " << kind << ": " << s.numeric << " measured, " << s.analytic << " computed, of length " << length << ";";
+            wrong << " " << kind << ": " << s.numeric << " measured, " << s.analytic << " computed, of length "
+                  << length << ";";
         }
     }
     return wrong.str();

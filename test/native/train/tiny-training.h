@@ -14,15 +14,16 @@ namespace tiny {
 using tensor_values = std::vector<std::vector<float>>; // one per parameter, in their order
 
 struct training_options {
-    llamatune::train_mode    mode = llamatune::train_mode::lora;
+    llamatune::train_mode mode = llamatune::train_mode::lora;
     std::vector<std::string> targets; // empty: every kind the model has
-    bool                     packed = false;
-    llamatune::step_options  step;
+    bool packed = false;
+    llamatune::step_options step;
 };
 
 class training {
 public:
-    training(std::shared_ptr<llamatune::model> m, const llamatune::micro_batch & batch, const training_options & options);
+    training(std::shared_ptr<llamatune::model> m, const llamatune::micro_batch & batch,
+             const training_options & options);
 
     const std::vector<llamatune::parameter> & parameters() const { return subject_.parameters().all(); }
 
@@ -37,8 +38,8 @@ public:
     void set_values(const tensor_values & values);
 
 private:
-    llamatune::trainee               subject_;
-    llamatune::compute               devices_;
+    llamatune::trainee subject_;
+    llamatune::compute devices_;
     std::unique_ptr<llamatune::step> forward_and_backward_, forward_only_;
 };
 
@@ -49,12 +50,14 @@ double relative_error(const tensor_values & a, const tensor_values & b);
 // Which parameters a direction moves, by name.
 using selection = std::function<bool(const std::string & name)>;
 
-struct slope { double numeric, analytic; }; // of the loss along a direction of unit length
+struct slope {
+    double numeric, analytic;
+}; // of the loss along a direction of unit length
 
-// Of the mean loss along `direction` (made a unit vector): measured, and <gradients, direction>. `staircase`: the forward
-// rounds what it multiplies to 8 bits, so the loss is noisy.
-slope compare_slopes(training & t, const llamatune::micro_batch & batch, const tensor_values & gradients, tensor_values direction,
-                     bool staircase = false);
+// Of the mean loss along `direction` (made a unit vector): measured, and <gradients, direction>. `staircase`: the
+// forward rounds what it multiplies to 8 bits, so the loss is noisy.
+slope compare_slopes(training & t, const llamatune::micro_batch & batch, const tensor_values & gradients,
+                     tensor_values direction, bool staircase = false);
 
 tensor_values random_direction(const training & t, const selection & selected, uint64_t seed);
 tensor_values only(const training & t, tensor_values direction, const selection & selected);
