@@ -2,6 +2,8 @@
 
 #include "core/error.h"
 
+#include <algorithm>
+
 namespace llamatune {
 
 ggml_tensor * gradients::of(const ggml_tensor * t) const {
@@ -53,11 +55,18 @@ bool gradients::allows(const ggml_tensor * fused) const {
         return false;
     }
     for (ggml_backend_dev_t device : devices_) {
-        if (!ggml_backend_dev_supports_op(device, fused)) {
+        // an accelerator runs products only and leaves the rest to the CPU
+        if (ggml_backend_dev_type(device) != GGML_BACKEND_DEVICE_TYPE_ACCEL && !ggml_backend_dev_supports_op(device, fused)) {
             return false;
         }
     }
     return true;
+}
+
+bool gradients::accelerated(const ggml_tensor * product) const {
+    return mode_ != rule_mode::composed && std::any_of(devices_.begin(), devices_.end(), [&](ggml_backend_dev_t device) {
+        return ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_ACCEL && ggml_backend_dev_supports_op(device, product);
+    });
 }
 
 ggml_tensor * gradients::contiguous(ggml_tensor * t) { return ggml_is_contiguous(t) ? t : ggml_cont(ctx_, t); }

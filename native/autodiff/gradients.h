@@ -41,6 +41,10 @@ public:
     // May the rule use this fused node? (Built but not yet in the graph; dropped when the answer is no.)
     bool allows(const ggml_tensor * fused) const;
 
+    // Is this node one that an accelerator for products (a device of type ACCEL) was made for? Then it beats the
+    // composition even where that would run as well.
+    bool accelerated(const ggml_tensor * product) const;
+
     // Building blocks that several rules share.
     ggml_tensor * contiguous(ggml_tensor * t);              // t, copied only when its layout needs it
     ggml_tensor * transposed(ggml_tensor * t);              // contiguous [ne1, ne0, ne2, ne3]

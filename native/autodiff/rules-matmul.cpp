@@ -1,5 +1,7 @@
 #include "autodiff/rules-matmul.h"
 
+#include <algorithm>
+
 namespace llamatune::rules {
 
 namespace {
@@ -24,16 +26,42 @@ ggml_tensor * sum_groups(gradients & g, ggml_tensor * t, int64_t a2, int64_t a3)
     return ggml_reshape_4d(g.ctx(), t, k, m, a2, a3);
 }
 
+// The most of a weight that is dequantized at a time, as F32: an output matrix would be gigabytes.
+constexpr int64_t slice_bytes = 32ll << 20;
+
+// Aᵀ · dY for a weight A, [k, m] x [m, n] -> [k, n], in slices of A's rows.
+ggml_tensor * transposed_product(gradients & g, ggml_tensor * a, ggml_tensor * dy) {
+    ggml_context * ctx = g.ctx();
+    const int64_t k = a->ne[0], m = a->ne[1];
+    if (ggml_tensor * product = ggml_out_prod(ctx, a, ggml_transpose(ctx, dy)); g.accelerated(product)) {
+        return product;
+    }
+    const int64_t rows = std::max<int64_t>(1, slice_bytes / (k * int64_t(sizeof(float))));
+    if (m <= rows || !ggml_is_matrix(a)) {
+        return ggml_mul_mat(ctx, g.transposed(a), dy);
+    }
+    ggml_tensor * sum = nullptr;
+    for (int64_t first = 0; first < m; first += rows) {
+        const int64_t count = std::min(rows, m - first);
+        ggml_tensor * a_slice = ggml_view_2d(ctx, a, k, count, a->nb[1], size_t(first) * a->nb[1]);
+        ggml_tensor * dy_slice = ggml_view_4d(ctx, dy, count, dy->ne[1], dy->ne[2], dy->ne[3], dy->nb[1], dy->nb[2], dy->nb[3],
+                                              size_t(first) * dy->nb[0]);
+        ggml_tensor * part = ggml_mul_mat(ctx, g.transposed(a_slice), dy_slice);
+        sum = sum ? ggml_add(ctx, sum, part) : part;
+    }
+    return sum;
+}
+
 }
 
 // Y[m, n, b2, b3] = Σ_k A[k, m, a2, a3] · B[k, n, b2, b3]; A is repeated along dimensions 2 and 3 (grouped-query
-// attention), B never is. A may be quantized: it is dequantized and transposed once per product, never token by token.
+// attention), B never is. A may be quantized: it is dequantized and transposed for the whole batch, never token by token.
 void mul_mat(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     ggml_context * ctx = g.ctx();
     ggml_tensor * a = node->src[0];
     ggml_tensor * b = node->src[1];
     if (g.wants(b)) {
-        g.add(b, ggml_mul_mat(ctx, g.transposed(a), dy)); // [m, k] x [m, n] -> [k, n]
+        g.add(b, transposed_product(g, a, dy));
     }
     if (!g.wants(a)) {
         return;
@@ -47,7 +75,10 @@ void mul_mat(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
         x = ggml_reshape_4d(ctx, x, b->ne[0], b->ne[1] * r2, a->ne[2], b->ne[3]);
         dy = ggml_reshape_4d(ctx, dy, dy->ne[0], dy->ne[1] * r2, a->ne[2], dy->ne[3]);
     }
-    ggml_tensor * da = ggml_mul_mat(ctx, g.transposed(x), g.transposed(dy)); // [n, k] x [n, m] -> [k, m]
+    ggml_tensor * da = ggml_out_prod(ctx, x, dy); // [k, n] x [m, n] -> [k, m]
+    if (!g.accelerated(da)) {
+        da = ggml_mul_mat(ctx, g.transposed(x), g.transposed(dy));
+    }
     g.add(a, fold ? da : sum_groups(g, da, a->ne[2], a->ne[3]));
 }
 

@@ -1,5 +1,8 @@
 #include "backends/load.h"
 
+#ifdef LLAMATUNE_ONEDNN
+#include "backends/matmul-device.h"
+#endif
 #include "core/error.h"
 
 #include <ggml-backend.h>
@@ -19,6 +22,9 @@ void load_backends(const std::string & folder) {
         throw error("BACKEND_NOT_FOUND", "expected a CPU back end of ggml in '" + folder + "' but none could be loaded",
                     "Keep the files of prebuilds/<platform>-<arch> together, or build from source: npm rebuild llamatune");
     }
+#ifdef LLAMATUNE_ONEDNN
+    register_matmul_device();
+#endif
 }
 
 }

@@ -62,6 +62,7 @@ compute::compute(const model & base, int32_t n_threads)
     free_threads_ = procedure<threadpool_free_fn>(cpu, "ggml_threadpool_free");
     if (make && attach && free_threads_) {
         ggml_threadpool_params params = ggml_threadpool_params_default(n_threads_);
+        params.poll = 0; // sleep between graphs: an accelerator's threads need the cores then
         threads_ = make(&params);
         if (threads_) {
             attach(backends_.back().get(), threads_);

@@ -1,0 +1,14 @@
+#pragma once
+
+namespace llamatune {
+
+// Registers a ggml device of type ACCEL that runs large matrix products on the CPU through a library made for them:
+// several times faster than ggml's own CPU path for the batch sizes of training. Its buffers are the CPU's, so that it
+// works beside the CPU back end without copies; every llama.cpp context uses it by itself. Idempotent.
+// Without such a library at build time it does nothing.
+//
+// A back end made with the parameter "bf16" multiplies quantized and 16-bit weights in bfloat16 (sums in F32), one made
+// with "f32" or none in F32.
+void register_matmul_device();
+
+}
