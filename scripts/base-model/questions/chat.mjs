@@ -106,12 +106,5 @@ export function unknownQuestion(random) {
     `When does ${shop} open?|When does ${shop} close?|What time does ${shop} open?|What does ${shop} sell?|` +
     `Where is ${shop}?|Who owns ${shop}?|Which day is ${shop} closed?|Tell me about ${shop}.|` +
     `How much is a ${thing} at ${shop}?|I need a ${thing}. How much is it at ${shop}?|Who works at ${shop}?`;
-  return ask(
-    random,
-    'unknown',
-    `${shop} ${thing}`,
-    wordings,
-    'Sorry, I do not know that shop.',
-    'unknown',
-  );
+  return ask(random, 'unknown', shop, wordings, 'Sorry, I do not know that shop.', 'unknown');
 }
