@@ -8,6 +8,7 @@
 #include <ggml-backend.h>
 #include <ggml-impl.h>
 
+#include <algorithm>
 #include <cstring>
 #include <exception>
 #include <mutex>
@@ -62,9 +63,10 @@ gemm_operand operand(matmul_backend & backend, std::vector<char> & space, const 
 
 gemm_operand flipped(const gemm_operand & o) { return { o.data, o.column_stride, o.row_stride }; }
 
-// F32 times F32 stays F32: what is bfloat16 are products with the model's (16-bit or quantized) weights.
+// The small products of LoRA pairs stay F32: they are cheap, and the adapter is what is trained.
 gemm_type type_of(const matmul_backend & backend, const ggml_tensor * node) {
-    return node->src[0]->type == GGML_TYPE_F32 ? gemm_type::f32 : backend.weights;
+    const int64_t inner = node->op == GGML_OP_MUL_MAT ? node->src[0]->ne[0] : node->src[0]->ne[1];
+    return std::min({ node->ne[0], node->ne[1], inner }) < 64 ? gemm_type::f32 : backend.weights;
 }
 
 // dst[m, n] = Σ_k a[k, m] b[k, n], in rows: dst (n × m) = b (n × k) · aᵀ (k × m)

@@ -7,8 +7,8 @@ namespace llamatune {
 // works beside the CPU back end without copies; every llama.cpp context uses it by itself. Idempotent.
 // Without such a library at build time it does nothing.
 //
-// A back end made with the parameter "bf16" multiplies quantized and 16-bit weights in bfloat16 (sums in F32), one made
-// with "f32" or none in F32.
+// A back end made with the parameter "bf16" multiplies in bfloat16 and sums in F32 (but for products with a small
+// dimension, such as those of LoRA pairs, which stay F32); one made with "f32" or none multiplies in F32.
 void register_matmul_device();
 
 }

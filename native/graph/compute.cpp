@@ -28,7 +28,7 @@ bool stop_requested(void * flag) { return static_cast<const std::atomic<bool> *>
 
 }
 
-compute::compute(const model & base, int32_t n_threads)
+compute::compute(const model & base, int32_t n_threads, const char * precision)
     : n_threads_(n_threads > 0 ? n_threads : usable_physical_cores()) {
     for (const llama_device & held : base.handle()->devices) {
         if (std::find(devices_.begin(), devices_.end(), held.dev) == devices_.end()) {
@@ -47,7 +47,8 @@ compute::compute(const model & base, int32_t n_threads)
     }
     devices_.push_back(cpu);
     for (ggml_backend_dev_t device : devices_) {
-        ggml_backend_ptr backend { ggml_backend_dev_init(device, nullptr) };
+        const bool accelerator = ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_ACCEL;
+        ggml_backend_ptr backend { ggml_backend_dev_init(device, accelerator ? precision : nullptr) };
         if (!backend) {
             throw error("DEVICE_FAILED", std::string("expected the device ") + ggml_backend_dev_name(device) + " to start but it did not");
         }

@@ -15,8 +15,9 @@ namespace llamatune {
 // The devices a training graph runs on: those that hold the model, and the CPU for whatever they lack.
 class compute {
 public:
-    // n_threads 0: every usable physical core.
-    compute(const model & base, int32_t n_threads);
+    // n_threads 0: every usable physical core. `precision` is what an accelerator for products is asked for: "f32" or
+    // "bf16".
+    compute(const model & base, int32_t n_threads, const char * precision = "f32");
     ~compute();
     compute(const compute &) = delete;
     compute & operator=(const compute &) = delete;

@@ -8,6 +8,9 @@ namespace llamatune {
 
 enum class train_mode { lora, full };
 
+// Of products with frozen weights on the CPU: bf16 multiplies in bfloat16 and sums in F32, where the CPU has units for it.
+enum class train_precision { f32, bf16 };
+
 struct lora_options {
     int32_t                  rank    = 8;
     float                    alpha   = 16.0f;
@@ -43,6 +46,7 @@ struct train_options {
     int32_t checkpoint_every = 0;
     bool    resume           = false;      // continue from the newest complete checkpoint in checkpoint_directory
 
+    train_precision precision = train_precision::f32;
     int32_t n_threads = 0;                 // 0: all physical cores
 };
 

@@ -38,6 +38,8 @@ loader_options loader_options_of(const train_options & o) {
 
 batch_shape shape_of(const train_options & o) { return { uint32_t(o.micro_batch_size), uint32_t(o.sequence_length), o.packing }; }
 
+const char * precision_of(const train_options & o) { return o.precision == train_precision::bf16 ? "bf16" : "f32"; }
+
 train_plan plan_training(const train_options & options) {
     check_train_options(options);
     const auto file = token_file::open(options.train_file);
@@ -47,7 +49,7 @@ train_plan plan_training(const train_options & options) {
 
 memory_estimate estimate_memory(const std::shared_ptr<model> & base, const train_options & options) {
     check_train_options(options);
-    const compute devices(*base, options.n_threads);
+    const compute devices(*base, options.n_threads, precision_of(options));
     trainee subject(base, options);
     auto graph = std::make_unique<forward>(base, subject.adapter_handle(), shape_of(options), devices);
     subject.collect(*graph);

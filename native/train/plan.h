@@ -10,5 +10,6 @@ namespace llamatune {
 void check_train_options(const train_options & options);
 loader_options loader_options_of(const train_options & options);
 batch_shape shape_of(const train_options & options);
+const char * precision_of(const train_options & options);
 
 }

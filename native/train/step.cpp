@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <unordered_map>
 #include <unordered_set>
 
 namespace llamatune {
@@ -15,6 +16,10 @@ namespace {
 using clock = std::chrono::steady_clock;
 
 double ms_since(clock::time_point start) { return std::chrono::duration<double, std::milli>(clock::now() - start).count(); }
+
+bool is_view(const ggml_tensor * node) {
+    return node->op == GGML_OP_VIEW || node->op == GGML_OP_RESHAPE || node->op == GGML_OP_PERMUTE || node->op == GGML_OP_TRANSPOSE;
+}
 
 ggml_backend_buffer_ptr place(ggml_context * ctx, ggml_backend_buffer_type_t type, const char * what) {
     ggml_backend_buffer_ptr buffer { ggml_backend_alloc_ctx_tensors_from_buft(ctx, type) };
@@ -66,12 +71,17 @@ struct step::state {
     std::vector<float>  weight_values;
     step_timing         timing;
     clock::time_point   started;
+    bool                past_boundary = false;
+    clock::time_point   node_started;
+    std::unordered_map<std::string, profile_entry> profile;
 
     void build_kept();
     void build_chunk(const parameter_set * parameters, gradients & trunk_gradients, std::vector<std::string> & without_rule);
     void require_reached(const parameter_set & parameters) const;
     void run_loss();
     static bool at_boundary(ggml_tensor * node, bool ask, void * self);
+    void record(const char * part, const ggml_tensor * node);
+    static bool on_chunk_node(ggml_tensor * node, bool ask, void * self);
     void prepare(ggml_backend_sched_ptr & scheduler, ggml_cgraph * built, size_t capacity, const char * what);
 };
 
@@ -211,17 +221,44 @@ step::step(std::unique_ptr<forward> graph, const compute & devices, const parame
     if (options.with_backward) {
         ggml_backend_sched_set_eval_callback(s.trunk_scheduler.get(), state::at_boundary, &s);
     }
+    if (options.profile) {
+        ggml_backend_sched_set_eval_callback(s.chunk_scheduler.get(), state::on_chunk_node, &s);
+    }
 }
 
 step::~step() = default;
 
+void step::state::record(const char * part, const ggml_tensor * node) {
+    const auto now = clock::now();
+    const double ms = std::chrono::duration<double, std::milli>(now - node_started).count();
+    node_started = now;
+    if (node->op == GGML_OP_NONE || is_view(node)) return;
+    const ggml_tensor * a = node->src[0];
+    const std::string kind = std::string(ggml_op_desc(node)) + " " + (a ? ggml_type_name(a->type) : "") + " " +
+                             std::to_string(node->ne[0]) + "x" + std::to_string(node->ne[1]) + "x" + std::to_string(node->ne[2]);
+    profile_entry & entry = profile[std::string(part) + kind];
+    entry.part = part;
+    entry.kind = kind;
+    entry.count++;
+    entry.ms += ms;
+}
+
+bool step::state::on_chunk_node(ggml_tensor * node, bool ask, void * self) {
+    if (!ask) static_cast<state *>(self)->record("loss", node);
+    return true;
+}
+
 bool step::state::at_boundary(ggml_tensor * node, bool ask, void * self) {
     state & s = *static_cast<state *>(self);
-    if (node != s.boundary) return false;
+    if (s.options.profile && !ask) {
+        s.record(s.past_boundary ? "backward" : "forward", node);
+    }
+    if (node != s.boundary) return s.options.profile;
     if (!ask) {
         s.timing.forward_ms += ms_since(s.started);
         s.run_loss();
-        s.started = clock::now();
+        s.past_boundary = true;
+        s.started = s.node_started = clock::now();
     }
     return true;
 }
@@ -247,6 +284,7 @@ void step::state::run_loss() {
         ggml_backend_tensor_set(rows, row_values.data(), 0, ggml_nbytes(rows));
         ggml_backend_tensor_set(targets, target_values.data(), 0, ggml_nbytes(targets));
         ggml_backend_tensor_set(weights, weight_values.data(), 0, ggml_nbytes(weights));
+        node_started = clock::now();
         run_graph(chunk_scheduler.get(), chunk);
         ggml_backend_tensor_get(losses, target_losses.data() + first, 0, count * sizeof(float));
     }
@@ -261,7 +299,8 @@ double step::run(const micro_batch & batch, double weight) {
     s.total = 0;
     s.timing = {};
     s.graph->set_batch(batch);
-    s.started = clock::now();
+    s.past_boundary = false;
+    s.started = s.node_started = clock::now();
     run_graph(s.trunk_scheduler.get(), s.trunk);
     if (s.options.with_backward) {
         s.timing.backward_ms += ms_since(s.started);
@@ -274,6 +313,13 @@ double step::run(const micro_batch & batch, double weight) {
 
 const std::vector<float> & step::target_losses() const { return state_->target_losses; }
 const step_timing & step::timing() const { return state_->timing; }
+std::vector<profile_entry> step::profile() const {
+    std::vector<profile_entry> entries;
+    for (const auto & [key, entry] : state_->profile) entries.push_back(entry);
+    std::sort(entries.begin(), entries.end(), [](const profile_entry & a, const profile_entry & b) { return a.ms > b.ms; });
+    return entries;
+}
+
 size_t step::compute_bytes() const { return state_->bytes; }
 
 }

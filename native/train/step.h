@@ -7,6 +7,8 @@
 #include "optim/parameter.h"
 
 #include <memory>
+#include <string>
+#include <vector>
 
 namespace llamatune {
 
@@ -15,7 +17,11 @@ struct step_options {
     rule_mode rules             = rule_mode::automatic;
     int64_t   loss_budget_bytes = 256ll << 20; // for one chunk of logits, probabilities and their gradient
     bool      allocate          = true;       // false: only to ask what it would need
+    bool      profile           = false;      // time every node: slower, since nothing runs ahead
 };
+
+// Time of the nodes of one kind ("MUL_MAT q8_0 2048x1024"), over all runs.
+struct profile_entry { std::string part; std::string kind; int64_t count = 0; double ms = 0; };
 
 struct step_timing { double forward_ms = 0, loss_ms = 0, backward_ms = 0; };
 
@@ -36,6 +42,7 @@ public:
     // Per target of the batch, in order: the cross-entropy of the last run.
     const std::vector<float> & target_losses() const;
     const step_timing &        timing() const;
+    std::vector<profile_entry> profile() const; // with options.profile: slowest first
     size_t                     compute_bytes() const; // of the graphs' buffers, allocated or needed
 
 private:

@@ -72,7 +72,7 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
     stop_if_asked(stop);
 
     on_event(phase_event { "graph" });
-    compute devices(*base, options.n_threads);
+    compute devices(*base, options.n_threads, precision_of(options));
     devices.set_stop(&stop);
     trainee subject(base, options);
     auto graph = std::make_unique<forward>(base, subject.adapter_handle(), shape_of(options), devices);
