@@ -32,6 +32,7 @@ constexpr op_row op_rules[] = {
     { GGML_OP_MUL,       rules::mul },
     { GGML_OP_DIV,       rules::div },
     { GGML_OP_SCALE,     rules::scale },
+    { GGML_OP_CLAMP,     rules::clamp },
     { GGML_OP_SQR,       rules::sqr },
     { GGML_OP_SQRT,      rules::sqrt },
     { GGML_OP_LOG,       rules::log },

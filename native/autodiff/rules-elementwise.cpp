@@ -52,6 +52,15 @@ void scale(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     g.add(node->src[0], ggml_scale(g.ctx(), dy, parameter(node, 0))); // the added constant has no gradient
 }
 
+// passes between the bounds, stops outside of them
+void clamp(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+    ggml_context * ctx = g.ctx();
+    ggml_tensor * x = g.contiguous(node->src[0]);
+    ggml_tensor * above = ggml_step(ctx, ggml_scale_bias(ctx, x, 1.0f, -parameter(node, 0)));
+    ggml_tensor * below = ggml_step(ctx, ggml_scale_bias(ctx, x, -1.0f, parameter(node, 1)));
+    g.add(node->src[0], ggml_mul(ctx, dy, ggml_mul(ctx, above, below)));
+}
+
 void sqr(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     g.add(node->src[0], ggml_scale(g.ctx(), ggml_mul(g.ctx(), dy, g.contiguous(node->src[0])), 2.0f));
 }

@@ -9,6 +9,7 @@ void sub(gradients & g, ggml_tensor * node, ggml_tensor * dy);
 void mul(gradients & g, ggml_tensor * node, ggml_tensor * dy);
 void div(gradients & g, ggml_tensor * node, ggml_tensor * dy);
 void scale(gradients & g, ggml_tensor * node, ggml_tensor * dy);
+void clamp(gradients & g, ggml_tensor * node, ggml_tensor * dy);
 void sqr(gradients & g, ggml_tensor * node, ggml_tensor * dy);
 void sqrt(gradients & g, ggml_tensor * node, ggml_tensor * dy);
 void log(gradients & g, ggml_tensor * node, ggml_tensor * dy);

@@ -32,7 +32,7 @@ std::string arch_model(const std::string & architecture);
 // Path of arch-models.txt: all names that have a model.
 std::string architectures_file();
 // Those names whose graphs the first family of gradient rules covers.
-std::vector<std::string> first_family_architectures();
+std::vector<std::string> trainable_architectures();
 
 }
 

@@ -50,7 +50,7 @@ std::string arch_model(const std::string & architecture) {
 
 std::string architectures_file() { return LLAMATUNE_TEST_ARCH_MODELS; }
 
-std::vector<std::string> first_family_architectures() {
+std::vector<std::string> trainable_architectures() {
     std::ifstream file(architectures_file());
     std::vector<std::string> names;
     for (std::string line; std::getline(file, line);) {

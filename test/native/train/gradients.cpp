@@ -8,6 +8,7 @@
 #include "train/tiny-training.h"
 
 #include <map>
+#include <set>
 
 using namespace llamatune;
 using tiny::training;
@@ -36,9 +37,17 @@ std::shared_ptr<model> arch(const std::string & name) {
 
 }
 
-TEST("train/gradients: every weight kind of every architecture of the first family, by both kinds of rules") {
+// ggml looks GELU up in a table of F16 numbers on the CPU: a staircase, whose slope over a small distance is off by
+// some percent. The rule itself is held against its formula in autodiff/activations.
+double slope_tolerance(const std::string & architecture) {
+    static const std::set<std::string> with_gelu { "bloom", "codeshell", "falcon", "gemma", "gemma2", "gemma3", "gpt2", "gptneox",
+                                                   "mpt", "phi2", "pockettts", "spark2_5", "starcoder", "starcoder2" };
+    return with_gelu.count(architecture) ? 5e-2 : 5e-3;
+}
+
+TEST("train/gradients: every weight kind of every listed architecture, by both kinds of rules") {
     std::string wrong;
-    for (const std::string & name : harness::first_family_architectures()) {
+    for (const std::string & name : harness::trainable_architectures()) {
         try {
             const auto m = arch(name);
             const micro_batch batch = tiny_batch(*m, 2, 9);
@@ -48,7 +57,7 @@ TEST("train/gradients: every weight kind of every architecture of the first fami
                     options.targets.push_back(kind); // experts for images: text never meets them
             }
             training t(m, batch, options);
-            std::string problem = tiny::check_slopes(t, batch, 5e-3);
+            std::string problem = tiny::check_slopes(t, batch, slope_tolerance(name));
             const tiny::tensor_values automatic = tiny::gradients_of(t, batch);
             options.step.rules = rule_mode::composed;
             training composed(m, batch, options);
