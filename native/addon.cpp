@@ -23,6 +23,7 @@ static Napi::Object initialise(Napi::Env env, Napi::Object exports) {
     exports.Set("train", Napi::Function::New<train_call>(env, "train"));
     exports.Set("generate", Napi::Function::New<generate_call>(env, "generate"));
     exports.Set("bench", Napi::Function::New<bench_call>(env, "bench"));
+    exports.Set("measurePeak", Napi::Function::New<measure_peak_call>(env, "measurePeak"));
     return exports;
 }
 

@@ -1,4 +1,5 @@
 export { type BenchRun, bench } from './bench/bench.js';
+export { type MeasurePeakOptions, measurePeak, type Peak } from './bench/peak.js';
 export type {
   BenchEvent,
   BenchKind,

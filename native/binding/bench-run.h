@@ -5,5 +5,6 @@
 namespace llamatune::binding {
 
 Napi::Value bench_call(const Napi::CallbackInfo & info);
+Napi::Value measure_peak_call(const Napi::CallbackInfo & info);
 
 }

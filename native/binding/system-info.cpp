@@ -1,5 +1,8 @@
 #include "binding/system-info.h"
 
+#ifdef LLAMATUNE_ONEDNN
+#include "backends/gemm.h"
+#endif
 #include "backends/load.h"
 #include "binding/args.h"
 #include "binding/errors.h"
@@ -7,6 +10,27 @@
 #include "model/system.h"
 
 namespace llamatune::binding {
+
+namespace {
+
+bool has_fast_bf16() {
+#ifdef LLAMATUNE_ONEDNN
+    return gemm_has_fast_bf16();
+#else
+    return false;
+#endif
+}
+
+// The accelerator for matrix products, if it is built in.
+Napi::Value matmul_to_js(Napi::Env env, const system_info & info) {
+    Napi::Value accelerator = env.Null();
+    for (const device_info & device : info.devices) {
+        if (device.name == "matmul") accelerator = Napi::String::New(env, device.description);
+    }
+    return make_object(env, {{"accelerator", accelerator}, {"fastBf16", has_fast_bf16()}});
+}
+
+}
 
 Napi::Value load_backends_call(const Napi::CallbackInfo & call) {
     return guarded(call.Env(), [&]() -> Napi::Value {
@@ -27,7 +51,8 @@ Napi::Value system_info_call(const Napi::CallbackInfo & call) {
                                              {"memoryTotal", device.memory_total}}));
         }
         return make_object(env, {{"llamaCpp", info.llama_cpp}, {"backends", make_text_array(env, info.backends)},
-                                 {"devices", Napi::Value(devices)}, {"physicalCores", info.physical_cores}});
+                                 {"devices", Napi::Value(devices)}, {"physicalCores", info.physical_cores},
+                                 {"matmul", matmul_to_js(env, info)}});
     });
 }
 

@@ -59,6 +59,12 @@ Napi::Value result_to_js(Napi::Env env, const train_result & r) {
 
 }
 
+train_precision read_precision(const std::string & precision) {
+    if (precision == "f32") return train_precision::f32;
+    if (precision == "bf16") return train_precision::bf16;
+    throw error("ARGUMENT_INVALID", "expected 'f32' or 'bf16' for precision but received '" + precision + "'");
+}
+
 train_options read_train_options(const args & from) {
     const args lora = from.object("lora");
     train_options to;
@@ -89,6 +95,7 @@ train_options read_train_options(const args & from) {
     to.checkpoint_directory = from.text("checkpointDirectory");
     to.checkpoint_every     = from.int32("checkpointEvery");
     to.resume               = from.flag("resume");
+    to.precision            = read_precision(from.text("precision"));
     to.n_threads            = from.int32("threads");
     return to;
 }

@@ -22,7 +22,7 @@ struct vocabulary_options {
 
 struct create_options {
     std::string path;
-    std::string architecture = "llama"; // "llama", "qwen3"
+    std::string architecture = "llama"; // "llama", "qwen3", "gemma3"
     std::string name;
     vocabulary_options vocabulary;
     std::string chat_template; // empty: that of vocabulary.from, or none

@@ -34,6 +34,12 @@ const recipe_row qwen3_layer[] = {
     {"attn_k_norm", extent::head, extent::none, weight_init::ones},
 };
 
+// What gemma3 has beyond qwen3: the results of attention and feed-forward block are normalised, too.
+const recipe_row gemma3_layer[] = {
+    {"post_attention_norm", extent::embedding, extent::none, weight_init::ones},
+    {"post_ffw_norm", extent::embedding, extent::none, weight_init::ones},
+};
+
 struct row_list {
     const recipe_row * rows;
     size_t n;
@@ -43,6 +49,7 @@ struct architecture_recipe {
     const char * name;
     float norm_epsilon;
     std::vector<row_list> layer;
+    int64_t sliding_window = 0; // tokens that most layers see; 0: all do
 };
 
 template <size_t N>
@@ -54,6 +61,7 @@ const std::vector<architecture_recipe> & architectures() {
     static const std::vector<architecture_recipe> all = {
         {"llama", 1e-5f, {rows_of(llama_layer)}},
         {"qwen3", 1e-6f, {rows_of(llama_layer), rows_of(qwen3_layer)}},
+        {"gemma3", 1e-6f, {rows_of(llama_layer), rows_of(qwen3_layer), rows_of(gemma3_layer)}, 512},
     };
     return all;
 }
@@ -119,8 +127,9 @@ void write_hyperparameters(gguf_context * gguf, const create_options & o) {
     set("attention.value_length", o.head_length);
     set("rope.dimension_count", o.head_length);
     gguf_set_val_f32(gguf, key("rope.freq_base").c_str(), o.rope_frequency_base);
-    gguf_set_val_f32(gguf, key("attention.layer_norm_rms_epsilon").c_str(),
-                     find_architecture(o.architecture).norm_epsilon);
+    const architecture_recipe & architecture = find_architecture(o.architecture);
+    gguf_set_val_f32(gguf, key("attention.layer_norm_rms_epsilon").c_str(), architecture.norm_epsilon);
+    if (architecture.sliding_window > 0) set("attention.sliding_window", architecture.sliding_window);
 }
 
 }

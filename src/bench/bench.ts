@@ -95,7 +95,7 @@ async function measureTraining(
   config: BenchConfig,
   controls: Controls,
 ): Promise<BenchEvent[]> {
-  const { steps, sequenceLength, microBatchSize, lora } = config.training;
+  const { steps, sequenceLength, microBatchSize, precision, lora } = config.training;
   const totalSteps = steps * (config.warmup + config.repetitions);
   const directory = await mkdtemp(join(tmpdir(), 'llamatune-bench-'));
   try {
@@ -115,6 +115,7 @@ async function measureTraining(
       batchSize: microBatchSize,
       microBatchSize,
       loss: 'all',
+      precision,
       threads: config.threads,
     });
     const dataset = await prepareDataset({

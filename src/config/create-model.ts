@@ -35,7 +35,7 @@ const sharedVocabulary = z.strictObject({
 
 const base = z.strictObject({
   path: path('The GGUF file to write.'),
-  architecture: z.enum(['llama', 'qwen3']).default('llama').describe('Architecture.'),
+  architecture: z.enum(['llama', 'qwen3', 'gemma3']).default('llama').describe('Architecture.'),
   name: z.string().min(1).default('llamatune-model').describe("The model's name in its metadata."),
   vocabulary: z.union([sharedVocabulary, ownVocabulary]).meta({
     description: "Another file's vocabulary, or an own one.",

@@ -88,6 +88,15 @@ export const chatTemplate = () =>
     .optional()
     .describe("Jinja chat template in place of the model's own. Default: the model's.");
 
+export const precision = () =>
+  z
+    .enum(['f32', 'bf16'])
+    .default('f32')
+    .describe(
+      "Of products with the model's weights on the CPU. bf16: factors rounded to bfloat16, sums in F32, several times " +
+        'as fast where the CPU has units for it; elsewhere F32 is used, with a warning.',
+    );
+
 /** The LoRA options that training and its benchmark share. */
 export const loraShape = {
   rank: z.int().min(1).max(4096).default(8).describe('Rank r of the adapter.'),

@@ -6,6 +6,7 @@ import { configError, parseConfig } from '../config/parse.js';
 import { type PreparedDataset, prepareDataset } from '../data/prepare.js';
 import { LlamatuneError } from '../errors.js';
 import type { LoadedModel } from '../model/loaded-model.js';
+import { systemInfo } from '../model/system-info.js';
 import { useModel } from '../model/use-model.js';
 import type { NativeTrainEvent, NativeTrainOptions } from '../native/addon-types.js';
 import { native, nativeRun } from '../native/load.js';
@@ -96,6 +97,7 @@ async function train(
   const phase = phaseReporter(controls);
   const history = new RunHistory(config, dataset, controls.emit);
   history.warnAboutSamples();
+  history.warnAboutPrecision(model.onGpu || systemInfo().matmul.fastBf16);
 
   const files = { trainFile: dataset.train.file, validationFile: dataset.validation?.file ?? '' };
   const options = scheduled(

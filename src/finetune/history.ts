@@ -34,9 +34,21 @@ export class RunHistory {
   warnAboutSamples(): void {
     const { truncated, skipped } = this.#dataset;
     const length = `longer than sequenceLength (${this.#config.sequenceLength})`;
-    const warn = (code: string, message: string) => this.add({ type: 'warning', code, message });
-    if (truncated > 0) warn('SAMPLES_TRUNCATED', `${truncated} samples ${length} were cut`);
-    if (skipped > 0) warn('SAMPLES_SKIPPED', `${skipped} samples ${length} were left out`);
+    if (truncated > 0) this.#warn('SAMPLES_TRUNCATED', `${truncated} samples ${length} were cut`);
+    if (skipped > 0) this.#warn('SAMPLES_SKIPPED', `${skipped} samples ${length} were left out`);
+  }
+
+  /** @param available whether bfloat16 is of use here; what asks for it gets F32 otherwise. */
+  warnAboutPrecision(available: boolean): void {
+    if (this.#config.precision === 'f32' || available) return;
+    this.#warn(
+      'PRECISION_UNAVAILABLE',
+      "expected bfloat16 units of the CPU for precision 'bf16' but there are none that this build can use: F32 is used",
+    );
+  }
+
+  #warn(code: string, message: string): void {
+    this.add({ type: 'warning', code, message });
   }
 
   result(outcome: NativeTrainResult, estimatedMemoryBytes: number): FinetuneResult {

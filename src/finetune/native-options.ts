@@ -43,6 +43,7 @@ export function nativeTrainOptions(
     checkpointDirectory: checkpoint === undefined ? '' : resolve(checkpoint.directory),
     checkpointEvery: checkpoint?.everySteps ?? 0,
     resume: checkpoint?.resume ?? false,
+    precision: config.precision,
     threads: config.threads,
   };
 }

@@ -1,4 +1,4 @@
-import type { NativeDevice } from '../native/addon-types.js';
+import type { NativeDevice, NativeMatmul } from '../native/addon-types.js';
 import { native } from '../native/load.js';
 
 export type Device = NativeDevice;
@@ -10,6 +10,8 @@ export interface SystemInfo {
   backends: string[];
   devices: Device[];
   physicalCores: number;
+  /** Matrix products on the CPU: the accelerator for them, and whether `precision: 'bf16'` is of use. */
+  matmul: NativeMatmul;
 }
 
 /** What this machine offers to llamatune. @throws LlamatuneError ADDON_NOT_FOUND. */

@@ -53,6 +53,9 @@ export interface NativeModel {
   dispose(): Promise<void>;
 }
 
+/** Of products with the model's weights on the CPU. */
+export type NativePrecision = 'f32' | 'bf16';
+
 export interface NativeTrainOptions {
   mode: 'lora' | 'full';
   lora: {
@@ -83,6 +86,7 @@ export interface NativeTrainOptions {
   checkpointDirectory: string;
   checkpointEvery: number;
   resume: boolean;
+  precision: NativePrecision;
   threads: number;
 }
 
@@ -209,9 +213,31 @@ export interface NativeBenchResult {
   samples: NativeBenchEvent[];
 }
 
+/** Speed of one shape of matrix product: `tokens` rows of activations times a weight [columns, rows]. */
+export interface NativeProductSpeed {
+  tokens: number;
+  columns: number;
+  rows: number;
+  repetitions: number;
+  bestGflops: number;
+  medianGflops: number;
+}
+
+export interface NativePeak {
+  /** What multiplied, e.g. 'oneDNN 2.6.3' or 'ggml'. */
+  library: string;
+  /** What was multiplied in: bf16 may have been asked for and not be there. */
+  precision: NativePrecision;
+  threads: number;
+  /** Of the fastest shape. */
+  bestGflops: number;
+  medianGflops: number;
+  shapes: NativeProductSpeed[];
+}
+
 export interface NativeCreateModelOptions {
   path: string;
-  architecture: 'llama' | 'qwen3';
+  architecture: 'llama' | 'qwen3' | 'gemma3';
   name: string;
   vocabulary:
     | { from: string }
@@ -260,6 +286,7 @@ export interface Addon {
     backends: string[];
     devices: NativeDevice[];
     physicalCores: number;
+    matmul: NativeMatmul;
   };
   /** Fractions 0..1 of the weights read, in batches like every event; abortable. */
   loadModel(
@@ -288,6 +315,19 @@ export interface Addon {
     options: NativeBenchOptions,
     onEvents: (events: NativeBenchEvent[]) => void,
   ): NativeRun<NativeBenchResult>;
+  /** The matrix products of this machine; abortable between two of them. */
+  measurePeak(options: {
+    precision: NativePrecision;
+    threads: number;
+    library: 'fastest' | 'ggml';
+  }): NativeRun<NativePeak>;
+}
+
+export interface NativeMatmul {
+  /** The library for matrix products that is built in, e.g. 'CPU matrix products (oneDNN)'; null: ggml's own. */
+  accelerator: string | null;
+  /** Whether `precision: 'bf16'` runs on bfloat16 units of this CPU. */
+  fastBf16: boolean;
 }
 
 export interface NativeDevice {

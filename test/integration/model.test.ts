@@ -40,7 +40,7 @@ describe('createModel', () => {
   });
 
   it('takes over the vocabulary of another file, and makes every architecture and type it names', async () => {
-    for (const architecture of ['llama', 'qwen3'] as const) {
+    for (const architecture of ['llama', 'qwen3', 'gemma3'] as const) {
       for (const type of ['F32', 'F16', 'Q8_0']) {
         const made = join(folder, `${architecture}-${type}.gguf`);
         await createModel({

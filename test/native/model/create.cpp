@@ -89,6 +89,15 @@ TEST("model/create: every weight type loads, mixes included, and tied embeddings
     }
 }
 
+TEST("model/create: gemma3 has a norm after each block, and a window that most layers see") {
+    const auto m = tiny::load("gemma3");
+    for (const char * name : {"blk.1.post_attention_norm.weight", "blk.1.post_ffw_norm.weight", "blk.1.attn_q_norm.weight"}) {
+        CHECK(find_weight(*m, name) != nullptr);
+    }
+    CHECK_EQ(describe(*m).metadata.at("gemma3.attention.sliding_window"), std::string("512"));
+    CHECK_EQ(describe(*tiny::load("qwen3")).metadata.count("qwen3.attention.sliding_window"), size_t(0));
+}
+
 TEST("model/create: rows too short for a K-quant take the next best type") {
     CHECK_EQ(fitting_type(GGML_TYPE_Q4_K, 64), GGML_TYPE_Q5_0);
     CHECK_EQ(fitting_type(GGML_TYPE_Q6_K, 64), GGML_TYPE_Q8_0);

@@ -30,8 +30,8 @@ static void write_file(const std::string & path, const std::string & bytes) {
     std::ofstream(path, std::ios::binary) << bytes;
 }
 
-TEST("model/load: llama and qwen3 load, with progress up to 1") {
-    for (const char * architecture : {"llama", "qwen3"}) {
+TEST("model/load: what can be created loads, with progress up to 1") {
+    for (const char * architecture : {"llama", "qwen3", "gemma3"}) {
         float last = -1;
         load_options o;
         o.path = tiny::path(architecture);

@@ -48,6 +48,7 @@ describe('finetuneSchema', () => {
       },
       scheduler: { type: 'cosine', minLearningRate: 0 },
       loss: 'assistant',
+      precision: 'f32',
       seed: 42,
       threads: 0,
       gpuLayers: 'all',
