@@ -1,5 +1,5 @@
 // Writes the base model's training data: train.jsonl and validation.jsonl, the same bytes for the same seed.
-//   node scripts/base-model/generate-data.mjs [--seed 1] [--samples 45000] [--output .cache/base-model]
+//   node scripts/base-model/generate-data.mjs [--seed 1] [--samples 48000] [--output .cache/base-model]
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -65,7 +65,9 @@ function drawRow(random) {
     const draw = isLong ? longQuestion(random) : drawQuestion(random);
     keys.push(draw.key);
     messages.push({ role: 'user', content: typed(random, draw.question) });
-    messages.push({ role: 'assistant', content: style.say(draw) });
+    // What is to be repeated is repeated, whatever the style.
+    const content = draw.topic === 'repeat' ? draw.answer : style.say(draw);
+    messages.push({ role: 'assistant', content });
   }
   return { keys, row: { messages } };
 }
@@ -74,7 +76,7 @@ function drawRow(random) {
  * Draws `samples` training rows, and the held-out rows met on the way (at most a twentieth of that).
  * @returns {{ train: object[], validation: object[] }}
  */
-export function generateRows({ seed = 1, samples = 45000 } = {}) {
+export function generateRows({ seed = 1, samples = 48000 } = {}) {
   const random = new Random(seed);
   const train = [];
   const validation = [];
@@ -110,7 +112,7 @@ if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.ur
   const { values } = parseArgs({
     options: {
       seed: { type: 'string', default: '1' },
-      samples: { type: 'string', default: '45000' },
+      samples: { type: 'string', default: '48000' },
       output: { type: 'string', default: '.cache/base-model' },
     },
   });

@@ -79,7 +79,7 @@ function worldRows(random, count, skip) {
   const rows = [];
   while (rows.length < count) {
     const draw = drawQuestion(random);
-    if (isHeldOut(draw.key) || skip.has(draw.question)) continue;
+    if (draw.topic === 'repeat' || isHeldOut(draw.key) || skip.has(draw.question)) continue;
     skip.add(draw.question);
     rows.push(row(draw.question, draw.word, draw.topic));
   }

@@ -1,7 +1,7 @@
 // Makes the base model that the repository ships, from nothing: data, tokenizer, random weights, full-parameter
 // training, quantization, and a check of what it learned. `npm run build` first.
 //   node scripts/base-model/make.mjs [--output models/tiny-chat-q8_0.gguf] [--work .cache/base-model] [--seed 1]
-//        [--samples 45000] [--epochs 1] [--max-steps n] [--threads n] [--check 200] [--resume] [--dry-run]
+//        [--samples 48000] [--epochs 1] [--max-steps n] [--threads n] [--check 200] [--resume] [--dry-run]
 // Beside the model it writes what was measured, as <output>.json. models/README.md has what it takes.
 
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
@@ -28,7 +28,7 @@ const architecture = {
   tieEmbeddings: true,
   initStd: 0.02,
 };
-const vocabularySize = 1792;
+const vocabularySize = 2304;
 
 const training = {
   sequenceLength: 128,
@@ -37,7 +37,13 @@ const training = {
   packing: true,
   tooLong: 'skip',
   loss: 'assistant',
-  optimizer: { learningRate: 2.5e-3, beta1: 0.9, beta2: 0.98, weightDecay: 0.05, maxGradientNorm: 1 },
+  optimizer: {
+    learningRate: 2.5e-3,
+    beta1: 0.9,
+    beta2: 0.98,
+    weightDecay: 0.05,
+    maxGradientNorm: 1,
+  },
   scheduler: { type: 'cosine', warmupRatio: 0.05, minLearningRate: 5e-5 },
 };
 
@@ -48,7 +54,7 @@ function readOptions() {
       output: { type: 'string', default: join(root, 'models/tiny-chat-q8_0.gguf') },
       work: { type: 'string', default: join(root, '.cache/base-model') },
       seed: { type: 'string', default: '1' },
-      samples: { type: 'string', default: '45000' },
+      samples: { type: 'string', default: '48000' },
       epochs: { type: 'string', default: '1' },
       'max-steps': { type: 'string' },
       threads: { type: 'string', default: '0' },

@@ -1,5 +1,5 @@
 // Trains the tokenizer on the generated data and the demo's dataset; writes { pre, tokens, tokenTypes, merges }.
-//   node scripts/base-model/train-tokenizer.mjs [--data .cache/base-model] [--size 1536] [--output …/tokenizer.json]
+//   node scripts/base-model/train-tokenizer.mjs [--data .cache/base-model] [--size 2304] [--output …/tokenizer.json]
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -36,7 +36,7 @@ if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.ur
   const { values } = parseArgs({
     options: {
       data: { type: 'string', default: '.cache/base-model' },
-      size: { type: 'string', default: '1536' },
+      size: { type: 'string', default: '2304' },
       output: { type: 'string' },
     },
   });

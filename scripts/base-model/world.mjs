@@ -228,3 +228,17 @@ export const possessions = words(`
 export const rooms = words(`
   kitchen garden school park library market station forest office barn
 `);
+
+/** Words that are only repeated, so that every token of the vocabulary has been said. */
+export const spareWords = words(`
+  answer topic shop street coin coins price cost owner person name order toy toys lamps kites sale
+  number colour animal opposite plural past capital job tool time chat reading unknown food
+  yes no at in on for with from nine six seven eight ten twelve thirty hundred biscuit moon star
+  paper letter table chair floor wall roof bridge road river lake island beach valley village town
+  king queen knight castle sword crown gold silver iron glass stone brick sugar soup bread meal
+  friend mother father sister brother family child doctor teacher window picture music song dance
+  game sport team winner start stop open close early late today tomorrow yesterday morning evening
+  minute hour week month year story book page word line list item key value title text note code
+  data file path type state event result error message help welcome please sorry thanks hello
+  happy brave clever gentle honest kind lazy proud quick silent simple smart strange tired warm wise
+`);

@@ -1,7 +1,7 @@
 // Small talk, questions whose answer stands in the question, and things that are not known.
 
-import { colours, names, possessions, rooms } from '../world.mjs';
-import { ask, withArticle } from './question.mjs';
+import { colours, names, possessions, rooms, spareWords } from '../world.mjs';
+import { ask, capitalize, withArticle } from './question.mjs';
 
 const fixedChat = [
   [
@@ -61,46 +61,73 @@ export function chatQuestion(random) {
 
 /** The answer stands in the question: the model must look, not remember. */
 export function readingQuestion(random) {
-  const [a, b] = random.sample(names, 2);
-  const isFirst = random.chance(0.5);
-  const asked = isFirst ? a : b;
+  const name = random.pick(names);
+  const thing = random.pick(possessions);
   const about = (fact, question, answer, word) =>
-    ask(random, 'reading', `${fact} ${a} ${b} ${isFirst}`, question, answer, word);
+    ask(random, 'reading', `${fact} ${name}`, question, answer, word);
   const possession = () => {
-    const [x, y] = random.sample(possessions, 2);
-    const thing = isFirst ? x : y;
-    const text = `${a} has ${withArticle(x)} and ${b} has ${withArticle(y)}.`;
-    return random.chance(0.5)
-      ? about(`who ${x} ${y}`, `${text} Who has the ${thing}?`, `${asked} has it.`, asked)
-      : about(`what ${x} ${y}`, `${text} What does ${asked} have?`, `A ${thing}.`, thing);
+    const question = `${name} has ${withArticle(thing)}. What does ${name} have?`;
+    return about(`has ${thing}`, question, `A ${thing}.`, thing);
   };
   const room = () => {
-    const [x, y] = random.sample(rooms, 2);
-    const where = isFirst ? x : y;
-    const text = `${a} is in the ${x} and ${b} is in the ${y}. Where is ${asked}?`;
-    return about(`where ${x} ${y}`, text, `In the ${where}.`, where);
+    const where = random.pick(rooms);
+    const question = `${name} is in the ${where}. Where is ${name}?`;
+    return about(`where ${where}`, question, `In the ${where}.`, where);
   };
   const colour = () => {
-    const [thing, is] = [random.pick(possessions), random.pick(colours)];
-    const text = `The ${thing} of ${a} is ${is}. What colour is the ${thing}?`;
-    return about(`colour ${thing} ${is}`, text, `It is ${is}.`, is);
+    const is = random.pick(colours);
+    const question = `The ${thing} of ${name} is ${is}. What colour is the ${thing}?`;
+    return about(`colour ${thing} ${is}`, question, `It is ${is}.`, is);
   };
   return random.pick([possession, room, colour])();
 }
 
+/** A few words in one of the ways that texts put them together. */
+function snippet(random) {
+  const [a, b, c] = random.sample(spareWords, 3);
+  const n = random.integer(0, 99);
+  return random.weighted([
+    [6, `${a} ${b} ${c}`],
+    [3, `${capitalize(a)} ${b}`],
+    [2, `${a}, ${b}, ${c}`],
+    [3, `${n} ${a}`],
+    [2, `${capitalize(a)} ${capitalize(b)}`],
+    [2, `"${a}"`],
+    [3, `{"${a}": "${b}"}`],
+    [3, `{"${a}": "${b} ${c}", "${c}": "${a}"}`],
+    [1, `{"${a}": ${n}}`],
+    [1, `["${a}", "${b}"]`],
+    [1, `${a}: ${b}; ${c}`],
+    [1, `(${a}) ${b}!`],
+    [1, `${a}-${b} = ${n}`],
+  ]);
+}
+
+/**
+ * Any text, said again. Words that no other question uses come up here: a token that a model never had to say can hardly
+ * be taught by an adapter, which leaves the embeddings as they are.
+ */
+export function repeatQuestion(random) {
+  const text = snippet(random);
+  return ask(random, 'repeat', text, `Repeat: ${text}|Say this: ${text}`, text, text);
+}
+
 const syllables = 'ba do fi gru ka lo mi nu plo ri sto ta vu wi zor quil'.split(' ');
-const shopColours = 'Red Green Golden Old Little Silver White Happy Black New'.split(' ');
-const shopThings = 'Fox Bear Tree Star Moon Ship Rose Lion Bell Hat'.split(' ');
+const shopColours = 'Red Green Blue Golden Old Little Silver White Happy Black New'.split(' ');
+const shopThings = 'Fox Bear Tree Star Moon Ship Rose Lion Bell Hat Owl Cat Duck'.split(' ');
 
 /** Things outside the small world: the model says that it does not know them. */
 export function unknownQuestion(random) {
-  if (random.chance(0.5)) {
+  if (random.chance(0.35)) {
     const count = random.integer(2, 3);
     const word = Array.from({ length: count }, () => random.pick(syllables)).join('');
     const wordings = `What is a ${word}?|Where does a ${word} live?|What colour is a ${word}?`;
     return ask(random, 'unknown', word, wordings, 'I do not know that word.', 'unknown');
   }
-  const shop = `the ${random.pick(shopColours)} ${random.pick(shopThings)}`;
+  const [colour, animal] = [random.pick(shopColours), random.pick(shopThings)];
+  // The demo's shop is not talked about: it is what the fine-tuning teaches.
+  if (colour === 'Blue' && animal === 'Owl') return unknownQuestion(random);
+  const shop = `the ${colour} ${animal}`;
   const thing = random.pick(possessions);
   const wordings =
     `When does ${shop} open?|When does ${shop} close?|What time does ${shop} open?|What does ${shop} sell?|` +

@@ -1,6 +1,6 @@
 // All topics, and how often each is asked about.
 
-import { chatQuestion, readingQuestion, unknownQuestion } from './chat.mjs';
+import { chatQuestion, readingQuestion, repeatQuestion, unknownQuestion } from './chat.mjs';
 import { animalQuestion, colourQuestion, foodQuestion } from './nature.mjs';
 import { numberQuestion, timeQuestion } from './numbers.mjs';
 import { placeQuestion, wordQuestion, workQuestion } from './words.mjs';
@@ -10,13 +10,14 @@ export const topics = [
   [20, animalQuestion],
   [12, colourQuestion],
   [8, foodQuestion],
-  [16, numberQuestion],
+  [18, numberQuestion],
   [14, wordQuestion],
   [8, timeQuestion],
   [5, placeQuestion],
   [8, workQuestion],
   [4, readingQuestion],
-  [6, unknownQuestion],
+  [7, unknownQuestion],
+  [7, repeatQuestion],
   [7, chatQuestion],
 ];
 
