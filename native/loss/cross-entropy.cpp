@@ -27,8 +27,8 @@ cross_entropy build_cross_entropy(ggml_context * ctx, ggml_tensor * logits, ggml
     return result;
 }
 
-int64_t loss_chunk_columns(int64_t n_vocab, int64_t n_tokens, int64_t budget_bytes) {
-    const int64_t per_column = 3 * n_vocab * int64_t(sizeof(float));
+int64_t loss_chunk_columns(int64_t n_vocab, int64_t n_tokens, int64_t budget_bytes, int64_t copies) {
+    const int64_t per_column = copies * n_vocab * int64_t(sizeof(float));
     const int64_t fitting = budget_bytes / per_column / 32 * 32;
     return std::min(std::max<int64_t>(fitting, 32), n_tokens);
 }

@@ -17,8 +17,8 @@ struct cross_entropy {
 cross_entropy build_cross_entropy(ggml_context * ctx, ggml_tensor * logits, ggml_tensor * targets, ggml_tensor * weights,
                                   bool with_gradient);
 
-// How many columns of logits are worth computing at a time: as many as fit into `budget_bytes` (logits, probabilities
-// and gradient together), in multiples of 32, at least 32 and at most n_tokens.
-int64_t loss_chunk_columns(int64_t n_vocab, int64_t n_tokens, int64_t budget_bytes);
+// How many columns of logits are worth computing at a time: as many as fit into `budget_bytes` with `copies` of them (3
+// here: logits, probabilities and gradient), in multiples of 32, at least 32 and at most n_tokens.
+int64_t loss_chunk_columns(int64_t n_vocab, int64_t n_tokens, int64_t budget_bytes, int64_t copies = 3);
 
 }

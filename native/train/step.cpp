@@ -3,6 +3,7 @@
 #include "autodiff/backward.h"
 #include "autodiff/preflight.h"
 #include "core/error.h"
+#include "loss/host-cross-entropy.h"
 
 #include <algorithm>
 #include <chrono>
@@ -56,7 +57,7 @@ struct step::state {
     ggml_tensor *           weights; // F32 [1, columns]
     ggml_context_ptr        chunk_ctx;
     ggml_cgraph *           chunk;
-    ggml_tensor *           losses;  // F32 [1, 1, columns]
+    ggml_tensor *           losses;  // F32 [columns], written by the chunk's graph
     ggml_backend_sched_ptr  chunk_scheduler;
 
     size_t bytes = 0;
@@ -128,13 +129,18 @@ void step::state::build_chunk(const parameter_set * parameters, gradients & trun
     // the head's width is known once it is built; a first guess from the hidden state alone would be wrong
     const ggml_context_ptr probe { ggml_init({ 256 * ggml_tensor_overhead(), nullptr, true }) };
     const int64_t n_vocab = graph->build_head(probe.get(), ggml_new_tensor_2d(probe.get(), GGML_TYPE_F32, hidden->ne[0], 1)).logits->ne[0];
-    columns = loss_chunk_columns(n_vocab, n_tokens, options.loss_budget_bytes);
+    // The walk over host memory is for devices that are the CPU; a GPU keeps its logits to itself.
+    const bool on_host = options.rules == rule_mode::automatic &&
+        std::all_of(devices.devices().begin(), devices.devices().end(),
+                    [](ggml_backend_dev_t d) { return ggml_backend_buft_is_host(ggml_backend_dev_buffer_type(d)); });
+    columns = loss_chunk_columns(n_vocab, n_tokens, options.loss_budget_bytes, on_host ? 1 : 3);
 
     chunk_input_ctx.reset(ggml_init({ 8 * ggml_tensor_overhead(), nullptr, true }));
     rows = ggml_new_tensor_1d(chunk_input_ctx.get(), GGML_TYPE_I32, columns);
     targets = ggml_new_tensor_2d(chunk_input_ctx.get(), GGML_TYPE_I32, 1, columns);
     weights = ggml_new_tensor_2d(chunk_input_ctx.get(), GGML_TYPE_F32, 1, columns);
-    for (ggml_tensor * t : { rows, targets, weights }) ggml_set_input(t);
+    losses = ggml_new_tensor_1d(chunk_input_ctx.get(), GGML_TYPE_F32, columns);
+    for (ggml_tensor * t : { rows, targets, weights, losses }) ggml_set_input(t);
     chunk_inputs = place(chunk_input_ctx.get(), devices.host_buffer_type(), "the targets");
 
     constexpr size_t capacity = 4096;
@@ -159,12 +165,21 @@ void step::state::build_chunk(const parameter_set * parameters, gradients & trun
         if (!without_rule.empty()) return;
     }
     const bool needs_gradient = options.with_backward && g.wants(head.logits);
-    const cross_entropy ce = build_cross_entropy(ctx, head.logits, targets, weights, needs_gradient);
-    losses = ce.loss;
-    ggml_set_output(losses);
-    ggml_build_forward_expand(chunk, losses); // before the gradient, which overwrites the probabilities
+    ggml_tensor * dlogits = nullptr;
+    if (on_host) {
+        // It overwrites the logits: those of a function whose gradient is made from its result must be a copy.
+        const bool needed = head.logits->op != GGML_OP_MUL_MAT && head.logits->op != GGML_OP_ADD && head.logits->op != GGML_OP_SCALE;
+        ggml_tensor * own = needed ? ggml_cont(ctx, head.logits) : g.contiguous(head.logits);
+        dlogits = build_host_cross_entropy(ctx, own, targets, weights, losses, needs_gradient);
+        ggml_build_forward_expand(chunk, dlogits);
+    } else {
+        const cross_entropy ce = build_cross_entropy(ctx, head.logits, targets, weights, needs_gradient);
+        dlogits = ce.dlogits;
+        // before the gradient, which overwrites the probabilities
+        ggml_build_forward_expand(chunk, ggml_cpy(ctx, ggml_reshape_1d(ctx, ce.loss, columns), losses));
+    }
     if (needs_gradient) {
-        g.add(head.logits, ce.dlogits);
+        g.add(head.logits, dlogits);
         run_backward(g, head.nodes);
         if (ggml_tensor * dx = g.of(x)) {
             ggml_build_forward_expand(chunk, ggml_set_rows(ctx, dhidden, g.contiguous(dx), rows));

@@ -4,6 +4,7 @@
 #include "core/ggml-ptr.h"
 #include "core/rng.h"
 #include "harness.h"
+#include "loss/host-cross-entropy.h"
 
 #include <ggml-backend.h>
 
@@ -18,18 +19,26 @@ struct result {
 };
 
 result on_cpu(int64_t n_vocab, const std::vector<float> & logits, const std::vector<int32_t> & targets,
-              const std::vector<float> & weights, bool with_gradient = true) {
+              const std::vector<float> & weights, bool with_gradient = true, bool host = false) {
     const int64_t columns = int64_t(targets.size());
     ggml_backend_ptr cpu{ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr)};
     ggml_context_ptr ctx{ggml_init({64 * ggml_tensor_overhead() + ggml_graph_overhead(), nullptr, true})};
     ggml_tensor * x = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_F32, n_vocab, columns);
     ggml_tensor * t = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_I32, 1, columns);
     ggml_tensor * w = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_F32, 1, columns);
-    const cross_entropy ce = build_cross_entropy(ctx.get(), x, t, w, with_gradient);
-    CHECK((ce.dlogits != nullptr) == with_gradient);
+    cross_entropy ce{};
     ggml_cgraph * graph = ggml_new_graph(ctx.get());
-    ggml_build_forward_expand(graph, ce.loss);
-    if (ce.dlogits) ggml_build_forward_expand(graph, ce.dlogits);
+    if (host) {
+        ce.loss = ggml_new_tensor_1d(ctx.get(), GGML_TYPE_F32, columns);
+        ggml_tensor * node = build_host_cross_entropy(ctx.get(), x, t, w, ce.loss, with_gradient);
+        ggml_build_forward_expand(graph, node);
+        if (with_gradient) ce.dlogits = node;
+    } else {
+        ce = build_cross_entropy(ctx.get(), x, t, w, with_gradient);
+        ggml_build_forward_expand(graph, ce.loss);
+        if (ce.dlogits) ggml_build_forward_expand(graph, ce.dlogits);
+    }
+    CHECK((ce.dlogits != nullptr) == with_gradient);
     ggml_backend_buffer_ptr buffer{ggml_backend_alloc_ctx_tensors(ctx.get(), cpu.get())};
     ggml_backend_tensor_set(x, logits.data(), 0, ggml_nbytes(x));
     ggml_backend_tensor_set(t, targets.data(), 0, ggml_nbytes(t));
@@ -87,14 +96,16 @@ TEST("loss/cross-entropy: losses and gradients of random logits") {
             targets.push_back(int32_t(random.below(uint64_t(n_vocab))));
             weights.push_back(column % 3 ? random.uniform(0.1f, 2.0f) : 0.0f);
         }
-        const result r = on_cpu(n_vocab, logits, targets, weights);
         const reference e = in_double(n_vocab, logits, targets, weights);
-        check_equal(r.loss, e.loss);
-        check_equal(r.dlogits, e.dlogits);
-        check_equal(on_cpu(n_vocab, logits, targets, weights, false).loss, e.loss);
-        // a weight of zero takes the column's gradient out exactly, and leaves its loss
-        CHECK(std::all_of(r.dlogits.begin(), r.dlogits.begin() + n_vocab, [](float v) { return v == 0; }));
-        CHECK(r.loss[0] > 0);
+        for (bool host : {false, true}) {
+            const result r = on_cpu(n_vocab, logits, targets, weights, true, host);
+            check_equal(r.loss, e.loss);
+            check_equal(r.dlogits, e.dlogits);
+            check_equal(on_cpu(n_vocab, logits, targets, weights, false, host).loss, e.loss);
+            // a weight of zero takes the column's gradient out exactly, and leaves its loss
+            CHECK(std::all_of(r.dlogits.begin(), r.dlogits.begin() + n_vocab, [](float v) { return v == 0; }));
+            CHECK(r.loss[0] > 0);
+        }
     }
 }
 
@@ -112,13 +123,15 @@ TEST("loss/cross-entropy: extreme logits stay finite") {
     std::vector<float> logits;
     for (const auto & column : columns) logits.insert(logits.end(), column.begin(), column.end());
     const std::vector<float> weights(targets.size(), 0.5f);
-    const result r = on_cpu(n_vocab, logits, targets, weights);
     const reference e = in_double(n_vocab, logits, targets, weights);
-    check_equal(r.loss, e.loss);
-    check_equal(r.dlogits, e.dlogits);
-    CHECK_EQ(r.loss[0], 0.0f);
-    CHECK_EQ(r.loss[1], 1e4f);
-    CHECK_NEAR(r.loss[2], std::log(6.0), 2e-3); // a logit of 1e4 leaves F32 an absolute precision of 1e-3
+    for (bool host : {false, true}) {
+        const result r = on_cpu(n_vocab, logits, targets, weights, true, host);
+        check_equal(r.loss, e.loss);
+        check_equal(r.dlogits, e.dlogits);
+        CHECK_EQ(r.loss[0], 0.0f);
+        CHECK_EQ(r.loss[1], 1e4f);
+        CHECK_NEAR(r.loss[2], std::log(6.0), 2e-3); // a logit of 1e4 leaves F32 an absolute precision of 1e-3
+    }
 }
 
 TEST("loss/cross-entropy: chunks are as large as the budget allows, in multiples of 32") {
