@@ -1,0 +1,84 @@
+// Measures one row and prints it as JSON: a process of its own, since the most memory that a process held counts from its
+// start. node measure.mjs '{"model":"qwen3-0.6b","path":"….gguf","type":"Q8_0","sequence":512,"microBatch":4,…}'
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { finetuneLora, measurePeak } from '../../dist/index.js';
+import { buildRow } from './row.mjs';
+import { makeSamples } from './samples.mjs';
+import { shapes } from './shapes.mjs';
+
+/** Variables that change what is measured. */
+const telling =
+  /^((ONE)?DNN(L)?_|OMP_|GOMP_|KMP_|GGML_|LLAMATUNE_(?!PREBUILD$|PROFILE$|JOBS$|BACKENDS$|TEST))/;
+
+export const tellingEnvironment = (environment) =>
+  Object.fromEntries(Object.entries(environment).filter(([name]) => telling.test(name)));
+
+async function train(spec) {
+  const folder = mkdtempSync(path.join(tmpdir(), 'llamatune-bench-'));
+  try {
+    const total = spec.warmup + spec.steps;
+    const dataset = makeSamples({
+      ...spec,
+      vocabularySize: shapes[spec.model].vocabularySize,
+      // Packed, a row takes several samples; the rest is not used.
+      count: total * spec.microBatch * (spec.packing ? 8 : 1),
+    });
+    const started = performance.now();
+    const run = finetuneLora({
+      model: spec.path,
+      dataset,
+      output: path.join(folder, 'adapter.gguf'),
+      lora: { rank: spec.rank },
+      epochs: 1,
+      maxSteps: total,
+      sequenceLength: spec.sequence,
+      batchSize: spec.microBatch,
+      microBatchSize: spec.microBatch,
+      packing: spec.packing,
+      shuffle: false,
+      loss: 'all',
+      precision: spec.precision,
+      threads: spec.threads,
+      seed: spec.seed,
+      ...(spec.recompute === undefined ? {} : { recompute: spec.recompute }),
+    });
+    const steps = [];
+    let startToFirstStepMs = null;
+    for await (const event of run) {
+      if (event.type !== 'step') continue;
+      startToFirstStepMs ??= performance.now() - started - event.stepMs;
+      steps.push(event);
+    }
+    const { peakMemoryBytes } = await run.result;
+    return { steps, startToFirstStepMs, peakMemoryBytes };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** @returns the row; `peaks` are taken in the same process, before and after the training. */
+export async function measure(spec) {
+  const { precision, threads } = spec;
+  const peaks = [await measurePeak({ precision, threads })];
+  const run = await train(spec);
+  peaks.push(await measurePeak({ precision, threads }));
+  return buildRow(spec, {
+    ...run,
+    peaks,
+    environment: tellingEnvironment(process.env),
+  });
+}
+
+if (process.argv[1] === import.meta.filename) {
+  try {
+    const row = await measure(JSON.parse(process.argv[2]));
+    console.log(JSON.stringify(row));
+  } catch (error) {
+    console.log(
+      JSON.stringify({ error: { code: error.code ?? 'FAILED', message: error.message } }),
+    );
+    process.exitCode = 1;
+  }
+}

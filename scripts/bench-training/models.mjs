@@ -1,0 +1,42 @@
+// The benchmark's models: made once, kept, found again by name, type and shape.
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import { createModel } from '../../dist/index.js';
+import { root } from '../native-build.mjs';
+import { BuildError } from '../tools.mjs';
+import { shapes } from './shapes.mjs';
+
+export const defaultDirectory = path.join(root, '.cache', 'bench-models');
+
+function vocabularyFile(name) {
+  const file = path.join(root, 'vendor', 'llama.cpp', 'models', `ggml-vocab-${name}.gguf`);
+  if (existsSync(file)) return file;
+  throw new BuildError(
+    `expected a vocabulary at ${path.relative(root, file)} but there is none`,
+    'Vocabularies come with the source of llama.cpp: run node vendor/fetch.mjs in a checkout of the repository ' +
+      '(the npm package leaves them out).',
+  );
+}
+
+/** Path of a model of this shape and type, made if it is not there. */
+export async function benchModel(name, type, directory = defaultDirectory, onCreate = () => {}) {
+  const shape = shapes[name];
+  const version = createHash('sha256').update(JSON.stringify(shape)).digest('hex').slice(0, 8);
+  const file = path.join(directory, `${name}-${type}-${version}.gguf`);
+  if (existsSync(file)) return file;
+  const { vocabulary, vocabularySize: _, ...options } = shape;
+  const from = vocabularyFile(vocabulary);
+  await mkdir(directory, { recursive: true });
+  onCreate(file);
+  await createModel({
+    ...options,
+    path: file,
+    name,
+    type,
+    vocabulary: { from },
+    tieEmbeddings: true,
+  });
+  return file;
+}

@@ -1,0 +1,146 @@
+// The command line of the benchmark: what to measure, and how to show it.
+import { parseArgs } from 'node:util';
+import { shapes } from './shapes.mjs';
+
+export const usage = `npm run bench:training -- [options]
+
+what is measured; several values with commas, each combination is one row
+  --model a,b        ${Object.keys(shapes).join(', ')}   (qwen3-0.6b)
+  --type a,b         Q4_K_M, Q8_0, F16, or another type of weights   (Q8_0)
+  --sequence n,n     tokens in a row of the batch   (512)
+  --micro-batch n,n  rows in a forward and backward pass   (as many as make 2048 tokens)
+  --precision a,b    bf16, f32   (bf16)
+  --recompute a,b    finetuneLora's option of that name   (its default)
+  --ragged           rows of lengths that chat data has, in place of full ones
+  --packing          several samples in a row
+  --all              every model, type and sequence (128, 512, 2048), full and ragged; options above narrow it
+how
+  --threads n        0: one for each physical core   (0)
+  --steps n          optimizer steps that count   (5)
+  --warmup n         steps before them that do not   (1)
+  --profile          time of every kind of operation, where the build measures it; slower
+what becomes of it
+  --json             one JSON object for each row on standard output; with npm run --silent nothing else
+  --save             writes benchmarks/results/<date>-<host kind>.json and .md
+  --models-dir path  where the models are kept   (.cache/bench-models)`;
+
+/** Something on the command line that cannot be: printed with the usage. */
+export class UsageError extends Error {}
+
+const types = ['Q4_K_M', 'Q8_0', 'F16'];
+const sequences = [128, 512, 2048];
+
+function readNumber(text, name, least) {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < least) {
+    throw new UsageError(
+      `expected a whole number of at least ${least} for --${name} but received '${text}'`,
+    );
+  }
+  return value;
+}
+
+function readChoice(text, name, choices) {
+  if (!choices.includes(text)) {
+    throw new UsageError(`expected ${choices.join(' or ')} for --${name} but received '${text}'`);
+  }
+  return text;
+}
+
+/** finetuneLora checks the value; here only what looks like true, false or a number becomes it. */
+function readLoose(text) {
+  if (text === 'true' || text === 'false') return text === 'true';
+  return text !== '' && Number.isFinite(Number(text)) ? Number(text) : text;
+}
+
+/** @returns {{ rows: object[], json: boolean, save: boolean, help: boolean, modelsDirectory?: string }} */
+export function parseOptions(argv) {
+  const list = { type: 'string', multiple: true };
+  const text = { type: 'string' };
+  const flag = { type: 'boolean', default: false };
+  let values;
+  try {
+    ({ values } = parseArgs({
+      args: argv,
+      options: {
+        model: list,
+        type: list,
+        sequence: list,
+        'micro-batch': list,
+        precision: list,
+        recompute: list,
+        ragged: flag,
+        packing: flag,
+        all: flag,
+        threads: text,
+        steps: text,
+        warmup: text,
+        profile: flag,
+        json: flag,
+        save: flag,
+        'models-dir': text,
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    }));
+  } catch (error) {
+    throw new UsageError(error.message);
+  }
+  const { all } = values;
+  const several = (name, read, fallback) => {
+    const given = values[name]?.flatMap((part) => part.split(','));
+    return given === undefined ? fallback : given.map((part) => read(part, name));
+  };
+  const one = (name, least, fallback) =>
+    values[name] === undefined ? fallback : readNumber(values[name], name, least);
+  const known = Object.keys(shapes);
+  const measurable = known.filter((name) => name !== 'tiny');
+  const common = {
+    packing: values.packing,
+    threads: one('threads', 0, 0),
+    steps: one('steps', 1, 5),
+    warmup: one('warmup', 0, 1),
+    profile: values.profile,
+    rank: 8,
+    seed: 1,
+  };
+  const dimensions = {
+    model: several(
+      'model',
+      (part, name) => readChoice(part, name, known),
+      all ? measurable : ['qwen3-0.6b'],
+    ),
+    type: several('type', (part) => part.toUpperCase(), all ? types : ['Q8_0']),
+    precision: several('precision', (part, name) => readChoice(part, name, ['bf16', 'f32']), [
+      'bf16',
+    ]),
+    recompute: several('recompute', readLoose, [undefined]),
+    sequence: several(
+      'sequence',
+      (part, name) => readNumber(part, name, 2),
+      all ? sequences : [512],
+    ),
+    microBatch: several('micro-batch', (part, name) => readNumber(part, name, 1), [undefined]),
+    ragged: all && !values.ragged ? [false, true] : [values.ragged],
+  };
+  const rows = combinations(dimensions).map((row) => ({
+    ...row,
+    ...common,
+    microBatch: row.microBatch ?? Math.max(1, Math.floor(2048 / row.sequence)),
+  }));
+  return {
+    rows,
+    json: values.json,
+    save: values.save,
+    help: values.help,
+    modelsDirectory: values['models-dir'],
+  };
+}
+
+/** { a: [1, 2], b: [3] } → [{ a: 1, b: 3 }, { a: 2, b: 3 }] */
+function combinations(dimensions) {
+  return Object.entries(dimensions).reduce(
+    (rows, [name, values]) =>
+      rows.flatMap((row) => values.map((value) => ({ ...row, [name]: value }))),
+    [{}],
+  );
+}

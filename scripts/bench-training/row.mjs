@@ -1,0 +1,100 @@
+// What the numbers of one training run come to: one row of the benchmark.
+import { flopPerToken, shapes } from './shapes.mjs';
+
+/** Of an even number of values the mean of the two in the middle; null of none. */
+export function median(values) {
+  if (values.length === 0) return null;
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length / 2;
+  return (sorted[Math.ceil(middle) - 1] + sorted[Math.floor(middle)]) / 2;
+}
+
+const parts = ['forward', 'backward', 'loss', 'optimizer', 'data'];
+
+/**
+ * @param spec what was asked for: model, type, sequence, microBatch, precision, threads, warmup, …
+ * @param run.steps the run's step events, warm-up first
+ * @param run.peaks what measurePeak() gave before and after it
+ * @returns the row, without a number that was not measured
+ */
+export function buildRow(spec, run) {
+  const measured = run.steps.slice(spec.warmup);
+  if (measured.length === 0) {
+    throw new Error(`expected more than ${spec.warmup} steps but the run made ${run.steps.length}`);
+  }
+  const sum = (key) => measured.reduce((total, step) => total + step[key], 0);
+  const rates = measured.map((step) => (step.tokens * 1000) / step.stepMs);
+  const tokensPerSecond = median(rates);
+  const perToken = flopPerToken(shapes[spec.model], {
+    rank: spec.rank,
+    targetShare: sum('targetTokens') / sum('tokens'),
+  });
+  const achievedGflops = (tokensPerSecond * perToken) / 1e9;
+  // The higher of the two: what the machine can do, even where a neighbour held it up for one of them.
+  const peak = run.peaks.reduce((a, b) => (b.medianGflops > a.medianGflops ? b : a));
+  const { model, type, sequence, microBatch, precision } = spec;
+  return {
+    model,
+    type,
+    sequence,
+    microBatch,
+    precision,
+    ragged: spec.ragged,
+    packing: spec.packing,
+    recompute: spec.recompute ?? null,
+    rank: spec.rank,
+    threads: peak.threads,
+    steps: measured.length,
+    warmup: spec.warmup,
+    tokensPerSecond,
+    minTokensPerSecond: Math.min(...rates),
+    maxTokensPerSecond: Math.max(...rates),
+    tokensPerStep: sum('tokens') / measured.length,
+    // Of the positions that a step computes, those that hold a token.
+    filled: spec.packing ? null : sum('tokens') / (measured.length * sequence * microBatch),
+    stepMs: median(measured.map(({ stepMs }) => stepMs)),
+    ...Object.fromEntries(
+      parts.map((part) => [
+        `${part}Ms`,
+        median(measured.map((step) => step[`${part}Ms`]).filter((ms) => ms !== null)),
+      ]),
+    ),
+    peakMemoryBytes: run.peakMemoryBytes,
+    startToFirstStepMs: run.startToFirstStepMs,
+    flopPerToken: perToken,
+    achievedGflops,
+    peakGflops: peak.medianGflops,
+    peakGflopsBefore: run.peaks[0].medianGflops,
+    peakGflopsAfter: run.peaks.at(-1).medianGflops,
+    peakPrecision: peak.precision,
+    peakLibrary: peak.library,
+    fractionOfLimit: achievedGflops / peak.medianGflops,
+    ...(run.environment && Object.keys(run.environment).length > 0
+      ? { environment: run.environment }
+      : {}),
+  };
+}
+
+/** What tells one row from another; two measurements of the same thing have the same key. */
+export function rowKey(row) {
+  return JSON.stringify([
+    row.model,
+    row.type,
+    row.sequence,
+    row.microBatch,
+    row.precision,
+    row.ragged,
+    row.packing,
+    row.recompute,
+    row.rank,
+    row.threads,
+    row.environment ?? {},
+  ]);
+}
+
+/** Earlier rows with those that were measured again in their places. */
+export function mergeRows(earlier, rows) {
+  const merged = new Map(earlier.map((row) => [rowKey(row), row]));
+  for (const row of rows) merged.set(rowKey(row), row);
+  return [...merged.values()];
+}

@@ -1,0 +1,79 @@
+// Rows as a table: for a terminal, and as Markdown for benchmarks/results/.
+
+const round = (value, digits = 0) => (value === null ? '–' : value.toFixed(digits));
+const seconds = (ms) => (ms === null ? '–' : (ms / 1000).toFixed(2));
+
+const columns = [
+  ['model', (row) => row.model],
+  ['type', (row) => row.type],
+  ['batch', (row) => `${row.microBatch}×${row.sequence}${lengthsOf(row)}`],
+  ['precision', (row) => [row.precision, ...environmentOf(row)].join(' ')],
+  ['recompute', (row) => (row.recompute === null ? 'default' : String(row.recompute))],
+  ['tokens/s', (row) => round(row.tokensPerSecond)],
+  ['min–max', (row) => `${round(row.minTokensPerSecond)}–${round(row.maxTokensPerSecond)}`],
+  ['forward s', (row) => seconds(row.forwardMs)],
+  ['loss s', (row) => seconds(row.lossMs)],
+  ['backward s', (row) => seconds(row.backwardMs)],
+  ['optimizer s', (row) => seconds(row.optimizerMs)],
+  ['start s', (row) => seconds(row.startToFirstStepMs)],
+  [
+    'memory GB',
+    (row) => (row.peakMemoryBytes === null ? '–' : round(row.peakMemoryBytes / 1e9, 2)),
+  ],
+  ['GFLOP/s', (row) => round(row.achievedGflops)],
+  ['peak', (row) => `${round(row.peakGflops)} ${row.peakPrecision}`],
+  ['of limit', (row) => round(row.fractionOfLimit, 3)],
+];
+
+const lengthsOf = ({ ragged, packing }) => `${ragged ? ' ragged' : ''}${packing ? ' packed' : ''}`;
+const environmentOf = ({ environment = {} }) =>
+  Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+
+/** Cells of each row; a row that failed says so in the column of its speed. */
+function cellsOf(row) {
+  if (row.error === undefined) return columns.map(([, cell]) => cell(row));
+  return columns.map(([title, cell], i) =>
+    i < 5 ? cell(row) : title === 'tokens/s' ? row.error.code : '',
+  );
+}
+
+export function textTable(rows) {
+  const cells = [columns.map(([title]) => title), ...rows.map(cellsOf)];
+  const widths = columns.map((_, i) => Math.max(...cells.map((row) => row[i].length)));
+  return cells
+    .map((row) => row.map((cell, i) => (i < 5 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))))
+    .map((row) => row.join('  ').trimEnd())
+    .join('\n');
+}
+
+export function markdownTable(rows) {
+  const line = (cells) => `| ${cells.join(' | ')} |`;
+  return [
+    line(columns.map(([title]) => title)),
+    line(columns.map((_, i) => (i < 5 ? '---' : '---:'))),
+    ...rows.map((row) => line(cellsOf(row))),
+  ].join('\n');
+}
+
+/** A file of results, for people. */
+export function markdownReport({ date, machine, rows }) {
+  const { cpu, cores, flags, memoryBytes, node, llamaCpp, accelerator, llamatune, commit } =
+    machine;
+  return `# Training speed, ${date}
+
+| | |
+|---|---|
+| CPU | ${cpu}, ${cores} cores |
+| instruction sets | ${flags.join(' ') || 'unknown'} |
+| memory | ${(memoryBytes / 1e9).toFixed(1)} GB |
+| system | ${machine.os} (${machine.platform}) |
+| Node.js | ${node} |
+| llama.cpp | ${llamaCpp} |
+| matrix products | ${accelerator ?? "ggml's own"} |
+| llamatune | ${llamatune}, commit ${commit ?? 'unknown'} |
+
+Median of the steps after warm-up; tokens without padding. What the columns mean: [performance.md](../../docs/performance.md).
+
+${markdownTable(rows)}
+`;
+}
