@@ -104,10 +104,9 @@ template <typename Out> row_function<Out> fast_row(ggml_type type) {
 
 }
 
-void rows_to_f32(ggml_type type, const void * source, size_t row_bytes, int64_t n_columns, int64_t n_rows, float * out, int n_threads) {
+void rows_to_f32(ggml_type type, const void * source, size_t row_bytes, int64_t n_columns, int64_t n_rows, float * out) {
     const ggml_to_float_t to_float = ggml_get_type_traits(type)->to_float;
     const auto fast = fast_row<float>(type);
-#pragma omp parallel for num_threads(n_threads) schedule(static)
     for (int64_t row = 0; row < n_rows; row++) {
         const char * from = static_cast<const char *>(source) + size_t(row) * row_bytes;
         if (fast) {
@@ -118,28 +117,22 @@ void rows_to_f32(ggml_type type, const void * source, size_t row_bytes, int64_t 
     }
 }
 
-void rows_to_bf16(ggml_type type, const void * source, size_t row_bytes, int64_t n_columns, int64_t n_rows, uint16_t * out, int n_threads) {
+void rows_to_bf16(ggml_type type, const void * source, size_t row_bytes, int64_t n_columns, int64_t n_rows, uint16_t * out) {
     const ggml_to_float_t to_float = ggml_get_type_traits(type)->to_float;
     const auto fast = fast_row<uint16_t>(type);
     // where there is no direct way: a piece of a row at a time, so that the F32 in between stays in the cache
     const int64_t block = ggml_blck_size(type);
     const int64_t piece = std::max<int64_t>(block, 1024 / block * block);
     const size_t block_bytes = ggml_type_size(type);
-#pragma omp parallel num_threads(n_threads)
-    {
-        std::vector<float> wide(static_cast<size_t>(piece));
-#pragma omp for schedule(static)
-        for (int64_t row = 0; row < n_rows; row++) {
-            const char * from = static_cast<const char *>(source) + size_t(row) * row_bytes;
-            uint16_t * to = out + row * n_columns;
-            if (type == GGML_TYPE_BF16) {
-                std::memcpy(to, from, size_t(n_columns) * sizeof(uint16_t));
-                continue;
-            }
-            if (fast) {
-                fast(from, to, n_columns);
-                continue;
-            }
+    std::vector<float> wide(fast || type == GGML_TYPE_BF16 ? 0 : static_cast<size_t>(piece));
+    for (int64_t row = 0; row < n_rows; row++) {
+        const char * from = static_cast<const char *>(source) + size_t(row) * row_bytes;
+        uint16_t * to = out + row * n_columns;
+        if (type == GGML_TYPE_BF16) {
+            std::memcpy(to, from, size_t(n_columns) * sizeof(uint16_t));
+        } else if (fast) {
+            fast(from, to, n_columns);
+        } else {
             for (int64_t i = 0; i < n_columns; i += piece) {
                 const int64_t n = std::min(piece, n_columns - i);
                 to_float(from + size_t(i / block) * block_bytes, wide.data(), n);

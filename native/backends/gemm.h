@@ -15,14 +15,16 @@ struct gemm_operand {
     int64_t      column_stride;
 };
 
-// C[m, n] = A[m, k] · B[k, n], row-major, C in F32 with `c_stride` elements between rows; sums in F32 whatever the type.
-// Uses all threads of the library. One object per thread of use.
+// C[m, n] = A[m, k] · B[k, n] (+ C when `accumulate`), row-major, C in F32 with `c_stride` elements between rows; sums in
+// F32 whatever the type. Runs on the calling thread alone; one object per thread.
 class gemm {
 public:
-    explicit gemm(int n_threads);
+    gemm();
     ~gemm();
+    gemm(gemm &&) noexcept;
 
-    void run(gemm_type type, int64_t m, int64_t n, int64_t k, const gemm_operand & a, const gemm_operand & b, float * c, int64_t c_stride);
+    void run(gemm_type type, int64_t m, int64_t n, int64_t k, const gemm_operand & a, const gemm_operand & b, float * c,
+             int64_t c_stride, bool accumulate = false);
 
 private:
     struct state;

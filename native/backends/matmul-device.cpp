@@ -3,6 +3,7 @@
 #include "backends/convert.h"
 #include "backends/gemm.h"
 #include "core/cpu.h"
+#include "core/thread-pool.h"
 
 #include <ggml-backend-impl.h>
 #include <ggml-backend.h>
@@ -11,8 +12,8 @@
 #include <algorithm>
 #include <cstring>
 #include <exception>
+#include <memory>
 #include <mutex>
-#include <new>
 #include <utility>
 #include <vector>
 
@@ -25,43 +26,67 @@ namespace {
 constexpr int64_t least_columns_of_weights = 32;
 constexpr int64_t least_multiplications    = 64 * 64 * 64;
 
-struct matmul_backend {
-    int       n_threads = usable_physical_cores();
-    gemm_type weights   = gemm_type::f32;
-    gemm      products  { n_threads };
+// What one thread works with: its products, and room for what it converts.
+struct worker {
+    gemm              products;
     std::vector<char> weight_space, activation_space;
+};
 
-    template <typename T> T * space(std::vector<char> & in, int64_t n) {
-        if (in.size() < size_t(n) * sizeof(T)) in.resize(size_t(n) * sizeof(T));
-        return reinterpret_cast<T *>(in.data());
+struct matmul_backend {
+    gemm_type                    weights = gemm_type::f32;
+    std::unique_ptr<thread_pool> threads;
+    std::vector<worker>          workers;
+    std::vector<char>            activations; // of a product without batches, converted once for all threads
+
+    explicit matmul_backend(int n_threads) { set_threads(n_threads); }
+    void set_threads(int n) {
+        threads = std::make_unique<thread_pool>(n);
+        workers.resize(size_t(n));
     }
 };
+
+template <typename T> T * room(std::vector<char> & in, int64_t n) {
+    if (in.size() < size_t(n) * sizeof(T)) in.resize(size_t(n) * sizeof(T));
+    return reinterpret_cast<T *>(in.data());
+}
 
 bool dense_rows(const ggml_tensor * t) { return t->nb[0] == ggml_type_size(t->type); }
 
 int64_t elements(size_t bytes) { return int64_t(bytes / sizeof(float)); }
 
-const char * plane(const ggml_tensor * t, int64_t i2, int64_t i3) {
-    return static_cast<const char *>(t->data) + size_t(i2) * t->nb[2] + size_t(i3) * t->nb[3];
-}
-
-// Matrix `t` [n_columns, n_rows] of plane (i2, i3) in F32 or bfloat16, as an operand with rows of t as its rows.
-gemm_operand operand(matmul_backend & backend, std::vector<char> & space, const ggml_tensor * t, int64_t i2, int64_t i3, gemm_type type) {
-    const char * data = plane(t, i2, i3);
-    if (type == gemm_type::bf16) {
-        uint16_t * converted = backend.space<uint16_t>(space, t->ne[0] * t->ne[1]);
-        rows_to_bf16(t->type, data, t->nb[1], t->ne[0], t->ne[1], converted, backend.n_threads);
-        return { converted, t->ne[0], 1 };
-    }
-    if (t->type == GGML_TYPE_F32) {
-        return { data, elements(t->nb[1]), elements(t->nb[0]) };
-    }
-    float * converted = backend.space<float>(space, t->ne[0] * t->ne[1]);
-    rows_to_f32(t->type, data, t->nb[1], t->ne[0], t->ne[1], converted, backend.n_threads);
-    return { converted, t->ne[0], 1 };
-}
-
 gemm_operand flipped(const gemm_operand & o) { return { o.data, o.column_stride, o.row_stride }; }
+
+// A window of one matrix of a tensor: `n_rows` rows from `row`, `n_columns` elements of each from `column`.
+struct window { const ggml_tensor * t; int64_t i2, i3, row, n_rows, column, n_columns; };
+
+char * address(const window & w) {
+    const ggml_tensor * t = w.t;
+    return static_cast<char *>(t->data) + size_t(w.i3) * t->nb[3] + size_t(w.i2) * t->nb[2] + size_t(w.row) * t->nb[1] +
+           size_t(w.column / ggml_blck_size(t->type)) * t->nb[0];
+}
+
+// The window as an operand with the tensor's rows as its rows: as it is where it is F32 and F32 is wanted, else
+// converted into `space`.
+gemm_operand operand(const window & w, gemm_type type, std::vector<char> & space) {
+    const ggml_tensor * t = w.t;
+    if (type == gemm_type::f32 && t->type == GGML_TYPE_F32) {
+        return { address(w), elements(t->nb[1]), elements(t->nb[0]) };
+    }
+    if (!dense_rows(t)) { // a transposed view: convert along its dense direction, read it the other way round
+        ggml_tensor turned = *t;
+        std::swap(turned.ne[0], turned.ne[1]);
+        std::swap(turned.nb[0], turned.nb[1]);
+        return flipped(operand({ &turned, w.i2, w.i3, w.column, w.n_columns, w.row, w.n_rows }, type, space));
+    }
+    if (type == gemm_type::bf16) {
+        uint16_t * converted = room<uint16_t>(space, w.n_rows * w.n_columns);
+        rows_to_bf16(t->type, address(w), t->nb[1], w.n_columns, w.n_rows, converted);
+        return { converted, w.n_columns, 1 };
+    }
+    float * converted = room<float>(space, w.n_rows * w.n_columns);
+    rows_to_f32(t->type, address(w), t->nb[1], w.n_columns, w.n_rows, converted);
+    return { converted, w.n_columns, 1 };
+}
 
 // The small products of LoRA pairs stay F32: they are cheap, and the adapter is what is trained.
 gemm_type type_of(const matmul_backend & backend, const ggml_tensor * node) {
@@ -69,45 +94,88 @@ gemm_type type_of(const matmul_backend & backend, const ggml_tensor * node) {
     return std::min({ node->ne[0], node->ne[1], inner }) < 64 ? gemm_type::f32 : backend.weights;
 }
 
-// dst[m, n] = Σ_k a[k, m] b[k, n], in rows: dst (n × m) = b (n × k) · aᵀ (k × m)
+window whole(const ggml_tensor * t, int64_t i2, int64_t i3) { return { t, i2, i3, 0, t->ne[1], 0, t->ne[0] }; }
+
+// The second source of a product without batches, converted by all threads before the products start.
+gemm_operand shared_operand(matmul_backend & backend, const ggml_tensor * t, gemm_type type) {
+    if (type == gemm_type::f32 || !dense_rows(t)) {
+        return operand(whole(t, 0, 0), type, backend.activations);
+    }
+    uint16_t * converted = room<uint16_t>(backend.activations, t->ne[0] * t->ne[1]);
+    constexpr int64_t step = 64;
+    backend.threads->run((t->ne[1] + step - 1) / step, [&](int64_t piece, int) {
+        const int64_t row = piece * step, n = std::min(step, t->ne[1] - row);
+        rows_to_bf16(t->type, address({ t, 0, 0, row, n, 0, t->ne[0] }), t->nb[1], t->ne[0], n, converted + row * t->ne[0]);
+    });
+    return { converted, t->ne[0], 1 };
+}
+
+// How a product is cut: by matrices of the batch, and each by rows of the result's first dimension. A piece's weights are
+// converted by the thread that multiplies them, so that they are still in its cache.
+struct cut {
+    cut(const ggml_tensor * node, int64_t unit, int n_threads) : node(node) {
+        const int64_t matrices = node->ne[2] * node->ne[3];
+        const int64_t wanted = (4 * n_threads + matrices - 1) / matrices; // pieces per matrix: enough to balance
+        step = std::max<int64_t>((node->ne[0] + wanted - 1) / wanted, 128);
+        step = std::min<int64_t>((std::min<int64_t>(step, 512) + unit - 1) / unit * unit, node->ne[0]);
+        per_matrix = (node->ne[0] + step - 1) / step;
+    }
+    int64_t pieces() const { return per_matrix * node->ne[2] * node->ne[3]; }
+    int64_t first(int64_t piece) const { return piece % per_matrix * step; }
+    int64_t count(int64_t piece) const { return std::min(step, node->ne[0] - first(piece)); }
+    int64_t i2(int64_t piece) const { return piece / per_matrix % node->ne[2]; }
+    int64_t i3(int64_t piece) const { return piece / per_matrix / node->ne[2]; }
+
+    const ggml_tensor * node;
+    int64_t             step, per_matrix;
+};
+
+float * result(const ggml_tensor * node, const cut & c, int64_t piece) {
+    return reinterpret_cast<float *>(address({ node, c.i2(piece), c.i3(piece), 0, 0, c.first(piece), 0 }));
+}
+
+// dst[m, n] = Σ_k a[k, m] b[k, n], in rows: dst (n × m) = b (n × k) · aᵀ (k × m); cut along m, rows of a
 void run_mul_mat(matmul_backend & backend, ggml_tensor * node) {
     const ggml_tensor * a = node->src[0];
     const ggml_tensor * b = node->src[1];
     const gemm_type type = type_of(backend, node);
     const int64_t r2 = b->ne[2] / a->ne[2], r3 = b->ne[3] / a->ne[3];
-    for (int64_t i3 = 0; i3 < node->ne[3]; i3++) {
-        for (int64_t i2 = 0; i2 < node->ne[2]; i2++) {
-            const gemm_operand weights = operand(backend, backend.weight_space, a, i2 / r2, i3 / r3, type);
-            const gemm_operand x = operand(backend, backend.activation_space, b, i2, i3, type);
-            float * out = reinterpret_cast<float *>(const_cast<char *>(plane(node, i2, i3)));
-            backend.products.run(type, node->ne[1], node->ne[0], a->ne[0], x, flipped(weights), out, elements(node->nb[1]));
-        }
-    }
+    const cut c(node, 1, backend.threads->size());
+    const bool batched = node->ne[2] * node->ne[3] > 1;
+    const gemm_operand shared = batched ? gemm_operand {} : shared_operand(backend, b, type);
+    backend.threads->run(c.pieces(), [&](int64_t piece, int thread) {
+        worker & w = backend.workers[size_t(thread)];
+        const int64_t i2 = c.i2(piece), i3 = c.i3(piece);
+        const gemm_operand weights = operand({ a, i2 / r2, i3 / r3, c.first(piece), c.count(piece), 0, a->ne[0] }, type, w.weight_space);
+        const gemm_operand x = batched ? operand(whole(b, i2, i3), type, w.activation_space) : shared;
+        w.products.run(type, node->ne[1], c.count(piece), a->ne[0], x, flipped(weights), result(node, c, piece), elements(node->nb[1]));
+    });
 }
 
-// dst[k, n] = Σ_m a[k, m] b[n, m], in rows: dst (n × k) = bᵀ (n × m) · a (m × k); b is often a transposed view
+// dst[k, n] = Σ_m a[k, m] b[n, m], in rows: dst (n × k) = bᵀ (n × m) · a (m × k); cut along k, columns of a, and what is
+// converted of a at a time also along m
 void run_out_prod(matmul_backend & backend, ggml_tensor * node) {
+    constexpr int64_t most_rows = 2048;
     const ggml_tensor * a = node->src[0];
     const ggml_tensor * b = node->src[1];
     const gemm_type type = type_of(backend, node);
     const int64_t r2 = b->ne[2] / a->ne[2], r3 = b->ne[3] / a->ne[3];
-    for (int64_t i3 = 0; i3 < node->ne[3]; i3++) {
-        for (int64_t i2 = 0; i2 < node->ne[2]; i2++) {
-            const gemm_operand left = operand(backend, backend.weight_space, a, i2 / r2, i3 / r3, type);
-            gemm_operand right;
-            if (type == gemm_type::bf16 && !dense_rows(b)) {
-                // convert along the dense direction, then read it the other way round
-                ggml_tensor turned = *b;
-                std::swap(turned.ne[0], turned.ne[1]);
-                std::swap(turned.nb[0], turned.nb[1]);
-                right = operand(backend, backend.activation_space, &turned, i2, i3, type);
-            } else {
-                right = flipped(operand(backend, backend.activation_space, b, i2, i3, type));
-            }
-            float * out = reinterpret_cast<float *>(const_cast<char *>(plane(node, i2, i3)));
-            backend.products.run(type, node->ne[1], node->ne[0], a->ne[1], right, left, out, elements(node->nb[1]));
+    const cut c(node, ggml_blck_size(a->type), backend.threads->size());
+    const bool batched = node->ne[2] * node->ne[3] > 1;
+    const gemm_operand shared = batched ? gemm_operand {} : shared_operand(backend, b, type);
+    const size_t unit = type == gemm_type::bf16 ? sizeof(uint16_t) : sizeof(float);
+    backend.threads->run(c.pieces(), [&](int64_t piece, int thread) {
+        worker & w = backend.workers[size_t(thread)];
+        const int64_t i2 = c.i2(piece), i3 = c.i3(piece);
+        const gemm_operand right = batched ? operand(whole(b, i2, i3), type, w.activation_space) : shared; // rows along m
+        for (int64_t row = 0; row < a->ne[1]; row += most_rows) {
+            const int64_t n_rows = std::min(most_rows, a->ne[1] - row);
+            const gemm_operand left = operand({ a, i2 / r2, i3 / r3, row, n_rows, c.first(piece), c.count(piece) }, type, w.weight_space);
+            gemm_operand part = flipped(right);
+            part.data = static_cast<const char *>(part.data) + size_t(row * part.column_stride) * unit;
+            w.products.run(type, node->ne[1], c.count(piece), n_rows, part, left, result(node, c, piece), elements(node->nb[1]), row > 0);
         }
-    }
+    });
 }
 
 ggml_status compute_graph(ggml_backend_t self, ggml_cgraph * graph) {
@@ -176,10 +244,7 @@ ggml_guid_t guid() {
 }
 
 void set_n_threads(ggml_backend_t self, int n) {
-    matmul_backend & backend = *static_cast<matmul_backend *>(self->context);
-    backend.n_threads = n;
-    backend.products.~gemm();
-    new (&backend.products) gemm(n);
+    static_cast<matmul_backend *>(self->context)->set_threads(n);
 }
 
 ggml_backend_t make_backend(ggml_backend_dev_t device, const char * parameters) {
@@ -190,7 +255,7 @@ ggml_backend_t make_backend(ggml_backend_dev_t device, const char * parameters) 
         c.graph_compute = compute_graph;
         return c;
     }();
-    auto * context = new matmul_backend;
+    auto * context = new matmul_backend(usable_physical_cores());
     if (parameters && !std::strcmp(parameters, "bf16") && gemm_has_fast_bf16()) context->weights = gemm_type::bf16;
     return new ggml_backend { guid(), calls, device, context };
 }
