@@ -1,7 +1,7 @@
 // Measures one row and prints it as JSON: a process of its own, since the most memory that a process held counts from its
 // start. node measure.mjs '{"model":"qwen3-0.6b","path":"….gguf","type":"Q8_0","sequence":512,"microBatch":4,…}'
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { loadavg, tmpdir } from 'node:os';
 import path from 'node:path';
 import { finetuneLora, measurePeak } from '../../dist/index.js';
 import { buildRow } from './row.mjs';
@@ -61,12 +61,15 @@ async function train(spec) {
 /** @returns the row; `peaks` are taken in the same process, before and after the training. */
 export async function measure(spec) {
   const { precision, threads } = spec;
+  // What else ran in the last minute; Windows does not tell.
+  const loadBefore = process.platform === 'win32' ? null : loadavg()[0];
   const peaks = [await measurePeak({ precision, threads })];
   const run = await train(spec);
   peaks.push(await measurePeak({ precision, threads }));
   return buildRow(spec, {
     ...run,
     peaks,
+    loadBefore,
     environment: tellingEnvironment(process.env),
   });
 }

@@ -69,6 +69,7 @@ export function buildRow(spec, run) {
     peakPrecision: peak.precision,
     peakLibrary: peak.library,
     fractionOfLimit: achievedGflops / peak.medianGflops,
+    loadBefore: run.loadBefore ?? null,
     ...(run.environment && Object.keys(run.environment).length > 0
       ? { environment: run.environment }
       : {}),

@@ -22,6 +22,7 @@ const columns = [
   ],
   ['GFLOP/s', (row) => round(row.achievedGflops)],
   ['peak', (row) => `${round(row.peakGflops)} ${row.peakPrecision}`],
+  ['load', (row) => round(row.loadBefore, 1)],
   ['of limit', (row) => round(row.fractionOfLimit, 3)],
 ];
 

@@ -92,6 +92,7 @@ describe('the tables', () => {
     achievedGflops: 1230,
     peakGflops: 2460,
     peakPrecision: 'bf16',
+    loadBefore: 0.25,
     fractionOfLimit: 0.5,
   };
 
@@ -100,7 +101,7 @@ describe('the tables', () => {
     const lines: string[] = textTable([row, failed]).split('\n');
     expect(lines).toHaveLength(3);
     expect(lines[1]).toMatch(/^qwen3-0\.6b +Q8_0 +4×512 +bf16 +default +512 +400–600 +1\.00 /);
-    expect(lines[1]).toMatch(/2\.35 +– +1\.50 +2\.50 +1230 +2460 bf16 +0\.500$/);
+    expect(lines[1]).toMatch(/2\.35 +– +1\.50 +2\.50 +1230 +2460 bf16 +0\.3 +0\.500$/);
     expect(lines[2]).toMatch(/INSUFFICIENT_MEMORY$/);
   });
 
