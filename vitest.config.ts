@@ -9,6 +9,8 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/unit/**/*.test.ts', 'test/layout/**/*.test.ts'],
+          // a limit for what hangs, not for what a busy machine does slowly
+          testTimeout: 60_000,
         },
       },
       {

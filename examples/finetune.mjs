@@ -37,10 +37,10 @@ for await (const event of run) {
   history.push(event);
   switch (event.type) {
     case 'step':
-      console.log(`step ${event.step}/${event.totalSteps}: loss ${event.loss.toFixed(4)}`);
+      console.log(`step ${event.step}/${event.totalSteps}: loss ${event.loss?.toFixed(4)}`);
       break;
     case 'evaluation':
-      console.log(`validation loss ${event.loss.toFixed(4)}`);
+      console.log(`validation loss ${event.loss?.toFixed(4)}`);
       break;
     case 'warning':
       console.warn(`${event.code}: ${event.message}`);

@@ -29,11 +29,11 @@ export interface StepEvent {
   totalSteps: number;
   /** 1-based. */
   epoch: number;
-  /** Mean cross-entropy per target token of this step alone, in nats. */
-  loss: number;
+  /** Mean cross-entropy per target token of this step alone, in nats; null where no token of it carries a loss. */
+  loss: number | null;
   learningRate: number;
-  /** Global L2 norm before clipping. */
-  gradientNorm: number;
+  /** Global L2 norm before clipping; null where no token of the step carries a loss. */
+  gradientNorm: number | null;
   /** Non-padding tokens of this step. */
   tokens: number;
   /** Tokens of this step that carry a loss. */
@@ -76,7 +76,7 @@ export interface EpochEvent {
   epoch: number;
   step: number;
   /** Mean training loss per target token of the epoch. */
-  loss: number;
+  loss: number | null;
 }
 
 /** Something the caller should know that does not stop the run. */
@@ -101,7 +101,7 @@ export interface FinetuneResult {
   steps: number;
   epochs: number;
   /** Loss of the last step. */
-  finalLoss: number;
+  finalLoss: number | null;
   finalValidationLoss: number | null;
   /** Loss of every step that this call ran, in order. */
   losses: Float64Array;

@@ -25,7 +25,8 @@ export class RunHistory {
   }
 
   add(event: ReportedEvent): void {
-    if (event.type === 'step') this.#losses.push(event.loss);
+    // a gap stays a gap: NaN, as typed arrays have no null
+    if (event.type === 'step') this.#losses.push(event.loss ?? Number.NaN);
     if (event.type === 'evaluation') this.#evaluations.push({ step: event.step, loss: event.loss });
     if (event.type === 'warning') this.#warnings.push({ code: event.code, message: event.message });
     this.#emit(event);

@@ -113,9 +113,10 @@ export type NativeTrainEvent =
       step: number;
       totalSteps: number;
       epoch: number;
-      loss: number;
+      /** null: the step has no token that carries a loss. */
+      loss: number | null;
       learningRate: number;
-      gradientNorm: number;
+      gradientNorm: number | null;
       tokens: number;
       targetTokens: number;
       tokensPerSecond: number | null;
@@ -138,13 +139,13 @@ export type NativeTrainEvent =
       ms: number;
     }
   | { type: 'checkpoint'; step: number; path: string }
-  | { type: 'epoch'; epoch: number; step: number; loss: number }
+  | { type: 'epoch'; epoch: number; step: number; loss: number | null }
   | { type: 'warning'; code: string; message: string }
   | { type: 'phase'; phase: string };
 
 export interface NativeTrainResult {
   steps: number;
-  finalLoss: number;
+  finalLoss: number | null;
   finalValidationLoss: number | null;
   tokens: number;
   targetTokens: number;

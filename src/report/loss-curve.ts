@@ -5,7 +5,7 @@ import { defaultSpan, smooth } from './smooth.js';
 
 /** What a loss curve is drawn from: the events of a run, or the lines of its `run.jsonl`. Other events are passed over. */
 export type LossCurveEvent =
-  | { type: 'step'; step: number; epoch: number; loss: number; learningRate: number }
+  | { type: 'step'; step: number; epoch: number; loss: number | null; learningRate: number }
   | { type: 'evaluation'; step: number; loss: number }
   | { type: 'epoch'; epoch: number; step: number }
   | { type: 'checkpoint' | 'warning' | 'phase' | 'done' };
@@ -123,7 +123,9 @@ function lossCurveOption(
   history: readonly LossCurveEvent[],
   options: LossCurveOptions,
 ): EChartsOption {
-  const steps = history.filter((event) => event.type === 'step');
+  const steps = history.flatMap((event) =>
+    event.type === 'step' && event.loss !== null ? [{ ...event, loss: event.loss }] : [],
+  );
   const evaluations = history.filter((event) => event.type === 'evaluation');
   const first = steps[0];
   const last = steps.at(-1);

@@ -137,8 +137,8 @@ describe('finetuneLora', () => {
     const steps = stepsOf(events);
     expect(steps.length).toBe(4);
     for (const { gradientNorm, loss } of steps) {
-      expect(gradientNorm).toBeCloseTo(steps[0]!.gradientNorm, 6);
-      expect(loss).toBeCloseTo(steps[0]!.loss, 6);
+      expect(gradientNorm).toBeCloseTo(steps[0]!.gradientNorm!, 6);
+      expect(loss).toBeCloseTo(steps[0]!.loss!, 6);
     }
   });
 
