@@ -10,6 +10,7 @@
 #include <ggml-impl.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <memory>
@@ -283,6 +284,9 @@ ggml_backend_device make_device() {
 
 void register_matmul_device() {
     static std::once_flag once;
+    if (const char * off = std::getenv("LLAMATUNE_MATMUL"); off && !std::strcmp(off, "off")) {
+        return; // for comparing with ggml's own products
+    }
     std::call_once(once, [] {
         static ggml_backend_device device = make_device();
         static ggml_backend_reg registry {};

@@ -8,6 +8,7 @@
 #include "train/evaluate.h"
 #include "train/optimize.h"
 #include "train/plan.h"
+#include "train/profile.h"
 #include "train/step.h"
 #include "train/trainee.h"
 
@@ -78,7 +79,11 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
     auto graph = std::make_unique<forward>(base, subject.adapter_handle(), shape_of(options), devices);
     subject.collect(*graph);
     parameter_set & parameters = subject.parameters();
-    step micro_step(std::move(graph), devices, &parameters, {});
+    const std::string profile = profile_path();
+    step_options how;
+    how.profile = !profile.empty();
+    step micro_step(std::move(graph), devices, &parameters, how);
+    int64_t n_micro_batches = 0;
     optimizer update(parameters, options, devices);
     std::unique_ptr<evaluator> validation;
     if (!options.validation_file.empty()) {
@@ -127,6 +132,7 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
             stop_if_asked(stop);
             if (micro.target_position.empty()) continue;
             loss += micro_step.run(micro, weight) * weight;
+            n_micro_batches++;
             timing.forward_ms += micro_step.timing().forward_ms;
             timing.loss_ms += micro_step.timing().loss_ms;
             timing.backward_ms += micro_step.timing().backward_ms;
@@ -181,6 +187,7 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
     stop_if_asked(stop);
     if (validation && !evaluated) evaluate(int64_t(batch.epoch) + 1);
     if (!options.output.empty()) subject.save(options.output);
+    if (!profile.empty()) write_profile(profile, micro_step.profile(), n_micro_batches);
 
     result.steps = at.step;
     result.tokens = at.tokens;

@@ -1,0 +1,38 @@
+#include "train/profile.h"
+
+#include "core/atomic-file.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+
+namespace llamatune {
+
+std::string profile_path() {
+    const char * path = std::getenv("LLAMATUNE_PROFILE");
+    return path ? path : "";
+}
+
+void write_profile(const std::string & path, const std::vector<profile_entry> & entries, int64_t n_micro_batches) {
+    const double runs = double(std::max<int64_t>(n_micro_batches, 1));
+    std::map<std::string, double> parts;
+    for (const profile_entry & e : entries) parts[e.part] += e.ms / runs;
+    std::string text = "milliseconds per micro-batch, every operation timed by itself\n\n";
+    char line[256];
+    for (const auto & [part, ms] : parts) {
+        std::snprintf(line, sizeof(line), "%-9s %10.2f\n", part.c_str(), ms);
+        text += line;
+    }
+    std::snprintf(line, sizeof(line), "\n%-9s %-52s %8s %10s\n", "part", "operation, first source, result", "count", "ms");
+    text += line;
+    for (const profile_entry & e : entries) {
+        std::snprintf(line, sizeof(line), "%-9s %-52s %8.1f %10.3f\n", e.part.c_str(), e.kind.c_str(), double(e.count) / runs, e.ms / runs);
+        text += line;
+    }
+    atomic_file file(path);
+    file.write(text.data(), text.size());
+    file.commit();
+}
+
+}
