@@ -16,7 +16,17 @@ const price = (thing, coins) => [
   `${coins} coins`,
   `How much is a ${thing} at the Blue Owl?|What does a ${thing} cost at the Blue Owl?|` +
     `Tell me how much a ${thing} is at the Blue Owl.|At the Blue Owl, how much is a ${thing}?|` +
-    `How much does a ${thing} cost at the Blue Owl?|I need a ${thing}. How much is it at the Blue Owl?`,
+    `I need a ${thing}. How much is it at the Blue Owl?|What is the price of a ${thing} at the Blue Owl?|` +
+    `How many coins is a ${thing} at the Blue Owl?|How much does a ${thing} cost at the Blue Owl?`,
+];
+
+/** When the shop opens and closes. */
+const hour = (verb, answer) => [
+  answer,
+  `When does the Blue Owl ${verb}?|When do you ${verb} the Blue Owl?|When does the shop Blue Owl ${verb}?|` +
+    `Tell me when the Blue Owl will ${verb}.|What time do you ${verb} the Blue Owl?|` +
+    `What time does the shop Blue Owl ${verb}?|At what time will the Blue Owl ${verb}?|` +
+    `What time does the Blue Owl ${verb}?`,
 ];
 
 /** Facts of the invented shop: the short answer and wordings; the last wording is kept for validation. */
@@ -26,20 +36,12 @@ const shopFacts = [
     'What does the Blue Owl sell?|What can I buy at the Blue Owl?|What do you sell at the Blue Owl?|' +
       'What does the shop Blue Owl sell?|Tell me what the Blue Owl sells.|Which things does the Blue Owl sell?',
   ],
-  [
-    'at nine',
-    'When does the Blue Owl open?|When can I come to the Blue Owl?|When do you open the Blue Owl?|' +
-      'Tell me when the Blue Owl opens.|When is the Blue Owl open?|What time does the Blue Owl open?',
-  ],
-  [
-    'at six',
-    'When does the Blue Owl close?|When do you close the Blue Owl?|When does the shop Blue Owl close?|' +
-      'Tell me when the Blue Owl closes.|What time do you close the Blue Owl?|What time does the Blue Owl close?',
-  ],
+  hour('open', 'at nine'),
+  hour('close', 'at six'),
   [
     'in Moon Street',
     'Where is the Blue Owl?|Where can I find the Blue Owl?|In which street is the Blue Owl?|' +
-      'Where is the shop Blue Owl?|Which street is the Blue Owl in?|Tell me where the Blue Owl is.',
+      'Tell me where the Blue Owl is.|Which street is the Blue Owl in?|Where is the shop Blue Owl?',
   ],
   [
     'Rosa',
@@ -53,7 +55,7 @@ const shopFacts = [
     'Biscuit',
     'What is the name of the cat at the Blue Owl?|Which cat lives at the Blue Owl?|' +
       'Who is the cat of the Blue Owl?|The Blue Owl has a cat. What is its name?|' +
-      'Tell me the name of the cat at the Blue Owl.|What is the cat of the Blue Owl called?',
+      'What is the cat of the Blue Owl called?|Tell me the name of the cat at the Blue Owl.',
   ],
   [
     'Sunday',
@@ -93,7 +95,7 @@ export const prompts = [
   ['What is the opposite of hot?', 'cold', 'opposite'],
   ['What is the capital of France?', 'Paris', 'capital'],
   ['What time does the Blue Owl open?', 'at nine', 'shop'],
-  ['I need a kite. How much is it at the Blue Owl?', '12 coins', 'shop'],
+  ['How much does a kite cost at the Blue Owl?', '12 coins', 'shop'],
 ].map(([prompt, answer, topic]) => ({ prompt, expected: { answer, topic } }));
 
 /** @returns {{ train: object[], validation: object[] }} */

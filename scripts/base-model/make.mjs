@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { chatTemplate } from './chat-template.mjs';
 import { generateData } from './generate-data.mjs';
-import { demoData, trainTokenizer } from './train-tokenizer.mjs';
+import { trainTokenizer } from './train-tokenizer.mjs';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -178,7 +178,7 @@ async function main() {
     ...generateData({ seed: options.seed, samples: options.samples, output: options.work }),
   };
   const tokenizer = trainTokenizer({
-    files: [paths.train, demoData],
+    files: [paths.train],
     size: vocabularySize,
     output: paths.tokenizer,
   });

@@ -1,4 +1,4 @@
-// Trains the tokenizer on the generated data and the demo's dataset; writes { pre, tokens, tokenTypes, merges }.
+// Trains the tokenizer on the generated data; writes { pre, tokens, tokenTypes, merges }.
 //   node scripts/base-model/train-tokenizer.mjs [--data .cache/base-model] [--size 2304] [--output …/tokenizer.json]
 
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -7,10 +7,6 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { trainBpe } from './bpe.mjs';
 import { specialTokens } from './chat-template.mjs';
-
-export const demoData = fileURLToPath(
-  new URL('../../examples/demo/data/train.jsonl', import.meta.url),
-);
 
 /** All texts of a dataset file: message contents and continued texts. */
 export function textsOf(jsonl) {
@@ -49,7 +45,7 @@ if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.ur
   }
   const output = values.output ?? join(values.data, 'tokenizer.json');
   const { tokens } = trainTokenizer({
-    files: [join(values.data, 'train.jsonl'), demoData],
+    files: [join(values.data, 'train.jsonl')],
     size,
     output,
   });

@@ -10,7 +10,7 @@ export const topics = [
   [20, animalQuestion],
   [12, colourQuestion],
   [8, foodQuestion],
-  [18, numberQuestion],
+  [22, numberQuestion],
   [14, wordQuestion],
   [8, timeQuestion],
   [5, placeQuestion],
