@@ -26,7 +26,7 @@ foreach(name IN LISTS missing)
     file(REMOVE_RECURSE "${work}")
     file(MAKE_DIRECTORY "${work}")
     string(REGEX REPLACE "-moe$" "" architecture "${name}")
-    execute_process(COMMAND ${GENERATOR} -a ${architecture} -o ${work}
+    execute_process(COMMAND ${GENERATOR} -s 42 -a ${architecture} -o ${work}
         RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
     if (name MATCHES "-moe$")
         set(made "${work}/${name}.gguf")

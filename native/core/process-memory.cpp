@@ -1,5 +1,10 @@
 #include "core/process-memory.h"
 
+#include <cstdlib> // defines __GLIBC__ where it is glibc
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
 #if defined(_WIN32)
 #define WIN32_LEAN_AND_MEAN
 #define NOMINMAX
@@ -72,5 +77,11 @@ uint64_t resident_bytes() { return 0; }
 uint64_t peak_resident_bytes() { return 0; }
 
 #endif
+
+void release_freed_memory() {
+#if defined(__GLIBC__)
+    malloc_trim(0);
+#endif
+}
 
 }

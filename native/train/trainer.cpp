@@ -64,6 +64,7 @@ private:
 train_result run_training(const std::shared_ptr<model> & base, const train_options & options, const event_sink & on_event,
                           const std::atomic<bool> & stop) {
     const abort_guard guard;
+    const struct at_end { ~at_end() { release_freed_memory(); } } last; // after everything below is gone
     const auto run_start = clock::now();
     check_train_options(options);
     const auto file = token_file::open(options.train_file);

@@ -1,12 +1,20 @@
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type BenchEvent, bench } from '../../src/index.js';
 import { tinyModel } from './tiny-model.js';
 
 let model: string;
+// A place for temporary files of this test alone: whatever is left there, it left.
+const temporary = mkdtempSync(join(tmpdir(), 'bench-test-'));
 beforeAll(async () => {
+  for (const name of ['TMPDIR', 'TEMP', 'TMP']) vi.stubEnv(name, temporary);
   model = await tinyModel();
+});
+afterAll(() => {
+  vi.unstubAllEnvs();
+  rmSync(temporary, { recursive: true, force: true });
 });
 
 const small = { promptTokens: 32, generatedTokens: 4, warmup: 1, repetitions: 3, threads: 1 };
@@ -38,7 +46,7 @@ describe('bench', () => {
     }
     expect(result.model).toMatchObject({ path: model });
     expect(result.system.threads).toBe(1);
-    expect(readdirSync(tmpdir()).filter((name) => name.startsWith('llamatune-bench-'))).toEqual([]);
+    expect(readdirSync(temporary)).toEqual([]);
   });
 
   it('measures only what it was asked for', async () => {

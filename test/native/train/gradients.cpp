@@ -37,12 +37,16 @@ std::shared_ptr<model> arch(const std::string & name) {
 
 }
 
-// ggml looks GELU up in a table of F16 numbers on the CPU: a staircase, whose slope over a small distance is off by
-// some percent. The rule itself is held against its formula in autodiff/activations.
+// How far a slope measured over a small distance may be from the gradient at a point. ggml looks GELU up in a table of
+// F16 numbers on the CPU, a staircase; clamps and squared rectifiers have corners. The rules themselves are held against
+// their formulas in autodiff/activations and, op by op, against differences in autodiff/rules.
 double slope_tolerance(const std::string & architecture) {
-    static const std::set<std::string> with_gelu { "bloom", "codeshell", "falcon", "gemma", "gemma2", "gemma3", "gpt2", "gptneox",
-                                                   "mpt", "phi2", "pockettts", "spark2_5", "starcoder", "starcoder2" };
-    return with_gelu.count(architecture) ? 5e-2 : 5e-3;
+    static const std::set<std::string> with_gelu{"bloom",   "codeshell", "falcon",    "gemma",    "gemma2",
+                                                 "gemma3",  "gpt2",      "gptneox",   "mpt",      "phi2",
+                                                 "pockettts", "spark2_5", "starcoder", "starcoder2"};
+    static const std::set<std::string> with_corners{"arcee", "jais2", "nemotron", "olmo"};
+    if (with_gelu.count(architecture)) return 1e-1;
+    return with_corners.count(architecture) ? 3e-2 : 5e-3;
 }
 
 TEST("train/gradients: every weight kind of every listed architecture, by both kinds of rules") {
