@@ -5,7 +5,6 @@
 #include "harness.h"
 
 #include <ggml-backend.h>
-#include <ggml-cpu.h>
 
 using namespace llamatune;
 
@@ -60,7 +59,7 @@ double difference(const product & p, const char * precision) {
     ggml_tensor * fast = node(a);
     ggml_tensor * wide = ggml_new_tensor_3d(ctx.get(), GGML_TYPE_F32, a->ne[0], a->ne[1], a->ne[2]);
     ggml_tensor * slow = node(p.type == GGML_TYPE_F32 ? a : wide);
-    const ggml_backend_ptr cpu { ggml_backend_cpu_init() };
+    const ggml_backend_ptr cpu { ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr) };
     const ggml_backend_buffer_ptr memory { ggml_backend_alloc_ctx_tensors(ctx.get(), cpu.get()) };
     rng random(11);
     fill(a, random);
