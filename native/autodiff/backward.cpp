@@ -26,6 +26,10 @@ void run_backward(gradients & g, const std::vector<ggml_tensor *> & forward) {
         if (!dy || node->op == GGML_OP_NONE) {
             continue;
         }
+        if (const node_rule * own = g.own_rule(node)) {
+            (*own)(g, node, g.contiguous(dy));
+            continue;
+        }
         const rule apply = find_rule(node);
         if (!apply) {
             throw error("UNSUPPORTED_OP", std::string("expected an op with a gradient rule but received ") + ggml_op_desc(node));

@@ -3,6 +3,7 @@
 #include <ggml-backend.h>
 #include <ggml.h>
 
+#include <functional>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -12,6 +13,10 @@ namespace llamatune {
 // How rules may express a gradient: with a fused *_BACK op where every device runs it, or from primitives only.
 // `composed` exists so that the primitive path is tested on devices that have the fused one.
 enum class rule_mode { automatic, composed };
+
+class gradients;
+// Adds to the gradients of a node's sources, given that of its result (contiguous).
+using node_rule = std::function<void(gradients & g, ggml_tensor * node, ggml_tensor * dy)>;
 
 // The growing backward graph. A gradient rule reads the forward node and the gradient of its result, and adds the
 // gradients of its sources here. Every gradient is F32, whatever the type of the tensor it belongs to.
@@ -37,6 +42,22 @@ public:
 
     // Persistent accumulator of a trained tensor: its gradient is summed here and survives the graph's run.
     void accumulate_into(const ggml_tensor * parameter, ggml_tensor * accumulator) { accumulators_[parameter] = accumulator; }
+
+    // Where the gradient of a trained tensor is summed, or null: for nodes that write there themselves.
+    ggml_tensor * accumulator(const ggml_tensor * t) const {
+        const auto found = accumulators_.find(t);
+        return found == accumulators_.end() ? nullptr : found->second;
+    }
+
+    // A rule for one node, before the table's: of nodes that stand for several.
+    void set_rule(const ggml_tensor * node, node_rule rule) { own_rules_[node] = std::move(rule); }
+    const node_rule * own_rule(const ggml_tensor * node) const {
+        const auto found = own_rules_.find(node);
+        return found == own_rules_.end() ? nullptr : &found->second;
+    }
+
+    // The graph's next node: for what is run for its effect.
+    void run(ggml_tensor * node) { ggml_build_forward_expand(graph_, node); }
 
     // May the rule use this fused node? (Built but not yet in the graph; dropped when the answer is no.)
     bool allows(const ggml_tensor * fused) const;
@@ -64,6 +85,7 @@ private:
     std::unordered_map<const ggml_tensor *, ggml_tensor *> gradient_;
     std::unordered_map<const ggml_tensor *, ggml_tensor *> windows_; // sums that add_window() made
     std::unordered_map<const ggml_tensor *, ggml_tensor *> accumulators_;
+    std::unordered_map<const ggml_tensor *, node_rule>     own_rules_;
 };
 
 }

@@ -27,7 +27,7 @@ std::string joined(const std::vector<std::string> & names) {
 std::vector<std::string> ops_without_rule(const gradients & g, const std::vector<ggml_tensor *> & forward) {
     std::vector<std::string> names;
     for (const ggml_tensor * node : forward) {
-        if (g.wants(node) && node->op != GGML_OP_NONE && !find_rule(node)) {
+        if (g.wants(node) && node->op != GGML_OP_NONE && !g.own_rule(node) && !find_rule(node)) {
             add_once(names, ggml_op_desc(node));
         }
     }

@@ -1,9 +1,9 @@
 #include "backends/matmul-device.h"
 
-#include "backends/convert.h"
-#include "backends/gemm.h"
 #include "core/cpu.h"
-#include "core/thread-pool.h"
+#include "kernels/convert.h"
+#include "kernels/executor.h"
+#include "kernels/host-op.h"
 
 #include <ggml-backend-impl.h>
 #include <ggml-backend.h>
@@ -27,30 +27,6 @@ namespace {
 constexpr int64_t least_columns_of_weights = 32;
 constexpr int64_t least_multiplications    = 64 * 64 * 64;
 
-// What one thread works with: its products, and room for what it converts.
-struct worker {
-    gemm              products;
-    std::vector<char> weight_space, activation_space;
-};
-
-struct matmul_backend {
-    gemm_type                    weights = gemm_type::f32;
-    std::unique_ptr<thread_pool> threads;
-    std::vector<worker>          workers;
-    std::vector<char>            activations; // of a product without batches, converted once for all threads
-
-    explicit matmul_backend(int n_threads) { set_threads(n_threads); }
-    void set_threads(int n) {
-        threads = std::make_unique<thread_pool>(n);
-        workers.resize(size_t(n));
-    }
-};
-
-template <typename T> T * room(std::vector<char> & in, int64_t n) {
-    if (in.size() < size_t(n) * sizeof(T)) in.resize(size_t(n) * sizeof(T));
-    return reinterpret_cast<T *>(in.data());
-}
-
 bool dense_rows(const ggml_tensor * t) { return t->nb[0] == ggml_type_size(t->type); }
 
 int64_t elements(size_t bytes) { return int64_t(bytes / sizeof(float)); }
@@ -68,7 +44,7 @@ char * address(const window & w) {
 
 // The window as an operand with the tensor's rows as its rows: as it is where it is F32 and F32 is wanted, else
 // converted into `space`.
-gemm_operand operand(const window & w, gemm_type type, std::vector<char> & space) {
+gemm_operand operand(const window & w, gemm_type type, room & space) {
     const ggml_tensor * t = w.t;
     if (type == gemm_type::f32 && t->type == GGML_TYPE_F32) {
         return { address(w), elements(t->nb[1]), elements(t->nb[0]) };
@@ -80,31 +56,31 @@ gemm_operand operand(const window & w, gemm_type type, std::vector<char> & space
         return flipped(operand({ &turned, w.i2, w.i3, w.column, w.n_columns, w.row, w.n_rows }, type, space));
     }
     if (type == gemm_type::bf16) {
-        uint16_t * converted = room<uint16_t>(space, w.n_rows * w.n_columns);
+        uint16_t * converted = space.of<uint16_t>(w.n_rows * w.n_columns);
         rows_to_bf16(t->type, address(w), t->nb[1], w.n_columns, w.n_rows, converted);
         return { converted, w.n_columns, 1 };
     }
-    float * converted = room<float>(space, w.n_rows * w.n_columns);
+    float * converted = space.of<float>(w.n_rows * w.n_columns);
     rows_to_f32(t->type, address(w), t->nb[1], w.n_columns, w.n_rows, converted);
     return { converted, w.n_columns, 1 };
 }
 
 // The small products of LoRA pairs stay F32: they are cheap, and the adapter is what is trained.
-gemm_type type_of(const matmul_backend & backend, const ggml_tensor * node) {
+gemm_type type_of(const executor & on, const ggml_tensor * node) {
     const int64_t inner = node->op == GGML_OP_MUL_MAT ? node->src[0]->ne[0] : node->src[0]->ne[1];
-    return std::min({ node->ne[0], node->ne[1], inner }) < 64 ? gemm_type::f32 : backend.weights;
+    return std::min({ node->ne[0], node->ne[1], inner }) < 64 ? gemm_type::f32 : on.operands();
 }
 
 window whole(const ggml_tensor * t, int64_t i2, int64_t i3) { return { t, i2, i3, 0, t->ne[1], 0, t->ne[0] }; }
 
 // The second source of a product without batches, converted by all threads before the products start.
-gemm_operand shared_operand(matmul_backend & backend, const ggml_tensor * t, gemm_type type) {
+gemm_operand shared_operand(executor & on, const ggml_tensor * t, gemm_type type) {
     if (type == gemm_type::f32 || !dense_rows(t)) {
-        return operand(whole(t, 0, 0), type, backend.activations);
+        return operand(whole(t, 0, 0), type, on.shared(0));
     }
-    uint16_t * converted = room<uint16_t>(backend.activations, t->ne[0] * t->ne[1]);
+    uint16_t * converted = on.shared(0).of<uint16_t>(t->ne[0] * t->ne[1]);
     constexpr int64_t step = 64;
-    backend.threads->run((t->ne[1] + step - 1) / step, [&](int64_t piece, int) {
+    on.run((t->ne[1] + step - 1) / step, [&](int64_t piece, int) {
         const int64_t row = piece * step, n = std::min(step, t->ne[1] - row);
         rows_to_bf16(t->type, address({ t, 0, 0, row, n, 0, t->ne[0] }), t->nb[1], t->ne[0], n, converted + row * t->ne[0]);
     });
@@ -136,57 +112,56 @@ float * result(const ggml_tensor * node, const cut & c, int64_t piece) {
 }
 
 // dst[m, n] = Σ_k a[k, m] b[k, n], in rows: dst (n × m) = b (n × k) · aᵀ (k × m); cut along m, rows of a
-void run_mul_mat(matmul_backend & backend, ggml_tensor * node) {
+void run_mul_mat(executor & on, ggml_tensor * node) {
     const ggml_tensor * a = node->src[0];
     const ggml_tensor * b = node->src[1];
-    const gemm_type type = type_of(backend, node);
+    const gemm_type type = type_of(on, node);
     const int64_t r2 = b->ne[2] / a->ne[2], r3 = b->ne[3] / a->ne[3];
-    const cut c(node, 1, backend.threads->size());
+    const cut c(node, 1, on.n_threads());
     const bool batched = node->ne[2] * node->ne[3] > 1;
-    const gemm_operand shared = batched ? gemm_operand {} : shared_operand(backend, b, type);
-    backend.threads->run(c.pieces(), [&](int64_t piece, int thread) {
-        worker & w = backend.workers[size_t(thread)];
+    const gemm_operand shared = batched ? gemm_operand {} : shared_operand(on, b, type);
+    on.run(c.pieces(), [&](int64_t piece, int thread) {
         const int64_t i2 = c.i2(piece), i3 = c.i3(piece);
-        const gemm_operand weights = operand({ a, i2 / r2, i3 / r3, c.first(piece), c.count(piece), 0, a->ne[0] }, type, w.weight_space);
-        const gemm_operand x = batched ? operand(whole(b, i2, i3), type, w.activation_space) : shared;
-        w.products.run(type, node->ne[1], c.count(piece), a->ne[0], x, flipped(weights), result(node, c, piece), elements(node->nb[1]));
+        const gemm_operand weights = operand({ a, i2 / r2, i3 / r3, c.first(piece), c.count(piece), 0, a->ne[0] }, type, on.own(thread, 0));
+        const gemm_operand x = batched ? operand(whole(b, i2, i3), type, on.own(thread, 1)) : shared;
+        on.products(thread).run(type, node->ne[1], c.count(piece), a->ne[0], x, flipped(weights), result(node, c, piece), elements(node->nb[1]));
     });
 }
 
 // dst[k, n] = Σ_m a[k, m] b[n, m], in rows: dst (n × k) = bᵀ (n × m) · a (m × k); cut along k, columns of a, and what is
 // converted of a at a time also along m
-void run_out_prod(matmul_backend & backend, ggml_tensor * node) {
+void run_out_prod(executor & on, ggml_tensor * node) {
     constexpr int64_t most_rows = 2048;
     const ggml_tensor * a = node->src[0];
     const ggml_tensor * b = node->src[1];
-    const gemm_type type = type_of(backend, node);
+    const gemm_type type = type_of(on, node);
     const int64_t r2 = b->ne[2] / a->ne[2], r3 = b->ne[3] / a->ne[3];
-    const cut c(node, ggml_blck_size(a->type), backend.threads->size());
+    const cut c(node, ggml_blck_size(a->type), on.n_threads());
     const bool batched = node->ne[2] * node->ne[3] > 1;
-    const gemm_operand shared = batched ? gemm_operand {} : shared_operand(backend, b, type);
+    const gemm_operand shared = batched ? gemm_operand {} : shared_operand(on, b, type);
     const size_t unit = type == gemm_type::bf16 ? sizeof(uint16_t) : sizeof(float);
-    backend.threads->run(c.pieces(), [&](int64_t piece, int thread) {
-        worker & w = backend.workers[size_t(thread)];
+    on.run(c.pieces(), [&](int64_t piece, int thread) {
         const int64_t i2 = c.i2(piece), i3 = c.i3(piece);
-        const gemm_operand right = batched ? operand(whole(b, i2, i3), type, w.activation_space) : shared; // rows along m
+        const gemm_operand right = batched ? operand(whole(b, i2, i3), type, on.own(thread, 1)) : shared; // rows along m
         for (int64_t row = 0; row < a->ne[1]; row += most_rows) {
             const int64_t n_rows = std::min(most_rows, a->ne[1] - row);
-            const gemm_operand left = operand({ a, i2 / r2, i3 / r3, row, n_rows, c.first(piece), c.count(piece) }, type, w.weight_space);
+            const gemm_operand left = operand({ a, i2 / r2, i3 / r3, row, n_rows, c.first(piece), c.count(piece) }, type, on.own(thread, 0));
             gemm_operand part = flipped(right);
             part.data = static_cast<const char *>(part.data) + size_t(row * part.column_stride) * unit;
-            w.products.run(type, node->ne[1], c.count(piece), n_rows, part, left, result(node, c, piece), elements(node->nb[1]), row > 0);
+            on.products(thread).run(type, node->ne[1], c.count(piece), n_rows, part, left, result(node, c, piece), elements(node->nb[1]), row > 0);
         }
     });
 }
 
 ggml_status compute_graph(ggml_backend_t self, ggml_cgraph * graph) {
-    matmul_backend & backend = *static_cast<matmul_backend *>(self->context);
+    executor & on = *static_cast<executor *>(self->context);
     for (int i = 0; i < graph->n_nodes; i++) {
         ggml_tensor * node = graph->nodes[i];
         if (!(node->flags & GGML_TENSOR_FLAG_COMPUTE)) continue;
         try {
-            if (node->op == GGML_OP_MUL_MAT) run_mul_mat(backend, node);
-            if (node->op == GGML_OP_OUT_PROD) run_out_prod(backend, node);
+            if (node->op == GGML_OP_MUL_MAT) run_mul_mat(on, node);
+            if (node->op == GGML_OP_OUT_PROD) run_out_prod(on, node);
+            if (node->op == GGML_OP_CUSTOM) run_host_op(node, on);
         } catch (const std::bad_alloc &) {
             return GGML_STATUS_ALLOC_FAILED;
         } catch (const std::exception & e) {
@@ -209,6 +184,8 @@ bool supports(ggml_backend_dev_t, const ggml_tensor * op) {
         case GGML_OP_PERMUTE:
         case GGML_OP_TRANSPOSE:
             return true;
+        case GGML_OP_CUSTOM:
+            return is_host_op(op);
         case GGML_OP_MUL_MAT:
         case GGML_OP_OUT_PROD:
             break;
@@ -235,7 +212,7 @@ bool supports(ggml_backend_dev_t, const ggml_tensor * op) {
 
 const char * name_of(ggml_backend_t) { return "matmul"; }
 void free_backend(ggml_backend_t self) {
-    delete static_cast<matmul_backend *>(self->context);
+    delete static_cast<executor *>(self->context);
     delete self;
 }
 
@@ -245,7 +222,7 @@ ggml_guid_t guid() {
 }
 
 void set_n_threads(ggml_backend_t self, int n) {
-    static_cast<matmul_backend *>(self->context)->set_threads(n);
+    static_cast<executor *>(self->context)->set_n_threads(n);
 }
 
 ggml_backend_t make_backend(ggml_backend_dev_t device, const char * parameters) {
@@ -256,8 +233,8 @@ ggml_backend_t make_backend(ggml_backend_dev_t device, const char * parameters) 
         c.graph_compute = compute_graph;
         return c;
     }();
-    auto * context = new matmul_backend(usable_physical_cores());
-    if (parameters && !std::strcmp(parameters, "bf16") && gemm_has_fast_bf16()) context->weights = gemm_type::bf16;
+    const bool bf16 = parameters && !std::strcmp(parameters, "bf16") && gemm_has_fast_bf16();
+    auto * context = new executor(usable_physical_cores(), bf16 ? gemm_type::bf16 : gemm_type::f32);
     return new ggml_backend { guid(), calls, device, context };
 }
 

@@ -1,7 +1,7 @@
 #include "binding/system-info.h"
 
 #ifdef LLAMATUNE_ONEDNN
-#include "backends/gemm.h"
+#include "kernels/gemm.h"
 #endif
 #include "backends/load.h"
 #include "binding/args.h"

@@ -5,6 +5,11 @@
 #include "core/error.h"
 #include "loss/host-cross-entropy.h"
 
+#ifdef LLAMATUNE_ONEDNN
+#include "fused/fuse.h"
+#include "kernels/host-op.h"
+#endif
+
 #include <algorithm>
 #include <chrono>
 #include <unordered_map>
@@ -44,6 +49,9 @@ struct step::state {
     ggml_tensor *           hidden;  // [n_embd, n_tokens + 1]
     ggml_tensor *           dhidden; // [n_embd, n_tokens + 1]
 
+#ifdef LLAMATUNE_ONEDNN
+    host_ops               kernels; // of the trunk's nodes
+#endif
     ggml_context_ptr       trunk_ctx;
     ggml_cgraph *          trunk;
     ggml_tensor *          boundary; // the last node of the forward part
@@ -83,6 +91,8 @@ struct step::state {
     static bool at_boundary(ggml_tensor * node, bool ask, void * self);
     void record(const char * part, const ggml_tensor * node);
     static bool on_chunk_node(ggml_tensor * node, bool ask, void * self);
+    bool on_host() const;
+    bool has_accelerator() const;
     void prepare(ggml_backend_sched_ptr & scheduler, ggml_cgraph * built, size_t capacity, const char * what);
 };
 
@@ -112,6 +122,18 @@ void step::state::prepare(ggml_backend_sched_ptr & scheduler, ggml_cgraph * buil
     }
 }
 
+// Walks over host memory are for devices that are the CPU; a GPU keeps its tensors to itself.
+bool step::state::on_host() const {
+    return options.rules == rule_mode::automatic &&
+        std::all_of(devices.devices().begin(), devices.devices().end(),
+                    [](ggml_backend_dev_t d) { return ggml_backend_buft_is_host(ggml_backend_dev_buffer_type(d)); });
+}
+
+bool step::state::has_accelerator() const {
+    return std::any_of(devices.devices().begin(), devices.devices().end(),
+                       [](ggml_backend_dev_t d) { return ggml_backend_dev_type(d) == GGML_BACKEND_DEVICE_TYPE_ACCEL; });
+}
+
 // A weight may fit a target's name and yet not be read where llama.cpp would add its pair.
 void step::state::require_reached(const parameter_set & parameters) const {
     std::string missing;
@@ -129,11 +151,7 @@ void step::state::build_chunk(const parameter_set * parameters, gradients & trun
     // the head's width is known once it is built; a first guess from the hidden state alone would be wrong
     const ggml_context_ptr probe { ggml_init({ 256 * ggml_tensor_overhead(), nullptr, true }) };
     const int64_t n_vocab = graph->build_head(probe.get(), ggml_new_tensor_2d(probe.get(), GGML_TYPE_F32, hidden->ne[0], 1)).logits->ne[0];
-    // The walk over host memory is for devices that are the CPU; a GPU keeps its logits to itself.
-    const bool on_host = options.rules == rule_mode::automatic &&
-        std::all_of(devices.devices().begin(), devices.devices().end(),
-                    [](ggml_backend_dev_t d) { return ggml_backend_buft_is_host(ggml_backend_dev_buffer_type(d)); });
-    columns = loss_chunk_columns(n_vocab, n_tokens, options.loss_budget_bytes, on_host ? 1 : 3);
+    columns = loss_chunk_columns(n_vocab, n_tokens, options.loss_budget_bytes, on_host() ? 1 : 3);
 
     chunk_input_ctx.reset(ggml_init({ 8 * ggml_tensor_overhead(), nullptr, true }));
     rows = ggml_new_tensor_1d(chunk_input_ctx.get(), GGML_TYPE_I32, columns);
@@ -166,7 +184,7 @@ void step::state::build_chunk(const parameter_set * parameters, gradients & trun
     }
     const bool needs_gradient = options.with_backward && g.wants(head.logits);
     ggml_tensor * dlogits = nullptr;
-    if (on_host) {
+    if (on_host()) {
         // It overwrites the logits: those of a function whose gradient is made from its result must be a copy.
         const bool needed = head.logits->op != GGML_OP_MUL_MAT && head.logits->op != GGML_OP_ADD && head.logits->op != GGML_OP_SCALE;
         ggml_tensor * own = needed ? ggml_cont(ctx, head.logits) : g.contiguous(head.logits);
@@ -192,7 +210,7 @@ step::step(std::unique_ptr<forward> graph, const compute & devices, const parame
     : state_(new state { std::move(graph), devices, options }) {
     state & s = *state_;
     s.build_kept();
-    const std::vector<ggml_tensor *> & nodes = s.graph->nodes();
+    std::vector<ggml_tensor *> nodes = s.graph->nodes();
     const size_t capacity = nodes.size() * 24 + 4096;
     s.trunk_ctx.reset(ggml_init({ capacity * ggml_tensor_overhead() + ggml_graph_overhead_custom(capacity, false), nullptr, true }));
     ggml_context * ctx = s.trunk_ctx.get();
@@ -200,20 +218,27 @@ step::step(std::unique_ptr<forward> graph, const compute & devices, const parame
 
     const int64_t n_embd = s.hidden->ne[0], n_tokens = s.graph->shape().n_tokens();
     const auto tokens_of = [&](ggml_tensor * t) { return ggml_view_2d(ctx, t, n_embd, n_tokens, t->nb[1], 0); };
-    s.boundary = ggml_cpy(ctx, s.graph->hidden(), tokens_of(s.hidden));
-    for (ggml_tensor * node : nodes) {
-        ggml_build_forward_expand(s.trunk, node); // llama.cpp's order
-    }
-    ggml_build_forward_expand(s.trunk, s.boundary);
-
     gradients g(ctx, s.trunk, devices.devices(), options.rules);
-    std::vector<std::string> without_rule;
     if (options.with_backward && parameters) {
         for (const ggml_tensor * node : nodes) s.read.insert(std::begin(node->src), std::end(node->src));
         for (const parameter & p : parameters->all()) {
             g.want(p.value);
             g.accumulate_into(p.value, p.gradient);
         }
+    }
+#ifdef LLAMATUNE_ONEDNN
+    if (s.on_host() && s.has_accelerator()) {
+        nodes = fuse(nodes, s.graph->hidden(), ctx, s.kernels, g);
+    }
+#endif
+    s.boundary = ggml_cpy(ctx, s.graph->hidden(), tokens_of(s.hidden));
+    for (ggml_tensor * node : nodes) {
+        ggml_build_forward_expand(s.trunk, node); // llama.cpp's order
+    }
+    ggml_build_forward_expand(s.trunk, s.boundary);
+
+    std::vector<std::string> without_rule;
+    if (options.with_backward && parameters) {
         mark_gradient_path(g, nodes);
         without_rule = ops_without_rule(g, nodes);
     }
@@ -249,7 +274,11 @@ void step::state::record(const char * part, const ggml_tensor * node) {
     node_started = now;
     if (node->op == GGML_OP_NONE || is_view(node)) return;
     const ggml_tensor * a = node->src[0];
-    const std::string kind = std::string(ggml_op_desc(node)) + " " + (a ? ggml_type_name(a->type) : "") + " " +
+    const char * op = ggml_op_desc(node);
+#ifdef LLAMATUNE_ONEDNN
+    if (is_host_op(node)) op = host_op_name(node);
+#endif
+    const std::string kind = std::string(op) + " " + (a ? ggml_type_name(a->type) : "") + " " +
                              std::to_string(node->ne[0]) + "x" + std::to_string(node->ne[1]) + "x" + std::to_string(node->ne[2]);
     profile_entry & entry = profile[std::string(part) + kind];
     entry.part = part;

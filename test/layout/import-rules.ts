@@ -10,11 +10,13 @@ export const NATIVE_RULES: ImportRules = {
   autodiff: ['core'],
   loss: ['core'],
   optim: ['core'],
-  train: ['core', 'data', 'graph', 'autodiff', 'loss', 'optim', 'lora', 'model'],
+  train: ['core', 'data', 'graph', 'autodiff', 'fused', 'kernels', 'loss', 'optim', 'lora', 'model'],
   generate: ['core', 'model', 'lora'],
   // model: what train and generate take as an argument.
   bench: ['core', 'train', 'generate', 'model'],
-  backends: ['core'],
+  kernels: ['core'],
+  fused: ['core', 'kernels', 'autodiff'],
+  backends: ['core', 'kernels'],
   binding: ['*'],
   'addon.cpp': ['binding'],
 };

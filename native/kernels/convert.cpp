@@ -1,4 +1,4 @@
-#include "backends/convert.h"
+#include "kernels/convert.h"
 
 #include <algorithm>
 #include <cstring>

@@ -1,4 +1,4 @@
-#include "backends/gemm.h"
+#include "kernels/gemm.h"
 
 #include <dnnl.hpp>
 #include <omp.h>

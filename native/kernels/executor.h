@@ -1,0 +1,58 @@
+#pragma once
+
+#include "core/thread-pool.h"
+#include "kernels/gemm.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace llamatune {
+
+// Memory that grows to the most that was asked for and is kept: no kernel allocates in a step after the first.
+class room {
+public:
+    // At least `n` values, aligned to 64 bytes; what was there before is lost when it grows.
+    template <typename T> T * of(int64_t n) { return static_cast<T *>(bytes(size_t(n) * sizeof(T))); }
+
+private:
+    void * bytes(size_t n);
+    struct freed { void operator()(void * p) const; };
+    std::unique_ptr<void, freed> memory_;
+    size_t                       size_ = 0;
+};
+
+// What kernels for host memory run on: threads, and for each of them its matrix products and its room.
+class executor {
+public:
+    static constexpr int n_slots = 6;
+
+    // `operands`: of products with frozen weights and of attention; sums are F32 whatever it is.
+    executor(int n_threads, gemm_type operands);
+
+    void set_n_threads(int n);
+    int  n_threads() const { return threads_->size(); }
+    gemm_type operands() const { return operands_; }
+
+    // work(piece, thread) for every piece in [0, n_pieces), by all threads, the calling one included; returns when all are
+    // done. Pieces are handed out one by one: several for each thread keep them all busy. Not reentrant.
+    void run(int64_t n_pieces, const std::function<void(int64_t piece, int thread)> & work) { threads_->run(n_pieces, work); }
+
+    gemm & products(int thread) { return workers_[size_t(thread)].products; }
+    room & own(int thread, int slot) { return workers_[size_t(thread)].rooms[slot]; }
+    room & shared(int slot) { return shared_[slot]; } // for all threads: ask for it outside of run()
+
+private:
+    struct worker {
+        gemm products;
+        room rooms[n_slots];
+    };
+    gemm_type                    operands_;
+    std::unique_ptr<thread_pool> threads_;
+    std::vector<worker>          workers_;
+    room                         shared_[n_slots];
+};
+
+}
