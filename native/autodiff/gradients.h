@@ -49,7 +49,11 @@ public:
         return found == accumulators_.end() ? nullptr : found->second;
     }
 
-    // A rule for one node, before the table's: of nodes that stand for several.
+    // A rule for one node, before the table's: of nodes that stand for several. It may be run on a clone of the node in
+    // its place (autodiff/recompute), whose sources may be clones too: it, and the node's kernel, must find every tensor
+    // of the graph through the node it is given, never through captured pointers. A clone runs only where a node of the
+    // backward part has it among its sources, so what reads something that the node's kernel writes beside its result
+    // must have the node itself as a source as well.
     void set_rule(const ggml_tensor * node, node_rule rule) { own_rules_[node] = std::move(rule); }
     const node_rule * own_rule(const ggml_tensor * node) const {
         const auto found = own_rules_.find(node);

@@ -2,6 +2,7 @@
 
 #include "autodiff/backward.h"
 #include "autodiff/preflight.h"
+#include "autodiff/recompute.h"
 #include "core/error.h"
 #include "loss/host-cross-entropy.h"
 
@@ -211,7 +212,7 @@ step::step(std::unique_ptr<forward> graph, const compute & devices, const parame
     state & s = *state_;
     s.build_kept();
     std::vector<ggml_tensor *> nodes = s.graph->nodes();
-    const size_t capacity = nodes.size() * 24 + 4096;
+    const size_t capacity = nodes.size() * 25 + 4096;
     s.trunk_ctx.reset(ggml_init({ capacity * ggml_tensor_overhead() + ggml_graph_overhead_custom(capacity, false), nullptr, true }));
     ggml_context * ctx = s.trunk_ctx.get();
     s.trunk = ggml_new_graph_custom(ctx, capacity, false);
@@ -252,7 +253,7 @@ step::step(std::unique_ptr<forward> graph, const compute & devices, const parame
 
     if (options.with_backward && g.wants(s.graph->hidden())) {
         g.add(s.graph->hidden(), tokens_of(s.dhidden));
-        run_backward(g, nodes);
+        run_backward(g, nodes, options.recompute ? find_cuts(nodes, s.graph->hidden()) : std::vector<size_t>());
     }
     std::vector<std::string> without_device = ops_without_device(s.trunk, devices.devices());
     for (const std::string & name : ops_without_device(s.chunk, devices.devices())) without_device.push_back(name);

@@ -17,6 +17,7 @@ struct step_options {
     rule_mode rules             = rule_mode::automatic;
     int64_t   loss_budget_bytes = 256ll << 20; // for one chunk of logits, probabilities and their gradient
     bool      allocate          = true;       // false: only to ask what it would need
+    bool      recompute         = false;      // activations of all layers but the last are computed again for the backward
     bool      profile           = false;      // time every node: slower, since nothing runs ahead
 };
 

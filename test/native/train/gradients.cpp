@@ -3,39 +3,15 @@
 #include "core/error.h"
 #include "harness.h"
 #include "lora/targets.h"
-#include "model/weights.h"
 #include "tiny-batch.h"
 #include "train/tiny-training.h"
 
-#include <map>
 #include <set>
 
 using namespace llamatune;
+using tiny::arch;
 using tiny::training;
 using tiny::training_options;
-
-namespace {
-
-// The generator draws norm weights around 0, so that hardly anything reaches the residual stream: move them to 1.
-std::shared_ptr<model> arch(const std::string & name) {
-    static std::map<std::string, std::shared_ptr<model>> loaded;
-    auto & m = loaded[name];
-    if (m) return m;
-    load_options options;
-    options.path = harness::arch_model(name);
-    options.use_mmap = false;
-    m = model::load(options);
-    for (ggml_tensor * weight : list_weights(*m)) {
-        if (std::string(weight->name).find("norm.weight") == std::string::npos) continue;
-        std::vector<float> values(size_t(ggml_nelements(weight)));
-        ggml_backend_tensor_get(weight, values.data(), 0, ggml_nbytes(weight));
-        for (float & v : values) v += 1.0f;
-        ggml_backend_tensor_set(weight, values.data(), 0, ggml_nbytes(weight));
-    }
-    return m;
-}
-
-}
 
 // How far a slope measured over a small distance may be from the gradient at a point. ggml looks GELU up in a table of
 // F16 numbers on the CPU, a staircase; clamps and squared rectifiers have corners. The rules themselves are held against

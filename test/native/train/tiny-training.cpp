@@ -3,6 +3,7 @@
 #include "core/rng.h"
 #include "harness.h"
 #include "lora/targets.h"
+#include "model/weights.h"
 
 #include <cmath>
 #include <iomanip>
@@ -11,6 +12,24 @@
 using namespace llamatune;
 
 namespace tiny {
+
+std::shared_ptr<model> arch(const std::string & name) {
+    static std::map<std::string, std::shared_ptr<model>> loaded;
+    auto & m = loaded[name];
+    if (m) return m;
+    load_options options;
+    options.path = harness::arch_model(name);
+    options.use_mmap = false;
+    m = model::load(options);
+    for (ggml_tensor * weight : list_weights(*m)) {
+        if (std::string(weight->name).find("norm.weight") == std::string::npos) continue;
+        std::vector<float> values(size_t(ggml_nelements(weight)));
+        ggml_backend_tensor_get(weight, values.data(), 0, ggml_nbytes(weight));
+        for (float & v : values) v += 1.0f;
+        ggml_backend_tensor_set(weight, values.data(), 0, ggml_nbytes(weight));
+    }
+    return m;
+}
 
 namespace {
 
