@@ -11,6 +11,12 @@ ggml_tensor * gradients::of(const ggml_tensor * t) const {
     return found == gradient_.end() ? nullptr : found->second;
 }
 
+ggml_tensor * gradients::take(const ggml_tensor * t) {
+    ggml_tensor * total = of(t);
+    gradient_.erase(t);
+    return total;
+}
+
 void gradients::add(ggml_tensor * t, ggml_tensor * dy) {
     if (!wants(t)) {
         return;

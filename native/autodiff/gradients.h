@@ -34,6 +34,8 @@ public:
 
     // The gradient gathered so far, or null.
     ggml_tensor * of(const ggml_tensor * t) const;
+    // The same, no longer kept here: for a rule that adds to it in its own node and hands the sum to add().
+    ggml_tensor * take(const ggml_tensor * t);
 
     // d(t) += dy. Shapes must be equal; any layout.
     void add(ggml_tensor * t, ggml_tensor * dy);

@@ -1,5 +1,10 @@
 #include "fused/fuse.h"
 
+#include "fused/attention.h"
+#include "fused/glu.h"
+#include "fused/norm.h"
+#include "fused/rope.h"
+
 namespace llamatune {
 
 fusion::fusion(const std::vector<ggml_tensor *> & nodes, const ggml_tensor * result, ggml_context * ctx, host_ops & ops, gradients & g)
@@ -32,6 +37,10 @@ std::vector<ggml_tensor *> fusion::remaining() const {
 std::vector<ggml_tensor *> fuse(const std::vector<ggml_tensor *> & nodes, const ggml_tensor * result, ggml_context * ctx,
                                 host_ops & ops, gradients & g) {
     fusion f(nodes, result, ctx, ops, g);
+    fuse_attention(f);
+    fuse_glu(f);
+    fuse_ropes(f);
+    fuse_norms(f);
     return f.remaining();
 }
 
