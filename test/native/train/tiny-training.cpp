@@ -115,18 +115,22 @@ namespace {
 
 using function = std::function<double(double)>;
 
-// Central differences, from wide steps on halved and extrapolated to zero until rounding takes over (Ridders 1982).
+// Central differences, from wide steps on halved and extrapolated to zero until rounding takes over (Ridders 1982). Of
+// small slopes, narrow steps may agree by chance: what rounding can do to a loss counts as error as well.
 double extrapolated_slope(const function & loss_at) {
     constexpr int n = 8;
+    constexpr double rounding = 3e-8; // of the loss
     double table[n][n], best = 0, smallest_error = INFINITY, step = 0.4;
     for (int i = 0; i < n; i++, step /= 2) {
-        table[i][0] = (loss_at(step) - loss_at(-step)) / (2 * step);
+        const double high = loss_at(step), low = loss_at(-step);
+        table[i][0] = (high - low) / (2 * step);
         double power = 1;
         for (int j = 1; j <= i; j++) {
             power *= 4;
             table[i][j] = (power * table[i][j - 1] - table[i - 1][j - 1]) / (power - 1);
             const double error =
-                std::fmax(std::fabs(table[i][j] - table[i][j - 1]), std::fabs(table[i][j] - table[i - 1][j - 1]));
+                std::fmax(std::fabs(table[i][j] - table[i][j - 1]), std::fabs(table[i][j] - table[i - 1][j - 1])) +
+                rounding * std::fabs(high) / step;
             if (error < smallest_error) {
                 smallest_error = error;
                 best = table[i][j];
