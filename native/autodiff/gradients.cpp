@@ -33,8 +33,23 @@ void gradients::add(ggml_tensor * t, ggml_tensor * dy) {
         return;
     }
     ggml_tensor *& total = gradient_[t];
-    total = total ? ggml_add(ctx_, contiguous(total), contiguous(dy)) : dy;
+    if (total) {
+        own_[t] = total = ggml_add(ctx_, contiguous(total), contiguous(dy));
+    } else {
+        total = dy;
+    }
     ggml_build_forward_expand(graph_, total);
+}
+
+ggml_tensor * gradients::own(const ggml_tensor * t) const {
+    const auto found = own_.find(t);
+    ggml_tensor * total = of(t);
+    return found != own_.end() && found->second == total ? total : nullptr;
+}
+
+void gradients::set_own(ggml_tensor * t, ggml_tensor * dy) {
+    own_[t] = gradient_[t] = dy;
+    ggml_build_forward_expand(graph_, dy);
 }
 
 void gradients::add_window(ggml_tensor * t, ggml_tensor * dy, size_t nb1, size_t nb2, size_t nb3, size_t offset) {
@@ -46,7 +61,7 @@ void gradients::add_window(ggml_tensor * t, ggml_tensor * dy, size_t nb1, size_t
         return;
     }
     ggml_tensor *& total = gradient_[t];
-    ggml_tensor *& windows = windows_[t];
+    ggml_tensor *& windows = own_[t];
     if (!total) {
         windows = total = zeros(t);
     }

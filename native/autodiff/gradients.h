@@ -42,6 +42,11 @@ public:
     // d(t)[strided window] += dy: the window is given in bytes of a contiguous F32 tensor of t's shape.
     void add_window(ggml_tensor * t, ggml_tensor * dy, size_t nb1, size_t nb2, size_t nb3, size_t offset);
 
+    // For rules whose kernel can add to what is there: the gradient so far when it is t's alone, so that it may be written
+    // over, else null; and the sum that takes its place, or the first part, a tensor made for t alone.
+    ggml_tensor * own(const ggml_tensor * t) const;
+    void set_own(ggml_tensor * t, ggml_tensor * dy);
+
     // Persistent accumulator of a trained tensor: its gradient is summed here and survives the graph's run.
     void accumulate_into(const ggml_tensor * parameter, ggml_tensor * accumulator) { accumulators_[parameter] = accumulator; }
 
@@ -89,7 +94,7 @@ private:
 
     std::unordered_set<const ggml_tensor *>                wanted_;
     std::unordered_map<const ggml_tensor *, ggml_tensor *> gradient_;
-    std::unordered_map<const ggml_tensor *, ggml_tensor *> windows_; // sums that add_window() made
+    std::unordered_map<const ggml_tensor *, ggml_tensor *> own_; // sums that no other tensor has as its gradient
     std::unordered_map<const ggml_tensor *, ggml_tensor *> accumulators_;
     std::unordered_map<const ggml_tensor *, node_rule>     own_rules_;
 };

@@ -155,6 +155,7 @@ void run_out_prod(executor & on, ggml_tensor * node) {
 
 ggml_status compute_graph(ggml_backend_t self, ggml_cgraph * graph) {
     executor & on = *static_cast<executor *>(self->context);
+    on.set_input(nullptr, 0);
     for (int i = 0; i < graph->n_nodes; i++) {
         ggml_tensor * node = graph->nodes[i];
         if (!(node->flags & GGML_TENSOR_FLAG_COMPUTE)) continue;

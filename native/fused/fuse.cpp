@@ -1,5 +1,7 @@
 #include "fused/fuse.h"
 
+#include "fused/lora-linear.h"
+
 #include "fused/attention.h"
 #include "fused/glu.h"
 #include "fused/norm.h"
@@ -37,6 +39,7 @@ std::vector<ggml_tensor *> fusion::remaining() const {
 std::vector<ggml_tensor *> fuse(const std::vector<ggml_tensor *> & nodes, const ggml_tensor * result, ggml_context * ctx,
                                 host_ops & ops, gradients & g) {
     fusion f(nodes, result, ctx, ops, g);
+    fuse_lora_linears(f);
     fuse_attention(f);
     fuse_glu(f);
     fuse_ropes(f);

@@ -44,6 +44,13 @@ public:
     room & own(int thread, int slot) { return workers_[size_t(thread)].rooms[slot]; }
     room & shared(int slot) { return shared_[slot]; } // for all threads: ask for it outside of run()
 
+    // Neighbours in a graph often multiply the same activation. Whoever converts one into input_room() says so; what was
+    // said holds until something else is converted there, or another graph runs.
+    room & input_room() { input_ = nullptr; return input_room_; }
+    bool holds_input(const void * activation, int64_t stride) const { return input_ == activation && input_stride_ == stride; }
+    room & held_input() { return input_room_; }
+    void set_input(const void * activation, int64_t stride) { input_ = activation; input_stride_ = stride; }
+
 private:
     struct worker {
         gemm products;
@@ -53,6 +60,9 @@ private:
     std::unique_ptr<thread_pool> threads_;
     std::vector<worker>          workers_;
     room                         shared_[n_slots];
+    room                         input_room_;
+    const void *                 input_        = nullptr;
+    int64_t                      input_stride_ = 0;
 };
 
 }

@@ -50,6 +50,14 @@ ggml_tensor * host_ops::make(ggml_context * ctx, const char * name, std::vector<
     return node;
 }
 
+ggml_tensor * host_ops::make_inplace(ggml_context * ctx, const char * name, ggml_tensor * base,
+                                     const std::vector<ggml_tensor *> & sources, host_kernel kernel) {
+    ggml_tensor * node = ggml_view_tensor(ctx, base);
+    turn(node, name, sources, std::move(kernel));
+    ggml_set_name(node, name);
+    return node;
+}
+
 void host_ops::turn(ggml_tensor * node, const char * name, const std::vector<ggml_tensor *> & sources, host_kernel kernel) {
     if (sources.size() >= GGML_MAX_SRC) {
         throw error("GRAPH_UNSUPPORTED", std::string("expected fewer sources of ") + name + " but received " + std::to_string(sources.size()));

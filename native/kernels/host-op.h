@@ -22,6 +22,10 @@ public:
     ggml_tensor * make(ggml_context * ctx, const char * name, std::vector<int64_t> shape, const std::vector<ggml_tensor *> & sources,
                        host_kernel kernel);
 
+    // A new node that writes into `base`, which it must be given as a source.
+    ggml_tensor * make_inplace(ggml_context * ctx, const char * name, ggml_tensor * base, const std::vector<ggml_tensor *> & sources,
+                               host_kernel kernel);
+
     // Makes `node` one of ours: its users stay, its sources are replaced.
     void turn(ggml_tensor * node, const char * name, const std::vector<ggml_tensor *> & sources, host_kernel kernel);
 

@@ -1,0 +1,224 @@
+#include "kernels/weight-product.h"
+
+#include "kernels/convert.h"
+#include "kernels/stream.h"
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+namespace llamatune {
+
+namespace {
+
+constexpr int64_t rows_at_once = 64; // tokens that a thread converts at a time
+
+char * cell(const activation & a, int64_t token, int64_t column) {
+    return static_cast<char *>(a.data) + size_t(token * a.stride + column) * size_of(a.type);
+}
+
+void scale_row(const float * from, float * to, int64_t n, float factor) {
+    for (int64_t i = 0; i < n; i++) to[i] = from[i] * factor;
+}
+
+// Values of the weight's rows [row, row + n_rows) and columns [column, column + n_columns), as `type`.
+void read_weight(const ggml_tensor * w, gemm_type type, int64_t row, int64_t n_rows, int64_t column, int64_t n_columns, void * out) {
+    const char * from = static_cast<const char *>(w->data) + size_t(row) * w->nb[1] + size_t(column / ggml_blck_size(w->type)) * w->nb[0];
+    if (type == gemm_type::bf16) {
+        rows_to_bf16(w->type, from, w->nb[1], n_columns, n_rows, static_cast<uint16_t *>(out));
+    } else {
+        rows_to_f32(w->type, from, w->nb[1], n_columns, n_rows, static_cast<float *>(out));
+    }
+}
+
+uint16_t to_bf16(float value) {
+    uint16_t out;
+    rows_to_bf16(GGML_TYPE_F32, &value, sizeof(float), 1, 1, &out);
+    return out;
+}
+
+// One thread's panel of W': `width` columns from `column`, inner rows [first, first + count) and the extra rows after them.
+struct panel {
+    const weight_product & p;
+    gemm_type              type;
+    int64_t                first, count, n_extra, column, width;
+    int64_t inner() const { return count + n_extra; }
+    float extra(int64_t r, int64_t c) const { return p.extra[r * p.extra_row + (column + c) * p.extra_column]; }
+};
+
+// Packed: rows of W are columns of W'. 32-bit pairs of a row go 64 apart.
+void pack_forward(const panel & b, room & space, uint16_t * out) {
+    constexpr int64_t step = 256; // values of a row at a time: 64 rows of them stay in the first-level cache
+    uint16_t * rows = space.of<uint16_t>(packed_columns * step);
+    const int64_t depth = padded(b.inner(), packed_rows);
+    for (int64_t c = 0; c < b.width; c += packed_columns) {
+        const int64_t n = std::min(packed_columns, b.width - c);
+        uint32_t * block = reinterpret_cast<uint32_t *>(out + c * depth);
+        for (int64_t k = 0; k < depth; k += step) {
+            const int64_t wide = std::min(step, depth - k), from_weight = std::clamp<int64_t>(b.count - k, 0, wide);
+            if (n < packed_columns || from_weight < wide) std::memset(rows, 0, size_t(packed_columns * step) * sizeof(uint16_t));
+            if (from_weight == step) {
+                read_weight(b.p.weight, gemm_type::bf16, b.column + c, n, b.first + k, step, rows);
+            } else {
+                for (int64_t i = 0; i < n && from_weight > 0; i++) {
+                    read_weight(b.p.weight, gemm_type::bf16, b.column + c + i, 1, b.first + k, from_weight, rows + i * step);
+                }
+                for (int64_t r = std::max<int64_t>(0, k - b.count); r < b.n_extra && b.count + r < k + wide; r++) {
+                    for (int64_t i = 0; i < n; i++) rows[i * step + b.count + r - k] = to_bf16(b.extra(r, c + i));
+                }
+            }
+            const uint32_t * pairs = reinterpret_cast<const uint32_t *>(rows);
+            for (int64_t pair = 0; pair < wide / 2; pair++) {
+                uint32_t * to = block + (k / 2 + pair) * packed_columns;
+                for (int64_t i = 0; i < packed_columns; i++) to[i] = pairs[i * (step / 2) + pair];
+            }
+        }
+    }
+}
+
+// Rows k and k + 1 of the packed layout, from rows of `wide` values.
+void interleave_pair(const uint16_t * even, const uint16_t * odd, int64_t k, int64_t wide, int64_t depth, uint16_t * out) {
+    for (int64_t c = 0; c < wide; c += packed_columns) {
+        uint16_t * to = out + c * depth + k * packed_columns;
+        for (int64_t i = 0; i < packed_columns; i++) {
+            to[2 * i] = even[c + i];
+            to[2 * i + 1] = odd[c + i];
+        }
+    }
+}
+
+// Packed: rows of W are rows of W'. Two rows are interleaved.
+void pack_backward(const panel & b, room & space, uint16_t * out) {
+    const int64_t depth = padded(b.inner(), packed_rows), wide = padded(b.width, packed_columns);
+    uint16_t * rows = space.of<uint16_t>(2 * wide);
+    for (int64_t k = 0; k < depth; k += 2) {
+        if (b.width < wide || k + 2 > b.count) std::memset(rows, 0, size_t(2 * wide) * sizeof(uint16_t));
+        for (int64_t i = 0; i < 2; i++) {
+            const int64_t r = k + i - b.count;
+            if (r < 0) {
+                read_weight(b.p.weight, gemm_type::bf16, b.first + k + i, 1, b.column, b.width, rows + i * wide);
+            } else if (r < b.n_extra) {
+                for (int64_t c = 0; c < b.width; c++) rows[i * wide + c] = to_bf16(b.extra(r, c));
+            }
+        }
+        interleave_pair(rows, rows + wide, k, wide, depth, out);
+    }
+}
+
+// As rows, for products that read B as it is: W's own rows forward, W' 's rows backward.
+template <typename T> gemm_operand plain(const panel & b, room & space) {
+    const auto as_type = [](float v) { if constexpr (sizeof(T) == 2) return to_bf16(v); else return v; };
+    if (b.p.way == direction::forward) {
+        T * rows = space.of<T>(b.width * b.inner());
+        for (int64_t c = 0; c < b.width; c++) {
+            read_weight(b.p.weight, b.type, b.column + c, 1, b.first, b.count, rows + c * b.inner());
+            for (int64_t r = 0; r < b.n_extra; r++) rows[c * b.inner() + b.count + r] = as_type(b.extra(r, c));
+        }
+        return { rows, 1, b.inner() };
+    }
+    T * rows = space.of<T>(b.width * b.inner());
+    read_weight(b.p.weight, b.type, b.first, b.count, b.column, b.width, rows);
+    for (int64_t r = 0; r < b.n_extra; r++) {
+        for (int64_t c = 0; c < b.width; c++) rows[(b.count + r) * b.width + c] = as_type(b.extra(r, c));
+    }
+    return { rows, b.width, 1 };
+}
+
+// The result's block from the thread's own memory to its place.
+void move_block(const float * from, int64_t n_rows, int64_t n, float * to, int64_t stride, bool accumulate) {
+    for (int64_t row = 0; row < n_rows; row++, from += n, to += stride) {
+        if (accumulate) {
+            for (int64_t i = 0; i < n; i++) to[i] += from[i];
+        } else {
+            stream_floats(to, from, n);
+        }
+    }
+}
+
+}
+
+void interleave_rows(const uint16_t * rows, int64_t stride, int64_t n, int64_t width, uint16_t * out) {
+    const int64_t depth = padded(n, packed_rows), wide = padded(width, packed_columns);
+    std::vector<uint16_t> edge(size_t(width < wide || n < depth ? 2 * wide : 0)); // what does not fill a block
+    for (int64_t k = 0; k < depth; k += 2) {
+        if (width == wide && k + 2 <= n) {
+            interleave_pair(rows + k * stride, rows + (k + 1) * stride, k, wide, depth, out);
+            continue;
+        }
+        std::fill(edge.begin(), edge.end(), uint16_t(0));
+        for (int64_t i = 0; i < 2 && k + i < n; i++) std::memcpy(edge.data() + i * wide, rows + (k + i) * stride, size_t(width) * sizeof(uint16_t));
+        interleave_pair(edge.data(), edge.data() + wide, k, wide, depth, out);
+    }
+}
+
+activation make_activation(room & in, gemm_type type, int64_t n, int64_t width) {
+    activation a { type, n, width, padded(width, packed_rows), nullptr };
+    a.data = in.of<char>(a.n * a.stride * int64_t(size_of(type)));
+    return a;
+}
+
+void convert_rows(executor & on, const float * from, int64_t row_stride, int64_t count, const activation & to, int64_t at, float factor) {
+    on.run((to.n + rows_at_once - 1) / rows_at_once, [&](int64_t piece, int thread) {
+        const int64_t end = std::min(to.n, (piece + 1) * rows_at_once);
+        for (int64_t i = piece * rows_at_once; i < end; i++) {
+            const float * row = from + i * row_stride;
+            float * scaled = nullptr;
+            if (to.type == gemm_type::f32) {
+                scaled = reinterpret_cast<float *>(cell(to, i, at));
+            } else if (factor != 1.0f) {
+                scaled = on.own(thread, 0).of<float>(count);
+            }
+            if (scaled) scale_row(row, scaled, count, factor);
+            if (to.type == gemm_type::bf16) {
+                rows_to_bf16(GGML_TYPE_F32, scaled ? scaled : row, 0, count, 1, reinterpret_cast<uint16_t *>(cell(to, i, at)));
+            }
+        }
+    });
+}
+
+void clear_padding(executor &, const activation & a) {
+    if (a.stride == a.width) return;
+    for (int64_t i = 0; i < a.n; i++) std::memset(cell(a, i, a.width), 0, size_t(a.stride - a.width) * size_of(a.type));
+}
+
+void weight_product::run(executor & on, const activation & x, float * result, int64_t result_stride, bool accumulate) const {
+    run_part(on, x, 0, result, result_stride, accumulate);
+}
+
+void weight_product::run_part(executor & on, const activation & x, int64_t first, float * result, int64_t result_stride, bool accumulate) const {
+    const int64_t columns = n_columns(), block = ggml_blck_size(weight->type), inner = x.width;
+    const int64_t count = std::min(inner, n_inner() - first), added = inner - count;
+    const bool packs = x.type == gemm_type::bf16 && gemm_packs_bf16() && columns % packed_columns == 0;
+    // Blocks that were fastest where the second-level cache has 2 MB: a panel of about 1 MB, fewer tokens for longer rows.
+    // A panel's columns are whole blocks of the weight's type where those lie along it.
+    int64_t width = x.stride * int64_t(size_of(x.type)) <= 4300 && columns / 256 >= on.n_threads() ? 256 : 128;
+    if (way == direction::backward) width = padded(width, block);
+    const int64_t tokens = x.stride <= 1536 ? 128 : 64;
+    on.run((columns + width - 1) / width, [&](int64_t piece, int thread) {
+        const int64_t column = piece * width;
+        const panel b { *this, x.type, first, count, added, column, std::min(width, columns - column) };
+        uint16_t * packed = nullptr;
+        gemm_operand right {};
+        if (packs) {
+            packed = on.own(thread, 1).of<uint16_t>(padded(b.width, packed_columns) * padded(inner, packed_rows));
+            (way == direction::forward ? pack_forward : pack_backward)(b, on.own(thread, 0), packed);
+        } else {
+            right = x.type == gemm_type::bf16 ? plain<uint16_t>(b, on.own(thread, 1)) : plain<float>(b, on.own(thread, 1));
+        }
+        for (int64_t token = 0; token < x.n; token += tokens) {
+            const int64_t n = std::min(tokens, x.n - token);
+            float * to = result + token * result_stride + column;
+            if (packs) {
+                const bool whole = !accumulate && result_stride == b.width;
+                float * block = whole ? to : on.own(thread, 2).of<float>(n * b.width);
+                on.products(thread).run_packed(n, b.width, x.stride, static_cast<const uint16_t *>(x.operand(token).data), packed, block);
+                if (!whole) move_block(block, n, b.width, to, result_stride, accumulate);
+            } else {
+                on.products(thread).run(x.type, n, b.width, inner, x.operand(token), right, to, result_stride, accumulate);
+            }
+        }
+        end_stream();
+    });
+}
+
+}
