@@ -1,5 +1,5 @@
 /**
- * npm run prebuild: fills prebuilds/<platform>-<arch>/ with the portable addon and the libraries that belong to it.
+ * npm run prebuilds: fills prebuilds/<platform>-<arch>/ with the portable addon and the libraries that belong to it.
  * That folder alone runs: no compiler, no vendored source, any CPU of the architecture.
  *
  * prebuildify lays out the folder (file name and libc tag that node-gyp-build looks for, libraries beside the addon).
