@@ -121,6 +121,7 @@ bool find(const fusion & f, const readers & last, ggml_tensor * weights, pattern
     s = { p.q->ne[0], p.v->ne[0], p.q->ne[1], p.k->ne[1], p.q->ne[2], p.k->ne[2], p.q->ne[3], 1, 0 };
     std::memcpy(&s.scale, weights->op_params, sizeof(s.scale));
     std::memcpy(&s.max_bias, weights->op_params + 1, sizeof(s.max_bias));
+    if (!(s.scale > 0)) return false;
     if (weights->src[1] && !is_usable_mask(weights->src[1], s)) return false;
 
     p.swapped = only_reader(f, last, p.product);

@@ -10,22 +10,17 @@ constexpr int64_t block_queries = 128;
 constexpr int64_t block_keys    = 512;
 
 // With p = exp(scale · x + slope · mask - log_sum): weights = p, d_scores = scale · p (d_weights - along).
-template <typename T, bool masked>
-void weights_of_row(const float * __restrict x, const float * __restrict mask, const float * __restrict d_weights, int64_t n, float scale,
-                    float slope, float log_sum, float along, T * __restrict weights, T * __restrict d_scores) {
-    for (int64_t j = 0; j < n; j++) {
-        const float shifted = masked ? multiply_add(slope, mask[j], x[j] * scale - log_sum) : multiply_add(x[j], scale, -log_sum);
-        const float p = vector_exp(shifted);
-        store_operand(weights + j, p);
-        store_operand(d_scores + j, scale * p * (d_weights[j] - along));
-    }
-}
+struct row_factors { float scale, slope, log_sum, along; };
 
-template <typename T, bool masked>
-void weights_of_row(const float * __restrict x, const float * __restrict mask, int64_t n, float scale, float slope, float log_sum,
-                    T * __restrict weights) {
-    for (int64_t j = 0; j < n; j++) {
-        store_operand(weights + j, vector_exp(masked ? multiply_add(slope, mask[j], x[j] * scale - log_sum) : multiply_add(x[j], scale, -log_sum)));
+template <typename T, bool masked, bool through_scores>
+void weights_of_row(const float * x, const float * mask, const float * d_weights, int64_t n, const row_factors & f, T * weights, T * d_scores) {
+    const floats scale = all_lanes(f.scale), slope = all_lanes(f.slope), log_sum = all_lanes(f.log_sum), along = all_lanes(f.along);
+    for (int64_t i = 0; i < n; i += lanes) {
+        floats shifted = multiply_add(load_floats(x + i), scale, -log_sum);
+        if (masked) shifted = multiply_add(load_floats(mask + i), slope, shifted);
+        const floats p = exp_of(shifted);
+        store_operand(weights + i, p);
+        if (through_scores) store_operand(d_scores + i, scale * p * (load_floats(d_weights + i) - along));
     }
 }
 
@@ -74,12 +69,6 @@ public:
 
     void run() {
         const int64_t group = s_.n_heads / s_.n_key_heads;
-        for (int64_t h = 0; h < group; h++) {
-            for (int64_t i = 0; i < s_.n_queries; i++) {
-                const int64_t head = key_head_ * group + h;
-                at<float>(space_.along)[h * s_.n_queries + i] = dot(out_.at(i, head, stream_), d_out_.at(i, head, stream_), s_.value_size);
-            }
-        }
         for (int64_t key = 0; key < s_.n_keys; key += block_keys) {
             const int64_t n_keys = std::min(block_keys, s_.n_keys - key);
             copy_rows(in_.k.at(key, key_head_, stream_), in_.k.row, n_keys, s_.head_size, at<T>(space_.keys));
@@ -116,6 +105,7 @@ private:
     // n queries of the group's head h against the block of keys
     void block(int64_t h, int64_t query, int64_t n, int64_t key, int64_t n_keys) {
         const int64_t head = key_head_ * (s_.n_heads / s_.n_key_heads) + h;
+        if (key == 0) multiply_with_result(h, head, query, n);
         mask_.runs(query, n, key, key + n_keys, block_keys, runs_);
         if (!runs_.empty()) {
             copy_rows(in_.q.at(query, head, stream_), in_.q.row, n, s_.head_size, at<T>(space_.queries));
@@ -124,26 +114,26 @@ private:
         const bool through_scores = g_.q.data || g_.k.data;
         bool first = true;
         for (const key_run & run : runs_) {
-            const int64_t offset = run.first - key; // in the block
+            const int64_t offset = run.first - key, width = whole_vectors(run.count); // in the block
             T * keys = at<T>(space_.keys) + offset * s_.head_size, * values = at<T>(space_.values) + offset * s_.value_size;
             T * queries = at<T>(space_.queries), * d_out = at<T>(space_.d_out);
             products_.run(type_of<T>(), n, run.count, s_.head_size, rows(queries, s_.head_size), columns(keys, s_.head_size),
-                          at<float>(space_.scores), run.count);
+                          at<float>(space_.scores), width);
             if (through_scores) {
                 products_.run(type_of<T>(), n, run.count, s_.value_size, rows(d_out, s_.value_size), columns(values, s_.value_size),
-                              at<float>(space_.d_weights), run.count);
+                              at<float>(space_.d_weights), width);
             }
             weights_of_run(h, head, query, n, run, through_scores);
             if (g_.v.data) {
-                products_.run(type_of<T>(), run.count, s_.value_size, n, columns(at<T>(space_.weights), run.count), rows(d_out, s_.value_size),
+                products_.run(type_of<T>(), run.count, s_.value_size, n, columns(at<T>(space_.weights), width), rows(d_out, s_.value_size),
                               at<float>(space_.d_values) + offset * s_.value_size, s_.value_size, true);
             }
             if (g_.k.data) {
-                products_.run(type_of<T>(), run.count, s_.head_size, n, columns(at<T>(space_.d_scores), run.count), rows(queries, s_.head_size),
+                products_.run(type_of<T>(), run.count, s_.head_size, n, columns(at<T>(space_.d_scores), width), rows(queries, s_.head_size),
                               at<float>(space_.d_keys) + offset * s_.head_size, s_.head_size, true);
             }
             if (g_.q.data) {
-                products_.run(type_of<T>(), n, s_.head_size, run.count, rows(at<T>(space_.d_scores), run.count), rows(keys, s_.head_size),
+                products_.run(type_of<T>(), n, s_.head_size, run.count, rows(at<T>(space_.d_scores), width), rows(keys, s_.head_size),
                               at<float>(space_.d_queries), s_.head_size, !first);
             }
             first = false;
@@ -154,25 +144,43 @@ private:
         }
     }
 
+    // Σ out · d_out of each query, which all blocks of keys need
+    void multiply_with_result(int64_t h, int64_t head, int64_t query, int64_t n) {
+        constexpr int64_t ahead = 6;
+        float * along = at<float>(space_.along) + h * s_.n_queries;
+        for (int64_t i = query; i < query + n; i++) {
+            if (i + ahead < query + n) {
+                prefetch_row(out_.at(i + ahead, head, stream_), s_.value_size);
+                prefetch_row(d_out_.at(i + ahead, head, stream_), s_.value_size);
+            }
+            along[i] = dot(out_.at(i, head, stream_), d_out_.at(i, head, stream_), s_.value_size);
+        }
+    }
+
     void weights_of_run(int64_t h, int64_t head, int64_t query, int64_t n, const key_run & run, bool through_scores) {
-        const float steep = slope(s_, head);
+        const int64_t width = whole_vectors(run.count);
+        row_factors f { s_.scale, slope(s_, head), 0, 0 };
         for (int64_t i = 0; i < n; i++) {
             if (i == 0 || (query + i) % tile == 0) mask_.segments(query + i, run, segments_);
-            const float log_sum = log_sums_[(stream_ * s_.n_heads + head) * s_.n_queries + query + i];
-            const float along = at<float>(space_.along)[h * s_.n_queries + query + i];
+            f.log_sum = log_sums_[(stream_ * s_.n_heads + head) * s_.n_queries + query + i];
+            f.along = at<float>(space_.along)[h * s_.n_queries + query + i];
+            hide_rest(at<float>(space_.scores) + i * width, run.count);
             for (const segment & part : segments_) {
-                const int64_t from = i * run.count + part.first;
+                const int64_t from = i * width + part.first, count = whole_vectors(part.count);
                 const float * x = at<float>(space_.scores) + from, * d_weights = at<float>(space_.d_weights) + from;
                 T * weights = at<T>(space_.weights) + from, * d_scores = at<T>(space_.d_scores) + from;
-                const float * mask = part.masked ? mask_.row(query + i, run.first + part.first, part.count, at<float>(space_.mask_row)) : nullptr;
-                if (through_scores && mask) {
-                    weights_of_row<T, true>(x, mask, d_weights, part.count, s_.scale, steep, log_sum, along, weights, d_scores);
+                const float * mask = part.seen == sight::masked ? mask_.row(query + i, run, part, at<float>(space_.mask_row)) : nullptr;
+                if (part.seen == sight::none) {
+                    std::fill_n(weights, count, T(0));
+                    std::fill_n(d_scores, count, T(0));
+                } else if (through_scores && mask) {
+                    weights_of_row<T, true, true>(x, mask, d_weights, count, f, weights, d_scores);
                 } else if (through_scores) {
-                    weights_of_row<T, false>(x, mask, d_weights, part.count, s_.scale, steep, log_sum, along, weights, d_scores);
+                    weights_of_row<T, false, true>(x, mask, d_weights, count, f, weights, d_scores);
                 } else if (mask) {
-                    weights_of_row<T, true>(x, mask, part.count, s_.scale, steep, log_sum, weights);
+                    weights_of_row<T, true, false>(x, mask, d_weights, count, f, weights, d_scores);
                 } else {
-                    weights_of_row<T, false>(x, mask, part.count, s_.scale, steep, log_sum, weights);
+                    weights_of_row<T, false, false>(x, mask, d_weights, count, f, weights, d_scores);
                 }
             }
         }

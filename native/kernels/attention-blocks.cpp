@@ -32,21 +32,28 @@ void mask_view::segments(int64_t query, const key_run & run, std::vector<segment
     found.clear();
     for (int64_t at = 0; at < run.count; at += tile) {
         const int64_t count = std::min(tile, run.count - at);
-        const bool masked = state(query / tile, (run.first + at) / tile) != 2.0f;
-        if (!found.empty() && found.back().masked == masked) {
+        const float state_of_tile = state(query / tile, (run.first + at) / tile);
+        const sight seen = state_of_tile == 0.0f ? sight::none : state_of_tile == 1.0f ? sight::masked : sight::open;
+        if (!found.empty() && found.back().seen == seen) {
             found.back().count += count;
         } else {
-            found.push_back({ at, count, masked });
+            found.push_back({ at, count, seen });
         }
     }
 }
 
-const float * mask_view::row(int64_t query, int64_t first, int64_t count, float * space) const {
+const float * mask_view::row(int64_t query, const key_run & run, const segment & part, float * space) const {
     const ggml_tensor * mask = in_.mask;
     const char * at = static_cast<const char *>(mask->data) + size_t(stream_of_mask_) * mask->nb[3] + size_t(query) * mask->nb[1] +
-                      size_t(first) * mask->nb[0];
-    if (mask->type == GGML_TYPE_F32) return reinterpret_cast<const float *>(at);
-    ggml_fp16_to_fp32_row(reinterpret_cast<const ggml_fp16_t *>(at), space, count);
+                      size_t(run.first + part.first) * mask->nb[0];
+    const float * values = reinterpret_cast<const float *>(at);
+    if (mask->type == GGML_TYPE_F32 && part.count % lanes == 0) return values;
+    if (mask->type == GGML_TYPE_F32) {
+        std::copy_n(values, part.count, space);
+    } else {
+        ggml_fp16_to_fp32_row(reinterpret_cast<const ggml_fp16_t *>(at), space, part.count);
+    }
+    std::fill(space + part.count, space + whole_vectors(part.count), 0.0f);
     return space;
 }
 
@@ -63,6 +70,7 @@ float slope(const attention_shape & shape, int64_t head) {
 
 void attention_tiles(const ggml_tensor * mask, int64_t n_queries, float * tiles, executor & on) {
     using attention::tile;
+    using attention::key_run, attention::segment, attention::sight;
     constexpr int64_t lanes = attention::lanes;
     const int64_t per_row = attention_tile_count(mask->ne[0]), per_stream = attention_tile_count(n_queries);
     attention_inputs in {};
@@ -77,8 +85,10 @@ void attention_tiles(const ggml_tensor * mask, int64_t n_queries, float * tiles,
         for (int64_t column = 0; column < per_row; column++) {
             const int64_t key = column * tile, count = std::min(tile, mask->ne[0] - key);
             int32_t hidden[lanes] = {}, open[lanes] = {};
+            const key_run run { key, count };
+            const segment all_of_it { 0, count, sight::masked };
             for (int64_t query = first; query < last; query++) {
-                const float * row = view.row(query, key, count, space);
+                const float * row = view.row(query, run, all_of_it, space);
                 const int64_t whole = count / lanes * lanes;
                 for (int64_t i = 0; i < whole; i += lanes) {
                     for (int64_t j = 0; j < lanes; j++) {

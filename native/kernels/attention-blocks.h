@@ -37,8 +37,12 @@ private:
 
 // Keys that at least one query of a block sees, side by side.
 struct key_run { int64_t first, count; };
-// A part of a run in which a tile's rows of queries read the mask, or need not.
-struct segment { int64_t first, count; bool masked; };
+// A part of a run that a tile's rows of queries do not see, see as the mask says, or see whole.
+enum class sight { none, masked, open };
+struct segment { int64_t first, count; sight seen; };
+
+// Rows of scores are filled up to whole vectors, with what no query sees.
+constexpr int64_t whole_vectors(int64_t n) { return (n + vector_lanes - 1) / vector_lanes * vector_lanes; }
 
 class mask_view {
 public:
@@ -48,8 +52,8 @@ public:
     void runs(int64_t query, int64_t n, int64_t first, int64_t end, int64_t most, std::vector<key_run> & found) const;
     // How the queries of the tile that `query` lies in go through a run.
     void segments(int64_t query, const key_run & run, std::vector<segment> & found) const;
-    // The mask's row, from key `first` on; converted into `space` when it is F16.
-    const float * row(int64_t query, int64_t first, int64_t count, float * space) const;
+    // The mask's row along a part of a run, up to a whole vector; in `space` where it does not lie so in memory.
+    const float * row(int64_t query, const key_run & run, const segment & part, float * space) const;
 
 private:
     const attention_inputs & in_;
@@ -62,22 +66,33 @@ private:
 // The factor of the mask in this head.
 float slope(const attention_shape & shape, int64_t head);
 
+// Rows that lie apart are too short for the CPU to foresee the next ones.
+inline void prefetch_row(const float * row, int64_t width) {
+    for (int64_t j = 0; j < width; j += 16) __builtin_prefetch(row + j);
+}
+
 template <typename T> void copy_rows(const float * from, int64_t stride, int64_t n, int64_t width, T * to) {
+    constexpr int64_t ahead = 6;
     for (int64_t i = 0; i < n; i++) {
-        const float * row = from + i * stride;
-        T * out = to + i * width;
+        const float * __restrict row = from + i * stride;
+        T * __restrict out = to + i * width;
+        if (i + ahead < n) prefetch_row(row + ahead * stride, width);
         for (int64_t j = 0; j < width; j++) store_operand(out + j, row[j]);
     }
 }
 
 inline float dot(const float * a, const float * b, int64_t n) {
-    float sums[lanes] = {};
+    floats sums {};
     const int64_t whole = n / lanes * lanes;
-    for (int64_t i = 0; i < whole; i += lanes) {
-        for (int64_t j = 0; j < lanes; j++) sums[j] = multiply_add(a[i + j], b[i + j], sums[j]);
-    }
-    for (int64_t i = whole; i < n; i++) sums[0] += a[i] * b[i];
-    return sum_of_lanes(sums);
+    for (int64_t i = 0; i < whole; i += lanes) sums = multiply_add(load_floats(a + i), load_floats(b + i), sums);
+    float total = sum_of_lanes(sums);
+    for (int64_t i = whole; i < n; i++) total += a[i] * b[i];
+    return total;
+}
+
+// What scores beyond the end of a run must be.
+inline void hide_rest(float * row, int64_t count) {
+    for (int64_t j = count; j < whole_vectors(count); j++) row[j] = -INFINITY;
 }
 
 }

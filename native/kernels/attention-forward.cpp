@@ -1,4 +1,5 @@
 #include "kernels/attention-blocks.h"
+#include "kernels/stream.h"
 
 namespace llamatune {
 
@@ -10,50 +11,35 @@ constexpr int64_t block_queries = 128; // of a head
 constexpr int64_t block_rows    = 256; // of several heads that share their keys
 constexpr int64_t block_keys    = 512;
 
-// x = x · scale + slope · mask; the highest of all that was seen.
-float scale_row(float * x, const float * mask, int64_t n, float scale, float slope, float highest) {
-    float best[lanes];
-    for (float & b : best) b = highest;
-    const int64_t whole = n / lanes * lanes;
-    if (mask) {
-        for (int64_t i = 0; i < whole; i += lanes) {
-            for (int64_t j = 0; j < lanes; j++) {
-                x[i + j] = multiply_add(slope, mask[i + j], x[i + j] * scale);
-                best[j] = x[i + j] > best[j] ? x[i + j] : best[j];
-            }
-        }
-    } else {
-        for (int64_t i = 0; i < whole; i += lanes) {
-            for (int64_t j = 0; j < lanes; j++) {
-                x[i + j] *= scale;
-                best[j] = x[i + j] > best[j] ? x[i + j] : best[j];
-            }
-        }
+// x += bias · mask; the highest of each lane so far.
+floats add_mask(float * x, const float * mask, int64_t n, float bias, floats highest) {
+    for (int64_t i = 0; i < n; i += lanes) {
+        const floats sum = multiply_add(load_floats(mask + i), all_lanes(bias), load_floats(x + i));
+        store_floats(x + i, sum);
+        highest = highest_of(sum, highest);
     }
-    for (int64_t i = whole; i < n; i++) {
-        x[i] = x[i] * scale + (mask ? slope * mask[i] : 0.0f);
-        best[0] = x[i] > best[0] ? x[i] : best[0];
-    }
-    for (float b : best) highest = b > highest ? b : highest;
     return highest;
 }
 
-// out = exp(x - highest); their sum.
-template <typename T> float exponentials(const float * x, T * out, int64_t n, float highest) {
-    float sums[lanes] = {};
-    const int64_t whole = n / lanes * lanes;
-    for (int64_t i = 0; i < whole; i += lanes) {
-        float e[lanes];
-        for (int64_t j = 0; j < lanes; j++) e[j] = vector_exp(x[i + j] - highest);
-        for (int64_t j = 0; j < lanes; j++) sums[j] += e[j];
-        for (int64_t j = 0; j < lanes; j++) store_operand(out + i + j, e[j]);
+floats highest_of_row(const float * x, int64_t n, floats highest) {
+    floats other = highest; // two chains
+    int64_t i = 0;
+    for (; i + 2 * lanes <= n; i += 2 * lanes) {
+        highest = highest_of(load_floats(x + i), highest);
+        other = highest_of(load_floats(x + i + lanes), other);
     }
-    for (int64_t i = whole; i < n; i++) {
-        const float e = vector_exp(x[i] - highest);
-        sums[0] += e;
+    if (i < n) highest = highest_of(load_floats(x + i), highest);
+    return highest_of(highest, other);
+}
+
+// out = exp(scale · x - shift); added to the sums of each lane.
+template <typename T> floats exponentials(const float * x, T * out, int64_t n, float scale, float shift, floats sums) {
+    for (int64_t i = 0; i < n; i += lanes) {
+        const floats e = exp_of(multiply_add(load_floats(x + i), all_lanes(scale), all_lanes(-shift)));
         store_operand(out + i, e);
+        sums += e;
     }
-    return sum_of_lanes(sums);
+    return sums;
 }
 
 void multiply(float * x, int64_t n, float factor) {
@@ -118,39 +104,56 @@ template <typename T> void run(const attention_inputs & in, const attention_rows
             if (runs.empty()) std::fill_n(sums, n_rows * s.value_size, 0.0f);
             for (size_t r = 0; r < runs.size(); r++) {
                 const key_run run = runs[r];
+                const int64_t width = whole_vectors(run.count);
                 products.run(type_of<T>(), n_rows, run.count, s.head_size, rows(queries, s.head_size),
-                             columns(keys + run.first * s.head_size, s.head_size), scores, run.count);
+                             columns(keys + run.first * s.head_size, s.head_size), scores, width);
                 for (int64_t i = 0; i < n; i++) {
                     if (i == 0 || (query + i) % tile == 0) mask.segments(query + i, run, segments);
                     for (int64_t h = 0; h < n_heads; h++) {
                         const int64_t row = h * n + i;
-                        float * x = scores + row * run.count;
-                        const float before = highest[row], steep = slope(s, first_head + h);
-                        float now = before;
-                        for (const segment & part_of_row : segments) {
-                            const float * bias = part_of_row.masked ? mask.row(query + i, run.first + part_of_row.first, part_of_row.count, mask_row) : nullptr;
-                            now = scale_row(x + part_of_row.first, bias, part_of_row.count, s.scale, steep, now);
+                        float * x = scores + row * width;
+                        T * p = weights + row * width;
+                        // the mask, in units of what is scaled
+                        const float bias = slope(s, first_head + h) / s.scale;
+                        hide_rest(x, run.count);
+                        floats best = all_lanes(-INFINITY), sum {};
+                        for (const segment & part : segments) {
+                            const int64_t count = whole_vectors(part.count);
+                            if (part.seen == sight::masked) {
+                                best = add_mask(x + part.first, mask.row(query + i, run, part, mask_row), count, bias, best);
+                            } else if (part.seen == sight::open) {
+                                best = highest_of_row(x + part.first, count, best);
+                            }
                         }
+                        const float before = highest[row], now = std::max(before, highest_lane(best) * s.scale);
                         const float shift = now == -INFINITY ? 0.0f : now;
-                        const float sum = exponentials(x, weights + row * run.count, run.count, shift);
+                        for (const segment & part : segments) {
+                            const int64_t count = whole_vectors(part.count);
+                            if (part.seen == sight::none) {
+                                std::fill_n(p + part.first, count, T(0));
+                            } else {
+                                sum = exponentials(x + part.first, p + part.first, count, s.scale, shift, sum);
+                            }
+                        }
                         const float old = before == now ? 1.0f : vector_exp(before - shift);
                         highest[row] = now;
-                        total[row] = total[row] * old + sum;
+                        total[row] = total[row] * old + sum_of_lanes(sum);
                         if (r > 0 && old != 1.0f) multiply(sums + row * s.value_size, s.value_size, old);
                     }
                 }
-                products.run(type_of<T>(), n_rows, s.value_size, run.count, rows(weights, run.count),
+                products.run(type_of<T>(), n_rows, s.value_size, run.count, rows(weights, width),
                              rows(values + run.first * s.value_size, s.value_size), sums, s.value_size, r > 0);
             }
             for (int64_t row = 0; row < n_rows; row++) {
                 const int64_t head = first_head + row / n, i = query + row % n;
                 const bool nothing = total[row] == 0.0f;
                 const float factor = nothing ? 0.0f : 1.0f / total[row];
-                float * to = out.at(i, head, stream);
-                for (int64_t j = 0; j < s.value_size; j++) to[j] = sums[row * s.value_size + j] * factor;
+                multiply(sums + row * s.value_size, s.value_size, factor);
+                stream_floats(out.at(i, head, stream), sums + row * s.value_size, s.value_size);
                 log_sums[(stream * s.n_heads + head) * s.n_queries + i] = nothing ? INFINITY : highest[row] + std::log(total[row]);
             }
         }
+        end_stream();
     });
 }
 

@@ -3,6 +3,10 @@
 #include <cstdint>
 #include <cstring>
 
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
 namespace llamatune {
 
 // For loops that the compiler turns into vector code: functions of one number without branches, and sums in lanes.
@@ -56,6 +60,75 @@ inline uint16_t round_to_bf16(float value) {
     const uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
     return uint16_t((bits & 0x7fffffff) > 0x7f800000 ? (bits >> 16) | 0x40 : rounded);
 }
+
+// Where a loop must not be left to the compiler's judgement: 16 numbers at once, in as many registers as they need.
+typedef float    floats __attribute__((vector_size(64)));
+typedef int32_t  ints __attribute__((vector_size(64)));
+typedef uint32_t unsigned_ints __attribute__((vector_size(64)));
+typedef uint16_t shorts __attribute__((vector_size(32)));
+static_assert(sizeof(floats) == vector_lanes * sizeof(float), "a vector is of as many numbers as there are lanes");
+
+inline floats all_lanes(float x) { return floats {} + x; }
+
+inline floats load_floats(const float * from) {
+    floats x;
+    std::memcpy(&x, from, sizeof(x));
+    return x;
+}
+
+inline void store_floats(float * to, floats x) { std::memcpy(to, &x, sizeof(x)); }
+
+inline floats highest_of(floats a, floats b) { return a > b ? a : b; }
+
+inline float highest_lane(floats x) {
+    float highest = x[0];
+    for (int j = 1; j < vector_lanes; j++) highest = x[j] > highest ? x[j] : highest;
+    return highest;
+}
+
+inline float sum_of_lanes(floats x) {
+    float lanes[vector_lanes];
+    store_floats(lanes, x);
+    return sum_of_lanes(lanes);
+}
+
+inline floats multiply_add(floats a, floats b, floats c) {
+#if defined(__AVX512F__)
+    return floats(_mm512_fmadd_ps(__m512(a), __m512(b), __m512(c)));
+#else
+    floats r;
+    for (int j = 0; j < vector_lanes; j++) r[j] = multiply_add(a[j], b[j], c[j]);
+    return r;
+#endif
+}
+
+// vector_exp() of each.
+inline floats exp_of(floats x) {
+    const floats least = all_lanes(-87.0f), most = all_lanes(87.0f);
+    const floats lower = x < least ? least : x;
+    const floats bounded = lower > most ? most : lower;
+    const floats round = all_lanes(12582912.0f);
+    const floats shifted = multiply_add(bounded, all_lanes(1.44269504f), round);
+    const floats n = shifted - round;
+    const floats f = multiply_add(n, all_lanes(-1.42860677e-6f), multiply_add(n, all_lanes(-0.693145752f), bounded));
+    floats p = multiply_add(f, all_lanes(1.0f / 5040), all_lanes(1.0f / 720));
+    p = multiply_add(f, p, all_lanes(1.0f / 120));
+    p = multiply_add(f, p, all_lanes(1.0f / 24));
+    p = multiply_add(f, p, all_lanes(1.0f / 6));
+    p = multiply_add(f, p, all_lanes(0.5f));
+    p = multiply_add(f, p, all_lanes(1.0f));
+    p = multiply_add(f, p, all_lanes(1.0f));
+    const ints scale = (ints(shifted) - (0x4b400000 - 127)) << 23;
+    return x < least ? floats {} : p * floats(scale);
+}
+
+// Of numbers and of the NaN that arithmetic gives.
+inline void store_operand(uint16_t * to, floats x) {
+    const unsigned_ints bits = unsigned_ints(x);
+    const shorts rounded = __builtin_convertvector((bits + 0x7fff + ((bits >> 16) & 1)) >> 16, shorts);
+    std::memcpy(to, &rounded, sizeof(rounded));
+}
+inline void store_operand(float * to, floats x) { store_floats(to, x); }
 
 // An operand of a product, in either of its types.
 inline void store_operand(float * out, float value) { *out = value; }
