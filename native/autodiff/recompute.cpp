@@ -12,6 +12,7 @@ namespace llamatune {
 namespace {
 
 constexpr size_t none = SIZE_MAX;
+constexpr char   again_prefix[] = "again: ";
 
 bool is_view(const ggml_tensor * node) {
     return node->op == GGML_OP_VIEW || node->op == GGML_OP_RESHAPE || node->op == GGML_OP_PERMUTE || node->op == GGML_OP_TRANSPOSE;
@@ -147,7 +148,7 @@ ggml_tensor * clone(ggml_context * ctx, ggml_tensor * node, std::unordered_map<c
         copy->view_src = here(node->view_src);
         copy->view_offs = node->view_offs;
     }
-    ggml_format_name(copy, "%s (again)", node->name);
+    ggml_format_name(copy, "%s%s", again_prefix, node->name);
     return copy;
 }
 
@@ -173,6 +174,8 @@ void run_backward_again(gradients & g, const std::vector<ggml_tensor *> & piece)
 }
 
 }
+
+bool is_recomputed(const ggml_tensor * node) { return std::strncmp(node->name, again_prefix, sizeof(again_prefix) - 1) == 0; }
 
 std::vector<size_t> find_cuts(const std::vector<ggml_tensor *> & forward, const ggml_tensor * result) {
     const std::vector<lifetime> all = lifetimes(forward, result);

@@ -14,6 +14,9 @@ namespace llamatune {
 // a new piece starts; none where cutting saves nothing.
 std::vector<size_t> find_cuts(const std::vector<ggml_tensor *> & forward, const ggml_tensor * result);
 
+// Is this a clone that run_backward() made? (By its name: for profiles and messages.)
+bool is_recomputed(const ggml_tensor * node);
+
 // run_backward() piece by piece, from the last to the first: before a piece is differentiated its nodes are cloned, so
 // that the originals' memory is free once the forward pass is over. Clones run where something of the backward pass
 // reads them: what only the next piece needs (a layer's last product) is not computed again. The last piece stays as

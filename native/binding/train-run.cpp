@@ -97,6 +97,7 @@ train_options read_train_options(const args & from) {
     to.resume               = from.flag("resume");
     to.precision            = read_precision(from.text("precision"));
     to.n_threads            = from.int32("threads");
+    to.recompute            = from.flag("recompute");
     return to;
 }
 

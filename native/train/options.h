@@ -48,6 +48,7 @@ struct train_options {
 
     train_precision precision = train_precision::f32;
     int32_t n_threads = 0;                 // 0: all physical cores
+    bool    recompute = false;             // activations are computed again in the backward pass: less memory, more time
 };
 
 // What a run will do, known before a model is loaded: the caller derives the schedule's length from it.

@@ -61,7 +61,13 @@ memory_estimate estimate_memory(const std::shared_ptr<model> & base, const train
     }
     step_options only_ask;
     only_ask.allocate = false;
+    only_ask.recompute = options.recompute;
     estimate.activation_bytes = step(std::move(graph), devices, &subject.parameters(), only_ask).compute_bytes();
+    if (!options.validation_file.empty()) {
+        only_ask.with_backward = false;
+        auto forward_only = std::make_unique<forward>(base, subject.adapter_handle(), shape_of(options), devices);
+        estimate.activation_bytes += step(std::move(forward_only), devices, nullptr, only_ask).compute_bytes();
+    }
     estimate.total_bytes = estimate.weights_bytes + estimate.adapter_bytes + estimate.activation_bytes;
     return estimate;
 }

@@ -39,6 +39,15 @@ ggml_backend_buffer_ptr place(ggml_context * ctx, ggml_backend_buffer_type_t typ
 
 }
 
+// Back ends with one type of buffer have one buffer, which each of them reports as its own before it is there.
+static bool shares_buffer(ggml_backend_sched_t scheduler, int index) {
+    const auto type = [&](int i) { return ggml_backend_get_default_buffer_type(ggml_backend_sched_get_backend(scheduler, i)); };
+    for (int i = 0; i < index; i++) {
+        if (type(i) == type(index)) return true;
+    }
+    return false;
+}
+
 struct step::state {
     std::unique_ptr<forward> graph;
     const compute &          devices;
@@ -114,7 +123,9 @@ void step::state::prepare(ggml_backend_sched_ptr & scheduler, ggml_cgraph * buil
     if (!options.allocate) {
         std::vector<size_t> sizes(devices.devices().size());
         ggml_backend_sched_reserve_size(scheduler.get(), built, sizes.data());
-        for (size_t size : sizes) bytes += size;
+        for (int i = 0; i < int(sizes.size()); i++) {
+            if (!shares_buffer(scheduler.get(), i)) bytes += sizes[size_t(i)];
+        }
         return;
     }
     allocate_graph(scheduler.get(), built, what);
@@ -296,7 +307,7 @@ bool step::state::on_chunk_node(ggml_tensor * node, bool ask, void * self) {
 bool step::state::at_boundary(ggml_tensor * node, bool ask, void * self) {
     state & s = *static_cast<state *>(self);
     if (s.options.profile && !ask) {
-        s.record(s.past_boundary ? "backward" : "forward", node);
+        s.record(!s.past_boundary ? "forward" : is_recomputed(node) ? "again" : "backward", node);
     }
     if (node != s.boundary) return s.options.profile;
     if (!ask) {

@@ -3,6 +3,7 @@
 #include "core/abort-guard.h"
 #include "core/error.h"
 #include "core/process-memory.h"
+#include "data/prefetch.h"
 #include "model/tokenizer.h"
 #include "train/checkpoint.h"
 #include "train/evaluate.h"
@@ -82,6 +83,7 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
     parameter_set & parameters = subject.parameters();
     const std::string profile = profile_path();
     step_options how;
+    how.recompute = options.recompute;
     how.profile = !profile.empty();
     step micro_step(std::move(graph), devices, &parameters, how);
     int64_t n_micro_batches = 0;
@@ -111,7 +113,8 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
     };
 
     on_event(phase_event { "train" });
-    step_batch batch;
+    prefetcher steps(data, uint64_t(std::max<int64_t>(0, total_steps - at.step)));
+    uint64_t last_epoch = 0;
     pace speed;
     double epoch_loss = 0;
     int64_t epoch_targets = 0;
@@ -121,7 +124,7 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
         stop_if_asked(stop);
         const auto start = clock::now();
         const double learning_rate = options.learning_rates[size_t(at.step)];
-        data.next(batch);
+        const step_batch & batch = steps.next();
         const auto data_done = clock::now();
 
         // forward, loss and backward of every micro-batch; each target weighs the same, however the batch is cut
@@ -159,7 +162,7 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
         const auto end = clock::now();
 
         at.step++;
-        at.cursor = data.cursor();
+        at.cursor = steps.cursor();
         at.tokens += int64_t(batch.total_tokens);
         at.target_tokens += int64_t(batch.total_target_tokens);
         if (batch.total_target_tokens) {
@@ -167,6 +170,7 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
             epoch_loss += loss * double(batch.total_target_tokens);
             epoch_targets += int64_t(batch.total_target_tokens);
         }
+        last_epoch = batch.epoch;
         const int64_t epoch = int64_t(batch.epoch) + 1;
         const double step_ms = ms_between(start, end), seconds = step_ms / 1000;
         on_event(step_event { at.step, total_steps, epoch, loss, learning_rate, norm, int64_t(batch.total_tokens),
@@ -186,7 +190,7 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
         }
     }
     stop_if_asked(stop);
-    if (validation && !evaluated) evaluate(int64_t(batch.epoch) + 1);
+    if (validation && !evaluated) evaluate(int64_t(last_epoch) + 1);
     if (!options.output.empty()) subject.save(options.output);
     if (!profile.empty()) write_profile(profile, micro_step.profile(), n_micro_batches);
 

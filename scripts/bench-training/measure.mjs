@@ -42,7 +42,7 @@ async function train(spec) {
       precision: spec.precision,
       threads: spec.threads,
       seed: spec.seed,
-      ...(spec.recompute === undefined ? {} : { recompute: spec.recompute }),
+      recompute: spec.recompute,
     });
     const steps = [];
     let startToFirstStepMs = null;
@@ -51,8 +51,8 @@ async function train(spec) {
       startToFirstStepMs ??= performance.now() - started - event.stepMs;
       steps.push(event);
     }
-    const { peakMemoryBytes } = await run.result;
-    return { steps, startToFirstStepMs, peakMemoryBytes };
+    const { peakMemoryBytes, recompute } = await run.result;
+    return { steps, startToFirstStepMs, peakMemoryBytes, recompute };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

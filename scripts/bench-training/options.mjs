@@ -10,7 +10,7 @@ what is measured; several values with commas, each combination is one row
   --sequence n,n     tokens in a row of the batch   (512)
   --micro-batch n,n  rows in a forward and backward pass   (as many as make 2048 tokens)
   --precision a,b    bf16, f32   (bf16)
-  --recompute a,b    finetuneLora's option of that name   (its default)
+  --recompute a,b    auto, on, off: activations computed again in the backward pass   (auto)
   --ragged           rows of lengths that chat data has, in place of full ones
   --packing          several samples in a row
   --all              every model, type and sequence (128, 512, 2048), full and ragged; options above narrow it
@@ -45,12 +45,6 @@ function readChoice(text, name, choices) {
     throw new UsageError(`expected ${choices.join(' or ')} for --${name} but received '${text}'`);
   }
   return text;
-}
-
-/** finetuneLora checks the value; here only what looks like true, false or a number becomes it. */
-function readLoose(text) {
-  if (text === 'true' || text === 'false') return text === 'true';
-  return text !== '' && Number.isFinite(Number(text)) ? Number(text) : text;
 }
 
 /** @returns {{ rows: object[], json: boolean, save: boolean, help: boolean, modelsDirectory?: string }} */
@@ -113,7 +107,9 @@ export function parseOptions(argv) {
     precision: several('precision', (part, name) => readChoice(part, name, ['bf16', 'f32']), [
       'bf16',
     ]),
-    recompute: several('recompute', readLoose, [undefined]),
+    recompute: several('recompute', (part, name) => readChoice(part, name, ['auto', 'on', 'off']), [
+      'auto',
+    ]),
     sequence: several(
       'sequence',
       (part, name) => readNumber(part, name, 2),

@@ -14,6 +14,7 @@ const parts = ['forward', 'backward', 'loss', 'optimizer', 'data'];
 /**
  * @param spec what was asked for: model, type, sequence, microBatch, precision, threads, warmup, …
  * @param run.steps the run's step events, warm-up first
+ * @param run.recompute whether activations were computed again
  * @param run.peaks what measurePeak() gave before and after it
  * @returns the row, without a number that was not measured
  */
@@ -41,7 +42,8 @@ export function buildRow(spec, run) {
     precision,
     ragged: spec.ragged,
     packing: spec.packing,
-    recompute: spec.recompute ?? null,
+    // what 'auto' came to
+    recompute: run.recompute ? 'on' : 'off',
     rank: spec.rank,
     threads: peak.threads,
     steps: measured.length,

@@ -8,7 +8,7 @@ const columns = [
   ['type', (row) => row.type],
   ['batch', (row) => `${row.microBatch}×${row.sequence}${lengthsOf(row)}`],
   ['precision', (row) => [row.precision, ...environmentOf(row)].join(' ')],
-  ['recompute', (row) => (row.recompute === null ? 'default' : String(row.recompute))],
+  ['recompute', (row) => row.recompute],
   ['tokens/s', (row) => round(row.tokensPerSecond)],
   ['min–max', (row) => `${round(row.minTokensPerSecond)}–${round(row.maxTokensPerSecond)}`],
   ['forward s', (row) => seconds(row.forwardMs)],

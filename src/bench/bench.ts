@@ -5,6 +5,7 @@ import { type BenchConfig, type BenchOptions, benchSchema } from '../config/benc
 import { finetuneSchema } from '../config/finetune.js';
 import { parseConfig } from '../config/parse.js';
 import { prepareDataset } from '../data/prepare.js';
+import { checkMemory } from '../finetune/memory.js';
 import { nativeTrainOptions } from '../finetune/native-options.js';
 import type { LoadedModel } from '../model/loaded-model.js';
 import { systemInfo } from '../model/system-info.js';
@@ -95,7 +96,7 @@ async function measureTraining(
   config: BenchConfig,
   controls: Controls,
 ): Promise<BenchEvent[]> {
-  const { steps, sequenceLength, microBatchSize, precision, lora } = config.training;
+  const { steps, sequenceLength, microBatchSize, precision, recompute, lora } = config.training;
   const totalSteps = steps * (config.warmup + config.repetitions);
   const directory = await mkdtemp(join(tmpdir(), 'llamatune-bench-'));
   try {
@@ -116,6 +117,7 @@ async function measureTraining(
       microBatchSize,
       loss: 'all',
       precision,
+      recompute,
       threads: config.threads,
     });
     const dataset = await prepareDataset({
@@ -126,6 +128,8 @@ async function measureTraining(
     });
     const learningRates = new Float32Array(totalSteps).fill(training.optimizer.learningRate);
     const prepared = { trainFile: dataset.train.file, validationFile: '', learningRates };
+    const options = nativeTrainOptions(training, prepared);
+    const choice = await checkMemory(model, training, options);
     return await measure(
       model,
       nativeOptions({
@@ -133,7 +137,7 @@ async function measureTraining(
         promptTokens: 0,
         generatedTokens: 0,
         trainSteps: steps,
-        training: nativeTrainOptions(training, prepared),
+        training: { ...options, recompute: choice.recompute },
       }),
       controls,
     );

@@ -221,6 +221,10 @@ function trainingTable(training: Training): string {
     ['  weights', format.bytes(training.weightsBytes)],
     ['  trained tensors, optimizer', format.bytes(training.adapterBytes)],
     ['  activations', format.bytes(training.activationBytes)],
+    [
+      `  activations with recompute '${training.recompute ? 'off' : 'on'}'`,
+      format.bytes(training.recompute ? training.activationBytesOff : training.activationBytesOn),
+    ],
     ['Available now', format.bytes(training.availableBytes)],
   ]);
 }

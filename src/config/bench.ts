@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { withCrossFieldRules } from './cross-field.js';
-import { gpuLayers, loraShape, model, precision, signal, threads } from './fields.js';
+import { gpuLayers, loraShape, model, precision, recompute, signal, threads } from './fields.js';
 
 const training = z.strictObject({
   steps: z
@@ -11,6 +11,7 @@ const training = z.strictObject({
   sequenceLength: z.int().min(2).default(256).describe('Tokens in a row.'),
   microBatchSize: z.int().min(1).default(1).describe('Rows in a forward and backward pass.'),
   precision: precision(),
+  recompute: recompute(),
   lora: z.strictObject(loraShape).prefault({}).describe('The adapter that is trained.'),
 });
 

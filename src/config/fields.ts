@@ -97,6 +97,15 @@ export const precision = () =>
         'as fast where the CPU has units for it; elsewhere F32 is used, with a warning.',
     );
 
+export const recompute = () =>
+  z
+    .enum(['auto', 'on', 'off'])
+    .default('auto')
+    .describe(
+      'Compute the activations of each layer again in the backward pass in place of keeping them all: a fraction of ' +
+        'the memory for about a third more time, and the same result. auto: only where the run would not fit otherwise.',
+    );
+
 /** The LoRA options that training and its benchmark share. */
 export const loraShape = {
   rank: z.int().min(1).max(4096).default(8).describe('Rank r of the adapter.'),

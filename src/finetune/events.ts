@@ -19,6 +19,8 @@ export interface PhaseEvent {
   /** 0..1 where the phase can measure itself (loading the model), else null. */
   progress: number | null;
   detail: string;
+  /** In phase 'graph': whether activations are computed again in the backward pass, as asked for or chosen. */
+  recompute?: boolean;
 }
 
 /** One optimizer step. */
@@ -118,5 +120,7 @@ export interface FinetuneResult {
   peakMemoryBytes: number | null;
   /** What the run was estimated to need before it started. */
   estimatedMemoryBytes: number;
+  /** Whether activations were computed again in the backward pass. */
+  recompute: boolean;
   warnings: { code: string; message: string }[];
 }

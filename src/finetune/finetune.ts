@@ -15,7 +15,7 @@ import { buildSchedule } from '../schedule/schedule.js';
 import { resolveWarmupSteps } from '../schedule/warmup.js';
 import type { FinetuneEvent, FinetuneResult } from './events.js';
 import { RunHistory } from './history.js';
-import { checkMemory } from './memory.js';
+import { checkMemory, type MemoryChoice } from './memory.js';
 import { nativeTrainOptions } from './native-options.js';
 import { checkPaths } from './paths.js';
 
@@ -100,21 +100,22 @@ async function train(
   history.warnAboutPrecision(model.onGpu || systemInfo().matmul.fastBf16);
 
   const files = { trainFile: dataset.train.file, validationFile: dataset.validation?.file ?? '' };
-  const options = scheduled(
+  const planned = scheduled(
     config,
     nativeTrainOptions(config, { ...files, learningRates: new Float32Array() }),
   );
   phase('memory', 'what the run needs and what there is');
-  const estimatedMemoryBytes = await checkMemory(model, config, options);
+  const choice = await checkMemory(model, config, planned);
+  const options = { ...planned, recompute: choice.recompute };
 
   const onEvents = (events: NativeTrainEvent[]) => {
     for (const event of events) {
-      if (event.type === 'phase') phase(event.phase, '');
+      if (event.type === 'phase') enginePhase(event.phase, choice, phase);
       else history.add(event);
     }
   };
   const outcome = await nativeRun(signal, (addon) => addon.train(model.native, options, onEvents));
-  const result = history.result(outcome, estimatedMemoryBytes);
+  const result = history.result(outcome, choice);
   controls.emit({ type: 'done', result });
   return result;
 }
@@ -146,9 +147,23 @@ function checkSequenceLength(model: LoadedModel, config: FinetuneConfig): void {
   });
 }
 
+function enginePhase(phase: string, { recompute }: MemoryChoice, report: PhaseReporter): void {
+  if (phase === 'graph') {
+    const detail = recompute ? 'activations are computed again in the backward pass' : '';
+    report(phase, detail, null, { recompute });
+  } else report(phase, '');
+}
+
+type PhaseReporter = ReturnType<typeof phaseReporter>;
+
 function phaseReporter({ emit, signal }: Controls) {
-  return (phase: string, detail: string, progress: number | null = null): void => {
+  return (
+    phase: string,
+    detail: string,
+    progress: number | null = null,
+    more: { recompute?: boolean } = {},
+  ): void => {
     if (signal.aborted) throw abortedError(signal.reason);
-    emit({ type: 'phase', phase, progress, detail });
+    emit({ type: 'phase', phase, progress, detail, ...more });
   };
 }

@@ -2,6 +2,7 @@ import type { FinetuneConfig } from '../config/finetune.js';
 import type { PreparedDataset } from '../data/prepare.js';
 import type { NativeTrainEvent, NativeTrainResult } from '../native/addon-types.js';
 import type { FinetuneEvent, FinetuneResult } from './events.js';
+import type { MemoryChoice } from './memory.js';
 
 type ReportedEvent = Exclude<NativeTrainEvent, { type: 'phase' }>;
 
@@ -52,7 +53,7 @@ export class RunHistory {
     this.add({ type: 'warning', code, message });
   }
 
-  result(outcome: NativeTrainResult, estimatedMemoryBytes: number): FinetuneResult {
+  result(outcome: NativeTrainResult, { totalBytes, recompute }: MemoryChoice): FinetuneResult {
     return {
       ...outcome,
       mode: this.#config.mode,
@@ -63,7 +64,8 @@ export class RunHistory {
       samples: this.#dataset.train.samples,
       validationSamples: this.#dataset.validation?.samples ?? 0,
       tokensPerSecond: outcome.seconds > 0 ? outcome.tokens / outcome.seconds : null,
-      estimatedMemoryBytes,
+      estimatedMemoryBytes: totalBytes,
+      recompute,
       warnings: this.#warnings,
     };
   }

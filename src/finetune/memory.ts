@@ -18,6 +18,11 @@ export interface MemoryEstimate {
   activationBytes: number;
   totalBytes: number;
   availableBytes: number;
+  /** Whether activations would be computed again: as asked for, or what `recompute: 'auto'` chooses now. */
+  recompute: boolean;
+  /** activationBytes with recompute 'off' and 'on'. */
+  activationBytesOff: number;
+  activationBytesOn: number;
 }
 
 const NO_FILES = { trainFile: '', validationFile: '', learningRates: new Float32Array() };
@@ -40,16 +45,31 @@ export async function estimateMemory(
     gpuLayers: config.gpuLayers,
     ...(config.signal === undefined ? {} : { signal: config.signal }),
   } as const;
-  return useModel(config.model, load, async (model) => ({
-    ...(await native((addon) =>
-      addon.estimateMemory(model.native, nativeTrainOptions(config, NO_FILES)),
-    )),
-    availableBytes: availableMemory(model),
-  }));
+  return useModel(config.model, load, async (model) => {
+    const measure = measureOf(model, nativeTrainOptions(config, NO_FILES));
+    const [off, on] = [await measure({ recompute: false }), await measure({ recompute: true })];
+    const availableBytes = availableMemory(model);
+    const recompute = chooseRecompute(config, off.needed, availableBytes);
+    const { needed, ...estimate } = recompute ? on : off;
+    return {
+      ...estimate,
+      availableBytes,
+      recompute,
+      activationBytesOff: off.activationBytes,
+      activationBytesOn: on.activationBytes,
+    };
+  });
+}
+
+/** What a run was found to need, and whether its activations are computed again. */
+export interface MemoryChoice {
+  totalBytes: number;
+  recompute: boolean;
 }
 
 /**
- * @returns the estimate, in bytes.
+ * Chooses for `recompute: 'auto'`.
+ *
  * @throws LlamatuneError INSUFFICIENT_MEMORY, naming what the run needs, what there is and what would fit.
  */
 export async function checkMemory(
@@ -57,40 +77,67 @@ export async function checkMemory(
   config: FinetuneConfig,
   options: NativeTrainOptions,
   available = availableMemory(model),
-): Promise<number> {
-  const measure = (change: Partial<NativeTrainOptions>) =>
-    native((addon) => addon.estimateMemory(model.native, { ...options, ...change }));
-  // A memory map's pages count as available to the system although the weights need them; a copy of them, in memory or
-  // on a GPU, is taken already.
-  const needed = (estimate: NativeMemoryEstimate) =>
-    estimate.totalBytes - (model.writable || model.onGpu ? estimate.weightsBytes : 0);
-
-  const estimate = await measure({});
-  if (needed(estimate) <= available) return estimate.totalBytes;
+): Promise<MemoryChoice> {
+  const measure = measureOf(model, options);
+  const asked = await measure({ recompute: config.recompute === 'on' });
+  const recompute = chooseRecompute(config, asked.needed, available);
+  const estimate = recompute && config.recompute === 'auto' ? await measure({ recompute }) : asked;
+  if (estimate.needed <= available) return { totalBytes: estimate.totalBytes, recompute };
   throw new LlamatuneError(
     'INSUFFICIENT_MEMORY',
-    `expected at most ${size(available)} of memory but this run needs about ${size(needed(estimate))} ` +
+    `expected at most ${size(available)} of memory but this run needs about ${size(estimate.needed)} ` +
       `(weights ${size(estimate.weightsBytes)}, trained tensors ${size(estimate.adapterBytes)}, ` +
-      `activations ${size(estimate.activationBytes)})`,
-    { hint: await whatFits(config, async (change) => needed(await measure(change)), available) },
+      `activations ${size(estimate.activationBytes)}${recompute ? ', recomputed' : ''})`,
+    { hint: await whatFits(config, async (change) => (await measure(change)).needed, available) },
   );
 }
 
-/** Halves the micro-batch, then the sequence length, until the run fits. */
+type Measured = NativeMemoryEstimate & { needed: number };
+
+function measureOf(model: LoadedModel, options: NativeTrainOptions) {
+  return async (change: Partial<NativeTrainOptions>): Promise<Measured> => {
+    const estimate = await native((addon) =>
+      addon.estimateMemory(model.native, { ...options, ...change }),
+    );
+    // A memory map's pages count as available to the system although the weights need them; a copy of them, in memory
+    // or on a GPU, is taken already.
+    const taken = model.writable || model.onGpu ? estimate.weightsBytes : 0;
+    return { ...estimate, needed: estimate.totalBytes - taken };
+  };
+}
+
+/** The part of the available memory that a run may fill before 'auto' turns to recomputation: an estimate is no promise. */
+const COMFORTABLE = 0.8;
+
+function chooseRecompute(
+  { recompute }: FinetuneConfig,
+  neededWithout: number,
+  available: number,
+): boolean {
+  return recompute === 'auto' ? neededWithout > COMFORTABLE * available : recompute === 'on';
+}
+
+/** Recomputes activations, then halves the micro-batch, then the sequence length, until the run fits. */
 async function whatFits(
   config: FinetuneConfig,
   needs: (change: Partial<NativeTrainOptions>) => Promise<number>,
   available: number,
 ): Promise<string> {
   let { microBatchSize, sequenceLength } = config;
+  const recompute = true;
+  const also = config.recompute === 'off' ? "recompute 'on' with " : '';
+  if (config.recompute === 'off') {
+    const bytes = await needs({ recompute });
+    if (bytes <= available) return `recompute 'on' or 'auto' would fit: about ${size(bytes)}`;
+  }
   while (microBatchSize > 1 || sequenceLength > 64) {
     if (microBatchSize > 1) {
       do microBatchSize--;
       while (config.batchSize % microBatchSize !== 0);
     } else sequenceLength = Math.max(64, sequenceLength >> 1);
-    const bytes = await needs({ microBatchSize, sequenceLength });
+    const bytes = await needs({ microBatchSize, sequenceLength, recompute });
     if (bytes <= available) {
-      return `microBatchSize ${microBatchSize} with sequenceLength ${sequenceLength} would fit: about ${size(bytes)}`;
+      return `${also}microBatchSize ${microBatchSize} with sequenceLength ${sequenceLength} would fit: about ${size(bytes)}`;
     }
   }
   return 'no micro-batch or sequence length of this model would fit: use a smaller or more strongly quantized model';

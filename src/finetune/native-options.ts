@@ -9,7 +9,7 @@ export interface PreparedFiles {
   learningRates: Float32Array;
 }
 
-/** The engine's view of a checked configuration. */
+/** The engine's view of a checked configuration; recompute 'auto' counts as 'off' until checkMemory() has chosen. */
 export function nativeTrainOptions(
   config: FinetuneConfig,
   prepared: PreparedFiles,
@@ -44,6 +44,7 @@ export function nativeTrainOptions(
     checkpointEvery: checkpoint?.everySteps ?? 0,
     resume: checkpoint?.resume ?? false,
     precision: config.precision,
+    recompute: config.recompute === 'on',
     threads: config.threads,
   };
 }

@@ -87,6 +87,8 @@ export interface NativeTrainOptions {
   checkpointEvery: number;
   resume: boolean;
   precision: NativePrecision;
+  /** Activations are computed again in the backward pass. */
+  recompute: boolean;
   threads: number;
 }
 

@@ -186,8 +186,17 @@ describe('bad input to finetuneLora', () => {
     });
     const files = { trainFile: '', validationFile: '', learningRates: new Float32Array(1) };
     const options = nativeTrainOptions(config, files);
-    const needed = await checkMemory(loaded, config, options, 1e12);
-    const error = await checkMemory(loaded, config, options, needed * 0.7).catch(
+    const roomy = await checkMemory(loaded, config, options, 1e12);
+    expect(roomy.recompute).toBe(false);
+    const tight = await checkMemory(loaded, config, options, roomy.totalBytes);
+    expect(tight.recompute).toBe(true);
+    expect(tight.totalBytes).toBeLessThan(roomy.totalBytes);
+    expect(await checkMemory(loaded, { ...config, recompute: 'on' }, options, 1e12)).toEqual(tight);
+    const fixed = { ...config, recompute: 'off' } as const;
+    expect(await checkMemory(loaded, fixed, options, roomy.totalBytes)).toEqual(roomy);
+    const refused = await checkMemory(loaded, fixed, options, tight.totalBytes).catch((e) => e);
+    expect(refused.hint).toMatch(/recompute 'on' or 'auto' would fit/);
+    const error = await checkMemory(loaded, config, options, tight.totalBytes * 0.7).catch(
       (thrown) => thrown,
     );
     expect(error).toMatchObject({ code: 'INSUFFICIENT_MEMORY' });

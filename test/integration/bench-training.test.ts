@@ -40,7 +40,7 @@ describe.skipIf(!existsSync(vocabularies))('npm run bench:training', () => {
         microBatch: 2,
         precision: 'bf16',
         ragged: true,
-        recompute: null,
+        recompute: 'off',
         threads: 1,
         steps: 2,
         peakPrecision: matmul.accelerator === null || matmul.fastBf16 ? 'bf16' : 'f32',

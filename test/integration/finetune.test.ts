@@ -90,6 +90,7 @@ describe('finetuneLora', () => {
     const phases = events.flatMap((event) => (event.type === 'phase' ? [event.phase] : []));
     expect(phases.slice(0, 2)).toEqual(['validate', 'model']);
     expect(phases).toEqual(expect.arrayContaining(['dataset', 'memory']));
+    expect(events).toContainEqual(expect.objectContaining({ phase: 'graph', recompute: false }));
 
     const steps = stepsOf(events);
     expect(steps.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6]);
@@ -122,6 +123,21 @@ describe('finetuneLora', () => {
     expect([...(await losses({ seed: 4 }))]).not.toEqual([...first]);
     const split = await losses({ seed: 3, microBatchSize: 1 });
     for (const [i, loss] of first.entries()) expect(split[i]).toBeCloseTo(loss, 4);
+  });
+
+  it('gives the same losses with activations computed again, and says that they are', async () => {
+    const run = async (recompute: 'on' | 'off') => {
+      const events = await follow(quick({ epochs: 2, recompute }));
+      const graph = events.find((event) => event.type === 'phase' && event.phase === 'graph');
+      const last = events.at(-1)!;
+      return { graph, result: last.type === 'done' ? last.result : undefined };
+    };
+    const [off, on] = [await run('off'), await run('on')];
+    expect([...on.result!.losses]).toEqual([...off.result!.losses]);
+    expect(on.graph).toMatchObject({ recompute: true, detail: expect.stringMatching('again') });
+    expect(off.graph).toMatchObject({ recompute: false, detail: '' });
+    expect([off.result!.recompute, on.result!.recompute]).toEqual([false, true]);
+    expect(on.result!.estimatedMemoryBytes).toBeLessThan(off.result!.estimatedMemoryBytes);
   });
 
   it('sees the same gradient at every step with constant data and no learning', async () => {
@@ -281,6 +297,15 @@ describe('finetuneFull', () => {
 });
 
 describe('estimateMemory', () => {
+  it('tells what recomputing activations would save', async () => {
+    const estimate = await estimateMemory({ model, sequenceLength: 128 });
+    expect(estimate).toMatchObject({ recompute: false });
+    expect(estimate.activationBytes).toBe(estimate.activationBytesOff);
+    expect(estimate.activationBytesOn).toBeLessThan(estimate.activationBytesOff);
+    const on = await estimateMemory({ model, sequenceLength: 128, recompute: 'on' });
+    expect(on).toMatchObject({ recompute: true, activationBytes: estimate.activationBytesOn });
+  });
+
   it('grows with the sequence length and the micro-batch', async () => {
     const activation = async (options: Partial<FinetuneOptions>) =>
       (await estimateMemory({ model, ...options })).activationBytes;

@@ -1,13 +1,13 @@
 // Activations computed again for the backward pass: the same losses and gradients, in less memory.
 
+#include "autodiff/recompute.h"
 #include "core/error.h"
+#include "core/ggml-ptr.h"
 #include "harness.h"
 #include "lora/targets.h"
 #include "model/tiny-models.h"
 #include "tiny-batch.h"
 #include "train/tiny-training.h"
-
-#include <iostream>
 
 using namespace llamatune;
 using tiny::training;
@@ -50,4 +50,72 @@ TEST("train/recompute: every listed architecture has the same loss and gradients
         }
     }
     tiny::expect_slopes(wrong);
+}
+
+TEST("train/recompute: packed samples, every parameter trained, quantized weights, the loss in chunks") {
+    const auto llama = tiny::arch("llama");
+    micro_batch packed = tiny_batch(*llama, 1, 24);
+    for (int i = 0; i < 24; i++) packed.segment_id[size_t(i)] = i < 5 ? 0 : i < 16 ? 1 : 2;
+    training_options options;
+    options.packed = true;
+    options.step.loss_budget_bytes = 1;
+    std::string wrong;
+    for (const char * name : { "llama", "qwen3", "gemma3" }) {
+        create_options o = tiny::options(name, tiny::scratch("recompute.gguf"));
+        o.layers = 5;
+        create_model(o);
+        load_options writable;
+        writable.path = o.path;
+        writable.use_mmap = false;
+        const auto m = model::load(writable);
+        training_options whole;
+        whole.mode = train_mode::full;
+        wrong += difference(m, tiny_batch(*m, 2, 12), whole) + difference(m, packed, options);
+        o.type = "Q8_0";
+        create_model(o);
+        const auto quantized = model::load({ o.path });
+        wrong += difference(quantized, tiny_batch(*quantized, 2, 12), {});
+    }
+    tiny::expect_slopes(wrong);
+}
+
+TEST("train/recompute: of twelve layers, less than half of the memory, and less for twenty-four than twelve took") {
+    const auto bytes = [](const std::string & name, int64_t layers, bool recompute, rule_mode rules) {
+        create_options o = tiny::options(name, tiny::scratch("deep.gguf"));
+        o.layers = layers;
+        create_model(o);
+        const auto m = model::load({ o.path });
+        training_options options;
+        options.step.recompute = recompute;
+        options.step.allocate = false;
+        options.step.rules = rules;
+        options.step.loss_budget_bytes = 1;
+        return double(training(m, tiny_batch(*m, 1, 256), options).compute_bytes());
+    };
+    for (const char * name : { "llama", "qwen3", "gemma3" }) {
+        for (const rule_mode rules : { rule_mode::automatic, rule_mode::composed }) {
+            CHECK(bytes(name, 12, true, rules) < 0.5 * bytes(name, 12, false, rules));
+            CHECK(bytes(name, 24, true, rules) < bytes(name, 12, false, rules));
+        }
+    }
+}
+
+TEST("train/recompute: cut where only the residual stream is alive, the shared rest kept") {
+    // x0 → (a, b) → x1 = x0 + a·b, four times; `shared`, made first, is read by all
+    const ggml_context_ptr ctx { ggml_init({ 64 * ggml_tensor_overhead(), nullptr, true }) };
+    const auto new_tensor = [&](int64_t n) { return ggml_new_tensor_1d(ctx.get(), GGML_TYPE_F32, n); };
+    std::vector<ggml_tensor *> nodes;
+    const auto node = [&](ggml_tensor * t) { return nodes.push_back(t), t; };
+    ggml_tensor * shared = node(ggml_sqr(ctx.get(), new_tensor(64)));
+    ggml_tensor * x = node(ggml_add(ctx.get(), new_tensor(64), shared));
+    std::vector<size_t> expected;
+    for (int layer = 0; layer < 4; layer++) {
+        if (layer > 0) expected.push_back(nodes.size());
+        ggml_tensor * wide = node(ggml_repeat_4d(ctx.get(), x, 640, 1, 1, 1));
+        ggml_tensor * a = node(ggml_sqr(ctx.get(), wide));
+        ggml_tensor * b = node(ggml_view_1d(ctx.get(), a, 64, 0));
+        x = node(ggml_add(ctx.get(), node(ggml_mul(ctx.get(), b, shared)), x));
+    }
+    CHECK(find_cuts(nodes, x) == expected);
+    CHECK(find_cuts({ nodes.begin(), nodes.begin() + 2 }, nodes[1]).empty());
 }

@@ -35,6 +35,7 @@ public:
     double loss(const llamatune::micro_batch & batch);
     // The same by forward and backward, with the gradients added to what is there; weight per target.
     double run(const llamatune::micro_batch & batch, double weight);
+    size_t compute_bytes() const { return forward_and_backward_->compute_bytes(); }
     void zero_gradients() { subject_.parameters().zero_gradients(); }
 
     tensor_values gradients() const;

@@ -144,6 +144,22 @@ TEST("train: a resumed run is the uninterrupted one, to the last bit") {
     CHECK_ERROR("CHECKPOINT_MISMATCH", run(arch_llama(), o));
 }
 
+TEST("train: with activations computed again the run is the same, to the last bit") {
+    const auto m = tiny::load("qwen3");
+    train_options o = options_for("again.tokens", random_samples(*m, 16, 10, 30));
+    o.learning_rates.assign(4, 1e-2f);
+    const run_log once = run(m, o);
+    o.recompute = true;
+    const run_log again = run(m, o);
+    for (size_t i = 0; i < 4; i++) {
+        CHECK_EQ(again.steps[i].loss, once.steps[i].loss);
+        CHECK_EQ(again.steps[i].gradient_norm, once.steps[i].gradient_norm);
+    }
+    const uint64_t with = estimate_memory(m, o).activation_bytes;
+    o.recompute = false;
+    CHECK(with < estimate_memory(m, o).activation_bytes);
+}
+
 TEST("train: evaluation changes nothing and measures the trained model") {
     const auto samples = random_samples(*arch_llama(), 8, 20, 32);
     train_options o = options_for("evaluate.tok", samples);

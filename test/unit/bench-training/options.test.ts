@@ -22,7 +22,7 @@ describe('the command line of bench:training', () => {
         sequence: 512,
         microBatch: 4,
         precision: 'bf16',
-        recompute: undefined,
+        recompute: 'auto',
         ragged: false,
         packing: false,
         threads: 0,
@@ -55,16 +55,17 @@ describe('the command line of bench:training', () => {
     expect(rows.every(({ ragged }) => ragged)).toBe(true);
   });
 
-  it('reads numbers and leaves recompute to finetuneLora', () => {
+  it('reads numbers and choices', () => {
     const [row] = rowsOf('--micro-batch=1', '--threads=2', '--steps=9', '--warmup=0');
     expect(row).toMatchObject({ microBatch: 1, threads: 2, steps: 9, warmup: 0 });
-    const values = rowsOf('--recompute', 'true,false,auto,2').map(({ recompute }) => recompute);
-    expect(values).toEqual([true, false, 'auto', 2]);
+    const values = rowsOf('--recompute', 'auto,on,off').map(({ recompute }) => recompute);
+    expect(values).toEqual(['auto', 'on', 'off']);
   });
 
   it.each([
     [['--model', 'gpt5'], /qwen3-0\.6b or .* for --model but received 'gpt5'/],
     [['--precision', 'fp8'], /bf16 or f32/],
+    [['--recompute', 'true'], /auto or on or off/],
     [['--sequence', '1'], /at least 2 for --sequence but received '1'/],
     [['--steps', '0'], /at least 1 for --steps/],
     [['--steps', '1.5'], /whole number/],
@@ -79,7 +80,7 @@ describe('the command line of bench:training', () => {
 describe('the tables', () => {
   const row = {
     ...rowsOf()[0],
-    recompute: null,
+    recompute: 'off',
     tokensPerSecond: 512.4,
     minTokensPerSecond: 400,
     maxTokensPerSecond: 600,
@@ -97,10 +98,10 @@ describe('the tables', () => {
   };
 
   it('show a row, and one that failed by its code', () => {
-    const failed = { ...rowsOf()[0], recompute: null, error: { code: 'INSUFFICIENT_MEMORY' } };
+    const failed = { ...rowsOf()[0], error: { code: 'INSUFFICIENT_MEMORY' } };
     const lines: string[] = textTable([row, failed]).split('\n');
     expect(lines).toHaveLength(3);
-    expect(lines[1]).toMatch(/^qwen3-0\.6b +Q8_0 +4×512 +bf16 +default +512 +400–600 +1\.00 /);
+    expect(lines[1]).toMatch(/^qwen3-0\.6b +Q8_0 +4×512 +bf16 +off +512 +400–600 +1\.00 /);
     expect(lines[1]).toMatch(/2\.35 +– +1\.50 +2\.50 +1230 +2460 bf16 +0\.3 +0\.500$/);
     expect(lines[2]).toMatch(/INSUFFICIENT_MEMORY$/);
   });
@@ -122,6 +123,6 @@ describe('the tables', () => {
     const text: string = markdownReport({ date: '2026-01-02', machine, rows: [row] });
     expect(text).toContain('| CPU | A CPU, 2 cores |');
     expect(text).toContain("| matrix products | ggml's own |");
-    expect(text).toMatch(/\| qwen3-0\.6b \| Q8_0 \| 4×512 \| bf16 \| default \| 512 \|/);
+    expect(text).toMatch(/\| qwen3-0\.6b \| Q8_0 \| 4×512 \| bf16 \| off \| 512 \|/);
   });
 });

@@ -95,7 +95,7 @@ describe('buildRow', () => {
       peakMemoryBytes: 5e8,
       startToFirstStepMs: 123,
       threads: 2,
-      recompute: null,
+      recompute: 'off',
     });
   });
 
