@@ -4,6 +4,7 @@
 #include "kernels/convert.h"
 #include "kernels/executor.h"
 #include "kernels/host-op.h"
+#include "kernels/weight-product.h"
 
 #include <ggml-backend-impl.h>
 #include <ggml-backend.h>
@@ -153,6 +154,43 @@ void run_out_prod(executor & on, ggml_tensor * node) {
     });
 }
 
+// Products with a matrix of weights: panels of it are converted once for all tokens.
+bool is_weight_product(const executor & on, const ggml_tensor * node) {
+    const ggml_tensor * w = node->src[0];
+    return w->op == GGML_OP_NONE && ggml_is_matrix(w) && ggml_is_matrix(node->src[1]) && dense_rows(w) &&
+           (w->type != GGML_TYPE_F32 || type_of(on, node) == gemm_type::bf16);
+}
+
+void run_weight_product(executor & on, ggml_tensor * node) {
+    const ggml_tensor * x = node->src[1];
+    const bool forward = node->op == GGML_OP_MUL_MAT;
+    const weight_product product { node->src[0], forward ? direction::forward : direction::backward };
+    // the other way, an output matrix would make activations of a hundred thousand values
+    constexpr int64_t most_inner = 2048;
+    const int64_t n = node->ne[1], inner = product.n_inner(), stride = elements(x->nb[forward ? 1 : 0]);
+    float * to = static_cast<float *>(node->data);
+    for (int64_t first = 0; first < inner;) {
+        const int64_t width = forward || inner <= 2 * most_inner ? inner : std::min(most_inner, inner - first);
+        const activation rows = make_activation(on.input_room(), on.operands(), n, width);
+        convert_rows(on, static_cast<const float *>(x->data) + first, stride, width, rows);
+        product.run_part(on, rows, first, to, elements(node->nb[1]), first > 0);
+        first += width;
+    }
+}
+
+void run_product(executor & on, ggml_tensor * node) {
+    const bool forward = node->op == GGML_OP_MUL_MAT;
+    const ggml_tensor * x = node->src[1];
+    const bool rows_along = forward ? dense_rows(x) : x->nb[1] == sizeof(float); // each token's values side by side
+    if (rows_along && is_weight_product(on, node)) {
+        run_weight_product(on, node);
+    } else if (forward) {
+        run_mul_mat(on, node);
+    } else {
+        run_out_prod(on, node);
+    }
+}
+
 ggml_status compute_graph(ggml_backend_t self, ggml_cgraph * graph) {
     executor & on = *static_cast<executor *>(self->context);
     on.set_input(nullptr, 0);
@@ -160,8 +198,7 @@ ggml_status compute_graph(ggml_backend_t self, ggml_cgraph * graph) {
         ggml_tensor * node = graph->nodes[i];
         if (!(node->flags & GGML_TENSOR_FLAG_COMPUTE)) continue;
         try {
-            if (node->op == GGML_OP_MUL_MAT) run_mul_mat(on, node);
-            if (node->op == GGML_OP_OUT_PROD) run_out_prod(on, node);
+            if (node->op == GGML_OP_MUL_MAT || node->op == GGML_OP_OUT_PROD) run_product(on, node);
             if (node->op == GGML_OP_CUSTOM) run_host_op(node, on);
         } catch (const std::bad_alloc &) {
             return GGML_STATUS_ALLOC_FAILED;

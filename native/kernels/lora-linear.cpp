@@ -64,19 +64,6 @@ private:
     const void * data_ = nullptr;
 };
 
-// Rows of `from` as operands, with `count` zeros behind each.
-void convert_tokens(const float * from, int64_t stride, const activation & to, int64_t token, int64_t n, int64_t count) {
-    for (int64_t i = token; i < token + n; i++) {
-        void * row = const_cast<void *>(to.operand(i).data);
-        if (to.type == gemm_type::bf16) {
-            rows_to_bf16(GGML_TYPE_F32, from + i * stride, 0, count, 1, static_cast<uint16_t *>(row));
-        } else {
-            std::memcpy(row, from + i * stride, size_t(count) * sizeof(float));
-        }
-        std::memset(static_cast<char *>(row) + size_t(count) * size_of(to.type), 0, size_t(to.stride - count) * size_of(to.type));
-    }
-}
-
 void store_value(const activation & to, int64_t token, int64_t column, float value) {
     void * at = const_cast<void *>(to.operand(token, column).data);
     if (to.type == gemm_type::bf16) {
@@ -99,7 +86,7 @@ struct projection {
 void project(executor & on, const float * from, int64_t stride, int64_t count, const activation & to, bool converted, const projection & p) {
     on.run(pieces_of(to.n, tokens_at_once), [&](int64_t piece, int thread) {
         const int64_t token = piece * tokens_at_once, n = std::min(tokens_at_once, to.n - token);
-        if (!converted) convert_tokens(from, stride, to, token, n, count);
+        if (!converted) convert_tokens(from, stride, count, to, token, n);
         float * out = on.own(thread, 0).of<float>(n * p.rank);
         p.factor.multiply(on.products(thread), to, token, n, out);
         activation turned { to.type, p.rank, to.n, to.n, p.turned };

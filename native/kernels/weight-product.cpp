@@ -11,14 +11,10 @@ namespace llamatune {
 
 namespace {
 
-constexpr int64_t rows_at_once = 64; // tokens that a thread converts at a time
+constexpr int64_t tokens_at_once = 64; // that a thread converts
 
 char * cell(const activation & a, int64_t token, int64_t column) {
     return static_cast<char *>(a.data) + size_t(token * a.stride + column) * size_of(a.type);
-}
-
-void scale_row(const float * from, float * to, int64_t n, float factor) {
-    for (int64_t i = 0; i < n; i++) to[i] = from[i] * factor;
 }
 
 // Values of the weight's rows [row, row + n_rows) and columns [column, column + n_columns), as `type`.
@@ -157,28 +153,23 @@ activation make_activation(room & in, gemm_type type, int64_t n, int64_t width) 
     return a;
 }
 
-void convert_rows(executor & on, const float * from, int64_t row_stride, int64_t count, const activation & to, int64_t at, float factor) {
-    on.run((to.n + rows_at_once - 1) / rows_at_once, [&](int64_t piece, int thread) {
-        const int64_t end = std::min(to.n, (piece + 1) * rows_at_once);
-        for (int64_t i = piece * rows_at_once; i < end; i++) {
-            const float * row = from + i * row_stride;
-            float * scaled = nullptr;
-            if (to.type == gemm_type::f32) {
-                scaled = reinterpret_cast<float *>(cell(to, i, at));
-            } else if (factor != 1.0f) {
-                scaled = on.own(thread, 0).of<float>(count);
-            }
-            if (scaled) scale_row(row, scaled, count, factor);
-            if (to.type == gemm_type::bf16) {
-                rows_to_bf16(GGML_TYPE_F32, scaled ? scaled : row, 0, count, 1, reinterpret_cast<uint16_t *>(cell(to, i, at)));
-            }
+void convert_tokens(const float * from, int64_t row_stride, int64_t count, const activation & to, int64_t token, int64_t n) {
+    for (int64_t i = token; i < token + n; i++) {
+        char * row = cell(to, i, 0);
+        if (to.type == gemm_type::bf16) {
+            rows_to_bf16(GGML_TYPE_F32, from + i * row_stride, 0, count, 1, reinterpret_cast<uint16_t *>(row));
+        } else {
+            std::memcpy(row, from + i * row_stride, size_t(count) * sizeof(float));
         }
-    });
+        std::memset(row + size_t(count) * size_of(to.type), 0, size_t(to.stride - count) * size_of(to.type));
+    }
 }
 
-void clear_padding(executor &, const activation & a) {
-    if (a.stride == a.width) return;
-    for (int64_t i = 0; i < a.n; i++) std::memset(cell(a, i, a.width), 0, size_t(a.stride - a.width) * size_of(a.type));
+void convert_rows(executor & on, const float * from, int64_t row_stride, int64_t count, const activation & to) {
+    on.run((to.n + tokens_at_once - 1) / tokens_at_once, [&](int64_t piece, int) {
+        const int64_t token = piece * tokens_at_once;
+        convert_tokens(from, row_stride, count, to, token, std::min(tokens_at_once, to.n - token));
+    });
 }
 
 void weight_product::run(executor & on, const activation & x, float * result, int64_t result_stride, bool accumulate) const {

@@ -24,11 +24,10 @@ struct activation {
 activation make_activation(room & in, gemm_type type, int64_t n, int64_t width);
 // `n` bf16 rows, `stride` values apart, of `width` values, into the packed layout: rows become the inner dimension.
 void interleave_rows(const uint16_t * rows, int64_t stride, int64_t n, int64_t width, uint16_t * out);
-// Columns [column, column + count) of F32 rows `row_stride` values apart into columns [at, at + count) of `to`, multiplied
-// by `factor`, by all threads.
-void convert_rows(executor & on, const float * from, int64_t row_stride, int64_t count, const activation & to, int64_t at, float factor = 1.0f);
-// What lies behind `width` becomes zero, where a row has such.
-void clear_padding(executor & on, const activation & a);
+// The first `count` values of F32 rows `row_stride` apart into the rows of `to`, zeros behind them; by all threads.
+void convert_rows(executor & on, const float * from, int64_t row_stride, int64_t count, const activation & to);
+// The same for tokens [token, token + n), on the calling thread.
+void convert_tokens(const float * from, int64_t row_stride, int64_t count, const activation & to, int64_t token, int64_t n);
 
 // Which way a weight [in, out] (ggml: `out` rows of `in` values, any type) is multiplied.
 enum class direction {
