@@ -2,6 +2,7 @@
 
 #include "core/cpu.h"
 #include "core/error.h"
+#include "core/large-pages.h"
 
 #include "llama-model.h"
 
@@ -9,6 +10,7 @@
 #include <ggml-cpu.h>
 
 #include <algorithm>
+#include <unordered_set>
 
 namespace llamatune {
 
@@ -112,6 +114,14 @@ void allocate_graph(ggml_backend_sched_t scheduler, ggml_cgraph * graph, const c
     if (!ggml_backend_sched_alloc_graph(scheduler, graph)) {
         throw error("OUT_OF_MEMORY", std::string("expected memory for ") + what + " but received none",
                     "Lower sequenceLength or microBatchSize, or the number of targets.");
+    }
+    std::unordered_set<ggml_backend_buffer_t> seen;
+    for (int i = 0; i < ggml_graph_n_nodes(graph); i++) {
+        ggml_backend_buffer_t buffer = ggml_graph_node(graph, i)->buffer;
+        if (buffer && ggml_backend_buffer_is_host(buffer) && ggml_backend_buffer_get_usage(buffer) != GGML_BACKEND_BUFFER_USAGE_WEIGHTS &&
+            seen.insert(buffer).second) {
+            use_large_pages(ggml_backend_buffer_get_base(buffer), ggml_backend_buffer_get_size(buffer));
+        }
     }
 }
 

@@ -72,12 +72,14 @@ inline void prefetch_row(const float * row, int64_t width) {
 }
 
 template <typename T> void copy_rows(const float * from, int64_t stride, int64_t n, int64_t width, T * to) {
-    constexpr int64_t ahead = 6;
+    constexpr int64_t ahead = 4;
+    const int64_t whole = width / lanes * lanes;
     for (int64_t i = 0; i < n; i++) {
-        const float * __restrict row = from + i * stride;
-        T * __restrict out = to + i * width;
+        const float * row = from + i * stride;
+        T * out = to + i * width;
         if (i + ahead < n) prefetch_row(row + ahead * stride, width);
-        for (int64_t j = 0; j < width; j++) store_operand(out + j, row[j]);
+        for (int64_t j = 0; j < whole; j += lanes) store_operand(out + j, load_floats(row + j));
+        for (int64_t j = whole; j < width; j++) store_operand(out + j, row[j]);
     }
 }
 

@@ -1,5 +1,7 @@
 #include "kernels/executor.h"
 
+#include "core/large-pages.h"
+
 #include <new>
 
 namespace llamatune {
@@ -18,6 +20,7 @@ void * room::bytes(size_t n) {
         size_ = 0;
         memory_.reset(::operator new(n, line));
         size_ = n;
+        use_large_pages(memory_.get(), size_);
     }
     return memory_.get();
 }
