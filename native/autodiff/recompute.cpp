@@ -12,6 +12,8 @@ namespace llamatune {
 namespace {
 
 constexpr size_t none = SIZE_MAX;
+// How many times the least memory the cuts may take where that saves time.
+constexpr double generosity = 1.5;
 constexpr char   again_prefix[] = "again: ";
 
 bool is_view(const ggml_tensor * node) {
@@ -61,6 +63,43 @@ std::vector<double> bytes_alive(const std::vector<ggml_tensor *> & forward, cons
     return alive;
 }
 
+// Multiplications of a product with a weight, ours included; 0 of anything else.
+double product_cost(const ggml_tensor * node) {
+    if (node->op != GGML_OP_MUL_MAT && node->op != GGML_OP_CUSTOM) return 0;
+    const ggml_tensor * weight = nullptr;
+    for (const ggml_tensor * source : node->src) {
+        if (!source || source->op != GGML_OP_NONE || source->ne[1] == 1) continue;
+        if (!weight || ggml_nelements(source) > ggml_nelements(weight)) weight = source;
+    }
+    return weight ? double(weight->ne[0]) * double(ggml_nelements(node)) : 0;
+}
+
+// What need not be computed again where a piece ends after each node: products that nothing but sums read on the way
+// to what is kept, since the gradient of a sum or of a product needs no result.
+class savings {
+public:
+    explicit savings(const std::vector<ggml_tensor *> & forward) {
+        for (const ggml_tensor * node : forward) {
+            for (const ggml_tensor * source : node->src) {
+                if (source) readers_[source]++;
+            }
+        }
+    }
+    double at_end(const ggml_tensor * node) const {
+        if (node->op != GGML_OP_ADD && node->op != GGML_OP_SCALE && node->op != GGML_OP_CONT && !is_view(node)) {
+            return product_cost(node);
+        }
+        double saved = 0;
+        for (const ggml_tensor * source : node->src) {
+            if (source && readers_.at(source) == 1) saved += at_end(source);
+        }
+        return saved;
+    }
+
+private:
+    std::unordered_map<const ggml_tensor *, int> readers_;
+};
+
 // Nodes after which less is alive than just before and just after: places for a cut, few enough to compare in pairs.
 std::vector<size_t> candidates(const std::vector<double> & alive, size_t n_nodes) {
     constexpr size_t most = 1000;
@@ -107,25 +146,29 @@ private:
     std::vector<double> made_, kept_;
 };
 
-struct division { double kept; std::vector<size_t> last_intervals; };
+struct division { double kept, saved; std::vector<size_t> last_intervals; /* of all pieces but the last */ };
 
-// The pieces of at most `limit` bytes each that keep the least. What is alive at a cut and was made before the cut
+// The pieces of at most `limit` bytes each that keep the least, and among those save the most. What is alive at a cut and was made before the cut
 // before it was alive there too: a piece adds only what it made itself.
-division divide(const piece_sizes & sizes, size_t n, double limit) {
+division divide(const piece_sizes & sizes, const std::vector<double> & saved_after, double limit) {
+    const size_t n = saved_after.size();
     std::vector<double> least(n + 1, std::numeric_limits<double>::infinity()); // of the first i intervals
+    std::vector<double> saved(n + 1, 0);
     std::vector<size_t> from(n + 1, none);
     least[0] = 0;
     for (size_t i = 1; i <= n; i++) {
         for (size_t first = i; first-- > 0;) {
             if (sizes.made(first, i - 1) > limit && first + 1 < i) break; // made() only grows from here
             const double kept = least[first] + (i < n ? sizes.kept(first, i - 1) : 0.0);
-            if (kept < least[i]) {
+            const double spared = saved[first] + saved_after[i - 1];
+            if (kept < least[i] || (kept == least[i] && spared > saved[i])) {
                 least[i] = kept;
+                saved[i] = spared;
                 from[i] = first;
             }
         }
     }
-    division result { least[n], {} };
+    division result { least[n], saved[n], {} };
     for (size_t i = from[n]; i > 0; i = from[i]) result.last_intervals.push_back(i - 1);
     std::reverse(result.last_intervals.begin(), result.last_intervals.end());
     return result;
@@ -185,18 +228,35 @@ std::vector<size_t> find_cuts(const std::vector<ggml_tensor *> & forward, const 
     ends.push_back(forward.size() - 1);
     const piece_sizes sizes(all, ends);
 
+    std::vector<double> saved_after;
+    const savings of(forward);
+    for (size_t end : ends) saved_after.push_back(of.at_end(forward[end]));
+    saved_after.back() = 0;
+
     // A piece's memory is used once, the kept tensors' all the time: the best limit makes their sum smallest.
+    struct choice { division pieces; double bytes; };
+    std::vector<choice> choices;
     double smallest = 0;
     for (size_t i = 0; i < ends.size(); i++) smallest = std::max(smallest, sizes.made(i, i));
     const double whole = sizes.made(0, ends.size() - 1);
-    double best = whole;
-    std::vector<size_t> cuts;
+    double least = whole;
     for (double limit = smallest; limit < whole; limit *= 1.1) {
-        const division d = divide(sizes, ends.size(), limit);
-        if (d.kept + limit >= best) continue;
-        best = d.kept + limit;
-        cuts.clear();
-        for (size_t interval : d.last_intervals) cuts.push_back(ends[interval] + 1);
+        division pieces = divide(sizes, saved_after, limit);
+        const double bytes = pieces.kept + limit;
+        least = std::min(least, bytes);
+        // the last piece is not computed again
+        if (pieces.last_intervals.empty()) continue;
+        for (size_t i = ends[pieces.last_intervals.back()] + 1; i < forward.size(); i++) pieces.saved += product_cost(forward[i]);
+        choices.push_back({ std::move(pieces), bytes });
+    }
+    const choice * best = nullptr;
+    for (const choice & c : choices) {
+        if (c.bytes >= whole || c.bytes > generosity * least) continue;
+        if (!best || c.pieces.saved > best->pieces.saved || (c.pieces.saved == best->pieces.saved && c.bytes < best->bytes)) best = &c;
+    }
+    std::vector<size_t> cuts;
+    if (best) {
+        for (size_t interval : best->pieces.last_intervals) cuts.push_back(ends[interval] + 1);
     }
     return cuts;
 }

@@ -9,7 +9,8 @@ namespace llamatune {
 
 // Where to cut a forward graph so that its backward pass needs little memory when it keeps only what crosses the cuts
 // and computes the rest again, one piece at a time. Found from the graph alone: between layers hardly anything but the
-// residual stream is still needed, so that is where the cuts fall; what later layers share is kept as well.
+// residual stream is still needed, so that is where the cuts fall; what later layers share is kept as well. Somewhat more
+// than the least memory is taken where that spares products: after a layer's attention too, its last one is not needed.
 // `forward` is a list in execution order, `result` what is read from outside. Returns, ascending, the indices at which
 // a new piece starts; none where cutting saves nothing.
 std::vector<size_t> find_cuts(const std::vector<ggml_tensor *> & forward, const ggml_tensor * result);

@@ -9,6 +9,8 @@
 #include "tiny-batch.h"
 #include "train/tiny-training.h"
 
+#include <algorithm>
+
 using namespace llamatune;
 using tiny::training;
 using tiny::training_options;
@@ -102,7 +104,7 @@ TEST("train/recompute: of twelve layers, less than half of the memory, and less 
 
 TEST("train/recompute: cut where only the residual stream is alive, the shared rest kept") {
     // x0 → (a, b) → x1 = x0 + a·b, four times; `shared`, made first, is read by all
-    const ggml_context_ptr ctx { ggml_init({ 64 * ggml_tensor_overhead(), nullptr, true }) };
+    const ggml_context_ptr ctx { ggml_init({ 256 * ggml_tensor_overhead(), nullptr, true }) };
     const auto new_tensor = [&](int64_t n) { return ggml_new_tensor_1d(ctx.get(), GGML_TYPE_F32, n); };
     std::vector<ggml_tensor *> nodes;
     const auto node = [&](ggml_tensor * t) { return nodes.push_back(t), t; };
@@ -118,4 +120,26 @@ TEST("train/recompute: cut where only the residual stream is alive, the shared r
     }
     CHECK(find_cuts(nodes, x) == expected);
     CHECK(find_cuts({ nodes.begin(), nodes.begin() + 2 }, nodes[1]).empty());
+}
+
+TEST("train/recompute: cut where products are spared") {
+    // x → w·x (read by a norm) → … → x + product: the product that only the sum reads is worth a cut behind it
+    const ggml_context_ptr ctx { ggml_init({ 256 * ggml_tensor_overhead(), nullptr, true }) };
+    ggml_tensor * weight = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_F32, 64, 64);
+    ggml_tensor * x = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_F32, 64, 4);
+    std::vector<ggml_tensor *> nodes;
+    std::vector<size_t> expected;
+    const auto node = [&](ggml_tensor * t) { return nodes.push_back(t), t; };
+    x = node(ggml_sqr(ctx.get(), x));
+    for (int layer = 0; layer < 6; layer++) {
+        for (const bool norm : { true, false }) { // the first half ends in a norm of its product, the second in the product
+            ggml_tensor * wide = node(ggml_repeat_4d(ctx.get(), x, 64, 8, 1, 1));
+            ggml_tensor * narrow = node(ggml_cont(ctx.get(), node(ggml_view_2d(ctx.get(), node(ggml_sqr(ctx.get(), wide)), 64, 4, 256, 0))));
+            ggml_tensor * product = node(ggml_mul_mat(ctx.get(), weight, narrow));
+            x = node(ggml_add(ctx.get(), norm ? node(ggml_rms_norm(ctx.get(), product, 1e-5f)) : product, x));
+        }
+        if (layer < 5) expected.push_back(nodes.size());
+    }
+    const std::vector<size_t> cuts = find_cuts(nodes, x);
+    for (size_t end : expected) CHECK(std::find(cuts.begin(), cuts.end(), end) != cuts.end());
 }
