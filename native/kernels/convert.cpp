@@ -4,6 +4,11 @@
 #include <cstring>
 #include <vector>
 
+#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__)
+#include <immintrin.h>
+#define LLAMATUNE_AVX512
+#endif
+
 namespace llamatune {
 
 namespace {
@@ -11,16 +16,8 @@ namespace {
 // Plain loops over fixed counts, which the compiler turns into vector code for the CPU that this file is built for
 // (ggml's own conversions are built for any CPU).
 
-// Rounds to nearest even; NaN stays NaN.
-inline uint16_t to_bf16(float value) {
-    uint32_t bits;
-    std::memcpy(&bits, &value, sizeof(bits));
-    const uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-    return uint16_t((bits & 0x7fffffff) > 0x7f800000 ? (bits >> 16) | 0x40 : rounded);
-}
-
 inline void store(float * out, float value) { *out = value; }
-inline void store(uint16_t * out, float value) { *out = to_bf16(value); }
+inline void store(uint16_t * out, float value) { *out = bf16_of(value); }
 
 template <typename T> T read(const char * at) {
     T value;
@@ -28,35 +25,123 @@ template <typename T> T read(const char * at) {
     return value;
 }
 
+#ifdef LLAMATUNE_AVX512
+
+inline void store(float * out, __m512 low, __m512 high) {
+    _mm512_storeu_ps(out, low);
+    _mm512_storeu_ps(out + 16, high);
+}
+
+inline __m256i round_to_bf16(__m512 v) {
+    const __m512i bits = _mm512_castps_si512(v);
+    const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+    const __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+    const __mmask16 nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
+    const __m512i kept = _mm512_mask_or_epi32(rounded, nan, bits, _mm512_set1_epi32(0x400000));
+    return _mm512_cvtepi32_epi16(_mm512_srli_epi32(kept, 16));
+}
+
+inline void store(uint16_t * out, __m512 low, __m512 high) {
+#ifdef __AVX512BF16__
+    const __m512bh both = _mm512_cvtne2ps_pbh(high, low); // denormals become zero
+    std::memcpy(out, &both, sizeof(both));
+#else
+    _mm256_storeu_si256(reinterpret_cast<__m256i *>(out), round_to_bf16(low));
+    _mm256_storeu_si256(reinterpret_cast<__m256i *>(out + 16), round_to_bf16(high));
+#endif
+}
+
+inline float half_to_float(ggml_fp16_t h) { return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(h))); }
+inline __m512 bytes_to_floats(__m128i q) { return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(q)); }
+
+template <typename Out> void q8_0_row(const char * in, Out * out, int64_t n) {
+    for (int64_t block = 0; block < n / 32; block++, in += 34, out += 32) {
+        const __m512 scale = _mm512_set1_ps(half_to_float(read<ggml_fp16_t>(in)));
+        const auto part = [&](int at) {
+            const __m128i q = _mm_loadu_si128(reinterpret_cast<const __m128i *>(in + 2 + at));
+            return _mm512_mul_ps(scale, _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(q)));
+        };
+        store(out, part(0), part(16));
+    }
+}
+
+template <typename Out> void f32_row(const char * in, Out * out, int64_t n) {
+    const float * from = reinterpret_cast<const float *>(in);
+    int64_t i = 0;
+    for (; i + 32 <= n; i += 32) {
+        _mm_prefetch(reinterpret_cast<const char *>(from + i + 256), _MM_HINT_T0);
+        _mm_prefetch(reinterpret_cast<const char *>(from + i + 272), _MM_HINT_T0);
+        store(out + i, _mm512_loadu_ps(from + i), _mm512_loadu_ps(from + i + 16));
+    }
+    for (; i < n; i++) store(out + i, from[i]);
+}
+
+// 32 values of a super-block: nibbles times the group's scale, less its minimum
+template <typename Out> void q4_k_group(const uint8_t * bytes, bool high, float a, float b, Out * out) {
+    const __m512 scale = _mm512_set1_ps(a), minimum = _mm512_set1_ps(b);
+    const auto part = [&](int at) {
+        __m128i q = _mm_loadu_si128(reinterpret_cast<const __m128i *>(bytes + at));
+        q = _mm_and_si128(high ? _mm_srli_epi16(q, 4) : q, _mm_set1_epi8(15));
+        return _mm512_fmsub_ps(scale, bytes_to_floats(q), minimum);
+    };
+    store(out, part(0), part(16));
+}
+
+// 32 values of a super-block: nibbles with two more bits from `h`, less 32, times one scale for each half
+template <typename Out> void q6_k_group(const uint8_t * nibbles, bool upper, const uint8_t * h, int shift, float first, float second, Out * out) {
+    const auto part = [&](int at, float scale) {
+        __m128i low = _mm_loadu_si128(reinterpret_cast<const __m128i *>(nibbles + at));
+        low = _mm_and_si128(upper ? _mm_srli_epi16(low, 4) : low, _mm_set1_epi8(15));
+        __m128i high = _mm_srl_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i *>(h + at)), _mm_cvtsi32_si128(shift));
+        high = _mm_slli_epi16(_mm_and_si128(high, _mm_set1_epi8(3)), 4);
+        const __m512 q = _mm512_sub_ps(bytes_to_floats(_mm_or_si128(low, high)), _mm512_set1_ps(32.0f));
+        return _mm512_mul_ps(_mm512_set1_ps(scale), q);
+    };
+    store(out, part(0, first), part(16, second));
+}
+
+#else
+
+inline float half_to_float(ggml_fp16_t h) { return ggml_fp16_to_fp32(h); }
+
 // Blocks of 32: a 16-bit scale and 32 signed bytes.
 template <typename Out> void q8_0_row(const char * in, Out * out, int64_t n) {
     for (int64_t block = 0; block < n / 32; block++, in += 34, out += 32) {
-        const float scale = ggml_fp16_to_fp32(read<ggml_fp16_t>(in));
+        const float scale = half_to_float(read<ggml_fp16_t>(in));
         int8_t q[32];
         std::memcpy(q, in + 2, sizeof(q));
         for (int i = 0; i < 32; i++) store(out + i, scale * float(q[i]));
     }
 }
 
+template <typename Out> void f32_row(const char * in, Out * out, int64_t n) {
+    for (int64_t i = 0; i < n; i++) store(out + i, read<float>(in + i * int64_t(sizeof(float))));
+}
+
+template <typename Out> void q4_k_group(const uint8_t * bytes, bool high, float a, float b, Out * out) {
+    for (int i = 0; i < 32; i++) store(out + i, a * float(high ? bytes[i] >> 4 : bytes[i] & 15) - b);
+}
+
+template <typename Out> void q6_k_group(const uint8_t * nibbles, bool upper, const uint8_t * h, int shift, float first, float second, Out * out) {
+    for (int i = 0; i < 32; i++) {
+        const int nibble = upper ? nibbles[i] >> 4 : nibbles[i] & 15;
+        store(out + i, (i < 16 ? first : second) * float((nibble | (((h[i] >> shift) & 3) << 4)) - 32));
+    }
+}
+
+#endif
+
 // Super-blocks of 256: two 16-bit factors, 12 bytes that hold eight 6-bit scales and eight 6-bit minima, 128 bytes of
 // 4-bit values, in four groups of which the low halves come first.
 template <typename Out> void q4_k_row(const char * in, Out * out, int64_t n) {
     for (int64_t block = 0; block < n / 256; block++, in += 144) {
-        const float scale = ggml_fp16_to_fp32(read<ggml_fp16_t>(in)), minimum = ggml_fp16_to_fp32(read<ggml_fp16_t>(in + 2));
-        uint8_t packed[12], q[128];
-        std::memcpy(packed, in + 4, sizeof(packed));
-        std::memcpy(q, in + 16, sizeof(q));
+        const float scale = half_to_float(read<ggml_fp16_t>(in)), minimum = half_to_float(read<ggml_fp16_t>(in + 2));
+        const uint8_t * packed = reinterpret_cast<const uint8_t *>(in + 4), * q = reinterpret_cast<const uint8_t *>(in + 16);
         for (int group = 0; group < 8; group++, out += 32) {
             const int low = group & 3;
             const int s = group < 4 ? packed[group] & 63 : (packed[group + 4] & 15) | ((packed[low] >> 6) << 4);
             const int m = group < 4 ? packed[group + 4] & 63 : (packed[group + 4] >> 4) | ((packed[low + 4] >> 6) << 4);
-            const float a = scale * float(s), b = minimum * float(m);
-            const uint8_t * bytes = q + (group / 2) * 32;
-            if (group % 2 == 0) {
-                for (int i = 0; i < 32; i++) store(out + i, a * float(bytes[i] & 15) - b);
-            } else {
-                for (int i = 0; i < 32; i++) store(out + i, a * float(bytes[i] >> 4) - b);
-            }
+            q4_k_group(q + (group / 2) * 32, group % 2 != 0, scale * float(s), minimum * float(m), out);
         }
     }
 }
@@ -64,30 +149,17 @@ template <typename Out> void q4_k_row(const char * in, Out * out, int64_t n) {
 // Super-blocks of 256: 128 bytes of low nibbles, 64 of high pairs of bits, 16 signed scales, one 16-bit factor.
 template <typename Out> void q6_k_row(const char * in, Out * out, int64_t n) {
     for (int64_t block = 0; block < n / 256; block++, in += 210) {
-        uint8_t low[128], high[64];
-        int8_t scales[16];
-        std::memcpy(low, in, sizeof(low));
-        std::memcpy(high, in + 128, sizeof(high));
-        std::memcpy(scales, in + 192, sizeof(scales));
-        const float factor = ggml_fp16_to_fp32(read<ggml_fp16_t>(in + 208));
+        const uint8_t * low = reinterpret_cast<const uint8_t *>(in), * high = low + 128;
+        const int8_t * scales = reinterpret_cast<const int8_t *>(in + 192);
+        const float factor = half_to_float(read<ggml_fp16_t>(in + 208));
         for (int half = 0; half < 2; half++) {
-            const uint8_t * l = low + half * 64, * h = high + half * 32;
             for (int quarter = 0; quarter < 4; quarter++, out += 32) {
-                const uint8_t * nibbles = l + (quarter & 1) * 32;
-                for (int part = 0; part < 2; part++) {
-                    const float scale = factor * float(scales[half * 8 + quarter * 2 + part]);
-                    for (int i = part * 16; i < part * 16 + 16; i++) {
-                        const int nibble = quarter < 2 ? nibbles[i] & 15 : nibbles[i] >> 4;
-                        store(out + i, scale * float((nibble | (((h[i] >> (2 * quarter)) & 3) << 4)) - 32));
-                    }
-                }
+                const int8_t * s = scales + half * 8 + quarter * 2;
+                q6_k_group(low + half * 64 + (quarter & 1) * 32, quarter >= 2, high + half * 32, 2 * quarter,
+                           factor * float(s[0]), factor * float(s[1]), out);
             }
         }
     }
-}
-
-template <typename Out> void f32_row(const char * in, Out * out, int64_t n) {
-    for (int64_t i = 0; i < n; i++) store(out + i, read<float>(in + i * int64_t(sizeof(float))));
 }
 
 template <typename Out> using row_function = void (*)(const char *, Out *, int64_t);
@@ -136,7 +208,7 @@ void rows_to_bf16(ggml_type type, const void * source, size_t row_bytes, int64_t
             for (int64_t i = 0; i < n_columns; i += piece) {
                 const int64_t n = std::min(piece, n_columns - i);
                 to_float(from + size_t(i / block) * block_bytes, wide.data(), n);
-                for (int64_t j = 0; j < n; j++) to[i + j] = to_bf16(wide[size_t(j)]);
+                for (int64_t j = 0; j < n; j++) to[i + j] = bf16_of(wide[size_t(j)]);
             }
         }
     }

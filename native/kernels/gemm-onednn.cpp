@@ -17,6 +17,15 @@ using key = std::array<int64_t, 10>;
 
 constexpr format packed_format = format::BA16a64b2a;
 
+dnnl::matmul::primitive_desc describe(const dnnl::engine & engine, const dnnl::memory::desc & a, const dnnl::memory::desc & b,
+                                      const dnnl::memory::desc & c, const dnnl::primitive_attr & attributes = {}) {
+#if DNNL_VERSION_MAJOR >= 3
+    return { engine, a, b, c, attributes };
+#else
+    return { dnnl::matmul::desc(a, b, c), attributes, engine };
+#endif
+}
+
 }
 
 struct gemm::state {
@@ -32,8 +41,7 @@ struct gemm::state {
             sum.append_sum(1.0f);
             attributes.set_post_ops(sum);
         }
-        const dnnl::matmul::primitive_desc description(dnnl::matmul::desc(a, b, c), attributes, engine);
-        return { dnnl::matmul(description), { a, engine, nullptr }, { b, engine, nullptr }, { c, engine, nullptr } };
+        return { dnnl::matmul(describe(engine, a, b, c, attributes)), { a, engine, nullptr }, { b, engine, nullptr }, { c, engine, nullptr } };
     }
 
     void execute(product & p, const void * a, const void * b, float * c) {
@@ -76,8 +84,9 @@ void gemm::run_packed(int64_t m, int64_t n, int64_t k, const uint16_t * a, const
 }
 
 bool gemm_has_fast_bf16() {
-    const dnnl::cpu_isa isa = dnnl::get_effective_cpu_isa();
-    return isa == dnnl::cpu_isa::avx512_core_bf16 || isa == dnnl::cpu_isa::avx512_core_amx;
+    // each instruction set's bits contain those of the sets that it extends
+    constexpr int wanted = int(dnnl::cpu_isa::avx512_core_bf16);
+    return (int(dnnl::get_effective_cpu_isa()) & wanted) == wanted;
 }
 
 bool gemm_packs_bf16() {
@@ -85,8 +94,8 @@ bool gemm_packs_bf16() {
         if (!gemm_has_fast_bf16()) return false;
         const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
         const dims a { 128, 256 }, b { 256, 128 }, c { 128, 128 };
-        const dnnl::matmul::primitive_desc description(
-            dnnl::matmul::desc({ a, data_type::bf16, format::ab }, { b, data_type::bf16, format::any }, { c, data_type::f32, format::ab }), engine);
+        const auto description = describe(engine, { a, data_type::bf16, format::ab }, { b, data_type::bf16, format::any },
+                                          { c, data_type::f32, format::ab });
         return description.weights_desc() == dnnl::memory::desc(b, data_type::bf16, packed_format);
     }();
     return packs;

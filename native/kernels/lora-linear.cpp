@@ -32,8 +32,7 @@ public:
             std::memset(out, 0, size_t(stride * wide_) * sizeof(uint16_t));
             for (int64_t r = 0; r < rank; r++) {
                 for (int64_t k = 0; k < n; k++) {
-                    uint16_t & to = out[packs_ ? packed_index(stride, k, r) : k * wide_ + r];
-                    rows_to_bf16(GGML_TYPE_F32, values + k * step_k + r * step_r, 0, 1, 1, &to);
+                    out[packs_ ? packed_index(stride, k, r) : k * wide_ + r] = bf16_of(values[k * step_k + r * step_r]);
                 }
             }
             data_ = out;
@@ -67,7 +66,7 @@ private:
 void store_value(const activation & to, int64_t token, int64_t column, float value) {
     void * at = const_cast<void *>(to.operand(token, column).data);
     if (to.type == gemm_type::bf16) {
-        rows_to_bf16(GGML_TYPE_F32, &value, 0, 1, 1, static_cast<uint16_t *>(at));
+        *static_cast<uint16_t *>(at) = bf16_of(value);
     } else {
         *static_cast<float *>(at) = value;
     }
@@ -160,10 +159,13 @@ void lora_linear_back(executor & on, const ggml_tensor * w, const ggml_tensor * 
         product.run(on, dy_rows, to.dx, n_in, to.add_to_dx);
     }
     if (!to.da && !to.db) return;
-    const activation x_rows = make_activation(on.shared(3), type, n, n_in);
+    // the pairs of one activation follow each other: q, k, v and gate, up
+    const bool converted = on.holds_input(x, padded(n_in + rank, packed_rows));
+    const activation x_rows = make_activation(converted ? on.held_input() : on.input_room(), type, n, n_in + rank);
     const small_factor to_t(on, 0, type, floats(a), n_in, rank, 1, n_in, x_rows.stride);
     void * t = turned(4);
-    project(on, floats(x), row_stride(x), n_in, x_rows, false, { to_t, rank, scale, false, t });
+    project(on, floats(x), row_stride(x), n_in, x_rows, converted, { to_t, rank, scale, false, t });
+    on.set_input(x, x_rows.stride);
     if (to.da) outer_product(on, dt, rank, x_rows, n_in, to.da, n_in, 1);
     if (to.db) outer_product(on, t, rank, dy_rows, n_out, to.db, 1, rank);
 }

@@ -27,12 +27,6 @@ void read_weight(const ggml_tensor * w, gemm_type type, int64_t row, int64_t n_r
     }
 }
 
-uint16_t to_bf16(float value) {
-    uint16_t out;
-    rows_to_bf16(GGML_TYPE_F32, &value, sizeof(float), 1, 1, &out);
-    return out;
-}
-
 // One thread's panel of W': `width` columns from `column`, inner rows [first, first + count) and the extra rows after them.
 struct panel {
     const weight_product & p;
@@ -60,7 +54,7 @@ void pack_forward(const panel & b, room & space, uint16_t * out) {
                     read_weight(b.p.weight, gemm_type::bf16, b.column + c + i, 1, b.first + k, from_weight, rows + i * step);
                 }
                 for (int64_t r = std::max<int64_t>(0, k - b.count); r < b.n_extra && b.count + r < k + wide; r++) {
-                    for (int64_t i = 0; i < n; i++) rows[i * step + b.count + r - k] = to_bf16(b.extra(r, c + i));
+                    for (int64_t i = 0; i < n; i++) rows[i * step + b.count + r - k] = bf16_of(b.extra(r, c + i));
                 }
             }
             const uint32_t * pairs = reinterpret_cast<const uint32_t *>(rows);
@@ -94,7 +88,7 @@ void pack_backward(const panel & b, room & space, uint16_t * out) {
             if (r < 0) {
                 read_weight(b.p.weight, gemm_type::bf16, b.first + k + i, 1, b.column, b.width, rows + i * wide);
             } else if (r < b.n_extra) {
-                for (int64_t c = 0; c < b.width; c++) rows[i * wide + c] = to_bf16(b.extra(r, c));
+                for (int64_t c = 0; c < b.width; c++) rows[i * wide + c] = bf16_of(b.extra(r, c));
             }
         }
         interleave_pair(rows, rows + wide, k, wide, depth, out);
@@ -103,7 +97,7 @@ void pack_backward(const panel & b, room & space, uint16_t * out) {
 
 // As rows, for products that read B as it is: W's own rows forward, W' 's rows backward.
 template <typename T> gemm_operand plain(const panel & b, room & space) {
-    const auto as_type = [](float v) { if constexpr (sizeof(T) == 2) return to_bf16(v); else return v; };
+    const auto as_type = [](float v) { if constexpr (sizeof(T) == 2) return bf16_of(v); else return v; };
     if (b.p.way == direction::forward) {
         T * rows = space.of<T>(b.width * b.inner());
         for (int64_t c = 0; c < b.width; c++) {
