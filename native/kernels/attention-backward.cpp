@@ -14,11 +14,11 @@ struct row_factors { float scale, slope, log_sum, along; };
 
 template <typename T, bool masked, bool through_scores>
 void weights_of_row(const float * x, const float * mask, const float * d_weights, int64_t n, const row_factors & f, T * weights, T * d_scores) {
-    const floats scale = all_lanes(f.scale), slope = all_lanes(f.slope), log_sum = all_lanes(f.log_sum), along = all_lanes(f.along);
+    const float_vector scale = all_lanes(f.scale), slope = all_lanes(f.slope), log_sum = all_lanes(f.log_sum), along = all_lanes(f.along);
     for (int64_t i = 0; i < n; i += lanes) {
-        floats shifted = multiply_add(load_floats(x + i), scale, -log_sum);
+        float_vector shifted = multiply_add(load_floats(x + i), scale, -log_sum);
         if (masked) shifted = multiply_add(load_floats(mask + i), slope, shifted);
-        const floats p = exp_of(shifted);
+        const float_vector p = exp_of(shifted);
         store_operand(weights + i, p);
         if (through_scores) store_operand(d_scores + i, scale * p * (load_floats(d_weights + i) - along));
     }

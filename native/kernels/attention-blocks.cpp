@@ -71,7 +71,7 @@ float slope(const attention_shape & shape, int64_t head) {
 void attention_tiles(const ggml_tensor * mask, int64_t n_queries, float * tiles, executor & on) {
     using attention::tile;
     using attention::key_run, attention::segment, attention::sight;
-    constexpr int64_t lanes = attention::lanes;
+    constexpr int64_t lanes = vector_lanes;
     const int64_t per_row = attention_tile_count(mask->ne[0]), per_stream = attention_tile_count(n_queries);
     attention_inputs in {};
     in.shape.n_queries = n_queries;

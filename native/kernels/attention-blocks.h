@@ -14,7 +14,7 @@
 namespace llamatune::attention {
 
 constexpr int64_t tile  = 64; // queries and keys that a mask is judged by
-constexpr int64_t lanes = vector_lanes;
+constexpr int64_t lanes = floats_in_vector;
 
 template <typename T> constexpr gemm_type type_of() { return std::is_same_v<T, float> ? gemm_type::f32 : gemm_type::bf16; }
 
@@ -42,7 +42,7 @@ enum class sight { none, masked, open };
 struct segment { int64_t first, count; sight seen; };
 
 // Rows of scores are filled up to whole vectors, with what no query sees.
-constexpr int64_t whole_vectors(int64_t n) { return (n + vector_lanes - 1) / vector_lanes * vector_lanes; }
+constexpr int64_t whole_vectors(int64_t n) { return (n + lanes - 1) / lanes * lanes; }
 
 class mask_view {
 public:
@@ -84,7 +84,7 @@ template <typename T> void copy_rows(const float * from, int64_t stride, int64_t
 }
 
 inline float dot(const float * a, const float * b, int64_t n) {
-    floats sums {};
+    float_vector sums {};
     const int64_t whole = n / lanes * lanes;
     for (int64_t i = 0; i < whole; i += lanes) sums = multiply_add(load_floats(a + i), load_floats(b + i), sums);
     float total = sum_of_lanes(sums);

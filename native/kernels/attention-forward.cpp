@@ -12,17 +12,17 @@ constexpr int64_t block_rows    = 256; // of several heads that share their keys
 constexpr int64_t block_keys    = 512;
 
 // x += bias · mask; the highest of each lane so far.
-floats add_mask(float * x, const float * mask, int64_t n, float bias, floats highest) {
+float_vector add_mask(float * x, const float * mask, int64_t n, float bias, float_vector highest) {
     for (int64_t i = 0; i < n; i += lanes) {
-        const floats sum = multiply_add(load_floats(mask + i), all_lanes(bias), load_floats(x + i));
+        const float_vector sum = multiply_add(load_floats(mask + i), all_lanes(bias), load_floats(x + i));
         store_floats(x + i, sum);
         highest = highest_of(sum, highest);
     }
     return highest;
 }
 
-floats highest_of_row(const float * x, int64_t n, floats highest) {
-    floats other = highest; // two chains
+float_vector highest_of_row(const float * x, int64_t n, float_vector highest) {
+    float_vector other = highest; // two chains
     int64_t i = 0;
     for (; i + 2 * lanes <= n; i += 2 * lanes) {
         highest = highest_of(load_floats(x + i), highest);
@@ -33,9 +33,9 @@ floats highest_of_row(const float * x, int64_t n, floats highest) {
 }
 
 // out = exp(scale · x - shift); added to the sums of each lane.
-template <typename T> floats exponentials(const float * x, T * out, int64_t n, float scale, float shift, floats sums) {
+template <typename T> float_vector exponentials(const float * x, T * out, int64_t n, float scale, float shift, float_vector sums) {
     for (int64_t i = 0; i < n; i += lanes) {
-        const floats e = exp_of(multiply_add(load_floats(x + i), all_lanes(scale), all_lanes(-shift)));
+        const float_vector e = exp_of(multiply_add(load_floats(x + i), all_lanes(scale), all_lanes(-shift)));
         store_operand(out + i, e);
         sums += e;
     }
@@ -116,7 +116,7 @@ template <typename T> void run(const attention_inputs & in, const attention_rows
                         // the mask, in units of what is scaled
                         const float bias = slope(s, first_head + h) / s.scale;
                         hide_rest(x, run.count);
-                        floats best = all_lanes(-INFINITY), sum {};
+                        float_vector best = all_lanes(-INFINITY), sum {};
                         for (const segment & part : segments) {
                             const int64_t count = whole_vectors(part.count);
                             if (part.seen == sight::masked) {

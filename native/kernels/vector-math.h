@@ -1,9 +1,10 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
-#if defined(__AVX512F__)
+#if defined(__AVX512F__) || defined(__AVX__)
 #include <immintrin.h>
 #endif
 
@@ -61,74 +62,81 @@ inline uint16_t round_to_bf16(float value) {
     return uint16_t((bits & 0x7fffffff) > 0x7f800000 ? (bits >> 16) | 0x40 : rounded);
 }
 
-// Where a loop must not be left to the compiler's judgement: 16 numbers at once, in as many registers as they need.
-typedef float    floats __attribute__((vector_size(64)));
-typedef int32_t  ints __attribute__((vector_size(64)));
-typedef uint32_t unsigned_ints __attribute__((vector_size(64)));
-typedef uint16_t shorts __attribute__((vector_size(32)));
-static_assert(sizeof(floats) == vector_lanes * sizeof(float), "a vector is of as many numbers as there are lanes");
+// Where a loop must not be left to the compiler's judgement: as many numbers at once as the CPU's vectors hold.
+#if defined(__AVX512F__)
+constexpr size_t vector_bytes = 64;
+#elif defined(__AVX__)
+constexpr size_t vector_bytes = 32;
+#else
+constexpr size_t vector_bytes = 16;
+#endif
+constexpr int64_t floats_in_vector = int64_t(vector_bytes / sizeof(float));
+typedef float    float_vector __attribute__((vector_size(vector_bytes)));
+typedef int32_t  int_vector __attribute__((vector_size(vector_bytes)));
+typedef uint32_t unsigned_vector __attribute__((vector_size(vector_bytes)));
+typedef uint16_t short_vector __attribute__((vector_size(vector_bytes / 2)));
 
-inline floats all_lanes(float x) { return floats {} + x; }
+inline float_vector all_lanes(float x) { return float_vector {} + x; }
 
-inline floats load_floats(const float * from) {
-    floats x;
+inline float_vector load_floats(const float * from) {
+    float_vector x;
     std::memcpy(&x, from, sizeof(x));
     return x;
 }
 
-inline void store_floats(float * to, floats x) { std::memcpy(to, &x, sizeof(x)); }
+inline void store_floats(float * to, float_vector x) { std::memcpy(to, &x, sizeof(x)); }
 
-inline floats highest_of(floats a, floats b) { return a > b ? a : b; }
+inline float_vector highest_of(float_vector a, float_vector b) { return a > b ? a : b; }
 
-inline float highest_lane(floats x) {
+inline float highest_lane(float_vector x) {
     float highest = x[0];
-    for (int j = 1; j < vector_lanes; j++) highest = x[j] > highest ? x[j] : highest;
+    for (int j = 1; j < floats_in_vector; j++) highest = x[j] > highest ? x[j] : highest;
     return highest;
 }
 
-inline float sum_of_lanes(floats x) {
-    float lanes[vector_lanes];
-    store_floats(lanes, x);
-    return sum_of_lanes(lanes);
+inline float sum_of_lanes(float_vector x) {
+    float total = 0;
+    for (int j = 0; j < floats_in_vector; j++) total += x[j];
+    return total;
 }
 
-inline floats multiply_add(floats a, floats b, floats c) {
+inline float_vector multiply_add(float_vector a, float_vector b, float_vector c) {
 #if defined(__AVX512F__)
-    return floats(_mm512_fmadd_ps(__m512(a), __m512(b), __m512(c)));
+    return float_vector(_mm512_fmadd_ps(__m512(a), __m512(b), __m512(c)));
+#elif defined(__AVX__) && defined(__FMA__)
+    return float_vector(_mm256_fmadd_ps(__m256(a), __m256(b), __m256(c)));
 #else
-    floats r;
-    for (int j = 0; j < vector_lanes; j++) r[j] = multiply_add(a[j], b[j], c[j]);
-    return r;
+    return a * b + c;
 #endif
 }
 
 // vector_exp() of each.
-inline floats exp_of(floats x) {
-    const floats least = all_lanes(-87.0f), most = all_lanes(87.0f);
-    const floats lower = x < least ? least : x;
-    const floats bounded = lower > most ? most : lower;
-    const floats round = all_lanes(12582912.0f);
-    const floats shifted = multiply_add(bounded, all_lanes(1.44269504f), round);
-    const floats n = shifted - round;
-    const floats f = multiply_add(n, all_lanes(-1.42860677e-6f), multiply_add(n, all_lanes(-0.693145752f), bounded));
-    floats p = multiply_add(f, all_lanes(1.0f / 5040), all_lanes(1.0f / 720));
+inline float_vector exp_of(float_vector x) {
+    const float_vector least = all_lanes(-87.0f), most = all_lanes(87.0f);
+    const float_vector lower = x < least ? least : x;
+    const float_vector bounded = lower > most ? most : lower;
+    const float_vector round = all_lanes(12582912.0f);
+    const float_vector shifted = multiply_add(bounded, all_lanes(1.44269504f), round);
+    const float_vector n = shifted - round;
+    const float_vector f = multiply_add(n, all_lanes(-1.42860677e-6f), multiply_add(n, all_lanes(-0.693145752f), bounded));
+    float_vector p = multiply_add(f, all_lanes(1.0f / 5040), all_lanes(1.0f / 720));
     p = multiply_add(f, p, all_lanes(1.0f / 120));
     p = multiply_add(f, p, all_lanes(1.0f / 24));
     p = multiply_add(f, p, all_lanes(1.0f / 6));
     p = multiply_add(f, p, all_lanes(0.5f));
     p = multiply_add(f, p, all_lanes(1.0f));
     p = multiply_add(f, p, all_lanes(1.0f));
-    const ints scale = (ints(shifted) - (0x4b400000 - 127)) << 23;
-    return x < least ? floats {} : p * floats(scale);
+    const int_vector scale = (int_vector(shifted) - (0x4b400000 - 127)) << 23;
+    return x < least ? float_vector {} : p * float_vector(scale);
 }
 
 // Of numbers and of the NaN that arithmetic gives.
-inline void store_operand(uint16_t * to, floats x) {
-    const unsigned_ints bits = unsigned_ints(x);
-    const shorts rounded = __builtin_convertvector((bits + 0x7fff + ((bits >> 16) & 1)) >> 16, shorts);
+inline void store_operand(uint16_t * to, float_vector x) {
+    const unsigned_vector bits = unsigned_vector(x);
+    const short_vector rounded = __builtin_convertvector((bits + 0x7fff + ((bits >> 16) & 1)) >> 16, short_vector);
     std::memcpy(to, &rounded, sizeof(rounded));
 }
-inline void store_operand(float * to, floats x) { store_floats(to, x); }
+inline void store_operand(float * to, float_vector x) { store_floats(to, x); }
 
 // An operand of a product, in either of its types.
 inline void store_operand(float * out, float value) { *out = value; }
