@@ -42,6 +42,8 @@ elseif (MSVC AND CMAKE_JS_NODELIB_DEF AND CMAKE_JS_NODELIB_TARGET)
     execute_process(COMMAND ${CMAKE_AR} /def:${CMAKE_JS_NODELIB_DEF} /out:${CMAKE_JS_NODELIB_TARGET} ${CMAKE_STATIC_LINKER_FLAGS})
 endif()
 
+llamatune_bundle_onednn(llamatune)
+
 if (LLAMATUNE_PORTABLE)
     # The CPU variants are loaded, not linked: nothing else would have them built with the addon.
     get_property(backend_targets CACHE GGML_AVAILABLE_BACKENDS PROPERTY VALUE)

@@ -8,6 +8,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FetchError, fetchVendor, isUpToDate } from '../vendor/fetch.mjs';
+import { onednnOptions, withoutOnednn } from './onednn.mjs';
 import { BuildError, backendOptions, checkTools, parallelJobs } from './tools.mjs';
 
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
@@ -118,6 +119,7 @@ export async function buildNative({
     LLAMATUNE_OUTPUT_DIR: path.join(root, output),
     ...options,
     ...backendOptions(mode === 'sanitize' ? 'cpu' : undefined),
+    ...onednnOptions(mode === 'sanitize' || mode === 'portable' ? { wanted: 'off' } : {}),
   };
   const common = ['--directory', root, '--out', folder, '--config', config, '--log-level', 'error'];
   for (const [name, value] of Object.entries(definitions)) common.push(`--CD${name}=${value}`);
@@ -152,6 +154,11 @@ export async function buildNative({
       );
     }
     fs.writeFileSync(signatureFile, signature);
+    const cache = fs.readFileSync(path.join(folder, 'CMakeCache.txt'), 'utf8');
+    const problem = /^LLAMATUNE_ONEDNN_PROBLEM:INTERNAL=(.+)$/m.exec(cache)?.[1];
+    if (problem) {
+      console.warn(withoutOnednn(problem, 'See what CMake says in build.log, or compile with g++'));
+    }
   }
 
   const targets = [addon && 'llamatune', tests && 'llamatune-native-tests'].filter(Boolean);

@@ -69,8 +69,9 @@ using product_maker = std::function<std::function<void()>(const product_shape &)
 #ifdef LLAMATUNE_ONEDNN
 
 bool has_bf16_units() {
-    const dnnl::cpu_isa isa = dnnl::get_effective_cpu_isa();
-    return isa == dnnl::cpu_isa::avx512_core_bf16 || isa == dnnl::cpu_isa::avx512_core_amx;
+    // each instruction set's bits contain those of the sets that it extends
+    constexpr int wanted = int(dnnl::cpu_isa::avx512_core_bf16);
+    return (int(dnnl::get_effective_cpu_isa()) & wanted) == wanted;
 }
 
 std::function<void()> product_of_onednn(const product_shape & shape, train_precision precision, int32_t n_threads) {
@@ -83,8 +84,12 @@ std::function<void()> product_of_onednn(const product_shape & shape, train_preci
     dnnl::stream stream(engine);
     omp_set_num_threads(n_threads); // of the calling thread
     // weights in whatever layout is fastest
-    const dnnl::matmul::primitive_desc description(
-        dnnl::matmul::desc({ a_dims, in, tag::ab }, { b_dims, in, tag::any }, { c_dims, type::f32, tag::ab }), engine);
+    const dnnl::memory::desc a { a_dims, in, tag::ab }, b { b_dims, in, tag::any }, c { c_dims, type::f32, tag::ab };
+#if DNNL_VERSION_MAJOR >= 3
+    const dnnl::matmul::primitive_desc description(engine, a, b, c);
+#else
+    const dnnl::matmul::primitive_desc description(dnnl::matmul::desc(a, b, c), engine);
+#endif
     const auto filled = [&](const dims & size, const dnnl::memory::desc & wanted) {
         std::vector<float> values = random_values(size[0] * size[1]);
         dnnl::memory plain({ size, type::f32, tag::ab }, engine, values.data()), packed(wanted, engine);

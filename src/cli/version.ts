@@ -1,22 +1,23 @@
 import { readFileSync } from 'node:fs';
 import { systemInfo } from '../index.js';
 
-/** Versions of what decides how a run comes out. llama.cpp's is left out where the addon cannot be loaded. */
+/** What decides how a run comes out. The native parts are left out where the addon cannot be loaded. */
 export function versions(): Record<string, string> {
   const manifest: unknown = JSON.parse(
     readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
   );
   return {
     llamatune: (manifest as { version: string }).version,
-    ...llamaCpp(),
+    ...native(),
     node: process.versions.node,
     platform: `${process.platform}-${process.arch}`,
   };
 }
 
-function llamaCpp(): { 'llama.cpp'?: string } {
+function native(): Record<string, string> {
   try {
-    return { 'llama.cpp': systemInfo().llamaCpp };
+    const { llamaCpp, matmul } = systemInfo();
+    return { 'llama.cpp': llamaCpp, 'matrix products': matmul.accelerator ?? 'ggml' };
   } catch {
     return {};
   }
