@@ -30,7 +30,9 @@ cross_entropy build_cross_entropy(ggml_context * ctx, ggml_tensor * logits, ggml
 int64_t loss_chunk_columns(int64_t n_vocab, int64_t n_tokens, int64_t budget_bytes, int64_t copies) {
     const int64_t per_column = copies * n_vocab * int64_t(sizeof(float));
     const int64_t fitting = budget_bytes / per_column / 32 * 32;
-    return std::min(std::max<int64_t>(fitting, 32), n_tokens);
+    // chunks of one size: the last one is filled up with columns that count for nothing
+    const int64_t most = std::max<int64_t>(fitting, 32), chunks = (n_tokens + most - 1) / most;
+    return std::min((((n_tokens + chunks - 1) / chunks) + 31) / 32 * 32, n_tokens);
 }
 
 }

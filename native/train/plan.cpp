@@ -40,6 +40,14 @@ batch_shape shape_of(const train_options & o) { return { uint32_t(o.micro_batch_
 
 const char * precision_of(const train_options & o) { return o.precision == train_precision::bf16 ? "bf16" : "f32"; }
 
+step_options step_options_of(const train_options & o) {
+    step_options how;
+    how.recompute = o.recompute;
+    // The output matrix is converted anew for every chunk of logits: few chunks are fast, small ones save memory.
+    how.loss_budget_bytes = (o.recompute ? 256ll : 512ll) << 20;
+    return how;
+}
+
 train_plan plan_training(const train_options & options) {
     check_train_options(options);
     const auto file = token_file::open(options.train_file);
@@ -59,9 +67,8 @@ memory_estimate estimate_memory(const std::shared_ptr<model> & base, const train
     if (options.mode == train_mode::lora) {
         estimate.adapter_bytes += uint64_t(subject.parameters().n_elements()) * sizeof(float);
     }
-    step_options only_ask;
+    step_options only_ask = step_options_of(options);
     only_ask.allocate = false;
-    only_ask.recompute = options.recompute;
     estimate.activation_bytes = step(std::move(graph), devices, &subject.parameters(), only_ask).compute_bytes();
     if (!options.validation_file.empty()) {
         only_ask.with_backward = false;

@@ -3,6 +3,7 @@
 #include "data/loader.h"
 #include "graph/forward.h"
 #include "train/options.h"
+#include "train/step.h"
 
 namespace llamatune {
 
@@ -11,5 +12,6 @@ void check_train_options(const train_options & options);
 loader_options loader_options_of(const train_options & options);
 batch_shape shape_of(const train_options & options);
 const char * precision_of(const train_options & options);
+step_options step_options_of(const train_options & options);
 
 }

@@ -82,8 +82,7 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
     subject.collect(*graph);
     parameter_set & parameters = subject.parameters();
     const std::string profile = profile_path();
-    step_options how;
-    how.recompute = options.recompute;
+    step_options how = step_options_of(options);
     how.profile = !profile.empty();
     step micro_step(std::move(graph), devices, &parameters, how);
     int64_t n_micro_batches = 0;
