@@ -128,7 +128,7 @@ async function measureTraining(
     });
     const learningRates = new Float32Array(totalSteps).fill(training.optimizer.learningRate);
     const prepared = { trainFile: dataset.train.file, validationFile: '', learningRates };
-    const options = nativeTrainOptions(training, prepared);
+    const options = nativeTrainOptions(training, prepared, model);
     const choice = await checkMemory(model, training, options);
     return await measure(
       model,

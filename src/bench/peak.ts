@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { precision, signal, threads } from '../config/fields.js';
+import { signal, threads } from '../config/fields.js';
 import { parseConfig } from '../config/parse.js';
 import type { NativePeak } from '../native/addon-types.js';
 import { nativeRun } from '../native/load.js';
 
 const peakSchema = z.strictObject({
-  precision: precision(),
+  precision: z.enum(['f32', 'bf16']).default('f32').describe('Of the factors; sums are F32.'),
   threads: threads(),
   library: z
     .enum(['fastest', 'ggml'])

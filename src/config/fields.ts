@@ -90,11 +90,12 @@ export const chatTemplate = () =>
 
 export const precision = () =>
   z
-    .enum(['f32', 'bf16'])
-    .default('f32')
+    .enum(['auto', 'f32', 'bf16'])
+    .default('auto')
     .describe(
       "Of products with the model's weights on the CPU. bf16: factors rounded to bfloat16, sums in F32, several times " +
-        'as fast where the CPU has units for it; elsewhere F32 is used, with a warning.',
+        'as fast where the CPU has units for it; elsewhere F32 is used, with a warning. auto: bf16 for an adapter of a ' +
+        'model at least 512 wide where the CPU has such units, else f32.',
     );
 
 export const recompute = () =>

@@ -122,5 +122,7 @@ export interface FinetuneResult {
   estimatedMemoryBytes: number;
   /** Whether activations were computed again in the backward pass. */
   recompute: boolean;
+  /** Of the products on the CPU: what was asked for, or what 'auto' chose. */
+  precision: 'f32' | 'bf16';
   warnings: { code: string; message: string }[];
 }

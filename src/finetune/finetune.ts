@@ -102,7 +102,7 @@ async function train(
   const files = { trainFile: dataset.train.file, validationFile: dataset.validation?.file ?? '' };
   const planned = scheduled(
     config,
-    nativeTrainOptions(config, { ...files, learningRates: new Float32Array() }),
+    nativeTrainOptions(config, { ...files, learningRates: new Float32Array() }, model),
   );
   phase('memory', 'what the run needs and what there is');
   const choice = await checkMemory(model, config, planned);
@@ -115,7 +115,7 @@ async function train(
     }
   };
   const outcome = await nativeRun(signal, (addon) => addon.train(model.native, options, onEvents));
-  const result = history.result(outcome, choice);
+  const result = history.result(outcome, choice, options.precision);
   controls.emit({ type: 'done', result });
   return result;
 }

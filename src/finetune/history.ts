@@ -1,6 +1,10 @@
 import type { FinetuneConfig } from '../config/finetune.js';
 import type { PreparedDataset } from '../data/prepare.js';
-import type { NativeTrainEvent, NativeTrainResult } from '../native/addon-types.js';
+import type {
+  NativePrecision,
+  NativeTrainEvent,
+  NativeTrainResult,
+} from '../native/addon-types.js';
 import type { FinetuneEvent, FinetuneResult } from './events.js';
 import type { MemoryChoice } from './memory.js';
 
@@ -42,7 +46,7 @@ export class RunHistory {
 
   /** @param available whether bfloat16 is of use here; what asks for it gets F32 otherwise. */
   warnAboutPrecision(available: boolean): void {
-    if (this.#config.precision === 'f32' || available) return;
+    if (this.#config.precision !== 'bf16' || available) return;
     this.#warn(
       'PRECISION_UNAVAILABLE',
       "expected bfloat16 units of the CPU for precision 'bf16' but there are none that this build can use: F32 is used",
@@ -53,7 +57,11 @@ export class RunHistory {
     this.add({ type: 'warning', code, message });
   }
 
-  result(outcome: NativeTrainResult, { totalBytes, recompute }: MemoryChoice): FinetuneResult {
+  result(
+    outcome: NativeTrainResult,
+    { totalBytes, recompute }: MemoryChoice,
+    precision: NativePrecision,
+  ): FinetuneResult {
     return {
       ...outcome,
       mode: this.#config.mode,
@@ -66,6 +74,7 @@ export class RunHistory {
       tokensPerSecond: outcome.seconds > 0 ? outcome.tokens / outcome.seconds : null,
       estimatedMemoryBytes: totalBytes,
       recompute,
+      precision,
       warnings: this.#warnings,
     };
   }

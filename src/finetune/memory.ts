@@ -46,7 +46,7 @@ export async function estimateMemory(
     ...(config.signal === undefined ? {} : { signal: config.signal }),
   } as const;
   return useModel(config.model, load, async (model) => {
-    const measure = measureOf(model, nativeTrainOptions(config, NO_FILES));
+    const measure = measureOf(model, nativeTrainOptions(config, NO_FILES, model));
     const [off, on] = [await measure({ recompute: false }), await measure({ recompute: true })];
     const availableBytes = availableMemory(model);
     const recompute = chooseRecompute(config, off.needed, availableBytes);

@@ -1,6 +1,8 @@
 import { resolve } from 'node:path';
 import type { FinetuneConfig } from '../config/finetune.js';
+import type { LoadedModel } from '../model/loaded-model.js';
 import type { NativeTrainOptions } from '../native/addon-types.js';
+import { choosePrecision } from './precision.js';
 
 /** What only the preparation knows: the token files and the learning rate of every step. */
 export interface PreparedFiles {
@@ -13,6 +15,7 @@ export interface PreparedFiles {
 export function nativeTrainOptions(
   config: FinetuneConfig,
   prepared: PreparedFiles,
+  model: LoadedModel,
 ): NativeTrainOptions {
   const { lora, optimizer, checkpoint } = config;
   return {
@@ -43,7 +46,7 @@ export function nativeTrainOptions(
     checkpointDirectory: checkpoint === undefined ? '' : resolve(checkpoint.directory),
     checkpointEvery: checkpoint?.everySteps ?? 0,
     resume: checkpoint?.resume ?? false,
-    precision: config.precision,
+    precision: choosePrecision(config, model),
     recompute: config.recompute === 'on',
     threads: config.threads,
   };

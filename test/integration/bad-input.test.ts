@@ -185,7 +185,7 @@ describe('bad input to finetuneLora', () => {
       sequenceLength: 256,
     });
     const files = { trainFile: '', validationFile: '', learningRates: new Float32Array(1) };
-    const options = nativeTrainOptions(config, files);
+    const options = nativeTrainOptions(config, files, loaded);
     const roomy = await checkMemory(loaded, config, options, 1e12);
     expect(roomy.recompute).toBe(false);
     const tight = await checkMemory(loaded, config, options, roomy.totalBytes);

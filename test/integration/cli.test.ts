@@ -34,7 +34,9 @@ describe('llamatune', () => {
   it('shows versions and help', async () => {
     const version = await llamatune(['--version']);
     expect(version).toMatchObject({ exit: 0, stderr: '' });
-    expect(version.stdout).toMatch(/^llamatune \d+\.\d+\.\d+\nllama\.cpp .+\nnode 2/);
+    expect(version.stdout).toMatch(
+      /^llamatune \d+\.\d+\.\d+\nllama\.cpp .+\nmatrix products .+\nnode 2/,
+    );
     const help = await llamatune(['finetune', '--help']);
     expect(help).toMatchObject({ exit: 0, stderr: '' });
     expect(help.stdout).toContain('--optimizer.learningRate');

@@ -77,6 +77,26 @@ describe('precision', () => {
   });
 });
 
+describe('precision auto', () => {
+  it.each([
+    ['narrow', 64, 'lora', false],
+    ['wide', 512, 'lora', true],
+  ] as const)('of a %s model', async (name, embeddingLength, mode, pays) => {
+    const path = await tinyModel(`tiny-${name}-auto`, { embeddingLength, type: 'F32' });
+    const { precision } = await finetuneLora({
+      model: path,
+      mode,
+      dataset: rows.slice(0, 2),
+      output: join(folder, `auto-${name}.gguf`),
+      loss: 'all',
+      sequenceLength: 33,
+      maxSteps: 1,
+      threads: 1,
+    }).result;
+    expect(precision).toBe(pays && systemInfo().matmul.fastBf16 ? 'bf16' : 'f32');
+  });
+});
+
 describe('systemInfo().matmul', () => {
   it('names the accelerator exactly where ggml knows its device', () => {
     const { devices, matmul } = systemInfo();

@@ -28,6 +28,7 @@ const step = (number: number): StepEvent => ({
 
 const result: FinetuneResult = {
   mode: 'lora',
+  precision: 'f32',
   output: 'adapter.gguf',
   steps: 3,
   epochs: 1,

@@ -48,7 +48,7 @@ describe('finetuneSchema', () => {
       },
       scheduler: { type: 'cosine', minLearningRate: 0 },
       loss: 'assistant',
-      precision: 'f32',
+      precision: 'auto',
       recompute: 'auto',
       seed: 42,
       threads: 0,
