@@ -66,7 +66,9 @@ data_plan plan_of(const token_file & file, size_t n_rows, uint32_t rows_per_step
 loader::loader(const token_file & file, const loader_options & options)
     : file_(file), options_((check_options(options), options)),
       rows_(rows_of(file, options.sequence_length, options.micro_batch_size, options.packing)),
-      plan_(plan_of(file, rows_.size(), options.batch_size)) {}
+      plan_(plan_of(file, rows_.size(), options.batch_size)) {
+    file.forget();
+}
 
 void loader::prepare_order(uint64_t epoch) {
     if (order_epoch_ == epoch) {
@@ -105,6 +107,11 @@ void loader::next(step_batch & out) {
         out.total_target_tokens += batch.target_position.size();
         out.total_tokens        += batch.n_tokens;
         out.n_samples           += batch.n_samples;
+    }
+    constexpr uint64_t window = 1 << 20; // tokens
+    if ((read_ += out.total_tokens) >= window) {
+        file_.forget();
+        read_ = 0;
     }
     cursor_.row += n_rows;
     if (out.last_of_epoch) {

@@ -61,6 +61,7 @@ private:
     data_cursor           cursor_;
     std::vector<uint32_t> order_;                    // rows in the order of epoch order_epoch_
     uint64_t              order_epoch_ = UINT64_MAX; // none yet
+    uint64_t              read_ = 0;                 // tokens since the file was last forgotten
 };
 
 // Every row once in the file's order, for evaluation.

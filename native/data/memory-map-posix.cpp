@@ -45,6 +45,10 @@ public:
         ::close(fd); // the mapping keeps the file alive
     }
 
+    void forget() const override {
+        if (data_) ::madvise(const_cast<uint8_t *>(data_), size_, MADV_DONTNEED);
+    }
+
     ~posix_map() override {
         if (data_) {
             ::munmap(const_cast<uint8_t *>(data_), size_);

@@ -58,6 +58,8 @@ public:
         }
     }
 
+    void forget() const override {} // the system trims what is mapped and clean when memory is short
+
     ~windows_map() override {
         if (data_) {
             UnmapViewOfFile(data_);

@@ -16,6 +16,9 @@ public:
     memory_map(const memory_map &) = delete;
     memory_map & operator=(const memory_map &) = delete;
 
+    // Takes what was read out of the process's resident memory; it stays readable.
+    virtual void forget() const = 0;
+
     const uint8_t * data() const { return data_; }
     size_t          size() const { return size_; }
 

@@ -82,7 +82,13 @@ void token_file::check_samples(const std::string & path) {
     if (offsets_[0] != 0) {
         fail(path, "offset 0 for sample 0", number(offsets_[0]));
     }
+    constexpr uint64_t window = 1 << 20; // tokens that stay in memory while the file is checked
+    uint64_t forgotten = 0;
     for (size_t i = 0; i < n_samples_; i++) {
+        if (offsets_[i] >= forgotten + window) {
+            forget();
+            forgotten = offsets_[i];
+        }
         if (offsets_[i + 1] <= offsets_[i] || offsets_[i + 1] > n_tokens_) {
             fail(path, "sample " + number(i) + " to end after token " + number(offsets_[i]) + " and not after token " +
                  number(n_tokens_), "an end at " + number(offsets_[i + 1]));
@@ -105,6 +111,7 @@ void token_file::check_samples(const std::string & path) {
     if (offsets_[n_samples_] != n_tokens_) {
         fail(path, "the last sample to end at token " + number(n_tokens_), number(offsets_[n_samples_]));
     }
+    forget();
 }
 
 token_file::sample token_file::at(size_t i) const {

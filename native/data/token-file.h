@@ -34,6 +34,8 @@ public:
     int32_t max_token() const { return max_token_; }
     // Never empty. i < n_samples().
     sample at(size_t i) const;
+    // Samples that were read leave the resident memory: of a large file no more stays than what is in use.
+    void forget() const { map_->forget(); }
 
 private:
     token_file() = default;
