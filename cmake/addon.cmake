@@ -17,32 +17,47 @@ else()
     endif()
 endif()
 
-file(GLOB addon_sources CONFIGURE_DEPENDS native/addon.cpp native/binding/*.cpp)
-add_library(llamatune MODULE ${addon_sources} ${CMAKE_JS_SRC})
-target_include_directories(llamatune PRIVATE native)
-target_include_directories(llamatune SYSTEM PRIVATE ${node_include_dirs})
-target_compile_definitions(llamatune PRIVATE NAPI_VERSION=8 NAPI_CPP_EXCEPTIONS NODE_ADDON_API_DISABLE_DEPRECATED BUILDING_NODE_EXTENSION)
-target_link_libraries(llamatune PRIVATE llamatune-core ${CMAKE_JS_LIB})
-set_target_properties(llamatune PROPERTIES
-    PREFIX "" SUFFIX ".node"
-    CXX_VISIBILITY_PRESET hidden
-    VISIBILITY_INLINES_HIDDEN ON
-    RUNTIME_OUTPUT_DIRECTORY "$<1:${LLAMATUNE_OUTPUT_DIR}>"
-    LIBRARY_OUTPUT_DIRECTORY "$<1:${LLAMATUNE_OUTPUT_DIR}>")
+function(llamatune_addon_settings target)
+    target_include_directories(${target} PRIVATE native)
+    target_include_directories(${target} SYSTEM PRIVATE ${node_include_dirs})
+    target_compile_definitions(${target} PRIVATE NAPI_VERSION=8 NAPI_CPP_EXCEPTIONS NODE_ADDON_API_DISABLE_DEPRECATED BUILDING_NODE_EXTENSION)
+    set_target_properties(${target} PROPERTIES
+        CXX_VISIBILITY_PRESET hidden
+        VISIBILITY_INLINES_HIDDEN ON
+        RUNTIME_OUTPUT_DIRECTORY "$<1:${LLAMATUNE_OUTPUT_DIR}>"
+        LIBRARY_OUTPUT_DIRECTORY "$<1:${LLAMATUNE_OUTPUT_DIR}>")
+endfunction()
 
-if (APPLE)
-    # Node-API's functions are in the node executable.
-    target_link_options(llamatune PRIVATE -undefined dynamic_lookup)
-elseif (UNIX)
-    # exclude-libs: what is linked in statically stays invisible to other addons. nodelete: ggml's own threads and
-    # static objects must outlive the worker thread that loaded the addon.
-    target_link_options(llamatune PRIVATE -Wl,--exclude-libs,ALL -Wl,-z,nodelete)
-elseif (MSVC AND CMAKE_JS_NODELIB_DEF AND CMAKE_JS_NODELIB_TARGET)
+function(llamatune_addon_link target)
+    target_link_libraries(${target} PRIVATE ${CMAKE_JS_LIB})
+    if (APPLE)
+        # Node-API's functions are in the node executable.
+        target_link_options(${target} PRIVATE -undefined dynamic_lookup)
+    elseif (UNIX)
+        # exclude-libs: what is linked in statically stays invisible to other addons. nodelete: ggml's own threads and
+        # static objects must outlive the worker thread that loaded the addon.
+        target_link_options(${target} PRIVATE -Wl,--exclude-libs,ALL -Wl,-z,nodelete)
+    endif()
+endfunction()
+
+if (MSVC AND CMAKE_JS_NODELIB_DEF AND CMAKE_JS_NODELIB_TARGET)
     # The import library of node.exe, made from the list of Node-API's functions.
     execute_process(COMMAND ${CMAKE_AR} /def:${CMAKE_JS_NODELIB_DEF} /out:${CMAKE_JS_NODELIB_TARGET} ${CMAKE_STATIC_LINKER_FLAGS})
 endif()
 
-llamatune_bundle_onednn(llamatune)
+file(GLOB addon_sources CONFIGURE_DEPENDS native/addon.cpp native/binding/*.cpp)
+if (LLAMATUNE_PORTABLE AND with_onednn)
+    add_library(llamatune MODULE native/addon-variants.cpp)
+    target_link_libraries(llamatune PRIVATE ${CMAKE_DL_LIBS})
+    include(cmake/variants.cmake)
+else()
+    add_library(llamatune MODULE ${addon_sources} ${CMAKE_JS_SRC})
+    target_link_libraries(llamatune PRIVATE llamatune-core)
+    llamatune_bundle_onednn(llamatune)
+endif()
+set_target_properties(llamatune PROPERTIES PREFIX "" SUFFIX ".node")
+llamatune_addon_settings(llamatune)
+llamatune_addon_link(llamatune)
 
 if (LLAMATUNE_PORTABLE)
     # The CPU variants are loaded, not linked: nothing else would have them built with the addon.

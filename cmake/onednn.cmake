@@ -8,7 +8,8 @@ set(LLAMATUNE_ONEDNN_FETCHED "" CACHE PATH "what scripts/onednn.mjs fetched: use
 set(with_onednn OFF)
 set(onednn_libraries "") # what has to lie beside the binaries
 set(onednn_problem "")
-if (LLAMATUNE_ONEDNN AND NOT LLAMATUNE_SANITIZE AND NOT LLAMATUNE_PORTABLE)
+# A binary that travels takes along what was fetched, and nothing that is installed here.
+if (LLAMATUNE_ONEDNN AND NOT LLAMATUNE_SANITIZE AND (LLAMATUNE_ONEDNN_FETCHED OR NOT LLAMATUNE_PORTABLE))
     # Found anew each time: what was found before may be gone, or another one is asked for.
     unset(LLAMATUNE_DNNL_INCLUDE_DIR CACHE)
     unset(LLAMATUNE_DNNL_LIBRARY CACHE)

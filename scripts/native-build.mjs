@@ -119,7 +119,7 @@ export async function buildNative({
     LLAMATUNE_OUTPUT_DIR: path.join(root, output),
     ...options,
     ...backendOptions(mode === 'sanitize' ? 'cpu' : undefined),
-    ...onednnOptions(mode === 'sanitize' || mode === 'portable' ? { wanted: 'off' } : {}),
+    ...onednnOptions(mode === 'sanitize' ? { wanted: 'off' } : { bundled: mode === 'portable' }),
   };
   const common = ['--directory', root, '--out', folder, '--config', config, '--log-level', 'error'];
   for (const [name, value] of Object.entries(definitions)) common.push(`--CD${name}=${value}`);

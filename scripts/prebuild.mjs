@@ -10,6 +10,7 @@ import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { root, runMain } from './native-build.mjs';
+import { fetched, fetchedFolder } from './onednn.mjs';
 import { BuildError } from './tools.mjs';
 
 const tuple = `${process.platform}-${process.arch}`;
@@ -19,7 +20,7 @@ const stage = path.join(root, 'build', 'prebuild');
 function neededVersions(folder) {
   if (process.platform !== 'linux') return [];
   const newest = new Map();
-  for (const file of fs.readdirSync(folder)) {
+  for (const file of fs.readdirSync(folder).filter(isFile(folder))) {
     const { stdout = '' } = spawnSync('objdump', ['-T', path.join(folder, file)], {
       encoding: 'utf8',
       maxBuffer: 1 << 28,
@@ -30,6 +31,33 @@ function neededVersions(folder) {
     }
   }
   return [...newest].map(([name, version]) => `${name} ${version}`);
+}
+
+const isFile = (folder) => (name) => fs.statSync(path.join(folder, name)).isFile();
+
+/**
+ * Libraries whose names prebuildify does not know (libdnnl.so.3.6), and the licences of those that are not ours.
+ *
+ * @returns {string | undefined} Where those came from, e.g. 'libdnnl2 2.6.3-1, …'.
+ */
+function addLibraries(folder) {
+  const built = path.join(stage, 'build', 'Release');
+  const libraries = fs.readdirSync(built).filter((name) => /\.so\.[\d.]+$/.test(name));
+  for (const name of libraries) fs.copyFileSync(path.join(built, name), path.join(folder, name));
+  if (!libraries.some((name) => name.startsWith('libdnnl'))) return undefined;
+  const licenses = path.join(folder, 'licenses');
+  fs.cpSync(path.join(fetchedFolder, 'licenses'), licenses, { recursive: true });
+  const texts = {
+    'libgomp1.txt': '/usr/share/doc/libgomp1/copyright',
+    'Apache-2.0.txt': '/usr/share/common-licenses/Apache-2.0',
+    'GPL-3.txt': '/usr/share/common-licenses/GPL-3',
+  };
+  for (const [name, file] of Object.entries(texts)) {
+    if (fs.existsSync(file)) fs.copyFileSync(fs.realpathSync(file), path.join(licenses, name));
+  }
+  return fetched()
+    ?.packages.map(({ name, version }) => `${name} ${version}`)
+    .join(', ');
 }
 
 /** Loads the addon in a process of its own from a copy of the folder, away from build/ and vendor/. */
@@ -59,6 +87,8 @@ await runMain(async () => {
   const { default: prebuildify } = await import('prebuildify');
   fs.mkdirSync(stage, { recursive: true });
   fs.rmSync(path.join(root, 'prebuilds', tuple), { recursive: true, force: true });
+  // Everything that is there is taken: nothing may be left of an earlier build.
+  fs.rmSync(path.join(stage, 'build'), { recursive: true, force: true });
   await new Promise((resolve, reject) => {
     prebuildify(
       {
@@ -75,12 +105,14 @@ await runMain(async () => {
     );
   });
   const folder = path.join(root, 'prebuilds', tuple);
+  const origin = addLibraries(folder);
   check(folder);
-  const files = fs.readdirSync(folder);
+  const files = fs.readdirSync(folder).filter(isFile(folder));
   const bytes = files.reduce((sum, file) => sum + fs.statSync(path.join(folder, file)).size, 0);
   console.log(
     `llamatune: prebuilds/${tuple}: ${files.length} files, ${(bytes / 1e6).toFixed(1)} MB`,
   );
+  console.log(`llamatune: ${origin ? `with ${origin}` : 'without oneDNN'}`);
   const versions = neededVersions(folder);
   if (versions.length > 0) console.log(`llamatune: needs ${versions.join(' and ')} or newer`);
 });

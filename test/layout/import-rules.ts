@@ -30,6 +30,7 @@ export const NATIVE_RULES: ImportRules = {
   backends: ['core', 'kernels'],
   binding: ['*'],
   'addon.cpp': ['binding'],
+  'addon-variants.cpp': [],
 };
 
 /**
@@ -38,7 +39,7 @@ export const NATIVE_RULES: ImportRules = {
  */
 export const LLAMA_FOLDERS: readonly string[] = ['model', 'lora', 'generate', 'graph', 'bench'];
 /** Folders that may include Node-API headers. */
-export const NAPI_FOLDERS: readonly string[] = ['binding', 'addon.cpp'];
+export const NAPI_FOLDERS: readonly string[] = ['binding', 'addon.cpp', 'addon-variants.cpp'];
 
 export const SOURCE_RULES: ImportRules = {
   'errors.ts': [],

@@ -1,7 +1,8 @@
-// One short training run with whatever addon LLAMATUNE_PREBUILD names; prints the losses and the libraries in use.
+// One short training run with whatever addon LLAMATUNE_PREBUILD names; prints the losses, what multiplies, and the
+// libraries in use.
 import fs from 'node:fs';
 import path from 'node:path';
-import { finetuneLora } from '../../dist/index.js';
+import { finetuneLora, systemInfo } from '../../dist/index.js';
 
 const [model, folder] = process.argv.slice(2);
 const rows = Array.from({ length: 8 }, (_, i) => ({
@@ -26,6 +27,9 @@ await run.result;
 
 const libraries =
   process.platform === 'linux'
-    ? fs.readFileSync('/proc/self/maps', 'utf8').match(/\/\S*(?:ggml|llamatune)\S*\.(?:so|node)/g)
+    ? fs
+        .readFileSync('/proc/self/maps', 'utf8')
+        .match(/\/\S*(?:ggml|llamatune|dnnl|OpenCL|gomp)\S*\.(?:so|node)[.\d]*/g)
     : [];
-console.log(JSON.stringify({ losses, libraries: [...new Set(libraries)] }));
+const { accelerator } = systemInfo().matmul;
+console.log(JSON.stringify({ losses, accelerator, libraries: [...new Set(libraries)] }));

@@ -1,7 +1,7 @@
 /**
- * The prebuilt addon, alone: each CPU variant that this machine can run is put into a folder with the addon and without
- * the others, fine-tunes the same model in a process of its own, and must arrive at the same losses. Only libraries of
- * that folder may be in use. Prints "N passed, N failed, N skipped".
+ * The prebuilt addon, alone: each CPU variant that this machine can run, of ggml and of the addon, is put into a folder
+ * without the others of its kind, fine-tunes the same model in a process of its own, and must arrive at the same losses.
+ * Only libraries of that folder may be in use. Prints "N passed, N failed, N skipped".
  *
  *     node test/prebuild/variants.mjs <model.gguf>
  */
@@ -16,9 +16,12 @@ const tuple = `${process.platform}-${process.arch}`;
 const prebuilds = path.resolve(here, '../../prebuilds', tuple);
 const model = path.resolve(process.argv[2]);
 
-const files = fs.readdirSync(prebuilds);
-const isVariant = (file) => /ggml-cpu-/.test(file);
-const variants = files.filter(isVariant);
+const files = fs
+  .readdirSync(prebuilds)
+  .filter((file) => fs.statSync(path.join(prebuilds, file)).isFile());
+const ofGgml = files.filter((file) => /ggml-cpu-/.test(file));
+const ofAddon = files.filter((file) => /^libllamatune-(?!ggml)/.test(file));
+const plain = 'libllamatune-plain.so';
 const counts = { passed: 0, failed: 0, skipped: 0 };
 const say = (kind, name, why = '') => {
   counts[kind]++;
@@ -27,14 +30,16 @@ const say = (kind, name, why = '') => {
   );
 };
 
-/** Losses of a run with only `libraries` beside the addon, or why there are none. */
-function fineTune(libraries) {
+/** Losses of a run with only `libraries` beside the addon, one of them `broken`, or why there are none. */
+function fineTune(libraries, broken) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'llamatune-variant-'));
   try {
     const target = path.join(folder, 'prebuilds', tuple);
     fs.mkdirSync(target, { recursive: true });
     for (const file of libraries)
       fs.copyFileSync(path.join(prebuilds, file), path.join(target, file));
+    // empty and not missing: it may be installed as well
+    if (broken) fs.writeFileSync(path.join(target, broken), '');
     const child = spawnSync(process.execPath, [path.join(here, 'fine-tune.mjs'), model, folder], {
       encoding: 'utf8',
       env: { ...process.env, LLAMATUNE_PREBUILD: folder, PREBUILDS_ONLY: '1' },
@@ -51,26 +56,44 @@ function fineTune(libraries) {
   }
 }
 
-const always = files.filter((file) => !isVariant(file));
+const without = (others) => files.filter((file) => !others.includes(file));
 const best = fineTune(files);
 if (!best.losses) say('failed', 'all variants together', best.problem);
 else say('passed', `all variants together (${best.losses.length} steps)`);
 
-for (const variant of best.losses ? variants : []) {
-  const { losses, problem } = fineTune([...always, variant]);
+/** Whether a run came to the same losses and multiplied with what it should; `unfit`: how a variant says that it cannot run. */
+function compare(name, { losses, accelerator, problem }, { unfit, withOnednn }) {
   if (!losses) {
-    // ggml refuses a variant whose instructions the CPU lacks; anything else is a failure.
-    say(
-      problem.includes('BACKEND_NOT_FOUND') ? 'skipped' : 'failed',
-      variant,
-      problem.split('\n').slice(0, 8).join(' '),
-    );
-    continue;
+    // A variant whose instructions the CPU lacks is refused; anything else is a failure.
+    const kind = unfit && problem.includes(unfit) ? 'skipped' : 'failed';
+    return say(kind, name, problem.split('\n').slice(0, 8).join(' '));
   }
   const worst = Math.max(...losses.map((loss, i) => Math.abs(loss - best.losses[i])));
-  if (losses.length === best.losses.length && worst < 1e-4) say('passed', variant);
-  else
-    say('failed', variant, `expected the losses of the best variant but they differ by ${worst}`);
+  if (losses.length !== best.losses.length || !(worst < 1e-4)) {
+    return say('failed', name, `expected the losses of all together but they differ by ${worst}`);
+  }
+  if (withOnednn !== undefined && withOnednn !== (accelerator !== null)) {
+    return say(
+      'failed',
+      name,
+      `expected ${withOnednn ? 'oneDNN' : 'ggml'} but used ${accelerator}`,
+    );
+  }
+  say('passed', name);
+}
+
+for (const variant of best.losses ? ofGgml : []) {
+  const libraries = without(ofGgml.filter((other) => other !== variant));
+  compare(variant, fineTune(libraries), { unfit: 'BACKEND_NOT_FOUND' });
+}
+for (const variant of best.losses ? ofAddon : []) {
+  const libraries = without(ofAddon.filter((other) => other !== variant));
+  const withOnednn = variant !== plain;
+  compare(variant, fineTune(libraries), { unfit: 'expected a variant of the addon', withOnednn });
+}
+const onednn = files.find((file) => file.startsWith('libdnnl'));
+if (best.losses && onednn) {
+  compare(`where ${onednn} does not load`, fineTune(files, onednn), { withOnednn: false });
 }
 
 console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
