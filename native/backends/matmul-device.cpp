@@ -4,6 +4,8 @@
 #include "kernels/convert.h"
 #include "kernels/executor.h"
 #include "kernels/host-op.h"
+#include "kernels/inference-nodes.h"
+#include "kernels/tiled-weights.h"
 #include "kernels/weight-product.h"
 
 #include <ggml-backend-impl.h>
@@ -171,8 +173,11 @@ void run_weight_product(executor & on, ggml_tensor * node) {
     float * to = static_cast<float *>(node->data);
     for (int64_t first = 0; first < inner;) {
         const int64_t width = forward || inner <= 2 * most_inner ? inner : std::min(most_inner, inner - first);
-        const activation rows = make_activation(on.input_room(), on.operands(), n, width);
-        convert_rows(on, static_cast<const float *>(x->data) + first, stride, width, rows);
+        const int64_t padded_width = padded(width, packed_rows);
+        const bool whole = forward && width == inner, held = whole && on.holds_input(x, padded_width);
+        const activation rows = make_activation(held ? on.held_input() : on.input_room(), on.operands(), n, width);
+        if (!held) convert_rows(on, static_cast<const float *>(x->data) + first, stride, width, rows);
+        if (whole) on.set_input(x, padded_width);
         product.run_part(on, rows, first, to, elements(node->nb[1]), first > 0);
         first += width;
     }
@@ -191,15 +196,70 @@ void run_product(executor & on, ggml_tensor * node) {
     }
 }
 
+// A back end of the device.
+struct context {
+    executor on;
+    bool     for_inference; // made by llama.cpp: operands by the type of each weight, and LoRA pairs fused
+};
+
+// What loses nothing against ggml's own products: those round activations to 8 bits for quantized weights and to
+// bfloat16 for such weights.
+gemm_type operands_for(const ggml_tensor * w) {
+    const bool rounds = ggml_is_quantized(w->type) || w->type == GGML_TYPE_BF16;
+    return rounds && gemm_has_fast_bf16() ? gemm_type::bf16 : gemm_type::f32;
+}
+
+// The pairs' factors are F32, and no weight of a layer is that small.
+bool is_lora_factor(const ggml_tensor * product) {
+    return product->src[0]->type == GGML_TYPE_F32 && std::min(product->src[0]->ne[0], product->src[0]->ne[1]) < 64;
+}
+
+bool is_whole_pair(const ggml_cgraph * graph, int first) {
+    if (first + pair_length > graph->n_nodes || !is_pair(graph->nodes + first)) return false;
+    for (int i = first; i < first + pair_length - 1; i++) {
+        if (ggml_node_get_use_count(graph, i) != 1 || (graph->nodes[i]->flags & GGML_TENSOR_FLAG_OUTPUT)) return false;
+    }
+    return true;
+}
+
+void run_node(executor & on, ggml_tensor * node) {
+    switch (node->op) {
+        case GGML_OP_MUL_MAT:
+        case GGML_OP_OUT_PROD:
+            return run_product(on, node);
+        case GGML_OP_CUSTOM:
+            return run_host_op(node, on);
+        case GGML_OP_SCALE:
+        case GGML_OP_ADD:
+            return run_pair_tail(on, node);
+        case GGML_OP_FLASH_ATTN_EXT:
+            return run_attention(on, node);
+        default:
+            return;
+    }
+}
+
 ggml_status compute_graph(ggml_backend_t self, ggml_cgraph * graph) {
-    executor & on = *static_cast<executor *>(self->context);
+    context & own = *static_cast<context *>(self->context);
+    executor & on = own.on;
     on.set_input(nullptr, 0);
     for (int i = 0; i < graph->n_nodes; i++) {
         ggml_tensor * node = graph->nodes[i];
         if (!(node->flags & GGML_TENSOR_FLAG_COMPUTE)) continue;
         try {
-            if (node->op == GGML_OP_MUL_MAT || node->op == GGML_OP_OUT_PROD) run_product(on, node);
-            if (node->op == GGML_OP_CUSTOM) run_host_op(node, on);
+            if (own.for_inference && node->op == GGML_OP_MUL_MAT && node->src[0]->op == GGML_OP_NONE) {
+                // what the layer's own weights say holds for its pairs and its attention too
+                if (!is_lora_factor(node) && on.operands() != operands_for(node->src[0])) {
+                    on.set_operands(operands_for(node->src[0]));
+                    on.set_input(nullptr, 0);
+                }
+                if (is_whole_pair(graph, i)) {
+                    run_pair(on, graph->nodes + i);
+                    i += pair_length - 1;
+                    continue;
+                }
+            }
+            run_node(on, node);
         } catch (const std::bad_alloc &) {
             return GGML_STATUS_ALLOC_FAILED;
         } catch (const std::exception & e) {
@@ -214,6 +274,17 @@ bool readable(const ggml_tensor * t) {
     return dense_rows(t) || ggml_blck_size(t->type) == 1;
 }
 
+// Weights that ggml has laid out for AMX: of quantized ones the columns that the packed layout can take.
+bool reads_packed(const ggml_tensor * product) {
+    const ggml_tensor * w = product->src[0];
+    if (product->op != GGML_OP_MUL_MAT || !reads_tiles() || !gemm_packs_bf16()) return false;
+    return is_tiled(w) ? w->ne[1] % packed_columns == 0 : w->type == GGML_TYPE_F16;
+}
+
+bool reads_buffer(ggml_backend_buffer_type_t type) {
+    return ggml_backend_buft_is_host(type) || (reads_tiles() && !std::strcmp(ggml_backend_buft_name(type), "AMX"));
+}
+
 bool supports(ggml_backend_dev_t, const ggml_tensor * op) {
     switch (op->op) {
         case GGML_OP_NONE:
@@ -224,6 +295,11 @@ bool supports(ggml_backend_dev_t, const ggml_tensor * op) {
             return true;
         case GGML_OP_CUSTOM:
             return is_host_op(op);
+        case GGML_OP_SCALE:
+        case GGML_OP_ADD:
+            return is_pair_tail(op);
+        case GGML_OP_FLASH_ATTN_EXT:
+            return can_attend(op);
         case GGML_OP_MUL_MAT:
         case GGML_OP_OUT_PROD:
             break;
@@ -241,6 +317,7 @@ bool supports(ggml_backend_dev_t, const ggml_tensor * op) {
     if (!dense_rows(a) || !readable(b) || (op->op == GGML_OP_OUT_PROD && !dense_rows(b) && b->nb[1] != sizeof(float))) {
         return false;
     }
+    if (in_tiles_buffer(a) && !reads_packed(op)) return false;
     const int64_t inner = op->op == GGML_OP_MUL_MAT ? a->ne[0] : a->ne[1];
     if (a->type != GGML_TYPE_F32 && (op->ne[1] < least_columns_of_weights || !ggml_is_matrix(a) || !ggml_is_matrix(b))) {
         return false;
@@ -250,7 +327,7 @@ bool supports(ggml_backend_dev_t, const ggml_tensor * op) {
 
 const char * name_of(ggml_backend_t) { return "matmul"; }
 void free_backend(ggml_backend_t self) {
-    delete static_cast<executor *>(self->context);
+    delete static_cast<context *>(self->context);
     delete self;
 }
 
@@ -260,7 +337,7 @@ ggml_guid_t guid() {
 }
 
 void set_n_threads(ggml_backend_t self, int n) {
-    static_cast<executor *>(self->context)->set_n_threads(n);
+    static_cast<context *>(self->context)->on.set_n_threads(n);
 }
 
 ggml_backend_t make_backend(ggml_backend_dev_t device, const char * parameters) {
@@ -272,8 +349,8 @@ ggml_backend_t make_backend(ggml_backend_dev_t device, const char * parameters) 
         return c;
     }();
     const bool bf16 = parameters && !std::strcmp(parameters, "bf16") && gemm_has_fast_bf16();
-    auto * context = new executor(usable_physical_cores(), bf16 ? gemm_type::bf16 : gemm_type::f32);
-    return new ggml_backend { guid(), calls, device, context };
+    auto * own = new context { executor(usable_physical_cores(), bf16 ? gemm_type::bf16 : gemm_type::f32), parameters == nullptr };
+    return new ggml_backend { guid(), calls, device, own };
 }
 
 ggml_backend_device make_device() {
@@ -291,7 +368,7 @@ ggml_backend_device make_device() {
     device.iface.init_backend = make_backend;
     device.iface.get_buffer_type = [](ggml_backend_dev_t) { return ggml_backend_cpu_buffer_type(); };
     device.iface.supports_op = supports;
-    device.iface.supports_buft = [](ggml_backend_dev_t, ggml_backend_buffer_type_t type) { return ggml_backend_buft_is_host(type); };
+    device.iface.supports_buft = [](ggml_backend_dev_t, ggml_backend_buffer_type_t type) { return reads_buffer(type); };
     return device;
 }
 

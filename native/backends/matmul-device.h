@@ -8,7 +8,9 @@ namespace llamatune {
 // Without such a library at build time, or with the variable LLAMATUNE_MATMUL=off, it does nothing.
 //
 // A back end made with the parameter "bf16" multiplies in bfloat16 and sums in F32 (but for products with a small
-// dimension, such as those of LoRA pairs, which stay F32); one made with "f32" or none multiplies in F32.
+// dimension, such as those of LoRA pairs, which stay F32); one made with "f32" multiplies in F32. llama.cpp gives none: a
+// back end of a context for inference takes bfloat16 where ggml's own products round activations as much or more, runs a
+// linear layer and its LoRA pair as one kernel, and attends. It reads the weights that ggml lays out for AMX as well.
 void register_matmul_device();
 
 }

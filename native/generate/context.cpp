@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/log.h"
 
+#include <ggml-backend.h>
 #include <llama-context.h>
 #include <llama.h>
 
@@ -15,8 +16,28 @@ namespace llamatune {
 
 namespace {
 
+template <typename Function> Function of_cpu(const char * name) {
+    ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
+    return cpu ? reinterpret_cast<Function>(ggml_backend_reg_get_proc_address(ggml_backend_dev_backend_reg(cpu), name))
+               : nullptr;
+}
+
 bool is_stopped(void * stop) { return static_cast<const std::atomic<bool> *>(stop)->load(); }
 
+}
+
+void inference_context::threads_deleter::operator()(ggml_threadpool * threads) const {
+    of_cpu<void (*)(ggml_threadpool *)>("ggml_threadpool_free")(threads);
+}
+
+// Without a pool ggml starts threads for each part of a graph that it is given, and a prompt's graph has hundreds where
+// an accelerator computes some of it. They sleep in between: the accelerator's own threads need the cores.
+inference_context::threads inference_context::cpu_threads(int32_t n_threads) {
+    const auto make = of_cpu<ggml_threadpool * (*)(ggml_threadpool_params *)>("ggml_threadpool_new");
+    if (!make || !of_cpu<void (*)(ggml_threadpool *)>("ggml_threadpool_free")) return nullptr;
+    ggml_threadpool_params params = ggml_threadpool_params_default(n_threads);
+    params.poll = 0;
+    return threads(make(&params));
 }
 
 inference_context::inference_context(const std::shared_ptr<model> & base, const context_options & options,
@@ -34,8 +55,7 @@ inference_context::inference_context(const std::shared_ptr<model> & base, const 
     params.n_outputs_max = 1;
     params.n_threads = options.n_threads > 0 ? options.n_threads : usable_physical_cores();
     params.n_threads_batch = params.n_threads;
-    params.flash_attn_type =
-        base->options().gpu_layers == 0 ? LLAMA_FLASH_ATTN_TYPE_DISABLED : LLAMA_FLASH_ATTN_TYPE_AUTO;
+    params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_AUTO;
     params.abort_callback = is_stopped;
     params.abort_callback_data = const_cast<std::atomic<bool> *>(&stop);
     params.no_perf = true;
@@ -54,6 +74,8 @@ inference_context::inference_context(const std::shared_ptr<model> & base, const 
     try {
         if (adapters) adapters->apply(handle_);
         handle_->sched_reserve();
+        threads_ = cpu_threads(params.n_threads);
+        if (threads_) llama_attach_threadpool(handle_, threads_.get(), nullptr);
     } catch (...) {
         llama_free(handle_);
         throw;

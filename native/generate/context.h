@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 
+struct ggml_threadpool;
 struct llama_context;
 
 namespace llamatune {
@@ -17,8 +18,7 @@ struct context_options {
     int32_t n_threads = 0; // 0: all physical cores
 };
 
-// An inference context on a shared model with its adapters. Flash attention is chosen here, never by llama.cpp's
-// default: off on the CPU (there the training graph computes the same, bit for bit), llama.cpp's choice on a GPU.
+// An inference context on a shared model with its adapters. Flash attention wherever the devices have it.
 class inference_context {
 public:
     // Throws error OUT_OF_MEMORY, UNSUPPORTED_ARCHITECTURE.
@@ -40,8 +40,15 @@ public:
 private:
     void check_stop() const;
 
+    struct threads_deleter {
+        void operator()(ggml_threadpool * threads) const;
+    };
+    using threads = std::unique_ptr<ggml_threadpool, threads_deleter>;
+    static threads cpu_threads(int32_t n_threads);
+
     const std::atomic<bool> & stop_;
     int32_t n_batch_;
+    threads threads_; // outlives the context
     llama_context * handle_ = nullptr;
 };
 

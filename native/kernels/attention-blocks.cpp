@@ -1,5 +1,7 @@
 #include "kernels/attention-blocks.h"
 
+#include "kernels/convert.h"
+
 namespace llamatune {
 
 int64_t attention_tile_count(int64_t n) { return (n + attention::tile - 1) / attention::tile; }
@@ -51,7 +53,7 @@ const float * mask_view::row(int64_t query, const key_run & run, const segment &
     if (mask->type == GGML_TYPE_F32) {
         std::copy_n(values, part.count, space);
     } else {
-        ggml_fp16_to_fp32_row(reinterpret_cast<const ggml_fp16_t *>(at), space, part.count);
+        rows_to_f32(GGML_TYPE_F16, at, 0, part.count, 1, space);
     }
     std::fill(space + part.count, space + whole_vectors(part.count), 0.0f);
     return space;

@@ -76,6 +76,15 @@ template <typename Out> void f32_row(const char * in, Out * out, int64_t n) {
     for (; i < n; i++) store(out + i, from[i]);
 }
 
+template <typename Out> void f16_row(const char * in, Out * out, int64_t n) {
+    int64_t i = 0;
+    for (; i + 32 <= n; i += 32, in += 64) {
+        const auto part = [&](int at) { return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(in + at))); };
+        store(out + i, part(0), part(32));
+    }
+    for (; i < n; i++, in += 2) store(out + i, half_to_float(read<ggml_fp16_t>(in)));
+}
+
 // 32 values of a super-block: nibbles times the group's scale, less its minimum
 template <typename Out> void q4_k_group(const uint8_t * bytes, bool high, float a, float b, Out * out) {
     const __m512 scale = _mm512_set1_ps(a), minimum = _mm512_set1_ps(b);
@@ -167,6 +176,9 @@ template <typename Out> using row_function = void (*)(const char *, Out *, int64
 template <typename Out> row_function<Out> fast_row(ggml_type type) {
     switch (type) {
         case GGML_TYPE_F32:  return f32_row<Out>;
+#ifdef LLAMATUNE_AVX512
+        case GGML_TYPE_F16:  return f16_row<Out>;
+#endif
         case GGML_TYPE_Q8_0: return q8_0_row<Out>;
         case GGML_TYPE_Q4_K: return q4_k_row<Out>;
         case GGML_TYPE_Q6_K: return q6_k_row<Out>;

@@ -35,6 +35,7 @@ public:
     void set_n_threads(int n);
     int  n_threads() const { return threads_->size(); }
     gemm_type operands() const { return operands_; }
+    void set_operands(gemm_type type) { operands_ = type; }
 
     // work(piece, thread) for every piece in [0, n_pieces), by all threads, the calling one included; returns when all are
     // done. Pieces are handed out one by one: several for each thread keep them all busy. Not reentrant.

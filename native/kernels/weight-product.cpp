@@ -2,6 +2,7 @@
 
 #include "kernels/convert.h"
 #include "kernels/stream.h"
+#include "kernels/tiled-weights.h"
 
 #include <algorithm>
 #include <cstring>
@@ -36,8 +37,23 @@ struct panel {
     float extra(int64_t r, int64_t c) const { return p.extra[r * p.extra_row + (column + c) * p.extra_column]; }
 };
 
+// Packed, from a weight in tiles, which are close to that layout.
+void pack_forward_tiles(const panel & b, uint16_t * out) {
+    const int64_t depth = padded(b.inner(), packed_rows);
+    for (int64_t c = 0; c < b.width; c += packed_columns) {
+        uint16_t * block = out + c * depth;
+        pack_tiles(b.p.weight, b.column + c, b.first, b.count, block);
+        for (int64_t k = b.count; k < depth; k++) {
+            for (int64_t i = 0; i < packed_columns; i++) {
+                block[packed_index(depth, k, i)] = k < b.inner() ? bf16_of(b.extra(k - b.count, c + i)) : uint16_t(0);
+            }
+        }
+    }
+}
+
 // Packed: rows of W are columns of W'. 32-bit pairs of a row go 64 apart.
 void pack_forward(const panel & b, room & space, uint16_t * out) {
+    if (is_tiled(b.p.weight)) return pack_forward_tiles(b, out);
     constexpr int64_t step = 256; // values of a row at a time: 64 rows of them stay in the first-level cache
     uint16_t * rows = space.of<uint16_t>(packed_columns * step);
     const int64_t depth = padded(b.inner(), packed_rows);

@@ -1,0 +1,5 @@
+# llama.cpp's own benchmark on the very ggml and llama that the addon is made of: what generation is compared with.
+
+set(llama_bench_dir vendor/llama.cpp/tools/llama-bench)
+add_executable(llama-bench EXCLUDE_FROM_ALL ${llama_bench_dir}/main.cpp ${llama_bench_dir}/llama-bench.cpp)
+target_link_libraries(llama-bench PRIVATE llama-common llama)
