@@ -41,8 +41,9 @@ struct sampler::candidates {
 void sampler::deleter::operator()(llama_sampler * s) const { llama_sampler_free(s); }
 
 sampler::sampler(const model & m, const sampling_options & o)
-    : n_vocab_(llama_vocab_n_tokens(llama_model_get_vocab(m.handle()))), repeat_last_n_(std::max(o.repeat_last_n, 0)),
-      candidates_(std::make_shared<candidates>()) {
+    : n_vocab_(llama_vocab_n_tokens(llama_model_get_vocab(m.handle()))),
+      greedy_(o.temperature <= 0.0f && (o.repeat_penalty == 1.0f || o.repeat_last_n <= 0)),
+      repeat_last_n_(std::max(o.repeat_last_n, 0)), candidates_(std::make_shared<candidates>()) {
     const llama_vocab * vocab = llama_model_get_vocab(m.handle());
     llama_sampler_chain_params params = llama_sampler_chain_default_params();
     params.no_perf = true;
@@ -51,6 +52,8 @@ sampler::sampler(const model & m, const sampling_options & o)
 
     // A grammar ends with an end-of-generation token: it must stay possible.
     const auto banned = banned_tokens(vocab, o.ignore_eos && o.grammar.empty());
+    for (const llama_logit_bias & bias : banned) banned_.push_back(bias.token);
+    std::sort(banned_.begin(), banned_.end());
     if (!banned.empty()) add(llama_sampler_init_logit_bias(n_vocab_, int32_t(banned.size()), banned.data()));
     if (o.repeat_penalty != 1.0f && repeat_last_n_ > 0)
         add(llama_sampler_init_penalties(n_vocab_, repeat_last_n_, o.repeat_penalty, 0.0f, 0.0f));
@@ -78,8 +81,28 @@ void sampler::accept_prompt(const std::vector<int32_t> & tokens) {
     for (size_t i = first; i < tokens.size(); i++) llama_sampler_accept(chain_.get(), tokens[i]);
 }
 
+// Without a list of all candidates, which takes longer to write than the highest takes to find. -1: it is banned.
+int32_t sampler::most_likely(const float * logits) const {
+    constexpr int32_t lanes = 16;
+    float highest[lanes];
+    std::fill_n(highest, lanes, -INFINITY);
+    int32_t t = 0;
+    for (; t + lanes <= n_vocab_; t += lanes) {
+        for (int32_t i = 0; i < lanes; i++) highest[i] = logits[t + i] > highest[i] ? logits[t + i] : highest[i];
+    }
+    for (; t < n_vocab_; t++) highest[0] = logits[t] > highest[0] ? logits[t] : highest[0];
+    const float best = *std::max_element(highest, highest + lanes);
+    const float * found = std::find(logits, logits + n_vocab_, best); // none where all are NaN
+    const int32_t token = found == logits + n_vocab_ ? 0 : int32_t(found - logits);
+    return std::binary_search(banned_.begin(), banned_.end(), token) ? -1 : token;
+}
+
 // -1: no token is possible.
 int32_t sampler::draw(const float * logits, bool constrained) {
+    if (greedy_ && !constrained) {
+        const int32_t token = most_likely(logits);
+        if (token >= 0) return token;
+    }
     auto & data = candidates_->data;
     data.resize(size_t(n_vocab_));
     for (int32_t t = 0; t < n_vocab_; t++) data[size_t(t)] = {t, logits[t], 0.0f};

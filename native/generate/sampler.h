@@ -46,8 +46,11 @@ private:
     using handle = std::unique_ptr<llama_sampler, deleter>;
 
     int32_t draw(const float * logits, bool constrained);
+    int32_t most_likely(const float * logits) const;
 
     int32_t n_vocab_;
+    bool greedy_;                 // nothing but the highest logit and what is banned decides
+    std::vector<int32_t> banned_; // in ascending order
     int32_t repeat_last_n_;
     handle chain_;
     handle grammar_;
