@@ -1,0 +1,74 @@
+// The vendored llama.cpp's own benchmark: built once, run for one prompt and what is generated after it.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { root } from '../native-build.mjs';
+import { BuildError, backendOptions, checkTools, parallelJobs } from '../tools.mjs';
+
+const folder = path.join(root, 'build', 'llama-bench');
+const program = path.join(
+  folder,
+  'bin',
+  process.platform === 'win32' ? 'llama-bench.exe' : 'llama-bench',
+);
+
+function cmake(...args) {
+  const { status, stdout, stderr, error } = spawnSync('cmake', args, {
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  });
+  if (status === 0) return;
+  const output = error?.message ?? `${stdout}${stderr}`.split('\n').slice(-25).join('\n');
+  throw new BuildError(`llama-bench could not be built:\n${output}`);
+}
+
+/** With the patches, the back ends and the compiler's settings of the addon. */
+export function buildLlamaBench(onBuild = () => {}) {
+  if (!existsSync(path.join(root, 'vendor', 'llama.cpp', 'tools', 'llama-bench'))) {
+    throw new BuildError(
+      'expected the source of llama-bench but there is none',
+      'It comes with the source of llama.cpp: run node vendor/fetch.mjs in a checkout of the repository.',
+    );
+  }
+  if (!existsSync(program)) {
+    onBuild();
+    checkTools({ git: false });
+    mkdirSync(folder, { recursive: true });
+  }
+  const definitions = {
+    CMAKE_BUILD_TYPE: 'Release',
+    LLAMATUNE_LLAMA_BENCH: 'ON',
+    LLAMATUNE_ONEDNN: 'OFF', // llama-bench has nothing of ours
+    LLAMATUNE_OUTPUT_DIR: path.join(folder, 'bin'),
+    ...backendOptions(),
+  };
+  if (!existsSync(path.join(folder, 'CMakeCache.txt'))) {
+    const defined = Object.entries(definitions).map(([name, value]) => `-D${name}=${value}`);
+    cmake('-S', root, '-B', folder, ...defined);
+  }
+  const jobs = String(parallelJobs());
+  cmake('--build', folder, '--config', 'Release', '--target', 'llama-bench', '--parallel', jobs);
+}
+
+/**
+ * Its own settings but for the threads: flash attention where it fits, 512 tokens in a pass, weights in the CPU's packed
+ * layouts, one warm-up of each test.
+ *
+ * @returns tokens per second: of the prompt, of what is generated after it, and of what is generated after nothing
+ */
+export function runLlamaBench({ path: model, prompt, tokens, threads }) {
+  const common = ['-m', model, '-t', String(threads), '-r', '1', '-o', 'jsonl'];
+  const test = (...args) => {
+    const { status, stdout, stderr } = spawnSync(program, [...common, ...args], {
+      encoding: 'utf8',
+    });
+    if (status !== 0) throw new Error(`llama-bench failed: ${stderr.trim().split('\n').at(-1)}`);
+    return stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line).avg_ts);
+  };
+  const [promptRate] = test('-p', String(prompt), '-n', '0');
+  const [alone, after] = test('-p', '0', '-n', String(tokens), '-d', `0,${prompt}`);
+  return { prompt: promptRate, generation: after, generationAlone: alone };
+}

@@ -1,0 +1,170 @@
+/**
+ * npm run bench:generation: generate() beside the vendored llama-bench, in turns, on the same file and threads.
+ * `npm run bench:generation -- --help` lists the options; docs/performance.md says what the numbers mean.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { loadavg } from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { shapes } from '../bench-training/shapes.mjs';
+import { root, runMain } from '../native-build.mjs';
+import { BuildError } from '../tools.mjs';
+import { buildLlamaBench, runLlamaBench } from './llama-bench.mjs';
+import { buildRow, textTable } from './row.mjs';
+
+const usage = `npm run bench:generation -- [options]
+
+  --model a,b        ${Object.keys(shapes).join(', ')}   (qwen3-0.6b)
+  --type a,b         Q8_0, Q4_K_M, F16, or another type of weights   (Q8_0)
+  --prompt n         tokens of the prompt   (512)
+  --tokens n         tokens to generate   (32)
+  --rounds n         how often each side is measured, in turns   (5)
+  --threads n        0: one for each physical core   (0)
+  --json             one JSON object for each row on standard output; with npm run --silent nothing else
+  --models-dir path  where the models are kept   (.cache/bench-models)`;
+
+function parseOptions(argv) {
+  const text = (fallback) => ({ type: 'string', default: fallback });
+  let values;
+  try {
+    ({ values } = parseArgs({
+      args: argv,
+      options: {
+        model: text('qwen3-0.6b'),
+        type: text('Q8_0'),
+        prompt: text('512'),
+        tokens: text('32'),
+        rounds: text('5'),
+        threads: text('0'),
+        json: { type: 'boolean', default: false },
+        'models-dir': { type: 'string' },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    }));
+  } catch (error) {
+    throw new BuildError(error.message, `\n${usage}`);
+  }
+  const number = (name, least) => {
+    const value = Number(values[name]);
+    if (Number.isInteger(value) && value >= least) return value;
+    throw new BuildError(
+      `expected a whole number of at least ${least} for --${name} but received '${values[name]}'`,
+      `\n${usage}`,
+    );
+  };
+  for (const name of values.model.split(',')) {
+    if (!shapes[name])
+      throw new BuildError(`expected a known --model but received '${name}'`, `\n${usage}`);
+  }
+  const common = {
+    prompt: number('prompt', 2),
+    tokens: number('tokens', 1),
+    rounds: number('rounds', 1),
+    threads: number('threads', 0),
+  };
+  return {
+    rows: values.model
+      .split(',')
+      .flatMap((model) =>
+        values.type.split(',').map((type) => ({ model, type: type.toUpperCase(), ...common })),
+      ),
+    json: values.json,
+    help: values.help,
+    modelsDirectory: values['models-dir'],
+  };
+}
+
+/** A LoRA pair of rank 8 on every linear layer, trained for two steps so that it does something. Kept beside the model. */
+async function adapterFor(model) {
+  const file = `${model.replace(/\.gguf$/, '')}-adapter.gguf`;
+  if (existsSync(file)) return file;
+  const { finetuneLora } = await import('../../dist/index.js');
+  const folder = mkdtempSync(`${file}-`);
+  const output = path.join(folder, 'adapter.gguf');
+  try {
+    const tokens = Array.from({ length: 32 }, (_, i) => 100 + i);
+    await finetuneLora({
+      model,
+      dataset: [{ tokens }, { tokens }],
+      output,
+      lora: { rank: 8 },
+      epochs: 1,
+      maxSteps: 2,
+      sequenceLength: 32,
+      batchSize: 1,
+      microBatchSize: 1,
+      loss: 'all',
+    }).result;
+    renameSync(output, file);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  return file;
+}
+
+function measureApart(spec) {
+  const script = path.join(import.meta.dirname, 'measure.mjs');
+  const { stdout } = spawnSync(process.execPath, [script, JSON.stringify(spec)], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const last = stdout.trim().split('\n').at(-1);
+  const found = last.startsWith('{') ? JSON.parse(last) : { error: { message: 'it ended early' } };
+  if (found.error) throw new BuildError(`generate() could not be measured: ${found.error.message}`);
+  return found;
+}
+
+async function compare(spec) {
+  const loadBefore = process.platform === 'win32' ? null : loadavg()[0];
+  const rounds = [];
+  for (let i = 0; i < spec.rounds; i++) {
+    // whoever comes first differs, so that neither has the warmer machine
+    const turns = [() => ({ llamaBench: runLlamaBench(spec) }), () => measureApart(spec)];
+    const [first, second] = i % 2 === 0 ? turns : turns.reverse();
+    rounds.push({ ...first(), ...second() });
+  }
+  return { ...buildRow(spec, rounds), loadBefore };
+}
+
+async function main() {
+  const options = parseOptions(process.argv.slice(2));
+  if (options.help) {
+    console.log(usage);
+    return;
+  }
+  if (!existsSync(path.join(root, 'dist', 'index.js'))) {
+    throw new BuildError('expected dist/index.js but there is none', 'run npm run build first');
+  }
+  buildLlamaBench(() => console.error('llamatune: building llama-bench, once'));
+  const { benchModel } = await import('../bench-training/models.mjs');
+  const { describeMachine } = await import('../bench-training/machine.mjs');
+  const { tellingEnvironment } = await import('../bench-training/measure.mjs');
+  const machine = describeMachine();
+  const environment = tellingEnvironment(process.env);
+  if (!options.json) {
+    const { cpu, cores, accelerator } = machine;
+    console.log(`${cpu}, ${cores} cores; matrix products: ${accelerator ?? "ggml's own"}`);
+  }
+  for (const asked of options.rows) {
+    const file = await benchModel(asked.model, asked.type, options.modelsDirectory, (made) =>
+      console.error(`llamatune: making ${path.relative(root, made)}`),
+    );
+    const spec = {
+      ...asked,
+      threads: asked.threads || machine.cores,
+      path: file,
+      adapter: await adapterFor(file),
+    };
+    const row = { ...(await compare(spec)), environment };
+    if (options.json) {
+      console.log(JSON.stringify({ ...row, machine }));
+    } else {
+      const set = Object.entries(environment).map(([name, value]) => ` ${name}=${value}`);
+      console.log(`\n${row.model} ${row.type}, ${row.threads} threads${set.join('')}`);
+      console.log(textTable(row));
+    }
+  }
+}
+
+await runMain(main);

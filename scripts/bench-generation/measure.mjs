@@ -1,0 +1,64 @@
+// Measures generate() once, without and with an adapter, and prints it as JSON: a process of its own, as llama-bench is.
+// node measure.mjs '{"path":"….gguf","adapter":"….gguf","prompt":512,"tokens":32,"threads":2}'
+import { generate, loadModel } from '../../dist/index.js';
+
+/** A text of so many tokens. */
+function textOf(model, tokens) {
+  const words = ' the'; // one token of every vocabulary that is used here
+  const text = (n) => words.repeat(n);
+  const extra = model.tokenize(text(tokens)).length - tokens; // BOS and the like
+  const found = text(tokens - extra);
+  const length = model.tokenize(found).length;
+  if (length !== tokens) throw new Error(`expected a text of ${tokens} tokens but made ${length}`);
+  return found;
+}
+
+async function run(model, spec, prompt, maxTokens, adapters) {
+  const { result } = generate({
+    model,
+    prompt,
+    maxTokens,
+    adapters,
+    temperature: 0,
+    ignoreEos: true,
+    threads: spec.threads,
+  });
+  return await result;
+}
+
+async function measure(spec) {
+  const model = await loadModel({ model: spec.path, purpose: 'generate' });
+  try {
+    return {
+      plain: await measureWith(model, spec, []),
+      adapted: await measureWith(model, spec, [spec.adapter]),
+    };
+  } finally {
+    await model.dispose();
+  }
+}
+
+async function measureWith(model, spec, adapters) {
+  const long = textOf(model, spec.prompt);
+  const short = textOf(model, 1 + model.tokenize('').length);
+  await run(model, spec, long, 2, adapters); // warm-up
+  // one token more: a rate is of the tokens after the first
+  const after = await run(model, spec, long, spec.tokens + 1, adapters);
+  const alone = await run(model, spec, short, spec.tokens + 1, adapters);
+  if (after.promptTokens !== spec.prompt || after.generatedTokens !== spec.tokens + 1) {
+    throw new Error(`expected ${spec.prompt} tokens and ${spec.tokens + 1} but had others`);
+  }
+  return {
+    prompt: after.promptTokensPerSecond,
+    generation: after.tokensPerSecond,
+    generationAlone: alone.tokensPerSecond,
+    firstTokenMs: after.timeToFirstTokenMs,
+  };
+}
+
+try {
+  console.log(JSON.stringify(await measure(JSON.parse(process.argv[2]))));
+} catch (error) {
+  console.log(JSON.stringify({ error: { code: error.code ?? 'FAILED', message: error.message } }));
+  process.exitCode = 1;
+}

@@ -1,0 +1,73 @@
+// What the rounds of one comparison come to, and how it is shown.
+import { median } from '../bench-training/row.mjs';
+
+const speeds = ['prompt', 'generation', 'generationAlone'];
+
+/** llama-bench computes a prompt and a token after it; it does not tell when the first one comes. */
+export const firstTokenMs = ({ prompt, generation }, promptTokens) =>
+  (promptTokens * 1000) / prompt + 1000 / generation;
+
+/** Ratios are taken within each round, so that a machine that changes its speed changes both sides of them. */
+export function buildRow(spec, rounds) {
+  const of = (pick) => median(rounds.map(pick));
+  const rates = (side) =>
+    Object.fromEntries(speeds.map((name) => [name, of((round) => round[side][name])]));
+  const reference = (round) => firstTokenMs(round.llamaBench, spec.prompt);
+  const { model, type, prompt, tokens, threads } = spec;
+  return {
+    model,
+    type,
+    prompt,
+    tokens,
+    threads,
+    rounds: rounds.length,
+    tokensPerSecond: {
+      llamaBench: rates('llamaBench'),
+      plain: rates('plain'),
+      adapted: rates('adapted'),
+    },
+    firstTokenMs: {
+      llamaBench: of(reference),
+      plain: of(({ plain }) => plain.firstTokenMs),
+      adapted: of(({ adapted }) => adapted.firstTokenMs),
+    },
+    /** generate() by llama-bench: above 1 it is ahead. */
+    ratio: {
+      ...Object.fromEntries(
+        speeds.map((name) => [name, of(({ plain, llamaBench }) => plain[name] / llamaBench[name])]),
+      ),
+      firstToken: of((round) => reference(round) / round.plain.firstTokenMs),
+    },
+    /** generate() with an adapter by generate() without. */
+    adapterRatio: {
+      ...Object.fromEntries(
+        speeds.map((name) => [name, of(({ plain, adapted }) => adapted[name] / plain[name])]),
+      ),
+      firstToken: of(({ plain, adapted }) => plain.firstTokenMs / adapted.firstTokenMs),
+    },
+  };
+}
+
+export function textTable(row) {
+  const { tokensPerSecond: rate, ratio, adapterRatio } = row;
+  const line = (title, name, unit, values) => [
+    title,
+    ...['llamaBench', 'plain', 'adapted'].map((side) => `${values(side).toFixed(1)} ${unit}`),
+    ratio[name].toFixed(2),
+    adapterRatio[name].toFixed(2),
+  ];
+  const cells = [
+    ['', 'llama-bench', 'generate()', 'with adapter', 'ratio', 'adapter'],
+    line(`prompt of ${row.prompt}`, 'prompt', 'tok/s', (side) => rate[side].prompt),
+    line(`${row.tokens} after it`, 'generation', 'tok/s', (side) => rate[side].generation),
+    line(`${row.tokens} alone`, 'generationAlone', 'tok/s', (side) => rate[side].generationAlone),
+    line('first token', 'firstToken', 'ms', (side) => row.firstTokenMs[side]),
+  ];
+  const widths = cells[0].map((_, i) => Math.max(...cells.map((row) => row[i].length)));
+  return cells
+    .map((row) =>
+      row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))),
+    )
+    .map((row) => row.join('  ').trimEnd())
+    .join('\n');
+}

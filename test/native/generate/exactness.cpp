@@ -1,0 +1,79 @@
+// Logits of quantized models against the same weights in F32: what an accelerator does with a prompt may cost no more
+// than what ggml does without one.
+
+#include "harness.h"
+#include "model/tiny-models.h"
+
+#include "generate/context.h"
+#include "model/quantize.h"
+
+#include <ggml-backend.h>
+#include <llama.h>
+
+#include <cmath>
+#include <cstring>
+
+using namespace llamatune;
+
+namespace {
+
+constexpr int32_t n_prompt = 96;
+
+bool has_accelerator() {
+    for (size_t i = 0; i < ggml_backend_dev_count(); i++) {
+        if (!std::strcmp(ggml_backend_dev_name(ggml_backend_dev_get(i)), "matmul")) return true;
+    }
+    return false;
+}
+
+std::shared_ptr<model> loaded(const std::string & path, bool repack) {
+    load_options o;
+    o.path = path;
+    o.repack = repack;
+    return model::load(o);
+}
+
+// Of the prompt's last token; an accelerator takes part from 32 tokens a pass on.
+std::vector<float> logits(const std::shared_ptr<model> & m, int32_t tokens_at_once) {
+    static const std::atomic<bool> never{false};
+    inference_context context(m, {256, tokens_at_once, 2}, nullptr, never);
+    std::vector<int32_t> prompt;
+    for (int32_t i = 0; i < n_prompt; i++) prompt.push_back(i * 37 % tiny::n_tokens);
+    context.decode_all(prompt.data(), prompt.size());
+    const float * values = llama_get_logits_ith(context.handle(), -1);
+    return {values, values + tiny::n_tokens};
+}
+
+double difference(const std::vector<float> & a, const std::vector<float> & b) {
+    double error = 0, norm = 0;
+    for (size_t i = 0; i < a.size(); i++) {
+        error += (double(a[i]) - b[i]) * (double(a[i]) - b[i]);
+        norm += double(b[i]) * b[i];
+    }
+    return std::sqrt(error / norm);
+}
+
+}
+
+TEST("generate: a prompt's logits with an accelerator are as close to F32's as without") {
+    if (!has_accelerator()) SKIP("built without a library for matrix products");
+    for (const char * type : {"Q8_0", "Q4_K_M"}) {
+        create_options c = tiny::options("qwen3", tiny::scratch("exactness.gguf"));
+        c.embedding_length = 256;
+        c.head_length = 64;
+        c.feed_forward_length = 512;
+        c.layers = 4;
+        c.init_std = 0.05f;
+        c.type = type;
+        create_model(c);
+        const std::string wide = tiny::scratch("exactness-f32.gguf");
+        quantize_model(c.path, wide, "F32", 1);
+        const std::vector<float> exact = logits(loaded(wide, false), 16);
+        for (const bool repack : {false, true}) {
+            const auto m = loaded(c.path, repack);
+            const double with = difference(logits(m, n_prompt), exact), without = difference(logits(m, 16), exact);
+            CHECK(without < 0.2);
+            CHECK(with < 1.1 * without);
+        }
+    }
+}

@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+// @ts-expect-error: the benchmark's scripts are plain JavaScript
+import * as rowModule from '../../../scripts/bench-generation/row.mjs';
+
+const { buildRow, firstTokenMs, textTable } = rowModule;
+
+const spec = { model: 'tiny', type: 'Q8_0', prompt: 100, tokens: 8, threads: 2, path: 'x.gguf' };
+
+/** A round on a machine of this speed, where generate() is ahead with the prompt and an adapter costs a tenth. */
+function round(speed: number) {
+  const plain = {
+    prompt: 300 * speed,
+    generation: 20 * speed,
+    generationAlone: 40 * speed,
+    firstTokenMs: 500 / speed,
+  };
+  return {
+    llamaBench: { prompt: 100 * speed, generation: 20 * speed, generationAlone: 50 * speed },
+    plain,
+    adapted: {
+      prompt: plain.prompt * 0.9,
+      generation: plain.generation * 0.9,
+      generationAlone: plain.generationAlone * 0.9,
+      firstTokenMs: plain.firstTokenMs / 0.9,
+    },
+  };
+}
+
+describe('a row of bench:generation', () => {
+  it('has ratios that do not change when the machine does', () => {
+    const row = buildRow(spec, [round(1), round(0.5), round(2)]);
+    expect(row).toMatchObject({ model: 'tiny', prompt: 100, threads: 2, rounds: 3 });
+    expect(row.tokensPerSecond.plain.prompt).toBe(300);
+    expect(row.ratio.prompt).toBeCloseTo(3);
+    expect(row.ratio.generation).toBeCloseTo(1);
+    expect(row.ratio.generationAlone).toBeCloseTo(0.8);
+    expect(row.ratio.firstToken).toBeCloseTo(1050 / 500);
+    for (const ratio of Object.values(row.adapterRatio)) expect(ratio).toBeCloseTo(0.9);
+    expect(row).not.toHaveProperty('path');
+  });
+
+  it("takes the prompt and one token for llama-bench's first token", () => {
+    expect(firstTokenMs(round(1).llamaBench, 100)).toBe(1000 + 50);
+  });
+
+  it('is shown with both ratios', () => {
+    const lines = textTable(buildRow(spec, [round(1)])).split('\n');
+    expect(lines).toHaveLength(5);
+    expect(lines[1]).toMatch(/^prompt of 100 .* 300\.0 tok\/s .* 3\.00 +0\.90$/);
+    expect(lines[4]).toMatch(/^first token +1050\.0 ms +500\.0 ms +555\.6 ms +2\.10 +0\.90$/);
+  });
+});
