@@ -24,6 +24,7 @@ using set_n_threads_fn      = void (*)(ggml_backend_t, int);
 using threadpool_new_fn     = ggml_threadpool * (*) (ggml_threadpool_params *);
 using threadpool_free_fn    = void (*)(ggml_threadpool *);
 using set_threadpool_fn     = void (*)(ggml_backend_t, ggml_threadpool *);
+using set_padding_fn        = void (*)(ggml_backend_t, const uint8_t *, int64_t, int64_t);
 using set_abort_callback_fn = void (*)(ggml_backend_t, ggml_abort_callback, void *);
 
 bool stop_requested(void * flag) { return static_cast<const std::atomic<bool> *>(flag)->load(std::memory_order_relaxed); }
@@ -86,6 +87,14 @@ ggml_backend_sched_ptr compute::new_scheduler(size_t max_nodes) const {
     std::vector<ggml_backend_t> raw;
     for (const auto & backend : backends_) raw.push_back(backend.get());
     return ggml_backend_sched_ptr(ggml_backend_sched_new(raw.data(), nullptr, int(raw.size()), max_nodes, false, true));
+}
+
+void compute::set_padding(const std::vector<uint8_t> & blocks, int64_t n_tokens) const {
+    for (size_t i = 0; i < devices_.size(); i++) {
+        if (const auto set = procedure<set_padding_fn>(devices_[i], "llamatune_set_padding")) {
+            set(backends_[i].get(), blocks.data(), int64_t(blocks.size()), n_tokens);
+        }
+    }
 }
 
 void compute::set_stop(const std::atomic<bool> * stop) {

@@ -31,6 +31,10 @@ public:
     ggml_backend_sched_ptr new_scheduler(size_t max_nodes) const;
 
     // While set, a running graph ends early (GGML_STATUS_ABORTED) once the flag turns true.
+    // Tells devices that can leave padding out which blocks of 64 of the micro-batch's tokens hold nothing else; with no
+    // blocks, that nothing is known any more.
+    void set_padding(const std::vector<uint8_t> & blocks, int64_t n_tokens) const;
+
     void set_stop(const std::atomic<bool> * stop);
 
 private:

@@ -83,6 +83,12 @@ void attention_tiles(const ggml_tensor * mask, int64_t n_queries, float * tiles,
     on.run(per_stream * mask->ne[3], [&](int64_t piece, int thread) {
         const attention::mask_view view(in, piece / per_stream);
         const int64_t first = piece % per_stream * tile, last = std::min(first + tile, n_queries);
+        static_assert(tile == executor::padding_block, "padding is known by the same blocks");
+        const int64_t token = piece / per_stream * n_queries + first;
+        if (token % tile == 0 && on.is_padding(mask->ne[3] * n_queries, token, last - first)) {
+            std::fill_n(tiles + piece * per_row, per_row, 0.0f); // sees nothing
+            return;
+        }
         float * space = on.own(thread, 0).of<float>(tile);
         for (int64_t column = 0; column < per_row; column++) {
             const int64_t key = column * tile, count = std::min(tile, mask->ne[0] - key);

@@ -41,6 +41,22 @@ public:
     // done. Pieces are handed out one by one: several for each thread keep them all busy. Not reentrant.
     void run(int64_t n_pieces, const std::function<void(int64_t piece, int thread)> & work) { threads_->run(n_pieces, work); }
 
+    // Of the run in progress, by blocks of 64 tokens: whether all of them are padding, whose values nobody reads. Kernels
+    // put zeros there in place of work. Empty: nothing is known.
+    static constexpr int64_t padding_block = 64;
+    void set_padding(const uint8_t * blocks, int64_t n_blocks, int64_t n_tokens) {
+        padding_.assign(blocks, blocks + n_blocks);
+        n_tokens_ = n_tokens;
+    }
+    // Are tokens [first, first + n) of `n_tokens` padding? `first` is a multiple of 64; for `n_tokens` of another batch, no.
+    bool is_padding(int64_t n_tokens, int64_t first, int64_t n) const {
+        if (padding_.empty() || n_tokens != n_tokens_) return false;
+        for (int64_t block = first / padding_block; block * padding_block < first + n; block++) {
+            if (!padding_[size_t(block)]) return false;
+        }
+        return true;
+    }
+
     gemm & products(int thread) { return workers_[size_t(thread)].products; }
     room & own(int thread, int slot) { return workers_[size_t(thread)].rooms[slot]; }
     room & shared(int slot) { return shared_[slot]; } // for all threads: ask for it outside of run()
@@ -58,6 +74,8 @@ private:
         room rooms[n_slots];
     };
     gemm_type                    operands_;
+    std::vector<uint8_t>         padding_;
+    int64_t                      n_tokens_ = 0;
     std::unique_ptr<thread_pool> threads_;
     std::vector<worker>          workers_;
     room                         shared_[n_slots];

@@ -10,7 +10,7 @@ namespace llamatune {
 
 namespace {
 
-constexpr int64_t tokens_at_once = 128;  // that a thread prepares: their rows stay in its cache
+constexpr int64_t tokens_at_once = 2 * executor::padding_block; // that a thread prepares: their rows stay in its cache
 constexpr int64_t columns_at_once = 256; // of an adapter's gradient
 constexpr int64_t sum_at_once = 1024;    // tokens over which it is summed at a time
 
@@ -85,6 +85,13 @@ struct projection {
 void project(executor & on, const float * from, int64_t stride, int64_t count, const activation & to, bool converted, const projection & p) {
     on.run(pieces_of(to.n, tokens_at_once), [&](int64_t piece, int thread) {
         const int64_t token = piece * tokens_at_once, n = std::min(tokens_at_once, to.n - token);
+        if (on.is_padding(to.n, token, n)) {
+            std::memset(const_cast<void *>(to.operand(token).data), 0, size_t(n * to.stride) * size_of(to.type));
+            for (int64_t r = 0; p.turned && r < p.rank; r++) {
+                std::memset(static_cast<char *>(p.turned) + size_t(r * to.n + token) * size_of(to.type), 0, size_t(n) * size_of(to.type));
+            }
+            return;
+        }
         if (!converted) convert_tokens(from, stride, count, to, token, n);
         float * out = on.own(thread, 0).of<float>(n * p.rank);
         p.factor.multiply(on.products(thread), to, token, n, out);
@@ -140,7 +147,7 @@ void lora_linear(executor & on, const ggml_tensor * w, const ggml_tensor * x, co
     const small_factor factor(on, 0, type, floats(a), n_in, rank, 1, n_in, rows.stride);
     project(on, floats(x), row_stride(x), n_in, rows, converted, { factor, rank, scale, true, nullptr });
     on.set_input(x, rows.stride);
-    const weight_product product { w, direction::forward, floats(b), rank, 1, rank };
+    const weight_product product { w, direction::forward, floats(b), rank, 1, rank, true };
     product.run(on, rows, static_cast<float *>(y->data), w->ne[1]);
 }
 
@@ -155,7 +162,7 @@ void lora_linear_back(executor & on, const ggml_tensor * w, const ggml_tensor * 
     void * dt = turned(2); // [rank, tokens]
     project(on, floats(dy), row_stride(dy), n_out, dy_rows, false, { to_rank, rank, scale, true, dt });
     if (to.dx) {
-        const weight_product product { w, direction::backward, floats(a), rank, n_in, 1 };
+        const weight_product product { w, direction::backward, floats(a), rank, n_in, 1, true };
         product.run(on, dy_rows, to.dx, n_in, to.add_to_dx);
     }
     if (!to.da && !to.db) return;

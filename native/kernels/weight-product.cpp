@@ -130,6 +130,10 @@ template <typename T> gemm_operand plain(const panel & b, room & space) {
     return { rows, b.width, 1 };
 }
 
+void zero_rows(float * to, int64_t n_rows, int64_t n, int64_t stride) {
+    for (int64_t row = 0; row < n_rows; row++) std::memset(to + row * stride, 0, size_t(n) * sizeof(float));
+}
+
 // The result's block from the thread's own memory to its place.
 void move_block(const float * from, int64_t n_rows, int64_t n, float * to, int64_t stride, bool accumulate) {
     for (int64_t row = 0; row < n_rows; row++, from += n, to += stride) {
@@ -206,9 +210,18 @@ void weight_product::run_part(executor & on, const activation & x, int64_t first
         } else {
             right = x.type == gemm_type::bf16 ? plain<uint16_t>(b, on.own(thread, 1)) : plain<float>(b, on.own(thread, 1));
         }
-        for (int64_t token = 0; token < x.n; token += tokens) {
-            const int64_t n = std::min(tokens, x.n - token);
+        int64_t n = 0;
+        for (int64_t token = 0; token < x.n; token += n) {
+            n = std::min(tokens, x.n - token);
             float * to = result + token * result_stride + column;
+            if (tokens_of_batch) {
+                const int64_t head = std::min(n, executor::padding_block);
+                if (on.is_padding(x.n, token, head) != on.is_padding(x.n, token, n)) n = head; // half of it is padding
+                if (on.is_padding(x.n, token, n)) {
+                    if (!accumulate) zero_rows(to, n, b.width, result_stride);
+                    continue;
+                }
+            }
             if (packs) {
                 const bool whole = !accumulate && result_stride == b.width;
                 float * block = whole ? to : on.own(thread, 2).of<float>(n * b.width);

@@ -43,6 +43,7 @@ struct weight_product {
     direction           way;
     const float *       extra = nullptr;
     int64_t             n_extra = 0, extra_row = 0, extra_column = 0;
+    bool                tokens_of_batch = false; // the result's rows are the micro-batch's tokens: padding becomes zero
 
     // of the weight without the extra rows
     int64_t n_inner() const { return way == direction::forward ? weight->ne[0] : weight->ne[1]; }

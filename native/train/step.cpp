@@ -97,6 +97,7 @@ struct step::state {
     void build_kept();
     void build_chunk(const parameter_set * parameters, gradients & trunk_gradients, std::vector<std::string> & without_rule);
     void require_reached(const parameter_set & parameters) const;
+    void tell_padding();
     void run_loss();
     static bool at_boundary(ggml_tensor * node, bool ask, void * self);
     void record(const char * part, const ggml_tensor * node);
@@ -319,8 +320,21 @@ bool step::state::at_boundary(ggml_tensor * node, bool ask, void * self) {
     return true;
 }
 
+// Rows end in padding where samples are short: blocks of nothing else need no work.
+void step::state::tell_padding() {
+    constexpr size_t block = 64;
+    std::vector<uint8_t> blocks((batch->segment_id.size() + block - 1) / block);
+    for (size_t i = 0; i < blocks.size(); i++) {
+        const auto from = batch->segment_id.begin() + int64_t(i * block);
+        const auto to = batch->segment_id.begin() + int64_t(std::min((i + 1) * block, batch->segment_id.size()));
+        blocks[i] = std::all_of(from, to, [](int32_t id) { return id < 0; });
+    }
+    devices.set_padding(blocks, graph->shape().n_tokens());
+}
+
 void step::state::run_loss() {
     const auto begun = clock::now();
+    devices.set_padding({}, 0); // a chunk's columns are targets
     const size_t n = batch->target_position.size();
     if (options.with_backward) {
         ggml_backend_tensor_memset(dhidden, 0, 0, ggml_nbytes(dhidden)); // positions without a target keep zero
@@ -344,6 +358,7 @@ void step::state::run_loss() {
         run_graph(chunk_scheduler.get(), chunk);
         ggml_backend_tensor_get(losses, target_losses.data() + first, 0, count * sizeof(float));
     }
+    tell_padding();
     for (float loss : target_losses) total += loss;
     timing.loss_ms += ms_since(begun);
 }
@@ -355,6 +370,7 @@ double step::run(const micro_batch & batch, double weight) {
     s.total = 0;
     s.timing = {};
     s.graph->set_batch(batch);
+    s.tell_padding();
     s.past_boundary = false;
     s.started = s.node_started = clock::now();
     run_graph(s.trunk_scheduler.get(), s.trunk);
