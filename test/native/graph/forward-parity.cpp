@@ -1,4 +1,4 @@
-// The training graph is the inference graph: its logits equal llama_decode's, for every architecture that can be trained.
+// What a row of the training graph sees. That its logits equal llama_decode's: architectures/.
 
 #include "core/error.h"
 #include "graph/logits.h"
@@ -7,29 +7,6 @@
 #include "tiny-batch.h"
 
 using namespace llamatune;
-
-TEST("graph: training logits equal llama_decode's, every listed architecture, one and three sequences") {
-    const std::vector<std::string> names = harness::trainable_architectures();
-    CHECK(names.size() >= 35);
-    std::string wrong;
-    for (const std::string & name : names) {
-        if (getenv("ARCH") && name.find(getenv("ARCH")) == std::string::npos) continue;
-        const auto m = model::load({ harness::arch_model(name) });
-        for (uint32_t rows : { 1u, 3u }) {
-            std::string problem;
-            try {
-                // 100 is no multiple of the cache's padding
-                const micro_batch batch = tiny_batch(*m, rows, 100);
-                const double e = logits::nmse(logits::by_training_graph(m, batch, false), logits::by_decode(*m, batch));
-                if (!(e < 1e-9)) problem = "nmse " + std::to_string(e);
-            } catch (const llamatune::error & e) {
-                problem = e.code() + ": " + e.what();
-            }
-            if (!problem.empty()) wrong += "\n    " + name + " with " + std::to_string(rows) + " sequences: " + problem;
-        }
-    }
-    if (!wrong.empty()) harness::fail(__FILE__, __LINE__, "equal logits but received" + wrong);
-}
 
 TEST("graph: packed samples do not see each other") {
     const auto m = model::load({ harness::arch_model("llama") });

@@ -49,9 +49,10 @@ std::vector<float> by_decode(const model & m, const micro_batch & batch, const s
     return all;
 }
 
-std::vector<float> by_training_graph(const std::shared_ptr<model> & m, const micro_batch & batch, bool packed) {
+std::vector<float> by_training_graph(const std::shared_ptr<model> & m, const micro_batch & batch, bool packed,
+                                     llama_adapter_lora * adapter) {
     compute devices(*m, 1);
-    forward graph(m, nullptr, {batch.n_rows, batch.sequence_length, packed}, devices);
+    forward graph(m, adapter, {batch.n_rows, batch.sequence_length, packed}, devices);
     const forward::head head = graph.build_head(graph.context(), graph.hidden());
     ggml_cgraph * run = ggml_new_graph_custom(graph.context(), 65536, false);
     ggml_set_output(head.logits);

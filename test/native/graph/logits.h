@@ -6,7 +6,10 @@
 #include "model/load.h"
 
 #include <memory>
+#include <string>
 #include <vector>
+
+struct llama_adapter_lora;
 
 namespace logits {
 
@@ -15,7 +18,7 @@ std::vector<float> by_decode(const llamatune::model & m, const llamatune::micro_
                              const std::string & adapter = "");
 
 std::vector<float> by_training_graph(const std::shared_ptr<llamatune::model> & m, const llamatune::micro_batch & batch,
-                                     bool packed);
+                                     bool packed, llama_adapter_lora * adapter = nullptr);
 
 // Normalised mean squared error: Σ (a - b)² / Σ b².
 double nmse(const std::vector<float> & a, const std::vector<float> & b);
