@@ -1,8 +1,10 @@
 #include "autodiff/rule-table.h"
 
+#include "autodiff/rules-activations.h"
 #include "autodiff/rules-attention.h"
 #include "autodiff/rules-elementwise.h"
 #include "autodiff/rules-matmul.h"
+#include "autodiff/rules-moe.h"
 #include "autodiff/rules-norm.h"
 #include "autodiff/rules-shape.h"
 
@@ -44,6 +46,8 @@ constexpr op_row op_rules[] = {
     { GGML_OP_NORM,      rules::norm },
     { GGML_OP_SOFT_MAX,  rules::soft_max },
     { GGML_OP_ROPE,      rules::rope },
+    { GGML_OP_MUL_MAT_ID, rules::mul_mat_id },
+    { GGML_OP_ADD_ID,    rules::add_id },
 };
 
 constexpr unary_row unary_rules[] = {
@@ -57,6 +61,12 @@ constexpr unary_row unary_rules[] = {
     { GGML_UNARY_OP_SILU,       rules::silu },
     { GGML_UNARY_OP_GELU,       rules::gelu },
     { GGML_UNARY_OP_GELU_QUICK, rules::gelu_quick },
+    { GGML_UNARY_OP_ELU,        rules::elu },
+    { GGML_UNARY_OP_GELU_ERF,   rules::gelu_erf },
+    { GGML_UNARY_OP_XIELU,      rules::xielu },
+    { GGML_UNARY_OP_HARDSWISH,  rules::hardswish },
+    { GGML_UNARY_OP_HARDSIGMOID, rules::hardsigmoid },
+    { GGML_UNARY_OP_EXPM1,      rules::expm1 },
 };
 
 constexpr glu_row glu_rules[] = {
@@ -64,6 +74,9 @@ constexpr glu_row glu_rules[] = {
     { GGML_GLU_OP_GEGLU,       rules::geglu },
     { GGML_GLU_OP_GEGLU_QUICK, rules::geglu_quick },
     { GGML_GLU_OP_REGLU,       rules::reglu },
+    { GGML_GLU_OP_GEGLU_ERF,   rules::geglu_erf },
+    { GGML_GLU_OP_SWIGLU_OAI,  rules::swiglu_oai },
+    { GGML_GLU_OP_SWIGLU_CLAMP, rules::swiglu_clamp },
 };
 
 template <typename Row, size_t N, typename Op> rule look_up(const Row (&rows)[N], Op op) {

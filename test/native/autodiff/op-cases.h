@@ -65,5 +65,7 @@ std::vector<op_case> shape();
 std::vector<op_case> matmul();
 std::vector<op_case> norm();
 std::vector<op_case> attention();
+std::vector<op_case> activations();
+std::vector<op_case> moe();
 
 }
