@@ -1,9 +1,11 @@
 #include "autodiff/rule-table.h"
 
+#include "autodiff/rules-activations.h"
 #include "autodiff/rules-attention.h"
 #include "autodiff/rules-elementwise.h"
 #include "autodiff/rules-hyper-connection.h"
 #include "autodiff/rules-matmul.h"
+#include "autodiff/rules-moe.h"
 #include "autodiff/rules-norm.h"
 #include "autodiff/rules-shape.h"
 #include "autodiff/rules-ssm.h"
@@ -65,6 +67,8 @@ constexpr op_row op_rules[] = {
     { GGML_OP_ACC,       rules::acc },
     { GGML_OP_SET_ROWS,  rules::set_rows },
     { GGML_OP_SSM_CONV,  rules::ssm_conv },
+    { GGML_OP_MUL_MAT_ID, rules::mul_mat_id },
+    { GGML_OP_ADD_ID,    rules::add_id },
 };
 
 constexpr unary_row unary_rules[] = {
@@ -78,6 +82,12 @@ constexpr unary_row unary_rules[] = {
     { GGML_UNARY_OP_SILU,       rules::silu },
     { GGML_UNARY_OP_GELU,       rules::gelu },
     { GGML_UNARY_OP_GELU_QUICK, rules::gelu_quick },
+    { GGML_UNARY_OP_ELU,        rules::elu },
+    { GGML_UNARY_OP_GELU_ERF,   rules::gelu_erf },
+    { GGML_UNARY_OP_XIELU,      rules::xielu },
+    { GGML_UNARY_OP_HARDSWISH,  rules::hardswish },
+    { GGML_UNARY_OP_HARDSIGMOID, rules::hardsigmoid },
+    { GGML_UNARY_OP_EXPM1,      rules::expm1 },
 };
 
 constexpr glu_row glu_rules[] = {
@@ -85,6 +95,9 @@ constexpr glu_row glu_rules[] = {
     { GGML_GLU_OP_GEGLU,       rules::geglu },
     { GGML_GLU_OP_GEGLU_QUICK, rules::geglu_quick },
     { GGML_GLU_OP_REGLU,       rules::reglu },
+    { GGML_GLU_OP_GEGLU_ERF,   rules::geglu_erf },
+    { GGML_GLU_OP_SWIGLU_OAI,  rules::swiglu_oai },
+    { GGML_GLU_OP_SWIGLU_CLAMP, rules::swiglu_clamp },
 };
 
 template <typename Row, size_t N, typename Op> rule look_up(const Row (&rows)[N], Op op) {
