@@ -62,6 +62,7 @@ constexpr op_row op_rules[] = {
     { GGML_OP_ACC,       rules::acc },
     { GGML_OP_SET_ROWS,  rules::set_rows },
     { GGML_OP_SSM_CONV,  rules::ssm_conv },
+    { GGML_OP_SSM_SCAN,  rules::ssm_scan },
 };
 
 constexpr unary_row unary_rules[] = {
