@@ -2,6 +2,7 @@
 
 #include "autodiff/rules-attention.h"
 #include "autodiff/rules-elementwise.h"
+#include "autodiff/rules-hyper-connection.h"
 #include "autodiff/rules-matmul.h"
 #include "autodiff/rules-norm.h"
 #include "autodiff/rules-shape.h"
@@ -52,6 +53,8 @@ constexpr op_row op_rules[] = {
     { GGML_OP_L2_NORM,   rules::l2_norm },
     { GGML_OP_SOFT_MAX,  rules::soft_max },
     { GGML_OP_ROPE,      rules::rope },
+    { GGML_OP_ROPE_BACK, rules::rope_back },
+    { GGML_OP_DSV4_HC_PRE, rules::hyper_connection_pre },
     { GGML_OP_CUMSUM,    rules::cumsum },
     { GGML_OP_TRI,       rules::tri },
     { GGML_OP_SOLVE_TRI, rules::solve_tri },

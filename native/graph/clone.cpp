@@ -33,7 +33,7 @@ ggml_tensor * cloner::operator()(ggml_tensor * node) {
 
 ggml_tensor * cloner::copy_one(ggml_tensor * node) {
     if (node->op == GGML_OP_NONE) {
-        return node;
+        return leaf_ ? leaf_(node) : node;
     }
     const auto source = [&](int i) { return copy_.at(node->src[i]); };
     ggml_tensor * copy = nullptr;

@@ -230,7 +230,7 @@ forward::forward(std::shared_ptr<model> base, llama_adapter_lora * adapter, cons
     s.nodes = clone.nodes();
     for (const ggml_tensor * node : s.nodes) {
         for (const ggml_tensor * source : node->src) {
-            if (source && source->op == GGML_OP_NONE && std::strncmp(source->name, "cache_", 6) == 0) {
+            if (source && source->op == GGML_OP_NONE && is_cache(source)) {
                 throw error("GRAPH_UNSUPPORTED", std::string("expected a graph that reads no cache but received one that reads ") + source->name,
                             "This architecture's cache cannot be unhooked yet.");
             }

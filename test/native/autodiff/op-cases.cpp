@@ -70,7 +70,7 @@ void leaves::allocate(ggml_backend_buffer_type_t type) {
 const std::vector<op_case> & all() {
     static const std::vector<op_case> cases = [] {
         std::vector<op_case> joined;
-        for (const auto & family : {elementwise(), shape(), matmul(), norm(), attention(), triangular(), window(), ssm()}) {
+        for (const auto & family : {elementwise(), shape(), matmul(), norm(), attention(), hyper_connection(), triangular(), window(), ssm()}) {
             joined.insert(joined.end(), family.begin(), family.end());
         }
         return joined;
