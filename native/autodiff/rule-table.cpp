@@ -69,6 +69,7 @@ constexpr op_row op_rules[] = {
     { GGML_OP_SSM_CONV,  rules::ssm_conv },
     { GGML_OP_MUL_MAT_ID, rules::mul_mat_id },
     { GGML_OP_ADD_ID,    rules::add_id },
+    { GGML_OP_SSM_SCAN,  rules::ssm_scan },
 };
 
 constexpr unary_row unary_rules[] = {
