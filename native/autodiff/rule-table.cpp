@@ -3,10 +3,14 @@
 #include "autodiff/rules-activations.h"
 #include "autodiff/rules-attention.h"
 #include "autodiff/rules-elementwise.h"
+#include "autodiff/rules-hyper-connection.h"
 #include "autodiff/rules-matmul.h"
 #include "autodiff/rules-moe.h"
 #include "autodiff/rules-norm.h"
 #include "autodiff/rules-shape.h"
+#include "autodiff/rules-ssm.h"
+#include "autodiff/rules-triangular.h"
+#include "autodiff/rules-window.h"
 
 namespace llamatune {
 
@@ -38,14 +42,31 @@ constexpr op_row op_rules[] = {
     { GGML_OP_SQR,       rules::sqr },
     { GGML_OP_SQRT,      rules::sqrt },
     { GGML_OP_LOG,       rules::log },
+    { GGML_OP_SIN,       rules::sin },
+    { GGML_OP_COS,       rules::cos },
+    { GGML_OP_ADD1,      rules::add1 },
     { GGML_OP_SUM,       rules::sum },
     { GGML_OP_SUM_ROWS,  rules::sum_rows },
     { GGML_OP_MEAN,      rules::mean },
     { GGML_OP_MUL_MAT,   rules::mul_mat },
     { GGML_OP_RMS_NORM,  rules::rms_norm },
     { GGML_OP_NORM,      rules::norm },
+    { GGML_OP_GROUP_NORM, rules::group_norm },
+    { GGML_OP_L2_NORM,   rules::l2_norm },
     { GGML_OP_SOFT_MAX,  rules::soft_max },
     { GGML_OP_ROPE,      rules::rope },
+    { GGML_OP_ROPE_BACK, rules::rope_back },
+    { GGML_OP_DSV4_HC_PRE, rules::hyper_connection_pre },
+    { GGML_OP_CUMSUM,    rules::cumsum },
+    { GGML_OP_TRI,       rules::tri },
+    { GGML_OP_SOLVE_TRI, rules::solve_tri },
+    { GGML_OP_DIAG,      rules::diag },
+    { GGML_OP_PAD,       rules::pad },
+    { GGML_OP_ROLL,      rules::roll },
+    { GGML_OP_SET,       rules::set },
+    { GGML_OP_ACC,       rules::acc },
+    { GGML_OP_SET_ROWS,  rules::set_rows },
+    { GGML_OP_SSM_CONV,  rules::ssm_conv },
     { GGML_OP_MUL_MAT_ID, rules::mul_mat_id },
     { GGML_OP_ADD_ID,    rules::add_id },
 };

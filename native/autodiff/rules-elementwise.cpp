@@ -75,6 +75,23 @@ void log(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     g.add(node->src[0], ggml_div(g.ctx(), dy, g.contiguous(node->src[0])));
 }
 
+void sin(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+    g.add(node->src[0], ggml_mul(g.ctx(), dy, ggml_cos(g.ctx(), g.contiguous(node->src[0]))));
+}
+
+void cos(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+    ggml_tensor * slope = ggml_scale(g.ctx(), ggml_sin(g.ctx(), g.contiguous(node->src[0])), -1.0f);
+    g.add(node->src[0], ggml_mul(g.ctx(), dy, slope));
+}
+
+// a number added to everything
+void add1(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+    g.add(node->src[0], dy);
+    if (g.wants(node->src[1])) {
+        g.add(node->src[1], ggml_sum(g.ctx(), dy));
+    }
+}
+
 void sum(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     g.add(node->src[0], ggml_repeat(g.ctx(), dy, node->src[0]));
 }
