@@ -91,3 +91,27 @@ TEST("train/gradients of experts: every weight kind, adapted and whole, by both 
     }
     tiny::expect_slopes(wrong);
 }
+
+TEST("train/gradients of experts: a step on quantized experts never holds a layer of them in F32") {
+    create_options o = tiny::options("qwen3moe", tiny::scratch("many-experts.gguf"));
+    o.layers = 1;
+    o.embedding_length = 256;
+    o.experts = 64;
+    o.used_experts = 4;
+    o.expert_feed_forward_length = 768;
+    o.type = "Q8_0";
+    create_model(o);
+    load_options l;
+    l.path = o.path;
+    const auto m = model::load(l); // mapped from its file
+    const size_t layer_as_f32 = size_t(3 * o.experts * o.embedding_length * o.expert_feed_forward_length) * sizeof(float); // 151 MB
+    const micro_batch batch = tiny_batch(*m, 2, 16);
+    for (const rule_mode rules : {rule_mode::automatic, rule_mode::composed}) {
+        training_options options;
+        options.targets = {"attn_q", "ffn_down_exps"};
+        options.step.rules = rules;
+        options.step.allocate = false;
+        training t(m, batch, options);
+        CHECK(t.compute_bytes() < layer_as_f32 / 3);
+    }
+}
