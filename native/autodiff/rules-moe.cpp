@@ -9,7 +9,7 @@ namespace {
 
 // Bytes, as F32, of what is made for all experts at a time: a whole layer's would be gigabytes. But no more than so many
 // parts, each of which takes nodes of the graph.
-constexpr int64_t slice_bytes = 32ll << 20;
+constexpr int64_t slice_bytes = 16ll << 20;
 constexpr int64_t most_slices = 64;
 
 // How many of `n` to take at a time when each needs `bytes`.
