@@ -1,0 +1,10 @@
+#pragma once
+
+#include "fused/fuse.h"
+
+namespace llamatune {
+
+// Products with frozen experts, and those with their LoRA pairs, become one node: EXPERT_LINEAR.
+void fuse_experts(fusion & f);
+
+}
