@@ -42,6 +42,7 @@ std::vector<ggml_tensor *> fuse(const std::vector<ggml_tensor *> & nodes, const 
     fusion f(nodes, result, ctx, ops, g);
     fuse_lora_linears(f);
     fuse_experts(f);
+    fuse_expert_sums(f);
     fuse_attention(f);
     fuse_glu(f);
     fuse_ropes(f);

@@ -8,6 +8,8 @@
 #include "tiny-batch.h"
 #include "train/tiny-training.h"
 
+#include <tuple>
+
 using namespace llamatune;
 using op_cases::leaves;
 
@@ -48,6 +50,37 @@ TEST("fused/experts: one tensor read by two products receives both gradients") {
                            ggml_tensor * up = ggml_mul_mat_id(l.ctx(), l.constant({64, 32, 8}), x, ids);
                            return ggml_swiglu_split(l.ctx(), gate, up);
                        }, 1e-5, 1e-5);
+}
+
+namespace {
+
+// As llama.cpp sums them up.
+ggml_tensor * weighted_sum(leaves & l, ggml_tensor * results, ggml_tensor * weights) {
+    ggml_tensor * weighted = ggml_mul(l.ctx(), results, weights);
+    const auto slot = [&](int64_t i) {
+        return ggml_view_2d(l.ctx(), weighted, results->ne[0], results->ne[2], weighted->nb[2], size_t(i) * weighted->nb[1]);
+    };
+    ggml_tensor * sum = slot(0);
+    for (int64_t i = 1; i < results->ne[1]; i++) sum = ggml_add(l.ctx(), sum, slot(i));
+    return sum;
+}
+
+}
+
+TEST("fused/experts: their weighted sum, and the gradients of both") {
+    const std::vector<std::string> ops{"EXPERT_SUM", "EXPERT_WEIGHTS_BACK", "EXPERT_SUM_BACK"};
+    for (const auto & [n, n_used, n_tokens] : {std::tuple<int64_t, int64_t, int64_t>{64, 2, 5}, {37, 3, 4}, {300, 8, 200}}) {
+        fused::expect_same("both trained", ops, [n = n, n_used = n_used, n_tokens = n_tokens](leaves & l) {
+            return weighted_sum(l, l.parameter({n, n_used, n_tokens}), l.parameter({1, n_used, n_tokens}));
+        });
+    }
+    fused::expect_same("frozen results", {"EXPERT_SUM", "EXPERT_WEIGHTS_BACK"}, [](leaves & l) {
+        return weighted_sum(l, l.constant({64, 2, 5}), l.parameter({1, 2, 5}));
+    });
+    fused::expect_same("a slot that something else reads too", {}, [](leaves & l) {
+        ggml_tensor * sum = weighted_sum(l, l.parameter({64, 2, 5}), l.parameter({1, 2, 5}));
+        return ggml_add(l.ctx(), sum, sum->src[1]);
+    });
 }
 
 TEST("fused/experts: trained experts stay products of ggml's") {
