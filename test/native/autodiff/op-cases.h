@@ -58,6 +58,12 @@ struct op_case {
     double tolerance = 1e-3;
 };
 
+// A scan of a state-space model, all of its sources trained; by_head: the numbers of a head's states decay alike.
+struct scan_shape {
+    int64_t d_state, head_dim, n_head, n_group, n_t, n_seqs;
+};
+ggml_tensor * scan(leaves & l, const scan_shape & s, bool by_head);
+
 const std::vector<op_case> & all();
 
 std::vector<op_case> elementwise();
