@@ -31,6 +31,7 @@ public:
     ggml_tensor * typed(ggml_type type, std::vector<int64_t> ne,
                         std::vector<float> values = {}); // F16, BF16, quantized
     ggml_tensor * indices(std::vector<int64_t> ne, std::vector<int32_t> values);
+    ggml_tensor * long_indices(std::vector<int64_t> ne, std::vector<int64_t> values);
 
     const std::vector<ggml_tensor *> & parameters() const { return parameters_; }
 
