@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <map>
 #include <set>
 
 using namespace llamatune;
@@ -48,19 +49,30 @@ std::set<std::string> without_gradient(const tiny::training & t, const tiny::ten
 }
 
 // The largest deviation of any kind. Where a loss bends close to a batch (rectifiers, roots near zero, tables of
-// activations) differences say nothing: of such kinds another batch is asked, up to four.
-double worst_slope(tiny::training & t, const micro_batch & first, const std::shared_ptr<model> & m, std::set<std::string> left_out) {
-    double worst = 0;
-    for (uint64_t seed = 0; seed < 4; seed++) {
-        const micro_batch batch = seed ? tiny_batch(*m, 2, 9, 70 + seed) : first;
-        worst = 0;
-        for (const auto & [kind, deviation] : tiny::slope_deviations(t, batch, left_out)) {
-            if (deviation < 5e-4) left_out.insert(kind);
-            worst = std::max(worst, deviation);
+// activations) differences say nothing: of kinds that deviate, other batches are asked, at last short ones.
+double worst_slope(tiny::training & t, const std::shared_ptr<model> & m, const tiny::training_options & options,
+                   std::set<std::string> left_out) {
+    std::map<std::string, double> best;
+    const auto ask = [&](tiny::training & of, const micro_batch & batch) {
+        for (const auto & [kind, deviation] : tiny::slope_deviations(of, batch, left_out)) {
+            const auto found = best.emplace(kind, deviation).first;
+            found->second = std::min(found->second, deviation);
+            if (found->second < 5e-4) left_out.insert(kind);
         }
-        if (worst < 5e-4) break;
+    };
+    const auto worst = [&] {
+        double most = 0;
+        for (const auto & [kind, deviation] : best) most = std::max(most, deviation);
+        return most;
+    };
+    ask(t, tiny_batch(*m, 2, 9));
+    for (uint64_t seed = 70; seed < 72 && worst() >= 5e-4; seed++) ask(t, tiny_batch(*m, 2, 9, seed));
+    for (uint64_t seed = 72; seed < 75 && worst() >= 5e-4; seed++) {
+        const micro_batch brief = tiny_batch(*m, 1, 4, seed);
+        tiny::training of(m, brief, options);
+        ask(of, brief);
     }
-    return worst;
+    return worst();
 }
 
 void check_training(const std::shared_ptr<model> & m, const std::string & name, row & r) {
@@ -84,7 +96,7 @@ void check_training(const std::shared_ptr<model> & m, const std::string & name, 
         if (zero.count(kind)) continue;
         r.trained.push_back(kind);
     }
-    r.slopes = worst_slope(t, batch, m, zero);
+    r.slopes = worst_slope(t, m, options, zero);
 
     options.step.rules = rule_mode::composed;
     tiny::training composed(m, batch, options);
