@@ -32,7 +32,7 @@ bool stop_requested(void * flag) { return static_cast<const std::atomic<bool> *>
 }
 
 compute::compute(const model & base, int32_t n_threads, const char * precision)
-    : n_threads_(n_threads > 0 ? n_threads : usable_physical_cores()) {
+    : output_(base.handle()->dev_output()), n_threads_(n_threads > 0 ? n_threads : usable_physical_cores()) {
     for (const llama_device & held : base.handle()->devices) {
         if (std::find(devices_.begin(), devices_.end(), held.dev) == devices_.end()) {
             devices_.push_back(held.dev);
