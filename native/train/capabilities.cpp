@@ -116,7 +116,8 @@ std::vector<ggml_type> weight_types() {
         const auto type = ggml_type(i);
         const ggml_type_traits * traits = ggml_get_type_traits(type);
         const bool floats = type == GGML_TYPE_F32 || type == GGML_TYPE_F16 || type == GGML_TYPE_BF16;
-        if (traits->blck_size > 0 && n_embd % traits->blck_size == 0 && traits->to_float && (floats || ggml_is_quantized(type))) {
+        const bool readable = type == GGML_TYPE_F32 || traits->to_float;
+        if (traits->blck_size > 0 && n_embd % traits->blck_size == 0 && readable && (floats || ggml_is_quantized(type))) {
             types.push_back(type);
         }
     }

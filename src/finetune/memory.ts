@@ -144,13 +144,15 @@ async function whatFits(
   return 'no micro-batch or sequence length of this model would fit: use a smaller or more strongly quantized model';
 }
 
-/** Memory that a run may still take: of the model's devices, or of this process, limits of its container included. */
+/**
+ * Memory that a run may still take: of the model's devices, of this process where all or a part of the model is on the
+ * CPU, limits of its container included.
+ */
 export async function availableMemory(model: LoadedModel): Promise<number> {
-  if (model.onGpu) {
-    const devices = await native(() => model.native.devices());
-    return devices.reduce((sum, { memoryFree }) => sum + memoryFree, 0);
-  }
-  return process.availableMemory?.() ?? freemem();
+  const here = process.availableMemory?.() ?? freemem();
+  if (!model.onGpu) return here;
+  const devices = await native(() => model.native.devices());
+  return devices.reduce((sum, { memoryFree }) => sum + memoryFree, model.mixed ? here : 0);
 }
 
 function size(bytes: number): string {

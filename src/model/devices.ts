@@ -1,3 +1,4 @@
+import { freemem } from 'node:os';
 import { type DevicesOptions, devicesSchema } from '../config/devices.js';
 import { parseConfig } from '../config/parse.js';
 import type { NativeListedDevice } from '../native/addon-types.js';
@@ -53,7 +54,13 @@ export async function devices(options: DevicesOptions = {}): Promise<DeviceList>
   };
 }
 
-function describe({ training, ...device }: NativeListedDevice): TrainingDevice {
+/** ggml says of the CPU what there is in all. */
+function memoryFree({ type, memoryFree: free }: Device): number {
+  return type === 'cpu' ? Math.min(free, process.availableMemory?.() ?? freemem()) : free;
+}
+
+function describe({ training, ...listed }: NativeListedDevice): TrainingDevice {
+  const device = { ...listed, memoryFree: memoryFree(listed) };
   if (training === null) {
     const reason = 'an RPC server does not tell what its device supports';
     const none = { missingOps: [], weightTypes: [], otherWeightTypes: [] };

@@ -53,7 +53,8 @@ export async function openModel(o: OpenOptions, useMmap: boolean): Promise<Loade
   );
   const devices = await native(() => handle.devices());
   const gpu = devices.length > 0 && o.gpuLayers !== 0;
-  return new LoadedModel(o.model, handle, { repack, mmap: useMmap, gpu });
+  const mixed = gpu && (o.gpuLayers !== 'all' || o.placement.length > 0);
+  return new LoadedModel(o.model, handle, { repack, mmap: useMmap, gpu, mixed });
 }
 
 /** How the weights are kept. */
@@ -61,6 +62,7 @@ interface Layout {
   repack: boolean;
   mmap: boolean;
   gpu: boolean;
+  mixed: boolean;
 }
 
 /** A model in memory. Made by `loadModel()`. */
@@ -73,6 +75,8 @@ export class LoadedModel implements AsyncDisposable {
   readonly writable: boolean;
   /** Whether layers of it are on another device than the CPU. */
   readonly onGpu: boolean;
+  /** Whether part of it was left on the CPU, or may be. */
+  readonly mixed: boolean;
   readonly #handle: NativeModel;
   #info: ModelInfo | undefined;
   #disposed = false;
@@ -83,6 +87,7 @@ export class LoadedModel implements AsyncDisposable {
     this.trainable = !layout.repack;
     this.writable = !layout.repack && !layout.mmap;
     this.onGpu = layout.gpu;
+    this.mixed = layout.mixed;
     this.#handle = handle;
   }
 

@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   devices,
@@ -171,6 +172,38 @@ describe('over RPC', () => {
     expectClose(resumed.losses, [...whole.losses].slice(-resumed.losses.length));
   });
 
+  it('a checkpoint from one device goes on on another', async () => {
+    const checkpoint = (resume: boolean) => ({
+      checkpoint: { directory: join(folder, 'moved'), everySteps: 5, resume },
+    });
+    const rpc = [first.address];
+    const whole = await finetuneLora(quick({ device: 'cpu' })).result;
+    for (const [from, to] of [
+      [{ rpc }, { device: 'cpu' }],
+      [{ device: 'cpu' }, { rpc, gpuLayers: 1 }],
+    ]) {
+      rmSync(join(folder, 'moved'), { recursive: true, force: true });
+      const run = finetuneLora(quick({ ...from, ...checkpoint(false) }));
+      const stopAtCheckpoint = async () => {
+        for await (const event of run) if (event.type === 'checkpoint') run.abort();
+      };
+      await expect(stopAtCheckpoint()).rejects.toMatchObject({ code: 'ABORTED' });
+      const resumed = await finetuneLora(quick({ ...to, ...checkpoint(true) })).result;
+      expect(resumed.losses.length).toBeLessThan(whole.losses.length);
+      expectClose(resumed.losses, [...whole.losses].slice(-resumed.losses.length));
+    }
+  });
+
+  it('two runs at a time on one server do not meet', async () => {
+    const alone = await finetuneLora(quick({ rpc: [first.address] })).result;
+    const together = await Promise.all(
+      ['one.gguf', 'two.gguf'].map(
+        (name) => finetuneLora(quick({ rpc: [first.address], output: join(folder, name) })).result,
+      ),
+    );
+    for (const { losses } of together) expectClose(losses, alone.losses);
+  });
+
   it('a server that is killed while it generates, or between two runs, is an error each time', async () => {
     const model = await loadModel({ model: path, rpc: [second.address] });
     const run = generate({ model, prompt: 'Once', maxTokens: 200, ignoreEos: true, threads: 1 });
@@ -201,6 +234,7 @@ describe('over RPC', () => {
           for await (const event of run) {
             if (event.type !== 'step' || event.step !== 2) continue;
             third.freeze();
+            await sleep(500); // until the run waits for it
             run.abort();
           }
         };

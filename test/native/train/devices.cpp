@@ -1,5 +1,6 @@
 // Losses and gradients with parts of the model on other devices, against all of it on the CPU.
 
+#include "architectures/table.h"
 #include "backends/choose.h"
 #include "backends/local-rpc.h"
 #include "backends/rpc.h"
@@ -10,6 +11,7 @@
 #include "tiny-batch.h"
 #include "train/tiny-training.h"
 
+#include <algorithm>
 #include <set>
 
 using namespace llamatune;
@@ -92,6 +94,32 @@ TEST("train/devices: weights placed by name: feed-forward on the CPU, the rest o
     const auto m = tiny::arch_on("llama", options);
     CHECK(homes(*m, "attn_q") != homes(*m, "ffn_up"));
     check_same(outcome_of(m), outcome_of(tiny::arch("llama")));
+}
+
+TEST("train/devices: every listed architecture with its last layer and its output on another device") {
+    std::string wrong;
+    int checked = 0;
+    for (const architectures::record & known : architectures::read_table()) {
+        if (!(known.gradients > 0)) continue;
+        const std::string & name = known.name;
+        try {
+            const auto m = tiny::arch_on(name, on({local_rpc::device(0)}, 2));
+            training_options options;
+            for (const std::string & kind : target_kinds(*m)) { // the table also names whole tensors
+                if (std::find(known.trained.begin(), known.trained.end(), kind) != known.trained.end()) options.targets.push_back(kind);
+            }
+            const outcome here = outcome_of(tiny::arch(name), options), there = outcome_of(m, options);
+            const double difference = tiny::relative_error(there.gradients, here.gradients);
+            checked++;
+            if (!(std::fabs(there.loss - here.loss) < 1e-5 * here.loss) || !(difference < 1e-4)) {
+                wrong += "\n    " + name + ": losses " + std::to_string(here.loss) + " and " + std::to_string(there.loss) +
+                         ", gradients differ by " + std::to_string(difference);
+            }
+        } catch (const harness::skipped &) { continue; // no model of it here
+        } catch (const error & e) { wrong += "\n    " + name + ": " + e.code() + ": " + e.what(); }
+    }
+    if (!wrong.empty()) harness::fail(__FILE__, __LINE__, "the CPU's losses and gradients but:" + wrong);
+    if (!checked) SKIP("no models of architectures that train");
 }
 
 TEST("train/devices: every parameter trains on another device too") {
