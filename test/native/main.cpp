@@ -54,7 +54,7 @@ std::string arch_model(const std::string & architecture) {
 int main(int argc, char ** argv) {
     using clock = std::chrono::steady_clock;
     llamatune::load_backends(LLAMATUNE_TEST_BACKEND_DIR);
-    if (argc >= 3 && !std::strcmp(argv[1], "--survey")) return architectures::write_table(argv[2]);
+    if (argc >= 3 && !std::strcmp(argv[1], "--survey")) return architectures::write_table(argv[2], { argv + 3, argv + argc });
     int passed = 0, failed = 0, skipped = 0;
     for (const auto & test : harness::registry()) {
         bool wanted = argc < 2;

@@ -81,10 +81,18 @@ std::vector<record> read_table() {
     return table;
 }
 
-int write_table(const std::string & path) {
+int write_table(const std::string & path, const std::vector<std::string> & names) {
     std::string text;
     int not_all = 0;
+    std::vector<record> before;
+    if (!names.empty()) before = read_table();
     for (const std::string & name : all_names()) {
+        const auto kept = std::find_if(before.begin(), before.end(), [&](const record & r) { return r.name == name; });
+        if (kept != before.end() && std::find(names.begin(), names.end(), name) == names.end()) {
+            not_all += !kept->works();
+            text += (text.empty() ? "[\n  " : ",\n  ") + to_json(*kept).dump();
+            continue;
+        }
         const row r = survey(name);
         const record found = record_of(r);
         not_all += !found.works();

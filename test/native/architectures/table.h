@@ -27,8 +27,8 @@ record record_of(const row & r);
 
 // Throws what the JSON library does for a file that is no table.
 std::vector<record> read_table();
-// Surveys every architecture and writes the file; the process's exit code.
-int write_table(const std::string & path);
+// Surveys every architecture, or only those named and keeps the other rows, and writes the file. The process's exit code.
+int write_table(const std::string & path, const std::vector<std::string> & names);
 
 // In words, what `now` has lost of `before`; empty: nothing.
 std::string worse(const record & now, const record & before);
