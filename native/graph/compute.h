@@ -12,7 +12,7 @@ struct ggml_threadpool;
 
 namespace llamatune {
 
-// The devices a training graph runs on: those that hold the model, and the CPU for whatever they lack.
+// The devices a training graph runs on: those that hold weights of the model, and the CPU for whatever they lack.
 class compute {
 public:
     // n_threads 0: every usable physical core. `precision` is what an accelerator for products is asked for: "f32" or

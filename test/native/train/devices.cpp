@@ -1,17 +1,16 @@
 // Losses and gradients with parts of the model on other devices, against all of it on the CPU.
 
+#include "architectures/survey.h"
 #include "architectures/table.h"
 #include "backends/choose.h"
 #include "backends/local-rpc.h"
 #include "backends/rpc.h"
 #include "core/error.h"
 #include "harness.h"
-#include "lora/targets.h"
 #include "model/weights.h"
 #include "tiny-batch.h"
 #include "train/tiny-training.h"
 
-#include <algorithm>
 #include <set>
 
 using namespace llamatune;
@@ -62,6 +61,9 @@ TEST("train/devices: all layers, some or none on another device give the same lo
         const outcome expected = outcome_of(tiny::arch(name));
         for (int32_t layers : {-1, 2, 1, 0}) {
             const auto m = tiny::arch_on(name, on({local_rpc::device(0)}, layers));
+            const std::set<std::string> all = homes(*m, "blk.");
+            CHECK_EQ(all.size(), layers == 2 ? 2u : 1u); // two layers, and the output counts as one
+            CHECK_EQ(compute(*m, 1).devices().front() == local_rpc::device(0), layers != 0);
             check_same(outcome_of(m), expected);
         }
     }
@@ -105,9 +107,7 @@ TEST("train/devices: every listed architecture with its last layer and its outpu
         try {
             const auto m = tiny::arch_on(name, on({local_rpc::device(0)}, 2));
             training_options options;
-            for (const std::string & kind : target_kinds(*m)) { // the table also names whole tensors
-                if (std::find(known.trained.begin(), known.trained.end(), kind) != known.trained.end()) options.targets.push_back(kind);
-            }
+            options.targets = architectures::read_targets(m, tiny_batch(*m, 2, 9));
             const outcome here = outcome_of(tiny::arch(name), options), there = outcome_of(m, options);
             const double difference = tiny::relative_error(there.gradients, here.gradients);
             checked++;
@@ -120,6 +120,21 @@ TEST("train/devices: every listed architecture with its last layer and its outpu
     }
     if (!wrong.empty()) harness::fail(__FILE__, __LINE__, "the CPU's losses and gradients but:" + wrong);
     if (!checked) SKIP("no models of architectures that train");
+}
+
+TEST("train/devices: experts on the CPU, the rest on another device, and the other way round") {
+    ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
+    for (const char * name : {"llama-moe", "qwen3moe-moe"}) {
+        const outcome expected = outcome_of(tiny::arch(name));
+        load_options options = on({local_rpc::device(0)});
+        options.placement = {{"\\.ffn_(up|down|gate|gate_up)_(ch|)exps", cpu}};
+        const auto m = tiny::arch_on(name, options);
+        CHECK(homes(*m, "ffn_up_exps") != homes(*m, "attn_q"));
+        check_same(outcome_of(m), expected);
+        options.placement = {{"\\.ffn_(up|down|gate|gate_up)_(ch|)exps", local_rpc::device(0)}};
+        options.gpu_layers = 0;
+        check_same(outcome_of(tiny::arch_on(name, options)), expected);
+    }
 }
 
 TEST("train/devices: every parameter trains on another device too") {
