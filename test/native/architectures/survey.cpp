@@ -47,6 +47,22 @@ std::set<std::string> without_gradient(const tiny::training & t, const tiny::ten
     return zero;
 }
 
+// The largest deviation of any kind. Where a loss bends close to a batch (rectifiers, roots near zero, tables of
+// activations) differences say nothing: of such kinds another batch is asked, up to four.
+double worst_slope(tiny::training & t, const micro_batch & first, const std::shared_ptr<model> & m, std::set<std::string> left_out) {
+    double worst = 0;
+    for (uint64_t seed = 0; seed < 4; seed++) {
+        const micro_batch batch = seed ? tiny_batch(*m, 2, 9, 70 + seed) : first;
+        worst = 0;
+        for (const auto & [kind, deviation] : tiny::slope_deviations(t, batch, left_out)) {
+            if (deviation < 5e-4) left_out.insert(kind);
+            worst = std::max(worst, deviation);
+        }
+        if (worst < 5e-4) break;
+    }
+    return worst;
+}
+
 void check_training(const std::shared_ptr<model> & m, const std::string & name, row & r) {
     const micro_batch batch = tiny_batch(*m, 2, 9);
     const std::vector<std::string> read = read_targets(m, batch);
@@ -68,7 +84,7 @@ void check_training(const std::shared_ptr<model> & m, const std::string & name, 
         if (zero.count(kind)) continue;
         r.trained.push_back(kind);
     }
-    for (const auto & [kind, deviation] : tiny::slope_deviations(t, batch, zero)) r.slopes = std::max(r.slopes, deviation);
+    r.slopes = worst_slope(t, batch, m, zero);
 
     options.step.rules = rule_mode::composed;
     tiny::training composed(m, batch, options);
