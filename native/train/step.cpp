@@ -55,8 +55,8 @@ struct step::state {
     step_options             options;
 
     // What passes between the trunk and the loss, one column more than tokens: chunks are filled up with it.
-    ggml_context_ptr        kept_ctx;
-    ggml_backend_buffer_ptr kept_buffer;
+    ggml_context_ptr        kept_ctx, kept_gradient_ctx;
+    ggml_backend_buffer_ptr kept_buffer, kept_gradient_buffer;
     ggml_tensor *           hidden;  // [n_embd, n_tokens + 1]
     ggml_tensor *           dhidden; // [n_embd, n_tokens + 1]
 
@@ -109,15 +109,17 @@ struct step::state {
 };
 
 void step::state::build_kept() {
-    kept_ctx.reset(ggml_init({ 8 * ggml_tensor_overhead(), nullptr, true }));
+    for (ggml_context_ptr * ctx : { &kept_ctx, &kept_gradient_ctx }) ctx->reset(ggml_init({ ggml_tensor_overhead(), nullptr, true }));
     const int64_t n_embd = graph->hidden()->ne[0], n_tokens = graph->shape().n_tokens();
     hidden = ggml_new_tensor_2d(kept_ctx.get(), GGML_TYPE_F32, n_embd, n_tokens + 1);
-    dhidden = ggml_new_tensor_2d(kept_ctx.get(), GGML_TYPE_F32, n_embd, n_tokens + 1);
+    dhidden = ggml_new_tensor_2d(kept_gradient_ctx.get(), GGML_TYPE_F32, n_embd, n_tokens + 1);
     ggml_set_name(hidden, "hidden");
     ggml_set_name(dhidden, "dhidden");
-    kept_buffer = place(kept_ctx.get(), ggml_backend_dev_buffer_type(devices.devices().front()), "the hidden states");
+    kept_buffer = place(kept_ctx.get(), devices.output_buffer_type(), "the hidden states");
+    // of its own: every device can clear a whole buffer
+    kept_gradient_buffer = place(kept_gradient_ctx.get(), devices.output_buffer_type(), "the gradient of the hidden states");
     ggml_backend_buffer_clear(kept_buffer.get(), 0);
-    bytes += ggml_backend_buffer_get_size(kept_buffer.get());
+    bytes += ggml_backend_buffer_get_size(kept_buffer.get()) + ggml_backend_buffer_get_size(kept_gradient_buffer.get());
 }
 
 void step::state::prepare(ggml_backend_sched_ptr & scheduler, ggml_cgraph * built, size_t capacity, const char * what) {
@@ -341,7 +343,7 @@ void step::state::run_loss() {
     devices.set_padding({}, 0); // a chunk's columns are targets
     const size_t n = batch->target_position.size();
     if (options.with_backward) {
-        ggml_backend_tensor_memset(dhidden, 0, 0, ggml_nbytes(dhidden)); // positions without a target keep zero
+        ggml_backend_buffer_clear(kept_gradient_buffer.get(), 0); // positions without a target keep zero
     }
     target_losses.resize(n);
     row_values.resize(size_t(columns));

@@ -18,10 +18,14 @@ std::shared_ptr<model> arch(const std::string & name) {
     static std::map<std::string, std::shared_ptr<model>> loaded;
     auto & m = loaded[name];
     if (m) return m;
-    load_options options;
+    m = arch_on(name, {});
+    return m;
+}
+
+std::shared_ptr<model> arch_on(const std::string & name, load_options options) {
     options.path = harness::arch_model(name);
     options.use_mmap = false;
-    m = model::load(options);
+    const auto m = model::load(options);
     for (ggml_tensor * weight : list_weights(*m)) {
         if (std::string(weight->name).find("norm.weight") == std::string::npos) continue;
         std::vector<float> values(size_t(ggml_nelements(weight)));
