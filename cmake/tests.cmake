@@ -1,14 +1,14 @@
-# Native tests: no Node. `ctest` first makes the tiny models of the architectures named in test/native/arch-models.txt
-# (those that are missing), then runs the tests.
+# Native tests: no Node. `ctest` first makes a tiny model of every architecture, if they are missing, then runs the tests.
 
 set(LLAMATUNE_TEST_CACHE "${CMAKE_SOURCE_DIR}/.cache/test" CACHE PATH "what tests generate, kept between runs")
 
 file(GLOB_RECURSE test_sources CONFIGURE_DEPENDS test/native/*.cpp)
 add_executable(llamatune-native-tests ${test_sources})
 target_include_directories(llamatune-native-tests PRIVATE test/native)
+target_include_directories(llamatune-native-tests SYSTEM PRIVATE vendor/llama.cpp/vendor) # nlohmann/json.hpp
 target_compile_definitions(llamatune-native-tests PRIVATE
     LLAMATUNE_TEST_CACHE_DEFAULT="${LLAMATUNE_TEST_CACHE}"
-    LLAMATUNE_TEST_ARCH_MODELS="${CMAKE_SOURCE_DIR}/test/native/arch-models.txt"
+    LLAMATUNE_TEST_ARCHITECTURES="${CMAKE_SOURCE_DIR}/docs/architectures.json"
     LLAMATUNE_TEST_BACKEND_DIR="${LLAMATUNE_OUTPUT_DIR}")
 target_link_libraries(llamatune-native-tests PRIVATE llamatune-core)
 
@@ -26,7 +26,6 @@ add_test(NAME arch-models COMMAND ${CMAKE_COMMAND}
     -DBUILD_DIR=${CMAKE_BINARY_DIR}
     -DCONFIG=$<CONFIG>
     -DGENERATOR=$<TARGET_FILE:make-arch-models>
-    -DNAMES=${CMAKE_SOURCE_DIR}/test/native/arch-models.txt
     -DOUTPUT=${LLAMATUNE_TEST_CACHE}/arch-models
     -P ${CMAKE_SOURCE_DIR}/cmake/arch-models.cmake)
 set_tests_properties(arch-models PROPERTIES FIXTURES_SETUP arch-models TIMEOUT 1800)

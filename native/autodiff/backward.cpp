@@ -3,9 +3,12 @@
 #include "autodiff/rule-table.h"
 #include "core/error.h"
 
+#include <iterator>
+#include <unordered_set>
+
 namespace llamatune {
 
-void mark_gradient_path(gradients & g, const std::vector<ggml_tensor *> & forward) {
+void mark_gradient_path(gradients & g, const std::vector<ggml_tensor *> & forward, const ggml_tensor * result) {
     for (const ggml_tensor * node : forward) {
         if (has_no_gradient(node)) {
             continue;
@@ -15,6 +18,18 @@ void mark_gradient_path(gradients & g, const std::vector<ggml_tensor *> & forwar
                 g.want(node);
                 break;
             }
+        }
+    }
+    std::unordered_set<const ggml_tensor *> reached;
+    if (!forward.empty()) reached.insert(result ? result : forward.back());
+    for (auto it = forward.rbegin(); it != forward.rend(); ++it) {
+        if (!g.wants(*it)) {
+            continue;
+        }
+        if (reached.count(*it)) {
+            reached.insert(std::begin((*it)->src), std::end((*it)->src));
+        } else {
+            g.unwant(*it);
         }
     }
 }

@@ -118,7 +118,16 @@ ggml_tensor * gradients::unscaled(ggml_tensor * dy) {
 }
 
 ggml_tensor * gradients::contiguous(ggml_tensor * t) {
-    return ggml_is_contiguous(t) && t->view_offs % alignment_ == 0 ? t : ggml_cont(ctx_, t);
+    if (!ggml_is_contiguous(t) || t->view_offs % alignment_ != 0) {
+        return ggml_cont(ctx_, t);
+    }
+    // A dimension of one may have any stride; some ops ask for the one that it has in a tensor of its own.
+    size_t stride = t->nb[0];
+    for (int i = 0; i < GGML_MAX_DIMS; i++) {
+        if (t->nb[i] != stride) return ggml_reshape(ctx_, t, t);
+        stride = i == 0 ? ggml_row_size(t->type, t->ne[0]) : stride * size_t(t->ne[i]);
+    }
+    return t;
 }
 
 ggml_tensor * gradients::transposed(ggml_tensor * t) { return ggml_cont(ctx_, ggml_transpose(ctx_, as_f32(t))); }

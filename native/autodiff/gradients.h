@@ -30,6 +30,7 @@ public:
     // Does a gradient flow through this tensor? Rules skip the sources for which it does not.
     bool wants(const ggml_tensor * t) const { return t && wanted_.count(t) > 0; }
     void want(const ggml_tensor * t) { wanted_.insert(t); }
+    void unwant(const ggml_tensor * t) { wanted_.erase(t); }
 
     // The gradient gathered so far, or null.
     ggml_tensor * of(const ggml_tensor * t) const;

@@ -65,7 +65,7 @@ std::vector<double> bytes_alive(const std::vector<ggml_tensor *> & forward, cons
 
 // Multiplications of a product with a weight, ours included; 0 of anything else.
 double product_cost(const ggml_tensor * node) {
-    if (node->op != GGML_OP_MUL_MAT && node->op != GGML_OP_CUSTOM) return 0;
+    if (node->op != GGML_OP_MUL_MAT && node->op != GGML_OP_MUL_MAT_ID && node->op != GGML_OP_CUSTOM) return 0;
     const ggml_tensor * weight = nullptr;
     for (const ggml_tensor * source : node->src) {
         if (!source || source->op != GGML_OP_NONE || source->ne[1] == 1) continue;

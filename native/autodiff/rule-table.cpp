@@ -1,10 +1,16 @@
 #include "autodiff/rule-table.h"
 
+#include "autodiff/rules-activations.h"
 #include "autodiff/rules-attention.h"
 #include "autodiff/rules-elementwise.h"
+#include "autodiff/rules-hyper-connection.h"
 #include "autodiff/rules-matmul.h"
+#include "autodiff/rules-moe.h"
 #include "autodiff/rules-norm.h"
 #include "autodiff/rules-shape.h"
+#include "autodiff/rules-ssm.h"
+#include "autodiff/rules-triangular.h"
+#include "autodiff/rules-window.h"
 
 namespace llamatune {
 
@@ -36,14 +42,34 @@ constexpr op_row op_rules[] = {
     { GGML_OP_SQR,       rules::sqr },
     { GGML_OP_SQRT,      rules::sqrt },
     { GGML_OP_LOG,       rules::log },
+    { GGML_OP_SIN,       rules::sin },
+    { GGML_OP_COS,       rules::cos },
+    { GGML_OP_ADD1,      rules::add1 },
     { GGML_OP_SUM,       rules::sum },
     { GGML_OP_SUM_ROWS,  rules::sum_rows },
     { GGML_OP_MEAN,      rules::mean },
     { GGML_OP_MUL_MAT,   rules::mul_mat },
     { GGML_OP_RMS_NORM,  rules::rms_norm },
     { GGML_OP_NORM,      rules::norm },
+    { GGML_OP_GROUP_NORM, rules::group_norm },
+    { GGML_OP_L2_NORM,   rules::l2_norm },
     { GGML_OP_SOFT_MAX,  rules::soft_max },
     { GGML_OP_ROPE,      rules::rope },
+    { GGML_OP_ROPE_BACK, rules::rope_back },
+    { GGML_OP_DSV4_HC_PRE, rules::hyper_connection_pre },
+    { GGML_OP_CUMSUM,    rules::cumsum },
+    { GGML_OP_TRI,       rules::tri },
+    { GGML_OP_SOLVE_TRI, rules::solve_tri },
+    { GGML_OP_DIAG,      rules::diag },
+    { GGML_OP_PAD,       rules::pad },
+    { GGML_OP_ROLL,      rules::roll },
+    { GGML_OP_SET,       rules::set },
+    { GGML_OP_ACC,       rules::acc },
+    { GGML_OP_SET_ROWS,  rules::set_rows },
+    { GGML_OP_SSM_CONV,  rules::ssm_conv },
+    { GGML_OP_MUL_MAT_ID, rules::mul_mat_id },
+    { GGML_OP_ADD_ID,    rules::add_id },
+    { GGML_OP_SSM_SCAN,  rules::ssm_scan },
 };
 
 constexpr unary_row unary_rules[] = {
@@ -57,6 +83,12 @@ constexpr unary_row unary_rules[] = {
     { GGML_UNARY_OP_SILU,       rules::silu },
     { GGML_UNARY_OP_GELU,       rules::gelu },
     { GGML_UNARY_OP_GELU_QUICK, rules::gelu_quick },
+    { GGML_UNARY_OP_ELU,        rules::elu },
+    { GGML_UNARY_OP_GELU_ERF,   rules::gelu_erf },
+    { GGML_UNARY_OP_XIELU,      rules::xielu },
+    { GGML_UNARY_OP_HARDSWISH,  rules::hardswish },
+    { GGML_UNARY_OP_HARDSIGMOID, rules::hardsigmoid },
+    { GGML_UNARY_OP_EXPM1,      rules::expm1 },
 };
 
 constexpr glu_row glu_rules[] = {
@@ -64,6 +96,9 @@ constexpr glu_row glu_rules[] = {
     { GGML_GLU_OP_GEGLU,       rules::geglu },
     { GGML_GLU_OP_GEGLU_QUICK, rules::geglu_quick },
     { GGML_GLU_OP_REGLU,       rules::reglu },
+    { GGML_GLU_OP_GEGLU_ERF,   rules::geglu_erf },
+    { GGML_GLU_OP_SWIGLU_OAI,  rules::swiglu_oai },
+    { GGML_GLU_OP_SWIGLU_CLAMP, rules::swiglu_clamp },
 };
 
 template <typename Row, size_t N, typename Op> rule look_up(const Row (&rows)[N], Op op) {

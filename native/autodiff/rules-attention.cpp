@@ -54,4 +54,11 @@ void rope(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     g.add(node->src[0], dx);
 }
 
+// A rotation back in the forward graph (DeepSeek V4 turns the values back that it took from keys).
+void rope_back(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+    ggml_tensor * dx = ggml_rope_ext(g.ctx(), dy, node->src[1], node->src[2], 0, node->op_params[2], 0, 0, 0, 0, 0, 0, 0);
+    std::memcpy(dx->op_params, node->op_params, sizeof(node->op_params));
+    g.add(node->src[0], dx);
+}
+
 }

@@ -1,5 +1,7 @@
 #include "autodiff/rules-elementwise.h"
 
+#include "autodiff/rules-activations.h"
+
 #include <cstring>
 
 namespace llamatune::rules {
@@ -73,6 +75,23 @@ void log(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     g.add(node->src[0], ggml_div(g.ctx(), dy, g.contiguous(node->src[0])));
 }
 
+void sin(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+    g.add(node->src[0], ggml_mul(g.ctx(), dy, ggml_cos(g.ctx(), g.contiguous(node->src[0]))));
+}
+
+void cos(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+    ggml_tensor * slope = ggml_scale(g.ctx(), ggml_sin(g.ctx(), g.contiguous(node->src[0])), -1.0f);
+    g.add(node->src[0], ggml_mul(g.ctx(), dy, slope));
+}
+
+// a number added to everything
+void add1(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+    g.add(node->src[0], dy);
+    if (g.wants(node->src[1])) {
+        g.add(node->src[1], ggml_sum(g.ctx(), dy));
+    }
+}
+
 void sum(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     g.add(node->src[0], ggml_repeat(g.ctx(), dy, node->src[0]));
 }
@@ -128,32 +147,12 @@ ggml_tensor * act_gelu(gradients & g, ggml_tensor * x) { return ggml_gelu(g.ctx(
 ggml_tensor * act_gelu_quick(gradients & g, ggml_tensor * x) { return ggml_gelu_quick(g.ctx(), x); }
 ggml_tensor * act_relu(gradients & g, ggml_tensor * x) { return ggml_relu(g.ctx(), x); }
 
-// y = act(x) · gate. Either two sources, or one whose rows hold [x | gate] ([gate | x] when swapped).
+// y = act(x) · gate
 void gated(gradients & g, ggml_tensor * node, ggml_tensor * dy, ggml_tensor * (*act)(gradients &, ggml_tensor *), activation d_act) {
-    ggml_context * ctx = g.ctx();
-    ggml_tensor * x = node->src[0];
-    ggml_tensor * gate = node->src[1];
-    if (gate) {
-        if (g.wants(x)) {
-            g.add(x, d_act(g, g.contiguous(x), ggml_mul(ctx, dy, g.contiguous(gate))));
-        }
-        if (g.wants(gate)) {
-            g.add(gate, ggml_mul(ctx, dy, act(g, g.contiguous(x))));
-        }
-        return;
-    }
-    ggml_tensor * both = node->src[0];
-    int32_t swapped;
-    std::memcpy(&swapped, node->op_params + 1, sizeof(swapped));
-    const auto half = [&](int i) {
-        return ggml_cont(ctx, ggml_view_4d(ctx, both, node->ne[0], both->ne[1], both->ne[2], both->ne[3], both->nb[1],
-                                           both->nb[2], both->nb[3], i * node->ne[0] * both->nb[0]));
-    };
-    x = half(swapped ? 1 : 0);
-    gate = half(swapped ? 0 : 1);
-    ggml_tensor * dx = d_act(g, x, ggml_mul(ctx, dy, gate));
-    ggml_tensor * dgate = ggml_mul(ctx, dy, act(g, x));
-    g.add(both, swapped ? ggml_concat(ctx, dgate, dx, 0) : ggml_concat(ctx, dx, dgate, 0));
+    const gated_sources s = sources_of_gated(g, node);
+    ggml_tensor * dx = wants_of_gated(g, node, 0) ? d_act(g, s.x, ggml_mul(g.ctx(), dy, s.gate)) : nullptr;
+    ggml_tensor * dgate = wants_of_gated(g, node, 1) ? ggml_mul(g.ctx(), dy, act(g, s.x)) : nullptr;
+    add_to_gated(g, node, dx, dgate);
 }
 
 }

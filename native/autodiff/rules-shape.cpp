@@ -1,5 +1,6 @@
 #include "autodiff/rules-shape.h"
 
+#include "autodiff/rules-moe.h"
 #include "core/error.h"
 
 #include <algorithm>
@@ -85,8 +86,7 @@ void get_rows(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
         g.add(table, ggml_get_rows_back(g.ctx(), dy, rows, table));
         return;
     }
-    // A batch of tables: rows of one table are taken to be distinct (top-k experts are), so they can be written.
-    g.add(table, ggml_set_rows(g.ctx(), g.zeros(table), dy, rows));
+    g.add(table, scatter_rows(g, dy, rows, table->ne[1]));
 }
 
 }

@@ -45,6 +45,9 @@ create_options read_create_options(const args & from) {
     to.kv_heads            = from.int32("kvHeads");
     to.head_length         = from.int32("headLength");
     to.feed_forward_length = from.int32("feedForwardLength");
+    to.experts             = from.int32("experts");
+    to.used_experts        = from.int32("usedExperts");
+    to.expert_feed_forward_length = from.int32("expertFeedForwardLength");
     to.rope_frequency_base = float(from.number("ropeFrequencyBase"));
     to.tie_embeddings      = from.flag("tieEmbeddings");
     to.type                = from.text("type");

@@ -3,6 +3,7 @@
 #include "fused/lora-linear.h"
 
 #include "fused/attention.h"
+#include "fused/experts.h"
 #include "fused/glu.h"
 #include "fused/norm.h"
 #include "fused/rope.h"
@@ -40,6 +41,8 @@ std::vector<ggml_tensor *> fuse(const std::vector<ggml_tensor *> & nodes, const 
                                 host_ops & ops, gradients & g) {
     fusion f(nodes, result, ctx, ops, g);
     fuse_lora_linears(f);
+    fuse_experts(f);
+    fuse_expert_sums(f);
     fuse_attention(f);
     fuse_glu(f);
     fuse_ropes(f);

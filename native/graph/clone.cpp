@@ -33,7 +33,7 @@ ggml_tensor * cloner::operator()(ggml_tensor * node) {
 
 ggml_tensor * cloner::copy_one(ggml_tensor * node) {
     if (node->op == GGML_OP_NONE) {
-        return node;
+        return leaf_ ? leaf_(node) : node;
     }
     const auto source = [&](int i) { return copy_.at(node->src[i]); };
     ggml_tensor * copy = nullptr;
@@ -77,6 +77,8 @@ ggml_tensor * cloner::copy_one(ggml_tensor * node) {
             }
             if (node->op == GGML_OP_CPY) {
                 copy->src[1] = copy; // a copy into a given place becomes a copy into a new one
+            } else if (node->op == GGML_OP_SET || node->op == GGML_OP_ACC) {
+                copy->op_params[4] = 0; // where the rest is in place already, the original does not copy it
             }
         }
     }

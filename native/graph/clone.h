@@ -2,6 +2,7 @@
 
 #include <ggml.h>
 
+#include <functional>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -16,6 +17,9 @@ public:
 
     // `to` must have the shape of `from`.
     void replace(const ggml_tensor * from, ggml_tensor * to) { copy_[from] = to; }
+
+    // What stands for a weight or input that the graph reads; asked once for each, when the first copy needs it.
+    void on_leaf(std::function<ggml_tensor *(ggml_tensor *)> leaf) { leaf_ = std::move(leaf); }
 
     // A node made for a replacement, so that nodes() has it.
     ggml_tensor * append(ggml_tensor * node) { nodes_.push_back(node); return node; }
@@ -32,6 +36,7 @@ private:
     ggml_context *                                         ctx_;
     std::unordered_map<const ggml_tensor *, ggml_tensor *> copy_;
     std::vector<ggml_tensor *>                             nodes_;
+    std::function<ggml_tensor *(ggml_tensor *)>            leaf_;
 };
 
 }

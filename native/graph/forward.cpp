@@ -128,7 +128,7 @@ llama_ubatch forward::state::place(const micro_batch & batch, const batch_shape 
     llama_ubatch ubatch {};
     if (memory) {
         memory->clear(false);
-        batch_memory = memory->init_batch(allocator, uint32_t(n_tokens), true);
+        batch_memory = memory->init_batch(allocator, uint32_t(n_tokens), false); // true would split recurrent models' rows
         if (!batch_memory || batch_memory->get_status() != LLAMA_MEMORY_STATUS_SUCCESS || !batch_memory->apply()) {
             throw error("BATCH_INVALID", "expected the micro-batch to fit llama.cpp's cache but it did not: " + take_recent_errors());
         }
@@ -157,6 +157,12 @@ forward::forward(std::shared_ptr<model> base, llama_adapter_lora * adapter, cons
     state & s = *state_;
     s.base = std::move(base);
     llama_model & m = *s.base->handle();
+    if (shape.packed && (llm_arch_is_recurrent(m.arch) || llm_arch_is_hybrid(m.arch))) {
+        throw error("PACKING_UNSUPPORTED",
+                    std::string("expected an architecture whose samples can share a row but received ") + llm_arch_name(m.arch) +
+                        ", whose recurrent state would pass from one sample to the next",
+                    "Turn packing off for this model.");
+    }
     if (adapter) {
         s.adapters[adapter] = 1.0f;
     }
@@ -183,14 +189,18 @@ forward::forward(std::shared_ptr<model> base, llama_adapter_lora * adapter, cons
         s.cparams.n_seq_max = shape.packed ? max_segments : shape.n_rows;
         s.cparams.kv_unified = shape.packed;
         s.cparams.n_batch = s.cparams.n_ubatch = s.cparams.n_outputs_max = n_tokens;
+        s.cparams.flash_attn = true; // of the cache's layout: where llama.cpp has no such kernel, it had turned this off
         llama_memory_params memory {};
         memory.type_k = memory.type_v = GGML_TYPE_F32;
         memory.swa_full = true;
         memory.ctx_type = s.cparams.ctx_type;
         s.memory.reset(m.create_memory(memory, s.cparams));
     }
-    // Attention as products and a softmax: the fused kernel has no gradient.
+    // Everything from plain operations: the fused kernels have no gradient.
     s.cparams.flash_attn = false;
+    s.cparams.fused_gdn_ar = s.cparams.fused_gdn_ch = false;                                        // gated delta nets
+    s.cparams.fused_lid = false;                                                                   // lightning indexer
+    s.cparams.fused_dsv4_hc_pre = s.cparams.fused_dsv4_hc_comb = s.cparams.fused_dsv4_hc_post = false; // hyper-connections
 
     // Any batch of this shape gives the same graph; inputs are filled later.
     micro_batch blank;
@@ -220,7 +230,7 @@ forward::forward(std::shared_ptr<model> base, llama_adapter_lora * adapter, cons
     s.nodes = clone.nodes();
     for (const ggml_tensor * node : s.nodes) {
         for (const ggml_tensor * source : node->src) {
-            if (source && source->op == GGML_OP_NONE && std::strncmp(source->name, "cache_", 6) == 0) {
+            if (source && source->op == GGML_OP_NONE && is_cache(source)) {
                 throw error("GRAPH_UNSUPPORTED", std::string("expected a graph that reads no cache but received one that reads ") + source->name,
                             "This architecture's cache cannot be unhooked yet.");
             }

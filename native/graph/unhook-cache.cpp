@@ -15,38 +15,61 @@ const ggml_tensor * owner(const ggml_tensor * t) {
     return t;
 }
 
-// llama.cpp names the tensors of its key-value caches cache_k_l0, cache_v_l0, …
-bool is_cache(const ggml_tensor * t) { return std::strncmp(owner(t)->name, "cache_", 6) == 0; }
+bool starts_with(const ggml_tensor * t, const char * text) { return std::strncmp(t->name, text, std::strlen(text)) == 0; }
+
+ggml_tensor * zeros_like(const ggml_tensor * t, ggml_context * ctx, cloner & clone) {
+    if (t->type != GGML_TYPE_F32) {
+        throw error("GRAPH_UNSUPPORTED", std::string("expected ") + t->name + " to be F32 but received " + ggml_type_name(t->type),
+                    "This architecture's cache cannot be unhooked yet.");
+    }
+    // one number, repeated: a tensor to fill would need memory from the graph's start
+    ggml_tensor * zero = clone.append(ggml_fill(ctx, ggml_new_tensor_1d(ctx, t->type, 1), 0.0f));
+    return clone.append(ggml_repeat_4d(ctx, zero, t->ne[0], t->ne[1], t->ne[2], t->ne[3]));
+}
+
+// What reads the whole of what this batch wrote gets the rows themselves; null where a view shows something else.
+ggml_tensor * fresh_rows(const ggml_tensor * view, ggml_tensor * written, int64_t n_tokens, ggml_context * ctx, cloner & clone) {
+    // [head size, heads, tokens per stream, streams]
+    if (view->ne[0] * view->ne[1] != written->ne[0] || view->ne[2] * view->ne[3] != n_tokens || written->ne[1] != n_tokens) {
+        return nullptr;
+    }
+    ggml_tensor * rows = clone(written);
+    if (!ggml_is_contiguous(rows)) {
+        rows = clone.append(ggml_cont(ctx, rows));
+    }
+    return clone.append(ggml_reshape_4d(ctx, rows, view->ne[0], view->ne[1], view->ne[2], view->ne[3]));
+}
 
 }
 
+bool is_cache(const ggml_tensor * t) {
+    // llama.cpp's names: cache_k_l0, cache_v_l0, cache_<kind>_k_l0; recurrent state: cache_r_l0, cache_s_l0,
+    // cache_ple_r_l0; what DeepSeek V4 compresses keys from: dsv4_<kind>_state_kv_l0, dsv4_<kind>_state_score_l0
+    t = owner(t);
+    return !(t->flags & GGML_TENSOR_FLAG_INPUT) && (starts_with(t, "cache_") || starts_with(t, "dsv4_"));
+}
+
 void unhook_cache(ggml_cgraph * graph, int64_t n_tokens, ggml_context * ctx, cloner & clone) {
-    std::unordered_map<const ggml_tensor *, ggml_tensor *> fresh; // cache tensor -> the rows written to it
+    // Every sequence starts with this batch, from zeros; what is left for the next batch is not read.
+    clone.on_leaf([ctx, &clone](ggml_tensor * leaf) { return is_cache(leaf) ? zeros_like(leaf, ctx, clone) : leaf; });
+    std::unordered_map<const ggml_tensor *, ggml_tensor *> writes; // cache tensor -> the SET_ROWS into it
     for (int i = 0; i < ggml_graph_n_nodes(graph); i++) {
         ggml_tensor * node = ggml_graph_node(graph, i);
         if (node->op == GGML_OP_SET_ROWS && is_cache(node)) {
-            fresh[owner(node)] = node->src[0]; // [n_embd_gqa, n_tokens]
+            writes[owner(node)] = node;
         }
-    }
-    for (int i = 0; i < ggml_graph_n_nodes(graph); i++) {
-        ggml_tensor * view = ggml_graph_node(graph, i);
-        if (view->op != GGML_OP_VIEW || !is_cache(view) || view->src[0] != owner(view)) {
-            continue;
+        const auto write = node->op == GGML_OP_VIEW && is_cache(node) ? writes.find(node->src[0]) : writes.end();
+        if (write == writes.end()) {
+            continue; // no view of a cache, or one that shows what was there before
         }
-        const auto written = fresh.find(owner(view));
-        if (written == fresh.end()) {
-            continue; // read but never written here: the clone meets it as a leaf, which forward.cpp reports
+        ggml_tensor * cache = node->src[0];
+        if (ggml_tensor * rows = fresh_rows(node, write->second->src[0], n_tokens, ctx, clone)) {
+            clone.replace(node, rows);
+        } else {
+            // compressed keys, a row for several tokens: what was written, among zeros
+            ggml_tensor * filled = clone(write->second);
+            clone.replace(cache, clone.append(ggml_reshape_4d(ctx, filled, cache->ne[0], cache->ne[1], cache->ne[2], cache->ne[3])));
         }
-        // [head size, heads, tokens per stream, streams]
-        if (view->ne[0] * view->ne[1] != written->second->ne[0] || view->ne[2] * view->ne[3] != n_tokens) {
-            throw error("GRAPH_UNSUPPORTED", std::string("expected ") + view->src[0]->name +
-                                                 " to be read as it was written but received a view of another shape");
-        }
-        ggml_tensor * rows = clone(written->second);
-        if (!ggml_is_contiguous(rows)) {
-            rows = clone.append(ggml_cont(ctx, rows));
-        }
-        clone.replace(view, clone.append(ggml_reshape_4d(ctx, rows, view->ne[0], view->ne[1], view->ne[2], view->ne[3])));
     }
 }
 

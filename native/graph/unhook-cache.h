@@ -6,10 +6,13 @@
 
 namespace llamatune {
 
-// Training needs no key-value cache: in `cache`, every key and value that attention reads was written by this same
-// batch a moment before. Replaces, in the cloner, each view of the cache by the batch's fresh rows (same values, same
-// shape), so that gradients reach the projections of K and V and nothing is written to the cache.
-// n_tokens: of the batch. Throws error GRAPH_UNSUPPORTED for a cache that is not used in that way.
+// Is this tensor, or what it is a view of, a cache of llama.cpp's: keys and values, or recurrent state?
+bool is_cache(const ggml_tensor * t);
+
+// Training needs no cache: all that attention reads was written by this same batch a moment before. Replaces, in the
+// cloner, each view of a key-value cache by the batch's fresh rows (same values, same shape), so that gradients reach
+// the projections of K and V and nothing is written to the cache; a cache that holds other rows than the batch's, by
+// zeros with the rows that the batch writes; and recurrent state by zeros. n_tokens: of the batch.
 void unhook_cache(ggml_cgraph * graph, int64_t n_tokens, ggml_context * ctx, cloner & clone);
 
 }

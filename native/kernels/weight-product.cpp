@@ -190,26 +190,69 @@ void weight_product::run(executor & on, const activation & x, float * result, in
     run_part(on, x, 0, result, result_stride, accumulate);
 }
 
+// Blocks that were fastest where the second-level cache has 2 MB: a panel of about 1 MB, fewer tokens for longer rows.
+// A panel's columns are whole blocks of the weight's type where those lie along it.
+int64_t weight_product::panel_width(const executor & on, const activation & x) const {
+    const int64_t width = x.stride * int64_t(size_of(x.type)) <= 4300 && n_columns() / 256 >= on.n_threads() ? 256 : 128;
+    return way == direction::backward ? padded(width, ggml_blck_size(weight->type)) : width;
+}
+
+namespace {
+
+int64_t tokens_of_block(const activation & x) { return x.stride <= 1536 ? 128 : 64; }
+
+// A panel as the right-hand side of products, in the layout that they read.
+class right_hand {
+public:
+    right_hand(executor & on, int thread, const panel & b, int64_t columns)
+        : products_(on.products(thread)), b_(b), packs_(b.type == gemm_type::bf16 && gemm_packs_bf16() && columns % packed_columns == 0) {
+        if (packs_) {
+            packed_ = on.own(thread, 1).of<uint16_t>(padded(b.width, packed_columns) * padded(b.inner(), packed_rows));
+            (b.p.way == direction::forward ? pack_forward : pack_backward)(b, on.own(thread, 0), packed_);
+        } else {
+            plain_ = b.type == gemm_type::bf16 ? plain<uint16_t>(b, on.own(thread, 1)) : plain<float>(b, on.own(thread, 1));
+        }
+    }
+    bool packs() const { return packs_; }
+    // tokens [token, token + n) of x; packed ones only into dense rows, and not on top of what is there
+    void multiply(const activation & x, int64_t token, int64_t n, float * to, int64_t stride, bool accumulate) const {
+        if (packs_) {
+            products_.run_packed(n, b_.width, x.stride, static_cast<const uint16_t *>(x.operand(token).data), packed_, to);
+        } else {
+            products_.run(x.type, n, b_.width, b_.inner(), x.operand(token), plain_, to, stride, accumulate);
+        }
+    }
+
+private:
+    gemm &       products_;
+    panel        b_;
+    bool         packs_;
+    uint16_t *   packed_ = nullptr;
+    gemm_operand plain_ {};
+};
+
+}
+
+void weight_product::run_columns(executor & on, int thread, const activation & x, int64_t column, int64_t width, const taker & take) const {
+    const int64_t count = std::min(x.width, n_inner());
+    const right_hand right(on, thread, { *this, x.type, 0, count, x.width - count, column, width }, n_columns());
+    const int64_t tokens = tokens_of_block(x);
+    float * block = on.own(thread, 2).of<float>(tokens * width);
+    for (int64_t token = 0; token < x.n; token += tokens) {
+        const int64_t n = std::min(tokens, x.n - token);
+        right.multiply(x, token, n, block, width, false);
+        take(token, n, block);
+    }
+}
+
 void weight_product::run_part(executor & on, const activation & x, int64_t first, float * result, int64_t result_stride, bool accumulate) const {
-    const int64_t columns = n_columns(), block = ggml_blck_size(weight->type), inner = x.width;
+    const int64_t columns = n_columns(), inner = x.width;
     const int64_t count = std::min(inner, n_inner() - first), added = inner - count;
-    const bool packs = x.type == gemm_type::bf16 && gemm_packs_bf16() && columns % packed_columns == 0;
-    // Blocks that were fastest where the second-level cache has 2 MB: a panel of about 1 MB, fewer tokens for longer rows.
-    // A panel's columns are whole blocks of the weight's type where those lie along it.
-    int64_t width = x.stride * int64_t(size_of(x.type)) <= 4300 && columns / 256 >= on.n_threads() ? 256 : 128;
-    if (way == direction::backward) width = padded(width, block);
-    const int64_t tokens = x.stride <= 1536 ? 128 : 64;
+    const int64_t width = panel_width(on, x), tokens = tokens_of_block(x);
     on.run((columns + width - 1) / width, [&](int64_t piece, int thread) {
         const int64_t column = piece * width;
         const panel b { *this, x.type, first, count, added, column, std::min(width, columns - column) };
-        uint16_t * packed = nullptr;
-        gemm_operand right {};
-        if (packs) {
-            packed = on.own(thread, 1).of<uint16_t>(padded(b.width, packed_columns) * padded(inner, packed_rows));
-            (way == direction::forward ? pack_forward : pack_backward)(b, on.own(thread, 0), packed);
-        } else {
-            right = x.type == gemm_type::bf16 ? plain<uint16_t>(b, on.own(thread, 1)) : plain<float>(b, on.own(thread, 1));
-        }
+        const right_hand right(on, thread, b, columns);
         int64_t n = 0;
         for (int64_t token = 0; token < x.n; token += n) {
             n = std::min(tokens, x.n - token);
@@ -222,14 +265,10 @@ void weight_product::run_part(executor & on, const activation & x, int64_t first
                     continue;
                 }
             }
-            if (packs) {
-                const bool whole = !accumulate && result_stride == b.width;
-                float * block = whole ? to : on.own(thread, 2).of<float>(n * b.width);
-                on.products(thread).run_packed(n, b.width, x.stride, static_cast<const uint16_t *>(x.operand(token).data), packed, block);
-                if (!whole) move_block(block, n, b.width, to, result_stride, accumulate);
-            } else {
-                on.products(thread).run(x.type, n, b.width, inner, x.operand(token), right, to, result_stride, accumulate);
-            }
+            const bool in_place = !right.packs() || (!accumulate && result_stride == b.width);
+            float * block = in_place ? to : on.own(thread, 2).of<float>(n * b.width);
+            right.multiply(x, token, n, block, result_stride, accumulate);
+            if (!in_place) move_block(block, n, b.width, to, result_stride, accumulate);
         }
         end_stream();
     });

@@ -5,6 +5,7 @@
 #include <ggml.h>
 
 #include <cstdint>
+#include <functional>
 
 namespace llamatune {
 
@@ -48,6 +49,13 @@ struct weight_product {
     // of the weight without the extra rows
     int64_t n_inner() const { return way == direction::forward ? weight->ne[0] : weight->ne[1]; }
     int64_t n_columns() const { return way == direction::forward ? weight->ne[1] : weight->ne[0]; }
+
+    // Columns [column, column + width) for all of x, on the calling thread: a block of tokens at a time goes to
+    // take(token, n, block), `n` dense rows of `width`.
+    using taker = std::function<void(int64_t token, int64_t n, const float * block)>;
+    void run_columns(executor & on, int thread, const activation & x, int64_t column, int64_t width, const taker & take) const;
+    // How many columns to take at a time.
+    int64_t panel_width(const executor & on, const activation & x) const;
 
     void run(executor & on, const activation & x, float * result, int64_t result_stride, bool accumulate = false) const;
     // Of the inner rows [first, first + x.width) only: for products whose activations are too many to convert at once.

@@ -38,6 +38,17 @@ void check_options(const create_options & o) {
     positive(o.kv_heads, "number of key-value heads");
     positive(o.head_length, "head length");
     positive(o.feed_forward_length, "feed-forward length");
+    if (has_experts(o.architecture)) {
+        positive(o.experts, "number of experts");
+        positive(o.used_experts, "number of used experts");
+        positive(o.expert_feed_forward_length, "feed-forward length of an expert");
+        expect(o.experts <= 512, "expected at most 512 experts but received " + std::to_string(o.experts));
+        expect(o.used_experts <= o.experts, "expected no more used experts than experts but received " +
+                                                std::to_string(o.used_experts) + " of " + std::to_string(o.experts));
+    } else {
+        expect(o.experts == 0 && o.used_experts == 0 && o.expert_feed_forward_length == 0,
+               "expected an architecture with experts but received '" + o.architecture + "'");
+    }
     expect(o.layers <= 512, "expected at most 512 layers but received " + std::to_string(o.layers));
     expect(o.kv_heads <= 0 || o.heads % o.kv_heads == 0,
            "expected the heads to be a multiple of the key-value heads but received " + std::to_string(o.heads) +
@@ -109,9 +120,10 @@ int64_t vocabulary_size(const gguf_context * gguf, const std::string & from) {
 
 ggml_type stored_type(const weight_recipe & w, const weight_type & type, int64_t n_layers) {
     if (w.n_rows == 0) return GGML_TYPE_F32;
+    if (w.name.find(".ffn_gate_inp.") != std::string::npos) return GGML_TYPE_F32; // a router: as llama.cpp's quantize
     ggml_type wanted = type.base;
     const bool wants_bits =
-        w.name.find(".attn_v.") != std::string::npos || w.name.find(".ffn_down.") != std::string::npos;
+        w.name.find(".attn_v.") != std::string::npos || w.name.find(".ffn_down") != std::string::npos;
     if (w.ends)
         wanted = type.ends;
     else if (wants_bits && is_fine_layer(w.layer, n_layers))
@@ -151,7 +163,8 @@ public:
                                   ? options_.init_std / std::sqrt(2.0f * float(options_.layers))
                                   : options_.init_std;
         const int64_t rows_per_chunk = std::max<int64_t>(1, chunk_elements / w.row_length);
-        const int64_t n_chunks = (w.n_rows + rows_per_chunk - 1) / rows_per_chunk;
+        const int64_t n_rows = w.n_rows * w.n_matrices;
+        const int64_t n_chunks = (n_rows + rows_per_chunk - 1) / rows_per_chunk;
         const size_t row_bytes = ggml_row_size(type, w.row_length);
         const int64_t round = int64_t(n_threads_) * 8; // chunks in memory at a time
         buffer_.resize(size_t(std::min(round, n_chunks) * rows_per_chunk) * row_bytes);
@@ -159,10 +172,10 @@ public:
         for (int64_t first = 0; first < n_chunks; first += round) {
             if (stop_ && *stop_) throw error("ABORTED", "creating '" + options_.path + "' was aborted");
             const int64_t last = std::min(first + round, n_chunks);
-            const int64_t last_row = std::min(last * rows_per_chunk, w.n_rows);
+            const int64_t last_row = std::min(last * rows_per_chunk, n_rows);
             parallel_for(last - first, n_threads_, [&](int64_t i) {
                 const int64_t row = (first + i) * rows_per_chunk;
-                make_rows(w, type, std_dev, options_.seed, first + i, std::min(rows_per_chunk, w.n_rows - row),
+                make_rows(w, type, std_dev, options_.seed, first + i, std::min(rows_per_chunk, n_rows - row),
                           buffer_.data() + size_t(row - first * rows_per_chunk) * row_bytes);
             });
             file_.write(buffer_.data(), size_t(last_row - first * rows_per_chunk) * row_bytes);
@@ -207,8 +220,9 @@ void create_model(const create_options & options, const std::atomic<bool> * stop
     std::vector<ggml_type> types;
     for (const weight_recipe & w : recipes) {
         types.push_back(stored_type(w, type, options.layers));
-        ggml_tensor * tensor = w.n_rows == 0 ? ggml_new_tensor_1d(shapes.get(), types.back(), w.row_length)
-                                             : ggml_new_tensor_2d(shapes.get(), types.back(), w.row_length, w.n_rows);
+        const int64_t ne[] = {w.row_length, w.n_rows, w.n_matrices};
+        const int n_dims = w.n_rows == 0 ? 1 : w.n_matrices == 1 ? 2 : 3;
+        ggml_tensor * tensor = ggml_new_tensor(shapes.get(), types.back(), n_dims, ne);
         ggml_set_name(tensor, w.name.c_str());
         gguf_add_tensor(gguf.get(), tensor);
     }

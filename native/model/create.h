@@ -22,7 +22,7 @@ struct vocabulary_options {
 
 struct create_options {
     std::string path;
-    std::string architecture = "llama"; // "llama", "qwen3", "gemma3"
+    std::string architecture = "llama"; // "llama", "qwen3", "gemma3", "qwen3moe"
     std::string name;
     vocabulary_options vocabulary;
     std::string chat_template; // empty: that of vocabulary.from, or none
@@ -33,7 +33,10 @@ struct create_options {
     int64_t heads = 4;
     int64_t kv_heads = 4;
     int64_t head_length = 64;
-    int64_t feed_forward_length = 768;
+    int64_t feed_forward_length = 768; // of a mixture of experts: unused, but written
+    int64_t experts = 0;                    // of each layer; 0 where the architecture has none
+    int64_t used_experts = 0;               // by a token
+    int64_t expert_feed_forward_length = 0; // of each expert
     float rope_frequency_base = 10000.0f;
     bool tie_embeddings = false; // the output projection is the token embedding
     std::string type = "F32";    // of the matrices (see weight-type.h); norm weights stay F32

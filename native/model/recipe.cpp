@@ -2,30 +2,44 @@
 
 #include "core/error.h"
 
+#include <algorithm>
+
 namespace llamatune {
 
 namespace {
 
-enum class extent { none, embedding, feed_forward, vocabulary, query, key_value, head };
+enum class extent { none, embedding, feed_forward, vocabulary, query, key_value, head, expert_feed_forward, experts };
 
 struct recipe_row {
     const char * name; // without "blk.N." and ".weight"
     extent row_length;
     extent n_rows;
     weight_init init;
+    extent n_matrices = extent::none; // one for each expert
 };
 
 // [row_length, n_rows] is ggml's order: a row holds what is multiplied with one activation vector.
-const recipe_row llama_layer[] = {
+const recipe_row attention_block[] = {
     {"attn_norm", extent::embedding, extent::none, weight_init::ones},
     {"attn_q", extent::embedding, extent::query, weight_init::normal},
     {"attn_k", extent::embedding, extent::key_value, weight_init::normal},
     {"attn_v", extent::embedding, extent::key_value, weight_init::normal},
     {"attn_output", extent::query, extent::embedding, weight_init::residual},
     {"ffn_norm", extent::embedding, extent::none, weight_init::ones},
+};
+
+const recipe_row feed_forward_block[] = {
     {"ffn_gate", extent::embedding, extent::feed_forward, weight_init::normal},
     {"ffn_up", extent::embedding, extent::feed_forward, weight_init::normal},
     {"ffn_down", extent::feed_forward, extent::embedding, weight_init::residual},
+};
+
+// The router gives each token its used experts.
+const recipe_row expert_block[] = {
+    {"ffn_gate_inp", extent::embedding, extent::experts, weight_init::normal},
+    {"ffn_gate_exps", extent::embedding, extent::expert_feed_forward, weight_init::normal, extent::experts},
+    {"ffn_up_exps", extent::embedding, extent::expert_feed_forward, weight_init::normal, extent::experts},
+    {"ffn_down_exps", extent::expert_feed_forward, extent::embedding, weight_init::residual, extent::experts},
 };
 
 // What qwen3 has beyond llama: queries and keys are normalised per head.
@@ -50,6 +64,7 @@ struct architecture_recipe {
     float norm_epsilon;
     std::vector<row_list> layer;
     int64_t sliding_window = 0; // tokens that most layers see; 0: all do
+    bool experts = false;
 };
 
 template <size_t N>
@@ -59,9 +74,13 @@ row_list rows_of(const recipe_row (&rows)[N]) {
 
 const std::vector<architecture_recipe> & architectures() {
     static const std::vector<architecture_recipe> all = {
-        {"llama", 1e-5f, {rows_of(llama_layer)}},
-        {"qwen3", 1e-6f, {rows_of(llama_layer), rows_of(qwen3_layer)}},
-        {"gemma3", 1e-6f, {rows_of(llama_layer), rows_of(qwen3_layer), rows_of(gemma3_layer)}, 512},
+        {"llama", 1e-5f, {rows_of(attention_block), rows_of(feed_forward_block)}},
+        {"qwen3", 1e-6f, {rows_of(attention_block), rows_of(feed_forward_block), rows_of(qwen3_layer)}},
+        {"gemma3",
+         1e-6f,
+         {rows_of(attention_block), rows_of(feed_forward_block), rows_of(qwen3_layer), rows_of(gemma3_layer)},
+         512},
+        {"qwen3moe", 1e-6f, {rows_of(attention_block), rows_of(expert_block), rows_of(qwen3_layer)}, 0, true},
     };
     return all;
 }
@@ -85,6 +104,8 @@ int64_t length_of(extent e, const create_options & o, int64_t n_vocab) {
     case extent::query: return o.heads * o.head_length;
     case extent::key_value: return o.kv_heads * o.head_length;
     case extent::head: return o.head_length;
+    case extent::expert_feed_forward: return o.expert_feed_forward_length;
+    case extent::experts: return o.experts;
     }
     return 0;
 }
@@ -93,19 +114,22 @@ int64_t length_of(extent e, const create_options & o, int64_t n_vocab) {
 
 void check_architecture(const std::string & architecture) { find_architecture(architecture); }
 
+bool has_experts(const std::string & architecture) { return find_architecture(architecture).experts; }
+
 std::vector<weight_recipe> list_recipes(const create_options & o, int64_t n_vocab) {
     std::vector<weight_recipe> recipes;
-    recipes.push_back({"token_embd.weight", o.embedding_length, n_vocab, weight_init::normal, -1, true});
-    recipes.push_back({"output_norm.weight", o.embedding_length, 0, weight_init::ones, -1, false});
+    recipes.push_back({"token_embd.weight", o.embedding_length, n_vocab, 1, weight_init::normal, -1, true});
+    recipes.push_back({"output_norm.weight", o.embedding_length, 0, 1, weight_init::ones, -1, false});
     if (!o.tie_embeddings)
-        recipes.push_back({"output.weight", o.embedding_length, n_vocab, weight_init::normal, -1, true});
+        recipes.push_back({"output.weight", o.embedding_length, n_vocab, 1, weight_init::normal, -1, true});
     for (int64_t layer = 0; layer < o.layers; layer++) {
         for (const row_list & list : find_architecture(o.architecture).layer) {
             for (size_t i = 0; i < list.n; i++) {
                 const recipe_row & row = list.rows[i];
                 recipes.push_back({"blk." + std::to_string(layer) + "." + row.name + ".weight",
-                                   length_of(row.row_length, o, n_vocab), length_of(row.n_rows, o, n_vocab), row.init,
-                                   layer, false});
+                                   length_of(row.row_length, o, n_vocab), length_of(row.n_rows, o, n_vocab),
+                                   std::max<int64_t>(1, length_of(row.n_matrices, o, n_vocab)), row.init, layer,
+                                   false});
             }
         }
     }
@@ -130,6 +154,11 @@ void write_hyperparameters(gguf_context * gguf, const create_options & o) {
     const architecture_recipe & architecture = find_architecture(o.architecture);
     gguf_set_val_f32(gguf, key("attention.layer_norm_rms_epsilon").c_str(), architecture.norm_epsilon);
     if (architecture.sliding_window > 0) set("attention.sliding_window", architecture.sliding_window);
+    if (architecture.experts) {
+        set("expert_count", o.experts);
+        set("expert_used_count", o.used_experts);
+        set("expert_feed_forward_length", o.expert_feed_forward_length);
+    }
 }
 
 }

@@ -17,6 +17,7 @@ struct weight_recipe {
     std::string name;
     int64_t row_length;
     int64_t n_rows;
+    int64_t n_matrices; // of n_rows each: one for each expert
     weight_init init;
     int64_t layer; // -1: outside the layers
     bool ends;     // token embeddings and output projection
@@ -31,5 +32,8 @@ void write_hyperparameters(gguf_context * gguf, const create_options & options);
 
 // Throws error UNSUPPORTED_ARCHITECTURE.
 void check_architecture(const std::string & architecture);
+
+// Is its feed-forward block a mixture of experts?
+bool has_experts(const std::string & architecture);
 
 }

@@ -198,7 +198,7 @@ void step::state::build_chunk(const parameter_set * parameters, gradients & trun
         }
         if (!on_host()) g.unscale_by(unscale);
         if (trunk_gradients.wants(graph->hidden())) g.want(x);
-        mark_gradient_path(g, head.nodes);
+        mark_gradient_path(g, head.nodes, head.logits);
         without_rule = ops_without_rule(g, head.nodes);
         if (!without_rule.empty()) return;
     }
@@ -260,7 +260,7 @@ step::step(std::unique_ptr<forward> graph, const compute & devices, const parame
 
     std::vector<std::string> without_rule;
     if (options.with_backward && parameters) {
-        mark_gradient_path(g, nodes);
+        mark_gradient_path(g, nodes, s.graph->hidden());
         without_rule = ops_without_rule(g, nodes);
     }
     std::vector<std::string> head_without_rule;

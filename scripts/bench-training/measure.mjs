@@ -6,7 +6,7 @@ import path from 'node:path';
 import { finetuneLora, measurePeak } from '../../dist/index.js';
 import { buildRow } from './row.mjs';
 import { makeSamples } from './samples.mjs';
-import { shapes } from './shapes.mjs';
+import { shapes, targetsOf } from './shapes.mjs';
 
 /** Variables that change what is measured. */
 const telling =
@@ -30,7 +30,7 @@ async function train(spec) {
       model: spec.path,
       dataset,
       output: path.join(folder, 'adapter.gguf'),
-      lora: { rank: spec.rank },
+      lora: { rank: spec.rank, targets: targetsOf(shapes[spec.model]) },
       epochs: 1,
       maxSteps: total,
       sequenceLength: spec.sequence,

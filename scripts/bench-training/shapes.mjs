@@ -55,6 +55,22 @@ export const shapes = {
     feedForwardLength: 8192,
     ropeFrequencyBase: 5e5,
   },
+  // A layer of Qwen3's mixtures of experts, narrower: half the experts, as many used by a token.
+  'qwen3moe-64x8': {
+    architecture: 'qwen3moe',
+    vocabulary: 'phi-3',
+    vocabularySize: 32064,
+    contextLength: 40960,
+    embeddingLength: 1024,
+    layers: 8,
+    heads: 16,
+    kvHeads: 4,
+    headLength: 64,
+    experts: 64,
+    usedExperts: 8,
+    expertFeedForwardLength: 384,
+    ropeFrequencyBase: 1e6,
+  },
   // Of no interest by itself: shows within seconds that the benchmark works.
   tiny: {
     architecture: 'qwen3',
@@ -71,9 +87,20 @@ export const shapes = {
   },
 };
 
-/** [inputs, outputs] of the seven linear layers of a block: q, k, v, output, gate, up, down. */
+/** What is trained: every linear layer, of a mixture the experts' too. */
+export function targetsOf(shape) {
+  const experts = shape.experts === undefined ? '' : '_exps';
+  const attention = ['attn_q', 'attn_k', 'attn_v', 'attn_output'];
+  return [...attention, ...['ffn_gate', 'ffn_up', 'ffn_down'].map((kind) => kind + experts)];
+}
+
+/**
+ * [inputs, outputs] of the linear layers of a block that a token meets: q, k, v, output, then gate, up and down, of a
+ * mixture those of each expert that it uses (its router, a hundredth of that, is left out).
+ */
 export function linearsOf(shape) {
-  const { embeddingLength: width, feedForwardLength: wide } = shape;
+  const { embeddingLength: width } = shape;
+  const wide = shape.feedForwardLength ?? shape.expertFeedForwardLength;
   const queries = shape.heads * shape.headLength;
   const keys = shape.kvHeads * shape.headLength;
   return [
@@ -81,9 +108,11 @@ export function linearsOf(shape) {
     [width, keys],
     [width, keys],
     [queries, width],
-    [width, wide],
-    [width, wide],
-    [wide, width],
+    ...Array.from({ length: shape.usedExperts ?? 1 }, () => [
+      [width, wide],
+      [width, wide],
+      [wide, width],
+    ]).flat(),
   ];
 }
 

@@ -35,7 +35,10 @@ const sharedVocabulary = z.strictObject({
 
 const base = z.strictObject({
   path: path('The GGUF file to write.'),
-  architecture: z.enum(['llama', 'qwen3', 'gemma3']).default('llama').describe('Architecture.'),
+  architecture: z
+    .enum(['llama', 'qwen3', 'gemma3', 'qwen3moe'])
+    .default('llama')
+    .describe('Architecture.'),
   name: z.string().min(1).default('llamatune-model').describe("The model's name in its metadata."),
   vocabulary: z.union([sharedVocabulary, ownVocabulary]).meta({
     description: "Another file's vocabulary, or an own one.",
@@ -62,6 +65,23 @@ const base = z.strictObject({
     .min(1)
     .optional()
     .describe('Width of the feed-forward block. Default: 3 times embeddingLength.'),
+  experts: z
+    .int()
+    .min(1)
+    .max(512)
+    .optional()
+    .describe("Experts of a layer; only of architecture 'qwen3moe'. Default: 8."),
+  usedExperts: z
+    .int()
+    .min(1)
+    .max(512)
+    .optional()
+    .describe("Experts that a token uses; only of architecture 'qwen3moe'. Default: 2."),
+  expertFeedForwardLength: z
+    .int()
+    .min(1)
+    .optional()
+    .describe("Width of an expert; only of architecture 'qwen3moe'. Default: embeddingLength."),
   ropeFrequencyBase: z.number().positive().default(10000).describe('Base of the RoPE angles.'),
   tieEmbeddings: z
     .boolean()
@@ -80,6 +100,11 @@ const base = z.strictObject({
   seed: seed(),
 });
 
+/** Is the feed-forward block of this architecture a mixture of experts? */
+export function hasExperts(architecture: string): boolean {
+  return architecture === 'qwen3moe';
+}
+
 /** Options of `createModel()`. */
 export const createModelSchema = withCrossFieldRules(base, (read) => {
   const [width, heads] = [read.number('embeddingLength'), read.number('heads')];
@@ -87,7 +112,29 @@ export const createModelSchema = withCrossFieldRules(base, (read) => {
   const tokens = read.value('vocabulary.tokens');
   const types = read.value('vocabulary.tokenTypes') as ArrayLike<number> | undefined;
   const count = Array.isArray(tokens) ? tokens.length : undefined;
+  const architecture = read.value('architecture');
+  const mixture = typeof architecture === 'string' && hasExperts(architecture);
+  const [experts, usedExperts] = [read.number('experts') ?? 8, read.number('usedExperts') ?? 2];
+  const foreign = mixture
+    ? ['feedForwardLength']
+    : ['experts', 'usedExperts', 'expertFeedForwardLength'];
   return [
+    ...foreign.map((path) =>
+      read.value(path) !== undefined
+        ? {
+            path,
+            message: mixture
+              ? `expected expertFeedForwardLength for architecture '${architecture}' but received ${path}`
+              : `expected an architecture with experts ('qwen3moe') but received '${architecture}'`,
+          }
+        : undefined,
+    ),
+    mixture && usedExperts > experts
+      ? {
+          path: 'usedExperts',
+          message: `expected no more than experts (${experts}) but received ${usedExperts}`,
+        }
+      : undefined,
     width !== undefined &&
     heads !== undefined &&
     heads > 0 &&

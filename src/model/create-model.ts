@@ -1,4 +1,9 @@
-import { type CreateModelOptions, createModelSchema } from '../config/create-model.js';
+import {
+  type CreateModelConfig,
+  type CreateModelOptions,
+  createModelSchema,
+  hasExperts,
+} from '../config/create-model.js';
 import { parseConfig } from '../config/parse.js';
 import { native } from '../native/load.js';
 
@@ -21,6 +26,18 @@ export async function createModel(options: CreateModelOptions): Promise<void> {
       kvHeads: config.kvHeads ?? config.heads,
       headLength: config.headLength ?? config.embeddingLength / config.heads,
       feedForwardLength: config.feedForwardLength ?? 3 * config.embeddingLength,
+      ...expertsOf(config),
     }),
   );
+}
+
+function expertsOf(config: CreateModelConfig) {
+  if (!hasExperts(config.architecture)) {
+    return { experts: 0, usedExperts: 0, expertFeedForwardLength: 0 };
+  }
+  return {
+    experts: config.experts ?? 8,
+    usedExperts: config.usedExperts ?? 2,
+    expertFeedForwardLength: config.expertFeedForwardLength ?? config.embeddingLength,
+  };
 }

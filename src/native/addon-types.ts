@@ -240,7 +240,7 @@ export interface NativePeak {
 
 export interface NativeCreateModelOptions {
   path: string;
-  architecture: 'llama' | 'qwen3' | 'gemma3';
+  architecture: 'llama' | 'qwen3' | 'gemma3' | 'qwen3moe';
   name: string;
   vocabulary:
     | { from: string }
@@ -264,6 +264,10 @@ export interface NativeCreateModelOptions {
   kvHeads: number;
   headLength: number;
   feedForwardLength: number;
+  /** Zero, like the next two, where the architecture has no experts. */
+  experts: number;
+  usedExperts: number;
+  expertFeedForwardLength: number;
   ropeFrequencyBase: number;
   tieEmbeddings: boolean;
   /** ggml type name of the matrices ('F32', 'F16', 'Q8_0', 'Q4_K_M', …); norms stay F32. */

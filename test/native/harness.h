@@ -26,13 +26,9 @@ void expect_error(const char * file, int line, const std::string & code, const s
 
 // Folder for what tests generate, kept between runs (LLAMATUNE_TEST_CACHE or the build folder).
 std::string cache_directory();
-// Path of the tiny model that ctest's first step made for this architecture (test/native/arch-models.txt); without the
-// file the test is skipped.
+// Path of the tiny model that ctest's first step made for this architecture, "-moe" for its mixture of experts; without
+// the file the test is skipped.
 std::string arch_model(const std::string & architecture);
-// Path of arch-models.txt: all names that have a model.
-std::string architectures_file();
-// Those names whose graphs the first family of gradient rules covers.
-std::vector<std::string> trainable_architectures();
 
 }
 

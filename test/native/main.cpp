@@ -1,5 +1,7 @@
 #include "harness.h"
 
+#include "architectures/table.h"
+
 #include "backends/load.h"
 #include "core/error.h"
 
@@ -8,7 +10,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 
 namespace fs = std::filesystem;
 
@@ -43,22 +44,9 @@ std::string arch_model(const std::string & architecture) {
     const fs::path dir = fs::path(cache_directory()) / "arch-models";
     const fs::path path = dir / (architecture + ".gguf");
     if (!fs::exists(path)) {
-        throw skipped("no model for " + architecture + " in " + dir.string() + " (ctest makes those in arch-models.txt)");
+        throw skipped("no model for " + architecture + " in " + dir.string() + " (ctest makes them)");
     }
     return path.string();
-}
-
-std::string architectures_file() { return LLAMATUNE_TEST_ARCH_MODELS; }
-
-std::vector<std::string> trainable_architectures() {
-    std::ifstream file(architectures_file());
-    std::vector<std::string> names;
-    for (std::string line; std::getline(file, line);) {
-        if (line.rfind("# later", 0) == 0) break;
-        if (!line.empty() && line[0] != '#') names.push_back(line);
-    }
-    if (names.empty()) throw std::runtime_error("no names in " LLAMATUNE_TEST_ARCH_MODELS);
-    return names;
 }
 
 }
@@ -66,6 +54,7 @@ std::vector<std::string> trainable_architectures() {
 int main(int argc, char ** argv) {
     using clock = std::chrono::steady_clock;
     llamatune::load_backends(LLAMATUNE_TEST_BACKEND_DIR);
+    if (argc >= 3 && !std::strcmp(argv[1], "--survey")) return architectures::write_table(argv[2], { argv + 3, argv + argc });
     int passed = 0, failed = 0, skipped = 0;
     for (const auto & test : harness::registry()) {
         bool wanted = argc < 2;

@@ -61,10 +61,13 @@ TEST("autodiff/activations: slopes follow the formulas, also far out, where noth
         {"SOFTPLUS", GGML_UNARY_OP_SOFTPLUS, softplus},
         {"SIGMOID", GGML_UNARY_OP_SIGMOID, [](double x) { return 1 / (1 + std::exp(-x)); }},
         {"TANH", GGML_UNARY_OP_TANH, [](double x) { return std::tanh(x); }},
+        {"GELU_ERF", GGML_UNARY_OP_GELU_ERF, [](double x) { return x / 2 * (1 + std::erf(x / std::sqrt(2.0))); }},
+        {"ELU", GGML_UNARY_OP_ELU, [](double x) { return x > 0 ? x : std::expm1(x); }},
     };
     std::vector<float> at;
     for (float x = -8; x <= 8; x += 0.37f) at.push_back(x);
     for (const float far : {30.0f, 100.0f, 1e4f}) at.insert(at.end(), {far, -far});
+    for (const float near : {0.0f, 1e-7f, 1e-4f}) at.insert(at.end(), {near, -near});
     for (const row & r : rows) {
         for (const rule_mode mode : {rule_mode::automatic, rule_mode::composed}) {
             const auto slope =

@@ -99,6 +99,11 @@ std::vector<op_case> elementwise() {
     add_unary(cases, "SQR", ggml_sqr, 0, 2);
     add_unary(cases, "SQRT", ggml_sqrt, 0.5f, 2);
     add_unary(cases, "LOG", ggml_log, 0.5f, 2);
+    add_unary(cases, "SIN", ggml_sin, -2, 2);
+    add_unary(cases, "COS", ggml_cos, 0.5f, 3);
+    cases.push_back({"ADD1", "a number to all", [](leaves & l) {
+                         return ggml_sqr(l.ctx(), ggml_add1(l.ctx(), l.parameter({4, 3}), l.parameter({1})));
+                     }});
     add_unary(cases, "SUM", ggml_sum, 0, 1);
     add_unary(cases, "SUM_ROWS", ggml_sum_rows, 0, 1);
     add_unary(cases, "MEAN", ggml_mean, 0, 1);

@@ -27,6 +27,22 @@ std::vector<op_case> norm() {
                              return ggml_mul(l.ctx(), normalize(l.ctx(), l.parameter({6, 4}), 1e-5f), l.parameter({6}));
                          }});
     }
+    cases.push_back({"GROUP_NORM", "channels in groups", [](leaves & l) {
+                         return ggml_mul(l.ctx(), ggml_group_norm(l.ctx(), l.parameter({3, 2, 6, 2}), 2, 1e-5f),
+                                         l.parameter({3, 2, 6}));
+                     }});
+    cases.push_back({"GROUP_NORM", "a group for each channel", [](leaves & l) {
+                         return ggml_mul(l.ctx(), ggml_group_norm(l.ctx(), l.parameter({5, 1, 3}), 3, 1e-5f),
+                                         l.constant({5, 1, 3}));
+                     }});
+    cases.push_back({"L2_NORM", "4 dimensions", [](leaves & l) {
+                         return ggml_mul(l.ctx(), ggml_l2_norm(l.ctx(), l.parameter({6, 3, 2, 2}), 1e-12f),
+                                         l.constant({6, 3, 2, 2}));
+                     }});
+    cases.push_back({"L2_NORM", "an epsilon larger than most rows", [](leaves & l) {
+                         return ggml_mul(l.ctx(), ggml_l2_norm(l.ctx(), l.parameter({3, 6}), 1.1f),
+                                         l.constant({3, 6}));
+                     }, 1e-3});
     return cases;
 }
 

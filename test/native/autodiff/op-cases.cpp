@@ -70,7 +70,8 @@ void leaves::allocate(ggml_backend_buffer_type_t type) {
 const std::vector<op_case> & all() {
     static const std::vector<op_case> cases = [] {
         std::vector<op_case> joined;
-        for (const auto & family : {elementwise(), shape(), matmul(), norm(), attention()}) {
+        for (const auto & family : {elementwise(), shape(), matmul(), norm(), attention(), hyper_connection(), triangular(),
+                                    window(), ssm(), activations(), moe()}) {
             joined.insert(joined.end(), family.begin(), family.end());
         }
         return joined;

@@ -65,5 +65,11 @@ std::vector<op_case> shape();
 std::vector<op_case> matmul();
 std::vector<op_case> norm();
 std::vector<op_case> attention();
+std::vector<op_case> hyper_connection();
+std::vector<op_case> triangular();
+std::vector<op_case> window();
+std::vector<op_case> ssm();
+std::vector<op_case> activations();
+std::vector<op_case> moe();
 
 }

@@ -36,20 +36,20 @@ struct fixture {
 TEST("autodiff/preflight: ops without a rule on the gradient path are named, each once") {
     fixture f;
     ggml_context * ctx = f.ctx.get();
-    ggml_tensor * once = ggml_cumsum(ctx, f.parameter);
-    ggml_tensor * twice = ggml_cumsum(ctx, ggml_add(ctx, once, f.constant));
-    const auto nodes = f.mark(ggml_gelu_erf(ctx, twice));
+    ggml_tensor * once = ggml_leaky_relu(ctx, f.parameter, 0.1f, false);
+    ggml_tensor * twice = ggml_leaky_relu(ctx, ggml_add(ctx, once, f.constant), 0.1f, false);
+    const auto nodes = f.mark(ggml_pool_1d(ctx, twice, GGML_OP_POOL_MAX, 1, 1, 0));
     const auto names = ops_without_rule(f.g, nodes);
     CHECK_EQ(names.size(), size_t(2));
-    CHECK_EQ(names[0], "CUMSUM");
-    CHECK_EQ(names[1], "GELU_ERF");
+    CHECK_EQ(names[0], "LEAKY_RELU");
+    CHECK_EQ(names[1], "POOL_1D");
     try {
         require_no_missing(names, {"SSM_SCAN"}, "a test");
         harness::fail(__FILE__, __LINE__, "error UNSUPPORTED_OP");
     } catch (const error & e) {
         const std::string message = e.what();
         CHECK_EQ(e.code(), "UNSUPPORTED_OP");
-        for (const char * part : {"CUMSUM", "GELU_ERF", "SSM_SCAN", "a test"})
+        for (const char * part : {"LEAKY_RELU", "POOL_1D", "SSM_SCAN", "a test"})
             CHECK(message.find(part) != std::string::npos);
         CHECK(!e.hint().empty());
     }
@@ -62,7 +62,7 @@ TEST("autodiff/preflight: ops without a rule on the gradient path are named, eac
 TEST("autodiff/preflight: ops that no gradient flows through need no rule") {
     fixture f;
     ggml_context * ctx = f.ctx.get();
-    ggml_tensor * frozen = ggml_cumsum(ctx, f.constant);
+    ggml_tensor * frozen = ggml_leaky_relu(ctx, f.constant, 0.1f, false);
     const auto nodes = f.mark(ggml_mul(ctx, ggml_sqr(ctx, f.parameter), frozen));
     CHECK(!f.g.wants(frozen));
     CHECK(f.g.wants(nodes.back()));
@@ -83,6 +83,34 @@ TEST("autodiff/preflight: indices and rounding end the gradient path without an 
     for (ggml_tensor * stopped : {order, best, stepped}) CHECK(!f.g.wants(stopped));
     CHECK(f.g.wants(picked));
     CHECK(ops_without_rule(f.g, nodes).empty());
+}
+
+TEST("autodiff/preflight: what only leads to a selection needs no rule") {
+    fixture f;
+    ggml_context * ctx = f.ctx.get();
+    ggml_tensor * scores = ggml_sqr(ctx, f.parameter);
+    ggml_tensor * rule_less = ggml_leaky_relu(ctx, scores, 0.1f, false); // as the scores of groups of experts are
+    ggml_tensor * best = ggml_argsort_top_k(ctx, ggml_add(ctx, rule_less, f.constant), 2);
+    ggml_tensor * picked = ggml_get_rows(ctx, ggml_reshape_3d(ctx, scores, 1, 4, 3), best); // [1, 2, 3]
+    const auto nodes = f.mark(ggml_sum(ctx, picked));
+    CHECK(!f.g.wants(rule_less));
+    CHECK(f.g.wants(scores) && f.g.wants(picked) && f.g.wants(f.parameter));
+    CHECK(ops_without_rule(f.g, nodes).empty());
+    f.g.add(nodes.back(), ggml_new_tensor_1d(ctx, GGML_TYPE_F32, 1));
+    run_backward(f.g, nodes);
+    CHECK(f.g.of(f.parameter) != nullptr);
+}
+
+TEST("autodiff/preflight: the gradient path ends at the result, not at the last node") {
+    fixture f;
+    ggml_context * ctx = f.ctx.get();
+    ggml_tensor * result = ggml_sqr(ctx, f.parameter);
+    ggml_tensor * aside = ggml_leaky_relu(ctx, result, 0.1f, false);
+    f.g.want(f.parameter);
+    mark_gradient_path(f.g, {result, aside}, result);
+    CHECK(f.g.wants(result) && !f.g.wants(aside));
+    mark_gradient_path(f.g, {result, aside});
+    CHECK(f.g.wants(result) && f.g.wants(aside));
 }
 
 TEST("autodiff/preflight: what no device runs is named") {

@@ -98,6 +98,35 @@ TEST("model/create: gemma3 has a norm after each block, and a window that most l
     CHECK_EQ(describe(*tiny::load("qwen3")).metadata.count("qwen3.attention.sliding_window"), size_t(0));
 }
 
+TEST("model/create: qwen3moe has a matrix for each expert, none equal to another, and an F32 router whatever the type") {
+    for (const char * type : {"F32", "F16", "Q8_0"}) {
+        const auto m = tiny::load("qwen3moe", type);
+        const ggml_tensor * up = find_weight(*m, "blk.1.ffn_up_exps.weight");
+        CHECK(up->ne[0] == 64 && up->ne[1] == 32 && up->ne[2] == 8);
+        CHECK_EQ(std::string(ggml_type_name(up->type)), std::string(ggml_type_name(parse_weight_type(type).base)));
+        const ggml_tensor * down = find_weight(*m, "blk.1.ffn_down_exps.weight");
+        CHECK(down->ne[0] == 32 && down->ne[1] == 64 && down->ne[2] == 8);
+        CHECK_EQ(find_weight(*m, "blk.1.ffn_gate_inp.weight")->type, GGML_TYPE_F32);
+        CHECK(find_weight(*m, "blk.1.ffn_up.weight") == nullptr);
+    }
+    const auto m = tiny::load("qwen3moe");
+    CHECK_EQ(describe(*m).metadata.at("qwen3moe.expert_used_count"), std::string("2"));
+    const auto values = floats(find_weight(*m, "blk.0.ffn_gate_exps.weight"));
+    const size_t one = values.size() / 8;
+    for (size_t e = 1; e < 8; e++) CHECK(!std::equal(values.begin(), values.begin() + one, values.begin() + e * one));
+
+    create_options o = tiny::options("qwen3moe", tiny::scratch("create-moe.gguf"));
+    o.embedding_length = o.expert_feed_forward_length = 256; // a K-quant's block
+    o.type = "Q4_K";
+    create_model(o);
+    CHECK_EQ(find_weight(*load_path(o.path), "blk.0.ffn_down_exps.weight")->type, GGML_TYPE_Q4_K);
+    o.used_experts = 9;
+    CHECK_ERROR("CONFIG_INVALID", create_model(o));
+    o = tiny::options("llama", o.path);
+    o.experts = 8;
+    CHECK_ERROR("CONFIG_INVALID", create_model(o));
+}
+
 TEST("model/create: rows too short for a K-quant take the next best type") {
     CHECK_EQ(fitting_type(GGML_TYPE_Q4_K, 64), GGML_TYPE_Q5_0);
     CHECK_EQ(fitting_type(GGML_TYPE_Q6_K, 64), GGML_TYPE_Q8_0);

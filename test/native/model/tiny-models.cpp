@@ -61,6 +61,11 @@ create_options options(const std::string & architecture, const std::string & pat
     o.kv_heads = 2;
     o.head_length = 16;
     o.feed_forward_length = 128;
+    if (architecture == "qwen3moe") {
+        o.experts = 8;
+        o.used_experts = 2;
+        o.expert_feed_forward_length = 32;
+    }
     o.init_std = 0.2f; // large: the logits differ enough for sampling to mean something
     return o;
 }

@@ -17,7 +17,7 @@ constexpr int32_t n_tokens = 256 + 6 + 2;
 constexpr int32_t im_start = 256 + 6;
 constexpr int32_t im_end = im_start + 1;
 
-// Two layers of 64 (llama, qwen3) with the byte vocabulary, at `path`.
+// Two layers of 64 with the byte vocabulary, at `path`; qwen3moe: 8 experts of 32, of which a token uses 2.
 llamatune::create_options options(const std::string & architecture, const std::string & path);
 
 // Path of that model with these weights, in the cache; made anew in each run of the tests.

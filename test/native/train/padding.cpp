@@ -32,9 +32,7 @@ micro_batch ragged(const model & m) {
 }
 
 TEST("train/padding: blocks of nothing else are left out, and nothing else changes") {
-    for (const char * name : { "llama", "qwen3", "gemma3", "gpt-oss", "olmo2" }) {
-        const auto listed = harness::trainable_architectures();
-        if (std::find(listed.begin(), listed.end(), name) == listed.end()) continue;
+    for (const char * name : { "llama", "qwen3", "gemma3", "gpt-oss-moe", "olmo2" }) {
         const auto m = tiny::arch(name);
         const micro_batch known = ragged(*m);
         micro_batch unknown = known; // the same tokens, none of which is called padding

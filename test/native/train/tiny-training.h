@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 
 namespace tiny {
@@ -26,8 +27,9 @@ struct training_options {
 
 class training {
 public:
-    training(std::shared_ptr<llamatune::model> m, const llamatune::micro_batch & batch,
-             const training_options & options);
+    // moved: B is moved away from zero, where A has no gradient.
+    training(std::shared_ptr<llamatune::model> m, const llamatune::micro_batch & batch, const training_options & options,
+             bool moved = true);
 
     const std::vector<llamatune::parameter> & parameters() const { return subject_.parameters().all(); }
 
@@ -36,6 +38,9 @@ public:
     // The same by forward and backward, with the gradients added to what is there; weight per target.
     double run(const llamatune::micro_batch & batch, double weight);
     size_t compute_bytes() const { return forward_and_backward_->compute_bytes(); }
+    // AdamW, without clipping, on one batch.
+    void optimize(const llamatune::micro_batch & batch, int steps, double learning_rate);
+    void save(const std::string & path) const { subject_.save(path); }
     void zero_gradients() { subject_.parameters().zero_gradients(); }
 
     tensor_values gradients() const;
@@ -43,6 +48,7 @@ public:
     void set_values(const tensor_values & values);
 
 private:
+    llamatune::train_options options_;
     llamatune::trainee subject_;
     llamatune::compute devices_;
     std::unique_ptr<llamatune::step> forward_and_backward_, forward_only_;
@@ -77,6 +83,9 @@ tensor_values gradients_of(training & t, const llamatune::micro_batch & batch);
 // into a random one, where a wrong component shows (alone it would be nearly orthogonal to the gradient, and the loss
 // would hardly move). `tolerance` is of the kind's own gradient. Returns what is wrong.
 std::string check_slopes(training & t, const llamatune::micro_batch & batch, double tolerance, bool staircase = false);
+// The same, as numbers: for each kind but those left out, the deviation relative to the kind's gradient.
+std::map<std::string, double> slope_deviations(training & t, const llamatune::micro_batch & batch,
+                                               const std::set<std::string> & left_out = {}, bool staircase = false);
 // Fails the test unless that is empty.
 void expect_slopes(const std::string & wrong);
 

@@ -192,17 +192,6 @@ TEST("train: wrong tokens and untrainable models are refused by name") {
     train_options o = options_for("range.tok", { harness::counting_sample(1 << 20, 8) });
     o.learning_rates.assign(1, 1e-3f);
     CHECK_ERROR("DATASET_TOKEN_RANGE", run(arch_llama(), o));
-    const auto experts = model::load({ harness::arch_model("llama-moe") });
-    train_options moe = options_for("moe.tok", random_samples(*experts, 8, 20, 32));
-    moe.lora.targets = { "attn_q" };
-    moe.learning_rates.assign(1, 1e-3f);
-    try {
-        run(experts, moe);
-        harness::fail(__FILE__, __LINE__, "UNSUPPORTED_OP");
-    } catch (const llamatune::error & e) {
-        CHECK_EQ(e.code(), "UNSUPPORTED_OP");
-        CHECK(std::string(e.what()).find("MUL_MAT_ID") != std::string::npos);
-    }
     train_options full = options_for("full.tok", random_samples(*arch_llama(), 8, 20, 32));
     full.mode = train_mode::full;
     full.learning_rates.assign(1, 1e-3f);

@@ -7,7 +7,7 @@ import * as samplesModule from '../../../scripts/bench-training/samples.mjs';
 import * as shapesModule from '../../../scripts/bench-training/shapes.mjs';
 
 const { buildRow, median, mergeRows } = rowModule;
-const { flopPerToken, linearsOf, shapes } = shapesModule;
+const { flopPerToken, linearsOf, shapes, targetsOf } = shapesModule;
 const { makeSamples, raggedLengths } = samplesModule;
 
 describe('flopPerToken', () => {
@@ -25,6 +25,18 @@ describe('flopPerToken', () => {
     const all = flopPerToken(shape, { rank: 8, targetShare: 1 });
     expect(all - none).toBe(4 * 2048 * 128_256);
     expect(half).toBe((none + all) / 2);
+  });
+
+  it('counts the experts that a token uses, and no other', () => {
+    const shape = shapes['qwen3moe-64x8'];
+    const all = linearsOf(shape);
+    expect(all).toHaveLength(4 + 3 * 8);
+    const flop = flopPerToken({ ...shape, usedExperts: 9 }, { rank: 8, targetShare: 1 });
+    expect(flop - flopPerToken(shape, { rank: 8, targetShare: 1 })).toBe(
+      shape.layers * (4 * 3 * 1024 * 384 + 6 * 8 * 3 * (1024 + 384)),
+    );
+    expect(targetsOf(shape)).toContain('ffn_down_exps');
+    expect(targetsOf(shapes.tiny)).toContain('ffn_down');
   });
 
   it.each([

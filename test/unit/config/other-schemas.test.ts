@@ -133,6 +133,21 @@ describe('createModelSchema', () => {
     });
   });
 
+  it('knows which architecture has experts', () => {
+    const moe = { ...base, architecture: 'qwen3moe' };
+    expect(problemsOf(createModelSchema, { ...moe, experts: 4, usedExperts: 4 })).toEqual({});
+    expect(
+      problemsOf(createModelSchema, { ...moe, feedForwardLength: 64, usedExperts: 9 }),
+    ).toEqual({
+      feedForwardLength:
+        "expected expertFeedForwardLength for architecture 'qwen3moe' but received feedForwardLength",
+      usedExperts: 'expected no more than experts (8) but received 9',
+    });
+    expect(problemsOf(createModelSchema, { ...base, experts: 4 })).toEqual({
+      experts: "expected an architecture with experts ('qwen3moe') but received 'llama'",
+    });
+  });
+
   it('says what a vocabulary is', () => {
     expect(problemsOf(createModelSchema, { path: 'm', vocabulary: 'x.gguf' })).toEqual({
       vocabulary:

@@ -1,0 +1,33 @@
+#include "autodiff/composed.h"
+
+#include "autodiff/backward.h"
+
+namespace llamatune {
+
+namespace {
+
+void visit(ggml_tensor * node, std::unordered_set<const ggml_tensor *> & seen, std::vector<ggml_tensor *> & order) {
+    if (!node || !seen.insert(node).second) {
+        return;
+    }
+    for (ggml_tensor * source : node->src) visit(source, seen, order);
+    order.push_back(node);
+}
+
+}
+
+void differentiate(gradients & g, const std::vector<std::pair<ggml_tensor *, ggml_tensor *>> & results,
+                   const std::vector<ggml_tensor *> & leaves) {
+    std::unordered_set<const ggml_tensor *> seen(leaves.begin(), leaves.end());
+    std::vector<ggml_tensor *> nodes;
+    for (const auto & [result, gradient] : results) visit(result, seen, nodes);
+    mark_gradient_path(g, nodes);
+    for (const auto & [result, gradient] : results) g.add(result, gradient);
+    run_backward(g, nodes);
+}
+
+ggml_tensor * alias(gradients & g, ggml_tensor * t) {
+    return ggml_view_4d(g.ctx(), t, t->ne[0], t->ne[1], t->ne[2], t->ne[3], t->nb[1], t->nb[2], t->nb[3], 0);
+}
+
+}

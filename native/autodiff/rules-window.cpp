@@ -1,0 +1,87 @@
+#include "autodiff/rules-window.h"
+
+#include "core/error.h"
+
+namespace llamatune::rules {
+
+// zeros on both sides of each dimension: the gradient is the window that the source went to
+void pad(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+    const int32_t * p = node->op_params; // left and right of dimension 0, 1, 2, 3; circular
+    if (p[8]) {
+        throw error("UNSUPPORTED_OP", "expected padding with zeros but received PAD with the tensor repeated");
+    }
+    const size_t offset = p[0] * dy->nb[0] + p[2] * dy->nb[1] + p[4] * dy->nb[2] + p[6] * dy->nb[3];
+    const int64_t * ne = node->src[0]->ne;
+    g.add(node->src[0], ggml_view_4d(g.ctx(), dy, ne[0], ne[1], ne[2], ne[3], dy->nb[1], dy->nb[2], dy->nb[3], offset));
+}
+
+void roll(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+    const int32_t * shift = node->op_params;
+    g.add(node->src[0], ggml_roll(g.ctx(), dy, -shift[0], -shift[1], -shift[2], -shift[3]));
+}
+
+namespace {
+
+struct strides { size_t nb1, nb2, nb3, offset; };
+
+// where SET and ACC put their second source, in bytes of their first
+strides window_of(const ggml_tensor * node) {
+    const int32_t * p = node->op_params;
+    return { size_t(p[0]), size_t(p[1]), size_t(p[2]), size_t(p[3]) };
+}
+
+void add_of_window(gradients & g, const ggml_tensor * node, ggml_tensor * dy) {
+    ggml_tensor * part = node->src[1];
+    if (g.wants(part)) {
+        const strides w = window_of(node);
+        g.add(part, ggml_view_4d(g.ctx(), dy, part->ne[0], part->ne[1], part->ne[2], part->ne[3], w.nb1, w.nb2, w.nb3, w.offset));
+    }
+}
+
+}
+
+void set(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+    if (g.wants(node->src[0])) {
+        const strides w = window_of(node);
+        ggml_tensor * zeros = g.zeros(node->src[1]);
+        g.add(node->src[0], ggml_set(g.ctx(), dy, zeros, w.nb1, w.nb2, w.nb3, w.offset)); // what was overwritten has none
+    }
+    add_of_window(g, node, dy);
+}
+
+void acc(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+    g.add(node->src[0], dy);
+    add_of_window(g, node, dy);
+}
+
+// y = a with its rows [row i of the batch] replaced by b's. Rows of one batch are taken to be distinct: of a row that is
+// written twice, which one stays is up to the device.
+void set_rows(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+    ggml_context * ctx = g.ctx();
+    ggml_tensor * b = node->src[0];    // [k, n, b2, b3]
+    ggml_tensor * rows = node->src[1]; // [n, b2 | 1, b3 | 1]
+    ggml_tensor * a = node->src[2];    // [k, n_rows, b2, b3]
+    if (g.wants(a)) {
+        ggml_tensor * own = ggml_cont(ctx, dy); // SET_ROWS writes where it is told to
+        g.add(a, ggml_set_rows(ctx, own, g.zeros(b), rows));
+    }
+    if (!g.wants(b)) {
+        return;
+    }
+    const int64_t batches = b->ne[2] * b->ne[3];
+    if (rows->type != GGML_TYPE_I32 || (rows->ne[1] * rows->ne[2] != batches && rows->ne[1] * rows->ne[2] != 1)) {
+        throw error("UNSUPPORTED_OP", std::string("expected SET_ROWS with 32-bit rows, for all batches or each, but received ") +
+                                          ggml_type_name(rows->type) + " rows of " + node->name);
+    }
+    if (rows->ne[1] * rows->ne[2] == batches) {
+        g.add(b, ggml_get_rows(ctx, dy, rows));
+        return;
+    }
+    // one list for every batch: the batches stand beside each other in longer rows meanwhile
+    const int64_t k = b->ne[0], n = b->ne[1], n_rows = a->ne[1];
+    ggml_tensor * beside = ggml_cont(ctx, ggml_permute(ctx, dy, 0, 3, 1, 2)); // [k, b2, b3, n_rows]
+    ggml_tensor * read = ggml_get_rows(ctx, ggml_reshape_2d(ctx, beside, k * batches, n_rows), rows);
+    g.add(b, ggml_permute(ctx, ggml_reshape_4d(ctx, read, k, b->ne[2], b->ne[3], n), 0, 2, 3, 1)); // [k, n, b2, b3]
+}
+
+}

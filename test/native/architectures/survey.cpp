@@ -1,0 +1,140 @@
+#include "architectures/survey.h"
+
+#include "core/error.h"
+#include "graph/logits.h"
+#include "harness.h"
+#include "lora/adapter.h"
+#include "lora/adapter-file.h"
+#include "model/tiny-models.h"
+#include "tiny-batch.h"
+#include "train/optimize.h"
+#include "train/tiny-training.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <set>
+
+using namespace llamatune;
+
+namespace architectures {
+
+namespace {
+
+// Three samples in one row against the same three in rows of their own.
+bool packs(const std::shared_ptr<model> & m) {
+    const micro_batch apart = tiny_batch(*m, 3, 40);
+    micro_batch packed = apart;
+    packed.n_rows = 1;
+    packed.sequence_length = 120;
+    for (int i = 0; i < 120; i++) packed.segment_id[size_t(i)] = i / 40;
+    try {
+        return logits::nmse(logits::by_training_graph(m, packed, true), logits::by_training_graph(m, apart, false)) < 1e-9;
+    } catch (const error & e) {
+        if (e.code() == "PACKING_UNSUPPORTED") return false;
+        throw;
+    }
+}
+
+// Kinds whose gradient is zero everywhere, though their pairs are not.
+std::set<std::string> without_gradient(const tiny::training & t, const tiny::tensor_values & g) {
+    std::set<std::string> zero, rest;
+    for (size_t i = 0; i < g.size(); i++) {
+        const bool all_zero = std::all_of(g[i].begin(), g[i].end(), [](float v) { return v == 0.0f; });
+        (all_zero ? zero : rest).insert(tiny::kind_of(t.parameters()[i].name));
+    }
+    for (const std::string & kind : rest) zero.erase(kind);
+    return zero;
+}
+
+void check_training(const std::shared_ptr<model> & m, const std::string & name, row & r) {
+    const micro_batch batch = tiny_batch(*m, 2, 9);
+    const std::vector<std::string> read = read_targets(m, batch);
+    std::set<std::string> kinds, unread;
+    for (const std::string & weight : read) kinds.insert(tiny::kind_of(weight));
+    for (const std::string & kind : target_kinds(*m)) {
+        if (!kinds.count(kind) && !kinds.count(kind + ".weight")) unread.insert(kind);
+    }
+    r.unread.assign(unread.begin(), unread.end());
+
+    tiny::training_options options;
+    options.targets = read;
+    if (read.empty()) throw harness::failure("no linear layer that llama.cpp puts an adapter on");
+    tiny::training t(m, batch, options);
+    const tiny::tensor_values g = tiny::gradients_of(t, batch);
+    const std::set<std::string> zero = without_gradient(t, g);
+    r.selected.assign(zero.begin(), zero.end());
+    for (const std::string & kind : kinds) {
+        if (zero.count(kind)) continue;
+        r.trained.push_back(kind);
+    }
+    for (const auto & [kind, deviation] : tiny::slope_deviations(t, batch, zero)) r.slopes = std::max(r.slopes, deviation);
+
+    options.step.rules = rule_mode::composed;
+    tiny::training composed(m, batch, options);
+    r.composed = tiny::relative_error(tiny::gradients_of(composed, batch), g);
+
+    options.step.rules = rule_mode::automatic;
+    tiny::training fresh(m, batch, options, false);
+    r.first_loss = fresh.loss(batch);
+    fresh.optimize(batch, 10, 5e-3);
+    r.tenth_loss = fresh.loss(batch);
+    const std::string file = tiny::scratch("survey-" + name + ".gguf");
+    fresh.save(file);
+    const auto lora = read_adapter(file, m);
+    r.stock = logits::nmse(logits::by_training_graph(m, batch, false, lora->handle()), logits::by_decode(*m, batch, file));
+    std::filesystem::remove(file);
+}
+
+}
+
+std::vector<std::string> read_targets(const std::shared_ptr<model> & m, const micro_batch & batch) {
+    adapter_options options;
+    options.rank = 1;
+    options.targets = target_kinds(*m);
+    const auto all = adapter::create(m, options);
+    compute devices(*m, 1);
+    forward graph(m, all->handle(), {batch.n_rows, batch.sequence_length, false}, devices);
+    const forward::head head = graph.build_head(graph.context(), graph.hidden());
+    std::set<const ggml_tensor *> read;
+    for (const auto & nodes : {graph.nodes(), head.nodes}) {
+        for (const ggml_tensor * node : nodes) read.insert(std::begin(node->src), std::end(node->src));
+    }
+    std::vector<std::string> names;
+    for (const lora_pair & pair : all->pairs()) {
+        if (read.count(pair.a) && read.count(pair.b)) names.push_back(pair.name);
+    }
+    return names;
+}
+
+std::vector<std::string> all_names() {
+    std::vector<std::string> names;
+    for (const auto & entry : std::filesystem::directory_iterator(harness::cache_directory() + "/arch-models")) {
+        if (entry.path().extension() == ".gguf") names.push_back(entry.path().stem().string());
+    }
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
+row survey(const std::string & name) {
+    row r;
+    r.name = name;
+    r.one_sequence = r.three_sequences = r.slopes = r.composed = r.first_loss = r.tenth_loss = r.stock = NAN;
+    try {
+        {
+            const auto m = model::load({harness::arch_model(name)});
+            // 100 is no multiple of a cache's padding
+            const micro_batch one = tiny_batch(*m, 1, 100), three = tiny_batch(*m, 3, 100);
+            r.one_sequence = logits::nmse(logits::by_training_graph(m, one, false), logits::by_decode(*m, one));
+            r.three_sequences = logits::nmse(logits::by_training_graph(m, three, false), logits::by_decode(*m, three));
+            r.packed = packs(m);
+        }
+        r.slopes = 0;
+        check_training(tiny::arch(name), name, r);
+    } catch (const error & e) {
+        r.problem = e.code() + ": " + e.what();
+    } catch (const std::exception & e) { r.problem = e.what(); }
+    return r;
+}
+
+}

@@ -1,0 +1,172 @@
+#include "architectures/table.h"
+
+#include "harness.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+
+namespace architectures {
+
+namespace {
+
+using json = nlohmann::ordered_json;
+
+// Slopes are measured by differences of losses in F32. ggml looks GELU up in a table of F16 numbers on the CPU, a
+// staircase; clamps and squared rectifiers have corners; a recurrent model of random weights may be steep.
+constexpr double bands[] = {1e-3, 1e-2, 1e-1};
+
+json to_json(const record & r) {
+    json j;
+    j["name"] = r.name;
+    j["logits"] = r.logits;
+    j["packed"] = r.packed;
+    j["gradients"] = r.gradients;
+    j["learns"] = r.learns;
+    j["adapter"] = r.adapter;
+    j["trained"] = r.trained;
+    j["selected"] = r.selected;
+    j["unread"] = r.unread;
+    if (!r.problem.empty()) j["problem"] = r.problem;
+    return j;
+}
+
+std::string joined(const std::vector<std::string> & names) {
+    std::string all;
+    for (const std::string & name : names) all += " " + name;
+    return all;
+}
+
+}
+
+record record_of(const row & r) {
+    record out;
+    out.name = r.name;
+    out.logits = r.one_sequence < 1e-9 && r.three_sequences < 1e-9;
+    out.packed = r.packed;
+    out.learns = r.tenth_loss < 0.9 * r.first_loss;
+    out.adapter = r.stock < 1e-8;
+    if (r.composed < 1e-3 && r.problem.empty()) {
+        for (auto band = std::rbegin(bands); band != std::rend(bands); ++band) {
+            if (r.slopes < *band) out.gradients = *band;
+        }
+    }
+    out.trained = r.trained;
+    out.selected = r.selected;
+    out.unread = r.unread;
+    out.problem = r.problem;
+    return out;
+}
+
+std::vector<record> read_table() {
+    std::ifstream file(LLAMATUNE_TEST_ARCHITECTURES);
+    std::vector<record> table;
+    for (const json & j : json::parse(file)) {
+        record r;
+        r.name = j.at("name");
+        r.logits = j.at("logits");
+        r.packed = j.at("packed");
+        r.gradients = j.at("gradients");
+        r.learns = j.at("learns");
+        r.adapter = j.at("adapter");
+        r.trained = j.at("trained").get<std::vector<std::string>>();
+        r.selected = j.at("selected").get<std::vector<std::string>>();
+        r.unread = j.at("unread").get<std::vector<std::string>>();
+        r.problem = j.value("problem", "");
+        table.push_back(r);
+    }
+    return table;
+}
+
+int write_table(const std::string & path, const std::vector<std::string> & names) {
+    std::string text;
+    int not_all = 0;
+    std::vector<record> before;
+    if (!names.empty()) before = read_table();
+    for (const std::string & name : all_names()) {
+        const auto kept = std::find_if(before.begin(), before.end(), [&](const record & r) { return r.name == name; });
+        if (kept != before.end() && std::find(names.begin(), names.end(), name) == names.end()) {
+            not_all += !kept->works();
+            text += (text.empty() ? "[\n  " : ",\n  ") + to_json(*kept).dump();
+            continue;
+        }
+        const row r = survey(name);
+        const record found = record_of(r);
+        not_all += !found.works();
+        std::printf("%-20s logits %.0e %.0e%s, slopes %.1e, composed %.0e, loss %.2f -> %.2f, stock %.0e%s%s\n", name.c_str(),
+                    r.one_sequence, r.three_sequences, r.packed ? ", packs" : "", r.slopes, r.composed, r.first_loss,
+                    r.tenth_loss, r.stock, r.problem.empty() ? "" : ": ", r.problem.c_str());
+        std::fflush(stdout);
+        text += (text.empty() ? "[\n  " : ",\n  ") + to_json(found).dump();
+    }
+    std::ofstream file(path, std::ios::binary);
+    file << text << "\n]\n";
+    file.close();
+    std::printf("%d of %zu are not right in every respect\n", not_all, all_names().size());
+    return file ? 0 : 1;
+}
+
+std::string worse(const record & now, const record & before) {
+    std::string lost;
+    if (before.logits && !now.logits) lost += " logits differ from llama_decode's;";
+    if (before.packed && !now.packed) lost += " samples cannot share a row;";
+    if (before.learns && !now.learns) lost += " ten steps do not lower the loss;";
+    if (before.adapter && !now.adapter) lost += " stock llama.cpp gives other logits with the adapter;";
+    if (before.gradients > 0 && !(now.gradients > 0 && now.gradients <= before.gradients)) lost += " gradients are further from the slopes;";
+    std::vector<std::string> missing;
+    std::set_difference(before.trained.begin(), before.trained.end(), now.trained.begin(), now.trained.end(),
+                        std::back_inserter(missing));
+    if (!missing.empty()) lost += " no longer trained:" + joined(missing) + ";";
+    if (!lost.empty() && !now.problem.empty()) lost += " " + now.problem;
+    return lost;
+}
+
+std::vector<std::string> trainable() {
+    std::vector<std::string> names;
+    for (const record & r : read_table()) {
+        if (r.works()) names.push_back(r.name);
+    }
+    return names;
+}
+
+}
+
+TEST("architectures: none is worse than docs/architectures.json says, and each is in it") {
+    const std::vector<architectures::record> table = architectures::read_table();
+    std::vector<std::string> listed;
+    for (const auto & r : table) listed.push_back(r.name);
+    CHECK(architectures::all_names() == listed);
+    std::string lost;
+    for (const auto & before : table) {
+        const architectures::row now = architectures::survey(before.name);
+        const std::string problem = worse(record_of(now), before);
+        if (!problem.empty()) {
+            std::ostringstream os;
+            os << "\n    " << before.name << ":" << problem << " (logits " << now.one_sequence << " " << now.three_sequences
+               << ", slopes " << now.slopes << ", composed " << now.composed << ", loss " << now.first_loss << " -> "
+               << now.tenth_loss << ", stock " << now.stock << ")";
+            lost += os.str();
+        }
+    }
+    if (!lost.empty()) harness::fail(__FILE__, __LINE__, "what was recorded but received" + lost);
+}
+
+TEST("architectures: a row that lost something is seen") {
+    architectures::record before;
+    before.logits = before.packed = before.learns = before.adapter = true;
+    before.gradients = 1e-3;
+    before.trained = {"attn_k", "attn_q"};
+    CHECK(worse(before, before).empty());
+    architectures::record now = before;
+    now.trained = {"attn_k", "attn_other"};
+    CHECK(worse(now, before).find("attn_q") != std::string::npos);
+    now = before;
+    now.gradients = 1e-2;
+    CHECK(!worse(now, before).empty() && worse(before, now).empty());
+    now = before;
+    now.adapter = false;
+    CHECK(!worse(now, before).empty());
+}

@@ -1,0 +1,81 @@
+#include "autodiff/op-cases.h"
+
+namespace op_cases {
+
+namespace {
+
+constexpr size_t f = sizeof(float);
+
+ggml_tensor * mixed(leaves & l, ggml_tensor * x) { return ggml_sqr(l.ctx(), x); }
+
+void add_rows(std::vector<op_case> & cases) {
+    const auto add = [&](const std::string & name, std::function<ggml_tensor *(leaves &)> build) {
+        cases.push_back({"SET_ROWS", name, std::move(build)});
+    };
+    // The destination is written over: it must be a node of the graph, or a second run would meet the first one's result.
+    add("rows of a table", [](leaves & l) {
+        ggml_tensor * table = ggml_scale(l.ctx(), l.parameter({4, 6}), 2.0f);
+        return mixed(l, ggml_set_rows(l.ctx(), table, l.parameter({4, 3}), l.indices({3}, {5, 0, 2})));
+    });
+    add("only the rows are trained, a table for each batch", [](leaves & l) {
+        ggml_tensor * table = ggml_scale(l.ctx(), l.constant({3, 5, 2}), 2.0f);
+        return mixed(l, ggml_set_rows(l.ctx(), table, l.parameter({3, 2, 2}), l.indices({2, 2}, {4, 1, 0, 3})));
+    });
+    add("only the table is trained", [](leaves & l) {
+        ggml_tensor * table = ggml_scale(l.ctx(), l.parameter({3, 5, 2}), 2.0f);
+        return mixed(l, ggml_set_rows(l.ctx(), table, l.constant({3, 2, 2}), l.indices({2, 2}, {4, 1, 0, 3})));
+    });
+    add("the same rows of every batch", [](leaves & l) {
+        ggml_tensor * table = ggml_scale(l.ctx(), l.parameter({3, 5, 2, 2}), 2.0f);
+        return mixed(l, ggml_set_rows(l.ctx(), table, l.parameter({3, 2, 2, 2}), l.indices({2}, {4, 1})));
+    });
+    add("numbers of a mask", [](leaves & l) { // as the keys that a token selects
+        ggml_tensor * mask = ggml_scale(l.ctx(), l.parameter({1, 6, 3}), 2.0f);
+        return mixed(l, ggml_set_rows(l.ctx(), mask, l.parameter({1, 2, 3}), l.indices({2, 3}, {4, 1, 0, 5, 2, 3})));
+    });
+}
+
+}
+
+std::vector<op_case> window() {
+    std::vector<op_case> cases;
+    cases.push_back({"PAD", "at the end", [](leaves & l) {
+                         return mixed(l, ggml_pad(l.ctx(), ggml_sqr(l.ctx(), l.parameter({3, 4, 2})), 2, 1, 0, 3));
+                     }});
+    cases.push_back({"PAD", "on both sides", [](leaves & l) {
+                         return mixed(l, ggml_pad_ext(l.ctx(), l.parameter({3, 2, 2, 2}), 1, 2, 2, 0, 1, 1, 0, 1));
+                     }});
+    cases.push_back({"PAD", "of a permuted tensor", [](leaves & l) {
+                         ggml_tensor * x = ggml_permute(l.ctx(), l.parameter({3, 2, 4}), 0, 2, 1, 3);
+                         return mixed(l, ggml_pad(l.ctx(), x, 0, 3, 0, 0));
+                     }});
+    cases.push_back({"ROLL", "in every dimension", [](leaves & l) {
+                         return mixed(l, ggml_roll(l.ctx(), l.parameter({5, 4, 3, 2}), 2, -1, 1, 1));
+                     }});
+    cases.push_back({"SET", "a block of rows", [](leaves & l) {
+                         ggml_tensor * a = ggml_sqr(l.ctx(), l.parameter({4, 5}));
+                         return mixed(l, ggml_set(l.ctx(), a, l.parameter({4, 2}), a->nb[1], a->nb[2], a->nb[3], 2 * a->nb[1]));
+                     }});
+    cases.push_back({"SET", "one matrix of each batch after another", [](leaves & l) { // as a delta net's chunks
+                         ggml_tensor * a = ggml_sqr(l.ctx(), l.parameter({3, 2, 3, 2}));
+                         for (int64_t i = 0; i < 2; i++) {
+                             a = ggml_set(l.ctx(), a, l.parameter({3, 2, 1, 2}), a->nb[1], a->nb[2], a->nb[3], i * a->nb[2]);
+                         }
+                         return mixed(l, a);
+                     }});
+    cases.push_back({"SET", "some numbers of a row", [](leaves & l) {
+                         return mixed(l, ggml_set_1d(l.ctx(), l.parameter({4, 3}), l.parameter({5}), 3 * f));
+                     }});
+    cases.push_back({"ACC", "a block inside", [](leaves & l) {
+                         ggml_tensor * a = l.parameter({4, 5, 2});
+                         return mixed(l, ggml_acc(l.ctx(), a, l.parameter({2, 3, 2}), a->nb[1], a->nb[2], a->nb[3], a->nb[1] + f));
+                     }});
+    cases.push_back({"ACC", "to a fixed tensor", [](leaves & l) {
+                         ggml_tensor * a = l.constant({4, 5});
+                         return mixed(l, ggml_acc(l.ctx(), a, l.parameter({4, 2}), a->nb[1], a->nb[2], a->nb[3], 0));
+                     }});
+    add_rows(cases);
+    return cases;
+}
+
+}
