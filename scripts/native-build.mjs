@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { FetchError, fetchVendor, isUpToDate } from '../vendor/fetch.mjs';
 import { onednnOptions, withoutOnednn } from './onednn.mjs';
 import { BuildError, backendOptions, checkTools, parallelJobs } from './tools.mjs';
+import { vulkanOptions } from './vulkan.mjs';
 
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 
@@ -22,6 +23,15 @@ const modes = {
     config: 'RelWithDebInfo',
     output: 'build/asan/bin',
     options: { LLAMATUNE_SANITIZE: 'ON' },
+    backends: 'cpu',
+  },
+  // The native tests on a Vulkan device, if only Mesa's on the CPU: `npm test -- vulkan`.
+  vulkan: {
+    folder: 'vulkan',
+    config: 'Release',
+    output: 'build/vulkan/bin',
+    options: {},
+    backends: 'vulkan',
   },
   portable: {
     folder: 'portable',
@@ -94,16 +104,16 @@ function explain(tail) {
  * changed; otherwise the build tool decides what is out of date.
  *
  * @param {object} request
- * @param {'release' | 'debug' | 'sanitize' | 'portable'} [request.mode]
+ * @param {'release' | 'debug' | 'sanitize' | 'vulkan' | 'portable'} [request.mode]
  * @param {boolean} [request.tests] Also build the native tests.
  * @param {boolean} [request.addon]
  */
 export async function buildNative({
   mode = 'release',
   tests = false,
-  addon = mode !== 'sanitize',
+  addon = mode !== 'sanitize' && mode !== 'vulkan',
 } = {}) {
-  const { config, output, options } = modes[mode];
+  const { config, output, options, backends } = modes[mode];
   const fetched = isUpToDate();
   checkTools({ git: !fetched });
   if (!fetched) fetchVendor();
@@ -113,12 +123,14 @@ export async function buildNative({
   fs.mkdirSync(folder, { recursive: true });
   fs.writeFileSync(logFile, '');
 
+  const forBackends = backendOptions(backends);
   const definitions = {
     LLAMATUNE_ADDON: addon ? 'ON' : 'OFF',
     LLAMATUNE_TESTS: tests ? 'ON' : 'OFF',
     LLAMATUNE_OUTPUT_DIR: path.join(root, output),
     ...options,
-    ...backendOptions(mode === 'sanitize' ? 'cpu' : undefined),
+    ...forBackends,
+    ...vulkanOptions(forBackends.LLAMATUNE_VULKAN),
     ...onednnOptions(mode === 'sanitize' ? { wanted: 'off' } : { bundled: mode === 'portable' }),
   };
   const common = ['--directory', root, '--out', folder, '--config', config, '--log-level', 'error'];

@@ -5,43 +5,28 @@
  *
  * vendor/onednn: include/, lib/ (files named as the loader looks for them), licenses/, onednn.json (what it was made from).
  */
-import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import {
+  debianArchitecture,
+  download,
+  missingAptTool,
+  run,
+  succeeded,
+  thisSystem,
+  unpack,
+  withDependencies,
+} from './apt-packages.mjs';
 import { BuildError } from './tools.mjs';
+
+export { parseDependencies, parsePackage } from './apt-packages.mjs';
 
 export const fetchedFolder = fileURLToPath(new URL('../vendor/onednn', import.meta.url));
 
 const developmentPackage = 'libdnnl-dev';
 /** Came with the compiler: a second one of these in a process would be a mistake. */
 const ofTheCompiler = /^(libc6|libgcc-s1|libgcc1|libstdc\+\+6|libgomp1)$/;
-
-/** The fields of the first paragraph of `apt-cache show`. */
-export function parsePackage(text) {
-  const fields = {};
-  for (const line of text.split('\n')) {
-    if (line === '' && Object.keys(fields).length > 0) break;
-    const field = /^([\w-]+): (.*)$/.exec(line);
-    if (field) fields[field[1]] = field[2];
-  }
-  return fields;
-}
-
-/** Package names of a Depends field: of alternatives the first, which is the one that exists. */
-export function parseDependencies(depends = '') {
-  const names = depends
-    .split(',')
-    .map(
-      (item) =>
-        item
-          .split('|')[0]
-          .trim()
-          .split(/[\s(:]/)[0],
-    )
-    .filter(Boolean);
-  return [...new Set(names)];
-}
 
 /**
  * What to download: the headers and all that the library needs beyond the compiler's own libraries. Their names differ
@@ -51,17 +36,7 @@ export function parseDependencies(depends = '') {
  * @returns {{ name: string, version: string }[]} Empty when there is no such package.
  */
 export function packagesToFetch(show) {
-  const found = [];
-  const wanted = [developmentPackage];
-  for (const name of wanted) {
-    const { Package, Version, Depends } = parsePackage(show(name));
-    if (Package !== name) return [];
-    found.push({ name, version: Version });
-    for (const next of parseDependencies(Depends)) {
-      if (!wanted.includes(next) && !ofTheCompiler.test(next)) wanted.push(next);
-    }
-  }
-  return found;
+  return withDependencies(developmentPackage, show, (name) => ofTheCompiler.test(name));
 }
 
 /**
@@ -88,19 +63,6 @@ export function installedPrefix({
   return found ?? (platform === 'darwin' ? [brew()].find(has) : undefined);
 }
 
-/** The Debian name of this processor's architecture, where its packages have oneDNN. */
-const debianArchitecture = () => ({ x64: 'amd64', arm64: 'arm64' })[process.arch];
-
-/** Packages of another release, in a folder that a container shares with its host, may not load here. */
-function thisSystem() {
-  let release = '';
-  try {
-    release = fs.readFileSync('/etc/os-release', 'utf8');
-  } catch {}
-  const field = (name) => new RegExp(`^${name}="?([^"\n]*)`, 'm').exec(release)?.[1] ?? '';
-  return `${field('ID')} ${field('VERSION_ID')} ${process.arch}`;
-}
-
 /** What vendor/onednn was made from, or undefined where it is missing or another system's. */
 export function fetched(folder = fetchedFolder) {
   try {
@@ -109,88 +71,6 @@ export function fetched(folder = fetchedFolder) {
   } catch {
     return undefined;
   }
-}
-
-function run(command, args, options = {}) {
-  return spawnSync(command, args, {
-    encoding: 'utf8',
-    maxBuffer: 1 << 26,
-    timeout: 60_000,
-    ...options,
-    env: { ...process.env, LC_ALL: 'C', ...options.env },
-  });
-}
-
-const succeeded = ({ status, stdout }) => (status === 0 ? stdout.trim() : '');
-
-/**
- * apt's own settings stay as they are but for these: nothing of the system's is written, and only the lists of packages
- * are downloaded, not those of translations, files and screenshots.
- */
-const aptConfiguration = (folder, architecture, lists) => `
-#clear APT::Update::Pre-Invoke;
-#clear APT::Update::Post-Invoke;
-#clear APT::Update::Post-Invoke-Success;
-#clear APT::Architectures;
-#clear Acquire::IndexTargets;
-APT::Architecture "${architecture}";
-APT::Architectures { "${architecture}"; };
-APT::Sandbox::User "root";
-Debug::NoLocking "true";
-Dir::Cache "${folder}/cache";
-${lists ? `Dir::State::Lists "${lists}";` : ''}
-Acquire::Languages "none";
-Acquire::Retries "1";
-Acquire::http::Timeout "5";
-Acquire::https::Timeout "5";
-Acquire::IndexTargets::deb::Packages {
-  MetaKey "$(COMPONENT)/binary-$(ARCHITECTURE)/Packages";
-  flatMetaKey "Packages";
-  ShortDescription "Packages";
-  Description "$(RELEASE)/$(COMPONENT) $(ARCHITECTURE) Packages";
-  flatDescription "$(RELEASE) Packages";
-  Optional "false";
-};
-`;
-
-/** The .deb files of the packages in `folder`/debs, or why there are none. */
-function download(folder, architecture) {
-  let reason = '';
-  const problems = [];
-  // With the system's own lists where they are there and of use, else with lists of our own.
-  for (const lists of ['', path.join(folder, 'lists')]) {
-    const configuration = path.join(folder, lists ? 'own.conf' : 'system.conf');
-    fs.writeFileSync(configuration, aptConfiguration(folder, architecture, lists));
-    const apt = (command, args, cwd) => run(command, ['-c', configuration, '-q', ...args], { cwd });
-    const debs = path.join(folder, 'debs');
-    for (const made of [debs, path.join(folder, 'cache', 'archives', 'partial')]) {
-      fs.mkdirSync(made, { recursive: true });
-    }
-    if (lists) {
-      fs.mkdirSync(path.join(lists, 'partial'), { recursive: true });
-      // A source that cannot be reached does not matter when another one has the packages: no reason to stop here.
-      const updated = apt('apt-get', ['update']);
-      if (updated.status !== 0 || /^[EW]: /m.test(updated.stderr)) problems.push(updated);
-    }
-    const packages = packagesToFetch((name) =>
-      succeeded(apt('apt-cache', ['show', '--no-all-versions', name])),
-    );
-    if (packages.length === 0) {
-      reason = `no source of apt has ${developmentPackage}`;
-      continue;
-    }
-    const got = apt('apt-get', ['download', ...packages.map(({ name }) => name)], debs);
-    if (got.status === 0) return { debs, packages };
-    reason = firstProblem(got);
-  }
-  return { reason: problems.length > 0 ? firstProblem(problems[0]) : reason };
-}
-
-function firstProblem({ stderr, error, signal }) {
-  if (error) return error.message;
-  if (signal) return `apt-get ended by ${signal}`;
-  const line = stderr.split('\n').find((text) => /^[EW]: /.test(text));
-  return line?.slice(3) ?? 'apt-get failed';
 }
 
 /** The name by which the loader looks for a library. */
@@ -230,9 +110,8 @@ export function fetchOnednn({ folder = fetchedFolder, log = console.log } = {}) 
   const architecture = process.platform === 'linux' ? debianArchitecture() : undefined;
   if (!architecture)
     return { reason: `there are no packages for ${process.platform}-${process.arch}` };
-  for (const tool of ['apt-get', 'dpkg-deb']) {
-    if (run(tool, ['--version']).status !== 0) return { reason: `this system has no ${tool}` };
-  }
+  const tool = missingAptTool();
+  if (tool) return { reason: `this system has no ${tool}` };
   const started = Date.now();
   log('llamatune: fetching oneDNN, for fast matrix products (about 7 MB, nothing is installed)');
   let work;
@@ -240,13 +119,14 @@ export function fetchOnednn({ folder = fetchedFolder, log = console.log } = {}) 
     // beside the target, so that the finished folder can be moved there in one step
     fs.mkdirSync(path.dirname(folder), { recursive: true });
     work = fs.mkdtempSync(`${folder}-`);
-    const { debs, packages, reason } = download(work, architecture);
+    const { debs, packages, reason } = download(work, architecture, {
+      choose: packagesToFetch,
+      missing: developmentPackage,
+    });
     if (!debs) return { reason };
     const unpacked = path.join(work, 'unpacked');
-    for (const deb of fs.readdirSync(debs)) {
-      const result = run('dpkg-deb', ['-x', path.join(debs, deb), unpacked]);
-      if (result.status !== 0) return { reason: `${deb} could not be unpacked` };
-    }
+    const failed = unpack(debs, unpacked);
+    if (failed) return { reason: failed };
     layOut(unpacked, path.join(work, 'made'), packages);
     fs.rmSync(folder, { recursive: true, force: true });
     fs.renameSync(path.join(work, 'made'), folder);

@@ -1,10 +1,27 @@
 #include "autodiff/gradients.h"
 
+#include "autodiff/dequantize.h"
 #include "core/error.h"
 
 #include <algorithm>
 
+
 namespace llamatune {
+
+namespace {
+
+// Where a device's kernels can begin to read. Those that read host memory can do so anywhere.
+size_t alignment_of(ggml_backend_dev_t device) {
+    ggml_backend_buffer_type_t type = ggml_backend_dev_buffer_type(device);
+    return ggml_backend_buft_is_host(type) ? 1 : ggml_backend_buft_get_alignment(type);
+}
+
+}
+
+gradients::gradients(ggml_context * ctx, ggml_cgraph * graph, std::vector<ggml_backend_dev_t> devices, rule_mode mode)
+    : ctx_(ctx), graph_(graph), devices_(std::move(devices)), mode_(mode) {
+    for (ggml_backend_dev_t device : devices_) alignment_ = std::max(alignment_, alignment_of(device));
+}
 
 ggml_tensor * gradients::of(const ggml_tensor * t) const {
     const auto found = gradient_.find(t);
@@ -29,7 +46,7 @@ void gradients::add(ggml_tensor * t, ggml_tensor * dy) {
         dy = ggml_reshape(ctx_, contiguous(dy), t);
     }
     if (const auto kept = accumulators_.find(t); kept != accumulators_.end()) {
-        ggml_build_forward_expand(graph_, ggml_add_inplace(ctx_, kept->second, contiguous(dy)));
+        ggml_build_forward_expand(graph_, ggml_add_inplace(ctx_, kept->second, unscaled(dy)));
         return;
     }
     ggml_tensor *& total = gradient_[t];
@@ -57,7 +74,7 @@ void gradients::add_window(ggml_tensor * t, ggml_tensor * dy, size_t nb1, size_t
         return;
     }
     if (const auto kept = accumulators_.find(t); kept != accumulators_.end()) {
-        ggml_build_forward_expand(graph_, ggml_acc_inplace(ctx_, kept->second, contiguous(dy), nb1, nb2, nb3, offset));
+        ggml_build_forward_expand(graph_, ggml_acc_inplace(ctx_, kept->second, unscaled(dy), nb1, nb2, nb3, offset));
         return;
     }
     ggml_tensor *& total = gradient_[t];
@@ -71,13 +88,12 @@ void gradients::add_window(ggml_tensor * t, ggml_tensor * dy, size_t nb1, size_t
     ggml_build_forward_expand(graph_, total);
 }
 
-bool gradients::allows(const ggml_tensor * fused) const {
-    if (mode_ == rule_mode::composed) {
-        return false;
-    }
+bool gradients::allows(const ggml_tensor * fused) const { return mode_ != rule_mode::composed && runs(fused); }
+
+bool gradients::runs(const ggml_tensor * node) const {
     for (ggml_backend_dev_t device : devices_) {
         // an accelerator runs products only and leaves the rest to the CPU
-        if (ggml_backend_dev_type(device) != GGML_BACKEND_DEVICE_TYPE_ACCEL && !ggml_backend_dev_supports_op(device, fused)) {
+        if (ggml_backend_dev_type(device) != GGML_BACKEND_DEVICE_TYPE_ACCEL && !ggml_backend_dev_supports_op(device, node)) {
             return false;
         }
     }
@@ -85,17 +101,28 @@ bool gradients::allows(const ggml_tensor * fused) const {
 }
 
 bool gradients::accelerated(const ggml_tensor * product) const {
-    return mode_ != rule_mode::composed && std::any_of(devices_.begin(), devices_.end(), [&](ggml_backend_dev_t device) {
-        return ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_ACCEL && ggml_backend_dev_supports_op(device, product);
-    });
+    bool accelerator = false;
+    for (ggml_backend_dev_t device : devices_) {
+        if (ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_ACCEL) {
+            accelerator = accelerator || ggml_backend_dev_supports_op(device, product);
+        } else if (!ggml_backend_buft_is_host(ggml_backend_dev_buffer_type(device))) {
+            return false; // a GPU's tensors would have to come to the accelerator first
+        }
+    }
+    return accelerator && mode_ != rule_mode::composed;
+}
+
+ggml_tensor * gradients::unscaled(ggml_tensor * dy) {
+    dy = contiguous(dy);
+    return unscale_ ? ggml_mul(ctx_, dy, unscale_) : dy;
 }
 
 ggml_tensor * gradients::contiguous(ggml_tensor * t) {
-    if (!ggml_is_contiguous(t)) {
+    if (!ggml_is_contiguous(t) || t->view_offs % alignment_ != 0) {
         return ggml_cont(ctx_, t);
     }
     // A dimension of one may have any stride; some ops ask for the one that it has in a tensor of its own.
-    size_t stride = t->nb[0];
+    size_t stride = ggml_type_size(t->type);
     for (int i = 0; i < GGML_MAX_DIMS; i++) {
         if (t->nb[i] != stride) return ggml_reshape(ctx_, t, t);
         stride = i == 0 ? ggml_row_size(t->type, t->ne[0]) : stride * size_t(t->ne[i]);
@@ -105,7 +132,7 @@ ggml_tensor * gradients::contiguous(ggml_tensor * t) {
 
 ggml_tensor * gradients::transposed(ggml_tensor * t) { return ggml_cont(ctx_, ggml_transpose(ctx_, as_f32(t))); }
 
-ggml_tensor * gradients::as_f32(ggml_tensor * t) { return t->type == GGML_TYPE_F32 ? t : ggml_cast(ctx_, t, GGML_TYPE_F32); }
+ggml_tensor * gradients::as_f32(ggml_tensor * t) { return t->type == GGML_TYPE_F32 ? t : dequantized(*this, t); }
 
 ggml_tensor * gradients::zeros(const ggml_tensor * shape) {
     // FILL takes a tensor to fill, for which the graph keeps memory from its start: one number is cheap.

@@ -23,8 +23,7 @@ using node_rule = std::function<void(gradients & g, ggml_tensor * node, ggml_ten
 class gradients {
 public:
     // `graph` receives the backward nodes in the order in which rules emit them: that order decides peak memory.
-    gradients(ggml_context * ctx, ggml_cgraph * graph, std::vector<ggml_backend_dev_t> devices, rule_mode mode)
-        : ctx_(ctx), graph_(graph), devices_(std::move(devices)), mode_(mode) {}
+    gradients(ggml_context * ctx, ggml_cgraph * graph, std::vector<ggml_backend_dev_t> devices, rule_mode mode);
 
     ggml_context * ctx() const { return ctx_; }
 
@@ -51,6 +50,9 @@ public:
     // Persistent accumulator of a trained tensor: its gradient is summed here and survives the graph's run.
     void accumulate_into(const ggml_tensor * parameter, ggml_tensor * accumulator) { accumulators_[parameter] = accumulator; }
 
+    // All gradients are too large by some factor: what reaches an accumulator is multiplied by this number, an F32 [1].
+    void unscale_by(ggml_tensor * factor) { unscale_ = factor; }
+
     // Where the gradient of a trained tensor is summed, or null: for nodes that write there themselves.
     ggml_tensor * accumulator(const ggml_tensor * t) const {
         const auto found = accumulators_.find(t);
@@ -74,12 +76,15 @@ public:
     // May the rule use this fused node? (Built but not yet in the graph; dropped when the answer is no.)
     bool allows(const ggml_tensor * fused) const;
 
+    // Does every device run this node? (As above; an accelerator need not.)
+    bool runs(const ggml_tensor * node) const;
+
     // Is this node one that an accelerator for products (a device of type ACCEL) was made for? Then it beats the
     // composition even where that would run as well.
     bool accelerated(const ggml_tensor * product) const;
 
     // Building blocks that several rules share.
-    ggml_tensor * contiguous(ggml_tensor * t);              // t, copied only when its layout needs it
+    ggml_tensor * contiguous(ggml_tensor * t);              // t, copied only when its layout or its place needs it
     ggml_tensor * transposed(ggml_tensor * t);              // contiguous [ne1, ne0, ne2, ne3]
     ggml_tensor * as_f32(ggml_tensor * t);                  // dequantized or converted when needed
     ggml_tensor * zeros(const ggml_tensor * shape);         // F32 zeros of that shape
@@ -88,10 +93,14 @@ public:
     ggml_tensor * one_minus(ggml_tensor * t);
 
 private:
+    ggml_tensor * unscaled(ggml_tensor * dy);
+
     ggml_context *                  ctx_;
     ggml_cgraph *                   graph_;
     std::vector<ggml_backend_dev_t> devices_;
     rule_mode                       mode_;
+    size_t                          alignment_ = 1;
+    ggml_tensor *                   unscale_ = nullptr;
 
     std::unordered_set<const ggml_tensor *>                wanted_;
     std::unordered_map<const ggml_tensor *, ggml_tensor *> gradient_;

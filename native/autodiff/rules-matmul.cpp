@@ -36,7 +36,10 @@ ggml_tensor * transposed_product(gradients & g, ggml_tensor * a, ggml_tensor * d
     if (ggml_tensor * product = ggml_out_prod(ctx, a, ggml_transpose(ctx, dy)); g.accelerated(product)) {
         return product;
     }
-    const int64_t rows = std::max<int64_t>(1, slice_bytes / (k * int64_t(sizeof(float))));
+    int64_t rows = std::max<int64_t>(1, slice_bytes / (k * int64_t(sizeof(float))));
+    if (rows > 256) {
+        rows = rows / 256 * 256; // slices begin where a device may bind memory
+    }
     if (m <= rows || !ggml_is_matrix(a)) {
         return ggml_mul_mat(ctx, g.transposed(a), dy);
     }

@@ -3,6 +3,7 @@
 #include "autodiff/backward.h"
 #include "autodiff/preflight.h"
 #include "autodiff/recompute.h"
+#include "autodiff/scan-segment.h"
 #include "core/error.h"
 #include "loss/host-cross-entropy.h"
 
@@ -48,16 +49,21 @@ static bool shares_buffer(ggml_backend_sched_t scheduler, int index) {
     return false;
 }
 
+// GPUs multiply F32 matrices as F16, whose smallest number is 6e-8: a probability divided by all targets of a step would be
+// lost. There, each target's gradient is this large, which leaves as much room above, and is scaled back when it is summed.
+constexpr float narrow_scale = 64.0f;
+
 struct step::state {
     std::unique_ptr<forward> graph;
     const compute &          devices;
     step_options             options;
 
     // What passes between the trunk and the loss, one column more than tokens: chunks are filled up with it.
-    ggml_context_ptr        kept_ctx;
-    ggml_backend_buffer_ptr kept_buffer;
+    ggml_context_ptr        kept_ctx, kept_gradient_ctx;
+    ggml_backend_buffer_ptr kept_buffer, kept_gradient_buffer;
     ggml_tensor *           hidden;  // [n_embd, n_tokens + 1]
     ggml_tensor *           dhidden; // [n_embd, n_tokens + 1]
+    ggml_tensor *           unscale; // [1]
 
 #ifdef LLAMATUNE_ONEDNN
     host_ops               kernels; // of the trunk's nodes
@@ -108,15 +114,18 @@ struct step::state {
 };
 
 void step::state::build_kept() {
-    kept_ctx.reset(ggml_init({ 8 * ggml_tensor_overhead(), nullptr, true }));
+    for (ggml_context_ptr * ctx : { &kept_ctx, &kept_gradient_ctx }) ctx->reset(ggml_init({ 2 * ggml_tensor_overhead(), nullptr, true }));
     const int64_t n_embd = graph->hidden()->ne[0], n_tokens = graph->shape().n_tokens();
     hidden = ggml_new_tensor_2d(kept_ctx.get(), GGML_TYPE_F32, n_embd, n_tokens + 1);
-    dhidden = ggml_new_tensor_2d(kept_ctx.get(), GGML_TYPE_F32, n_embd, n_tokens + 1);
+    dhidden = ggml_new_tensor_2d(kept_gradient_ctx.get(), GGML_TYPE_F32, n_embd, n_tokens + 1);
+    unscale = ggml_new_tensor_1d(kept_ctx.get(), GGML_TYPE_F32, 1);
     ggml_set_name(hidden, "hidden");
     ggml_set_name(dhidden, "dhidden");
-    kept_buffer = place(kept_ctx.get(), ggml_backend_dev_buffer_type(devices.devices().front()), "the hidden states");
+    kept_buffer = place(kept_ctx.get(), devices.output_buffer_type(), "the hidden states");
+    // of its own: every device can clear a whole buffer
+    kept_gradient_buffer = place(kept_gradient_ctx.get(), devices.output_buffer_type(), "the gradient of the hidden states");
     ggml_backend_buffer_clear(kept_buffer.get(), 0);
-    bytes += ggml_backend_buffer_get_size(kept_buffer.get());
+    bytes += ggml_backend_buffer_get_size(kept_buffer.get()) + ggml_backend_buffer_get_size(kept_gradient_buffer.get());
 }
 
 void step::state::prepare(ggml_backend_sched_ptr & scheduler, ggml_cgraph * built, size_t capacity, const char * what) {
@@ -190,6 +199,7 @@ void step::state::build_chunk(const parameter_set * parameters, gradients & trun
                 g.accumulate_into(p.value, p.gradient);
             }
         }
+        if (!on_host()) g.unscale_by(unscale);
         if (trunk_gradients.wants(graph->hidden())) g.want(x);
         mark_gradient_path(g, head.nodes, head.logits);
         without_rule = ops_without_rule(g, head.nodes);
@@ -224,7 +234,10 @@ step::step(std::unique_ptr<forward> graph, const compute & devices, const parame
     state & s = *state_;
     s.build_kept();
     std::vector<ggml_tensor *> nodes = s.graph->nodes();
-    const size_t capacity = nodes.size() * 25 + 4096;
+    size_t capacity = nodes.size() * 25 + 4096;
+    for (const ggml_tensor * node : nodes) {
+        if (node->op == GGML_OP_SSM_SCAN) capacity += tensors_of_gradient(node);
+    }
     s.trunk_ctx.reset(ggml_init({ capacity * ggml_tensor_overhead() + ggml_graph_overhead_custom(capacity, false), nullptr, true }));
     ggml_context * ctx = s.trunk_ctx.get();
     s.trunk = ggml_new_graph_custom(ctx, capacity, false);
@@ -238,6 +251,7 @@ step::step(std::unique_ptr<forward> graph, const compute & devices, const parame
             g.want(p.value);
             g.accumulate_into(p.value, p.gradient);
         }
+        if (!s.on_host()) g.unscale_by(s.unscale);
     }
 #ifdef LLAMATUNE_ONEDNN
     if (s.on_host() && s.has_accelerator()) {
@@ -336,8 +350,9 @@ void step::state::run_loss() {
     const auto begun = clock::now();
     devices.set_padding({}, 0); // a chunk's columns are targets
     const size_t n = batch->target_position.size();
+    const float target_weight = on_host() ? float(weight) : narrow_scale;
     if (options.with_backward) {
-        ggml_backend_tensor_memset(dhidden, 0, 0, ggml_nbytes(dhidden)); // positions without a target keep zero
+        ggml_backend_buffer_clear(kept_gradient_buffer.get(), 0); // positions without a target keep zero
     }
     target_losses.resize(n);
     row_values.resize(size_t(columns));
@@ -349,7 +364,7 @@ void step::state::run_loss() {
             const bool real = i < count;
             row_values[i] = real ? batch->target_position[first + i] : int32_t(graph->shape().n_tokens());
             target_values[i] = real ? batch->target_token[first + i] : 0;
-            weight_values[i] = real ? float(weight) : 0.0f;
+            weight_values[i] = real ? target_weight : 0.0f;
         }
         ggml_backend_tensor_set(rows, row_values.data(), 0, ggml_nbytes(rows));
         ggml_backend_tensor_set(targets, target_values.data(), 0, ggml_nbytes(targets));
@@ -371,6 +386,10 @@ double step::run(const micro_batch & batch, double weight) {
     s.timing = {};
     s.graph->set_batch(batch);
     s.tell_padding();
+    if (!s.on_host()) {
+        const float back = float(weight / double(narrow_scale));
+        ggml_backend_tensor_set(s.unscale, &back, 0, sizeof(back));
+    }
     s.past_boundary = false;
     s.started = s.node_started = clock::now();
     run_graph(s.trunk_scheduler.get(), s.trunk);

@@ -1,9 +1,10 @@
-// Every gradient rule against central differences of the forward graph, once with fused *_BACK ops where the CPU has
-// them and once composed from primitives.
+// Every gradient rule against central differences of the forward graph, once with fused *_BACK ops where the device has
+// them and once composed from primitives. The gradient is computed on the device under test, the differences on the CPU.
 
 #include "autodiff/backward.h"
 #include "autodiff/op-cases.h"
 #include "autodiff/rule-table.h"
+#include "device/test-device.h"
 #include "harness.h"
 
 #include <ggml-backend.h>
@@ -74,11 +75,11 @@ struct built {
     ggml_cgraph * graph;
     std::vector<ggml_tensor *> nodes;
 
-    explicit built(const op_case & c) : made(seed_of(c)) {
+    built(const op_case & c, ggml_backend_buffer_type_t type) : made(seed_of(c)) {
         output = c.build(made);
         if (!ggml_is_contiguous(output)) output = ggml_cont(made.ctx(), output);
         weight = made.constant({output->ne[0], output->ne[1], output->ne[2], output->ne[3]}, 0.2f, 1.0f);
-        made.allocate(single().buffer_type());
+        made.allocate(type);
         graph = ggml_new_graph_custom(made.ctx(), 2048, false);
         ggml_set_output(output);
         ggml_build_forward_expand(graph, output);
@@ -87,7 +88,7 @@ struct built {
 };
 
 std::vector<std::vector<double>> numeric_gradients(const op_case & c) {
-    built b(c);
+    built b(c, single().buffer_type());
     const allocated run(b.graph);
     const std::vector<float> weight = read(b.weight);
     const auto loss = [&] {
@@ -118,9 +119,10 @@ std::vector<std::vector<double>> numeric_gradients(const op_case & c) {
 // accumulate: into a tensor of the caller's, as the trainer does, which then holds something already.
 std::vector<std::vector<float>> analytic_gradients(const op_case & c, rule_mode mode, bool accumulate) {
     constexpr float before = 0.25f;
-    built b(c);
+    const ggml_backend_buffer_type_t type = ggml_backend_dev_buffer_type(test_device::device());
+    built b(c, type);
     ggml_context_ptr kept{ggml_init({64 * ggml_tensor_overhead(), nullptr, true})};
-    gradients g(b.made.ctx(), b.graph, {single().device()}, mode);
+    gradients g(b.made.ctx(), b.graph, test_device::devices(), mode);
     std::vector<ggml_tensor *> results;
     for (ggml_tensor * p : b.made.parameters()) {
         g.want(p);
@@ -131,7 +133,7 @@ std::vector<std::vector<float>> analytic_gradients(const op_case & c, rule_mode 
     }
     ggml_backend_buffer_ptr buffer;
     if (accumulate) {
-        buffer.reset(ggml_backend_alloc_ctx_tensors_from_buft(kept.get(), single().buffer_type()));
+        buffer.reset(ggml_backend_alloc_ctx_tensors_from_buft(kept.get(), type));
         for (ggml_tensor * t : results) {
             const std::vector<float> values(size_t(ggml_nelements(t)), before);
             ggml_backend_tensor_set(t, values.data(), 0, ggml_nbytes(t));
@@ -160,8 +162,15 @@ std::vector<std::vector<float>> analytic_gradients(const op_case & c, rule_mode 
             if (fused) harness::fail(__FILE__, __LINE__, "only primitives in composed mode but received " + op);
         }
     }
-    const allocated run(b.graph);
-    run.run(threaded());
+    std::unique_ptr<allocated> on_cpu;
+    std::unique_ptr<test_device::runner> on_device;
+    if (test_device::is_cpu()) {
+        on_cpu = std::make_unique<allocated>(b.graph);
+        on_cpu->run(threaded());
+    } else {
+        on_device = std::make_unique<test_device::runner>();
+        on_device->run(b.graph);
+    }
     std::vector<std::vector<float>> values;
     for (ggml_tensor * t : results) {
         values.push_back(read(t));

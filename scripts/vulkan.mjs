@@ -1,0 +1,256 @@
+/**
+ * What building the Vulkan back end needs: Vulkan's headers (newer ones than some releases of Linux have), its loader, the
+ * compiler of shaders (glslc) and the headers of SPIR-V. Where they are not installed, Debian's and Ubuntu's packages are
+ * fetched into vendor/vulkan, without root and without installing (scripts/apt-packages.mjs); headers, which are nothing
+ * but text, from a later release of the same mirror where this release's are too old.
+ *
+ * vendor/vulkan: include/, lib/, bin/glslc, share/cmake/, licenses/, vulkan.json (what it was made from).
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import {
+  debianArchitecture,
+  download,
+  missingAptTool,
+  osRelease,
+  parsePackage,
+  run,
+  thisSystem,
+  unpack,
+  withDependencies,
+} from './apt-packages.mjs';
+import { BuildError } from './tools.mjs';
+
+export const fetchedFolder = fileURLToPath(new URL('../vendor/vulkan', import.meta.url));
+
+/** The first version of Vulkan's headers that has all that ggml uses (VK_EXT_layer_settings). */
+export const oldestHeaders = [1, 3, 272];
+
+/** Releases whose headers are new enough, in the order in which they are tried. */
+const laterReleases = {
+  debian: { bullseye: ['trixie'], bookworm: ['trixie'] },
+  ubuntu: { focal: ['noble'], jammy: ['noble'] },
+};
+
+/** Came with the compiler. */
+const ofTheCompiler = /^(libc6|libgcc-s1|libgcc1|libstdc\+\+6)$/;
+
+/** Is a version like "1.4.309.0-1" new enough? */
+export function isNewEnough(version) {
+  const parts = (version ?? '').split('.').map(Number.parseFloat);
+  for (const [i, oldest] of oldestHeaders.entries()) {
+    const part = parts[i] || 0;
+    if (part !== oldest) return part > oldest;
+  }
+  return true;
+}
+
+/** The version that a vulkan_core.h says it is of, as "1.4.309"; '' where there is none. */
+export function headerVersion(text) {
+  const major = /VK_HEADER_VERSION_COMPLETE VK_MAKE_API_VERSION\(0, (\d+), (\d+), /.exec(text);
+  const patch = /#define VK_HEADER_VERSION (\d+)/.exec(text);
+  return major && patch ? `${major[1]}.${major[2]}.${patch[1]}` : '';
+}
+
+/**
+ * What this machine lacks for the build, in words; empty where everything is installed.
+ *
+ * @param {object} [machine] For tests: what stands for this machine.
+ */
+export function missing({
+  prefixes = [process.env.VULKAN_SDK, '/usr/local', '/usr'],
+  searchPath = process.env.PATH ?? '',
+  exists = fs.existsSync,
+  read = (file) => fs.readFileSync(file, 'utf8'),
+} = {}) {
+  const present = prefixes.filter(Boolean);
+  const anywhere = (names) =>
+    present.some((prefix) => names.some((name) => exists(path.join(prefix, name))));
+  const lacks = [];
+  const core = present
+    .map((prefix) => path.join(prefix, 'include', 'vulkan', 'vulkan_core.h'))
+    .find(exists);
+  const version = core ? headerVersion(read(core)) : '';
+  if (!isNewEnough(version)) {
+    const wanted = `Vulkan's headers, version ${oldestHeaders.join('.')} or newer`;
+    lacks.push(version ? `${wanted} (found ${version})` : wanted);
+  }
+  const folders = ['lib', 'lib64', 'lib/x86_64-linux-gnu', 'lib/aarch64-linux-gnu'];
+  if (!anywhere(folders.map((folder) => `${folder}/libvulkan.so`))) {
+    lacks.push('the library libvulkan.so');
+  }
+  const programs = [
+    ...searchPath.split(path.delimiter),
+    ...present.map((p) => path.join(p, 'bin')),
+  ];
+  if (!programs.some((folder) => folder && exists(path.join(folder, 'glslc')))) {
+    lacks.push('the compiler glslc');
+  }
+  const configurations = ['share', ...folders].map(
+    (folder) => `${folder}/cmake/SPIRV-Headers/SPIRV-HeadersConfig.cmake`,
+  );
+  if (!anywhere(configurations)) lacks.push('the headers of SPIR-V');
+  return lacks;
+}
+
+/** What vendor/vulkan was made from, or undefined where it is missing or another system's. */
+export function fetched(folder = fetchedFolder) {
+  try {
+    const made = JSON.parse(fs.readFileSync(path.join(folder, 'vulkan.json'), 'utf8'));
+    return made.system === thisSystem() ? made : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** glslc finds its library beside it, wherever the folder is moved. */
+const glslcScript = `#!/bin/sh
+here=$(cd "$(dirname "$0")/.." && pwd)
+LD_LIBRARY_PATH="$here/lib\${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" exec "$here/bin/glslc.real" "$@"
+`;
+
+/** Lays out `target` from the unpacked packages of programs and of headers. */
+function layOut(programs, headers, target, packages) {
+  const usr = (unpacked, ...names) => path.join(unpacked, 'usr', ...names);
+  for (const name of ['vulkan', 'vk_video', 'spirv']) {
+    const from = usr(headers, 'include', name);
+    fs.cpSync(from, path.join(target, 'include', name), { recursive: true });
+  }
+  fs.cpSync(usr(headers, 'share', 'cmake'), path.join(target, 'share', 'cmake'), {
+    recursive: true,
+  });
+  fs.mkdirSync(path.join(target, 'lib'), { recursive: true });
+  for (const name of fs.readdirSync(usr(programs, 'lib'), { recursive: true })) {
+    const file = usr(programs, 'lib', name);
+    // "libvulkan.so.1", a link to the file, is the name that the loader looks for
+    if (!/\.so\.\d+$/.test(name)) continue;
+    const made = path.join(target, 'lib', path.basename(name));
+    fs.copyFileSync(fs.realpathSync(file), made);
+  }
+  fs.mkdirSync(path.join(target, 'bin'), { recursive: true });
+  fs.copyFileSync(usr(programs, 'bin', 'glslc'), path.join(target, 'bin', 'glslc.real'));
+  fs.writeFileSync(path.join(target, 'bin', 'glslc'), glslcScript, { mode: 0o755 });
+  fs.mkdirSync(path.join(target, 'licenses'), { recursive: true });
+  for (const { name } of packages) {
+    for (const unpacked of [programs, headers]) {
+      const copyright = usr(unpacked, 'share', 'doc', name, 'copyright');
+      if (fs.existsSync(copyright)) {
+        fs.copyFileSync(fs.realpathSync(copyright), path.join(target, 'licenses', `${name}.txt`));
+      }
+    }
+  }
+  const made = { system: thisSystem(), packages };
+  fs.writeFileSync(path.join(target, 'vulkan.json'), `${JSON.stringify(made, null, 2)}\n`);
+}
+
+/** The packages of headers, from this release if its own are new enough, else from a later one. */
+function downloadHeaders(folder, architecture) {
+  const own = osRelease('VERSION_CODENAME');
+  const later = laterReleases[osRelease('ID')]?.[own] ?? [];
+  let reason = '';
+  for (const release of [undefined, ...later]) {
+    const got = download(folder, architecture, {
+      release,
+      missing: `libvulkan-dev ${oldestHeaders.join('.')} or newer, and spirv-headers`,
+      choose: (show) => {
+        const packages = ['libvulkan-dev', 'spirv-headers'].map((name) => parsePackage(show(name)));
+        if (packages.some(({ Package }) => !Package)) return [];
+        if (!isNewEnough(packages[0].Version)) return [];
+        return packages.map(({ Package, Version }) => ({ name: Package, version: Version }));
+      },
+    });
+    if (got.debs) return got;
+    reason = got.reason;
+  }
+  return { reason };
+}
+
+/**
+ * Fetches the packages into `folder`, where they are not there already.
+ *
+ * @returns {{ folder?: string, reason?: string }} The folder, or why there is none.
+ */
+export function fetchVulkan({ folder = fetchedFolder, log = console.log } = {}) {
+  if (fetched(folder)) return { folder };
+  const architecture = process.platform === 'linux' ? debianArchitecture() : undefined;
+  if (!architecture) {
+    return { reason: `there are no packages for ${process.platform}-${process.arch}` };
+  }
+  const tool = missingAptTool();
+  if (tool) return { reason: `this system has no ${tool}` };
+  const started = Date.now();
+  log("llamatune: fetching Vulkan's headers and compiler (about 15 MB, nothing is installed)");
+  let work;
+  try {
+    // beside the target, so that the finished folder can be moved there in one step
+    fs.mkdirSync(path.dirname(folder), { recursive: true });
+    work = fs.mkdtempSync(`${folder}-`);
+    const skip = (name) => ofTheCompiler.test(name);
+    const programs = download(work, architecture, {
+      missing: 'glslc and libvulkan1',
+      choose: (show) => {
+        const parts = ['glslc', 'libvulkan1'].map((name) => withDependencies(name, show, skip));
+        return parts.some((part) => part.length === 0) ? [] : parts.flat();
+      },
+    });
+    if (!programs.debs) return { reason: programs.reason };
+    const unpacked = path.join(work, 'programs');
+    const headersUnpacked = path.join(work, 'headers');
+    let failed = unpack(programs.debs, unpacked);
+    fs.rmSync(programs.debs, { recursive: true, force: true });
+    const headers = downloadHeaders(work, architecture);
+    if (!headers.debs) return { reason: headers.reason };
+    failed ??= unpack(headers.debs, headersUnpacked);
+    if (failed) return { reason: failed };
+    const packages = [...programs.packages, ...headers.packages];
+    layOut(unpacked, headersUnpacked, path.join(work, 'made'), packages);
+    const glslc = run(path.join(work, 'made', 'bin', 'glslc'), ['--version']);
+    if (glslc.status !== 0) return { reason: 'the fetched glslc does not run here' };
+    fs.rmSync(folder, { recursive: true, force: true });
+    fs.renameSync(path.join(work, 'made'), folder);
+    const names = packages.map(({ name, version }) => `${name} ${version}`).join(', ');
+    log(`llamatune: fetched ${names} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
+    return { folder };
+  } catch (error) {
+    return fetched(folder) ? { folder } : { reason: error.message };
+  } finally {
+    if (work) fs.rmSync(work, { recursive: true, force: true });
+  }
+}
+
+/** How to install what the build needs. */
+export const installHint =
+  'Install them and build again. Debian 13, Ubuntu 24.04 and newer: sudo apt-get install libvulkan-dev glslc spirv-headers; ' +
+  'Fedora: sudo dnf install vulkan-devel glslc spirv-headers-devel; ' +
+  'Arch: sudo pacman -S vulkan-headers vulkan-icd-loader shaderc spirv-headers; ' +
+  "elsewhere: LunarG's Vulkan SDK, with VULKAN_SDK set to its folder";
+
+/**
+ * CMake's options about what Vulkan needs: none where it is installed, else where it was fetched to.
+ *
+ * @param {'ON' | 'OFF' | 'AUTO' | ''} wanted LLAMATUNE_VULKAN: ON is an error where it cannot be had, AUTO a warning.
+ */
+export function vulkanOptions(
+  wanted,
+  { platform = process.platform, lacks = missing, fetch = fetchVulkan, warn = console.warn } = {},
+) {
+  const names = [
+    'Vulkan_INCLUDE_DIR',
+    'Vulkan_LIBRARY',
+    'Vulkan_GLSLC_EXECUTABLE',
+    'SPIRV-Headers_DIR',
+  ];
+  if (platform !== 'linux' || !['ON', 'AUTO'].includes(wanted)) return {};
+  const what = lacks();
+  if (what.length === 0) return {};
+  const { folder, reason } = fetch();
+  if (folder) {
+    const files = ['include', 'lib/libvulkan.so.1', 'bin/glslc', 'share/cmake/SPIRV-Headers'];
+    return Object.fromEntries(names.map((name, i) => [name, path.join(folder, files[i])]));
+  }
+  const problem = `the Vulkan back end needs ${what.join(', ')}, which could not be fetched: ${reason}`;
+  if (wanted === 'ON') throw new BuildError(problem, installHint);
+  warn(`llamatune: ${problem}.\nllamatune: The build goes on without it. ${installHint}.`);
+  return {};
+}
