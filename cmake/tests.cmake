@@ -22,6 +22,12 @@ if (LLAMATUNE_PORTABLE)
     add_dependencies(llamatune-native-tests ggml ${backend_targets})
 endif()
 
+# llama.cpp's RPC server: what tests train over, as a process that they can kill.
+add_executable(llamatune-rpc-server vendor/llama.cpp/tools/rpc/rpc-server.cpp)
+target_link_libraries(llamatune-rpc-server PRIVATE ggml)
+set_target_properties(llamatune-rpc-server PROPERTIES RUNTIME_OUTPUT_DIRECTORY "$<1:${LLAMATUNE_OUTPUT_DIR}>")
+add_dependencies(llamatune-native-tests llamatune-rpc-server)
+
 # The generator is slow to build (llama-common) and needed once: built by the test that needs it.
 add_test(NAME arch-models COMMAND ${CMAKE_COMMAND}
     -DBUILD_DIR=${CMAKE_BINARY_DIR}

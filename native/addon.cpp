@@ -1,6 +1,7 @@
 // The addon's export list; src/native/addon-types.ts is its type. What an export does is in native/binding/.
 #include "binding/addon-data.h"
 #include "binding/bench-run.h"
+#include "binding/devices.h"
 #include "binding/generate-run.h"
 #include "binding/logger.h"
 #include "binding/model-files.h"
@@ -12,6 +13,8 @@ using namespace llamatune::binding;
 
 static Napi::Object initialise(Napi::Env env, Napi::Object exports) {
     start_addon(env);
+    exports.Set("gpuBackends", Napi::Function::New<gpu_backends_call>(env, "gpuBackends"));
+    exports.Set("listDevices", Napi::Function::New<list_devices_call>(env, "listDevices"));
     exports.Set("loadBackends", Napi::Function::New<load_backends_call>(env, "loadBackends"));
     exports.Set("systemInfo", Napi::Function::New<system_info_call>(env, "systemInfo"));
     exports.Set("setLogger", Napi::Function::New<set_logger_call>(env, "setLogger"));

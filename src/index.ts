@@ -18,9 +18,11 @@ export type {
   TokenRow,
 } from './config/dataset-row.js';
 export { describeOptions, type OptionDescription } from './config/describe.js';
+export { type DevicesOptions, devicesSchema } from './config/devices.js';
 export { type DatasetSource, DEFAULT_LORA_TARGETS } from './config/fields.js';
 export { type FinetuneOptions, finetuneSchema } from './config/finetune.js';
 export { type GenerateOptions, generateSchema } from './config/generate.js';
+export { type LoadModelOptions, loadModelSchema } from './config/load-model.js';
 export { parseConfig } from './config/parse.js';
 export { type ConfigProblem, LlamatuneError } from './errors.js';
 export type {
@@ -43,14 +45,15 @@ export {
   generate,
 } from './generate/generate.js';
 export { createModel } from './model/create-model.js';
+export { type DeviceList, devices, type TrainingDevice } from './model/devices.js';
 export {
   LoadedModel,
-  type LoadModelOptions,
   loadModel,
   type ModelInfo,
 } from './model/loaded-model.js';
 export { type QuantizeModelOptions, quantizeModel } from './model/quantize-model.js';
 export { type Device, type SystemInfo, systemInfo } from './model/system-info.js';
+export type { UnusableBackend } from './native/probe.js';
 export { Run } from './native/run.js';
 export { type BenchRow, benchJson, benchMarkdown, benchRows } from './report/bench-table.js';
 export {

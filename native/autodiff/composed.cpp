@@ -1,6 +1,10 @@
 #include "autodiff/composed.h"
 
 #include "autodiff/backward.h"
+#include "autodiff/rule-table.h"
+
+#include <algorithm>
+#include <iterator>
 
 namespace llamatune {
 
@@ -21,7 +25,10 @@ void differentiate(gradients & g, const std::vector<std::pair<ggml_tensor *, ggm
     std::unordered_set<const ggml_tensor *> seen(leaves.begin(), leaves.end());
     std::vector<ggml_tensor *> nodes;
     for (const auto & [result, gradient] : results) visit(result, seen, nodes);
-    mark_gradient_path(g, nodes);
+    for (const ggml_tensor * node : nodes) { // all of them lead to a result
+        const bool any = std::any_of(std::begin(node->src), std::end(node->src), [&](const ggml_tensor * t) { return g.wants(t); });
+        if (any && !has_no_gradient(node)) g.want(node);
+    }
     for (const auto & [result, gradient] : results) g.add(result, gradient);
     run_backward(g, nodes);
 }

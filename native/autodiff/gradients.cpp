@@ -122,7 +122,7 @@ ggml_tensor * gradients::contiguous(ggml_tensor * t) {
         return ggml_cont(ctx_, t);
     }
     // A dimension of one may have any stride; some ops ask for the one that it has in a tensor of its own.
-    size_t stride = t->nb[0];
+    size_t stride = ggml_type_size(t->type);
     for (int i = 0; i < GGML_MAX_DIMS; i++) {
         if (t->nb[i] != stride) return ggml_reshape(ctx_, t, t);
         stride = i == 0 ? ggml_row_size(t->type, t->ne[0]) : stride * size_t(t->ne[i]);

@@ -1,6 +1,7 @@
 #include "autodiff/rules-ssm.h"
 
 #include "autodiff/rules-moe.h"
+#include "autodiff/recurrence.h"
 #include "autodiff/scan-segment.h"
 #include "core/error.h"
 
@@ -148,16 +149,30 @@ void ssm_scan(gradients & g, ggml_tensor * node, ggml_tensor * dy) { ssm_scan_by
 namespace llamatune {
 
 int64_t segment_length(const ggml_tensor * scan, int64_t left, int64_t most) {
-    constexpr int64_t budget = 32ll << 20, chunk = 64;
+    constexpr int64_t chunk = 64, of_channels = 8ll << 20; // bytes of a tensor with a number for each channel
     const ggml_tensor *x = scan->src[1], *a = scan->src[3];
-    const int64_t a_token = x->ne[0] * x->ne[1] * x->ne[3] * a->ne[0] * int64_t(sizeof(float));
-    const int64_t fit = std::max<int64_t>(1, (a->ne[0] == 1 ? budget / 4 : budget) / a_token);
-    if (a->ne[0] == 1) { // whole chunks
-        return std::min(left, most ? most : std::max(chunk, fit / chunk * chunk));
+    const int64_t numbers = x->ne[0] * x->ne[1] * x->ne[3];
+    if (a->ne[0] > 1) {
+        return tokens_at_once(numbers * a->ne[0], most ? std::min(most, left) : left);
     }
-    int64_t n = 1; // a power of two
-    while (2 * n <= std::min(left, most ? most : fit)) n *= 2;
-    return n;
+    const int64_t fit = of_channels / (numbers * int64_t(sizeof(float)));
+    return std::min(left, most ? most : std::max(chunk, fit / chunk * chunk)); // whole chunks
+}
+
+size_t tensors_of_gradient(const ggml_tensor * scan) {
+    const int64_t n_t = scan->src[1]->ne[2];
+    size_t most = 100;
+    for (int64_t first = 0; first < n_t;) {
+        const int64_t n = segment_length(scan, n_t - first, 0);
+        if (scan->src[3]->ne[0] == 1) {
+            most += 250 + 30 * size_t((n + 63) / 64);
+        } else {
+            most += 160;
+            for (int64_t half = n; half > 1; half /= 2) most += 30;
+        }
+        first += n;
+    }
+    return most;
 }
 
 }

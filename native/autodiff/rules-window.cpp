@@ -54,6 +54,23 @@ void acc(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     add_of_window(g, node, dy);
 }
 
+namespace {
+
+// The lower halves of 64-bit row numbers, as llama.cpp's caches have them: GET_ROWS takes 32-bit ones. (GGUF's hosts are
+// little-endian, and no tensor has 2^31 rows.)
+ggml_tensor * as_i32(gradients & g, ggml_tensor * rows) {
+    if (rows->type == GGML_TYPE_I32) {
+        return rows;
+    }
+    ggml_tensor * low = ggml_view_tensor(g.ctx(), rows);
+    low->type = GGML_TYPE_I32; // its strides stay
+    low->op = GGML_OP_VIEW;
+    low->src[0] = rows;
+    return low;
+}
+
+}
+
 // y = a with its rows [row i of the batch] replaced by b's. Rows of one batch are taken to be distinct: of a row that is
 // written twice, which one stays is up to the device.
 void set_rows(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
@@ -69,10 +86,10 @@ void set_rows(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
         return;
     }
     const int64_t batches = b->ne[2] * b->ne[3];
-    if (rows->type != GGML_TYPE_I32 || (rows->ne[1] * rows->ne[2] != batches && rows->ne[1] * rows->ne[2] != 1)) {
-        throw error("UNSUPPORTED_OP", std::string("expected SET_ROWS with 32-bit rows, for all batches or each, but received ") +
-                                          ggml_type_name(rows->type) + " rows of " + node->name);
+    if (rows->ne[1] * rows->ne[2] != batches && rows->ne[1] * rows->ne[2] != 1) {
+        throw error("UNSUPPORTED_OP", std::string("expected SET_ROWS with rows for all batches or each but received ") + node->name);
     }
+    rows = as_i32(g, rows);
     if (rows->ne[1] * rows->ne[2] == batches) {
         g.add(b, ggml_get_rows(ctx, dy, rows));
         return;

@@ -1,77 +1,7 @@
+#include "autodiff/recurrence.h"
 #include "autodiff/scan-segment.h"
 
 namespace llamatune {
-
-namespace {
-
-// First-order recurrences over time, all channels and states at once, as [m, n_t, n_seqs]: work of n_t, 7 nodes for each
-// halving of n_t. Decays are only multiplied with each other, so nothing overflows.
-class recurrence {
-public:
-    explicit recurrence(ggml_context * ctx) : ctx_(ctx) {}
-
-    // s_t = a_t s_{t-1} + b_t, from s_{-1} = before [m, 1, n_seqs]
-    ggml_tensor * forward(ggml_tensor * a, ggml_tensor * b, ggml_tensor * before) {
-        if (a->ne[1] == 1) {
-            return ggml_add(ctx_, ggml_mul(ctx_, a, before), b);
-        }
-        ggml_tensor *a0 = every_second(a, 0), *a1 = every_second(a, 1), *b0 = every_second(b, 0), *b1 = every_second(b, 1);
-        ggml_tensor * second = forward(ggml_mul(ctx_, a1, a0), ggml_add(ctx_, ggml_mul(ctx_, a1, b0), b1), before);
-        ggml_tensor * first = ggml_add(ctx_, ggml_mul(ctx_, a0, later(second, before)), b0);
-        return interleave(first, second);
-    }
-
-    // s_t = a_t s_{t+1} + b_t, from s_{n_t} = after
-    ggml_tensor * backward(ggml_tensor * a, ggml_tensor * b, ggml_tensor * after) {
-        if (a->ne[1] == 1) {
-            return ggml_add(ctx_, ggml_mul(ctx_, a, after), b);
-        }
-        ggml_tensor *a0 = every_second(a, 0), *a1 = every_second(a, 1), *b0 = every_second(b, 0), *b1 = every_second(b, 1);
-        ggml_tensor * first = backward(ggml_mul(ctx_, a0, a1), ggml_add(ctx_, ggml_mul(ctx_, a0, b1), b0), after);
-        ggml_tensor * second = ggml_add(ctx_, ggml_mul(ctx_, a1, earlier(first, after)), b1);
-        return interleave(first, second);
-    }
-
-    // one token later: the last falls out, `before` comes in
-    ggml_tensor * later(ggml_tensor * t, ggml_tensor * before) {
-        return t->ne[1] == 1 ? before : ggml_concat(ctx_, before, tokens(t, 0, t->ne[1] - 1), 1);
-    }
-    ggml_tensor * earlier(ggml_tensor * t, ggml_tensor * after) {
-        return t->ne[1] == 1 ? after : ggml_concat(ctx_, tokens(t, 1, t->ne[1] - 1), after, 1);
-    }
-
-    ggml_tensor * tokens(ggml_tensor * t, int64_t first, int64_t n) {
-        return ggml_view_3d(ctx_, t, t->ne[0], n, t->ne[2], t->nb[1], t->nb[2], first * t->nb[1]);
-    }
-
-private:
-    ggml_tensor * every_second(ggml_tensor * t, int64_t first) {
-        return ggml_view_3d(ctx_, t, t->ne[0], t->ne[1] / 2, t->ne[2], 2 * t->nb[1], t->nb[2], first * t->nb[1]);
-    }
-
-    ggml_tensor * interleave(ggml_tensor * first, ggml_tensor * second) {
-        const auto apart = [&](ggml_tensor * t) { return ggml_reshape_4d(ctx_, t, t->ne[0], 1, t->ne[1], t->ne[2]); };
-        ggml_tensor * both = ggml_concat(ctx_, apart(first), apart(second), 1);
-        return ggml_reshape_3d(ctx_, both, first->ne[0], 2 * first->ne[1], first->ne[2]);
-    }
-
-    ggml_context * ctx_;
-};
-
-// A contiguous [inner, n, outer…] summed over dimension 1, by adding halves: reads it once, copies nothing.
-ggml_tensor * sum_second(ggml_context * ctx, ggml_tensor * t) {
-    const auto part = [&](int64_t first, int64_t n) {
-        return ggml_view_4d(ctx, t, t->ne[0], n, t->ne[2], t->ne[3], t->nb[1], t->nb[2], t->nb[3], first * t->nb[1]);
-    };
-    while (t->ne[1] > 1) {
-        const int64_t half = t->ne[1] / 2, odd = t->ne[1] % 2;
-        ggml_tensor * sum = ggml_add(ctx, part(0, half), part(half, half));
-        t = odd ? ggml_concat(ctx, sum, part(2 * half, 1), 1) : sum;
-    }
-    return t;
-}
-
-}
 
 // With λ_t the gradient of state_t:  λ_t = C_t dy_t + exp(δ_{t+1} A) λ_{t+1}, and each token's gradients are products of
 // λ, the states and the inputs (Gu & Dao, 2312.00752, section 3.3.2: the states are computed again, never kept).

@@ -69,6 +69,13 @@ Napi::Array to_array(const Napi::Value & value, const std::string & name) {
     return value.As<Napi::Array>();
 }
 
+std::vector<std::string> to_texts(const Napi::Value & value, const std::string & name) {
+    const Napi::Array array = to_array(value, name);
+    std::vector<std::string> result(array.Length());
+    for (uint32_t i = 0; i < result.size(); i++) result[i] = to_text(array.Get(i), name + "." + std::to_string(i));
+    return result;
+}
+
 }
 
 args::args(Napi::Value value, std::string name) : name_(std::move(name)) {
@@ -100,10 +107,7 @@ std::vector<int32_t> args::int32s(const char * key) const {
 }
 
 std::vector<std::string> args::texts(const char * key) const {
-    const Napi::Array array = to_array(get(key), path(key));
-    std::vector<std::string> result(array.Length());
-    for (uint32_t i = 0; i < result.size(); i++) result[i] = to_text(array.Get(i), path(key) + "." + std::to_string(i));
-    return result;
+    return to_texts(get(key), path(key));
 }
 
 std::vector<args> args::objects(const char * key) const {
@@ -118,6 +122,10 @@ std::vector<args> args::objects(const char * key) const {
 std::string text_argument(const Napi::CallbackInfo & info, size_t i, const char * name) { return to_text(info[i], name); }
 bool        flag_argument(const Napi::CallbackInfo & info, size_t i, const char * name) { return to_flag(info[i], name); }
 int32_t     int32_argument(const Napi::CallbackInfo & info, size_t i, const char * name) { return to_int32(info[i], name); }
+
+std::vector<std::string> texts_argument(const Napi::CallbackInfo & info, size_t i, const char * name) {
+    return to_texts(info[i], name);
+}
 
 std::vector<int32_t> int32s_argument(const Napi::CallbackInfo & info, size_t i, const char * name) {
     return to_vector<int32_t>(info[i], napi_int32_array, "Int32Array", name);

@@ -39,6 +39,7 @@ private:
 std::string          text_argument(const Napi::CallbackInfo & info, size_t i, const char * name);
 bool                 flag_argument(const Napi::CallbackInfo & info, size_t i, const char * name);
 int32_t              int32_argument(const Napi::CallbackInfo & info, size_t i, const char * name);
+std::vector<std::string> texts_argument(const Napi::CallbackInfo & info, size_t i, const char * name);
 std::vector<int32_t> int32s_argument(const Napi::CallbackInfo & info, size_t i, const char * name);
 // A function, or an empty value where undefined or null came.
 Napi::Function       callback_argument(const Napi::CallbackInfo & info, size_t i, const char * name);

@@ -2,6 +2,7 @@
 
 #include "binding/addon-data.h"
 #include "binding/args.h"
+#include "binding/devices.h"
 #include "binding/errors.h"
 #include "binding/model-info.h"
 #include "binding/run.h"
@@ -23,6 +24,7 @@ constexpr napi_type_tag model_tag = {0x7c1d3f0a5be24e6fULL, 0x9a42c8d1e07b3356UL
 Napi::Function model_object::define(Napi::Env env) {
     return DefineClass(env, "NativeModel", {
         InstanceMethod<&model_object::info>("info"),
+        InstanceMethod<&model_object::devices>("devices"),
         InstanceMethod<&model_object::tokenize>("tokenize"),
         InstanceMethod<&model_object::token_bytes>("tokenBytes"),
         InstanceMethod<&model_object::detokenize>("detokenize"),
@@ -50,6 +52,19 @@ const std::shared_ptr<model> & model_object::get() const {
 
 Napi::Value model_object::info(const Napi::CallbackInfo & call) {
     return guarded(call.Env(), [&] { return model_info_to_js(call.Env(), describe(*get())); });
+}
+
+Napi::Value model_object::devices(const Napi::CallbackInfo & call) {
+    return guarded(call.Env(), [&]() -> Napi::Value {
+        return start_task(call.Env(), [held = get()](run_context &) -> js_maker {
+            const std::vector<device_info> found = list_model_devices(*held);
+            return [found](Napi::Env env) -> Napi::Value {
+                Napi::Array array = Napi::Array::New(env, found.size());
+                for (uint32_t i = 0; i < found.size(); i++) array.Set(i, device_to_js(env, found[i]));
+                return array;
+            };
+        });
+    });
 }
 
 Napi::Value model_object::tokenize(const Napi::CallbackInfo & call) {
@@ -102,7 +117,8 @@ Napi::Value load_model_call(const Napi::CallbackInfo & info) {
         options.use_mmap   = from.flag("useMmap");
         options.repack     = from.flag("repack");
 
-        auto work = [options](run_context & context) mutable -> js_maker {
+        auto work = [options, where = read_placement(from)](run_context & context) mutable -> js_maker {
+            where.resolve(options);
             int last_percent = -1;
             options.progress = [&](float fraction) {
                 const int percent = int(fraction * 100);

@@ -21,6 +21,7 @@ public:
     const std::shared_ptr<model> & get() const;
 
 private:
+    Napi::Value devices(const Napi::CallbackInfo & call); // that hold layers, a promise: RPC servers are asked
     Napi::Value info(const Napi::CallbackInfo & call);
     Napi::Value tokenize(const Napi::CallbackInfo & call);
     Napi::Value token_bytes(const Napi::CallbackInfo & call);

@@ -5,6 +5,7 @@
 #endif
 #include "backends/load.h"
 #include "binding/args.h"
+#include "binding/devices.h"
 #include "binding/errors.h"
 #include "binding/values.h"
 #include "model/system.h"
@@ -34,7 +35,9 @@ Napi::Value matmul_to_js(Napi::Env env, const system_info & info) {
 
 Napi::Value load_backends_call(const Napi::CallbackInfo & call) {
     return guarded(call.Env(), [&]() -> Napi::Value {
-        load_backends(text_argument(call, 0, "folder"));
+        const std::string folder = text_argument(call, 0, "folder");
+        if (call[1].IsUndefined()) load_backends(folder);
+        else load_backends(folder, texts_argument(call, 1, "gpus"));
         return call.Env().Undefined();
     });
 }
@@ -45,10 +48,7 @@ Napi::Value system_info_call(const Napi::CallbackInfo & call) {
         const system_info info = describe_system();
         Napi::Array devices = Napi::Array::New(env, info.devices.size());
         for (uint32_t i = 0; i < info.devices.size(); i++) {
-            const device_info & device = info.devices[i];
-            devices.Set(i, make_object(env, {{"name", device.name}, {"description", device.description},
-                                             {"type", device.type}, {"memoryFree", device.memory_free},
-                                             {"memoryTotal", device.memory_total}}));
+            devices.Set(i, device_to_js(env, info.devices[i]));
         }
         return make_object(env, {{"llamaCpp", info.llama_cpp}, {"backends", make_text_array(env, info.backends)},
                                  {"devices", Napi::Value(devices)}, {"physicalCores", info.physical_cores},

@@ -24,11 +24,12 @@ bool is_factor(const fusion & f, const ggml_tensor * t) {
     return t->op == GGML_OP_NONE && dense_f32(t) && (!f.g().wants(t) || f.g().accumulator(t));
 }
 
-bool is_frozen_product(const fusion & f, const ggml_tensor * node) {
+// Experts may be trained themselves, like factors; those of a pair never are.
+bool is_product(const fusion & f, const ggml_tensor * node) {
     if (node->op != GGML_OP_MUL_MAT_ID || node->view_src) return false;
     const ggml_tensor * w = node->src[0], * x = node->src[1];
     const bool readable = w->type == GGML_TYPE_F32 || ggml_get_type_traits(w->type)->to_float;
-    return w->op == GGML_OP_NONE && !f.g().wants(w) && readable && ggml_is_contiguous(w) && x->type == GGML_TYPE_F32 &&
+    return (f.g().wants(w) ? is_factor(f, w) : w->op == GGML_OP_NONE) && readable && ggml_is_contiguous(w) && x->type == GGML_TYPE_F32 &&
            x->nb[0] == sizeof(float) && (x->ne[1] == 1 || x->ne[1] == node->ne[1]);
 }
 
@@ -36,7 +37,7 @@ bool is_frozen_product(const fusion & f, const ggml_tensor * node) {
 bool match_pair(const fusion & f, ggml_tensor * sum, expert_nodes & n) {
     if (sum->op != GGML_OP_ADD || !dense_f32(sum) || !ggml_are_same_shape(sum->src[0], sum->src[1])) return false;
     n = { sum, sum->src[0], nullptr, nullptr, sum->src[1] };
-    if (!f.only_for_one(n.base, GGML_OP_MUL_MAT_ID) || !is_frozen_product(f, n.base) || !f.only_for_one(n.scaled, GGML_OP_SCALE)) return false;
+    if (!f.only_for_one(n.base, GGML_OP_MUL_MAT_ID) || !is_product(f, n.base) || f.g().wants(n.base->src[0]) || !f.only_for_one(n.scaled, GGML_OP_SCALE)) return false;
     n.up = n.scaled->src[0];
     if (!f.only_for_one(n.up, GGML_OP_MUL_MAT_ID) || !f.only_for_one(n.up->src[1], GGML_OP_MUL_MAT_ID)) return false;
     n.down = n.up->src[1];
@@ -56,13 +57,15 @@ node_rule rule_of(host_ops & ops, float scale) {
         ggml_tensor * x = node->src[input], * a = node->src[factor_a], * b = node->src[factor_b];
         ggml_tensor * da = g.wants(a) ? g.accumulator(a) : nullptr;
         ggml_tensor * db = g.wants(b) ? g.accumulator(b) : nullptr;
+        ggml_tensor * dw = g.wants(node->src[weight]) ? g.accumulator(node->src[weight]) : nullptr;
         const bool wants_dx = g.wants(x);
         ggml_tensor * before = wants_dx ? g.own(x) : nullptr;
         std::vector<ggml_tensor *> sources { node->src[weight], x, node->src[ids], a ? a : dy, b ? b : dy, dy };
-        for (ggml_tensor * more : { da, db, before }) {
+        for (ggml_tensor * more : { da, db, dw, before }) { // a pair and trained experts never meet: 9 at most
             if (more) sources.push_back(more);
         }
-        const bool adds = before != nullptr, with_da = da != nullptr, with_db = db != nullptr, with_pair = a != nullptr;
+        const bool adds = before != nullptr, with_da = da != nullptr, with_db = db != nullptr, with_dw = dw != nullptr,
+                   with_pair = a != nullptr;
         const auto kernel = [=](ggml_tensor * out, executor & on) {
             expert_linear e = read(out, scale);
             if (!with_pair) e.a = e.b = nullptr;
@@ -71,6 +74,7 @@ node_rule rule_of(host_ops & ops, float scale) {
             expert_gradients to {};
             to.da = data(with_da);
             to.db = data(with_db);
+            to.dw = data(with_dw);
             to.dx = wants_dx ? static_cast<float *>(out->data) : nullptr;
             to.add_to_dx = adds;
             expert_linear_back(on, e, out->src[n_sources], to);
@@ -112,7 +116,7 @@ void fuse_experts(fusion & f) {
         if (match_pair(f, node, n)) turn(n);
     }
     for (ggml_tensor * node : f.remaining()) { // those without a pair, or with one that is not fused
-        if (is_frozen_product(f, node)) turn({ node, node });
+        if (is_product(f, node)) turn({ node, node });
     }
 }
 

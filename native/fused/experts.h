@@ -4,7 +4,7 @@
 
 namespace llamatune {
 
-// Products with frozen experts, and those with their LoRA pairs, become one node: EXPERT_LINEAR.
+// Products with experts, and those with their LoRA pairs, become one node: EXPERT_LINEAR.
 void fuse_experts(fusion & f);
 
 // The weighted sum of what a token's experts give becomes one node: EXPERT_SUM.

@@ -7,6 +7,7 @@
 #include "fused/glu.h"
 #include "fused/norm.h"
 #include "fused/rope.h"
+#include "fused/scan.h"
 
 namespace llamatune {
 
@@ -47,6 +48,7 @@ std::vector<ggml_tensor *> fuse(const std::vector<ggml_tensor *> & nodes, const 
     fuse_glu(f);
     fuse_ropes(f);
     fuse_norms(f);
+    fuse_scans(f);
     return f.remaining();
 }
 

@@ -90,9 +90,11 @@ loaded_adapters::loaded_adapters(std::shared_ptr<model> base, const std::vector<
             take_recent_errors();
             handles_.reserve(handles_.size() + 1);
             llama_adapter_lora * handle = llama_adapter_lora_init(base_->handle(), option.path.c_str());
-            if (!handle)
-                throw error("ADAPTER_INVALID",
-                            "expected llama.cpp to load '" + option.path + "' but it said: " + take_recent_errors());
+            if (!handle) {
+                const std::string log = take_recent_errors();
+                require_rpc_servers(log);
+                throw error("ADAPTER_INVALID", "expected llama.cpp to load '" + option.path + "' but it said: " + log);
+            }
             handles_.push_back(handle);
             scales_.push_back(option.scale);
         }

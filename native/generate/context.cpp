@@ -66,9 +66,11 @@ inference_context::inference_context(const std::shared_ptr<model> & base, const 
     take_recent_errors();
     handle_ = llama_init_from_model(base->handle(), params);
     if (!handle_) {
+        const std::string log = take_recent_errors();
+        require_rpc_servers(log);
         throw error("OUT_OF_MEMORY",
                     "expected llama.cpp to make a context of " + std::to_string(options.n_ctx) +
-                        " tokens but it said: " + take_recent_errors(),
+                        " tokens but it said: " + log,
                     "use a smaller contextLength or batchSize");
     }
     try {
@@ -98,6 +100,7 @@ void inference_context::decode(const int32_t * tokens, int32_t n_tokens) {
     }
     check_stop();
     const std::string log = take_recent_errors();
+    require_rpc_servers(log);
     throw error("GENERATION_FAILED", "expected llama.cpp to decode " + std::to_string(n_tokens) +
                                          " tokens but it returned " + std::to_string(rc) +
                                          (log.empty() ? "" : ": " + log));

@@ -27,14 +27,23 @@ using set_threadpool_fn     = void (*)(ggml_backend_t, ggml_threadpool *);
 using set_padding_fn        = void (*)(ggml_backend_t, const uint8_t *, int64_t, int64_t);
 using set_abort_callback_fn = void (*)(ggml_backend_t, ggml_abort_callback, void *);
 
+// A device may be chosen and get no layer; without it, a model that is all on the CPU takes the CPU's own kernels.
+bool holds_weights(const model & base, ggml_backend_dev_t device) {
+    const auto & weights = base.handle()->tensors_by_name;
+    return std::any_of(weights.begin(), weights.end(), [&](const auto & named) {
+        if (!named.second->buffer || ggml_backend_buffer_is_host(named.second->buffer)) return false;
+        return ggml_backend_buft_get_device(ggml_backend_buffer_get_type(named.second->buffer)) == device;
+    });
+}
+
 bool stop_requested(void * flag) { return static_cast<const std::atomic<bool> *>(flag)->load(std::memory_order_relaxed); }
 
 }
 
 compute::compute(const model & base, int32_t n_threads, const char * precision)
-    : n_threads_(n_threads > 0 ? n_threads : usable_physical_cores()) {
+    : output_(base.handle()->dev_output()), n_threads_(n_threads > 0 ? n_threads : usable_physical_cores()) {
     for (const llama_device & held : base.handle()->devices) {
-        if (std::find(devices_.begin(), devices_.end(), held.dev) == devices_.end()) {
+        if (holds_weights(base, held.dev) && std::find(devices_.begin(), devices_.end(), held.dev) == devices_.end()) {
             devices_.push_back(held.dev);
         }
     }

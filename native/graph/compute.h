@@ -12,7 +12,7 @@ struct ggml_threadpool;
 
 namespace llamatune {
 
-// The devices a training graph runs on: those that hold the model, and the CPU for whatever they lack.
+// The devices a training graph runs on: those that hold weights of the model, and the CPU for whatever they lack.
 class compute {
 public:
     // n_threads 0: every usable physical core. `precision` is what an accelerator for products is asked for: "f32" or
@@ -25,6 +25,8 @@ public:
     // GPUs of the model first, the CPU last.
     const std::vector<ggml_backend_dev_t> & devices() const { return devices_; }
     ggml_backend_buffer_type_t              host_buffer_type() const;
+    // Of the device that holds the output matrix: what the loss reads lies there.
+    ggml_backend_buffer_type_t              output_buffer_type() const { return ggml_backend_dev_buffer_type(output_); }
     int32_t                                 n_threads() const { return n_threads_; }
 
     // A scheduler for graphs of up to max_nodes nodes. It must not outlive this object.
@@ -39,6 +41,7 @@ public:
 
 private:
     std::vector<ggml_backend_dev_t> devices_;
+    ggml_backend_dev_t              output_;
     std::vector<ggml_backend_ptr>   backends_;
     ggml_threadpool *               threads_ = nullptr;
     void (*free_threads_)(ggml_threadpool *) = nullptr;

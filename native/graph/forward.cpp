@@ -1,5 +1,6 @@
 #include "graph/forward.h"
 
+#include "core/abort-guard.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "graph/clone.h"
@@ -181,7 +182,9 @@ forward::forward(std::shared_ptr<model> base, llama_adapter_lora * adapter, cons
         params.no_perf = true;
         s.context.reset(llama_init_from_model(&m, params));
         if (!s.context) {
-            throw error("GRAPH_UNSUPPORTED", "expected llama.cpp to open a context for training but it did not: " + take_recent_errors());
+            const std::string log = take_recent_errors();
+            require_rpc_servers(log);
+            throw error("GRAPH_UNSUPPORTED", "expected llama.cpp to open a context for training but it did not: " + log);
         }
         s.cparams = s.context->get_cparams();
         s.cparams.n_ctx = n_tokens;

@@ -222,11 +222,26 @@ void input_gradient(executor & on, const expert_linear & e, const groups & g, co
     });
 }
 
+gemm_operand turned(gemm_operand rows) { return { rows.data, 1, rows.row_stride }; }
+
+// dW_e += dyᵀ x, a panel of W's rows at a time
+void weight_gradient(executor & on, const expert_linear & e, const groups & g, const activation & x, const activation & dy, float * dw) {
+    constexpr int64_t panel = 128;
+    const int64_t k = e.w->ne[0], m = e.w->ne[1], panels = (m + panel - 1) / panel;
+    on.run(panels * int64_t(g.used.size()), [&](int64_t piece, int thread) {
+        const int64_t expert = g.used[size_t(piece / panels)], end = g.first[size_t(expert) + 1];
+        const int64_t from = piece % panels * panel, n_out = std::min(panel, m - from);
+        for (int64_t row = g.first[size_t(expert)]; row < end; row += sum_at_once) {
+            const int64_t n = std::min(sum_at_once, end - row);
+            on.products(thread).run(x.type, n_out, k, n, turned(dy.operand(row, from)), x.operand(row), dw + (expert * m + from) * k, k, true);
+        }
+    });
+}
+
 // dA_e += dtᵀ x and dB_e += dyᵀ t, from rows [x | t] and [dy | dt].
 void pair_gradients(executor & on, const expert_linear & e, const groups & g, const activation & x, const activation & dy,
                     const expert_gradients & to) {
     const int64_t rank = rank_of(e), k = e.w->ne[0], m = e.w->ne[1];
-    const auto turned = [](gemm_operand o) { return gemm_operand { o.data, 1, o.row_stride }; };
     on.run(int64_t(g.used.size()), [&](int64_t piece, int thread) {
         const int64_t expert = g.used[size_t(piece)], end = g.first[size_t(expert) + 1];
         gemm & products = on.products(thread);
@@ -257,10 +272,11 @@ void expert_linear_back(executor & on, const expert_linear & e, const ggml_tenso
     const activation dy_rows = make_activation(on.shared(3), on.operands(), g.n_rows(), e.w->ne[1] + rank_of(e));
     gather(on, g, dy, up(e), dy_rows);
     if (to.dx) input_gradient(on, e, g, dy_rows, to);
-    if (!to.da && !to.db) return;
+    if (!to.da && !to.db && !to.dw) return;
     const activation x_rows = make_activation(on.shared(5), on.operands(), g.n_rows(), e.w->ne[0] + rank_of(e));
     gather(on, g, e.x, down(e), x_rows);
-    pair_gradients(on, e, g, x_rows, dy_rows, to);
+    if (to.da || to.db) pair_gradients(on, e, g, x_rows, dy_rows, to);
+    if (to.dw) weight_gradient(on, e, g, x_rows, dy_rows, to.dw);
 }
 
 }

@@ -6,7 +6,7 @@
 
 namespace llamatune {
 
-// Products of tokens with the frozen experts that they use, plus those of the experts' LoRA pairs:
+// Products of tokens with the experts that they use, plus those of the experts' LoRA pairs:
 //     y[:, s, t] = W_e x[:, s or 0, t] + scale · B_e (A_e x),   e = ids[s, t]
 // Slots are grouped by expert, and each expert's weight is dequantized once for all of its tokens, a panel at a time,
 // from where it lies.
@@ -21,10 +21,11 @@ struct expert_linear {
 
 void expert_linear_forward(executor & on, const expert_linear & e, ggml_tensor * y);
 
-// Each may be null: not wanted. da and db are added to; dx too with add_to_dx.
+// Each may be null: not wanted. dw, da and db are added to; dx too with add_to_dx.
 struct expert_gradients {
     float * da;
     float * db;
+    float * dw; // of experts that are trained themselves
     float * dx; // of x's shape, dense
     bool    add_to_dx;
 };

@@ -58,6 +58,41 @@ struct progress_state {
     }
 };
 
+// An output matrix that is the embeddings: llama.cpp copies it to the output's device, which is fine as long as nobody
+// writes to it. Trained, it must be one.
+bool must_stay_one(const load_options & options, const gguf_context * file) {
+    return !options.use_mmap && !options.repack && gguf_find_tensor(file, "output.weight") < 0;
+}
+
+// Devices and patterns as llama.cpp takes them: lists with an end, which must outlive the call.
+class places {
+public:
+    places(const load_options & options, bool keep_tied) : chosen_(options.devices.has_value()), split_(options.tensor_split) {
+        if (chosen_) devices_ = *options.devices;
+        devices_.push_back(nullptr);
+        if (!split_.empty()) split_.resize(llama_max_devices(), 0.0f);
+        for (const placement_rule & rule : options.placement) {
+            overrides_.push_back({rule.pattern.c_str(), ggml_backend_dev_buffer_type(rule.device)});
+        }
+        if (keep_tied && chosen_ && !options.devices->empty()) {
+            overrides_.push_back({"^token_embd\\.weight$", ggml_backend_dev_buffer_type(options.devices->back())});
+        }
+        overrides_.push_back({nullptr, nullptr});
+    }
+
+    void put_into(llama_model_params & params) const {
+        if (chosen_) params.devices = devices_.data();
+        if (!split_.empty()) params.tensor_split = split_.data();
+        if (overrides_.size() > 1) params.tensor_buft_overrides = overrides_.data();
+    }
+
+private:
+    bool chosen_;
+    mutable std::vector<ggml_backend_dev_t> devices_;
+    std::vector<float> split_;
+    std::vector<llama_model_tensor_buft_override> overrides_;
+};
+
 bool is_out_of_memory(const std::string & log) {
     return log.find("failed to allocate") != std::string::npos || log.find("unable to allocate") != std::string::npos ||
            log.find("out of memory") != std::string::npos || log.find("bad_alloc") != std::string::npos;
@@ -67,11 +102,20 @@ bool is_out_of_memory(const std::string & log) {
 
 std::shared_ptr<model> model::load(const load_options & options) {
     initialise_llama();
-    check_is_model(options.path, open_gguf(options.path).get());
+    bool keep_tied = false;
+    {
+        const gguf_context_ptr file = open_gguf(options.path);
+        check_is_model(options.path, file.get());
+        check_placement(options.placement, file.get());
+        if (options.devices) check_split(options.tensor_split, *options.devices);
+        keep_tied = options.gpu_layers != 0 && must_stay_one(options, file.get());
+    }
+    const places where(options, keep_tied);
 
     progress_state progress{&options.progress, false, nullptr};
     llama_model_params params = llama_model_default_params();
     params.n_gpu_layers = options.gpu_layers;
+    where.put_into(params);
     params.load_mode = options.use_mmap ? LLAMA_LOAD_MODE_MMAP : LLAMA_LOAD_MODE_NONE;
     params.use_extra_bufts = options.repack;
     params.progress_callback = &progress_state::report;
@@ -85,6 +129,7 @@ std::shared_ptr<model> model::load(const load_options & options) {
     if (progress.thrown) std::rethrow_exception(progress.thrown);
     if (progress.cancelled) throw error("ABORTED", "loading '" + options.path + "' was aborted");
     const std::string log = take_recent_errors();
+    require_rpc_servers(log);
     if (is_out_of_memory(log)) {
         throw error("OUT_OF_MEMORY",
                     "expected enough memory for the weights of '" + options.path + "' but llama.cpp said: " + log,

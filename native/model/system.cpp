@@ -1,9 +1,12 @@
 #include "model/system.h"
 
+#include "core/backend-name.h"
 #include "core/cpu.h"
 
 #include <ggml-backend.h>
 #include <llama.h>
+
+#include "llama-model.h"
 
 namespace llamatune {
 
@@ -22,18 +25,25 @@ const char * type_text(enum ggml_backend_dev_type type) {
 
 }
 
+device_info describe_device(ggml_backend_dev_t device) {
+    size_t free = 0, total = 0;
+    ggml_backend_dev_memory(device, &free, &total);
+    return {ggml_backend_dev_name(device), ggml_backend_dev_description(device), type_text(ggml_backend_dev_type(device)),
+            backend_of(device), free, total};
+}
+
+std::vector<device_info> list_model_devices(const model & m) {
+    std::vector<device_info> found;
+    for (const llama_device & held : m.handle()->devices) found.push_back(describe_device(held.dev));
+    return found;
+}
+
 system_info describe_system() {
     system_info info;
     info.llama_cpp      = llama_version();
     info.physical_cores = usable_physical_cores();
     for (size_t i = 0; i < ggml_backend_reg_count(); i++) info.backends.push_back(ggml_backend_reg_name(ggml_backend_reg_get(i)));
-    for (size_t i = 0; i < ggml_backend_dev_count(); i++) {
-        ggml_backend_dev_t device = ggml_backend_dev_get(i);
-        size_t free = 0, total = 0;
-        ggml_backend_dev_memory(device, &free, &total);
-        info.devices.push_back({ggml_backend_dev_name(device), ggml_backend_dev_description(device),
-                                type_text(ggml_backend_dev_type(device)), free, total});
-    }
+    for (size_t i = 0; i < ggml_backend_dev_count(); i++) info.devices.push_back(describe_device(ggml_backend_dev_get(i)));
     return info;
 }
 

@@ -1,5 +1,9 @@
 #pragma once
 
+#include "model/load.h"
+
+#include <ggml-backend.h>
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -10,6 +14,7 @@ struct device_info {
     std::string name;        // "CPU", "Vulkan0"
     std::string description; // the hardware's own name
     std::string type;        // "cpu", "gpu", "igpu", "accel"
+    std::string backend;     // "cpu", "vulkan", "cuda", "hip", "metal", "rpc", …
     uint64_t    memory_free;
     uint64_t    memory_total;
 };
@@ -23,5 +28,9 @@ struct system_info {
 };
 
 system_info describe_system();
+device_info describe_device(ggml_backend_dev_t device);
+
+// Those that hold layers of the model, the CPU left out.
+std::vector<device_info> list_model_devices(const model & m);
 
 }

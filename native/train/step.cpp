@@ -3,6 +3,7 @@
 #include "autodiff/backward.h"
 #include "autodiff/preflight.h"
 #include "autodiff/recompute.h"
+#include "autodiff/scan-segment.h"
 #include "core/error.h"
 #include "loss/host-cross-entropy.h"
 
@@ -58,8 +59,8 @@ struct step::state {
     step_options             options;
 
     // What passes between the trunk and the loss, one column more than tokens: chunks are filled up with it.
-    ggml_context_ptr        kept_ctx;
-    ggml_backend_buffer_ptr kept_buffer;
+    ggml_context_ptr        kept_ctx, kept_gradient_ctx;
+    ggml_backend_buffer_ptr kept_buffer, kept_gradient_buffer;
     ggml_tensor *           hidden;  // [n_embd, n_tokens + 1]
     ggml_tensor *           dhidden; // [n_embd, n_tokens + 1]
     ggml_tensor *           unscale; // [1]
@@ -113,16 +114,18 @@ struct step::state {
 };
 
 void step::state::build_kept() {
-    kept_ctx.reset(ggml_init({ 8 * ggml_tensor_overhead(), nullptr, true }));
+    for (ggml_context_ptr * ctx : { &kept_ctx, &kept_gradient_ctx }) ctx->reset(ggml_init({ 2 * ggml_tensor_overhead(), nullptr, true }));
     const int64_t n_embd = graph->hidden()->ne[0], n_tokens = graph->shape().n_tokens();
     hidden = ggml_new_tensor_2d(kept_ctx.get(), GGML_TYPE_F32, n_embd, n_tokens + 1);
-    dhidden = ggml_new_tensor_2d(kept_ctx.get(), GGML_TYPE_F32, n_embd, n_tokens + 1);
+    dhidden = ggml_new_tensor_2d(kept_gradient_ctx.get(), GGML_TYPE_F32, n_embd, n_tokens + 1);
     unscale = ggml_new_tensor_1d(kept_ctx.get(), GGML_TYPE_F32, 1);
     ggml_set_name(hidden, "hidden");
     ggml_set_name(dhidden, "dhidden");
-    kept_buffer = place(kept_ctx.get(), ggml_backend_dev_buffer_type(devices.devices().front()), "the hidden states");
+    kept_buffer = place(kept_ctx.get(), devices.output_buffer_type(), "the hidden states");
+    // of its own: every device can clear a whole buffer
+    kept_gradient_buffer = place(kept_gradient_ctx.get(), devices.output_buffer_type(), "the gradient of the hidden states");
     ggml_backend_buffer_clear(kept_buffer.get(), 0);
-    bytes += ggml_backend_buffer_get_size(kept_buffer.get());
+    bytes += ggml_backend_buffer_get_size(kept_buffer.get()) + ggml_backend_buffer_get_size(kept_gradient_buffer.get());
 }
 
 void step::state::prepare(ggml_backend_sched_ptr & scheduler, ggml_cgraph * built, size_t capacity, const char * what) {
@@ -231,7 +234,10 @@ step::step(std::unique_ptr<forward> graph, const compute & devices, const parame
     state & s = *state_;
     s.build_kept();
     std::vector<ggml_tensor *> nodes = s.graph->nodes();
-    const size_t capacity = nodes.size() * 25 + 4096;
+    size_t capacity = nodes.size() * 25 + 4096;
+    for (const ggml_tensor * node : nodes) {
+        if (node->op == GGML_OP_SSM_SCAN) capacity += tensors_of_gradient(node);
+    }
     s.trunk_ctx.reset(ggml_init({ capacity * ggml_tensor_overhead() + ggml_graph_overhead_custom(capacity, false), nullptr, true }));
     ggml_context * ctx = s.trunk_ctx.get();
     s.trunk = ggml_new_graph_custom(ctx, capacity, false);
@@ -346,7 +352,7 @@ void step::state::run_loss() {
     const size_t n = batch->target_position.size();
     const float target_weight = on_host() ? float(weight) : narrow_scale;
     if (options.with_backward) {
-        ggml_backend_tensor_memset(dhidden, 0, 0, ggml_nbytes(dhidden)); // positions without a target keep zero
+        ggml_backend_buffer_clear(kept_gradient_buffer.get(), 0); // positions without a target keep zero
     }
     target_losses.resize(n);
     row_values.resize(size_t(columns));

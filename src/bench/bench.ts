@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BenchConfig, type BenchOptions, benchSchema } from '../config/bench.js';
 import { finetuneSchema } from '../config/finetune.js';
+import { placementOf } from '../config/load-model.js';
 import { parseConfig } from '../config/parse.js';
 import { prepareDataset } from '../data/prepare.js';
 import { checkMemory } from '../finetune/memory.js';
@@ -40,7 +41,7 @@ export function bench(options: BenchOptions): BenchRun {
     async (controls) => {
       const config = parseConfig(benchSchema, options, 'bench options');
       const { signal } = controls;
-      const load = { gpuLayers: config.gpuLayers, signal };
+      const load = { ...placementOf(config), signal };
       const inference = { ...config, trainSteps: 0, training: null };
       const samples: BenchEvent[] = [];
       let about: BenchResult['model'] | undefined;

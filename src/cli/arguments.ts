@@ -79,7 +79,7 @@ export function parseArguments(
   return { values, positionals };
 }
 
-const repeatable = new Set<OptionKind>(['list', 'texts', 'adapters']);
+const repeatable = new Set<OptionKind>(['list', 'texts', 'adapters', 'numbers', 'placement']);
 
 function convert(option: CliOption, texts: readonly string[]): unknown {
   const last = texts.at(-1) ?? '';
@@ -92,6 +92,10 @@ function convert(option: CliOption, texts: readonly string[]): unknown {
       return [...texts];
     case 'adapters':
       return splitList(texts).map(adapter);
+    case 'numbers':
+      return splitList(texts).map(numberOrText);
+    case 'placement':
+      return placement(texts);
     case 'json':
       return jsonOrText(last);
     default:
@@ -106,6 +110,18 @@ function flag(value: string | undefined): unknown {
 
 function splitList(texts: readonly string[]): string[] {
   return texts.flatMap((text) => text.split(',').map((part) => part.trim()));
+}
+
+/** A text without '=' stays text: a word, or what the configuration's own check reports. */
+function placement(texts: readonly string[]): Record<string, string> | string {
+  const lone = texts.find((text) => !text.includes('='));
+  if (lone !== undefined) return lone;
+  return Object.fromEntries(
+    texts.map((text) => {
+      const at = text.lastIndexOf('=');
+      return [text.slice(0, at), text.slice(at + 1)];
+    }),
+  );
 }
 
 function adapter(text: string): { path: string; scale: number } | string {

@@ -2,6 +2,7 @@ import { LlamatuneError } from '../errors.js';
 import { closest } from './arguments.js';
 import { benchCommand } from './bench-command.js';
 import type { Command } from './command.js';
+import { devicesCommand } from './devices-command.js';
 import { errorEvent, errorText, exitCode, exitCodeOf } from './failure.js';
 import { finetuneCommand } from './finetune-command.js';
 import { generateCommand } from './generate-command.js';
@@ -16,6 +17,7 @@ export const commands: readonly Command[] = [
   generateCommand,
   benchCommand,
   inspectCommand,
+  devicesCommand,
 ];
 
 /**

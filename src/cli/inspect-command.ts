@@ -28,9 +28,14 @@ const relevant = [
   'sequenceLength',
   'batchSize',
   'microBatchSize',
+  'device',
   'gpuLayers',
+  'tensorSplit',
+  'placement',
+  'rpc',
   'threads',
 ];
+const placementNames = new Set(['device', 'gpuLayers', 'tensorSplit', 'placement', 'rpc']);
 const ownOptions: readonly CliOption[] = [
   {
     name: 'tensors',
@@ -87,9 +92,10 @@ export const inspectCommand: Command = {
         hint: 'give a path: llamatune inspect model.gguf',
       });
     }
-    // A wrong value is reported by the check of the whole configuration, in trainingOf.
-    const gpuLayers = typeof config.gpuLayers === 'number' ? config.gpuLayers : 'all';
-    await using model = await loadModel({ model: path, signal: io.signal, gpuLayers });
+    const where = Object.fromEntries(
+      Object.entries(config).filter(([name]) => placementNames.has(name)),
+    );
+    await using model = await loadModel({ ...where, model: path, signal: io.signal });
     const training = await trainingOf(model, config);
     const { info } = model;
     if (values.get('json') === true) {
@@ -118,7 +124,8 @@ type Settings = Pick<
 async function trainingOf(model: LoadedModel, given: JsonObject): Promise<Training> {
   // Of a configuration file for 'finetune', the dataset and the output say nothing about memory.
   const { dataset, output, validation, checkpoint, ...rest } = given;
-  const options = { ...rest, model } as Parameters<typeof estimateMemory>[0];
+  const how = Object.entries(rest).filter(([name]) => !placementNames.has(name));
+  const options = { ...Object.fromEntries(how), model } as Parameters<typeof estimateMemory>[0];
   const complete = { ...options, dataset: [], output: '-' };
   const settings = parseConfig(finetuneSchema, complete, 'inspect options');
   const { mode, lora, microBatchSize } = settings;

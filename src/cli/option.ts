@@ -11,6 +11,10 @@ export type OptionKind =
   | 'texts'
   /** Adapter files, comma-separated or given several times: `path` or `path@scale`. */
   | 'adapters'
+  /** Numbers, comma-separated. */
+  | 'numbers'
+  /** `pattern=device`, may be given several times, or 'experts-on-cpu'. */
+  | 'placement'
   /** JSON text. */
   | 'json';
 
@@ -52,6 +56,12 @@ const kinds: Record<string, { kind: OptionKind; typeText?: string; note?: string
     kind: 'adapters',
     typeText: 'path[@scale],…',
     note: ' On the line: base.gguf@0.5 for a scale.',
+  },
+  tensorSplit: { kind: 'numbers', typeText: 'number,…' },
+  placement: {
+    kind: 'placement',
+    typeText: 'experts-on-cpu | pattern=device',
+    note: " On the line: --placement 'ffn_.*_exps=cpu', once for each pattern.",
   },
   stop: { kind: 'texts', typeText: 'text', note: ' May be given several times.' },
 };

@@ -1,6 +1,15 @@
 import { z } from 'zod';
 import { withCrossFieldRules } from './cross-field.js';
-import { gpuLayers, loraShape, model, precision, recompute, signal, threads } from './fields.js';
+import {
+  loraShape,
+  model,
+  placementProblems,
+  placementShape,
+  precision,
+  recompute,
+  signal,
+  threads,
+} from './fields.js';
 
 const training = z.strictObject({
   steps: z
@@ -31,12 +40,13 @@ const base = z.strictObject({
   warmup: z.int().min(0).default(1).describe('Repetitions that are not counted.'),
   repetitions: z.int().min(1).default(5).describe('Repetitions that are counted.'),
   threads: threads(),
-  gpuLayers: gpuLayers(),
+  ...placementShape(),
   signal: signal(),
 });
 
 /** Options of `bench()`. */
 export const benchSchema = withCrossFieldRules(base, (read) => [
+  ...placementProblems(read),
   read.number('promptTokens') === 0 &&
   read.number('generatedTokens') === 0 &&
   read.number('training.steps') === 0

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { ConfigProblem } from '../errors.js';
 import type { DatasetRow } from './dataset-row.js';
 
 /**
@@ -69,6 +70,12 @@ export const signal = () =>
     .meta({ description: 'Aborts the run; it then rejects with code ABORTED.', cli: 'none' })
     .optional();
 
+export const callback = <F>(description: string) =>
+  instance<F>('function', (value) => typeof value === 'function').meta({
+    description,
+    cli: 'none',
+  });
+
 export const threads = () =>
   z.int().min(0).max(1024).default(0).describe('Compute threads; 0: one for each physical core.');
 
@@ -76,7 +83,113 @@ export const gpuLayers = () =>
   z
     .union([z.int().min(0), z.literal('all')])
     .default('all')
-    .describe("Layers placed on the GPU, where the build has one: a number or 'all'.");
+    .describe("Layers placed on the chosen devices, the last ones first: a number or 'all'.");
+
+export const device = () =>
+  z
+    .string()
+    .min(1)
+    .default('auto')
+    .meta({ typeText: "'auto' | 'cpu' | 'cuda' | 'vulkan' | 'metal' | 'hip' | 'rpc' | name" })
+    .describe(
+      "Where layers go: auto (the RPC servers', then the GPUs, else the CPU), cpu, all devices of a back end, or the " +
+        "names of devices as 'llamatune devices' lists them, separated by commas.",
+    );
+
+const endpoint = /^[^\s:,/]+:([1-9]\d{0,4})$/;
+
+export const rpc = () =>
+  z
+    .array(
+      z
+        .string()
+        .refine((text) => endpoint.test(text) && Number(text.split(':')[1]) <= 65535, {
+          message: "expected 'host:port'",
+        })
+        .meta({ typeText: 'host:port' }),
+    )
+    .max(16)
+    .default([])
+    .describe(
+      "llama.cpp RPC servers whose devices take layers, as 'host:port'. The connection is neither encrypted nor " +
+        'authenticated: only within a network that you trust.',
+    );
+
+export const tensorSplit = () =>
+  z
+    .array(z.number().min(0))
+    .min(1)
+    .optional()
+    .describe(
+      'Parts of the layers for each of several devices, in their order: [3, 1]. Default: by their free memory.',
+    );
+
+/** Weights of experts as llama.cpp names them. */
+const EXPERTS = '\\.ffn_(up|down|gate|gate_up)_(ch|)exps';
+
+export const placement = () =>
+  z
+    .union([z.literal('experts-on-cpu'), z.record(z.string().min(1), z.string().min(1))])
+    .optional()
+    .transform((given) => {
+      const rules = given === 'experts-on-cpu' ? { [EXPERTS]: 'cpu' } : (given ?? {});
+      return Object.entries(rules).map(([pattern, on]) => ({ pattern, device: on }));
+    })
+    .meta({
+      typeText: "'experts-on-cpu' | { pattern: device }",
+      description:
+        'Devices of weights whose names fit a regular expression, wherever their layer goes: ' +
+        "{ 'ffn_.*_exps': 'cpu' }. experts-on-cpu keeps the experts' weights on the CPU. Default: none.",
+    });
+
+/** The options that say where a model goes, of every call that loads one. */
+export const placementShape = () => ({
+  device: device(),
+  gpuLayers: gpuLayers(),
+  tensorSplit: tensorSplit(),
+  placement: placement(),
+  rpc: rpc(),
+});
+
+/** Rules between those, and with a model that has its place already. */
+export const placementProblems = (read: {
+  number(path: string): number | undefined;
+  value(path: string): unknown;
+}): (ConfigProblem | undefined)[] => {
+  const filled = (path: string): boolean => {
+    const value = read.value(path);
+    return Array.isArray(value) && value.length > 0;
+  };
+  const given: Record<string, boolean> = {
+    device: read.value('device') !== 'auto',
+    gpuLayers: read.value('gpuLayers') !== 'all',
+    tensorSplit: filled('tensorSplit'),
+    placement: filled('placement'),
+    rpc: filled('rpc'),
+  };
+  if (isModelHandle(read.value('model'))) {
+    return Object.keys(given).map((path) =>
+      given[path]
+        ? {
+            path,
+            message: 'expected none with a loaded model, which has its place, but received one',
+          }
+        : undefined,
+    );
+  }
+  const split = read.value('tensorSplit');
+  const noneOnCpu = (path: string) =>
+    read.value('device') === 'cpu' && given[path]
+      ? { path, message: "expected none with device 'cpu' but received one" }
+      : undefined;
+  return [
+    noneOnCpu('rpc'),
+    noneOnCpu('tensorSplit'),
+    Array.isArray(split) && split.length > 0 && split.every((part) => part === 0)
+      ? { path: 'tensorSplit', message: 'expected a number above 0 but received zeros only' }
+      : undefined,
+  ];
+};
 
 export const seed = () =>
   z.int().min(0).default(42).describe('Seed of every random choice; the same seed repeats a run.');

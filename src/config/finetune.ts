@@ -3,10 +3,11 @@ import { withCrossFieldRules } from './cross-field.js';
 import {
   chatTemplate,
   dataset,
-  gpuLayers,
   loraShape,
   model,
   path,
+  placementProblems,
+  placementShape,
   precision,
   recompute,
   seed,
@@ -141,7 +142,7 @@ const base = z.strictObject({
   precision: precision(),
   recompute: recompute(),
   threads: threads(),
-  gpuLayers: gpuLayers(),
+  ...placementShape(),
   signal: signal(),
 });
 
@@ -157,6 +158,7 @@ export const finetuneSchema = withCrossFieldRules(base, (read) => {
   const [warmup, maxSteps] = [read.number('scheduler.warmupSteps'), read.number('maxSteps')];
   const has = (at: string) => read.value(at) !== undefined;
   return [
+    ...placementProblems(read),
     batch !== undefined && micro !== undefined && micro > 0 && batch % micro !== 0
       ? {
           path: 'microBatchSize',

@@ -1,7 +1,16 @@
 import { z } from 'zod';
 import { withCrossFieldRules } from './cross-field.js';
 import type { ChatMessage } from './dataset-row.js';
-import { chatTemplate, gpuLayers, model, path, seed, signal, threads } from './fields.js';
+import {
+  chatTemplate,
+  model,
+  path,
+  placementProblems,
+  placementShape,
+  seed,
+  signal,
+  threads,
+} from './fields.js';
 
 const message = z.custom<ChatMessage>(
   (value) =>
@@ -76,7 +85,7 @@ const base = z.strictObject({
     .optional()
     .describe('Tokens of context. Default: what prompt and maxTokens need.'),
   threads: threads(),
-  gpuLayers: gpuLayers(),
+  ...placementShape(),
   signal: signal(),
 });
 
@@ -86,6 +95,7 @@ export const generateSchema = withCrossFieldRules(base, (read) => {
   const hasMessages = read.value('messages') !== undefined;
   const [context, most] = [read.number('contextLength'), read.number('maxTokens')];
   return [
+    ...placementProblems(read),
     hasPrompt === hasMessages
       ? {
           path: 'prompt',

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type FinetuneConfig, type FinetuneOptions, finetuneSchema } from '../config/finetune.js';
+import { placementOf } from '../config/load-model.js';
 import { configError, parseConfig } from '../config/parse.js';
 import { type PreparedDataset, prepareDataset } from '../data/prepare.js';
 import { LlamatuneError } from '../errors.js';
@@ -64,7 +65,7 @@ async function finetune(options: FinetuneOptions, controls: Controls): Promise<F
   phase('model', typeof config.model === 'string' ? config.model : config.model.path, 0);
   const load = {
     purpose: 'train',
-    gpuLayers: config.gpuLayers,
+    ...placementOf(config),
     writable: config.mode === 'full',
     signal,
     onProgress: (fraction: number) => phase('model', String(config.model), fraction),

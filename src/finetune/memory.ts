@@ -1,9 +1,9 @@
 import { freemem } from 'node:os';
 import { type FinetuneConfig, type FinetuneOptions, finetuneSchema } from '../config/finetune.js';
+import { placementOf } from '../config/load-model.js';
 import { parseConfig } from '../config/parse.js';
 import { LlamatuneError } from '../errors.js';
 import type { LoadedModel } from '../model/loaded-model.js';
-import { gpus } from '../model/system-info.js';
 import { useModel } from '../model/use-model.js';
 import type { NativeMemoryEstimate, NativeTrainOptions } from '../native/addon-types.js';
 import { native } from '../native/load.js';
@@ -42,13 +42,13 @@ export async function estimateMemory(
   );
   const load = {
     purpose: 'train',
-    gpuLayers: config.gpuLayers,
+    ...placementOf(config),
     ...(config.signal === undefined ? {} : { signal: config.signal }),
   } as const;
   return useModel(config.model, load, async (model) => {
     const measure = measureOf(model, nativeTrainOptions(config, NO_FILES, model));
     const [off, on] = [await measure({ recompute: false }), await measure({ recompute: true })];
-    const availableBytes = availableMemory(model);
+    const availableBytes = await availableMemory(model);
     const recompute = chooseRecompute(config, off.needed, availableBytes);
     const { needed, ...estimate } = recompute ? on : off;
     return {
@@ -76,8 +76,9 @@ export async function checkMemory(
   model: LoadedModel,
   config: FinetuneConfig,
   options: NativeTrainOptions,
-  available = availableMemory(model),
+  given?: number,
 ): Promise<MemoryChoice> {
+  const available = given ?? (await availableMemory(model));
   const measure = measureOf(model, options);
   const asked = await measure({ recompute: config.recompute === 'on' });
   const recompute = chooseRecompute(config, asked.needed, available);
@@ -143,10 +144,15 @@ async function whatFits(
   return 'no micro-batch or sequence length of this model would fit: use a smaller or more strongly quantized model';
 }
 
-/** Memory that a run may still take: of the GPUs, or of this process, limits of its container included. */
-export function availableMemory(model: LoadedModel): number {
-  if (model.onGpu) return gpus().reduce((sum, { memoryFree }) => sum + memoryFree, 0);
-  return process.availableMemory?.() ?? freemem();
+/**
+ * Memory that a run may still take: of the model's devices, of this process where all or a part of the model is on the
+ * CPU, limits of its container included.
+ */
+export async function availableMemory(model: LoadedModel): Promise<number> {
+  const here = process.availableMemory?.() ?? freemem();
+  if (!model.onGpu) return here;
+  const devices = await native(() => model.native.devices());
+  return devices.reduce((sum, { memoryFree }) => sum + memoryFree, model.mixed ? here : 0);
 }
 
 function size(bytes: number): string {

@@ -1,4 +1,5 @@
 import { type GenerateConfig, type GenerateOptions, generateSchema } from '../config/generate.js';
+import { placementOf } from '../config/load-model.js';
 import { parseConfig } from '../config/parse.js';
 import { encodeChatPrompt, encodePrompt } from '../data/prompt.js';
 import { LlamatuneError } from '../errors.js';
@@ -51,7 +52,7 @@ export function generate(options: GenerateOptions): GenerateRun {
   return new Run<GenerateEvent, GenerateResult>(
     ({ emit, signal }) => {
       const config = parseConfig(generateSchema, options, 'generate options');
-      const load = { purpose: 'generate', gpuLayers: config.gpuLayers, signal } as const;
+      const load = { purpose: 'generate', ...placementOf(config), signal } as const;
       return useModel(config.model, load, async (model) => {
         const prompt = promptTokens(model, config);
         const result = await nativeRun(signal, (addon) =>

@@ -1,64 +1,60 @@
 import type { ChatMessage } from '../config/dataset-row.js';
+import {
+  type LoadModelConfig,
+  type LoadModelOptions,
+  loadModelSchema,
+  type PlacementConfig,
+} from '../config/load-model.js';
+import { parseConfig } from '../config/parse.js';
 import { renderChat } from '../data/chat-template.js';
 import { specialTexts, type TextModel } from '../data/tokenizer.js';
 import { LlamatuneError } from '../errors.js';
 import type { NativeModel, NativeModelInfo } from '../native/addon-types.js';
-import { fromNative, nativeRun } from '../native/load.js';
-import { gpus } from './system-info.js';
+import { fromNative, native, nativeRun } from '../native/load.js';
 
 export type ModelInfo = NativeModelInfo;
 
-export interface LoadModelOptions {
-  /** Path of the GGUF file. */
-  model: string;
-  /** Layers to place on the GPU, where the build and the machine have one. Default: 'all'. */
-  gpuLayers?: number | 'all';
-  /**
-   * What the model is for. 'train' (default): everything works. 'generate': weights in the CPU's packed layouts, faster
-   * inference, but fine-tuning throws MODEL_NOT_TRAINABLE.
-   */
-  purpose?: 'train' | 'generate';
-  /** Called with 0..1 while the weights are read. */
-  onProgress?: (fraction: number) => void;
-  signal?: AbortSignal;
-}
+export type { LoadModelOptions };
 
 /**
  * Loads a GGUF model once, to share it between calls. It stays in memory until `dispose()`, the end of its
  * `await using` scope, or until it is garbage-collected; runs that use it keep what they need until they end.
  *
- * @throws LlamatuneError MODEL_NOT_FOUND, NOT_A_GGUF, MODEL_TRUNCATED, MODEL_LOAD_FAILED, ABORTED, ADDON_NOT_FOUND.
+ * @throws LlamatuneError CONFIG_INVALID, DEVICE_NOT_FOUND, PLACEMENT_INVALID, RPC_UNREACHABLE, MODEL_NOT_FOUND, NOT_A_GGUF,
+ * MODEL_TRUNCATED, MODEL_LOAD_FAILED, ABORTED, ADDON_NOT_FOUND.
  */
 export async function loadModel(options: string | LoadModelOptions): Promise<LoadedModel> {
-  const o: LoadModelOptions = typeof options === 'string' ? { model: options } : options;
-  return openModel(o, true);
+  const given = typeof options === 'string' ? { model: options } : options;
+  return openModel(parseConfig(loadModelSchema, given, 'loadModel options'), true);
 }
 
+/** What opening a model needs: the options of loadModel, checked. */
+export type OpenOptions = PlacementConfig &
+  Pick<LoadModelConfig, 'model'> &
+  Partial<Pick<LoadModelConfig, 'purpose' | 'onProgress' | 'signal'>>;
+
 /** As loadModel; full-parameter training needs writable weights, hence no memory map. */
-export async function openModel(o: LoadModelOptions, useMmap: boolean): Promise<LoadedModel> {
-  const layers = gpuLayers(o.gpuLayers);
+export async function openModel(o: OpenOptions, useMmap: boolean): Promise<LoadedModel> {
+  const repack = o.purpose === 'generate';
   const handle = await nativeRun(o.signal, (addon) =>
     addon.loadModel(
       {
         path: o.model,
-        gpuLayers: layers,
+        gpuLayers: o.gpuLayers === 'all' ? -1 : o.gpuLayers,
+        device: o.device,
+        rpc: o.rpc,
+        tensorSplit: Float32Array.from(o.tensorSplit ?? []),
+        placement: o.placement,
         useMmap,
-        repack: o.purpose === 'generate',
+        repack,
       },
       (fractions) => o.onProgress?.(fractions.at(-1)!),
     ),
   );
-  return new LoadedModel(o.model, handle, {
-    repack: o.purpose === 'generate',
-    mmap: useMmap,
-    gpu: layers !== 0,
-  });
-}
-
-/** All layers go to a GPU where there is one; 0 tells native code that all of it runs on the CPU. */
-function gpuLayers(wanted: number | 'all' = 'all'): number {
-  if (gpus().length === 0) return 0;
-  return wanted === 'all' ? -1 : wanted;
+  const devices = await native(() => handle.devices());
+  const gpu = devices.length > 0 && o.gpuLayers !== 0;
+  const mixed = gpu && (o.gpuLayers !== 'all' || o.placement.length > 0);
+  return new LoadedModel(o.model, handle, { repack, mmap: useMmap, gpu, mixed });
 }
 
 /** How the weights are kept. */
@@ -66,6 +62,7 @@ interface Layout {
   repack: boolean;
   mmap: boolean;
   gpu: boolean;
+  mixed: boolean;
 }
 
 /** A model in memory. Made by `loadModel()`. */
@@ -76,8 +73,10 @@ export class LoadedModel implements AsyncDisposable {
   readonly trainable: boolean;
   /** Whether its weights can be written to, as full-parameter training does. */
   readonly writable: boolean;
-  /** Whether layers of it are on a GPU. */
+  /** Whether layers of it are on another device than the CPU. */
   readonly onGpu: boolean;
+  /** Whether part of it was left on the CPU, or may be. */
+  readonly mixed: boolean;
   readonly #handle: NativeModel;
   #info: ModelInfo | undefined;
   #disposed = false;
@@ -88,6 +87,7 @@ export class LoadedModel implements AsyncDisposable {
     this.trainable = !layout.repack;
     this.writable = !layout.repack && !layout.mmap;
     this.onGpu = layout.gpu;
+    this.mixed = layout.mixed;
     this.#handle = handle;
   }
 

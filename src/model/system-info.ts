@@ -18,8 +18,3 @@ export interface SystemInfo {
 export function systemInfo(): SystemInfo {
   return native((addon) => addon.systemInfo());
 }
-
-/** The devices that layers of a model can be placed on. */
-export function gpus(): Device[] {
-  return systemInfo().devices.filter(({ type }) => type === 'gpu' || type === 'igpu');
-}

@@ -1,6 +1,6 @@
 import type { ModelHandle } from '../config/fields.js';
 import { LlamatuneError } from '../errors.js';
-import { LoadedModel, type LoadModelOptions, openModel } from './loaded-model.js';
+import { LoadedModel, type OpenOptions, openModel } from './loaded-model.js';
 
 /**
  * Runs `use` with the model that a config names: one that the caller loaded, which stays loaded, or a file, which is
@@ -8,7 +8,7 @@ import { LoadedModel, type LoadModelOptions, openModel } from './loaded-model.js
  */
 export async function useModel<T>(
   model: string | ModelHandle,
-  load: Omit<LoadModelOptions, 'model'> & { writable?: boolean },
+  load: Omit<OpenOptions, 'model'> & { writable?: boolean },
   use: (model: LoadedModel) => Promise<T>,
 ): Promise<T> {
   const { writable = false, ...options } = load;

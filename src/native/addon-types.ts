@@ -7,6 +7,13 @@ export interface NativeLoadOptions {
   path: string;
   /** Layers placed on the GPU; -1: all. */
   gpuLayers: number;
+  /** 'auto', 'cpu', a back end, or names separated by commas. */
+  device: string;
+  /** 'host:port' of RPC servers. */
+  rpc: string[];
+  /** One part per device; empty: by free memory. */
+  tensorSplit: Float32Array;
+  placement: { pattern: string; device: string }[];
   useMmap: boolean;
   /** Weights in the CPU's packed layouts: faster inference, cannot be trained. */
   repack: boolean;
@@ -45,6 +52,8 @@ export interface NativeModelInfo {
 
 export interface NativeModel {
   info(): NativeModelInfo;
+  /** Those that hold layers, the CPU left out, with their memory now. */
+  devices(): Promise<NativeDevice[]>;
   /** parseSpecial: text like '<|im_start|>' becomes its control token. */
   tokenize(text: string, addSpecial: boolean, parseSpecial: boolean): Int32Array;
   /** UTF-8 bytes of one token's text; control tokens are rendered when `special`. */
@@ -286,8 +295,11 @@ export interface NativeRun<Result> {
 export type NativeLogLevel = 'debug' | 'info' | 'warn' | 'error';
 
 export interface Addon {
-  /** Once, before anything else: makes the back ends usable that are in the addon's own folder. */
-  loadBackends(folder: string): void;
+  /** GPU back ends that are linked in or lie in the folder; none once back ends are loaded. Loads nothing. */
+  gpuBackends(folder: string): string[];
+  /** Before anything else: the CPU's back end, RPC's, and these of GPUs. The first call in a process counts. */
+  loadBackends(folder: string, gpus?: string[]): void;
+  listDevices(options: { rpc: string[] }): Promise<NativeListedDevice[]>;
   systemInfo(): {
     llamaCpp: string;
     backends: string[];
@@ -337,10 +349,30 @@ export interface NativeMatmul {
   fastBf16: boolean;
 }
 
+/** What a device runs of a training step; the CPU does the rest in its place. */
+export interface NativeTrainingSupport {
+  /** ops of a step on F16 weights that it does not run. */
+  missing: string[];
+  /** Weight types with which it runs all that it runs with F16. */
+  weightTypes: string[];
+  otherWeightTypes: string[];
+}
+
+export interface NativeListedDevice extends NativeDevice {
+  /** 'host:port' of an RPC server's device. */
+  server: string | null;
+  /** Whether `device: 'auto'` takes it. */
+  automatic: boolean;
+  /** null: an RPC server's device cannot be asked. */
+  training: NativeTrainingSupport | null;
+}
+
 export interface NativeDevice {
   name: string;
   description: string;
   type: 'cpu' | 'gpu' | 'igpu' | 'accel';
+  /** 'cpu', 'vulkan', 'cuda', 'hip', 'metal', 'rpc', … */
+  backend: string;
   memoryFree: number;
   memoryTotal: number;
 }

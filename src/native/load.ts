@@ -4,36 +4,102 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LlamatuneError } from '../errors.js';
 import type { Addon } from './addon-types.js';
+import { probe, probeSync, probing, type UnusableBackend } from './probe.js';
 import { abortedError } from './run.js';
 
 let loaded: Addon | undefined;
+let loading: Promise<Addon> | undefined;
+const unusable: UnusableBackend[] = [];
+
+interface Found {
+  addon: Addon;
+  file: string;
+  folder: string;
+  /** GPU back ends to try. */
+  gpus: string[];
+}
 
 /**
- * The native addon, loaded on first use: a prebuilt binary where one fits, else what the build left.
+ * The native addon, loaded on first use: a prebuilt binary where one fits, else what the build left. Back ends of GPUs are
+ * tried in a child process first, which takes a moment: `ready()` does not hold up the event loop for it.
  *
  * @throws LlamatuneError ADDON_NOT_FOUND, with what to do.
  */
 export function addon(): Addon {
-  loaded ??= load();
+  loaded ??= explained(() => {
+    const found = find();
+    const problems = found.gpus.map((gpu) => probeSync(found.file, found.folder, gpu));
+    return open(found, problems);
+  });
   return loaded;
 }
 
-function load(): Addon {
+/**
+ * As addon(), without holding up the event loop.
+ *
+ * @throws LlamatuneError ADDON_NOT_FOUND.
+ */
+export async function ready(): Promise<Addon> {
+  if (loaded !== undefined) return loaded;
+  loading ??= load().finally(() => {
+    loading = undefined;
+  });
+  return loading;
+}
+
+async function load(): Promise<Addon> {
+  const found = explained(find);
+  const { file, folder, gpus } = found;
+  const problems = await Promise.all(gpus.map((gpu) => probe(file, folder, gpu)));
+  loaded ??= explained(() => open(found, problems));
+  return loaded;
+}
+
+/** Back ends that were left out because loading them crashed or failed. */
+export function unusableBackends(): readonly UnusableBackend[] {
+  return unusable;
+}
+
+function find(): Found {
   const require = createRequire(import.meta.url);
-  const root = packageRoot();
+  const locate = require('node-gyp-build') as { path(directory: string): string };
+  const file = realpathSync(locate.path(packageRoot()));
+  const found = require(file) as Addon;
+  const folder = dirname(file);
+  // Metal is a part of macOS, with the driver in another process.
+  const gpus = probing() ? found.gpuBackends(folder).filter((gpu) => gpu !== 'metal') : [];
+  return { addon: found, file, folder, gpus };
+}
+
+function open({ addon: found, folder, gpus }: Found, problems: (string | undefined)[]): Addon {
+  const broken = gpus.filter((_, i) => problems[i] !== undefined);
+  found.loadBackends(
+    folder,
+    found.gpuBackends(folder).filter((gpu) => !broken.includes(gpu)),
+  );
+  gpus.forEach((backend, i) => {
+    const reason = problems[i];
+    if (reason === undefined) return;
+    unusable.push({ backend, reason });
+    process.emitWarning(`llamatune goes on without the back end ${backend}: ${reason}`, {
+      code: 'LLAMATUNE_BACKEND_UNUSABLE',
+      detail: 'A GPU driver may be broken or missing. LLAMATUNE_PROBE=off loads it all the same.',
+    });
+  });
+  return found;
+}
+
+/** Runs what finds or loads the addon; failures become ADDON_NOT_FOUND, with what to do. */
+function explained<T>(work: () => T): T {
   try {
-    const find = require('node-gyp-build') as { path(directory: string): string };
-    const file = realpathSync(find.path(root));
-    const found = require(file) as Addon;
-    found.loadBackends(dirname(file));
-    return found;
+    return work();
   } catch (error) {
     const cause = fromNative(error);
     if (cause instanceof LlamatuneError) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new LlamatuneError(
       'ADDON_NOT_FOUND',
-      `expected llamatune's native addon for ${process.platform}-${process.arch} under ${root} ` +
+      `expected llamatune's native addon for ${process.platform}-${process.arch} under ${packageRoot()} ` +
         `but it could not be loaded: ${reason.split('\n')[0]}`,
       {
         hint:
@@ -71,6 +137,9 @@ export function native<T>(call: (addon: Addon) => T): T {
   }
 }
 
+/** How a run ends that was aborted; one that waits for an RPC server gives it up. */
+const endedByAbort = new Set(['ABORTED', 'RPC_SERVER_LOST']);
+
 /**
  * Waits for a native run that ends early when `signal` is aborted; the error then carries the signal's reason.
  */
@@ -79,6 +148,8 @@ export async function nativeRun<Result>(
   start: (addon: Addon) => { result: Promise<Result>; abort(): void },
 ): Promise<Result> {
   if (signal?.aborted) throw abortedError(signal.reason);
+  await ready();
+  if (signal?.aborted) throw abortedError(signal.reason);
   const run = native(start);
   const abort = () => run.abort();
   signal?.addEventListener('abort', abort, { once: true });
@@ -86,9 +157,8 @@ export async function nativeRun<Result>(
     return await run.result;
   } catch (cause) {
     const error = fromNative(cause);
-    throw error instanceof LlamatuneError && error.code === 'ABORTED' && signal?.aborted
-      ? abortedError(signal.reason)
-      : error;
+    const ended = error instanceof LlamatuneError && endedByAbort.has(error.code);
+    throw ended && signal?.aborted ? abortedError(signal.reason) : error;
   } finally {
     signal?.removeEventListener('abort', abort);
   }

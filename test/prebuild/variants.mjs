@@ -30,8 +30,8 @@ const say = (kind, name, why = '') => {
   );
 };
 
-/** Losses of a run with only `libraries` beside the addon, one of them `broken`, or why there are none. */
-function fineTune(libraries, broken) {
+/** Losses of a run with only `libraries` beside the addon, one of them `broken`, or why there are none. `extra`: one more. */
+function fineTune(libraries, broken, extra) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'llamatune-variant-'));
   try {
     const target = path.join(folder, 'prebuilds', tuple);
@@ -40,6 +40,7 @@ function fineTune(libraries, broken) {
       fs.copyFileSync(path.join(prebuilds, file), path.join(target, file));
     // empty and not missing: it may be installed as well
     if (broken) fs.writeFileSync(path.join(target, broken), '');
+    if (extra) fs.copyFileSync(extra, path.join(target, path.basename(extra)));
     const child = spawnSync(process.execPath, [path.join(here, 'fine-tune.mjs'), model, folder], {
       encoding: 'utf8',
       env: { ...process.env, LLAMATUNE_PREBUILD: folder, PREBUILDS_ONLY: '1' },
@@ -50,7 +51,7 @@ function fineTune(libraries, broken) {
       (file) => !fs.realpathSync(file).startsWith(fs.realpathSync(target)),
     );
     if (foreign.length > 0) return { problem: `uses ${foreign.join(', ')}` };
-    return result;
+    return { ...result, stderr: child.stderr };
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });
   }
@@ -94,6 +95,32 @@ for (const variant of best.losses ? ofAddon : []) {
 const onednn = files.find((file) => file.startsWith('libdnnl'));
 if (best.losses && onednn) {
   compare(`where ${onednn} does not load`, fineTune(files, onednn), { withOnednn: false });
+}
+
+// A driver that crashes costs a warning: the library of a GPU back end that ends the process which loads it.
+if (best.losses && process.platform === 'linux') {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'llamatune-broken-'));
+  const [source, library] = ['broken.c', 'libggml-vulkan.so'].map((file) =>
+    path.join(folder, file),
+  );
+  fs.writeFileSync(
+    source,
+    '#include <stdlib.h>\n__attribute__((constructor)) static void crash(void) { abort(); }\n',
+  );
+  const name = 'where a GPU library ends the process that loads it';
+  if (spawnSync('cc', ['-shared', '-fPIC', '-o', library, source]).status !== 0) {
+    say('skipped', name, 'no C compiler');
+  } else {
+    const result = fineTune(
+      files.filter((file) => !file.startsWith('libggml-vulkan')),
+      undefined,
+      library,
+    );
+    if (result.losses && !/without the back end vulkan: .*SIGABRT/.test(result.stderr)) {
+      say('failed', name, `expected a warning but received: ${result.stderr}`);
+    } else compare(name, result, {});
+  }
+  fs.rmSync(folder, { recursive: true });
 }
 
 console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);

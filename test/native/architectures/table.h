@@ -16,7 +16,8 @@ struct record {
     bool packed = false;     // several samples in one row
     bool learns = false;     // ten steps lower the loss
     bool adapter = false;    // stock llama.cpp gives the trained logits with the adapter
-    double gradients = 0;    // the loss's slopes deviate by less; 0: not seen to be right
+    double slopes = 0;       // how far the loss's slopes deviated; not recorded
+    double gradients = 0;    // they deviate by less than this band, with room for other machines; 0: not seen to be right
     std::vector<std::string> trained, selected, unread;
     std::string problem;
 

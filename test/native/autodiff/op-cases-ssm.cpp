@@ -23,7 +23,7 @@ void add_convolutions(std::vector<op_case> & cases) {
         [](leaves & l) { return ggml_ssm_conv(l.ctx(), l.constant({3 + 4, 4, 3}), l.parameter({4, 4})); });
 }
 
-struct scan_shape { int64_t d_state, head_dim, n_head, n_group, n_t, n_seqs; };
+}
 
 // All of it: the tokens' outputs and the final states. x, B and C are views of one tensor, as in llama.cpp's Mamba 2;
 // each sequence starts from a state of a larger table.
@@ -44,6 +44,8 @@ ggml_tensor * scan(leaves & l, const scan_shape & s, bool by_head) {
     return ggml_ssm_scan(ctx, states, view(s.head_dim, s.n_head, 0), dt, a, view(s.d_state, s.n_group, d_inner),
                          view(s.d_state, s.n_group, d_inner + of_group), l.indices({s.n_seqs}, ids), 1);
 }
+
+namespace {
 
 void add_scans(std::vector<op_case> & cases) {
     const auto add = [&](const std::string & name, scan_shape shape, bool by_head) {

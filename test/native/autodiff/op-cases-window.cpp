@@ -29,6 +29,11 @@ void add_rows(std::vector<op_case> & cases) {
         ggml_tensor * table = ggml_scale(l.ctx(), l.parameter({3, 5, 2, 2}), 2.0f);
         return mixed(l, ggml_set_rows(l.ctx(), table, l.parameter({3, 2, 2, 2}), l.indices({2}, {4, 1})));
     });
+    add("64-bit rows, as of a cache", [](leaves & l) {
+        ggml_tensor * table = ggml_scale(l.ctx(), l.parameter({3, 5}), 2.0f);
+        ggml_tensor * rows = l.long_indices({3}, {4, 0, 1});
+        return mixed(l, ggml_set_rows(l.ctx(), table, l.parameter({3, 3}), rows));
+    });
     add("numbers of a mask", [](leaves & l) { // as the keys that a token selects
         ggml_tensor * mask = ggml_scale(l.ctx(), l.parameter({1, 6, 3}), 2.0f);
         return mixed(l, ggml_set_rows(l.ctx(), mask, l.parameter({1, 2, 3}), l.indices({2, 3}, {4, 1, 0, 5, 2, 3})));
@@ -73,6 +78,10 @@ std::vector<op_case> window() {
     cases.push_back({"ACC", "to a fixed tensor", [](leaves & l) {
                          ggml_tensor * a = l.constant({4, 5});
                          return mixed(l, ggml_acc(l.ctx(), a, l.parameter({4, 2}), a->nb[1], a->nb[2], a->nb[3], 0));
+                     }});
+    cases.push_back({"SUM_ROWS", "one number for each matrix, then turned", [](leaves & l) {
+                         ggml_tensor * sums = ggml_sum_rows(l.ctx(), l.parameter({5, 1, 3})); // [1, 1, 3]
+                         return mixed(l, ggml_cont(l.ctx(), ggml_permute(l.ctx(), sums, 2, 1, 0, 3)));
                      }});
     add_rows(cases);
     return cases;

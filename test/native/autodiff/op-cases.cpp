@@ -62,6 +62,12 @@ ggml_tensor * leaves::indices(std::vector<int64_t> ne, std::vector<int32_t> valu
     return t;
 }
 
+ggml_tensor * leaves::long_indices(std::vector<int64_t> ne, std::vector<int64_t> values) {
+    ggml_tensor * t = leaf(GGML_TYPE_I64, ne);
+    fill_.push_back([=] { ggml_backend_tensor_set(t, values.data(), 0, ggml_nbytes(t)); });
+    return t;
+}
+
 void leaves::allocate(ggml_backend_buffer_type_t type) {
     buffer_.reset(ggml_backend_alloc_ctx_tensors_from_buft(leaf_ctx_.get(), type));
     for (const auto & fill : fill_) fill();

@@ -31,6 +31,7 @@ public:
     ggml_tensor * typed(ggml_type type, std::vector<int64_t> ne,
                         std::vector<float> values = {}); // F16, BF16, quantized
     ggml_tensor * indices(std::vector<int64_t> ne, std::vector<int32_t> values);
+    ggml_tensor * long_indices(std::vector<int64_t> ne, std::vector<int64_t> values);
 
     const std::vector<ggml_tensor *> & parameters() const { return parameters_; }
 
@@ -57,6 +58,12 @@ struct op_case {
     // Of ‖numeric - analytic‖ / ‖numeric‖, per parameter.
     double tolerance = 1e-3;
 };
+
+// A scan of a state-space model, all of its sources trained; by_head: the numbers of a head's states decay alike.
+struct scan_shape {
+    int64_t d_state, head_dim, n_head, n_group, n_t, n_seqs;
+};
+ggml_tensor * scan(leaves & l, const scan_shape & s, bool by_head);
 
 const std::vector<op_case> & all();
 

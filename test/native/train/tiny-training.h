@@ -15,6 +15,8 @@ namespace tiny {
 // The generated model of an architecture, loaded once. The generator draws norm weights around 0, so that hardly anything
 // would reach the residual stream: they are moved to 1.
 std::shared_ptr<llamatune::model> arch(const std::string & name);
+// The same, loaded anew with these options: on other devices.
+std::shared_ptr<llamatune::model> arch_on(const std::string & name, llamatune::load_options options);
 
 using tensor_values = std::vector<std::vector<float>>; // one per parameter, in their order
 

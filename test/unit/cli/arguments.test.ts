@@ -17,6 +17,8 @@ const options = [
   option('shuffle', 'boolean'),
   option('stop', 'texts'),
   option('adapters', 'adapters'),
+  option('tensorSplit', 'numbers'),
+  option('placement', 'placement'),
   option('messages', 'json'),
   option('help', 'boolean', 'h'),
 ];
@@ -46,6 +48,19 @@ describe('parseArguments', () => {
   it('reads adapters with and without a scale', () => {
     expect(values('--adapters', 'a.gguf@0.5,b.gguf', '--adapters', 'c@home/d.gguf')).toEqual({
       adapters: [{ path: 'a.gguf', scale: 0.5 }, 'b.gguf', 'c@home/d.gguf'],
+    });
+  });
+
+  it('reads where a model goes', () => {
+    expect(values('--tensorSplit', '3,1.5', '--tensorSplit', 'x')).toEqual({
+      tensorSplit: [3, 1.5, 'x'],
+    });
+    expect(values('--placement', 'experts-on-cpu')).toEqual({ placement: 'experts-on-cpu' });
+    expect(values('--placement', 'ffn_=cpu', '--placement', 'a=b$=10.0.0.1:50052')).toEqual({
+      placement: { ffn_: 'cpu', 'a=b$': '10.0.0.1:50052' },
+    });
+    expect(values('--placement', 'ffn_=cpu', '--placement', 'experts')).toEqual({
+      placement: 'experts',
     });
   });
 

@@ -52,7 +52,10 @@ describe('finetuneSchema', () => {
       recompute: 'auto',
       seed: 42,
       threads: 0,
+      device: 'auto',
       gpuLayers: 'all',
+      placement: [],
+      rpc: [],
     });
   });
 
@@ -69,10 +72,54 @@ describe('finetuneSchema', () => {
       validation: { split: 0.1, everySteps: 5 },
       checkpoint: { directory: 'checkpoints', everySteps: 5, resume: true },
       signal: new AbortController().signal,
-      gpuLayers: 0,
       chatTemplate: '{{ messages }}',
     };
     expect(parseConfig(finetuneSchema, full)).toMatchObject(full);
+  });
+
+  it('takes where the model goes', () => {
+    const parsed = parseConfig(finetuneSchema, {
+      ...minimal,
+      device: 'Vulkan0,Vulkan1',
+      gpuLayers: 12,
+      tensorSplit: [3, 1],
+      placement: { 'ffn_.*_exps': 'cpu' },
+      rpc: ['10.0.0.1:50052', 'worker:50053'],
+    });
+    expect(parsed).toMatchObject({
+      device: 'Vulkan0,Vulkan1',
+      gpuLayers: 12,
+      tensorSplit: [3, 1],
+      placement: [{ pattern: 'ffn_.*_exps', device: 'cpu' }],
+      rpc: ['10.0.0.1:50052', 'worker:50053'],
+    });
+    const [shorthand] = parseConfig(finetuneSchema, {
+      ...minimal,
+      placement: 'experts-on-cpu',
+    }).placement;
+    expect('blk.3.ffn_gate_exps.weight').toMatch(new RegExp(shorthand!.pattern));
+    expect('blk.3.ffn_gate.weight').not.toMatch(new RegExp(shorthand!.pattern));
+  });
+
+  it('refuses places that cannot be, all at once', () => {
+    expect(problemsOf({ ...minimal, device: 'cpu', rpc: ['a:1'], tensorSplit: [1] })).toMatchObject(
+      {
+        rpc: "expected none with device 'cpu' but received one",
+        tensorSplit: "expected none with device 'cpu' but received one",
+      },
+    );
+    expect(problemsOf({ ...minimal, rpc: ['nohost', 'a:0', 'a:70000'] })).toMatchObject({
+      'rpc.0': "expected 'host:port'",
+      'rpc.1': "expected 'host:port'",
+      'rpc.2': "expected 'host:port'",
+    });
+    expect(problemsOf({ ...minimal, tensorSplit: [0, 0] })).toMatchObject({
+      tensorSplit: 'expected a number above 0 but received zeros only',
+    });
+    const loaded = { path: 'base.gguf', dispose: async () => {} };
+    expect(
+      Object.keys(problemsOf({ ...minimal, model: loaded, gpuLayers: 3, device: 'cuda' })),
+    ).toEqual(['device', 'gpuLayers']);
   });
 
   it('reports all problems at once, single fields and rules between fields alike', () => {

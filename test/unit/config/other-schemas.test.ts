@@ -35,7 +35,10 @@ describe('generateSchema', () => {
       stop: [],
       ignoreEos: false,
       threads: 0,
+      device: 'auto',
       gpuLayers: 'all',
+      placement: [],
+      rpc: [],
     });
   });
 

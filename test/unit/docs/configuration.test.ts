@@ -3,14 +3,18 @@ import type { z } from 'zod';
 import { benchSchema } from '../../../src/config/bench.js';
 import { createModelSchema } from '../../../src/config/create-model.js';
 import { describeOptions } from '../../../src/config/describe.js';
+import { devicesSchema } from '../../../src/config/devices.js';
 import { finetuneSchema } from '../../../src/config/finetune.js';
 import { generateSchema } from '../../../src/config/generate.js';
+import { loadModelSchema } from '../../../src/config/load-model.js';
 
 // docs/configuration.md is what the schemas say. After a change to them:  npx vitest run test/unit/docs -u
 
 const sections: [title: string, intro: string, schema: z.ZodType][] = [
   ['finetune', 'Options of `finetuneLora()` and `llamatune finetune`.', finetuneSchema],
   ['generate', 'Options of `generate()` and `llamatune generate`.', generateSchema],
+  ['loadModel', 'Options of `loadModel()`.', loadModelSchema],
+  ['devices', 'Options of `devices()` and `llamatune devices`.', devicesSchema],
   ['bench', 'Options of `bench()` and `llamatune bench`.', benchSchema],
   ['createModel', 'Options of `createModel()`.', createModelSchema],
 ];

@@ -1,0 +1,110 @@
+#include "backends/choose.h"
+
+#include "backends/rpc.h"
+#include "core/backend-name.h"
+#include "core/error.h"
+
+#include <algorithm>
+#include <set>
+
+namespace llamatune {
+
+namespace {
+
+bool is_gpu(ggml_backend_dev_t device) {
+    const auto type = ggml_backend_dev_type(device);
+    return type == GGML_BACKEND_DEVICE_TYPE_GPU || type == GGML_BACKEND_DEVICE_TYPE_IGPU;
+}
+
+std::vector<ggml_backend_dev_t> all_gpus() {
+    std::vector<ggml_backend_dev_t> found;
+    for (size_t i = 0; i < ggml_backend_dev_count(); i++) {
+        if (is_gpu(ggml_backend_dev_get(i))) found.push_back(ggml_backend_dev_get(i));
+    }
+    return found;
+}
+
+std::string hardware_of(ggml_backend_dev_t device) {
+    ggml_backend_dev_props props {};
+    ggml_backend_dev_get_props(device, &props);
+    return props.device_id ? props.device_id : "";
+}
+
+bool is_called(ggml_backend_dev_t device, const std::string & name) {
+    return lower_case(ggml_backend_dev_name(device)) == name || lower_case(rpc_server_of(device)) == name;
+}
+
+error not_found(const std::string & name, const std::vector<ggml_backend_dev_t> & there) {
+    std::string list = "cpu";
+    for (ggml_backend_dev_t device : there) {
+        list += std::string(", ") + ggml_backend_dev_name(device) + " (" + ggml_backend_dev_description(device) + ")";
+    }
+    return error("DEVICE_NOT_FOUND", "expected a device that is there but received '" + name + "'; there are: " + list,
+                 "llamatune devices shows them. A build from source takes GPU back ends along with LLAMATUNE_BACKENDS=vulkan (or "
+                 "cuda, hip, metal).");
+}
+
+// All devices that a word means: of a back end, or of a name.
+std::vector<ggml_backend_dev_t> matching(const std::string & word, const std::vector<ggml_backend_dev_t> & there) {
+    std::vector<ggml_backend_dev_t> found;
+    for (ggml_backend_dev_t device : there) {
+        if (backend_of(device) == word || is_called(device, word)) found.push_back(device);
+    }
+    return found;
+}
+
+std::vector<ggml_backend_dev_t> joined(std::vector<ggml_backend_dev_t> first, const std::vector<ggml_backend_dev_t> & second) {
+    first.insert(first.end(), second.begin(), second.end());
+    return first;
+}
+
+std::vector<std::string> words(const std::string & list) {
+    std::vector<std::string> found(1);
+    for (char c : list) {
+        if (c == ',') found.emplace_back();
+        else if (c != ' ') found.back() += c;
+    }
+    return found;
+}
+
+}
+
+std::vector<ggml_backend_dev_t> local_gpus() {
+    std::vector<ggml_backend_dev_t> discrete, integrated;
+    std::set<std::string> seen; // a card that two back ends can drive is used once
+    for (ggml_backend_dev_t device : all_gpus()) {
+        const std::string hardware = hardware_of(device);
+        if (!hardware.empty() && !seen.insert(hardware).second) continue;
+        const bool own = ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_GPU;
+        (own ? discrete : integrated).push_back(device);
+    }
+    if (discrete.empty() && !integrated.empty()) return { integrated.front() };
+    return discrete;
+}
+
+std::vector<ggml_backend_dev_t> choose_devices(const std::string & wanted, const std::vector<ggml_backend_dev_t> & remote) {
+    const std::string list = lower_case(wanted);
+    if (list == "auto") return joined(remote, local_gpus());
+    if (list == "cpu") return {};
+    const std::vector<ggml_backend_dev_t> there = joined(remote, all_gpus());
+    std::vector<ggml_backend_dev_t> chosen;
+    for (const std::string & word : words(list)) {
+        const std::vector<ggml_backend_dev_t> found = matching(word, there);
+        if (found.empty()) throw not_found(word, there);
+        for (ggml_backend_dev_t device : found) {
+            if (std::find(chosen.begin(), chosen.end(), device) == chosen.end()) chosen.push_back(device);
+        }
+    }
+    return chosen;
+}
+
+ggml_backend_dev_t find_device(const std::string & name, const std::vector<ggml_backend_dev_t> & remote) {
+    const std::string word = lower_case(name);
+    if (word == "cpu") return ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
+    const std::vector<ggml_backend_dev_t> there = joined(remote, all_gpus());
+    const std::vector<ggml_backend_dev_t> found = matching(word, there);
+    if (found.empty()) throw not_found(word, there);
+    return found.front();
+}
+
+}

@@ -1,0 +1,10 @@
+#pragma once
+
+#include "fused/fuse.h"
+
+namespace llamatune {
+
+// Scans of state-space models, forward and backward.
+void fuse_scans(fusion & f);
+
+}

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <ggml-backend.h>
+#include <gguf.h>
+
+#include <string>
+#include <vector>
+
+namespace llamatune {
+
+// Weights whose names hold a match of `pattern` (a regular expression) lie on `device`, wherever their layer goes.
+struct placement_rule {
+    std::string        pattern;
+    ggml_backend_dev_t device = nullptr;
+};
+
+// Throws error PLACEMENT_INVALID, with all that is wrong: patterns that are no regular expression, and those that no
+// weight of the file fits.
+void check_placement(const std::vector<placement_rule> & rules, const gguf_context * file);
+
+// Throws error PLACEMENT_INVALID unless there is one proportion per device, or none at all.
+void check_split(const std::vector<float> & proportions, const std::vector<ggml_backend_dev_t> & devices);
+
+}

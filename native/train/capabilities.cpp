@@ -1,0 +1,149 @@
+#include "train/capabilities.h"
+
+#include "autodiff/backward.h"
+#include "core/backend-name.h"
+#include "core/ggml-ptr.h"
+#include "loss/cross-entropy.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+namespace llamatune {
+
+namespace {
+
+constexpr int64_t n_embd = 256, n_head = 4, n_head_kv = 2, head = n_embd / n_head, n_tokens = 32, rank = 8, n_vocab = 512;
+
+// The layer as llama.cpp would build it, weights of one type, with a LoRA pair beside each.
+class layer {
+public:
+    layer(ggml_context * ctx, ggml_type weight_type) : ctx_(ctx), type_(weight_type) {}
+
+    ggml_tensor * build() {
+        ggml_tensor * x = vector(n_embd, n_tokens);
+        ggml_tensor * positions = add(ggml_new_tensor_1d(ctx_, GGML_TYPE_I32, n_tokens));
+        ggml_tensor * mask = add(ggml_new_tensor_2d(ctx_, GGML_TYPE_F32, n_tokens, n_tokens));
+
+        ggml_tensor * normed = norm(x);
+        ggml_tensor * q = rotated(linear(normed, n_embd), n_head, positions);
+        ggml_tensor * k = rotated(linear(normed, head * n_head_kv), n_head_kv, positions);
+        ggml_tensor * v = add(ggml_reshape_3d(ctx_, linear(normed, head * n_head_kv), head, n_head_kv, n_tokens));
+        q = add(ggml_permute(ctx_, q, 0, 2, 1, 3));
+        k = add(ggml_permute(ctx_, k, 0, 2, 1, 3));
+        v = add(ggml_cont(ctx_, add(ggml_permute(ctx_, v, 1, 2, 0, 3))));
+        ggml_tensor * weights = add(ggml_soft_max_ext(ctx_, add(ggml_mul_mat(ctx_, k, q)), mask, 1.0f / std::sqrt(float(head)), 0.0f));
+        ggml_tensor * mixed = add(ggml_permute(ctx_, add(ggml_mul_mat(ctx_, v, weights)), 0, 2, 1, 3));
+        x = add(ggml_add(ctx_, x, linear(add(ggml_cont_2d(ctx_, mixed, n_embd, n_tokens)), n_embd)));
+
+        ggml_tensor * hidden = norm(x);
+        ggml_tensor * gated = add(ggml_swiglu_split(ctx_, linear(hidden, 2 * n_embd), linear(hidden, 2 * n_embd)));
+        x = add(ggml_add(ctx_, x, linear(gated, n_embd)));
+        return add(ggml_mul_mat(ctx_, ggml_new_tensor_2d(ctx_, type_, n_embd, n_vocab), norm(x))); // [n_vocab, n_tokens]
+    }
+
+    const std::vector<ggml_tensor *> & nodes() const { return nodes_; }
+    const std::vector<ggml_tensor *> & trained() const { return trained_; }
+
+private:
+    ggml_tensor * add(ggml_tensor * t) {
+        if (t->op != GGML_OP_NONE) nodes_.push_back(t);
+        return t;
+    }
+
+    ggml_tensor * vector(int64_t n, int64_t columns) { return ggml_new_tensor_2d(ctx_, GGML_TYPE_F32, n, columns); }
+
+    ggml_tensor * norm(ggml_tensor * x) {
+        return add(ggml_mul(ctx_, add(ggml_rms_norm(ctx_, x, 1e-6f)), ggml_new_tensor_1d(ctx_, GGML_TYPE_F32, n_embd)));
+    }
+
+    ggml_tensor * linear(ggml_tensor * x, int64_t n_out) {
+        ggml_tensor * a = vector(x->ne[0], rank);
+        ggml_tensor * b = vector(rank, n_out);
+        trained_.insert(trained_.end(), {a, b});
+        ggml_tensor * frozen = add(ggml_mul_mat(ctx_, ggml_new_tensor_2d(ctx_, type_, x->ne[0], n_out), x));
+        ggml_tensor * update = add(ggml_mul_mat(ctx_, b, add(ggml_mul_mat(ctx_, a, x))));
+        return add(ggml_add(ctx_, frozen, add(ggml_scale(ctx_, update, 2.0f))));
+    }
+
+    ggml_tensor * rotated(ggml_tensor * x, int64_t heads, ggml_tensor * positions) {
+        ggml_tensor * split = add(ggml_reshape_3d(ctx_, x, head, heads, n_tokens));
+        return add(ggml_rope_ext(ctx_, split, positions, nullptr, int(head), 2, 0, 10000.0f, 1.0f, 0.0f, 1.0f, 32.0f, 1.0f));
+    }
+
+    ggml_context *             ctx_;
+    ggml_type                  type_;
+    std::vector<ggml_tensor *> nodes_, trained_;
+};
+
+// Ops of a whole training step that the device does not run.
+std::set<std::string> missing_ops(ggml_backend_dev_t device, ggml_type type) {
+    constexpr size_t capacity = 4096;
+    const ggml_context_ptr owner{
+        ggml_init({capacity * ggml_tensor_overhead() + ggml_graph_overhead_custom(capacity, false), nullptr, true})};
+    ggml_context * ctx = owner.get();
+    ggml_cgraph * graph = ggml_new_graph_custom(ctx, capacity, false);
+    layer forward(ctx, type);
+    ggml_tensor * logits = forward.build();
+    ggml_build_forward_expand(graph, logits);
+
+    gradients g(ctx, graph, {device}, rule_mode::automatic);
+    for (const ggml_tensor * t : forward.trained()) g.want(t);
+    mark_gradient_path(g, forward.nodes());
+    const cross_entropy loss = build_cross_entropy(ctx, logits, ggml_new_tensor_2d(ctx, GGML_TYPE_I32, 1, n_tokens),
+                                                   ggml_new_tensor_2d(ctx, GGML_TYPE_F32, 1, n_tokens), true);
+    ggml_build_forward_expand(graph, loss.loss);
+    g.add(logits, loss.dlogits);
+    run_backward(g, forward.nodes());
+    for (ggml_tensor * t : forward.trained()) {
+        const auto like = [&] { return ggml_dup_tensor(ctx, t); };
+        ggml_set_param(t);
+        ggml_build_forward_expand(graph, ggml_opt_step_adamw(ctx, t, g.of(t), like(), like(), ggml_new_tensor_1d(ctx, GGML_TYPE_F32, 7)));
+    }
+
+    std::set<std::string> names;
+    for (int i = 0; i < ggml_graph_n_nodes(graph); i++) {
+        const ggml_tensor * node = ggml_graph_node(graph, i);
+        if (!ggml_backend_dev_supports_op(device, node)) names.insert(ggml_op_desc(node));
+    }
+    return names;
+}
+
+// Types that weights are stored in.
+std::vector<ggml_type> weight_types() {
+    std::vector<ggml_type> types;
+    for (int i = 0; i < GGML_TYPE_COUNT; i++) {
+        const auto type = ggml_type(i);
+        const ggml_type_traits * traits = ggml_get_type_traits(type);
+        const bool floats = type == GGML_TYPE_F32 || type == GGML_TYPE_F16 || type == GGML_TYPE_BF16;
+        const bool readable = type == GGML_TYPE_F32 || traits->to_float;
+        if (traits->blck_size > 0 && n_embd % traits->blck_size == 0 && readable && (floats || ggml_is_quantized(type))) {
+            types.push_back(type);
+        }
+    }
+    return types;
+}
+
+std::string capitals(std::string text) {
+    for (char & c : text) {
+        if (c >= 'a' && c <= 'z') c = char(c - 'a' + 'A');
+    }
+    return text;
+}
+
+}
+
+std::optional<train_capabilities> probe_training(ggml_backend_dev_t device) {
+    if (backend_of(device) == "rpc") return std::nullopt;
+    train_capabilities found;
+    const std::set<std::string> with_f16 = missing_ops(device, GGML_TYPE_F16);
+    found.missing.assign(with_f16.begin(), with_f16.end());
+    for (ggml_type type : weight_types()) {
+        const std::set<std::string> missing = missing_ops(device, type);
+        const bool same = std::includes(with_f16.begin(), with_f16.end(), missing.begin(), missing.end());
+        (same ? found.weight_types : found.other_weight_types).push_back(capitals(ggml_type_name(type)));
+    }
+    return found;
+}
+
+}

@@ -1,0 +1,90 @@
+// The gradient of a scan does not depend on how many tokens are taken at once.
+
+#include "autodiff/backward.h"
+#include "autodiff/op-cases.h"
+#include "autodiff/rules-ssm.h"
+#include "core/ggml-ptr.h"
+#include "harness.h"
+
+#include <ggml-backend.h>
+
+using namespace llamatune;
+using op_cases::leaves;
+using op_cases::scan_shape;
+
+namespace {
+
+struct result {
+    std::vector<std::vector<float>> gradients;
+    int nodes;
+};
+
+result gradients_by(const scan_shape & shape, bool by_head, int64_t most_tokens) {
+    leaves made(11);
+    ggml_tensor * scan = op_cases::scan(made, shape, by_head);
+    ggml_tensor * output = ggml_sqr(made.ctx(), scan); // the states at the end take part
+    ggml_tensor * weight = made.constant({output->ne[0]}, 0.2f, 1.0f);
+    ggml_backend_ptr cpu{ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr)};
+    made.allocate(ggml_backend_get_default_buffer_type(cpu.get()));
+    ggml_cgraph * graph = ggml_new_graph_custom(made.ctx(), 2048, false);
+    ggml_build_forward_expand(graph, output);
+    std::vector<ggml_tensor *> nodes;
+    for (int i = 0; i < ggml_graph_n_nodes(graph); i++) nodes.push_back(ggml_graph_node(graph, i));
+    gradients g(made.ctx(), graph, {ggml_backend_get_device(cpu.get())}, rule_mode::composed);
+    for (ggml_tensor * p : made.parameters()) g.want(p);
+    g.set_rule(scan, [=](gradients & to, ggml_tensor * node, ggml_tensor * dy) {
+        rules::ssm_scan_by(to, node, dy, most_tokens);
+    });
+    mark_gradient_path(g, nodes);
+    g.add(output, weight);
+    run_backward(g, nodes);
+    std::vector<ggml_tensor *> results;
+    for (ggml_tensor * p : made.parameters()) {
+        results.push_back(g.contiguous(g.of(p)));
+        ggml_set_output(results.back());
+        ggml_build_forward_expand(graph, results.back());
+    }
+    std::unique_ptr<ggml_gallocr, decltype(&ggml_gallocr_free)> allocator{
+        ggml_gallocr_new(ggml_backend_get_default_buffer_type(cpu.get())), ggml_gallocr_free};
+    CHECK(ggml_gallocr_alloc_graph(allocator.get(), graph));
+    CHECK(ggml_backend_graph_compute(cpu.get(), graph) == GGML_STATUS_SUCCESS);
+    result r{{}, ggml_graph_n_nodes(graph)};
+    for (const ggml_tensor * t : results) {
+        r.gradients.emplace_back(size_t(ggml_nelements(t)));
+        ggml_backend_tensor_get(t, r.gradients.back().data(), 0, ggml_nbytes(t));
+    }
+    return r;
+}
+
+void expect_independent(const scan_shape & shape, bool by_head, std::initializer_list<int64_t> lengths) {
+    const result whole = gradients_by(shape, by_head, 0);
+    for (const int64_t most : lengths) {
+        const result parts = gradients_by(shape, by_head, most);
+        CHECK(parts.nodes > whole.nodes); // it is cut at all
+        for (size_t p = 0; p < whole.gradients.size(); p++) {
+            double error = 0, norm = 0;
+            for (size_t i = 0; i < whole.gradients[p].size(); i++) {
+                error += std::pow(double(parts.gradients[p][i]) - double(whole.gradients[p][i]), 2);
+                norm += std::pow(double(whole.gradients[p][i]), 2);
+            }
+            CHECK(norm > 0);
+            CHECK(std::sqrt(error / norm) < 1e-5);
+        }
+    }
+}
+
+}
+
+TEST("autodiff/scan: one after another, segments of any length give the gradients of all tokens at once") {
+    expect_independent({4, 1, 6, 1, 13, 2}, false, {2, 4});
+    expect_independent({4, 3, 4, 2, 21, 2}, true, {5, 8, 20});
+}
+
+TEST("autodiff/scan: states that decay by many orders of magnitude within a few tokens have finite gradients") {
+    for (const bool by_head : {false, true}) {
+        const result r = gradients_by({4, 2, 4, 1, 200, 1}, by_head, 0); // chunks of 64 tokens, decays down to e^-2 each
+        for (const auto & gradient : r.gradients) {
+            for (const float v : gradient) CHECK(std::isfinite(v));
+        }
+    }
+}

@@ -1,0 +1,47 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { probe, probeSync } from '../../../src/native/probe.js';
+import { compileBrokenLibrary } from './broken-library.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'llamatune-probe-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const library = compileBrokenLibrary(folder, 'broken.node');
+
+/** What stands for the addon here only opens a real library: whether that ends the process is what is tried. */
+function opener(name: string, body: string): string {
+  const file = join(folder, name);
+  writeFileSync(
+    file,
+    `module.exports = { loadBackends(folder, [backend]) { ${body} }, systemInfo() {} };`,
+  );
+  return file;
+}
+
+async function both(file: string, backend: string): Promise<string | undefined> {
+  const reason = await probe(file, folder, backend);
+  expect(probeSync(file, folder, backend)).toBe(reason);
+  return reason;
+}
+
+describe('the trial of a back end in a child process', () => {
+  it.skipIf(library === undefined)('finds a library that ends the process', async () => {
+    const file = opener('crash.cjs', 'process.dlopen({ exports: {} }, backend);');
+    expect(await both(file, library!)).toMatch(/was ended by SIG|ended with exit code/);
+  });
+
+  it('passes what loads', async () => {
+    expect(await both(opener('fine.cjs', ''), 'vulkan')).toBeUndefined();
+  });
+
+  it('tells why a library does not load', async () => {
+    const file = opener('missing.cjs', 'process.dlopen({ exports: {} }, backend);');
+    expect(await both(file, join(folder, 'no-such-library'))).toContain('exit code 1');
+  });
+
+  it('is not taken in by a process that ends early without an error', async () => {
+    expect(await both(opener('early.cjs', 'process.exit(0);'), 'vulkan')).toContain('exit code 0');
+  });
+});
