@@ -8,6 +8,7 @@ target_include_directories(llamatune-native-tests PRIVATE test/native)
 target_include_directories(llamatune-native-tests SYSTEM PRIVATE vendor/llama.cpp/vendor) # nlohmann/json.hpp
 target_compile_definitions(llamatune-native-tests PRIVATE
     LLAMATUNE_TEST_CACHE_DEFAULT="${LLAMATUNE_TEST_CACHE}"
+    LLAMATUNE_TEST_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
     LLAMATUNE_TEST_ARCHITECTURES="${CMAKE_SOURCE_DIR}/docs/architectures.json"
     LLAMATUNE_TEST_BACKEND_DIR="${LLAMATUNE_OUTPUT_DIR}")
 target_link_libraries(llamatune-native-tests PRIVATE llamatune-core)

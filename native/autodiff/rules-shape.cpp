@@ -83,7 +83,21 @@ void get_rows(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
         return;
     }
     if (ggml_is_matrix(table) && ggml_is_vector(rows)) {
-        g.add(table, ggml_get_rows_back(g.ctx(), dy, rows, table));
+        if (ggml_tensor * fused = ggml_get_rows_back(g.ctx(), dy, rows, table); g.allows(fused)) {
+            g.add(table, fused);
+            return;
+        }
+        // A table of ones for some rows at a time: a whole batch's would be as large as all of its logits.
+        constexpr int64_t slice_bytes = 64ll << 20, most_slices = 64;
+        const int64_t n = rows->ne[0];
+        const int64_t fitting = slice_bytes / (table->ne[1] * int64_t(sizeof(float))) / 64 * 64;
+        const int64_t count = std::max({ int64_t(1), fitting, (n + most_slices - 1) / most_slices });
+        for (int64_t first = 0; first < n; first += count) {
+            const int64_t length = std::min(count, n - first);
+            ggml_tensor * part = ggml_view_2d(g.ctx(), dy, dy->ne[0], length, dy->nb[1], size_t(first) * dy->nb[1]);
+            ggml_tensor * places = ggml_view_1d(g.ctx(), rows, length, size_t(first) * rows->nb[0]);
+            g.add(table, scatter_rows(g, part, places, table->ne[1]));
+        }
         return;
     }
     g.add(table, scatter_rows(g, dy, rows, table->ne[1]));

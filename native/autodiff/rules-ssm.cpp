@@ -1,5 +1,6 @@
 #include "autodiff/rules-ssm.h"
 
+#include "autodiff/rules-moe.h"
 #include "autodiff/recurrence.h"
 #include "autodiff/scan-segment.h"
 #include "core/error.h"
@@ -135,7 +136,9 @@ void ssm_scan_by(gradients & g, ggml_tensor * node, ggml_tensor * dy, int64_t mo
         if (results[i]) g.add(sources[i], results[i]);
     }
     if (g.wants(s)) {
-        g.add(s, ggml_get_rows_back(ctx, ggml_reshape_2d(ctx, dstate, state_size, n_seqs), ids, table));
+        ggml_tensor * rows = ggml_reshape_2d(ctx, dstate, state_size, n_seqs);
+        ggml_tensor * fused = ggml_get_rows_back(ctx, rows, ids, table);
+        g.add(s, g.allows(fused) ? fused : scatter_rows(g, rows, ids, table->ne[1]));
     }
 }
 

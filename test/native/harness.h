@@ -26,6 +26,8 @@ void expect_error(const char * file, int line, const std::string & code, const s
 
 // Folder for what tests generate, kept between runs (LLAMATUNE_TEST_CACHE or the build folder).
 std::string cache_directory();
+// The root of the sources: __FILE__ may be relative to where the compiler ran.
+std::string source_directory();
 // Path of the tiny model that ctest's first step made for this architecture, "-moe" for its mixture of experts; without
 // the file the test is skipped.
 std::string arch_model(const std::string & architecture);

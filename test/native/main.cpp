@@ -40,6 +40,8 @@ std::string cache_directory() {
     return dir.string();
 }
 
+std::string source_directory() { return LLAMATUNE_TEST_SOURCE_DIR; }
+
 std::string arch_model(const std::string & architecture) {
     const fs::path dir = fs::path(cache_directory()) / "arch-models";
     const fs::path path = dir / (architecture + ".gguf");

@@ -154,11 +154,10 @@ std::vector<std::vector<float>> analytic_gradients(const op_case & c, rule_mode 
         }
     }
     if (mode == rule_mode::composed) {
-        // A rule that falls back to primitives must not need a fused op after all. GET_ROWS_BACK is a scatter with
-        // sums: no primitive does that.
+        // A rule that falls back to primitives must not need a fused op after all.
         for (int i = int(b.nodes.size()); i < ggml_graph_n_nodes(b.graph); i++) { // the backward part
             const std::string op = ggml_op_name(ggml_graph_node(b.graph, i)->op);
-            const bool fused = op.size() > 5 && op.substr(op.size() - 5) == "_BACK" && op != "GET_ROWS_BACK";
+            const bool fused = op.size() > 5 && op.substr(op.size() - 5) == "_BACK";
             if (fused) harness::fail(__FILE__, __LINE__, "only primitives in composed mode but received " + op);
         }
     }

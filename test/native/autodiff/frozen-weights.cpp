@@ -197,37 +197,60 @@ TEST("autodiff/frozen weights: an output matrix of a large vocabulary") {
     }
 }
 
+namespace {
+
+using way_fn = ggml_tensor * (*)(gradients &, ggml_tensor *);
+
+// Two experts of five rows; sliced: the second to fourth row of each.
+std::vector<float> dequantized_values(const frozen & weight, way_fn way, bool sliced) {
+    ggml_context_ptr leaves{ggml_init({8 * ggml_tensor_overhead(), nullptr, true})};
+    ggml_context_ptr ctx{ggml_init({64 * ggml_tensor_overhead() + ggml_graph_overhead(), nullptr, true})};
+    ggml_tensor * w = ggml_new_tensor_3d(leaves.get(), weight.type, weight.k, weight.m / 2, 2);
+    ggml_backend_buffer_ptr buffer{
+        ggml_backend_alloc_ctx_tensors_from_buft(leaves.get(), ggml_backend_dev_buffer_type(test_device::device()))};
+    ggml_backend_tensor_set(w, weight.bytes.data(), 0, weight.bytes.size());
+    ggml_tensor * part = sliced ? ggml_view_3d(ctx.get(), w, w->ne[0], 3, 2, w->nb[1], w->nb[2], w->nb[1]) : w;
+    ggml_cgraph * graph = ggml_new_graph(ctx.get());
+    gradients g(ctx.get(), graph, test_device::devices(), rule_mode::automatic);
+    ggml_tensor * values = way(g, part);
+    CHECK(ggml_are_same_shape(values, part) && values->type == GGML_TYPE_F32);
+    values = g.contiguous(values);
+    ggml_set_output(values);
+    ggml_build_forward_expand(graph, values);
+    test_device::runner runner;
+    runner.run(graph);
+    std::vector<float> received(size_t(ggml_nelements(values)));
+    ggml_backend_tensor_get(values, received.data(), 0, ggml_nbytes(values));
+    return received;
+}
+
+std::vector<double> expected_values(const frozen & weight, bool sliced) {
+    std::vector<double> expected;
+    for (int64_t row = 0; row < weight.m; row++) {
+        const int64_t of_expert = row % (weight.m / 2);
+        if (sliced && (of_expert < 1 || of_expert > 3)) continue;
+        for (int64_t i = 0; i < weight.k; i++) expected.push_back(double(weight.values[size_t(row * weight.k + i)]));
+    }
+    return expected;
+}
+
+}
+
 // Devices lack casts of many types, and some lack a gather of them as well: each way, for each type.
 TEST("autodiff/frozen weights: dequantized as rows and as a product") {
-    using way_fn = ggml_tensor * (*)(gradients &, ggml_tensor *);
     const std::pair<const char *, way_fn> ways[] = {
         {"by rows", dequantized_by_rows}, {"by a product", dequantized_by_product}, {"as devices allow", dequantized}};
     for (const ggml_type type : weight_types()) {
         const frozen weight(type, 512, 10);
-        for (const auto & [name, way] : ways) {
-            // of a device only the way that it takes: a software device compiles each type's product for seconds
-            if (!test_device::is_cpu() && way != dequantized) continue;
-            ggml_context_ptr leaves{ggml_init({8 * ggml_tensor_overhead(), nullptr, true})};
-            ggml_context_ptr ctx{ggml_init({64 * ggml_tensor_overhead() + ggml_graph_overhead(), nullptr, true})};
-            ggml_tensor * w = ggml_new_tensor_3d(leaves.get(), type, 512, 5, 2); // two experts
-            ggml_backend_buffer_ptr buffer{ggml_backend_alloc_ctx_tensors_from_buft(
-                leaves.get(), ggml_backend_dev_buffer_type(test_device::device()))};
-            ggml_backend_tensor_set(w, weight.bytes.data(), 0, weight.bytes.size());
-            ggml_cgraph * graph = ggml_new_graph(ctx.get());
-            gradients g(ctx.get(), graph, test_device::devices(), rule_mode::automatic);
-            ggml_tensor * values = way(g, w);
-            CHECK(ggml_are_same_shape(values, w) && values->type == GGML_TYPE_F32);
-            ggml_set_output(values);
-            ggml_build_forward_expand(graph, values);
-            test_device::runner runner(test_device::devices());
-            runner.run(graph);
-            std::vector<float> received(weight.values.size());
-            ggml_backend_tensor_get(values, received.data(), 0, ggml_nbytes(values));
-            const std::vector<double> expected(weight.values.begin(), weight.values.end());
-            // a product rounds the numbers of a block to 16 bits on some devices
-            const double tolerance = way == dequantized_by_product || !test_device::is_cpu() ? 2e-3 : 1e-6;
-            require(relative_error(received, expected), tolerance,
-                    std::string(ggml_type_name(type)) + " dequantized " + name);
+        for (const bool sliced : {false, true}) {
+            for (const auto & [name, way] : ways) {
+                // of a device only the way that it takes: a software device compiles each type's product for seconds
+                if (!test_device::is_cpu() && way != dequantized) continue;
+                // a product rounds the numbers of a block to 16 bits on some devices
+                const double tolerance = way == dequantized_by_product || !test_device::is_cpu() ? 2e-3 : 1e-6;
+                require(relative_error(dequantized_values(weight, way, sliced), expected_values(weight, sliced)),
+                        tolerance, std::string(ggml_type_name(type)) + " dequantized " + name);
+            }
         }
     }
 }

@@ -97,7 +97,7 @@ std::shared_ptr<model> load(const std::string & architecture, const std::string 
 }
 
 std::string vendored_vocabulary(const std::string & name) {
-    const fs::path root = fs::path(__FILE__).parent_path().parent_path().parent_path().parent_path();
+    const fs::path root = harness::source_directory();
     const fs::path path = root / "vendor" / "llama.cpp" / "models" / ("ggml-vocab-" + name + ".gguf");
     if (!fs::exists(path)) SKIP("no " + path.string());
     return path.string();

@@ -1,0 +1,173 @@
+// What each gradient rule asks of a device, by llama.cpp's own lists of what back ends run; docs/gradient-rules.md is that
+// as a table. After a change of a rule: LLAMATUNE_WRITE_DOCS=1 llamatune-native-tests "gradient-rules.md".
+
+#include "autodiff/backward.h"
+#include "autodiff/op-cases.h"
+#include "autodiff/supported-ops.h"
+#include "harness.h"
+
+#include <ggml-backend.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <set>
+
+using namespace llamatune;
+using supported_ops::answer;
+namespace fs = std::filesystem;
+
+namespace {
+
+const char * const backends[] = {"Metal", "Vulkan", "CUDA"};
+
+struct emitted {
+    std::set<std::string> ops;                         // as text
+    std::map<std::string, std::set<std::string>> lacking; // back end -> those that it does not run
+    std::map<std::string, std::set<std::string>> untested; // back end -> those that its list has no case for
+};
+
+bool runs_nothing(const ggml_tensor * node) {
+    switch (node->op) {
+        case GGML_OP_NONE:
+        case GGML_OP_VIEW:
+        case GGML_OP_RESHAPE:
+        case GGML_OP_PERMUTE:
+        case GGML_OP_TRANSPOSE: return true;
+        default: return false;
+    }
+}
+
+const std::map<std::string, supported_ops::table> & tables() {
+    static const std::map<std::string, supported_ops::table> all = [] {
+        std::map<std::string, supported_ops::table> made;
+        for (const char * name : backends) made.emplace(name, supported_ops::table(name));
+        return made;
+    }();
+    return all;
+}
+
+void collect(const ggml_tensor * node, emitted & into) {
+    if (runs_nothing(node)) return;
+    const std::string text = supported_ops::text_of(node);
+    into.ops.insert(text);
+    for (const auto & [name, table] : tables()) {
+        const answer result = table.runs(node);
+        if (result == answer::no) into.lacking[name].insert(text);
+        if (result == answer::unknown) into.untested[name].insert(text);
+    }
+}
+
+// The backward part of each case's composed graph, by rule.
+std::map<std::string, emitted> all_emitted() {
+    ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
+    std::map<std::string, emitted> rules;
+    for (const op_cases::op_case & c : op_cases::all()) {
+        op_cases::leaves leaves(1);
+        ggml_tensor * output = c.build(leaves);
+        if (!ggml_is_contiguous(output)) output = ggml_cont(leaves.ctx(), output);
+        ggml_cgraph * graph = ggml_new_graph_custom(leaves.ctx(), 2048, false);
+        ggml_build_forward_expand(graph, output);
+        std::vector<ggml_tensor *> nodes;
+        for (int i = 0; i < ggml_graph_n_nodes(graph); i++) nodes.push_back(ggml_graph_node(graph, i));
+        gradients g(leaves.ctx(), graph, {cpu}, rule_mode::composed);
+        for (ggml_tensor * p : leaves.parameters()) g.want(p);
+        mark_gradient_path(g, nodes);
+        g.add(output, leaves.constant({output->ne[0], output->ne[1], output->ne[2], output->ne[3]}));
+        run_backward(g, nodes);
+        for (int i = int(nodes.size()); i < ggml_graph_n_nodes(graph); i++) {
+            collect(ggml_graph_node(graph, i), rules[c.rule]);
+        }
+    }
+    return rules;
+}
+
+std::string joined(const std::set<std::string> & names) {
+    std::string all;
+    for (const std::string & name : names) all += (all.empty() ? "" : ", ") + name;
+    return all;
+}
+
+std::string verdict(const emitted & rule, const std::string & backend) {
+    const auto lacking = rule.lacking.find(backend), untested = rule.untested.find(backend);
+    std::string text = lacking == rule.lacking.end() ? "yes" : "no: " + joined(lacking->second);
+    if (untested != rule.untested.end()) text += "; not in its list: " + joined(untested->second);
+    return text;
+}
+
+std::string document() {
+    std::string text = R"(# Gradient rules and devices
+
+What each gradient rule asks of a device where it is composed from primitives, as it is wherever a device lacks the fused
+operation for a gradient: the operations that it emits, and whether Metal, Vulkan and CUDA run all of them, by llama.cpp's
+own lists (`docs/ops/*.csv` of its source). Operations are those of the rule's test cases (`test/native/autodiff`), with
+types other than F32. What a device does not run, or not with these types, the CPU does for it during a run.
+
+This table is written by the tests, which fail when it is out of date:
+`LLAMATUNE_WRITE_DOCS=1 build/addon/llamatune-native-tests gradient-rules.md`.
+
+| rule | operations emitted | Metal | Vulkan | CUDA |
+|---|---|---|---|---|
+)";
+    for (const auto & [name, rule] : all_emitted()) {
+        text += "| " + name + " | " + joined(rule.ops);
+        for (const char * backend : backends) text += " | " + verdict(rule, backend);
+        text += " |\n";
+    }
+    text += R"(
+Frozen weights that are multiplied pass the gradient on through their values as F32. How a device makes those, from a
+weight of each type (`native/autodiff/dequantize.cpp`):
+
+| type | Metal | Vulkan | CUDA |
+|---|---|---|---|
+)";
+    for (int i = 0; i < GGML_TYPE_COUNT; i++) {
+        const ggml_type type = ggml_type(i);
+        if (type == GGML_TYPE_F32 || !ggml_get_type_traits(type)->to_float) continue;
+        const ggml_context_ptr ctx{ggml_init({16 * ggml_tensor_overhead(), nullptr, true})};
+        ggml_tensor * weight = ggml_new_tensor_2d(ctx.get(), type, 512, 4);
+        ggml_tensor * index = ggml_new_tensor_1d(ctx.get(), GGML_TYPE_I32, 4);
+        ggml_tensor * columns = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_F32, 512, 4);
+        const std::pair<const char *, ggml_tensor *> ways[] = {
+            {"cast", ggml_cast(ctx.get(), weight, GGML_TYPE_F32)},
+            {"rows", ggml_get_rows(ctx.get(), weight, index)},
+            {"product", ggml_mul_mat(ctx.get(), weight, columns)},
+        };
+        text += std::string("| ") + ggml_type_name(type);
+        for (const char * backend : backends) {
+            std::string taken = "on the CPU";
+            for (auto way = std::rbegin(ways); way != std::rend(ways); ++way) {
+                if (tables().at(backend).runs(way->second) == answer::yes) taken = way->first;
+            }
+            text += " | " + taken;
+        }
+        text += " |\n";
+    }
+    return text;
+}
+
+fs::path document_path() { return fs::path(harness::source_directory()) / "docs" / "gradient-rules.md"; }
+
+}
+
+TEST("autodiff/devices: Metal runs everything that composed gradient rules emit") {
+    std::string wrong;
+    for (const auto & [name, rule] : all_emitted()) {
+        const std::string received = verdict(rule, "Metal");
+        if (received.rfind("yes", 0) != 0) wrong += "\n    " + name + ": " + received;
+    }
+    if (!wrong.empty()) harness::fail(__FILE__, __LINE__, "operations that Metal runs but received" + wrong);
+}
+
+TEST("autodiff/devices: docs/gradient-rules.md says what the rules emit") {
+    const std::string expected = document();
+    if (std::getenv("LLAMATUNE_WRITE_DOCS")) {
+        std::ofstream(document_path(), std::ios::binary) << expected;
+    }
+    std::ifstream file(document_path(), std::ios::binary);
+    const std::string received{std::istreambuf_iterator<char>(file), {}};
+    if (received == expected) return;
+    harness::fail(__FILE__, __LINE__,
+                  "docs/gradient-rules.md to say what the rules emit: run this test with LLAMATUNE_WRITE_DOCS=1");
+}

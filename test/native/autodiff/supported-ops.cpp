@@ -1,0 +1,121 @@
+#include "autodiff/supported-ops.h"
+
+#include "harness.h"
+
+#include <filesystem>
+#include <fstream>
+
+namespace fs = std::filesystem;
+
+namespace supported_ops {
+
+namespace {
+
+// "a=1,ne=[1,2],b=x" -> {a: 1, ne: [1,2], b: x}
+std::map<std::string, std::string> parse_parameters(const std::string & text) {
+    std::map<std::string, std::string> parameters;
+    std::string key, value, * into = &key;
+    int depth = 0;
+    for (const char letter : text + ",") {
+        depth += letter == '[' ? 1 : letter == ']' ? -1 : 0;
+        if (letter == ',' && depth == 0) {
+            parameters[key] = value;
+            key.clear();
+            value.clear();
+            into = &key;
+        } else if (letter == '=' && into == &key) {
+            into = &value;
+        } else {
+            *into += letter;
+        }
+    }
+    return parameters;
+}
+
+std::vector<std::string> fields(const std::string & line) { // "a","b,c" -> a | b,c
+    std::vector<std::string> all(1);
+    bool quoted = false;
+    for (const char letter : line) {
+        if (letter == '"') quoted = !quoted;
+        else if (letter == ',' && !quoted) all.emplace_back();
+        else all.back() += letter;
+    }
+    return all;
+}
+
+// Cases with sources or results that are not as they would be in memory of their own.
+bool is_strided(const std::map<std::string, std::string> & parameters) {
+    static const std::map<std::string, std::string> plain{
+        {"v", "0"},           {"permute", "0"},          {"slice", "0"},   {"per", "[0,1,2,3]"},
+        {"perm1", "0"},       {"use_view_slice", "0"},   {"k_v", "0"},     {"permute_src", "[0,0,0,0]"},
+        {"permute_dst", "[0,0,0,0]"}, {"_src_transpose", "0"}, {"inplace", "0"},
+    };
+    for (const auto & [key, value] : plain) {
+        const auto found = parameters.find(key);
+        if (found != parameters.end() && found->second != value) return true;
+    }
+    return false;
+}
+
+// The type that a parameter of llama.cpp's cases stands for; null where it is no type.
+const ggml_tensor * typed_by(const std::string & key, const ggml_tensor * node) {
+    if (key == "type") return node->op == GGML_OP_GET_ROWS ? node->src[0] : node;
+    if (key == "type_a" || key == "type_src") return node->src[0];
+    if (key == "type_b" || key == "type_idx") return node->src[1];
+    return key == "type_dst" ? node : nullptr;
+}
+
+bool fits(const std::map<std::string, std::string> & parameters, const ggml_tensor * node) {
+    for (const auto & [key, value] : parameters) {
+        const ggml_tensor * t = typed_by(key, node);
+        if (t && value != ggml_type_name(t->type)) return false;
+    }
+    return true;
+}
+
+bool has_strided_source(const ggml_tensor * node) {
+    for (const ggml_tensor * source : node->src) {
+        if (source && !ggml_is_contiguous(source)) return true;
+    }
+    return false;
+}
+
+}
+
+table::table(const std::string & backend) {
+    const fs::path path = fs::path(harness::source_directory()) / "vendor/llama.cpp/docs/ops" / (backend + ".csv");
+    std::ifstream file(path);
+    if (!file) SKIP("no " + path.string());
+    std::string line;
+    std::getline(file, line); // "backend_name","op_name","op_params","test_mode","supported",…
+    while (std::getline(file, line)) {
+        const std::vector<std::string> field = fields(line);
+        if (field.size() < 5 || field[3] != "support") continue;
+        rows_[field[1]].push_back({parse_parameters(field[2]), field[4] == "1"});
+    }
+    CHECK(rows_.size() > 50);
+}
+
+answer table::runs(const ggml_tensor * node) const {
+    const auto found = rows_.find(ggml_op_desc(node));
+    if (found == rows_.end()) return answer::unknown;
+    const bool strided = has_strided_source(node);
+    answer result = answer::unknown;
+    for (const row & r : found->second) {
+        if ((is_strided(r.parameters) && !strided) || !fits(r.parameters, node)) continue;
+        if (!r.supported) return answer::no;
+        result = answer::yes;
+    }
+    return result;
+}
+
+std::string text_of(const ggml_tensor * node) {
+    std::string text = ggml_op_desc(node);
+    const bool several = node->op == GGML_OP_MUL_MAT || node->op == GGML_OP_MUL_MAT_ID || node->op == GGML_OP_SET_ROWS;
+    const bool converts = node->op == GGML_OP_CPY || node->op == GGML_OP_GET_ROWS;
+    if (several) return text + " " + ggml_type_name(node->src[0]->type) + "×" + ggml_type_name(node->src[1]->type);
+    if (converts) return text + " " + ggml_type_name(node->src[0]->type) + "→" + ggml_type_name(node->type);
+    return node->type == GGML_TYPE_F32 ? text : text + " " + ggml_type_name(node->type);
+}
+
+}

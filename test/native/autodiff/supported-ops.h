@@ -1,0 +1,35 @@
+#pragma once
+
+// What back ends run, as llama.cpp's own tests found it (vendor/llama.cpp/docs/ops/<name>.csv): for devices that are not
+// at hand.
+
+#include <ggml.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace supported_ops {
+
+enum class answer { yes, no, unknown }; // unknown: those tests have no such case
+
+class table {
+public:
+    // Skips the test where the vendored documents are missing (in the npm package).
+    explicit table(const std::string & backend);
+
+    // By op, types, and whether a source is strided.
+    answer runs(const ggml_tensor * node) const;
+
+private:
+    struct row {
+        std::map<std::string, std::string> parameters;
+        bool supported;
+    };
+    std::map<std::string, std::vector<row>> rows_; // by the op's name
+};
+
+// "MUL_MAT f16 f32 -> f32": an op with the types that its support depends on.
+std::string text_of(const ggml_tensor * node);
+
+}

@@ -1,0 +1,175 @@
+// What whole models compute on the device under test, against the CPU: gradients of LoRA pairs and of full-parameter
+// training, the losses of a run, and what they generate. Without a device (LLAMATUNE_TEST_DEVICE) there is nothing to
+// compare.
+
+#include "architectures/table.h"
+#include "device/test-device.h"
+#include "generate/context.h"
+#include "harness.h"
+#include "model/quantize.h"
+#include "model/tiny-models.h"
+#include "tiny-batch.h"
+#include "train/tiny-training.h"
+
+#include <ggml-backend.h>
+#include <llama.h>
+
+#include <cstdlib>
+
+using namespace llamatune;
+using tiny::training;
+using tiny::training_options;
+
+namespace {
+
+void require_device() {
+    if (test_device::is_cpu()) SKIP("no LLAMATUNE_TEST_DEVICE");
+}
+
+std::shared_ptr<model> on_cpu(const std::string & path, bool use_mmap = true) {
+    load_options options;
+    options.path = path;
+    options.use_mmap = use_mmap;
+    return model::load(options);
+}
+
+// Rows of 256: K-quants take no shorter ones.
+std::string wide_model(const std::string & architecture, const std::string & type) {
+    create_options o = tiny::options(architecture, tiny::scratch("device-" + architecture + ".gguf"));
+    o.embedding_length = 256;
+    o.feed_forward_length = 512;
+    if (o.experts > 0) o.expert_feed_forward_length = 256;
+    o.head_length = 64;
+    o.init_std = 0.05f;
+    create_model(o);
+    if (type == "F32") return o.path;
+    const std::string quantized = tiny::scratch("device-" + architecture + "-" + type + ".gguf");
+    quantize_model(o.path, quantized, type, 1);
+    return quantized;
+}
+
+// The same weights in F32: the CPU then rounds nothing, and what is left is the device's rounding.
+std::string restored(const std::string & path) {
+    const std::string to = path + ".restored.gguf";
+    quantize_model(path, to, "F32", 1);
+    return to;
+}
+
+void require(double received, double most, const std::string & what) {
+    std::printf("        %s: %.2e of at most %.0e\n", what.c_str(), received, most);
+    if (received <= most) return;
+    std::ostringstream os;
+    os << what << " within " << most << " but received a relative error of " << received;
+    harness::fail(__FILE__, __LINE__, os.str());
+}
+
+// A device that multiplies F32 as F16 (most do) is as exact as that; GGML_VK_DISABLE_F16=1 makes Vulkan exact.
+double tolerance() {
+    const char * exact = std::getenv("GGML_VK_DISABLE_F16");
+    return exact && *exact ? 1e-4 : 1e-2;
+}
+
+}
+
+TEST("device/gradients: of LoRA pairs, through weights of several types, equal the CPU's") {
+    require_device();
+    for (const char * architecture : {"llama", "qwen3", "gemma3", "qwen3moe"}) {
+        for (const char * type : {"F16", "Q8_0", "Q4_K_M"}) {
+            const std::string path = wide_model(architecture, type);
+            const auto there = test_device::load(path), here = on_cpu(restored(path));
+            const micro_batch batch = tiny_batch(*here, 2, 24);
+            training device(there, batch, {}), reference(here, batch, {});
+            const std::string what = std::string(architecture) + " " + type;
+            const double loss = device.loss(batch), expected = reference.loss(batch);
+            // what the forward pass rounds (weights in F16, activations in F16 or 8 bits) moves the gradient too
+            require(std::fabs(loss - expected) / expected, tolerance(), what + ", loss");
+            require(tiny::relative_error(tiny::gradients_of(device, batch), tiny::gradients_of(reference, batch)),
+                    std::max(tolerance(), 2e-3), what + ", gradients");
+        }
+    }
+}
+
+TEST("device/gradients: recomputed, packed and with a token repeated, equal the CPU's") {
+    require_device();
+    const std::string path = wide_model("qwen3", "Q8_0");
+    const auto there = test_device::load(path), here = on_cpu(restored(path));
+    micro_batch batch = tiny_batch(*here, 2, 24);
+    for (size_t i = 0; i < batch.tokens.size(); i++) batch.tokens[i] %= 7;
+    training_options options;
+    options.step.recompute = true;
+    training device(there, batch, options), reference(here, batch, {});
+    require(tiny::relative_error(tiny::gradients_of(device, batch), tiny::gradients_of(reference, batch)),
+            std::max(tolerance(), 2e-3), "recomputed gradients");
+}
+
+TEST("device/gradients: of all weights, equal the CPU's") {
+    require_device();
+    const std::string path = wide_model("llama", "F32");
+    const auto there = test_device::load(path, false), here = on_cpu(path, false);
+    const micro_batch batch = tiny_batch(*here, 2, 24);
+    training_options options;
+    options.mode = train_mode::full;
+    training device(there, batch, options), reference(here, batch, options);
+    require(tiny::relative_error(tiny::gradients_of(device, batch), tiny::gradients_of(reference, batch)), tolerance(),
+            "gradients of all weights");
+}
+
+TEST("device/gradients: small ones, of a step with many targets, are not rounded to nothing") {
+    require_device();
+    const std::string path = wide_model("llama", "F16");
+    const auto there = test_device::load(path), here = on_cpu(restored(path));
+    const micro_batch batch = tiny_batch(*here, 1, 24);
+    training device(there, batch, {}), reference(here, batch, {});
+    device.zero_gradients();
+    reference.zero_gradients();
+    const double weight = 1.0 / 262144; // 256 rows of 1024 tokens to a step
+    device.run(batch, weight);
+    reference.run(batch, weight);
+    require(tiny::relative_error(device.gradients(), reference.gradients()), std::max(tolerance(), 2e-3),
+            "gradients of 2^-18 of a step");
+}
+
+TEST("device/gradients: every listed architecture equals the CPU") {
+    require_device();
+    std::string wrong;
+    for (const std::string & name : architectures::trainable()) {
+        try {
+            const std::string path = harness::arch_model(name);
+            const auto there = test_device::load(path), here = on_cpu(path);
+            const micro_batch batch = tiny_batch(*here, 2, 9);
+            training device(there, batch, {}), reference(here, batch, {});
+            const double error =
+                tiny::relative_error(tiny::gradients_of(device, batch), tiny::gradients_of(reference, batch));
+            std::printf("        %s: %.2e\n", name.c_str(), error);
+            if (!(error < 2e-2)) wrong += " " + name + " (" + std::to_string(error) + ")";
+        } catch (const harness::skipped & e) {
+            throw;
+        } catch (const std::exception & e) { wrong += "\n    " + name + ": " + e.what(); }
+        std::fflush(stdout);
+    }
+    if (!wrong.empty()) harness::fail(__FILE__, __LINE__, "the CPU's gradients but received others for" + wrong);
+}
+
+TEST("device/generate: the logits of a prompt and of the tokens after it equal the CPU's") {
+    require_device();
+    for (const char * type : {"F16", "Q8_0", "Q4_K_M"}) {
+        const std::string path = wide_model("llama", type);
+        static const std::atomic<bool> never{false};
+        std::vector<std::vector<float>> results;
+        for (const auto & m : {test_device::load(path), on_cpu(restored(path))}) {
+            inference_context context(m, {128, 64, 2}, nullptr, never);
+            std::vector<int32_t> prompt;
+            for (int32_t i = 0; i < 48; i++) prompt.push_back(i * 37 % tiny::n_tokens);
+            context.decode_all(prompt.data(), prompt.size());
+            std::vector<float> logits;
+            for (int32_t i = 0; i < 4; i++) {
+                const float * values = llama_get_logits_ith(context.handle(), -1);
+                logits.insert(logits.end(), values, values + tiny::n_tokens);
+                const int32_t next = 11 + i;
+                context.decode_all(&next, 1);
+            }
+            results.push_back(logits);
+        }
+        require(tiny::relative_error({results[0]}, {results[1]}), 2e-2, std::string("logits, ") + type);
+    }
+}
