@@ -4,6 +4,7 @@
 #include "autodiff/rules-attention.h"
 #include "autodiff/rules-elementwise.h"
 #include "autodiff/rules-hyper-connection.h"
+#include "autodiff/rules-linear-attention.h"
 #include "autodiff/rules-matmul.h"
 #include "autodiff/rules-moe.h"
 #include "autodiff/rules-norm.h"
@@ -70,6 +71,9 @@ constexpr op_row op_rules[] = {
     { GGML_OP_MUL_MAT_ID, rules::mul_mat_id },
     { GGML_OP_ADD_ID,    rules::add_id },
     { GGML_OP_SSM_SCAN,  rules::ssm_scan },
+    { GGML_OP_GATED_LINEAR_ATTN, rules::gated_linear_attn },
+    { GGML_OP_RWKV_WKV6, rules::rwkv_wkv6 },
+    { GGML_OP_RWKV_WKV7, rules::rwkv_wkv7 },
 };
 
 constexpr unary_row unary_rules[] = {

@@ -36,15 +36,16 @@ ggml_tensor * clamped(gradients & g, ggml_tensor * x, float low, float high) {
     return ggml_clamp(g.ctx(), ggml_cont(g.ctx(), x), low, high);
 }
 
-// d x Φ(x) = Φ(x) + x φ(x). There is no op for Φ: of |x|, but no less than 1e-6, it is the activation divided by it, and
-// Φ(-x) = 1 - Φ(x).
+// d x Φ(x) = Φ(x) + x φ(x). There is no op for Φ: of |x|, but no less than 1e-6, it is the activation divided by it,
+// and Φ(-x) = 1 - Φ(x).
 ggml_tensor * d_gelu_erf(gradients & g, ggml_tensor * x, ggml_tensor * dy) {
     ggml_context * ctx = g.ctx();
     const float density = 0.39894228040143267794f; // 1/√(2π)
     ggml_tensor * size = ggml_clamp(ctx, ggml_abs(ctx, x), 1e-6f, INFINITY);
     ggml_tensor * half = ggml_scale_bias(ctx, ggml_div(ctx, ggml_gelu_erf(ctx, size), size), 1.0f, -0.5f);
     ggml_tensor * bell = ggml_exp(ctx, ggml_scale(ctx, ggml_sqr(ctx, x), -0.5f));
-    ggml_tensor * slope = ggml_add(ctx, ggml_mul(ctx, half, ggml_sgn(ctx, x)), ggml_scale(ctx, ggml_mul(ctx, x, bell), density));
+    ggml_tensor * slope =
+        ggml_add(ctx, ggml_mul(ctx, half, ggml_sgn(ctx, x)), ggml_scale(ctx, ggml_mul(ctx, x, bell), density));
     return ggml_mul(ctx, dy, ggml_scale_bias(ctx, slope, 1.0f, 0.5f));
 }
 
@@ -55,7 +56,7 @@ void limited_swiglu(gradients & g, ggml_tensor * node, ggml_tensor * dy, float a
     ggml_tensor * x = clamped(g, s.x, -INFINITY, limit);
     ggml_tensor * sigmoid = ggml_sigmoid(ctx, ggml_scale(ctx, x, alpha));
     ggml_tensor * act = ggml_mul(ctx, x, sigmoid);
-    ggml_tensor * dx = nullptr, * dgate = nullptr;
+    ggml_tensor *dx = nullptr, *dgate = nullptr;
     if (wants_of_gated(g, node, 0)) {
         ggml_tensor * gate = ggml_scale_bias(ctx, clamped(g, s.gate, -limit, limit), 1.0f, shift);
         // σ + alpha x σ (1 - σ)
@@ -72,12 +73,11 @@ void limited_swiglu(gradients & g, ggml_tensor * node, ggml_tensor * dy, float a
 
 gated_sources sources_of_gated(gradients & g, ggml_tensor * node) {
     ggml_tensor * both = node->src[0];
-    if (node->src[1]) {
-        return {g.contiguous(both), g.contiguous(node->src[1])};
-    }
+    if (node->src[1]) { return {g.contiguous(both), g.contiguous(node->src[1])}; }
     const auto half = [&](int i) {
-        return ggml_cont(g.ctx(), ggml_view_4d(g.ctx(), both, node->ne[0], both->ne[1], both->ne[2], both->ne[3], both->nb[1],
-                                               both->nb[2], both->nb[3], size_t(i * node->ne[0]) * both->nb[0]));
+        return ggml_cont(g.ctx(),
+                         ggml_view_4d(g.ctx(), both, node->ne[0], both->ne[1], both->ne[2], both->ne[3], both->nb[1],
+                                      both->nb[2], both->nb[3], size_t(i * node->ne[0]) * both->nb[0]));
     };
     const int first = is_swapped(node) ? 1 : 0;
     return {half(first), half(1 - first)};

@@ -7,8 +7,8 @@ namespace llamatune::rules {
 
 namespace {
 
-// Bytes, as F32, of what is made for all experts at a time: a whole layer's would be gigabytes. But no more than so many
-// parts, each of which takes nodes of the graph.
+// Bytes, as F32, of what is made for all experts at a time: a whole layer's would be gigabytes. But no more than so
+// many parts, each of which takes nodes of the graph.
 constexpr int64_t slice_bytes = 16ll << 20;
 constexpr int64_t most_slices = 64;
 
@@ -48,9 +48,7 @@ bool are_distinct(const ggml_tensor * rows) {
 // x [P, n], y [Q, n] -> Σ x yᵀ, [P, Q]
 ggml_tensor * outer_products(gradients & g, ggml_tensor * x, ggml_tensor * y) {
     ggml_context * ctx = g.ctx();
-    if (ggml_tensor * product = ggml_out_prod(ctx, x, y); g.accelerated(product)) {
-        return product;
-    }
+    if (ggml_tensor * product = ggml_out_prod(ctx, x, y); g.accelerated(product)) { return product; }
     return ggml_mul_mat(ctx, g.transposed(x), g.transposed(y));
 }
 
@@ -59,7 +57,8 @@ ggml_tensor * tokens_of(gradients & g, ggml_tensor * t, int64_t first, int64_t c
     return ggml_view_3d(g.ctx(), t, t->ne[0], t->ne[1], count, t->nb[1], t->nb[2], size_t(first) * t->nb[2]);
 }
 
-// Each slot of each token apart: t [n, n_used, n_tokens] -> [n, n_expert, n_used, n_tokens], zero but at the slot's expert.
+// Each slot of each token apart: t [n, n_used, n_tokens] -> [n, n_expert, n_used, n_tokens], zero but at the slot's
+// expert.
 ggml_tensor * spread_slots(gradients & g, ggml_tensor * t, ggml_tensor * ids, int64_t n_expert) {
     ggml_context * ctx = g.ctx();
     const int64_t n = t->ne[0], n_used = ids->ne[0], n_tokens = ids->ne[1];
@@ -77,7 +76,7 @@ ggml_tensor * transposed_product(gradients & g, ggml_tensor * a, ggml_tensor * d
     ggml_tensor * sum = nullptr;
     for (int64_t first = 0; first < m; first += rows) {
         const int64_t count = std::min(rows, m - first);
-        ggml_tensor * a_slice = a, * dy_slice = dy;
+        ggml_tensor *a_slice = a, *dy_slice = dy;
         if (count < m) {
             a_slice = ggml_view_3d(ctx, a, k, count, n_expert, a->nb[1], a->nb[2], size_t(first) * a->nb[1]);
             dy_slice = ggml_cont(ctx, ggml_view_3d(ctx, dy, count, dy->ne[1], dy->ne[2], dy->nb[1], dy->nb[2],
@@ -89,8 +88,8 @@ ggml_tensor * transposed_product(gradients & g, ggml_tensor * a, ggml_tensor * d
     return sum;
 }
 
-// Σ x dyᵀ over the tokens of each expert: [k, m, n_expert]. The narrower side is spread over the experts, with zeros for
-// those that a token does not use; then one product over all tokens has every expert's sum.
+// Σ x dyᵀ over the tokens of each expert: [k, m, n_expert]. The narrower side is spread over the experts, with zeros
+// for those that a token does not use; then one product over all tokens has every expert's sum.
 ggml_tensor * expert_products(gradients & g, ggml_tensor * x, ggml_tensor * dy, ggml_tensor * ids, int64_t n_expert) {
     ggml_context * ctx = g.ctx();
     const int64_t k = x->ne[0], m = dy->ne[0], n_used = ids->ne[0], n_tokens = ids->ne[1];
@@ -108,13 +107,11 @@ ggml_tensor * expert_products(gradients & g, ggml_tensor * x, ggml_tensor * dy, 
         if (count < n_tokens) {
             ids_part = ggml_view_2d(ctx, ids, n_used, count, ids->nb[1], size_t(first) * ids->nb[1]);
         }
-        if (x->ne[1] != n_used && !(shared && spread_dy)) {
-            x_part = ggml_repeat_4d(ctx, x_part, k, n_used, count, 1);
-        }
+        if (x->ne[1] != n_used && !(shared && spread_dy)) { x_part = ggml_repeat_4d(ctx, x_part, k, n_used, count, 1); }
         const int64_t n = count * (shared && spread_dy ? 1 : n_used);
         ggml_tensor * part;
         if (spread_dy) {
-            ggml_tensor * wide = shared ? scatter_rows(g, dy_part, ids_part, n_expert)   // [m, n_expert, count]
+            ggml_tensor * wide = shared ? scatter_rows(g, dy_part, ids_part, n_expert) // [m, n_expert, count]
                                         : spread_slots(g, dy_part, ids_part, n_expert);
             part = outer_products(g, ggml_reshape_2d(ctx, x_part, k, n), ggml_reshape_2d(ctx, wide, m * n_expert, n));
         } else {
@@ -132,29 +129,25 @@ ggml_tensor * expert_products(gradients & g, ggml_tensor * x, ggml_tensor * dy, 
 ggml_tensor * scatter_rows(gradients & g, ggml_tensor * dy, ggml_tensor * rows, int64_t n_rows) {
     ggml_context * ctx = g.ctx();
     const int64_t k = dy->ne[0], n = dy->ne[1], n_batch = dy->ne[2] * dy->ne[3];
-    if (are_distinct(rows)) {
-        return ggml_set_rows(ctx, filled(g, 0.0f, k, n_rows, dy->ne[2], dy->ne[3]), dy, rows);
-    }
+    if (are_distinct(rows)) { return ggml_set_rows(ctx, filled(g, 0.0f, k, n_rows, dy->ne[2], dy->ne[3]), dy, rows); }
     // Where rows may repeat: a product with ones at their places, each of which is a table of its own.
     if (dy->ne[3] > 1) rows = g.contiguous(rows);
     ggml_tensor * places = ggml_view_3d(ctx, rows, 1, n, n_batch, rows->nb[0], rows->nb[1], 0);
-    ggml_tensor * ones = ggml_set_rows(ctx, filled(g, 0.0f, 1, n_rows, n, n_batch), filled(g, 1.0f, 1, 1, n, n_batch), places);
-    ggml_tensor * table = ggml_mul_mat(ctx, g.transposed(ggml_reshape_3d(ctx, g.contiguous(dy), k, n, n_batch)),
-                                       g.transposed(ggml_reshape_3d(ctx, ones, n_rows, n, n_batch))); // [k, n_rows, n_batch]
+    ggml_tensor * ones =
+        ggml_set_rows(ctx, filled(g, 0.0f, 1, n_rows, n, n_batch), filled(g, 1.0f, 1, 1, n, n_batch), places);
+    ggml_tensor * table =
+        ggml_mul_mat(ctx, g.transposed(ggml_reshape_3d(ctx, g.contiguous(dy), k, n, n_batch)),
+                     g.transposed(ggml_reshape_3d(ctx, ones, n_rows, n, n_batch))); // [k, n_rows, n_batch]
     return ggml_reshape_4d(ctx, table, k, n_rows, dy->ne[2], dy->ne[3]);
 }
 
 // Y[m, s, t] = A[:, :, ids[s, t]] · B[k, s % slots, t] for slots s of tokens t. A [k, m, n_expert] may be quantized.
 void mul_mat_id(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     ggml_tensor * a = node->src[0];
-    ggml_tensor * b = node->src[1]; // [k, n_used or a divisor of it, n_tokens]
+    ggml_tensor * b = node->src[1];   // [k, n_used or a divisor of it, n_tokens]
     ggml_tensor * ids = node->src[2]; // I32 [n_used, n_tokens]
-    if (g.wants(b)) {
-        g.add(b, g.sum_to(transposed_product(g, a, dy, ids), b));
-    }
-    if (g.wants(a)) {
-        g.add(a, expert_products(g, b, dy, ids, a->ne[2]));
-    }
+    if (g.wants(b)) { g.add(b, g.sum_to(transposed_product(g, a, dy, ids), b)); }
+    if (g.wants(a)) { g.add(a, expert_products(g, b, dy, ids, a->ne[2])); }
 }
 
 // Y[n, s, t] = A[n, s, t] + B[n, ids[s, t]]
@@ -163,9 +156,7 @@ void add_id(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     ggml_tensor * b = node->src[1];   // [n, n_expert]
     ggml_tensor * ids = node->src[2]; // I32 [n_used, n_tokens]
     g.add(node->src[0], dy);
-    if (!g.wants(b)) {
-        return;
-    }
+    if (!g.wants(b)) { return; }
     const int64_t n_slots = ids->ne[0] * ids->ne[1];
     ggml_tensor * rows = ggml_reshape_1d(ctx, g.contiguous(ids), n_slots);
     ggml_tensor * flat = ggml_reshape_2d(ctx, dy, dy->ne[0], n_slots);

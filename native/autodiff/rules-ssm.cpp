@@ -159,20 +159,4 @@ int64_t segment_length(const ggml_tensor * scan, int64_t left, int64_t most) {
     return std::min(left, most ? most : std::max(chunk, fit / chunk * chunk)); // whole chunks
 }
 
-size_t tensors_of_gradient(const ggml_tensor * scan) {
-    const int64_t n_t = scan->src[1]->ne[2];
-    size_t most = 100;
-    for (int64_t first = 0; first < n_t;) {
-        const int64_t n = segment_length(scan, n_t - first, 0);
-        if (scan->src[3]->ne[0] == 1) {
-            most += 250 + 30 * size_t((n + 63) / 64);
-        } else {
-            most += 160;
-            for (int64_t half = n; half > 1; half /= 2) most += 30;
-        }
-        first += n;
-    }
-    return most;
-}
-
 }

@@ -26,9 +26,6 @@ struct scan_wanted { bool a, b, c; };
 // decay alike, over its channels) has a bounded size. `most`: fewer than that would be, for tests; 0: as many as fit.
 int64_t segment_length(const ggml_tensor * scan, int64_t left, int64_t most);
 
-// How many tensors the rule of GGML_OP_SSM_SCAN makes at most: more than those of others, and more for more tokens.
-size_t tensors_of_gradient(const ggml_tensor * scan);
-
 // Every number of a channel's state decays at its own rate (Mamba): n_t must be a power of two, n_group 1.
 scan_gradients differentiate_channels(gradients & g, const scan_segment & s, const scan_wanted & wanted);
 // Heads decay alike (Mamba 2).

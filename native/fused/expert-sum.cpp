@@ -15,8 +15,9 @@ bool dense_f32(const ggml_tensor * t) { return t->type == GGML_TYPE_F32 && ggml_
 bool is_slot(const ggml_tensor * view, const ggml_tensor * product, int64_t i) {
     size_t offset;
     std::memcpy(&offset, view->op_params, sizeof(offset));
-    return view->op == GGML_OP_VIEW && view->src[0] == product && view->ne[0] == product->ne[0] && view->ne[1] == product->ne[2] &&
-           view->ne[2] == 1 && view->ne[3] == 1 && view->nb[1] == product->nb[2] && offset == size_t(i) * product->nb[1];
+    return view->op == GGML_OP_VIEW && view->src[0] == product && view->ne[0] == product->ne[0] &&
+           view->ne[1] == product->ne[2] && view->ne[2] == 1 && view->ne[3] == 1 && view->nb[1] == product->nb[2] &&
+           offset == size_t(i) * product->nb[1];
 }
 
 // Under the last of a chain of additions, ((slot 0 + slot 1) + slot 2) + …: the product, and what goes.
@@ -49,14 +50,17 @@ ggml_tensor * match(const fusion & f, ggml_tensor * last, std::vector<ggml_tenso
 }
 
 void back(host_ops & ops, gradients & g, ggml_tensor * node, ggml_tensor * dy) {
-    ggml_tensor * results = node->src[0], * weights = node->src[1];
+    ggml_tensor *results = node->src[0], *weights = node->src[1];
     if (g.wants(weights)) {
-        g.add(weights, ops.make(g.ctx(), "EXPERT_WEIGHTS_BACK", { 1, weights->ne[1], weights->ne[2] }, { results, dy },
-                                [](ggml_tensor * out, executor & on) { expert_weights_back(out->src[0], out->src[1], out, on); }));
+        g.add(weights, ops.make(g.ctx(), "EXPERT_WEIGHTS_BACK", {1, weights->ne[1], weights->ne[2]}, {results, dy},
+                                [](ggml_tensor * out, executor & on) {
+                                    expert_weights_back(out->src[0], out->src[1], out, on);
+                                }));
     }
     if (g.wants(results)) {
-        g.add(results, ops.make(g.ctx(), "EXPERT_SUM_BACK", { results->ne[0], results->ne[1], results->ne[2] }, { weights, dy },
-                                [](ggml_tensor * out, executor & on) { expert_sum_back(out->src[0], out->src[1], out, on); }));
+        g.add(results,
+              ops.make(g.ctx(), "EXPERT_SUM_BACK", {results->ne[0], results->ne[1], results->ne[2]}, {weights, dy},
+                       [](ggml_tensor * out, executor & on) { expert_sum_back(out->src[0], out->src[1], out, on); }));
     }
 }
 
@@ -68,7 +72,7 @@ void fuse_expert_sums(fusion & f) {
         std::vector<ggml_tensor *> gone;
         ggml_tensor * product = match(f, node, gone);
         if (!product) continue;
-        ops.turn(node, "EXPERT_SUM", { product->src[0], product->src[1] },
+        ops.turn(node, "EXPERT_SUM", {product->src[0], product->src[1]},
                  [](ggml_tensor * y, executor & on) { expert_sum(y->src[0], y->src[1], y, on); });
         f.g().set_rule(node, [&ops](gradients & g, ggml_tensor * n, ggml_tensor * dy) { back(ops, g, n, dy); });
         for (ggml_tensor * t : gone) f.drop(t);

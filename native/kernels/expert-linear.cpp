@@ -14,17 +14,17 @@ namespace llamatune {
 
 namespace {
 
-constexpr int64_t rows_of_unit = 16;  // an expert's rows are filled up: products of few different sizes, whole tiles
-constexpr int64_t rows_at_once = 64;  // that a thread prepares
-constexpr int64_t sum_at_once  = 256; // rows over which a pair's gradient is summed at a time
+constexpr int64_t rows_of_unit = 16; // an expert's rows are filled up: products of few different sizes, whole tiles
+constexpr int64_t rows_at_once = 64; // that a thread prepares
+constexpr int64_t sum_at_once = 256; // rows over which a pair's gradient is summed at a time
 
 const float * floats(const ggml_tensor * t) { return static_cast<const float *>(t->data); }
 
 // The slots of a batch, grouped by expert. Rows of group e: [first[e], first[e + 1]), a slot in each, or none (-1).
 struct groups {
-    int64_t              n_used, n_tokens;
+    int64_t n_used, n_tokens;
     std::vector<int64_t> first;
-    std::vector<int64_t> slots; // token · n_used + slot
+    std::vector<int64_t> slots;   // token · n_used + slot
     std::vector<int64_t> skipped; // tokens that are padding
     std::vector<int64_t> used;    // experts with rows
 
@@ -49,7 +49,8 @@ struct groups {
         }
         each_slot([&](int64_t, int64_t, int32_t id) {
             if (id < 0 || id >= n_expert) {
-                throw error("GRAPH_UNSUPPORTED", "expected experts below " + std::to_string(n_expert) + " but received " + std::to_string(id));
+                throw error("GRAPH_UNSUPPORTED", "expected experts below " + std::to_string(n_expert) +
+                                                     " but received " + std::to_string(id));
             }
             counts[size_t(id)]++;
         });
@@ -89,21 +90,29 @@ activation rows_of(const activation & all, int64_t first, int64_t n) {
 
 void store(const activation & to, int64_t row, int64_t column, float value) {
     void * at = const_cast<void *>(to.operand(row, column).data);
-    if (to.type == gemm_type::bf16) *static_cast<uint16_t *>(at) = bf16_of(value);
-    else *static_cast<float *>(at) = value;
+    if (to.type == gemm_type::bf16)
+        *static_cast<uint16_t *>(at) = bf16_of(value);
+    else
+        *static_cast<float *>(at) = value;
 }
 
 // A pair's factor of each expert, as what rows of `n` values are multiplied with to give `rank`: value (i, r) of expert
 // e at values[e · n · rank + i · step_i + r · step_r].
-struct factor { const float * values; int64_t n, rank, step_i, step_r; float scale; };
+struct factor {
+    const float * values;
+    int64_t n, rank, step_i, step_r;
+    float scale;
+};
 
 // Every group's rows of `from` into `to`, and behind them their products with the expert's factor.
 void gather(executor & on, const groups & g, const ggml_tensor * from, const factor & f, const activation & to) {
-    struct piece { int64_t expert, row, n; };
+    struct piece {
+        int64_t expert, row, n;
+    };
     std::vector<piece> pieces;
     for (int64_t e : g.used) {
         for (int64_t row = 0; row < g.count(e); row += rows_at_once) {
-            pieces.push_back({ e, g.first[size_t(e)] + row, std::min(rows_at_once, g.count(e) - row) });
+            pieces.push_back({e, g.first[size_t(e)] + row, std::min(rows_at_once, g.count(e) - row)});
         }
     }
     on.run(int64_t(pieces.size()), [&](int64_t i, int thread) {
@@ -118,7 +127,7 @@ void gather(executor & on, const groups & g, const ggml_tensor * from, const fac
         }
         if (f.rank == 0) return;
         const float * values = f.values + p.expert * f.n * f.rank;
-        gemm_operand right { values, f.step_i, f.step_r };
+        gemm_operand right{values, f.step_i, f.step_r};
         if (to.type == gemm_type::bf16) {
             uint16_t * converted = on.own(thread, 3).of<uint16_t>(f.n * f.rank);
             for (int64_t k = 0; k < f.n * f.rank; k++) converted[k] = bf16_of(values[k]);
@@ -135,77 +144,80 @@ void gather(executor & on, const groups & g, const ggml_tensor * from, const fac
 int64_t rank_of(const expert_linear & e) { return e.a ? e.a->ne[1] : 0; }
 factor down(const expert_linear & e) { // x -> scale · A x
     const int64_t k = e.w->ne[0];
-    return { e.a ? floats(e.a) : nullptr, k, rank_of(e), 1, k, e.scale };
+    return {e.a ? floats(e.a) : nullptr, k, rank_of(e), 1, k, e.scale};
 }
 factor up(const expert_linear & e) { // dy -> scale · Bᵀ dy
-    return { e.b ? floats(e.b) : nullptr, e.w->ne[1], rank_of(e), rank_of(e), 1, e.scale };
+    return {e.b ? floats(e.b) : nullptr, e.w->ne[1], rank_of(e), rank_of(e), 1, e.scale};
 }
 
-// Pieces (expert, panel of columns) of products with each expert's rows: put(row, column, width, values) for each.
+// Columns [column, column + n) of an expert's product with its rows, its pair's second factor included:
+// put(slot, column, n, values) for each row.
 template <typename Put>
-void multiply_experts(executor & on, const expert_linear & e, const groups & g, direction way, const activation & rows, const Put & put) {
-    const int64_t rank = rank_of(e), k = e.w->ne[0], m = e.w->ne[1], columns = way == direction::forward ? m : k;
-    const weight_product any { e.w, way };
-    const int64_t width = any.panel_width(on, rows), panels = (columns + width - 1) / width;
+void multiply_expert(executor & on, int thread, const expert_linear & e, const groups & g, direction way,
+                     const activation & rows, int64_t expert, int64_t column, int64_t n, const Put & put) {
+    const int64_t rank = rank_of(e), k = e.w->ne[0], m = e.w->ne[1], first = g.first[size_t(expert)];
+    const ggml_tensor w = expert_of(e.w, expert);
+    weight_product product{&w, way};
+    product.n_extra = rank;
+    if (rank > 0 && way == direction::forward) {
+        product.extra = floats(e.b) + expert * rank * m;
+        product.extra_row = 1;
+        product.extra_column = rank;
+    } else if (rank > 0) {
+        product.extra = floats(e.a) + expert * rank * k;
+        product.extra_row = k;
+        product.extra_column = 1;
+    }
+    product.run_columns(on, thread, rows_of(rows, first, g.count(expert)), column, n,
+                        [&](int64_t row, int64_t count, const float * block) {
+                            for (int64_t i = 0; i < count; i++) {
+                                const int64_t slot = g.slots[size_t(first + row + i)];
+                                if (slot >= 0) put(slot, column, n, block + i * n);
+                            }
+                        });
+}
+
+// Every expert's product, in pieces of an expert and a panel of columns.
+template <typename Put>
+void multiply_experts(executor & on, const expert_linear & e, const groups & g, direction way, const activation & rows,
+                      const Put & put) {
+    const int64_t columns = way == direction::forward ? e.w->ne[1] : e.w->ne[0];
+    const int64_t width = weight_product{e.w, way}.panel_width(on, rows), panels = (columns + width - 1) / width;
     on.run(panels * int64_t(g.used.size()), [&](int64_t piece, int thread) {
-        const int64_t expert = g.used[size_t(piece / panels)], column = piece % panels * width, n = std::min(width, columns - column);
-        const ggml_tensor w = expert_of(e.w, expert);
-        weight_product product { &w, way };
-        if (rank > 0) {
-            product.n_extra = rank;
-            product.extra = (way == direction::forward ? floats(e.b) + expert * rank * m : floats(e.a) + expert * rank * k);
-            product.extra_row = way == direction::forward ? 1 : k;
-            product.extra_column = way == direction::forward ? rank : 1;
-        }
-        const int64_t first = g.first[size_t(expert)];
-        product.run_columns(on, thread, rows_of(rows, first, g.count(expert)), column, n, [&](int64_t row, int64_t count, const float * block) {
-            for (int64_t i = 0; i < count; i++) {
-                const int64_t slot = g.slots[size_t(first + row + i)];
-                if (slot >= 0) put(slot, column, n, block + i * n);
-            }
-        });
+        const int64_t column = piece % panels * width;
+        multiply_expert(on, thread, e, g, way, rows, g.used[size_t(piece / panels)], column,
+                        std::min(width, columns - column), put);
     });
 }
 
-// The same with the panels' columns shared out and the experts one after the other, so that what is put may be added to:
-// tokens meet several experts.
+// The same, backward, with the columns shared out and the experts one after the other, so that what is put may be added
+// to: tokens meet several experts.
 template <typename Begin, typename Put>
-void add_experts(executor & on, const expert_linear & e, const groups & g, const activation & rows, const Begin & begin, const Put & put) {
-    const int64_t rank = rank_of(e), k = e.w->ne[0];
-    const weight_product any { e.w, direction::backward };
-    const int64_t unit = std::max<int64_t>(ggml_blck_size(e.w->type), packed_columns); // a few pieces for each thread
-    const int64_t width = std::clamp(padded((k + 2 * on.n_threads() - 1) / (2 * on.n_threads()), unit), unit, any.panel_width(on, rows));
-    on.run((k + width - 1) / width, [&](int64_t piece, int thread) {
-        const int64_t column = piece * width, n = std::min(width, k - column);
+void add_experts(executor & on, const expert_linear & e, const groups & g, const activation & rows, const Begin & begin,
+                 const Put & put) {
+    const int64_t columns = e.w->ne[0], wanted = 2 * on.n_threads(); // pieces
+    const int64_t unit = std::max<int64_t>(ggml_blck_size(e.w->type), packed_columns);
+    const int64_t widest = weight_product{e.w, direction::backward}.panel_width(on, rows);
+    const int64_t width = std::clamp(padded((columns + wanted - 1) / wanted, unit), unit, widest);
+    on.run((columns + width - 1) / width, [&](int64_t piece, int thread) {
+        const int64_t column = piece * width, n = std::min(width, columns - column);
         begin(column, n);
         for (int64_t expert : g.used) {
-            const ggml_tensor w = expert_of(e.w, expert);
-            weight_product product { &w, direction::backward };
-            if (rank > 0) {
-                product.extra = floats(e.a) + expert * rank * k;
-                product.n_extra = rank;
-                product.extra_row = k;
-                product.extra_column = 1;
-            }
-            const int64_t first = g.first[size_t(expert)];
-            product.run_columns(on, thread, rows_of(rows, first, g.count(expert)), column, n, [&](int64_t row, int64_t count, const float * block) {
-                for (int64_t i = 0; i < count; i++) {
-                    const int64_t slot = g.slots[size_t(first + row + i)];
-                    if (slot >= 0) put(slot, column, n, block + i * n);
-                }
-            });
+            multiply_expert(on, thread, e, g, direction::backward, rows, expert, column, n, put);
         }
     });
 }
 
-void input_gradient(executor & on, const expert_linear & e, const groups & g, const activation & dy, const expert_gradients & to) {
+void input_gradient(executor & on, const expert_linear & e, const groups & g, const activation & dy,
+                    const expert_gradients & to) {
     const int64_t k = e.w->ne[0], slots = e.x->ne[1];
     const auto add = [](float * out, const float * from, int64_t n) {
         for (int64_t i = 0; i < n; i++) out[i] += from[i];
     };
     if (slots == 1) {
         const auto begin = [&](int64_t column, int64_t n) {
-            for (int64_t t = 0; t < g.n_tokens && !to.add_to_dx; t++) std::memset(to.dx + t * k + column, 0, size_t(n) * sizeof(float));
+            for (int64_t t = 0; t < g.n_tokens && !to.add_to_dx; t++)
+                std::memset(to.dx + t * k + column, 0, size_t(n) * sizeof(float));
         };
         add_experts(on, e, g, dy, begin, [&](int64_t slot, int64_t column, int64_t n, const float * from) {
             add(to.dx + g.token(slot) * k + column, from, n);
@@ -215,17 +227,21 @@ void input_gradient(executor & on, const expert_linear & e, const groups & g, co
     if (!to.add_to_dx) {
         for (int64_t t : g.skipped) std::memset(to.dx + t * slots * k, 0, size_t(slots * k) * sizeof(float));
     }
-    multiply_experts(on, e, g, direction::backward, dy, [&](int64_t slot, int64_t column, int64_t n, const float * from) {
-        float * out = to.dx + slot * k + column;
-        if (to.add_to_dx) add(out, from, n);
-        else std::memcpy(out, from, size_t(n) * sizeof(float));
-    });
+    multiply_experts(on, e, g, direction::backward, dy,
+                     [&](int64_t slot, int64_t column, int64_t n, const float * from) {
+                         float * out = to.dx + slot * k + column;
+                         if (to.add_to_dx)
+                             add(out, from, n);
+                         else
+                             std::memcpy(out, from, size_t(n) * sizeof(float));
+                     });
 }
 
-gemm_operand turned(gemm_operand rows) { return { rows.data, 1, rows.row_stride }; }
+gemm_operand turned(gemm_operand rows) { return {rows.data, 1, rows.row_stride}; }
 
 // dW_e += dyᵀ x, a panel of W's rows at a time
-void weight_gradient(executor & on, const expert_linear & e, const groups & g, const activation & x, const activation & dy, float * dw) {
+void weight_gradient(executor & on, const expert_linear & e, const groups & g, const activation & x,
+                     const activation & dy, float * dw) {
     constexpr int64_t panel = 128;
     const int64_t k = e.w->ne[0], m = e.w->ne[1], panels = (m + panel - 1) / panel;
     on.run(panels * int64_t(g.used.size()), [&](int64_t piece, int thread) {
@@ -233,22 +249,27 @@ void weight_gradient(executor & on, const expert_linear & e, const groups & g, c
         const int64_t from = piece % panels * panel, n_out = std::min(panel, m - from);
         for (int64_t row = g.first[size_t(expert)]; row < end; row += sum_at_once) {
             const int64_t n = std::min(sum_at_once, end - row);
-            on.products(thread).run(x.type, n_out, k, n, turned(dy.operand(row, from)), x.operand(row), dw + (expert * m + from) * k, k, true);
+            on.products(thread).run(x.type, n_out, k, n, turned(dy.operand(row, from)), x.operand(row),
+                                    dw + (expert * m + from) * k, k, true);
         }
     });
 }
 
 // dA_e += dtᵀ x and dB_e += dyᵀ t, from rows [x | t] and [dy | dt].
-void pair_gradients(executor & on, const expert_linear & e, const groups & g, const activation & x, const activation & dy,
-                    const expert_gradients & to) {
+void pair_gradients(executor & on, const expert_linear & e, const groups & g, const activation & x,
+                    const activation & dy, const expert_gradients & to) {
     const int64_t rank = rank_of(e), k = e.w->ne[0], m = e.w->ne[1];
     on.run(int64_t(g.used.size()), [&](int64_t piece, int thread) {
         const int64_t expert = g.used[size_t(piece)], end = g.first[size_t(expert) + 1];
         gemm & products = on.products(thread);
         for (int64_t row = g.first[size_t(expert)]; row < end; row += sum_at_once) {
             const int64_t n = std::min(sum_at_once, end - row);
-            if (to.da) products.run(x.type, rank, k, n, turned(dy.operand(row, m)), x.operand(row), to.da + expert * rank * k, k, true);
-            if (to.db) products.run(x.type, m, rank, n, turned(dy.operand(row)), x.operand(row, k), to.db + expert * rank * m, rank, true);
+            if (to.da)
+                products.run(x.type, rank, k, n, turned(dy.operand(row, m)), x.operand(row), to.da + expert * rank * k,
+                             k, true);
+            if (to.db)
+                products.run(x.type, m, rank, n, turned(dy.operand(row)), x.operand(row, k), to.db + expert * rank * m,
+                             rank, true);
         }
     });
 }
@@ -262,9 +283,10 @@ void expert_linear_forward(executor & on, const expert_linear & e, ggml_tensor *
     for (int64_t t : g.skipped) std::memset(to + t * g.n_used * m, 0, size_t(g.n_used * m) * sizeof(float));
     const activation rows = make_activation(on.shared(3), on.operands(), g.n_rows(), e.w->ne[0] + rank_of(e));
     gather(on, g, e.x, down(e), rows);
-    multiply_experts(on, e, g, direction::forward, rows, [&](int64_t slot, int64_t column, int64_t n, const float * from) {
-        std::memcpy(to + slot * m + column, from, size_t(n) * sizeof(float));
-    });
+    multiply_experts(on, e, g, direction::forward, rows,
+                     [&](int64_t slot, int64_t column, int64_t n, const float * from) {
+                         std::memcpy(to + slot * m + column, from, size_t(n) * sizeof(float));
+                     });
 }
 
 void expert_linear_back(executor & on, const expert_linear & e, const ggml_tensor * dy, const expert_gradients & to) {

@@ -16,7 +16,7 @@ struct expert_linear {
     const ggml_tensor * ids; // I32 [n_used, n_tokens]
     const ggml_tensor * a;   // F32 [k, rank, n_expert], or null: no pairs
     const ggml_tensor * b;   // F32 [rank, m, n_expert]
-    float               scale;
+    float scale;
 };
 
 void expert_linear_forward(executor & on, const expert_linear & e, ggml_tensor * y);
@@ -27,7 +27,7 @@ struct expert_gradients {
     float * db;
     float * dw; // of experts that are trained themselves
     float * dx; // of x's shape, dense
-    bool    add_to_dx;
+    bool add_to_dx;
 };
 
 void expert_linear_back(executor & on, const expert_linear & e, const ggml_tensor * dy, const expert_gradients & to);

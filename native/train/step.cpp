@@ -1,9 +1,9 @@
 #include "train/step.h"
 
 #include "autodiff/backward.h"
+#include "autodiff/gradient-size.h"
 #include "autodiff/preflight.h"
 #include "autodiff/recompute.h"
-#include "autodiff/scan-segment.h"
 #include "core/error.h"
 #include "loss/host-cross-entropy.h"
 
@@ -235,9 +235,7 @@ step::step(std::unique_ptr<forward> graph, const compute & devices, const parame
     s.build_kept();
     std::vector<ggml_tensor *> nodes = s.graph->nodes();
     size_t capacity = nodes.size() * 25 + 4096;
-    for (const ggml_tensor * node : nodes) {
-        if (node->op == GGML_OP_SSM_SCAN) capacity += tensors_of_gradient(node);
-    }
+    for (const ggml_tensor * node : nodes) capacity += tensors_of_gradient(node);
     s.trunk_ctx.reset(ggml_init({ capacity * ggml_tensor_overhead() + ggml_graph_overhead_custom(capacity, false), nullptr, true }));
     ggml_context * ctx = s.trunk_ctx.get();
     s.trunk = ggml_new_graph_custom(ctx, capacity, false);

@@ -26,14 +26,16 @@ void check_gradient_through(ggml_type type, const shape & s) {
     const ggml_backend_ptr cpu{ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr)};
     rng random(uint64_t(100 + type));
     const int64_t n_rows = s.m * s.n_expert;
-    const std::vector<float> values = random_values(random, s.k * n_rows), dy = random_values(random, s.m * s.n_used * s.n_tokens);
+    const std::vector<float> values = random_values(random, s.k * n_rows),
+                             dy = random_values(random, s.m * s.n_used * s.n_tokens);
     std::vector<char> bytes(ggml_row_size(type, s.k) * size_t(n_rows));
     ggml_quantize_chunk(type, values.data(), bytes.data(), 0, n_rows, s.k, nullptr);
     std::vector<float> weight(values.size());
     ggml_get_type_traits(type)->to_float(bytes.data(), weight.data(), s.k * n_rows);
     std::vector<int32_t> ids;
     for (int64_t t = 0; t < s.n_tokens; t++) {
-        for (int64_t u = 0; u < s.n_used; u++) ids.push_back(int32_t((t * 3 + u * 5) % (s.n_expert - 1))); // the last is never used
+        for (int64_t u = 0; u < s.n_used; u++)
+            ids.push_back(int32_t((t * 3 + u * 5) % (s.n_expert - 1))); // the last is never used
     }
     std::vector<double> expected(size_t(s.k * s.slots * s.n_tokens));
     for (int64_t t = 0; t < s.n_tokens; t++) {
@@ -75,15 +77,17 @@ void check_gradient_through(ggml_type type, const shape & s) {
     }
     CHECK(norm > 1);
     if (!(std::sqrt(difference / norm) < 1e-5)) {
-        harness::fail(__FILE__, __LINE__, std::string("the gradient through ") + ggml_type_name(type) +
-                                              " but received a relative error of " + std::to_string(std::sqrt(difference / norm)));
+        harness::fail(__FILE__, __LINE__,
+                      std::string("the gradient through ") + ggml_type_name(type) +
+                          " but received a relative error of " + std::to_string(std::sqrt(difference / norm)));
     }
 }
 
 }
 
 TEST("autodiff/frozen experts: quantized types, an input for all slots and one for each") {
-    for (const ggml_type type : {GGML_TYPE_F16, GGML_TYPE_Q8_0, GGML_TYPE_Q4_K, GGML_TYPE_Q6_K, GGML_TYPE_IQ4_NL, GGML_TYPE_MXFP4}) {
+    for (const ggml_type type :
+         {GGML_TYPE_F16, GGML_TYPE_Q8_0, GGML_TYPE_Q4_K, GGML_TYPE_Q6_K, GGML_TYPE_IQ4_NL, GGML_TYPE_MXFP4}) {
         check_gradient_through(type, {512, 6, 5, 3, 4, 1});
         check_gradient_through(type, {512, 6, 5, 3, 4, 3});
     }

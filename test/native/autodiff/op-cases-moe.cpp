@@ -12,9 +12,7 @@ using routing = std::function<ggml_tensor *(leaves &)>; // I32 [n_used, n_tokens
 // What a router gives: the best of each token's scores, as a window of a sort of all. The scores are no parameter, so
 // that the choice stays what it is while differences are taken.
 routing best_of(int64_t n_expert, int64_t n_used, int64_t n_tokens) {
-    return [=](leaves & l) {
-        return ggml_argsort_top_k(l.ctx(), l.constant({n_expert, n_tokens}), int(n_used));
-    };
+    return [=](leaves & l) { return ggml_argsort_top_k(l.ctx(), l.constant({n_expert, n_tokens}), int(n_used)); };
 }
 
 routing fixed(std::vector<int64_t> ne, std::vector<int32_t> ids) {
@@ -48,8 +46,7 @@ void add_products(std::vector<op_case> & cases) {
     add("an input alone", [](leaves & l) {
         return ggml_mul_mat_id(l.ctx(), l.constant({5, 4, 6}), l.parameter({5, 1, 7}), best_of(6, 2, 7)(l));
     });
-    add(
-        "a low-rank pair",
+    add("a low-rank pair",
         [](leaves & l) { // B (A x), as LoRA's: quadratic in none of its parameters
             ggml_tensor * ids = best_of(6, 2, 7)(l);
             ggml_tensor * inner = ggml_mul_mat_id(l.ctx(), l.parameter({6, 2, 6}), l.parameter({6, 1, 7}), ids);
@@ -63,40 +60,48 @@ void add_products(std::vector<op_case> & cases) {
     add(
         "frozen experts of type f16",
         [](leaves & l) {
-            return ggml_mul_mat_id(l.ctx(), l.typed(GGML_TYPE_F16, {8, 4, 6}), l.parameter({8, 2, 5}), best_of(6, 2, 5)(l));
+            return ggml_mul_mat_id(l.ctx(), l.typed(GGML_TYPE_F16, {8, 4, 6}), l.parameter({8, 2, 5}),
+                                   best_of(6, 2, 5)(l));
         },
         1.0, 2e-3);
 }
 
 void add_rows(std::vector<op_case> & cases) {
-    cases.push_back({"GET_ROWS", "a router's weights", [](leaves & l) { // [1, n_used, n_tokens]
-                         return ggml_get_rows(l.ctx(), ggml_reshape_3d(l.ctx(), l.parameter({6, 7}), 1, 6, 7), best_of(6, 2, 7)(l));
-                     }});
+    cases.push_back(
+        {"GET_ROWS", "a router's weights", [](leaves & l) { // [1, n_used, n_tokens]
+             return ggml_get_rows(l.ctx(), ggml_reshape_3d(l.ctx(), l.parameter({6, 7}), 1, 6, 7), best_of(6, 2, 7)(l));
+         }});
     cases.push_back({"GET_ROWS", "a batch of tables, rows repeated", [](leaves & l) {
                          return ggml_get_rows(l.ctx(), l.parameter({3, 4, 2}), l.indices({3, 2}, {1, 1, 3, 0, 2, 0}));
                      }});
-    cases.push_back({"GET_ROWS", "a batch in two dimensions, rows repeated", [](leaves & l) {
-                         return ggml_get_rows(l.ctx(), l.parameter({2, 4, 2, 2}),
-                                              l.indices({2, 2, 2}, {1, 1, 3, 0, 2, 0, 3, 3}));
-                     }});
+    cases.push_back(
+        {"GET_ROWS", "a batch in two dimensions, rows repeated", [](leaves & l) {
+             return ggml_get_rows(l.ctx(), l.parameter({2, 4, 2, 2}), l.indices({2, 2, 2}, {1, 1, 3, 0, 2, 0, 3, 3}));
+         }});
     cases.push_back({"GET_ROWS", "a batch in two dimensions, sorted", [](leaves & l) {
                          ggml_tensor * order = ggml_argsort(l.ctx(), l.constant({4, 2, 3}), GGML_SORT_ORDER_ASC);
                          return ggml_get_rows(l.ctx(), l.parameter({2, 4, 2, 3}), order);
                      }});
     for (const bool normalised : {false, true}) {
-        cases.push_back({"GET_ROWS", normalised ? "a router, its weights normalised" : "a router", [=](leaves & l) {
-            ggml_context * ctx = l.ctx();
-            ggml_tensor * probabilities = ggml_soft_max(ctx, ggml_mul_mat(ctx, l.parameter({5, 6}), l.parameter({5, 7}))); // [n_expert, n_tokens]
-            ggml_tensor * ids = ggml_argsort_top_k(ctx, probabilities, 2);
-            ggml_tensor * weights = ggml_get_rows(ctx, ggml_reshape_3d(ctx, probabilities, 1, 6, 7), ids); // [1, 2, n_tokens]
-            if (!normalised) return weights;
-            weights = ggml_reshape_2d(ctx, weights, 2, 7);
-            return ggml_div(ctx, weights, ggml_clamp(ctx, ggml_cont(ctx, ggml_sum_rows(ctx, weights)), 6e-5f, INFINITY));
-        }, 1e-3, 1e-2});
+        cases.push_back(
+            {"GET_ROWS", normalised ? "a router, its weights normalised" : "a router",
+             [=](leaves & l) {
+                 ggml_context * ctx = l.ctx();
+                 ggml_tensor * probabilities = ggml_soft_max(
+                     ctx, ggml_mul_mat(ctx, l.parameter({5, 6}), l.parameter({5, 7}))); // [n_expert, n_tokens]
+                 ggml_tensor * ids = ggml_argsort_top_k(ctx, probabilities, 2);
+                 ggml_tensor * weights =
+                     ggml_get_rows(ctx, ggml_reshape_3d(ctx, probabilities, 1, 6, 7), ids); // [1, 2, n_tokens]
+                 if (!normalised) return weights;
+                 weights = ggml_reshape_2d(ctx, weights, 2, 7);
+                 return ggml_div(ctx, weights,
+                                 ggml_clamp(ctx, ggml_cont(ctx, ggml_sum_rows(ctx, weights)), 6e-5f, INFINITY));
+             },
+             1e-3, 1e-2});
     }
     const auto bias = [&](const std::string & name, std::vector<int64_t> x, std::vector<int64_t> b, routing ids) {
-        cases.push_back({"ADD_ID", name,
-                         [=](leaves & l) { return ggml_add_id(l.ctx(), l.parameter(x), l.parameter(b), ids(l)); }});
+        cases.push_back(
+            {"ADD_ID", name, [=](leaves & l) { return ggml_add_id(l.ctx(), l.parameter(x), l.parameter(b), ids(l)); }});
     };
     bias("the best of each token", {5, 2, 7}, {5, 6}, best_of(6, 2, 7));
     bias("unused experts, repeated ones", {5, 2, 3}, {5, 8}, fixed({2, 3}, {5, 0, 5, 5, 2, 5}));

@@ -76,6 +76,7 @@ std::vector<op_case> hyper_connection();
 std::vector<op_case> triangular();
 std::vector<op_case> window();
 std::vector<op_case> ssm();
+std::vector<op_case> linear_attention();
 std::vector<op_case> activations();
 std::vector<op_case> moe();
 

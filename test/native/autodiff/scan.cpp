@@ -1,7 +1,9 @@
 // The gradient of a scan does not depend on how many tokens are taken at once.
 
 #include "autodiff/backward.h"
+#include "autodiff/gradient-size.h"
 #include "autodiff/op-cases.h"
+#include "autodiff/rule-table.h"
 #include "autodiff/rules-ssm.h"
 #include "core/ggml-ptr.h"
 #include "harness.h"
@@ -85,6 +87,58 @@ TEST("autodiff/scan: states that decay by many orders of magnitude within a few 
         const result r = gradients_by({4, 2, 4, 1, 200, 1}, by_head, 0); // chunks of 64 tokens, decays down to e^-2 each
         for (const auto & gradient : r.gradients) {
             for (const float v : gradient) CHECK(std::isfinite(v));
+        }
+    }
+}
+
+// Nothing is computed here: sizes of models, not of tests.
+TEST("autodiff/scan: rules make no more tensors than there is room made for") {
+    struct shape { int64_t size, n_head, n_t, n_seqs; };
+    const auto check = [](const shape & s, const std::function<ggml_tensor *(ggml_context *, const shape &)> & make) {
+        constexpr size_t most = 40000;
+        ggml_context_ptr owner{ggml_init({most * ggml_tensor_overhead() + ggml_graph_overhead_custom(most, false), nullptr, true})};
+        ggml_context * ctx = owner.get();
+        ggml_tensor * node = make(ctx, s);
+        gradients g(ctx, ggml_new_graph_custom(ctx, most, false), {ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU)},
+                    rule_mode::composed);
+        for (const ggml_tensor * source : node->src) {
+            if (source && source->type == GGML_TYPE_F32) g.want(source);
+        }
+        ggml_tensor * dy = ggml_dup_tensor(ctx, node);
+        const size_t before = ggml_used_mem(ctx);
+        find_rule(node)(g, node, dy);
+        const size_t made = (ggml_used_mem(ctx) - before) / ggml_tensor_overhead();
+        CHECK(made > 50);
+        CHECK(made <= tensors_of_gradient(node));
+    };
+    const auto scan_of = [](int64_t d_state, bool by_head) {
+        return [=](ggml_context * ctx, const shape & s) {
+            const auto tensor = [&](int64_t a, int64_t b, int64_t c, int64_t d) { return ggml_new_tensor_4d(ctx, GGML_TYPE_F32, a, b, c, d); };
+            ggml_tensor *b = tensor(d_state, 1, s.n_t, s.n_seqs), *c = tensor(d_state, 1, s.n_t, s.n_seqs);
+            return ggml_ssm_scan(ctx, tensor(d_state, s.size, s.n_head, s.n_seqs), tensor(s.size, s.n_head, s.n_t, s.n_seqs),
+                                 tensor(s.n_head, s.n_t, s.n_seqs, 1), tensor(by_head ? 1 : d_state, s.n_head, 1, 1), b, c,
+                                 ggml_new_tensor_1d(ctx, GGML_TYPE_I32, s.n_seqs), 1);
+        };
+    };
+    const auto attention_of = [](ggml_op op) {
+        return [=](ggml_context * ctx, const shape & s) {
+            const auto t = [&] { return ggml_new_tensor_3d(ctx, GGML_TYPE_F32, s.size, s.n_head, s.n_t * s.n_seqs); };
+            ggml_tensor * state = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, s.size * s.size * s.n_head, s.n_seqs);
+            ggml_tensor *k = t(), *v = t(), *q = t(), *w = t();
+            if (op == GGML_OP_GATED_LINEAR_ATTN) return ggml_gated_linear_attn(ctx, k, v, q, w, state, 1.0f);
+            if (op == GGML_OP_RWKV_WKV7) return ggml_rwkv_wkv7(ctx, q, w, k, v, t(), t(), state);
+            return ggml_rwkv_wkv6(ctx, k, v, q, ggml_new_tensor_2d(ctx, GGML_TYPE_F32, s.size, s.n_head), w, state);
+        };
+    };
+    for (const int64_t n_t : {1, 63, 100, 512, 2048}) {
+        for (const int64_t n_seqs : {1, 2}) {
+            check({1, 5120, n_t, n_seqs}, scan_of(16, false));
+            check({1, 64, n_t, n_seqs}, scan_of(16, false));
+            check({64, 64, n_t, n_seqs}, scan_of(128, true));
+            for (const ggml_op op : {GGML_OP_GATED_LINEAR_ATTN, GGML_OP_RWKV_WKV6, GGML_OP_RWKV_WKV7}) {
+                check({64, 1, n_t, n_seqs}, attention_of(op));
+                check({64, 32, n_t, n_seqs}, attention_of(op));
+            }
         }
     }
 }

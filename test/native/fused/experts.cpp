@@ -24,36 +24,48 @@ struct shape {
 };
 
 ggml_tensor * product(leaves & l, ggml_type type, const shape & s) {
-    ggml_tensor * w = type == GGML_TYPE_F32 ? l.constant({s.k, s.m, s.n_expert}) : l.typed(type, {s.k, s.m, s.n_expert});
+    ggml_tensor * w =
+        type == GGML_TYPE_F32 ? l.constant({s.k, s.m, s.n_expert}) : l.typed(type, {s.k, s.m, s.n_expert});
     ggml_tensor * scores = l.constant({s.n_expert, s.n_tokens});
-    return ggml_mul_mat_id(l.ctx(), w, l.parameter({s.k, s.slots, s.n_tokens}), ggml_argsort_top_k(l.ctx(), scores, int(s.n_used)));
+    return ggml_mul_mat_id(l.ctx(), w, l.parameter({s.k, s.slots, s.n_tokens}),
+                           ggml_argsort_top_k(l.ctx(), scores, int(s.n_used)));
 }
 
 }
 
 TEST("fused/experts: forward and backward as composed, in all shapes") {
     const std::vector<std::string> ops{"EXPERT_LINEAR", "EXPERT_LINEAR_BACK"};
-    for (const shape & s : {shape{64, 32, 8, 2, 1, 40}, {64, 32, 8, 2, 2, 40}, {96, 200, 4, 3, 1, 7}, {200, 96, 4, 3, 3, 7},
-                            {32, 32, 40, 1, 1, 3}, {32, 300, 3, 3, 3, 150}, {700, 40, 16, 4, 1, 33}}) {
-        fused::expect_same("F32", ops, [=](leaves & l) { return product(l, GGML_TYPE_F32, s); }, 1e-5, 1e-5);
+    for (const shape & s : {shape{64, 32, 8, 2, 1, 40},
+                            {64, 32, 8, 2, 2, 40},
+                            {96, 200, 4, 3, 1, 7},
+                            {200, 96, 4, 3, 3, 7},
+                            {32, 32, 40, 1, 1, 3},
+                            {32, 300, 3, 3, 3, 150},
+                            {700, 40, 16, 4, 1, 33}}) {
+        fused::expect_same(
+            "F32", ops, [=](leaves & l) { return product(l, GGML_TYPE_F32, s); }, 1e-5, 1e-5);
     }
     // ggml rounds the input to 8 bits
     for (const shape & s : {shape{256, 64, 8, 2, 1, 40}, {512, 32, 8, 2, 2, 40}}) {
         for (const ggml_type type : {GGML_TYPE_Q8_0, GGML_TYPE_Q4_K}) {
-            fused::expect_same("quantized", ops, [=](leaves & l) { return product(l, type, s); }, 2e-2, 1e-5);
+            fused::expect_same(
+                "quantized", ops, [=](leaves & l) { return product(l, type, s); }, 2e-2, 1e-5);
         }
     }
 }
 
 TEST("fused/experts: one tensor read by two products receives both gradients") {
-    fused::expect_same("gate and up", {"EXPERT_LINEAR", "EXPERT_LINEAR", "SWIGLU", "SWIGLU_BACK", "EXPERT_LINEAR_BACK", "EXPERT_LINEAR_BACK"},
-                       [](leaves & l) {
-                           ggml_tensor * x = l.parameter({64, 1, 20});
-                           ggml_tensor * ids = ggml_argsort_top_k(l.ctx(), l.constant({8, 20}), 2);
-                           ggml_tensor * gate = ggml_mul_mat_id(l.ctx(), l.constant({64, 32, 8}), x, ids);
-                           ggml_tensor * up = ggml_mul_mat_id(l.ctx(), l.constant({64, 32, 8}), x, ids);
-                           return ggml_swiglu_split(l.ctx(), gate, up);
-                       }, 1e-5, 1e-5);
+    fused::expect_same(
+        "gate and up",
+        {"EXPERT_LINEAR", "EXPERT_LINEAR", "SWIGLU", "SWIGLU_BACK", "EXPERT_LINEAR_BACK", "EXPERT_LINEAR_BACK"},
+        [](leaves & l) {
+            ggml_tensor * x = l.parameter({64, 1, 20});
+            ggml_tensor * ids = ggml_argsort_top_k(l.ctx(), l.constant({8, 20}), 2);
+            ggml_tensor * gate = ggml_mul_mat_id(l.ctx(), l.constant({64, 32, 8}), x, ids);
+            ggml_tensor * up = ggml_mul_mat_id(l.ctx(), l.constant({64, 32, 8}), x, ids);
+            return ggml_swiglu_split(l.ctx(), gate, up);
+        },
+        1e-5, 1e-5);
 }
 
 namespace {
@@ -62,7 +74,8 @@ namespace {
 ggml_tensor * weighted_sum(leaves & l, ggml_tensor * results, ggml_tensor * weights) {
     ggml_tensor * weighted = ggml_mul(l.ctx(), results, weights);
     const auto slot = [&](int64_t i) {
-        return ggml_view_2d(l.ctx(), weighted, results->ne[0], results->ne[2], weighted->nb[2], size_t(i) * weighted->nb[1]);
+        return ggml_view_2d(l.ctx(), weighted, results->ne[0], results->ne[2], weighted->nb[2],
+                            size_t(i) * weighted->nb[1]);
     };
     ggml_tensor * sum = slot(0);
     for (int64_t i = 1; i < results->ne[1]; i++) sum = ggml_add(l.ctx(), sum, slot(i));
@@ -73,7 +86,8 @@ ggml_tensor * weighted_sum(leaves & l, ggml_tensor * results, ggml_tensor * weig
 
 TEST("fused/experts: their weighted sum, and the gradients of both") {
     const std::vector<std::string> ops{"EXPERT_SUM", "EXPERT_WEIGHTS_BACK", "EXPERT_SUM_BACK"};
-    for (const auto & [n, n_used, n_tokens] : {std::tuple<int64_t, int64_t, int64_t>{64, 2, 5}, {37, 3, 4}, {300, 8, 200}}) {
+    for (const auto & [n, n_used, n_tokens] :
+         {std::tuple<int64_t, int64_t, int64_t>{64, 2, 5}, {37, 3, 4}, {300, 8, 200}}) {
         fused::expect_same("both trained", ops, [n = n, n_used = n_used, n_tokens = n_tokens](leaves & l) {
             return weighted_sum(l, l.parameter({n, n_used, n_tokens}), l.parameter({1, n_used, n_tokens}));
         });
@@ -98,15 +112,17 @@ TEST("fused/experts: with bfloat16 operands, close to F32") { // emulated where 
         const ggml_context_ptr ctx{ggml_init({64 << 20, nullptr, false})};
         const int64_t k = 128, m = 192, n_expert = 5, n_used = 2, n_tokens = 150, rank = 4;
         ggml_tensor * ids = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_I32, n_used, n_tokens);
-        for (int64_t i = 0; i < n_used * n_tokens; i++) static_cast<int32_t *>(ids->data)[i] = int32_t((i + i / 7) % (n_expert - 1));
-        const expert_linear e{made(ctx.get(), {k, m, n_expert}, 0.1f), made(ctx.get(), {k, slots, n_tokens}, 1.0f), ids,
-                              made(ctx.get(), {k, rank, n_expert}, 0.1f), made(ctx.get(), {rank, m, n_expert}, 0.5f), 2.0f};
+        for (int64_t i = 0; i < n_used * n_tokens; i++)
+            static_cast<int32_t *>(ids->data)[i] = int32_t((i + i / 7) % (n_expert - 1));
+        const expert_linear e{
+            made(ctx.get(), {k, m, n_expert}, 0.1f),    made(ctx.get(), {k, slots, n_tokens}, 1.0f), ids,
+            made(ctx.get(), {k, rank, n_expert}, 0.1f), made(ctx.get(), {rank, m, n_expert}, 0.5f),  2.0f};
         const ggml_tensor * dy = made(ctx.get(), {m, n_used, n_tokens}, 1.0f);
         const auto run = [&](gemm_type type) {
             executor on(2, type);
-            std::vector<ggml_tensor *> out{ggml_new_tensor_3d(ctx.get(), GGML_TYPE_F32, m, n_used, n_tokens), ggml_dup_tensor(ctx.get(), e.a),
-                                           ggml_dup_tensor(ctx.get(), e.b), ggml_dup_tensor(ctx.get(), e.w),
-                                           ggml_dup_tensor(ctx.get(), e.x)};
+            std::vector<ggml_tensor *> out{ggml_new_tensor_3d(ctx.get(), GGML_TYPE_F32, m, n_used, n_tokens),
+                                           ggml_dup_tensor(ctx.get(), e.a), ggml_dup_tensor(ctx.get(), e.b),
+                                           ggml_dup_tensor(ctx.get(), e.w), ggml_dup_tensor(ctx.get(), e.x)};
             for (ggml_tensor * t : out) ggml_set_zero(t);
             const auto data = [&](int i) { return static_cast<float *>(out[size_t(i)]->data); };
             expert_linear_forward(on, e, out[0]);
@@ -122,7 +138,9 @@ TEST("fused/experts: with bfloat16 operands, close to F32") { // emulated where 
                 norm += b * b;
             }
             error = std::sqrt(error / norm);
-            if (!(error > 0 && error < 1.5e-2)) harness::fail(__FILE__, __LINE__, "result " + std::to_string(i) + ", received " + std::to_string(error));
+            if (!(error > 0 && error < 1.5e-2))
+                harness::fail(__FILE__, __LINE__,
+                              "result " + std::to_string(i) + ", received " + std::to_string(error));
         }
     }
 }

@@ -34,7 +34,8 @@ double narrow_slope(training & t, const micro_batch & batch, const tiny::tensor_
         const auto loss_at = [&](double along) {
             tiny::tensor_values moved = start;
             for (size_t i = 0; i < moved.size(); i++) {
-                for (size_t j = 0; j < moved[i].size(); j++) moved[i][j] = float(double(start[i][j]) + along * double(direction[i][j]));
+                for (size_t j = 0; j < moved[i].size(); j++)
+                    moved[i][j] = float(double(start[i][j]) + along * double(direction[i][j]));
             }
             t.set_values(moved);
             return t.loss(batch);
@@ -60,11 +61,13 @@ std::string check_narrow_slopes(training & t, const micro_batch & batch, double 
         const double random_length = std::sqrt(tiny::dot(random, random));
         for (size_t i = 0; i < direction.size(); i++) { // leaning from the gradient into a random one, of length 1
             for (size_t j = 0; j < direction[i].size(); j++)
-                direction[i][j] = float((double(direction[i][j]) / length + double(random[i][j]) / random_length) / std::sqrt(2.0));
+                direction[i][j] =
+                    float((double(direction[i][j]) / length + double(random[i][j]) / random_length) / std::sqrt(2.0));
         }
         const double measured = narrow_slope(t, batch, direction), computed = tiny::dot(g, direction);
         if (!(std::fabs(measured - computed) <= tolerance * length))
-            wrong << " " << kind << ": " << measured << " measured, " << computed << " computed, of length " << length << ";";
+            wrong << " " << kind << ": " << measured << " measured, " << computed << " computed, of length " << length
+                  << ";";
     }
     return wrong.str();
 }
@@ -86,7 +89,8 @@ TEST("train/gradients of experts: every weight kind, adapted and whole, by both 
             options.step.recompute = recompute;
             training other(m, batch, options);
             const double difference = tiny::relative_error(tiny::gradients_of(other, batch), automatic);
-            if (!(difference < 1e-4)) wrong += std::string(recompute ? " recomputed: " : " composed: ") + std::to_string(difference);
+            if (!(difference < 1e-4))
+                wrong += std::string(recompute ? " recomputed: " : " composed: ") + std::to_string(difference);
         }
     }
     tiny::expect_slopes(wrong);
@@ -104,7 +108,8 @@ TEST("train/gradients of experts: a step on quantized experts never holds a laye
     load_options l;
     l.path = o.path;
     const auto m = model::load(l); // mapped from its file
-    const size_t layer_as_f32 = size_t(3 * o.experts * o.embedding_length * o.expert_feed_forward_length) * sizeof(float); // 151 MB
+    const size_t layer_as_f32 =
+        size_t(3 * o.experts * o.embedding_length * o.expert_feed_forward_length) * sizeof(float); // 151 MB
     const micro_batch batch = tiny_batch(*m, 2, 16);
     for (const rule_mode rules : {rule_mode::automatic, rule_mode::composed}) {
         training_options options;

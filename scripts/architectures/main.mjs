@@ -1,0 +1,41 @@
+/**
+ * npm run architectures [-- name …]: tries every architecture of llama.cpp, or those named, and writes
+ * docs/architectures.json and docs/architectures.md. Takes some minutes.
+ */
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { buildFolder, buildNative, root, runMain } from '../native-build.mjs';
+import { BuildError } from '../tools.mjs';
+import { renderArchitectures } from './table.mjs';
+
+if (process.argv.includes('--help')) {
+  console.log(`npm run architectures [-- name …]
+
+Tries every architecture of llama.cpp on a tiny random model: logits, gradients, ten steps, the adapter in stock llama.cpp.
+Writes docs/architectures.json and docs/architectures.md. With names, only these rows are found anew.
+
+  npm run architectures
+  npm run architectures -- qwen3 qwen3moe-moe`);
+  process.exit(0);
+}
+
+function run(command, args, cwd = root) {
+  const { status, error } = spawnSync(command, args, { cwd, stdio: 'inherit' });
+  if (status !== 0)
+    throw new BuildError(`${command} ${args[0]} failed: ${error?.message ?? status}`);
+}
+
+await runMain(async () => {
+  await buildNative({ tests: true });
+  const folder = buildFolder('release');
+  run('ctest', ['-C', 'Release', '-R', '^arch-models$', '--output-on-failure'], folder);
+  const program = ['llamatune-native-tests', 'Release/llamatune-native-tests.exe']
+    .map((name) => path.join(folder, name))
+    .find((file) => fs.existsSync(file));
+  const json = path.join(root, 'docs', 'architectures.json');
+  run(program, ['--survey', json, ...process.argv.slice(2)]);
+  const rows = JSON.parse(fs.readFileSync(json, 'utf8'));
+  fs.writeFileSync(path.join(root, 'docs', 'architectures.md'), renderArchitectures(rows));
+  console.log('llamatune: wrote docs/architectures.json and docs/architectures.md');
+});

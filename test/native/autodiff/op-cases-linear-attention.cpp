@@ -1,0 +1,62 @@
+#include "autodiff/op-cases.h"
+
+namespace op_cases {
+
+namespace {
+
+struct attention_shape {
+    int64_t size, n_head, n_t, n_seqs;
+};
+
+// All of it: the tokens' outputs and the final states.
+ggml_tensor * tokens_of(leaves & l, const attention_shape & s, float lo = -1.0f, float hi = 1.0f) {
+    return l.parameter({s.size, s.n_head, s.n_t * s.n_seqs}, lo, hi);
+}
+
+ggml_tensor * gated_linear(leaves & l, const attention_shape & s) {
+    ggml_tensor *k = tokens_of(l, s), *v = tokens_of(l, s), *q = tokens_of(l, s), *w = tokens_of(l, s, 0.2f, 0.99f);
+    ggml_tensor * state = l.parameter({s.size * s.size * s.n_head, s.n_seqs});
+    return ggml_gated_linear_attn(l.ctx(), k, v, q, w, state, 0.7f);
+}
+
+ggml_tensor * wkv6(leaves & l, const attention_shape & s) {
+    ggml_tensor *k = tokens_of(l, s), *v = tokens_of(l, s), *r = tokens_of(l, s), *w = tokens_of(l, s, 0.2f, 0.99f);
+    ggml_tensor * first = l.parameter({s.size, s.n_head});
+    ggml_tensor * state = l.parameter({s.size * s.size * s.n_head, s.n_seqs});
+    return ggml_rwkv_wkv6(l.ctx(), k, v, r, first, w, state);
+}
+
+ggml_tensor * wkv7(leaves & l, const attention_shape & s) {
+    ggml_tensor *r = tokens_of(l, s), *w = tokens_of(l, s, 0.5f, 0.99f), *k = tokens_of(l, s), *v = tokens_of(l, s);
+    ggml_tensor *a = tokens_of(l, s, -0.4f, 0.4f), *b = tokens_of(l, s, -0.4f, 0.4f);
+    ggml_tensor * state = l.parameter({s.size * s.size * s.n_head, s.n_seqs});
+    return ggml_rwkv_wkv7(l.ctx(), r, w, k, v, a, b, state);
+}
+
+}
+
+std::vector<op_case> linear_attention() {
+    std::vector<op_case> cases;
+    using make = ggml_tensor * (*)(leaves &, const attention_shape &);
+    // sizes and heads that the CPU's threads and vectors take whole
+    const std::pair<const char *, make> ops[] = {{"GATED_LINEAR_ATTN", gated_linear}, {"RWKV_WKV6", wkv6}};
+    const std::pair<const char *, attention_shape> shapes[] = {{"segments of several lengths, two sequences", {16, 2, 5, 2}},
+                                                               {"one token", {16, 2, 1, 3}}};
+    for (const auto & [rule, apply] : ops) {
+        for (const auto & [name, shape] : shapes) {
+            cases.push_back({rule, name, [apply = apply, shape = shape](leaves & l) {
+                                 return ggml_sqr(l.ctx(), apply(l, shape));
+                             }, 1e-2, 2e-3});
+        }
+    }
+    // llama.cpp's kernel for vectors of 16 numbers reads 64 at a time
+    const std::pair<const char *, attention_shape> of_64[] = {{"segments of several lengths, two sequences", {64, 1, 3, 2}},
+                                                              {"one token", {64, 2, 1, 1}},
+                                                              {"two chunks", {64, 1, 32, 1}}};
+    for (const auto & [name, shape] : of_64) {
+        cases.push_back({"RWKV_WKV7", name, [shape = shape](leaves & l) { return ggml_sqr(l.ctx(), wkv7(l, shape)); }, 1e-2, 2e-3});
+    }
+    return cases;
+}
+
+}

@@ -1,0 +1,28 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { nameAndKind, renderArchitectures } from '../../../scripts/architectures/table.mjs';
+
+// docs/architectures.md is what docs/architectures.json says. After `npm run architectures`, or a change of the table:
+//   npx vitest run test/unit/docs -u
+const file = (name: string) => new URL(`../../../docs/${name}`, import.meta.url);
+const rows = JSON.parse(readFileSync(file('architectures.json'), 'utf8'));
+
+describe('docs/architectures.md', () => {
+  it('is the table of docs/architectures.json', async () => {
+    await expect(renderArchitectures(rows)).toMatchFileSnapshot(file('architectures.md').pathname);
+  });
+
+  it('tells an architecture from its mixture of experts', () => {
+    const names = ['llama', 'llama-moe', 'exaone-moe-moe', 'qwen3'];
+    expect(nameAndKind('llama-moe', names)).toEqual(['llama', 'experts']);
+    expect(nameAndKind('exaone-moe-moe', names)).toEqual(['exaone-moe', 'experts']);
+    expect(nameAndKind('qwen3', names)).toEqual(['qwen3', 'dense']);
+  });
+
+  it('says what does not work', () => {
+    const row = { ...rows[0], logits: false, gradients: 0, problem: 'UNSUPPORTED_OP: …' };
+    const text = renderArchitectures([row]);
+    expect(text).toContain('0 of 1 models train');
+    expect(text).toContain('UNSUPPORTED_OP');
+  });
+});
