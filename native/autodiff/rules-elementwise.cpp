@@ -30,11 +30,16 @@ void sub(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     }
 }
 
+// Metal reads dense rows only.
+static ggml_tensor * with_dense_rows(gradients & g, ggml_tensor * t) {
+    return ggml_is_contiguous_rows(t) ? t : g.contiguous(t);
+}
+
 void mul(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     ggml_tensor * a = node->src[0];
     ggml_tensor * b = node->src[1]; // repeated to a's shape
     if (g.wants(a)) {
-        g.add(a, ggml_mul(g.ctx(), dy, b));
+        g.add(a, ggml_mul(g.ctx(), dy, with_dense_rows(g, b)));
     }
     if (g.wants(b)) {
         g.add(b, g.sum_to(ggml_mul(g.ctx(), dy, g.contiguous(a)), b));
@@ -43,7 +48,7 @@ void mul(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
 
 void div(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     ggml_tensor * b = node->src[1];
-    ggml_tensor * da = ggml_div(g.ctx(), dy, b);
+    ggml_tensor * da = ggml_div(g.ctx(), dy, with_dense_rows(g, b));
     g.add(node->src[0], da);
     if (g.wants(b)) {
         g.add(b, g.sum_to(ggml_scale(g.ctx(), ggml_mul(g.ctx(), da, node), -1.0f), b)); // d(a/b)/db = -(a/b)/b

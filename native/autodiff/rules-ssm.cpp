@@ -1,7 +1,7 @@
 #include "autodiff/rules-ssm.h"
 
-#include "autodiff/rules-moe.h"
 #include "autodiff/recurrence.h"
+#include "autodiff/rules-moe.h"
 #include "autodiff/scan-segment.h"
 #include "core/error.h"
 

@@ -85,7 +85,8 @@ struct step::state {
     ggml_backend_sched_ptr  chunk_scheduler;
 
     size_t bytes = 0;
-    std::unordered_set<const ggml_tensor *> read; // every source of the trunk and the head
+    std::unordered_set<const ggml_tensor *> read;    // every source of the trunk and the head
+    std::unordered_set<const ggml_tensor *> reached; // those of nodes that a gradient passes
 
     // of the run in progress
     const micro_batch * batch  = nullptr;
@@ -102,6 +103,7 @@ struct step::state {
 
     void build_kept();
     void build_chunk(const parameter_set * parameters, gradients & trunk_gradients, std::vector<std::string> & without_rule);
+    void note_reached(const gradients & g, const std::vector<ggml_tensor *> & nodes);
     void require_reached(const parameter_set & parameters) const;
     void tell_padding();
     void run_loss();
@@ -156,15 +158,25 @@ bool step::state::has_accelerator() const {
                        [](ggml_backend_dev_t d) { return ggml_backend_dev_type(d) == GGML_BACKEND_DEVICE_TYPE_ACCEL; });
 }
 
-// A weight may fit a target's name and yet not be read where llama.cpp would add its pair.
+// A weight may fit a target's name and yet not be read where llama.cpp would add its pair, or only take part in a choice.
 void step::state::require_reached(const parameter_set & parameters) const {
-    std::string missing;
+    std::string missing, choosing;
     for (const parameter & p : parameters.all()) {
-        if (!read.count(p.value)) missing += (missing.empty() ? "" : ", ") + p.name;
+        std::string & names = read.count(p.value) ? choosing : missing;
+        if (!reached.count(p.value)) names += (names.empty() ? "" : ", ") + p.name;
     }
-    if (!missing.empty()) {
-        throw error("TARGET_UNSUPPORTED", "expected every trained tensor to take part in the model's graph but these do not: " + missing,
-                    "Leave them out of lora.targets.");
+    if (missing.empty() && choosing.empty()) {
+        return;
+    }
+    std::string message = "expected every trained tensor to take part in what the model computes but";
+    if (!missing.empty()) message += " its graph does not read " + missing;
+    if (!choosing.empty()) message += std::string(missing.empty() ? "" : ", and") + " a choice without a gradient is all that depends on " + choosing;
+    throw error("TARGET_UNSUPPORTED", message, "Leave them out of lora.targets; 'all-linear' names all that can be trained.");
+}
+
+void step::state::note_reached(const gradients & g, const std::vector<ggml_tensor *> & nodes) {
+    for (const ggml_tensor * node : nodes) {
+        if (g.wants(node)) reached.insert(std::begin(node->src), std::end(node->src));
     }
 }
 
@@ -202,6 +214,7 @@ void step::state::build_chunk(const parameter_set * parameters, gradients & trun
         if (!on_host()) g.unscale_by(unscale);
         if (trunk_gradients.wants(graph->hidden())) g.want(x);
         mark_gradient_path(g, head.nodes, head.logits);
+        note_reached(g, head.nodes);
         without_rule = ops_without_rule(g, head.nodes);
         if (!without_rule.empty()) return;
     }
@@ -265,6 +278,7 @@ step::step(std::unique_ptr<forward> graph, const compute & devices, const parame
     std::vector<std::string> without_rule;
     if (options.with_backward && parameters) {
         mark_gradient_path(g, nodes, s.graph->hidden());
+        s.note_reached(g, nodes);
         without_rule = ops_without_rule(g, nodes);
     }
     std::vector<std::string> head_without_rule;

@@ -43,18 +43,61 @@ std::vector<std::string> fields(const std::string & line) { // "a","b,c" -> a | 
     return all;
 }
 
-// Cases with sources or results that are not as they would be in memory of their own.
-bool is_strided(const std::map<std::string, std::string> & parameters) {
-    static const std::map<std::string, std::string> plain{
-        {"v", "0"},           {"permute", "0"},          {"slice", "0"},   {"per", "[0,1,2,3]"},
-        {"perm1", "0"},       {"use_view_slice", "0"},   {"k_v", "0"},     {"permute_src", "[0,0,0,0]"},
-        {"permute_dst", "[0,0,0,0]"}, {"_src_transpose", "0"}, {"inplace", "0"},
-    };
-    for (const auto & [key, value] : plain) {
-        const auto found = parameters.find(key);
-        if (found != parameters.end() && found->second != value) return true;
+using parameters = std::map<std::string, std::string>;
+
+// Has one of these parameters, of those named, another value than that?
+bool differs(const parameters & given, const std::map<std::string, std::string> & from) {
+    for (const auto & [key, value] : from) {
+        const auto found = given.find(key);
+        if (found != given.end() && found->second != value) return true;
     }
     return false;
+}
+
+// Cases whose sources are permuted, and cases where they are windows of larger tensors.
+bool is_permuted(const parameters & given) {
+    return differs(given, {{"permute", "0"}, {"per", "[0,1,2,3]"}, {"perm1", "0"}, {"permute_src", "[0,0,0,0]"},
+                           {"permute_dst", "[0,0,0,0]"}, {"_src_transpose", "0"}, {"noncontig", "0"}});
+}
+bool is_sliced(const parameters & given) {
+    return differs(given, {{"slice", "0"}, {"v", "0"}, {"use_view_slice", "0"}, {"k_v", "0"}, {"inplace", "0"}});
+}
+
+bool some_source(const ggml_tensor * node, bool (*is)(const ggml_tensor *)) {
+    for (const ggml_tensor * source : node->src) {
+        if (source && is(source)) return true;
+    }
+    return false;
+}
+
+bool has_permuted_source(const ggml_tensor * node) {
+    return some_source(node, [](const ggml_tensor * t) { return !ggml_is_contiguous_rows(t); });
+}
+bool has_sliced_source(const ggml_tensor * node) {
+    return some_source(node, [](const ggml_tensor * t) { return !ggml_is_contiguous(t); });
+}
+
+// Variants of an op that differ by more than types and layouts.
+bool is_variant(const parameters & given, const ggml_tensor * node) {
+    const auto value = [&](const char * key) {
+        const auto found = given.find(key);
+        return found == given.end() ? std::string() : found->second;
+    };
+    if (node->op == GGML_OP_PAD) {
+        bool left = false, node_left = false;
+        for (int i = 0; i < 4; i++) {
+            const std::string pad = value(("lp" + std::to_string(i)).c_str());
+            left = left || (!pad.empty() && pad != "0");
+            node_left = node_left || node->op_params[2 * i] != 0;
+        }
+        return left == node_left && (value("circular") == "1") == (node->op_params[8] != 0);
+    }
+    if (node->op == GGML_OP_MUL_MAT) { // nr: how often A repeats along dimensions 2 and 3
+        const std::string repeats = value("nr");
+        const bool along_3 = !repeats.empty() && repeats.substr(repeats.find(',')) != ",1]";
+        return !along_3 || node->src[0]->ne[3] != node->src[1]->ne[3];
+    }
+    return true;
 }
 
 // The type that a parameter of llama.cpp's cases stands for; null where it is no type.
@@ -71,13 +114,6 @@ bool fits(const std::map<std::string, std::string> & parameters, const ggml_tens
         if (t && value != ggml_type_name(t->type)) return false;
     }
     return true;
-}
-
-bool has_strided_source(const ggml_tensor * node) {
-    for (const ggml_tensor * source : node->src) {
-        if (source && !ggml_is_contiguous(source)) return true;
-    }
-    return false;
 }
 
 }
@@ -99,14 +135,14 @@ table::table(const std::string & backend) {
 answer table::runs(const ggml_tensor * node) const {
     const auto found = rows_.find(ggml_op_desc(node));
     if (found == rows_.end()) return answer::unknown;
-    const bool strided = has_strided_source(node);
-    answer result = answer::unknown;
+    bool yes = false, no = false;
     for (const row & r : found->second) {
-        if ((is_strided(r.parameters) && !strided) || !fits(r.parameters, node)) continue;
-        if (!r.supported) return answer::no;
-        result = answer::yes;
+        if (is_permuted(r.parameters) && !has_permuted_source(node)) continue;
+        if (is_sliced(r.parameters) && !has_sliced_source(node)) continue;
+        if (!fits(r.parameters, node) || !is_variant(r.parameters, node)) continue;
+        (r.supported ? yes : no) = true;
     }
-    return result;
+    return yes ? (no ? answer::some : answer::yes) : no ? answer::no : answer::unknown;
 }
 
 std::string text_of(const ggml_tensor * node) {
