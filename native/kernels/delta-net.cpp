@@ -57,13 +57,13 @@ inline float sum_of(float_vector x) {
 // state := decay state, then what k finds in it is replaced: returns what it found, and writes the decayed state.
 template <bool own_rates, int vectors>
 inline float step(float_vector * state, const float * decay, const float * k, float v, float beta, float * decayed) {
-    float_vector found {};
+    float_vector found[2] = {}; // two sums: one after another, they would be waited for
     for (int i = 0; i < vectors; i++) {
         state[i] = state[i] * (own_rates ? load_floats(decay + i * lanes) : all_lanes(decay[0]));
         if (decayed) store_floats(decayed + i * lanes, state[i]);
-        found = multiply_add(state[i], load_floats(k + i * lanes), found);
+        found[i % 2] = multiply_add(state[i], load_floats(k + i * lanes), found[i % 2]);
     }
-    const float u = sum_of(found);
+    const float u = sum_of(found[0] + found[1]);
     const float_vector written = all_lanes(beta * (v - u));
     for (int i = 0; i < vectors; i++) state[i] = multiply_add(written, load_floats(k + i * lanes), state[i]);
     return u;
@@ -99,16 +99,16 @@ template <bool own_rates, int vectors> void back(const sizes & z, const head & h
                 const float dy = h.scale * row_of(h.src[net_dy], 0, 0, 0)[((h.sequence * z.n_t + t) * z.n_head + h.index) * z.size + row];
                 const float_vector read = all_lanes(dy), written = all_lanes(beta * missing);
                 float *dq = h.d(net_q, t), *dk = h.d(net_k, t), *dgate = h.d(net_gate, t);
-                float_vector along {};
+                float_vector along[2] = {};
                 for (int i = 0; i < vectors; i++) {
                     const int64_t n = i * lanes;
                     const float_vector k_n = load_floats(k + n);
                     l[i] = multiply_add(load_floats(q + n), read, l[i]);
                     const float_vector after = multiply_add(written, k_n, load_floats(before + n));
                     store_floats(dq + n, multiply_add(after, read, load_floats(dq + n)));
-                    along = multiply_add(l[i], k_n, along);
+                    along[i % 2] = multiply_add(l[i], k_n, along[i % 2]);
                 }
-                const float dwritten = sum_of(along);
+                const float dwritten = sum_of(along[0] + along[1]);
                 h.d(net_beta, t)[0] += dwritten * missing;
                 h.d(net_v, t)[row] = dwritten * beta;
                 const float_vector dfound = all_lanes(-dwritten * beta);
