@@ -79,7 +79,7 @@ segment_gradients differentiate(gradients & g, const tokens & s, ggml_tensor * b
 
 void linear_attention(gradients & g, ggml_tensor * node, ggml_tensor * dy, const tokens & s, int state) {
     const int64_t a_state = s.size() * s.size() * s.n_head();
-    segmented_op op { node, { s.k, s.v, s.q, s.w }, s.first, node->src[state], a_state };
+    segmented_op op { node, { s.k, s.v, s.q, s.w }, 0, s.first, node->src[state], a_state };
     const auto with = [s](const std::vector<ggml_tensor *> & t) { return tokens { t[0], t[1], t[2], t[3], s.first, s.scale }; };
     op.make = [&](const std::vector<ggml_tensor *> & t, ggml_tensor * before) {
         // only the states are read of it: they are the same for both ops, and Metal lacks GATED_LINEAR_ATTN
