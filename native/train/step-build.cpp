@@ -69,11 +69,7 @@ void step::state::prepare(ggml_backend_sched_ptr & scheduler, ggml_cgraph * buil
 }
 
 // Walks over host memory are for devices that are the CPU; a GPU keeps its tensors to itself.
-bool step::state::on_host() const {
-    return options.rules == rule_mode::automatic &&
-        std::all_of(devices.devices().begin(), devices.devices().end(),
-                    [](ggml_backend_dev_t d) { return ggml_backend_buft_is_host(ggml_backend_dev_buffer_type(d)); });
-}
+bool step::state::on_host() const { return options.rules == rule_mode::automatic && devices.on_host(); }
 
 bool step::state::has_accelerator() const {
     return std::any_of(devices.devices().begin(), devices.devices().end(),
