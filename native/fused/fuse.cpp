@@ -3,6 +3,7 @@
 #include "fused/lora-linear.h"
 
 #include "fused/attention.h"
+#include "fused/convolution.h"
 #include "fused/experts.h"
 #include "fused/glu.h"
 #include "fused/norm.h"
@@ -49,6 +50,7 @@ std::vector<ggml_tensor *> fuse(const std::vector<ggml_tensor *> & nodes, const 
     fuse_ropes(f);
     fuse_norms(f);
     fuse_scans(f);
+    fuse_convolutions(f);
     return f.remaining();
 }
 

@@ -94,7 +94,8 @@ std::vector<std::string> target_kinds(const model & base) {
 
 std::vector<lora_target> match_targets(const model & base, const std::vector<std::string> & entries) {
     const std::string hint = "this model's weight kinds are " + join(target_kinds(base)) +
-                             "; a pattern with * or ? covers the whole tensor name ('blk.*.attn_?.weight')";
+                             "; a pattern with * or ? covers the whole tensor name ('blk.*.attn_?.weight'); "
+                             "'all-linear' is every linear layer that can be trained";
     if (entries.empty()) {
         throw error("NO_TARGETS", "expected at least one LoRA target but received none", hint);
     }

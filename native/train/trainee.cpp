@@ -3,6 +3,8 @@
 #include "core/error.h"
 #include "lora/adapter-file.h"
 #include "model/save.h"
+#include "train/linear-targets.h"
+#include "train/plan.h"
 
 #include <cstring>
 
@@ -24,7 +26,7 @@ trainee::trainee(std::shared_ptr<model> base, const train_options & options) : b
     fresh.rank = options_.lora.rank;
     fresh.alpha = options_.lora.alpha;
     fresh.rs_lora = options_.lora.rs_lora;
-    fresh.targets = options_.lora.targets;
+    fresh.targets = expand_targets(options_.lora.targets, base_, shape_of(options_));
     fresh.seed = options_.seed;
     adapter_ = adapter::create(base_, fresh);
 }
@@ -37,9 +39,12 @@ void trainee::collect(const forward & graph) {
             values.push_back({ pair.b->name, pair.b, options_.lora.plus_ratio, true });
         }
     } else {
-        for (ggml_tensor * weight : graph.weights()) {
-            if (std::strncmp(weight->name, "rope_", 5) == 0) {
-                continue; // frequency tables are constants of the architecture
+        const std::vector<ggml_tensor *> weights = graph.weights();
+        const read_tensors read = tensors_read(graph, { weights.begin(), weights.end() }, compute(*base_, 1));
+        for (ggml_tensor * weight : weights) {
+            // frequency tables are constants of the architecture; what only takes part in a choice has no gradient
+            if (std::strncmp(weight->name, "rope_", 5) == 0 || !read.with_gradient.count(weight)) {
+                continue;
             }
             if (weight->type != GGML_TYPE_F32) {
                 throw error("MODEL_NOT_TRAINABLE", std::string("expected F32 weights but received ") + ggml_type_name(weight->type) +

@@ -3,10 +3,10 @@
 #include "core/error.h"
 #include "graph/logits.h"
 #include "harness.h"
-#include "lora/adapter.h"
 #include "lora/adapter-file.h"
 #include "model/tiny-models.h"
 #include "tiny-batch.h"
+#include "train/linear-targets.h"
 #include "train/optimize.h"
 #include "train/tiny-training.h"
 
@@ -37,21 +37,16 @@ bool packs(const std::shared_ptr<model> & m) {
     }
 }
 
-// Kinds whose gradient is zero everywhere, though their pairs are not.
-std::set<std::string> without_gradient(const tiny::training & t, const tiny::tensor_values & g) {
-    std::set<std::string> zero, rest;
-    for (size_t i = 0; i < g.size(); i++) {
-        const bool all_zero = std::all_of(g[i].begin(), g[i].end(), [](float v) { return v == 0.0f; });
-        (all_zero ? zero : rest).insert(tiny::kind_of(t.parameters()[i].name));
-    }
-    for (const std::string & kind : rest) zero.erase(kind);
-    return zero;
+std::vector<std::string> kinds_of(const std::vector<std::string> & weights) {
+    std::set<std::string> kinds;
+    for (const std::string & weight : weights) kinds.insert(tiny::kind_of(weight));
+    return {kinds.begin(), kinds.end()};
 }
 
 // The largest deviation of any kind. Where a loss bends close to a batch (rectifiers, roots near zero, tables of
 // activations) differences say nothing: of kinds that deviate, other batches are asked, at last short ones.
-double worst_slope(tiny::training & t, const std::shared_ptr<model> & m, const tiny::training_options & options,
-                   std::set<std::string> left_out) {
+double worst_slope(tiny::training & t, const std::shared_ptr<model> & m, const tiny::training_options & options) {
+    std::set<std::string> left_out;
     std::map<std::string, double> best;
     const auto ask = [&](tiny::training & of, const micro_batch & batch) {
         for (const auto & [kind, deviation] : tiny::slope_deviations(of, batch, left_out)) {
@@ -77,26 +72,17 @@ double worst_slope(tiny::training & t, const std::shared_ptr<model> & m, const t
 
 void check_training(const std::shared_ptr<model> & m, const std::string & name, row & r) {
     const micro_batch batch = tiny_batch(*m, 2, 9);
-    const std::vector<std::string> read = read_targets(m, batch);
-    std::set<std::string> kinds, unread;
-    for (const std::string & weight : read) kinds.insert(tiny::kind_of(weight));
-    for (const std::string & kind : target_kinds(*m)) {
-        if (!kinds.count(kind) && !kinds.count(kind + ".weight")) unread.insert(kind);
-    }
-    r.unread.assign(unread.begin(), unread.end());
+    const linear_targets targets = find_linear_targets(m, {batch.n_rows, batch.sequence_length, false});
+    r.trained = kinds_of(targets.trainable);
+    r.selected = kinds_of(targets.selecting);
+    r.unread = kinds_of(targets.unread);
+    if (targets.trainable.empty()) throw harness::failure("no linear layer that llama.cpp puts an adapter on");
 
     tiny::training_options options;
-    options.targets = read;
-    if (read.empty()) throw harness::failure("no linear layer that llama.cpp puts an adapter on");
+    options.targets = targets.trainable;
     tiny::training t(m, batch, options);
     const tiny::tensor_values g = tiny::gradients_of(t, batch);
-    const std::set<std::string> zero = without_gradient(t, g);
-    r.selected.assign(zero.begin(), zero.end());
-    for (const std::string & kind : kinds) {
-        if (zero.count(kind)) continue;
-        r.trained.push_back(kind);
-    }
-    r.slopes = worst_slope(t, m, options, zero);
+    r.slopes = worst_slope(t, m, options);
 
     options.step.rules = rule_mode::composed;
     tiny::training composed(m, batch, options);
@@ -114,25 +100,6 @@ void check_training(const std::shared_ptr<model> & m, const std::string & name, 
     std::filesystem::remove(file);
 }
 
-}
-
-std::vector<std::string> read_targets(const std::shared_ptr<model> & m, const micro_batch & batch) {
-    adapter_options options;
-    options.rank = 1;
-    options.targets = target_kinds(*m);
-    const auto all = adapter::create(m, options);
-    compute devices(*m, 1);
-    forward graph(m, all->handle(), {batch.n_rows, batch.sequence_length, false}, devices);
-    const forward::head head = graph.build_head(graph.context(), graph.hidden());
-    std::set<const ggml_tensor *> read;
-    for (const auto & nodes : {graph.nodes(), head.nodes}) {
-        for (const ggml_tensor * node : nodes) read.insert(std::begin(node->src), std::end(node->src));
-    }
-    std::vector<std::string> names;
-    for (const lora_pair & pair : all->pairs()) {
-        if (read.count(pair.a) && read.count(pair.b)) names.push_back(pair.name);
-    }
-    return names;
 }
 
 std::vector<std::string> all_names() {

@@ -2,10 +2,6 @@
 
 // What of an architecture works, found by trying: a row of docs/architectures.md.
 
-#include "data/batch.h"
-#include "model/load.h"
-
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -31,9 +27,6 @@ struct row {
 
 // Names of all models in the cache, sorted.
 std::vector<std::string> all_names();
-
-// Names of the matrices whose LoRA pair the graph for this batch reads: targets.
-std::vector<std::string> read_targets(const std::shared_ptr<llamatune::model> & m, const llamatune::micro_batch & batch);
 
 row survey(const std::string & name);
 

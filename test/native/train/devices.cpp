@@ -6,9 +6,11 @@
 #include "backends/local-rpc.h"
 #include "backends/rpc.h"
 #include "core/error.h"
+#include "device/test-device.h"
 #include "harness.h"
 #include "model/weights.h"
 #include "tiny-batch.h"
+#include "train/linear-targets.h"
 #include "train/tiny-training.h"
 
 #include <set>
@@ -107,7 +109,7 @@ TEST("train/devices: every listed architecture with its last layer and its outpu
         try {
             const auto m = tiny::arch_on(name, on({local_rpc::device(0)}, 2));
             training_options options;
-            options.targets = architectures::read_targets(m, tiny_batch(*m, 2, 9));
+            options.targets = find_linear_targets(m, {2, 9, false}).trainable;
             const outcome here = outcome_of(tiny::arch(name), options), there = outcome_of(m, options);
             const double difference = tiny::relative_error(there.gradients, here.gradients);
             checked++;
@@ -142,6 +144,30 @@ TEST("train/devices: every parameter trains on another device too") {
     options.mode = train_mode::full;
     const auto m = tiny::arch_on("llama", on({local_rpc::device(0)}));
     check_same(outcome_of(m, options), outcome_of(tiny::arch("llama"), options));
+}
+
+TEST("train/devices: a GPU, another machine's device and the CPU share the layers") {
+    if (test_device::is_cpu()) SKIP("no LLAMATUNE_TEST_DEVICE");
+    ggml_backend_dev_t gpu = test_device::device(), cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
+    for (const char * name : {"llama", "qwen3", "llama-moe"}) {
+        const outcome expected = outcome_of(tiny::arch(name));
+        const auto check = [&](const load_options & options, const char * what) {
+            const outcome received = outcome_of(tiny::arch_on(name, options));
+            const double difference = tiny::relative_error(received.gradients, expected.gradients);
+            // products on the GPU may round their factors to F16
+            if (std::fabs(received.loss - expected.loss) < 2e-3 * expected.loss && difference < 2e-2) return;
+            harness::fail(__FILE__, __LINE__, std::string(name) + ", " + what + ": the CPU's loss and gradients but they differ by " +
+                                                  std::to_string(received.loss - expected.loss) + " and " + std::to_string(difference));
+        };
+        check(on({gpu}), "all layers on the GPU");
+        check(on({gpu}, 2), "the last layer and the output on the GPU");
+        load_options options = on({gpu, local_rpc::device(0)});
+        options.tensor_split = {1, 2};
+        check(options, "the GPU, then the server");
+        options.devices = {{local_rpc::device(0), gpu}};
+        options.placement = {{"ffn_", cpu}};
+        check(options, "the server, then the GPU, feed-forward on the CPU");
+    }
 }
 
 TEST("backends/choose: devices by back end, by name and by server; absent ones are named") {

@@ -38,20 +38,23 @@ std::shared_ptr<model> arch_on(const std::string & name, load_options options) {
 
 namespace {
 
-train_options options_of(const model & m, const training_options & options) {
+train_options options_of(const model & m, const micro_batch & batch, const training_options & options) {
     train_options o;
     o.mode = options.mode;
     o.lora.rank = 4;
     o.lora.alpha = 8;
     o.lora.targets = options.targets.empty() ? target_kinds(m) : options.targets;
     o.seed = 5;
+    o.micro_batch_size = int32_t(batch.n_rows);
+    o.sequence_length = int32_t(batch.sequence_length);
+    o.packing = options.packed;
     return o;
 }
 
 }
 
 training::training(std::shared_ptr<model> m, const micro_batch & batch, const training_options & options, bool moved)
-    : options_(options_of(*m, options)), subject_(m, options_), devices_(*m, 1) {
+    : options_(options_of(*m, batch, options)), subject_(m, options_), devices_(*m, 1) {
     const batch_shape shape{batch.n_rows, batch.sequence_length, options.packed};
     auto graph = std::make_unique<forward>(m, subject_.adapter_handle(), shape, devices_);
     subject_.collect(*graph);
@@ -211,9 +214,9 @@ tensor_values only(const training & t, tensor_values direction, const selection 
 }
 
 std::string kind_of(const std::string & parameter) {
-    if (parameter.rfind("blk.", 0) != 0) return parameter;
-    const size_t from = parameter.find('.', 4) + 1;
-    return parameter.substr(from, parameter.find('.', from) - from);
+    const size_t from = parameter.rfind("blk.", 0) == 0 ? parameter.find('.', 4) + 1 : 0;
+    const size_t end = parameter.find(".weight", from);
+    return parameter.substr(from, end == std::string::npos ? end : end - from);
 }
 
 tensor_values gradients_of(training & t, const micro_batch & batch) {

@@ -75,7 +75,7 @@ slope compare_slopes(training & t, const llamatune::micro_batch & batch, const t
 tensor_values random_direction(const training & t, const selection & selected, uint64_t seed);
 tensor_values only(const training & t, tensor_values direction, const selection & selected);
 
-// "attn_k" for blk.1.attn_k.weight.lora_a; the name itself for tensors outside of blocks.
+// "attn_k" for blk.1.attn_k.weight.lora_a, "output" for output.weight.
 std::string kind_of(const std::string & parameter);
 
 // Gradients of the mean loss over the batch, from zero.

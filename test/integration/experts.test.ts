@@ -1,0 +1,94 @@
+// A mixture of experts from nothing to an answer.
+
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import {
+  createModel,
+  type FinetuneOptions,
+  finetuneFull,
+  finetuneLora,
+  generate,
+  quantizeModel,
+} from '../../src/index.js';
+import { temporaryFolder, tinyOptions } from './tiny-model.js';
+
+const folder = temporaryFolder();
+const model = join(folder, 'experts.gguf');
+const quantized = join(folder, 'experts-q8_0.gguf');
+beforeAll(async () => {
+  const { feedForwardLength: _, ...options } = tinyOptions;
+  await createModel({
+    ...options,
+    path: model,
+    architecture: 'qwen3moe',
+    initStd: 0.2, // as in finetune.test.ts: small embeddings give unsure logits
+    experts: 8,
+    usedExperts: 2,
+    expertFeedForwardLength: 64,
+  });
+  await quantizeModel({ input: model, output: quantized, type: 'Q8_0' });
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const rows = ['red', 'blue', 'green', 'grey'].map((completion, i) => ({
+  prompt: `Colour ${i}?`,
+  completion: ` ${completion}`,
+}));
+
+const options = (path: string): FinetuneOptions => ({
+  model: path,
+  dataset: rows,
+  output: join(folder, 'out.gguf'),
+  epochs: 60,
+  sequenceLength: 32,
+  batchSize: 4,
+  threads: 1,
+});
+
+async function losses(run: ReturnType<typeof finetuneLora>): Promise<number[]> {
+  const found: number[] = [];
+  for await (const event of run) if (event.type === 'step') found.push(event.loss ?? Number.NaN);
+  await run.result;
+  return found;
+}
+
+it('learns with pairs of the experts, which generate() then uses', async () => {
+  const found = await losses(
+    finetuneLora({
+      ...options(quantized),
+      epochs: 150,
+      lora: {
+        rank: 16,
+        alpha: 32,
+        targets: [
+          'attn_q',
+          'attn_v',
+          'attn_output',
+          'ffn_gate_inp',
+          'ffn_gate_exps',
+          'ffn_up_exps',
+          'ffn_down_exps',
+        ],
+      },
+      optimizer: { learningRate: 1e-2, weightDecay: 0 },
+    }),
+  );
+  expect(found.at(-1)).toBeLessThan(0.1);
+  const { text } = await generate({
+    model: quantized,
+    adapters: [join(folder, 'out.gguf')],
+    prompt: 'Colour 2?',
+    maxTokens: 6,
+    temperature: 0,
+    threads: 1,
+  }).result;
+  expect(text).toBe(' green');
+});
+
+it('learns whole, experts and router', async () => {
+  const found = await losses(
+    finetuneFull({ ...options(model), epochs: 30, optimizer: { learningRate: 3e-3 } }),
+  );
+  expect(found.at(-1)).toBeLessThan(found[0]! / 2);
+});
