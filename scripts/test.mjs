@@ -1,5 +1,5 @@
 /**
- * npm test: lint, types, build, unit, native and integration tests. npm run test:full adds the sanitizers, the npm
+ * npm test: lint, types, build, unit, native and integration tests. npm run test:full adds the sanitizers, Vulkan, the npm
  * package and the prebuilt addon.
  *
  *     node scripts/test.mjs [--full] [step …]      only those steps, e.g. `npm test -- unit native`
@@ -84,7 +84,14 @@ async function ctest(name, mode) {
     cwd: buildFolder(mode),
     quiet: true,
   });
-  const lines = output.split('\n').map((line) => line.replace(/^\d+: /, ''));
+  report(
+    ok,
+    output.split('\n').map((line) => line.replace(/^\d+: /, '')),
+  );
+}
+
+/** What the native tests said: the failed ones by name, and their number. */
+function report(ok, lines) {
   for (const line of lines.filter((text) => /^(FAILED|skipped) /.test(text))) console.log(line);
   const summary = countsIn(lines);
   if (summary) {
@@ -154,6 +161,46 @@ async function testPackage() {
   }
 }
 
+/** Of Vulkan's devices the first, Mesa's on the CPU where there is no GPU. */
+const vulkanDevice = 'Vulkan0';
+
+/**
+ * The native tests that take a device, on Vulkan: gradient rules and weights of every type, whole models against the CPU,
+ * generation. First with F32 products as F32, where every difference is a mistake; then as GPUs run them, as F16.
+ */
+async function testVulkan() {
+  const { folder } = await buildNative({ mode: 'vulkan', tests: true });
+  const tests = path.join(folder, 'llamatune-native-tests');
+  const env = { GGML_VK_VISIBLE_DEVICES: '0', ...process.env };
+  const { output: devices } = await run('vulkan-devices', tests, ['--devices'], {
+    quiet: true,
+    env,
+  });
+  if (!devices.split('\n').includes(vulkanDevice)) {
+    throw new BuildError(
+      `expected a Vulkan device to test on but received ${devices.split('\n').filter(Boolean).join(', ')}`,
+      'Install a driver. Without a GPU, Mesa has one that runs on the CPU. Debian, Ubuntu: ' +
+        'sudo apt-get install libvulkan1 mesa-vulkan-drivers; Fedora: sudo dnf install vulkan-loader mesa-vulkan-drivers',
+    );
+  }
+  const models = await run('vulkan-models', 'ctest', ['-C', 'Release', '-R', 'arch-models'], {
+    cwd: folder,
+    quiet: true,
+  });
+  check(models.ok);
+  const runs = [
+    [{ GGML_VK_DISABLE_F16: '1' }, ['autodiff/rules', 'autodiff/frozen', 'device/']],
+    [{}, ['device/gradients: of LoRA', 'device/gradients: small', 'device/generate']],
+  ];
+  for (const [i, [more, names]] of runs.entries()) {
+    const { ok, output } = await run(`vulkan-${i + 1}`, tests, names, {
+      quiet: true,
+      env: { ...env, LLAMATUNE_TEST_DEVICE: vulkanDevice, ...more },
+    });
+    report(ok, output.split('\n'));
+  }
+}
+
 const steps = {
   lint: async () =>
     check((await node('lint', packageFile('@biomejs/biome', 'bin/biome'), ['check', '.'])).ok),
@@ -171,6 +218,7 @@ const steps = {
     await buildNative({ mode: 'sanitize', tests: true });
     await ctest('sanitize', 'sanitize');
   },
+  vulkan: testVulkan,
   package: testPackage,
   prebuild: async () => {
     const made = await node('prebuild', 'scripts/prebuild.mjs', []);

@@ -208,7 +208,14 @@ step::step(std::unique_ptr<forward> graph, const compute & devices, const parame
     }
 
     if (options.with_backward && g.wants(s.graph->hidden())) {
-        g.add(s.graph->hidden(), tokens_of(s.dhidden));
+        ggml_tensor * dhidden = tokens_of(s.dhidden);
+        if (!s.on_host()) {
+            // Written by the loss's graph while this one waits at the boundary, of which devices that reorder nodes must
+            // know: a source that the copy does not read.
+            dhidden = ggml_cont(ctx, dhidden);
+            dhidden->src[1] = s.boundary;
+        }
+        g.add(s.graph->hidden(), dhidden);
         run_backward(g, nodes, options.recompute ? find_cuts(nodes, s.graph->hidden()) : std::vector<size_t>());
     }
     std::vector<std::string> without_device = ops_without_device(s.trunk, devices.devices());

@@ -5,6 +5,8 @@
 #include "backends/load.h"
 #include "core/error.h"
 
+#include <ggml-backend.h>
+
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -57,6 +59,10 @@ int main(int argc, char ** argv) {
     using clock = std::chrono::steady_clock;
     llamatune::load_backends(LLAMATUNE_TEST_BACKEND_DIR);
     if (argc >= 3 && !std::strcmp(argv[1], "--survey")) return architectures::write_table(argv[2], { argv + 3, argv + argc });
+    if (argc == 2 && !std::strcmp(argv[1], "--devices")) {
+        for (size_t i = 0; i < ggml_backend_dev_count(); i++) std::printf("%s\n", ggml_backend_dev_name(ggml_backend_dev_get(i)));
+        return 0;
+    }
     int passed = 0, failed = 0, skipped = 0;
     for (const auto & test : harness::registry()) {
         bool wanted = argc < 2;

@@ -43,11 +43,16 @@ std::vector<ggml_backend_dev_t> devices() {
     return is_cpu() ? std::vector<ggml_backend_dev_t>{cpu()} : std::vector<ggml_backend_dev_t>{device(), cpu()};
 }
 
+llamatune::load_options load_options() {
+    llamatune::load_options options;
+    if (!is_cpu()) options.gpu_layers = -1;
+    return options;
+}
+
 std::shared_ptr<model> load(const std::string & path, bool use_mmap) {
-    load_options options;
+    llamatune::load_options options = load_options();
     options.path = path;
     options.use_mmap = use_mmap;
-    if (!is_cpu()) options.gpu_layers = -1;
     auto m = model::load(options);
     if (!is_cpu()) {
         const auto & held = m->handle()->devices;

@@ -22,6 +22,7 @@ std::vector<ggml_backend_dev_t> devices();
 
 // A model whose layers are on the device, all of them.
 std::shared_ptr<llamatune::model> load(const std::string & path, bool use_mmap = true);
+llamatune::load_options load_options();
 
 // Runs graphs as training does: on the device, and what it lacks on the CPU.
 class runner {
