@@ -142,6 +142,9 @@ TEST("architectures: none is worse than docs/architectures.json says, and each i
     CHECK(architectures::all_names() == listed);
     std::string lost;
     for (const auto & before : table) {
+#ifdef __SANITIZE_ADDRESS__
+        if ((&before - table.data()) % 8) continue; // several times slower: some of each kind
+#endif
         const architectures::row now = architectures::survey(before.name);
         const std::string problem = worse(record_of(now), before);
         if (!problem.empty()) {
