@@ -75,7 +75,8 @@ ggml_tensor * dequantized_by_product(gradients & g, ggml_tensor * weight) {
 
 ggml_tensor * dequantized(gradients & g, ggml_tensor * weight) {
     ggml_tensor * cast = ggml_cast(g.ctx(), weight, GGML_TYPE_F32);
-    if (g.runs(cast)) {
+    // Vulkan's copies of blocks that lie apart are wrong for some types (Q1_0).
+    if (g.runs(cast) && (ggml_is_contiguous(weight) || !ggml_is_quantized(weight->type))) {
         return cast;
     }
     const row_window w = window_of(g.ctx(), weight);
