@@ -24,12 +24,11 @@ size_t of_scan(const ggml_tensor * scan) {
 }
 
 // numbers: of the largest tensor, for each token; then a segment's own tensors, and what each halving or chunk adds
-size_t of_segments(const ggml_tensor * tokens, const ggml_tensor * state, int64_t numbers, size_t own, size_t halving, size_t chunk) {
-    const int64_t n_seqs = state->ne[1], n_t = tokens->ne[2] / n_seqs;
+size_t of_segments(int64_t n_t, int64_t n_seqs, int64_t numbers, size_t own, size_t halving, size_t chunk, int64_t chunk_tokens = 16) {
     size_t most = 100;
     for (int64_t first = 0; first < n_t;) {
         const int64_t n = tokens_at_once(numbers * n_seqs, n_t - first);
-        most += own + chunk * size_t((n + 15) / 16);
+        most += own + chunk * size_t((n + chunk_tokens - 1) / chunk_tokens);
         for (int64_t half = n; half > 1; half /= 2) most += halving;
         first += n;
     }
@@ -39,15 +38,21 @@ size_t of_segments(const ggml_tensor * tokens, const ggml_tensor * state, int64_
 }
 
 size_t tensors_of_gradient(const ggml_tensor * node) {
-    const ggml_tensor * tokens = node->src[0];
-    const int64_t a_row = tokens ? tokens->ne[0] * tokens->ne[1] : 0;
-    switch (node->op) {
-        case GGML_OP_SSM_SCAN:          return of_scan(node);
-        case GGML_OP_GATED_LINEAR_ATTN: return of_segments(tokens, node->src[4], a_row * tokens->ne[0], 160, 30, 0);
-        case GGML_OP_RWKV_WKV6:         return of_segments(tokens, node->src[5], a_row * tokens->ne[0], 160, 30, 0);
-        case GGML_OP_RWKV_WKV7:         return of_segments(tokens, node->src[6], a_row * 16, 450, 0, 130);
-        default:                        return 0;
+    if (node->op == GGML_OP_SSM_SCAN) {
+        return of_scan(node);
     }
+    if (node->op == GGML_OP_GATED_DELTA_NET) {
+        const ggml_tensor * v = node->src[2];
+        const bool alike = node->src[3]->ne[0] == 1;
+        return of_segments(v->ne[2], v->ne[3], (alike ? 4 : 16) * v->ne[0] * v->ne[1], 500, 0, 130, alike ? 64 : 16);
+    }
+    const int state = node->op == GGML_OP_GATED_LINEAR_ATTN ? 4 : node->op == GGML_OP_RWKV_WKV6 ? 5 : node->op == GGML_OP_RWKV_WKV7 ? 6 : -1;
+    if (state < 0) {
+        return 0;
+    }
+    const ggml_tensor * tokens = node->src[0];
+    const int64_t n_seqs = node->src[state]->ne[1], n_t = tokens->ne[2] / n_seqs, row = tokens->ne[0] * tokens->ne[1];
+    return state == 6 ? of_segments(n_t, n_seqs, row * 16, 450, 0, 130) : of_segments(n_t, n_seqs, row * tokens->ne[0], 160, 30, 0);
 }
 
 }

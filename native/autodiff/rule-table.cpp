@@ -74,6 +74,7 @@ constexpr op_row op_rules[] = {
     { GGML_OP_GATED_LINEAR_ATTN, rules::gated_linear_attn },
     { GGML_OP_RWKV_WKV6, rules::rwkv_wkv6 },
     { GGML_OP_RWKV_WKV7, rules::rwkv_wkv7 },
+    { GGML_OP_GATED_DELTA_NET, rules::gated_delta_net },
 };
 
 constexpr unary_row unary_rules[] = {

@@ -79,11 +79,12 @@ segment_gradients differentiate(gradients & g, const tokens & s, ggml_tensor * b
 
 void linear_attention(gradients & g, ggml_tensor * node, ggml_tensor * dy, const tokens & s, int state) {
     const int64_t a_state = s.size() * s.size() * s.n_head();
-    segmented_op op { node, { s.k, s.v, s.q, s.w }, s.first, node->src[state], a_state };
+    segmented_op op { node, { s.k, s.v, s.q, s.w }, 0, s.first, node->src[state], a_state };
     const auto with = [s](const std::vector<ggml_tensor *> & t) { return tokens { t[0], t[1], t[2], t[3], s.first, s.scale }; };
     op.make = [&](const std::vector<ggml_tensor *> & t, ggml_tensor * before) {
-        return s.first ? ggml_rwkv_wkv6(g.ctx(), t[0], t[1], t[2], s.first, t[3], before)
-                       : ggml_gated_linear_attn(g.ctx(), t[0], t[1], t[2], t[3], before, s.scale);
+        // only the states are read of it: they are the same for both ops, and Metal lacks GATED_LINEAR_ATTN
+        ggml_tensor * first = s.first ? s.first : ggml_view_2d(g.ctx(), t[0], s.size(), s.n_head(), t[0]->nb[1], 0);
+        return ggml_rwkv_wkv6(g.ctx(), t[0], t[1], t[2], first, t[3], before);
     };
     op.differentiate = [&](const std::vector<ggml_tensor *> & t, ggml_tensor * before, ggml_tensor * d, ggml_tensor * dafter) {
         return differentiate(g, with(t), before, d, dafter);

@@ -8,5 +8,6 @@ namespace llamatune::rules {
 void gated_linear_attn(gradients & g, ggml_tensor * node, ggml_tensor * dy);
 void rwkv_wkv6(gradients & g, ggml_tensor * node, ggml_tensor * dy);
 void rwkv_wkv7(gradients & g, ggml_tensor * node, ggml_tensor * dy);
+void gated_delta_net(gradients & g, ggml_tensor * node, ggml_tensor * dy);
 
 }

@@ -2,6 +2,8 @@
 
 #include "core/error.h"
 
+#include <vector>
+
 namespace llamatune::rules {
 
 // zeros on both sides of each dimension: the gradient is the window that the source went to
@@ -40,7 +42,43 @@ void add_of_window(gradients & g, const ggml_tensor * node, ggml_tensor * dy) {
 
 }
 
+namespace {
+
+// The SETs behind one another that fill a tensor slice by slice along one dimension, `last` the last of them: what is
+// below them has no gradient then. Empty where slices are missing, or are not all alike.
+std::vector<ggml_tensor *> filling(ggml_tensor * last) {
+    const ggml_tensor * part = last->src[1];
+    const strides w = window_of(last);
+    int dim = -1; // the one that a slice does not fill
+    for (int i = 0; i < GGML_MAX_DIMS; i++) {
+        if (part->ne[i] == last->ne[i]) continue;
+        if (dim >= 0) return {};
+        dim = i;
+    }
+    if (dim < 0 || last->ne[dim] % part->ne[dim] || w.nb1 != last->nb[1] || w.nb2 != last->nb[2] || w.nb3 != last->nb[3]) return {};
+    const size_t step = last->nb[dim] * size_t(part->ne[dim]);
+    std::vector<ggml_tensor *> chain;
+    std::vector<bool> filled(size_t(last->ne[dim] / part->ne[dim]));
+    for (ggml_tensor * node = last; node->op == GGML_OP_SET && chain.size() < filled.size(); node = node->src[0]) {
+        const strides here = window_of(node);
+        const size_t slice = here.offset / step;
+        if (!ggml_are_same_shape(node->src[1], part) || here.nb1 != w.nb1 || here.nb2 != w.nb2 || here.nb3 != w.nb3 ||
+            here.offset % step || slice >= filled.size() || filled[slice]) {
+            return {};
+        }
+        filled[slice] = true;
+        chain.push_back(node);
+    }
+    return chain.size() == filled.size() ? chain : std::vector<ggml_tensor *>();
+}
+
+}
+
 void set(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+    if (const std::vector<ggml_tensor *> chain = filling(node); !chain.empty()) {
+        for (ggml_tensor * one : chain) add_of_window(g, one, dy);
+        return;
+    }
     if (g.wants(node->src[0])) {
         const strides w = window_of(node);
         ggml_tensor * zeros = g.zeros(node->src[1]);

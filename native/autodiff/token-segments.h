@@ -7,7 +7,7 @@
 
 namespace llamatune {
 
-// For an op that walks over tokens with a state, [size, n_head, n_t · n_seqs] each, whose result is the tokens' outputs
+// For an op that walks over tokens with a state, [size, n_head, n_t · n_seqs], whose result is the tokens' outputs
 // followed by the final states. The states of all tokens would be far larger than what they are made from: segments of
 // time, from the last to the first, each from the state that the op itself finds.
 
@@ -20,7 +20,8 @@ struct segment_gradients {
 
 struct segmented_op {
     ggml_tensor *              node;
-    std::vector<ggml_tensor *> sources; // contiguous
+    std::vector<ggml_tensor *> sources; // size and heads of each its own, any layout; n_seqs may be a dimension of its own
+    size_t                     like;    // the one whose sizes the outputs have
     ggml_tensor *              shared;  // a source that all tokens read, or null
     ggml_tensor *              state;   // [state size, n_seqs]
     int64_t                    numbers; // of the largest tensor that `differentiate` makes, for each token

@@ -37,7 +37,8 @@ Napi::Value model_info_to_js(Napi::Env env, const model_info & info) {
         {"embeddingLength", info.embedding_length}, {"layers", info.layers}, {"vocabularySize", info.vocabulary_size},
         {"chatTemplate", chat_template}, {"bosToken", token_or_null(env, info.bos_token)},
         {"eosToken", token_or_null(env, info.eos_token)}, {"eotToken", token_or_null(env, info.eot_token)},
-        {"addBos", info.add_bos}, {"addEos", info.add_eos}, {"trainableTargets", Napi::Value(targets)},
+        {"addBos", info.add_bos}, {"addEos", info.add_eos}, {"canPack", info.can_pack},
+        {"trainableTargets", Napi::Value(targets)},
         {"tensors", tensors_to_js(env, info.tensors)}, {"metadata", Napi::Value(metadata)},
     });
 }

@@ -1,5 +1,6 @@
 #include "fused/scan.h"
 
+#include "kernels/delta-net.h"
 #include "kernels/rows.h"
 #include "kernels/scan.h"
 
@@ -34,11 +35,26 @@ void back(host_ops & ops, gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     }
 }
 
+void delta_net_rule(host_ops & ops, gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+    std::vector<ggml_tensor *> sources(node->src, node->src + net_dy);
+    sources.push_back(dy);
+    const delta_net_result at = delta_net_back_layout(sources.data());
+    ggml_tensor * all = ops.make(g.ctx(), "GATED_DELTA_NET_BACK", { at.size }, sources, delta_net_back);
+    for (int i = 0; i < net_dy; i++) {
+        ggml_tensor * t = sources[size_t(i)];
+        if (!g.wants(t)) continue;
+        g.add(t, ggml_reshape(g.ctx(), ggml_view_1d(g.ctx(), all, ggml_nelements(t), size_t(at.offset[i]) * sizeof(float)), t));
+    }
+}
+
 }
 
 void fuse_scans(fusion & f) {
     host_ops & ops = f.ops();
     for (ggml_tensor * node : f.nodes()) {
+        if (node->op == GGML_OP_GATED_DELTA_NET && delta_net_fits(node)) {
+            f.g().set_rule(node, [&ops](gradients & g, ggml_tensor * n, ggml_tensor * dy) { delta_net_rule(ops, g, n, dy); });
+        }
         if (node->op != GGML_OP_SSM_SCAN || node->op_params[0] != 1 || !scan_fits(node)) continue;
         if (!std::all_of(node->src, node->src + scan_ids, has_dense_f32_rows)) continue;
         f.g().set_rule(node, [&ops](gradients & g, ggml_tensor * n, ggml_tensor * dy) { back(ops, g, n, dy); });

@@ -4,7 +4,7 @@
 
 namespace llamatune {
 
-// Scans of state-space models, forward and backward.
+// Scans of state-space models, forward and backward; gated delta nets backward.
 void fuse_scans(fusion & f);
 
 }

@@ -5,6 +5,7 @@
 #include "core/log.h"
 #include "graph/clone.h"
 #include "graph/unhook-cache.h"
+#include "model/info.h"
 
 #include "llama-adapter.h"
 #include "llama-batch.h"
@@ -158,7 +159,7 @@ forward::forward(std::shared_ptr<model> base, llama_adapter_lora * adapter, cons
     state & s = *state_;
     s.base = std::move(base);
     llama_model & m = *s.base->handle();
-    if (shape.packed && (llm_arch_is_recurrent(m.arch) || llm_arch_is_hybrid(m.arch))) {
+    if (shape.packed && !can_pack(*s.base)) {
         throw error("PACKING_UNSUPPORTED",
                     std::string("expected an architecture whose samples can share a row but received ") + llm_arch_name(m.arch) +
                         ", whose recurrent state would pass from one sample to the next",
@@ -199,9 +200,12 @@ forward::forward(std::shared_ptr<model> base, llama_adapter_lora * adapter, cons
         memory.ctx_type = s.cparams.ctx_type;
         s.memory.reset(m.create_memory(memory, s.cparams));
     }
-    // Everything from plain operations: the fused kernels have no gradient.
+    // From plain operations: these fused kernels have no gradient. That of gated delta nets has one; where llama.cpp found
+    // that a device lacks it, it is composed as well.
     s.cparams.flash_attn = false;
-    s.cparams.fused_gdn_ar = s.cparams.fused_gdn_ch = false;                                        // gated delta nets
+    if (!devices.on_host()) {
+        s.cparams.fused_gdn_ar = s.cparams.fused_gdn_ch = false;
+    }
     s.cparams.fused_lid = false;                                                                   // lightning indexer
     s.cparams.fused_dsv4_hc_pre = s.cparams.fused_dsv4_hc_comb = s.cparams.fused_dsv4_hc_post = false; // hyper-connections
 

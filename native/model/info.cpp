@@ -60,6 +60,7 @@ model_info describe(const model & m) {
         info.add_bos = llama_vocab_get_add_bos(vocab);
         info.add_eos = llama_vocab_get_add_eos(vocab);
     }
+    info.can_pack = can_pack(m);
     info.tensors = list_tensors(m);
     for (const tensor_info & t : info.tensors) info.bytes += t.bytes;
     for (const ggml_tensor * weight : list_weights(m)) {
@@ -68,5 +69,7 @@ model_info describe(const model & m) {
     }
     return info;
 }
+
+bool can_pack(const model & m) { return !llama_model_is_recurrent(m.handle()) && !llama_model_is_hybrid(m.handle()); }
 
 }

@@ -54,7 +54,8 @@ std::vector<std::string> expand_targets(const std::vector<std::string> & entries
             continue;
         }
         for (const std::string & name : find_linear_targets(base, shape).trainable) {
-            if (name != "output.weight") expanded.push_back(name);
+            const auto holds = [&](const char * part) { return name.find(part) != std::string::npos; };
+            if (name != "output.weight" && !holds("_exps.") && !holds("ffn_gate_inp")) expanded.push_back(name);
         }
     }
     return expanded;

@@ -25,7 +25,8 @@ struct linear_targets {
 // Throws error GRAPH_UNSUPPORTED, OUT_OF_MEMORY.
 linear_targets find_linear_targets(const std::shared_ptr<model> & base, const batch_shape & shape);
 
-// An entry of lora.targets: every linear layer that can be trained, but for the output matrix.
+// An entry of lora.targets: every linear layer that can be trained, but for the output matrix, stacked experts (a pair for
+// each of them: often more numbers than the rest of the adapter a hundred times over) and what chooses among them.
 constexpr const char * all_linear = "all-linear";
 
 // `entries` with "all-linear" replaced by names of weights.

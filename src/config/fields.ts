@@ -14,16 +14,8 @@ export interface ModelHandle {
 /** A JSONL file's path, or rows from memory. Iterables are read once, in order. */
 export type DatasetSource = string | Iterable<DatasetRow> | AsyncIterable<DatasetRow>;
 
-/** The weight kinds that get a LoRA pair unless `lora.targets` says otherwise. */
-export const DEFAULT_LORA_TARGETS: readonly string[] = [
-  'attn_q',
-  'attn_k',
-  'attn_v',
-  'attn_output',
-  'ffn_gate',
-  'ffn_up',
-  'ffn_down',
-];
+/** The weights that get a LoRA pair unless `lora.targets` says otherwise. */
+export const DEFAULT_LORA_TARGETS: readonly string[] = ['all-linear'];
 
 // Beside `description`, fields carry for describeOptions(): `typeText`, the type in words where the
 // schema cannot tell, and `cli`: 'path' is given as text, 'none' not at all on a command line.
@@ -228,7 +220,8 @@ export const loraShape = {
     .min(1)
     .default([...DEFAULT_LORA_TARGETS])
     .describe(
-      "Weights that get a LoRA pair: kinds ('attn_q') or globs over whole tensor names " +
-        "('blk.*.attn_q.weight').",
+      "Weights that get a LoRA pair: kinds ('attn_q'), globs over whole tensor names ('blk.*.attn_q.weight'), or " +
+        "'all-linear': every linear layer, in a Llama attn_q, attn_k, attn_v, attn_output, ffn_gate, ffn_up and " +
+        "ffn_down, but not the output matrix, nor stacked experts ('ffn_up_exps') and their router ('ffn_gate_inp').",
     ),
 };

@@ -72,6 +72,7 @@ async function finetune(options: FinetuneOptions, controls: Controls): Promise<F
   } as const;
   return useModel(config.model, load, async (model) => {
     checkSequenceLength(model, config);
+    checkPacking(model, config);
     const directory = await mkdtemp(join(tmpdir(), 'llamatune-'));
     try {
       phase('dataset', typeof config.dataset === 'string' ? config.dataset : 'rows from memory');
@@ -144,6 +145,17 @@ function checkSequenceLength(model: LoadedModel, config: FinetuneConfig): void {
   const { problems } = configError([{ path: 'sequenceLength', message }]);
   throw new LlamatuneError('SEQUENCE_TOO_LONG', `sequenceLength: ${message}`, {
     hint: `set sequenceLength to ${contextLength} or less`,
+    problems,
+  });
+}
+
+/** Recurrent state would pass from one sample of a row to the next. */
+function checkPacking({ info }: LoadedModel, config: FinetuneConfig): void {
+  if (!config.packing || info.canPack) return;
+  const message = `expected false for the architecture ${info.architecture}, whose samples cannot share a row, but received true`;
+  const { problems } = configError([{ path: 'packing', message }]);
+  throw new LlamatuneError('PACKING_UNSUPPORTED', `packing: ${message}`, {
+    hint: 'turn packing off for this model',
     problems,
   });
 }

@@ -44,6 +44,8 @@ export interface NativeModelInfo {
   eotToken: number | null;
   addBos: boolean;
   addEos: boolean;
+  /** Several training samples may share a row: false where recurrent state would pass between them. */
+  canPack: boolean;
   /** Weight kinds that a LoRA pair can be put on, e.g. 'attn_q' -> how many tensors. */
   trainableTargets: Record<string, number>;
   tensors: NativeTensorInfo[];

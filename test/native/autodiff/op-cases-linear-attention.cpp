@@ -33,6 +33,18 @@ ggml_tensor * wkv7(leaves & l, const attention_shape & s) {
     return ggml_rwkv_wkv7(l.ctx(), r, w, k, v, a, b, state);
 }
 
+// Queries and keys have half as many heads as values; keys are short, as after their norm. own_rates: Kimi's kind.
+ggml_tensor * delta_net(leaves & l, const attention_shape & s, bool own_rates) {
+    const auto tensor = [&](int64_t size, int64_t heads, float lo, float hi) {
+        return l.parameter({size, heads, s.n_t, s.n_seqs}, lo, hi);
+    };
+    ggml_tensor *q = tensor(s.size, s.n_head, -1, 1), *k = tensor(s.size, s.n_head, -0.4f, 0.4f);
+    ggml_tensor *v = tensor(s.size, 2 * s.n_head, -1, 1), *gate = tensor(own_rates ? s.size : 1, 2 * s.n_head, -1.5f, -0.1f);
+    ggml_tensor * beta = tensor(1, 2 * s.n_head, 0.1f, 0.9f);
+    ggml_tensor * state = l.parameter({s.size, s.size, 2 * s.n_head, s.n_seqs});
+    return ggml_gated_delta_net(l.ctx(), q, k, v, gate, beta, state, 1);
+}
+
 }
 
 std::vector<op_case> linear_attention() {
@@ -55,6 +67,16 @@ std::vector<op_case> linear_attention() {
                                                               {"two chunks", {64, 1, 32, 1}}};
     for (const auto & [name, shape] : of_64) {
         cases.push_back({"RWKV_WKV7", name, [shape = shape](leaves & l) { return ggml_sqr(l.ctx(), wkv7(l, shape)); }, 1e-2, 2e-3});
+    }
+    const std::pair<const char *, attention_shape> nets[] = {{"segments of several lengths, two sequences", {8, 1, 7, 2}},
+                                                             {"one token", {8, 2, 1, 2}},
+                                                             {"more than a chunk", {4, 1, 128, 1}}};
+    for (const bool own_rates : {false, true}) {
+        for (const auto & [name, shape] : nets) {
+            cases.push_back({"GATED_DELTA_NET", std::string(name) + (own_rates ? ", a rate for each key" : ""),
+                             [=, shape = shape](leaves & l) { return ggml_sqr(l.ctx(), delta_net(l, shape, own_rates)); },
+                             1e-2, 2e-3});
+        }
     }
     return cases;
 }

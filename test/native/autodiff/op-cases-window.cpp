@@ -68,6 +68,27 @@ std::vector<op_case> window() {
                          }
                          return mixed(l, a);
                      }});
+    const auto chain = [&](const std::string & name, int dim, std::vector<int64_t> order) {
+        cases.push_back({"SET", name, [=](leaves & l) {
+                             std::vector<int64_t> whole{4, 2, 3, 2};
+                             // nothing of it is left where there are more of them than slices
+                             const bool hidden = int64_t(order.size()) > whole[size_t(dim)];
+                             ggml_tensor * a = ggml_sqr(l.ctx(), hidden ? l.constant(whole) : l.parameter(whole));
+                             ggml_tensor * before = nullptr;
+                             std::vector<int64_t> ne{4, 2, 3, 2};
+                             ne[size_t(dim)] = 1;
+                             for (const int64_t i : order) {
+                                 before = a;
+                                 a = ggml_set(l.ctx(), a, l.parameter(ne), a->nb[1], a->nb[2], a->nb[3], size_t(i) * a->nb[dim]);
+                             }
+                             // what the last one writes over is read by others too
+                             return ggml_mul(l.ctx(), mixed(l, a), ggml_scale_bias(l.ctx(), mixed(l, before), 0.3f, 1.0f));
+                         }});
+    };
+    chain("all of it, slice by slice", 2, {0, 2, 1});
+    chain("all of it, along the last dimension", 3, {1, 0});
+    chain("one slice twice, another never", 2, {0, 1, 1});
+    chain("more often than there are slices", 3, {0, 1, 0});
     cases.push_back({"SET", "some numbers of a row", [](leaves & l) {
                          return mixed(l, ggml_set_1d(l.ctx(), l.parameter({4, 3}), l.parameter({5}), 3 * f));
                      }});

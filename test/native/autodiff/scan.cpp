@@ -130,8 +130,20 @@ TEST("autodiff/scan: rules make no more tensors than there is room made for") {
             return ggml_rwkv_wkv6(ctx, k, v, q, ggml_new_tensor_2d(ctx, GGML_TYPE_F32, s.size, s.n_head), w, state);
         };
     };
+    const auto net_of = [](bool own_rates) {
+        return [=](ggml_context * ctx, const shape & s) {
+            const auto t = [&](int64_t size) { return ggml_new_tensor_4d(ctx, GGML_TYPE_F32, size, s.n_head, s.n_t, s.n_seqs); };
+            ggml_tensor *q = t(s.size), *k = t(s.size), *v = t(s.size), *gate = t(own_rates ? s.size : 1), *beta = t(1);
+            return ggml_gated_delta_net(ctx, q, k, v, gate, beta,
+                                        ggml_new_tensor_4d(ctx, GGML_TYPE_F32, s.size, s.size, s.n_head, s.n_seqs), 1);
+        };
+    };
     for (const int64_t n_t : {1, 63, 100, 512, 2048}) {
         for (const int64_t n_seqs : {1, 2}) {
+            for (const bool own_rates : {false, true}) {
+                check({128, 1, n_t, n_seqs}, net_of(own_rates));
+                check({128, 32, n_t, n_seqs}, net_of(own_rates));
+            }
             check({1, 5120, n_t, n_seqs}, scan_of(16, false));
             check({1, 64, n_t, n_seqs}, scan_of(16, false));
             check({64, 64, n_t, n_seqs}, scan_of(128, true));

@@ -40,9 +40,9 @@ vectors compute(const std::function<ggml_tensor *(leaves &)> & build, bool with_
     ggml_tensor * weight = made.constant({ output->ne[0], output->ne[1], output->ne[2], output->ne[3] }, 0.2f, 1.0f);
     const ggml_backend_ptr products = start("matmul", n_threads), cpu = start("CPU", n_threads);
     made.allocate(ggml_backend_get_default_buffer_type(cpu.get()));
-    ggml_cgraph * graph = ggml_new_graph_custom(made.ctx(), 1024, false);
+    ggml_cgraph * graph = ggml_new_graph_custom(made.ctx(), 2048, false);
     {
-        ggml_cgraph * forward = ggml_new_graph_custom(made.ctx(), 1024, false);
+        ggml_cgraph * forward = ggml_new_graph_custom(made.ctx(), 2048, false);
         ggml_build_forward_expand(forward, output);
         ggml_graph_cpy(forward, graph);
     }
@@ -72,7 +72,7 @@ vectors compute(const std::function<ggml_tensor *(leaves &)> & build, bool with_
         if (is_host_op(ggml_graph_node(graph, i))) ops.push_back(host_op_name(ggml_graph_node(graph, i)));
     }
     ggml_backend_t backends[] = { products.get(), cpu.get() };
-    const ggml_backend_sched_ptr scheduler { ggml_backend_sched_new(backends, nullptr, 2, 1024, false, true) };
+    const ggml_backend_sched_ptr scheduler { ggml_backend_sched_new(backends, nullptr, 2, 2048, false, true) };
     CHECK_EQ(int(ggml_backend_sched_graph_compute(scheduler.get(), graph)), int(GGML_STATUS_SUCCESS));
     vectors values;
     for (const ggml_tensor * t : results) values.push_back(read(t));

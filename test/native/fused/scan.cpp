@@ -37,4 +37,37 @@ TEST("fused/scan: heads that decay alike, in groups") {
     expect_same_scan("one token", {16, 8, 4, 1, 1, 2}, true);
 }
 
+namespace {
+
+struct net_shape {
+    int64_t size, n_key_head, n_head, n_t, n_seqs;
+    bool own_rates;
+};
+
+ggml_tensor * delta_net(leaves & l, const net_shape & s) {
+    const auto tensor = [&](int64_t size, int64_t heads, float lo, float hi) {
+        return l.parameter({size, heads, s.n_t, s.n_seqs}, lo, hi);
+    };
+    // queries and keys of one projection, as views
+    const float width = 1.5f / std::sqrt(float(s.size)); // of keys, about as long as a norm makes them
+    ggml_tensor * qk = tensor(2 * s.size, s.n_key_head, -width, width);
+    const auto half = [&](int64_t i) {
+        return ggml_view_4d(l.ctx(), qk, s.size, s.n_key_head, s.n_t, s.n_seqs, qk->nb[1], qk->nb[2], qk->nb[3],
+                            size_t(i * s.size) * sizeof(float));
+    };
+    ggml_tensor *v = tensor(s.size, s.n_head, -1, 1), *gate = tensor(s.own_rates ? s.size : 1, s.n_head, -1.5f, -0.01f);
+    ggml_tensor * beta = tensor(1, s.n_head, 0.1f, 0.9f);
+    ggml_tensor * state = l.parameter({s.size, s.size, s.n_head, s.n_seqs});
+    return ggml_gated_delta_net(l.ctx(), half(0), half(1), v, gate, beta, state, 1);
+}
+
+}
+
+TEST("fused/scan: gated delta nets, one rate for a head and one for each key") {
+    const net_shape shapes[] = {{64, 2, 4, 66, 2, false}, {64, 2, 2, 33, 1, true}, {16, 3, 6, 32, 2, true}, {32, 1, 1, 1, 2, false}};
+    for (const net_shape & s : shapes) {
+        expect_same("a net", {"GATED_DELTA_NET_BACK"}, [=](leaves & l) { return delta_net(l, s); }, 1e-6, 5e-5);
+    }
+}
+
 #endif

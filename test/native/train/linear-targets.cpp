@@ -29,6 +29,9 @@ TEST("train/linear targets: all-linear is every layer that a gradient reaches, b
     CHECK_EQ(expand_targets({"output", "all-linear"}, m, shape).size(), size_t(1 + 2 * 7));
     CHECK(holds(expand_targets({"all-linear"}, tiny::arch("mamba"), shape), "blk.0.ssm_in.weight"));
     CHECK(holds(expand_targets({"all-linear"}, tiny::arch("gpt2"), shape), "blk.1.attn_qkv.weight"));
+    const std::vector<std::string> mixture = expand_targets({"all-linear"}, tiny::arch("qwen3moe-moe"), shape);
+    CHECK(holds(mixture, "blk.0.attn_q.weight"));
+    CHECK(!holds(mixture, "blk.0.ffn_up_exps.weight") && !holds(mixture, "blk.0.ffn_gate_inp.weight"));
 }
 
 TEST("train/linear targets: what only chooses, and what the graph reads without a pair, is told apart and refused") {

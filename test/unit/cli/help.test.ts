@@ -32,7 +32,7 @@ describe('commandHelp', () => {
     }
     expect(required).not.toContain('--epochs');
     expect(text).toMatch(/--optimizer\.learningRate[^-]+Default: 0\.0001\./);
-    expect(text).toMatch(/--lora\.targets[^-]+Default:\s+attn_q,attn_k/);
+    expect(text).toMatch(/--lora\.targets[\s\S]+?Default:\s+all-linear/);
   });
 });
 

@@ -29,7 +29,7 @@ describe('finetuneSchema', () => {
         alpha: 16,
         rsLora: false,
         plusRatio: 1,
-        targets: ['attn_q', 'attn_k', 'attn_v', 'attn_output', 'ffn_gate', 'ffn_up', 'ffn_down'],
+        targets: ['all-linear'],
       },
       epochs: 1,
       sequenceLength: 512,
