@@ -70,9 +70,7 @@ void step::state::prepare(ggml_backend_sched_ptr & scheduler, ggml_cgraph * buil
 
 // Walks over host memory are for devices that are the CPU; a GPU keeps its tensors to itself.
 bool step::state::on_host() const {
-    return options.rules == rule_mode::automatic &&
-        std::all_of(devices.devices().begin(), devices.devices().end(),
-                    [](ggml_backend_dev_t d) { return ggml_backend_buft_is_host(ggml_backend_dev_buffer_type(d)); });
+    return options.rules == rule_mode::automatic && devices.on_host();
 }
 
 bool step::state::has_accelerator() const {
@@ -212,7 +210,13 @@ step::step(std::unique_ptr<forward> graph, const compute & devices, const parame
     }
 
     if (options.with_backward && g.wants(s.graph->hidden())) {
-        g.add(s.graph->hidden(), tokens_of(s.dhidden));
+        ggml_tensor * dhidden = tokens_of(s.dhidden);
+        if (!devices.on_host()) {
+            // Devices reorder nodes that do not depend on each other (Vulkan's graph_optimize), and this tensor is filled when
+            // the boundary is reached: what reads it must depend on that.
+            dhidden = ggml_add(ctx, dhidden, ggml_scale(ctx, s.boundary, 0.0f));
+        }
+        g.add(s.graph->hidden(), dhidden);
         run_backward(g, nodes, options.recompute ? find_cuts(nodes, s.graph->hidden()) : std::vector<size_t>());
     }
     std::vector<std::string> without_device = ops_without_device(s.trunk, devices.devices());
