@@ -85,7 +85,9 @@ describe('the option device', () => {
       });
     }
     const rpc = [servers[0]!.address];
-    await expect(loadModel({ model: path, rpc, tensorSplit: [1, 2] })).rejects.toMatchObject({
+    await expect(
+      loadModel({ model: path, device: 'rpc', rpc, tensorSplit: [1, 2] }),
+    ).rejects.toMatchObject({
       code: 'PLACEMENT_INVALID',
       message: expect.stringContaining('1 proportions'),
     });
@@ -95,7 +97,7 @@ describe('the option device', () => {
     const rpc = [servers[0]!.address];
     const remote = (await devices({ rpc })).devices.find(({ server }) => server !== null);
     const memoryFree = remote!.memoryFree;
-    const { availableBytes } = await estimateMemory({ model: path, rpc });
+    const { availableBytes } = await estimateMemory({ model: path, device: 'rpc', rpc });
     expect(availableBytes / memoryFree).toBeGreaterThan(0.5);
     expect(availableBytes / memoryFree).toBeLessThan(2);
   });
