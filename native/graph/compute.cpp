@@ -90,6 +90,11 @@ compute::~compute() {
     }
 }
 
+bool compute::on_host() const {
+    return std::all_of(devices_.begin(), devices_.end(),
+                       [](ggml_backend_dev_t d) { return ggml_backend_buft_is_host(ggml_backend_dev_buffer_type(d)); });
+}
+
 ggml_backend_buffer_type_t compute::host_buffer_type() const { return ggml_backend_dev_buffer_type(devices_.back()); }
 
 bool compute::on_host() const {

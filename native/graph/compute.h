@@ -24,6 +24,7 @@ public:
 
     // GPUs of the model first, the CPU last.
     const std::vector<ggml_backend_dev_t> & devices() const { return devices_; }
+    bool                                    on_host() const; // all of them compute in host memory
     ggml_backend_buffer_type_t              host_buffer_type() const;
     // Of the device that holds the output matrix: what the loss reads lies there.
     ggml_backend_buffer_type_t              output_buffer_type() const { return ggml_backend_dev_buffer_type(output_); }

@@ -209,7 +209,7 @@ step::step(std::unique_ptr<forward> graph, const compute & devices, const parame
 
     if (options.with_backward && g.wants(s.graph->hidden())) {
         ggml_tensor * dhidden = tokens_of(s.dhidden);
-        if (!s.on_host()) {
+        if (!devices.on_host()) {
             // Written by the loss's graph while this one waits at the boundary, of which devices that reorder nodes must
             // know: a source that the copy does not read.
             dhidden = ggml_cont(ctx, dhidden);

@@ -16,11 +16,13 @@ export function runNode(
   args: readonly string[],
   options: {
     input?: string;
+    env?: Record<string, string>;
     onOutput?: (text: string, child: ChildProcessWithoutNullStreams) => void;
   } = {},
 ): Promise<Finished> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { cwd: root });
+    const env = { ...process.env, ...options.env };
+    const child = spawn(process.execPath, args, { cwd: root, env });
     const finished: Finished = { exit: null, stdout: '', stderr: '' };
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       finished.stdout += text;

@@ -10,6 +10,7 @@ import {
   parseConfig,
   systemInfo,
 } from '../../src/index.js';
+import { compileBrokenLibrary } from '../unit/native/broken-library.js';
 import { jsonLines, llamatune, root } from './command-line.js';
 import { RpcServer } from './rpc-server.js';
 import { temporaryFolder, tinyModel } from './tiny-model.js';
@@ -84,7 +85,9 @@ describe('the option device', () => {
       });
     }
     const rpc = [servers[0]!.address];
-    await expect(loadModel({ model: path, rpc, tensorSplit: [1, 2] })).rejects.toMatchObject({
+    await expect(
+      loadModel({ model: path, device: 'rpc', rpc, tensorSplit: [1, 2] }),
+    ).rejects.toMatchObject({
       code: 'PLACEMENT_INVALID',
       message: expect.stringContaining('1 proportions'),
     });
@@ -94,7 +97,7 @@ describe('the option device', () => {
     const rpc = [servers[0]!.address];
     const remote = (await devices({ rpc })).devices.find(({ server }) => server !== null);
     const memoryFree = remote!.memoryFree;
-    const { availableBytes } = await estimateMemory({ model: path, rpc });
+    const { availableBytes } = await estimateMemory({ model: path, device: 'rpc', rpc });
     expect(availableBytes / memoryFree).toBeGreaterThan(0.5);
     expect(availableBytes / memoryFree).toBeLessThan(2);
   });
@@ -108,6 +111,27 @@ describe('llamatune devices', () => {
     expect(stdout).toContain(servers[0]!.address);
     const [line] = jsonLines((await llamatune(['devices', '--json'])).stdout);
     expect(line).toMatchObject({ type: 'devices', backends: expect.arrayContaining(['CPU']) });
+  });
+});
+
+describe('a driver that ends the process', () => {
+  const library = compileBrokenLibrary(folder, 'libbroken-driver.so');
+  const withVulkan = systemInfo().backends.includes('Vulkan');
+
+  it.skipIf(!withVulkan || library === undefined)('costs a warning', async () => {
+    const driver = join(folder, 'driver.json');
+    const icd = { library_path: library, api_version: '1.3.0' };
+    writeFileSync(driver, JSON.stringify({ file_format_version: '1.0.0', ICD: icd }));
+    const env = { VK_ICD_FILENAMES: driver, VK_DRIVER_FILES: driver };
+    const { exit, stdout, stderr } = await llamatune(['devices', '--json'], { env });
+    expect(exit).toBe(0);
+    expect(stderr).toContain('LLAMATUNE_BACKEND_UNUSABLE');
+    const [list] = jsonLines(stdout);
+    expect(list).toMatchObject({
+      backends: expect.not.arrayContaining(['Vulkan']),
+      devices: [expect.objectContaining({ type: 'cpu', automatic: true })],
+      unusable: [{ backend: 'vulkan', reason: expect.stringMatching(/SIG|exit code/) }],
+    });
   });
 });
 

@@ -43,6 +43,7 @@ const quick = (options: Partial<FinetuneOptions> = {}): FinetuneOptions => ({
   microBatchSize: 2,
   epochs: 4,
   threads: 1,
+  ...(options.rpc && options.device === undefined ? { device: 'rpc' } : {}),
   optimizer: { learningRate: 1e-3 },
   ...options,
 });

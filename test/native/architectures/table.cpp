@@ -125,9 +125,19 @@ std::string worse(const record & now, const record & before) {
     return lost;
 }
 
+std::vector<record> tried(const std::vector<record> & table) {
+#ifdef __SANITIZE_ADDRESS__
+    std::vector<record> some;
+    for (size_t i = 0; i < table.size(); i += 8) some.push_back(table[i]);
+    return some;
+#else
+    return table;
+#endif
+}
+
 std::vector<std::string> trainable() {
     std::vector<std::string> names;
-    for (const record & r : read_table()) {
+    for (const record & r : tried(read_table())) {
         if (r.works()) names.push_back(r.name);
     }
     return names;
@@ -141,10 +151,7 @@ TEST("architectures: none is worse than docs/architectures.json says, and each i
     for (const auto & r : table) listed.push_back(r.name);
     CHECK(architectures::all_names() == listed);
     std::string lost;
-    for (const auto & before : table) {
-#ifdef __SANITIZE_ADDRESS__
-        if ((&before - table.data()) % 8) continue; // several times slower: some of each kind
-#endif
+    for (const auto & before : tried(table)) {
         const architectures::row now = architectures::survey(before.name);
         const std::string problem = worse(record_of(now), before);
         if (!problem.empty()) {
