@@ -28,8 +28,6 @@ public:
     ggml_backend_buffer_type_t              host_buffer_type() const;
     // Of the device that holds the output matrix: what the loss reads lies there.
     ggml_backend_buffer_type_t              output_buffer_type() const { return ggml_backend_dev_buffer_type(output_); }
-    // Every device computes in the process's own memory.
-    bool                                    on_host() const;
     int32_t                                 n_threads() const { return n_threads_; }
 
     // A scheduler for graphs of up to max_nodes nodes. It must not outlive this object.
