@@ -30,22 +30,23 @@ std::string hardware_of(ggml_backend_dev_t device) {
     return props.device_id ? props.device_id : "";
 }
 
-bool is_called(ggml_backend_dev_t device, const std::string & name) {
-    return lower_case(ggml_backend_dev_name(device)) == name || lower_case(rpc_server_of(device)) == name;
+bool is_called(ggml_backend_dev_t device, const std::string & name) { // only an RPC server's device has a second name
+    return lower_case(ggml_backend_dev_name(device)) == name || (!name.empty() && lower_case(rpc_server_of(device)) == name);
 }
 
-error not_found(const std::string & name, const std::vector<ggml_backend_dev_t> & there) {
+error not_found(const std::string & names, const std::vector<ggml_backend_dev_t> & there) {
     std::string list = "cpu";
     for (ggml_backend_dev_t device : there) {
         list += std::string(", ") + ggml_backend_dev_name(device) + " (" + ggml_backend_dev_description(device) + ")";
     }
-    return error("DEVICE_NOT_FOUND", "expected a device that is there but received '" + name + "'; there are: " + list,
+    return error("DEVICE_NOT_FOUND", "expected a device that is there but received " + names + "; there are: " + list,
                  "llamatune devices shows them. A build from source takes GPU back ends along with LLAMATUNE_BACKENDS=vulkan (or "
                  "cuda, hip, metal).");
 }
 
 // All devices that a word means: of a back end, or of a name.
-std::vector<ggml_backend_dev_t> matching(const std::string & word, const std::vector<ggml_backend_dev_t> & there) {
+std::vector<ggml_backend_dev_t> matching(const std::string & text, const std::vector<ggml_backend_dev_t> & there) {
+    const std::string word = lower_case(text);
     std::vector<ggml_backend_dev_t> found;
     for (ggml_backend_dev_t device : there) {
         if (backend_of(device) == word || is_called(device, word)) found.push_back(device);
@@ -83,27 +84,28 @@ std::vector<ggml_backend_dev_t> local_gpus() {
 }
 
 std::vector<ggml_backend_dev_t> choose_devices(const std::string & wanted, const std::vector<ggml_backend_dev_t> & remote) {
-    const std::string list = lower_case(wanted);
-    if (list == "auto") return joined(remote, local_gpus());
-    if (list == "cpu") return {};
+    const std::vector<std::string> names = words(wanted);
+    if (names.size() == 1 && lower_case(names[0]) == "auto") return joined(remote, local_gpus());
+    if (names.size() == 1 && lower_case(names[0]) == "cpu") return {};
     const std::vector<ggml_backend_dev_t> there = joined(remote, all_gpus());
     std::vector<ggml_backend_dev_t> chosen;
-    for (const std::string & word : words(list)) {
+    std::string missing;
+    for (const std::string & word : names) {
         const std::vector<ggml_backend_dev_t> found = matching(word, there);
-        if (found.empty()) throw not_found(word, there);
+        if (found.empty()) missing += (missing.empty() ? "'" : ", '") + word + "'";
         for (ggml_backend_dev_t device : found) {
             if (std::find(chosen.begin(), chosen.end(), device) == chosen.end()) chosen.push_back(device);
         }
     }
+    if (!missing.empty()) throw not_found(missing, there);
     return chosen;
 }
 
 ggml_backend_dev_t find_device(const std::string & name, const std::vector<ggml_backend_dev_t> & remote) {
-    const std::string word = lower_case(name);
-    if (word == "cpu") return ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
+    if (lower_case(name) == "cpu") return ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
     const std::vector<ggml_backend_dev_t> there = joined(remote, all_gpus());
-    const std::vector<ggml_backend_dev_t> found = matching(word, there);
-    if (found.empty()) throw not_found(word, there);
+    const std::vector<ggml_backend_dev_t> found = matching(name, there);
+    if (found.empty()) throw not_found("'" + name + "'", there);
     return found.front();
 }
 

@@ -30,7 +30,8 @@ void fuse_convolutions(fusion & f) {
         if (!f.only_for_one(columns, GGML_OP_TRANSPOSE)) continue;
         ggml_tensor * x = columns->src[0]; // [d_inner, n_t, n_seqs]
         if (past->ne[0] != w->ne[0] - 1 || !has_dense_f32_rows(x) || !has_dense_f32_rows(past) || !has_dense_f32_rows(w)) continue;
-        if (f.g().wants(w)) continue; // its gradient is the composed rule's
+        const ggml_tensor * owner = w->view_src ? w->view_src : w; // Kimi's graphs reshape theirs
+        if (owner->op != GGML_OP_NONE || f.g().wants(owner)) continue; // its gradient is the composed rule's
         ggml_tensor *last = conv, *bias = nullptr;
         if (ggml_tensor * add = only_user(f, conv); add && add->op == GGML_OP_ADD && add->src[0] == conv && ggml_is_vector(add->src[1]) &&
                                                     add->src[1]->ne[0] == conv->ne[0] && add->src[1]->op == GGML_OP_NONE &&

@@ -112,10 +112,12 @@ function splitList(texts: readonly string[]): string[] {
   return texts.flatMap((text) => text.split(',').map((part) => part.trim()));
 }
 
-/** A text without '=' stays text: a word, or what the configuration's own check reports. */
+/**
+ * A lone text without '=' is a word. Texts that are not all of one kind stay text, which the configuration's own check
+ * refuses: none of them must get lost.
+ */
 function placement(texts: readonly string[]): Record<string, string> | string {
-  const lone = texts.find((text) => !text.includes('='));
-  if (lone !== undefined) return lone;
+  if (!texts.every((text) => text.includes('='))) return texts.join(' and ');
   return Object.fromEntries(
     texts.map((text) => {
       const at = text.lastIndexOf('=');

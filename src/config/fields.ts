@@ -77,10 +77,23 @@ export const gpuLayers = () =>
     .default('all')
     .describe("Layers placed on the chosen devices, the last ones first: a number or 'all'.");
 
+/** The names in an option `device`, as native code reads them: without regard to case. */
+const deviceNames = (text: string): string[] =>
+  text.split(',').map((name) => name.trim().toLowerCase());
+
 export const device = () =>
   z
     .string()
-    .min(1)
+    .refine((text) => deviceNames(text).every((name) => name !== ''), {
+      message: 'expected names separated by commas but received an empty one',
+    })
+    .refine(
+      (text) => {
+        const names = deviceNames(text);
+        return names.length === 1 || !(names.includes('auto') || names.includes('cpu'));
+      },
+      { message: "expected 'auto' and 'cpu' alone but received one of them among other names" },
+    )
     .default('auto')
     .meta({ typeText: "'auto' | 'cpu' | 'cuda' | 'vulkan' | 'metal' | 'hip' | 'rpc' | name" })
     .describe(
@@ -101,6 +114,9 @@ export const rpc = () =>
         .meta({ typeText: 'host:port' }),
     )
     .max(16)
+    .refine((servers) => new Set(servers).size === servers.length, {
+      message: 'expected every server once but received one of them twice',
+    })
     .default([])
     .describe(
       "llama.cpp RPC servers whose devices take layers, as 'host:port'. The connection is neither encrypted nor " +
@@ -169,14 +185,29 @@ export const placementProblems = (read: {
         : undefined,
     );
   }
-  const split = read.value('tensorSplit');
+  const [device, split, rules] = [
+    read.value('device'),
+    read.value('tensorSplit'),
+    read.value('placement'),
+  ];
+  const onCpu = typeof device === 'string' && device.trim().toLowerCase() === 'cpu';
   const noneOnCpu = (path: string) =>
-    read.value('device') === 'cpu' && given[path]
+    onCpu && given[path]
       ? { path, message: "expected none with device 'cpu' but received one" }
       : undefined;
+  const elsewhere = Array.isArray(rules)
+    ? rules.find((rule) => String(rule?.device).toLowerCase() !== 'cpu')
+    : undefined;
   return [
     noneOnCpu('rpc'),
     noneOnCpu('tensorSplit'),
+    read.value('gpuLayers') !== 0 ? noneOnCpu('gpuLayers') : undefined,
+    onCpu && elsewhere !== undefined
+      ? {
+          path: 'placement',
+          message: `expected only 'cpu' with device 'cpu' but received '${elsewhere.device}'`,
+        }
+      : undefined,
     Array.isArray(split) && split.length > 0 && split.every((part) => part === 0)
       ? { path: 'tensorSplit', message: 'expected a number above 0 but received zeros only' }
       : undefined,

@@ -177,10 +177,11 @@ TEST("backends/choose: devices by back end, by name and by server; absent ones a
     CHECK(choose_devices(both, remote) == (std::vector<ggml_backend_dev_t>{remote[1], remote[0]}));
     CHECK(find_device("CPU", remote) == ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU));
     try {
-        choose_devices("warp9", remote);
+        choose_devices("warp9,rpc,Zip3,", remote);
         harness::fail(__FILE__, __LINE__, "error DEVICE_NOT_FOUND");
     } catch (const error & e) {
         CHECK_EQ(e.code(), "DEVICE_NOT_FOUND");
+        CHECK(std::string(e.what()).find("'warp9', 'Zip3', ''") != std::string::npos);
         CHECK(std::string(e.what()).find(local_rpc::server(0)) != std::string::npos);
     }
 }

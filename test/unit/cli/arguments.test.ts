@@ -59,8 +59,8 @@ describe('parseArguments', () => {
     expect(values('--placement', 'ffn_=cpu', '--placement', 'a=b$=10.0.0.1:50052')).toEqual({
       placement: { ffn_: 'cpu', 'a=b$': '10.0.0.1:50052' },
     });
-    expect(values('--placement', 'ffn_=cpu', '--placement', 'experts')).toEqual({
-      placement: 'experts',
+    expect(values('--placement', 'ffn_=cpu', '--placement', 'experts-on-cpu')).toEqual({
+      placement: 'ffn_=cpu and experts-on-cpu', // which the schema refuses
     });
   });
 

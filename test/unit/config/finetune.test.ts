@@ -108,6 +108,32 @@ describe('finetuneSchema', () => {
         tensorSplit: "expected none with device 'cpu' but received one",
       },
     );
+    for (const device of ['cpu', ' CPU']) {
+      const where = { device, gpuLayers: 3, placement: { ffn_: 'Vulkan0' }, rpc: ['a:1'] };
+      expect(problemsOf({ ...minimal, ...where })).toEqual({
+        rpc: "expected none with device 'cpu' but received one",
+        gpuLayers: "expected none with device 'cpu' but received one",
+        placement: "expected only 'cpu' with device 'cpu' but received 'Vulkan0'",
+      });
+    }
+    const quiet = { device: 'cpu', gpuLayers: 0, placement: 'experts-on-cpu' };
+    expect(problemsOf({ ...minimal, ...quiet })).toEqual({});
+    for (const device of ['', 'Vulkan0,', 'Vulkan0, ,cuda']) {
+      expect(problemsOf({ ...minimal, device })).toEqual({
+        device: 'expected names separated by commas but received an empty one',
+      });
+    }
+    for (const device of ['cpu,Vulkan0', 'cuda,AUTO']) {
+      expect(problemsOf({ ...minimal, device })).toEqual({
+        device: "expected 'auto' and 'cpu' alone but received one of them among other names",
+      });
+    }
+    expect(problemsOf({ ...minimal, rpc: ['a:1', 'b:1', 'a:1'] })).toEqual({
+      rpc: 'expected every server once but received one of them twice',
+    });
+    expect(problemsOf({ ...minimal, placement: 'ffn_=cpu and experts-on-cpu' })).toHaveProperty(
+      'placement',
+    );
     expect(problemsOf({ ...minimal, rpc: ['nohost', 'a:0', 'a:70000'] })).toMatchObject({
       'rpc.0': "expected 'host:port'",
       'rpc.1': "expected 'host:port'",

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 // @ts-expect-error: a script in plain JavaScript
 import * as table from '../../../scripts/architectures/table.mjs';
@@ -14,7 +15,9 @@ const rows = JSON.parse(readFileSync(file('architectures.json'), 'utf8'));
 
 describe('docs/architectures.md', () => {
   it('is the table of docs/architectures.json', async () => {
-    await expect(renderArchitectures(rows)).toMatchFileSnapshot(file('architectures.md').pathname);
+    await expect(renderArchitectures(rows)).toMatchFileSnapshot(
+      fileURLToPath(file('architectures.md')),
+    );
   });
 
   it('tells an architecture from its mixture of experts', () => {
