@@ -95,6 +95,8 @@ bool compute::on_host() const {
                        [](ggml_backend_dev_t d) { return ggml_backend_buft_is_host(ggml_backend_dev_buffer_type(d)); });
 }
 
+ggml_backend_buffer_type_t compute::host_buffer_type() const { return ggml_backend_dev_buffer_type(devices_.back()); }
+
 ggml_backend_sched_ptr compute::new_scheduler(size_t max_nodes) const {
     std::vector<ggml_backend_t> raw;
     for (const auto & backend : backends_) raw.push_back(backend.get());
