@@ -58,23 +58,42 @@ void load_libraries(const std::string & folder, const std::vector<std::string> &
 #endif
 const std::vector<std::string> linked_gpus = {LLAMATUNE_LINKED_GPUS};
 
-void set_variable(const std::string & name) {
+void set_variable(const char * name, const char * value) { // nullptr: unset
 #ifdef _WIN32
-    _putenv_s(name.c_str(), "1");
+    _putenv_s(name, value ? value : "");
 #else
-    setenv(name.c_str(), "1", 1);
+    if (value) setenv(name, value, 1);
+    else unsetenv(name);
 #endif
 }
 
-// ggml registers what is linked in when it is first asked for anything: before that, it can be told what to leave out.
-void leave_out_all_but(const std::vector<std::string> & gpus) {
-    for (const std::string & name : linked_gpus) {
-        if (std::find(gpus.begin(), gpus.end(), name) != gpus.end()) continue;
-        if (name == "vulkan") set_variable("GGML_DISABLE_VULKAN");
-        if (name == "cuda" || name == "hip") set_variable("GGML_DISABLE_CUDA");
-        if (name == "metal") set_variable("GGML_DISABLE_METAL");
+// ggml registers what is linked in when it is first asked for anything: before that, it can be told what to leave out. While
+// one lives, and no longer: child processes would inherit it.
+class leaving_out_all_but {
+public:
+    explicit leaving_out_all_but(const std::vector<std::string> & gpus) {
+        for (const std::string & name : linked_gpus) {
+            if (std::find(gpus.begin(), gpus.end(), name) != gpus.end()) continue;
+            if (name == "vulkan") set("GGML_DISABLE_VULKAN");
+            if (name == "cuda" || name == "hip") set("GGML_DISABLE_CUDA");
+            if (name == "metal") set("GGML_DISABLE_METAL");
+        }
     }
-}
+    ~leaving_out_all_but() {
+        for (const char * name : set_) set_variable(name, nullptr);
+    }
+    leaving_out_all_but(const leaving_out_all_but &) = delete;
+    leaving_out_all_but & operator=(const leaving_out_all_but &) = delete;
+
+private:
+    void set(const char * name) {
+        if (std::getenv(name)) return; // the user's own
+        set_variable(name, "1");
+        set_.push_back(name);
+    }
+
+    std::vector<const char *> set_;
+};
 
 #endif
 
@@ -103,7 +122,7 @@ void load_backends(const std::string & folder, const std::vector<std::string> & 
 #ifdef GGML_BACKEND_DL
     load_libraries(folder, gpus);
 #else
-    leave_out_all_but(gpus);
+    const leaving_out_all_but left_out(gpus); // until has_cpu() has filled the registry
 #endif
     if (!has_cpu()) {
         throw error("BACKEND_NOT_FOUND", "expected a CPU back end of ggml in '" + folder + "' but none could be loaded",

@@ -20,12 +20,47 @@ add_server_fn find_add_server() {
     return reinterpret_cast<add_server_fn>(found);
 }
 
-// Asks the server something: ggml knows a server it has met before, also when that is gone by now.
+// Asks the server something: ggml knows a server it has met before, also when that is gone by now. ggml asks once what its
+// buffers are like, under a lock that all servers share: here, where that has a limit.
 void require_answer(ggml_backend_reg_t server) {
     size_t free = 0, total = 0;
     ggml_backend_dev_memory(ggml_backend_reg_dev_get(server, 0), &free, &total);
+    for (size_t i = 0; i < ggml_backend_reg_dev_count(server); i++) ggml_backend_dev_buffer_type(ggml_backend_reg_dev_get(server, i));
 }
 
+using set_patience_fn = void (*)(ggml_abort_callback stop, void * data, int limit_ms);
+
+set_patience_fn find_set_patience() {
+    ggml_backend_reg_t rpc = ggml_backend_reg_by_name("RPC");
+    return rpc ? reinterpret_cast<set_patience_fn>(ggml_backend_reg_get_proc_address(rpc, "ggml_backend_rpc_set_patience")) : nullptr;
+}
+
+bool stop_requested(void * flag) { return static_cast<const std::atomic<bool> *>(flag)->load(std::memory_order_relaxed); }
+
+thread_local const rpc_patience * innermost = nullptr;
+
+}
+
+bool rpc_patience::is_to_stop() { return innermost && innermost->stop_ && *innermost->stop_; }
+
+rpc_patience::rpc_patience(const std::atomic<bool> * stop, int limit_seconds)
+    : stop_(stop), limit_seconds_(limit_seconds), outer_(innermost) {
+    innermost = this;
+    apply();
+}
+
+rpc_patience::rpc_patience(int limit_seconds) : rpc_patience(innermost ? innermost->stop_ : nullptr, limit_seconds) {}
+
+rpc_patience::~rpc_patience() {
+    innermost = outer_;
+    if (outer_) outer_->apply();
+    else if (const auto set = find_set_patience()) set(nullptr, nullptr, 0);
+}
+
+void rpc_patience::apply() const {
+    if (const auto set = find_set_patience()) {
+        set(stop_ ? stop_requested : nullptr, const_cast<std::atomic<bool> *>(stop_), limit_seconds_ * 1000);
+    }
 }
 
 std::vector<ggml_backend_dev_t> connect_rpc_servers(const std::vector<std::string> & servers) {
@@ -36,6 +71,7 @@ std::vector<ggml_backend_dev_t> connect_rpc_servers(const std::vector<std::strin
     std::string unreachable;
     for (const std::string & server : servers) {
         std::string why;
+        const rpc_patience patience(rpc_answer_seconds);
         try {
             ggml_backend_reg_t found = add_server(server.c_str());
             if (found) {
@@ -48,6 +84,7 @@ std::vector<ggml_backend_dev_t> connect_rpc_servers(const std::vector<std::strin
             const auto failure = find_rpc_failure(e.what());
             why = failure ? failure->reason : e.what();
         }
+        if (rpc_patience::is_to_stop()) throw error("ABORTED", "connecting to the RPC servers was aborted");
         if (!why.empty()) unreachable += (unreachable.empty() ? "" : ", ") + server + " (" + why + ")";
     }
     if (!unreachable.empty()) {

@@ -1,5 +1,6 @@
 #include "binding/model-object.h"
 
+#include "backends/rpc.h"
 #include "binding/addon-data.h"
 #include "binding/args.h"
 #include "binding/devices.h"
@@ -57,6 +58,7 @@ Napi::Value model_object::info(const Napi::CallbackInfo & call) {
 Napi::Value model_object::devices(const Napi::CallbackInfo & call) {
     return guarded(call.Env(), [&]() -> Napi::Value {
         return start_task(call.Env(), [held = get()](run_context &) -> js_maker {
+            const rpc_patience patience(rpc_answer_seconds);
             const std::vector<device_info> found = list_model_devices(*held);
             return [found](Napi::Env env) -> Napi::Value {
                 Napi::Array array = Napi::Array::New(env, found.size());

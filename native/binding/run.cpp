@@ -1,5 +1,6 @@
 #include "binding/run.h"
 
+#include "backends/rpc.h"
 #include "binding/addon-data.h"
 #include "binding/errors.h"
 #include "binding/event-queue.h"
@@ -74,6 +75,7 @@ private:
     void body() {
         try {
             abort_guard guard;
+            const rpc_patience patience(stop_);
             result_ = work_(*this);
         } catch (...) {
             failure_ = current_failure();

@@ -36,12 +36,21 @@ bool holds_weights(const model & base, ggml_backend_dev_t device) {
     });
 }
 
+// The device of the output matrix, whose products the loss computes, among those that take part; `cpu` where it lies in host
+// memory, whichever device the layer was meant for.
+ggml_backend_dev_t output_device(const model & base, const std::vector<ggml_backend_dev_t> & devices, ggml_backend_dev_t cpu) {
+    const ggml_tensor * output = base.handle()->output;
+    if (!output || !output->buffer || ggml_backend_buffer_is_host(output->buffer)) return cpu;
+    ggml_backend_dev_t device = ggml_backend_buft_get_device(ggml_backend_buffer_get_type(output->buffer));
+    return std::find(devices.begin(), devices.end(), device) != devices.end() ? device : cpu;
+}
+
 bool stop_requested(void * flag) { return static_cast<const std::atomic<bool> *>(flag)->load(std::memory_order_relaxed); }
 
 }
 
 compute::compute(const model & base, int32_t n_threads, const char * precision)
-    : output_(base.handle()->dev_output()), n_threads_(n_threads > 0 ? n_threads : usable_physical_cores()) {
+    : n_threads_(n_threads > 0 ? n_threads : usable_physical_cores()) {
     for (const llama_device & held : base.handle()->devices) {
         if (holds_weights(base, held.dev) && std::find(devices_.begin(), devices_.end(), held.dev) == devices_.end()) {
             devices_.push_back(held.dev);
@@ -58,6 +67,7 @@ compute::compute(const model & base, int32_t n_threads, const char * precision)
         throw error("BACKEND_NOT_FOUND", "expected a CPU back end but received none", "The installation is incomplete: reinstall llamatune.");
     }
     devices_.push_back(cpu);
+    output_ = output_device(base, devices_, cpu);
     for (ggml_backend_dev_t device : devices_) {
         const bool accelerator = ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_ACCEL;
         ggml_backend_ptr backend { ggml_backend_dev_init(device, accelerator ? precision : nullptr) };

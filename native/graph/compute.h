@@ -33,16 +33,16 @@ public:
     // A scheduler for graphs of up to max_nodes nodes. It must not outlive this object.
     ggml_backend_sched_ptr new_scheduler(size_t max_nodes) const;
 
-    // While set, a running graph ends early (GGML_STATUS_ABORTED) once the flag turns true.
     // Tells devices that can leave padding out which blocks of 64 of the micro-batch's tokens hold nothing else; with no
     // blocks, that nothing is known any more.
     void set_padding(const std::vector<uint8_t> & blocks, int64_t n_tokens) const;
 
+    // While set, a running graph ends early (GGML_STATUS_ABORTED) once the flag turns true.
     void set_stop(const std::atomic<bool> * stop);
 
 private:
     std::vector<ggml_backend_dev_t> devices_;
-    ggml_backend_dev_t              output_;
+    ggml_backend_dev_t              output_ = nullptr;
     std::vector<ggml_backend_ptr>   backends_;
     ggml_threadpool *               threads_ = nullptr;
     void (*free_threads_)(ggml_threadpool *) = nullptr;

@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 
+#include <algorithm>
 #include <numeric>
 #include <regex>
 
@@ -9,7 +10,18 @@ namespace llamatune {
 
 namespace {
 
-std::string problem_of(const placement_rule & rule, const gguf_context * file) {
+bool takes_part(ggml_backend_dev_t device, const std::vector<ggml_backend_dev_t> & devices) {
+    return ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_CPU ||
+           std::find(devices.begin(), devices.end(), device) != devices.end();
+}
+
+std::string names_of(const std::vector<ggml_backend_dev_t> & devices) {
+    std::string names;
+    for (ggml_backend_dev_t device : devices) names += (names.empty() ? "" : ", ") + std::string(ggml_backend_dev_name(device));
+    return names.empty() ? "none" : names;
+}
+
+std::string pattern_problem(const placement_rule & rule, const gguf_context * file) {
     try {
         const std::regex pattern(rule.pattern);
         for (int64_t i = 0; i < gguf_get_n_tensors(file); i++) {
@@ -19,28 +31,50 @@ std::string problem_of(const placement_rule & rule, const gguf_context * file) {
     } catch (const std::regex_error & e) { return "'" + rule.pattern + "' is no regular expression (" + e.what() + ")"; }
 }
 
+std::string device_problem(const placement_rule & rule, const std::vector<ggml_backend_dev_t> & devices) {
+    if (takes_part(rule.device, devices)) return "";
+    const std::string name = ggml_backend_dev_name(rule.device), about = ggml_backend_dev_description(rule.device);
+    return "'" + rule.pattern + "' goes to " + name + " (" + about + "), which is not among the chosen devices (" + names_of(devices) + ")";
 }
 
-void check_placement(const std::vector<placement_rule> & rules, const gguf_context * file) {
+}
+
+void check_placement(const std::vector<placement_rule> & rules, const std::vector<ggml_backend_dev_t> & devices,
+                     const gguf_context * file) {
     std::string problems;
     for (const placement_rule & rule : rules) {
-        const std::string problem = problem_of(rule, file);
-        if (!problem.empty()) problems += (problems.empty() ? "" : "; ") + problem;
+        for (const std::string & problem : {pattern_problem(rule, file), device_problem(rule, devices)}) {
+            if (!problem.empty()) problems += (problems.empty() ? "" : "; ") + problem;
+        }
     }
     if (problems.empty()) return;
-    throw error("PLACEMENT_INVALID", "expected patterns that fit weights of the model but received others: " + problems,
-                "llamatune inspect --tensors lists the weights; 'experts-on-cpu' is for models with experts.");
+    throw error("PLACEMENT_INVALID",
+                "expected patterns that fit weights of the model, each with 'cpu' or a chosen device, but received others: " + problems,
+                "llamatune inspect --tensors lists the weights; 'experts-on-cpu' is for models with experts; 'device' names the "
+                "devices that take part.");
+}
+
+void check_device_count(const std::vector<ggml_backend_dev_t> & devices) {
+    constexpr size_t scheduler_limit = 16; // ggml's GGML_SCHED_MAX_BACKENDS, which is private and an assertion
+    size_t own = 0;
+    for (size_t i = 0; i < ggml_backend_dev_count(); i++) {
+        const auto type = ggml_backend_dev_type(ggml_backend_dev_get(i));
+        if (type == GGML_BACKEND_DEVICE_TYPE_CPU || type == GGML_BACKEND_DEVICE_TYPE_ACCEL) own++;
+    }
+    if (devices.size() + own <= scheduler_limit) return;
+    throw error("PLACEMENT_INVALID",
+                "expected at most " + std::to_string(scheduler_limit - own) + " devices beside the CPU but received " +
+                    std::to_string(devices.size()) + ": " + names_of(devices),
+                "Name fewer of them with device.");
 }
 
 void check_split(const std::vector<float> & proportions, const std::vector<ggml_backend_dev_t> & devices) {
     if (proportions.empty()) return;
-    std::string names;
-    for (ggml_backend_dev_t device : devices) names += (names.empty() ? "" : ", ") + std::string(ggml_backend_dev_name(device));
     const bool positive = std::accumulate(proportions.begin(), proportions.end(), 0.0f) > 0;
     if (proportions.size() == devices.size() && positive) return;
     throw error("PLACEMENT_INVALID",
                 "expected a tensorSplit of " + std::to_string(devices.size()) + " proportions, one for each device (" +
-                    (names.empty() ? "none" : names) + "), but received " +
+                    names_of(devices) + "), but received " +
                     (positive ? std::to_string(proportions.size()) : "zeros only"),
                 "Name the devices with device, or leave tensorSplit out: then their free memory decides.");
 }

@@ -14,9 +14,13 @@ struct placement_rule {
     ggml_backend_dev_t device = nullptr;
 };
 
-// Throws error PLACEMENT_INVALID, with all that is wrong: patterns that are no regular expression, and those that no
-// weight of the file fits.
-void check_placement(const std::vector<placement_rule> & rules, const gguf_context * file);
+// Throws error PLACEMENT_INVALID, with all that is wrong: patterns that are no regular expression, those that no weight of the
+// file fits, and rules with a device that is neither the CPU nor one of `devices`, the chosen ones.
+void check_placement(const std::vector<placement_rule> & rules, const std::vector<ggml_backend_dev_t> & devices,
+                     const gguf_context * file);
+
+// Throws error PLACEMENT_INVALID where there are more devices than ggml's scheduler takes.
+void check_device_count(const std::vector<ggml_backend_dev_t> & devices);
 
 // Throws error PLACEMENT_INVALID unless there is one proportion per device, or none at all.
 void check_split(const std::vector<float> & proportions, const std::vector<ggml_backend_dev_t> & devices);

@@ -55,6 +55,11 @@ export class RpcServer {
   freeze(): void {
     this.child.kill('SIGSTOP');
   }
+
+  /** It goes on where freeze() stopped it. */
+  thaw(): void {
+    this.child.kill('SIGCONT');
+  }
 }
 
 function answers(port: number): Promise<boolean> {

@@ -122,6 +122,16 @@ TEST("train/devices: every listed architecture with its last layer and its outpu
     if (!checked) SKIP("no models of architectures that train");
 }
 
+TEST("train/devices: the output's device has no weight: they all lie on the CPU by name") {
+    ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
+    load_options options = on({local_rpc::device(0)});
+    options.placement = {{".", cpu}};
+    check_same(outcome_of(tiny::arch_on("llama", options)), outcome_of(tiny::arch("llama")));
+    options.gpu_layers = 1;
+    options.placement = {{"^(output|token_embd)", cpu}};
+    check_same(outcome_of(tiny::arch_on("llama", options)), outcome_of(tiny::arch("llama")));
+}
+
 TEST("train/devices: experts on the CPU, the rest on another device, and the other way round") {
     ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
     for (const char * name : {"llama-moe", "qwen3moe-moe"}) {
@@ -186,10 +196,10 @@ TEST("backends/choose: devices by back end, by name and by server; absent ones a
     }
 }
 
-TEST("model/placement: patterns that fit nothing and splits of another size are refused, all at once") {
+TEST("model/placement: patterns that fit nothing, devices that were not chosen and splits of another size are refused, all at once") {
     load_options options = on({local_rpc::device(0)});
     ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
-    options.placement = {{"attn_q", cpu}, {"no_such_weight", cpu}, {"(", cpu}};
+    options.placement = {{"attn_q", cpu}, {"no_such_weight", cpu}, {"(", cpu}, {"ffn_up", local_rpc::device(1)}, {"ffn_down", local_rpc::device(0)}};
     try {
         tiny::arch_on("llama", options);
         harness::fail(__FILE__, __LINE__, "error PLACEMENT_INVALID");
@@ -198,10 +208,17 @@ TEST("model/placement: patterns that fit nothing and splits of another size are 
         CHECK(std::string(e.what()).find("no_such_weight") != std::string::npos);
         CHECK(std::string(e.what()).find("'('") != std::string::npos);
         CHECK(std::string(e.what()).find("attn_q") == std::string::npos);
+        CHECK(std::string(e.what()).find("'ffn_up' goes to " + std::string(ggml_backend_dev_name(local_rpc::device(1)))) != std::string::npos);
+        CHECK(std::string(e.what()).find("ffn_down") == std::string::npos);
     }
     options.placement.clear();
     options.tensor_split = {1, 1};
     CHECK_ERROR("PLACEMENT_INVALID", tiny::arch_on("llama", options));
+}
+
+TEST("model/placement: more devices than ggml's scheduler takes are refused") {
+    const std::vector<ggml_backend_dev_t> many(16, local_rpc::device(0)); // the CPU is one more
+    CHECK_ERROR("PLACEMENT_INVALID", tiny::arch_on("llama", on(many)));
 }
 
 TEST("backends/rpc: servers that do not answer are named, all of them") {

@@ -1,0 +1,173 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import {
+  devices,
+  type FinetuneOptions,
+  finetuneLora,
+  generate,
+  loadModel,
+} from '../../src/index.js';
+import { root, runNode } from './command-line.js';
+import { RpcServer } from './rpc-server.js';
+import { temporaryFolder, tinyModel } from './tiny-model.js';
+
+// Servers that stop in the middle (SIGSTOP): their connections stay open and nothing comes.
+
+const folder = temporaryFolder();
+let path: string;
+let server: RpcServer;
+beforeAll(async () => {
+  path = await tinyModel();
+});
+beforeEach(async () => {
+  server = await RpcServer.start();
+});
+afterEach(() => server.kill());
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const quick = (options: Partial<FinetuneOptions> = {}): FinetuneOptions => ({
+  model: path,
+  dataset: Array.from({ length: 8 }, (_, i) => ({ prompt: `Colour ${i}?`, completion: ' red' })),
+  output: join(folder, 'adapter.gguf'),
+  rpc: [server.address],
+  device: 'rpc',
+  sequenceLength: 32,
+  batchSize: 4,
+  microBatchSize: 2,
+  threads: 1,
+  ...options,
+});
+
+/** Resolves at the run's step `n`, with the run still going. */
+async function untilStep(run: ReturnType<typeof finetuneLora>, n: number): Promise<void> {
+  for await (const event of run) if (event.type === 'step' && event.step === n) return;
+}
+
+describe.skipIf(process.platform === 'win32')('an RPC server that hangs', () => {
+  it('does not keep a model from being disposed of', async () => {
+    const model = await loadModel({ model: path, rpc: [server.address], device: 'rpc' });
+    server.freeze();
+    await model.dispose();
+  });
+
+  it.each(['await model.dispose()', ''])(
+    'does not keep a process from ending: { %s }',
+    async (end) => {
+      const script = `
+        import { loadModel } from ${JSON.stringify(pathToFileURL(join(root, 'dist/index.js')).href)};
+        const model = await loadModel(${JSON.stringify({ model: path, rpc: [server.address], device: 'rpc' })});
+        console.log(model.onGpu);
+        await new Promise((resolve) => setTimeout(resolve, 1000)); // the server freezes
+        ${end};`;
+      const ended = await runNode(['--input-type=module', '-e', script], {
+        onOutput: () => server.freeze(),
+      });
+      expect(ended).toMatchObject({ exit: 0, stdout: 'true\n' });
+    },
+  );
+
+  it('is named by devices() and loadModel(), also while another model is there', async () => {
+    await using model = await loadModel({ model: path, rpc: [server.address], device: 'rpc' });
+    server.freeze();
+    const unreachable = {
+      code: 'RPC_UNREACHABLE',
+      message: expect.stringContaining(server.address),
+    };
+    await expect(devices({ rpc: [server.address] })).rejects.toMatchObject(unreachable);
+    await expect(loadModel({ model: path, rpc: [server.address] })).rejects.toMatchObject(
+      unreachable,
+    );
+    server.thaw();
+    expect((await generate({ model, prompt: 'Once', maxTokens: 4 }).result).text).toBeTypeOf(
+      'string',
+    );
+  });
+
+  it('does not hold up a load that is aborted, connecting or sending weights', async () => {
+    const load = (signal: AbortSignal, onProgress?: (fraction: number) => void) =>
+      loadModel({ model: path, rpc: [server.address], device: 'rpc', signal, onProgress });
+    const sending = new AbortController();
+    let frozen = false;
+    const loading = load(sending.signal, () => {
+      if (frozen) return;
+      frozen = true;
+      server.freeze();
+      setTimeout(() => sending.abort(), 200);
+    });
+    // A model this small may be there before the server stops.
+    await loading.then(
+      (model) => model.dispose(),
+      (error) => expect(error).toMatchObject({ code: 'ABORTED' }),
+    );
+    server.freeze();
+    await expect(load(AbortSignal.timeout(200))).rejects.toMatchObject({ code: 'ABORTED' });
+  });
+
+  it('costs no other run its connection when one is aborted', async () => {
+    const one = finetuneLora(quick({ epochs: 100_000, output: join(folder, 'one.gguf') }));
+    const other = finetuneLora(quick({ epochs: 40, output: join(folder, 'other.gguf') }));
+    const ended = Promise.allSettled([one.result, other.result]);
+    await Promise.all([untilStep(one, 2), untilStep(other, 2)]);
+    server.freeze();
+    await sleep(500); // until both wait for it
+    one.abort();
+    await expect(one.result).rejects.toMatchObject({ code: 'ABORTED' });
+    server.thaw();
+    const [, finished] = await ended;
+    expect(finished).toMatchObject({ status: 'fulfilled', value: { steps: 80 } });
+  });
+});
+
+describe('an RPC server that was started anew', () => {
+  it('survives a model of its predecessor, which says what happened', async () => {
+    await using model = await loadModel({ model: path, rpc: [server.address], device: 'rpc' });
+    server.kill();
+    const lost = { code: 'RPC_SERVER_LOST' };
+    await expect(generate({ model, prompt: 'Once' }).result).rejects.toMatchObject(lost);
+    server = await RpcServer.start(server.port);
+    await expect(generate({ model, prompt: 'Once' }).result).rejects.toMatchObject(lost);
+    const run = finetuneLora({ ...quick(), model, rpc: undefined, device: undefined });
+    await expect(run.result).rejects.toMatchObject(lost);
+    const list = await devices({ rpc: [server.address] });
+    expect(list.devices).toContainEqual(expect.objectContaining({ server: server.address }));
+  });
+});
+
+describe('placement', () => {
+  it('takes the chosen devices and the CPU; all rules with another are named', async () => {
+    const second = await RpcServer.start();
+    try {
+      const run = finetuneLora(
+        quick({
+          rpc: [server.address, second.address],
+          device: server.address,
+          placement: { ffn_up: second.address, ffn_down: second.address, attn_q: 'cpu' },
+        }),
+      );
+      const error = await run.result.catch((reason: Error) => reason);
+      expect(error).toMatchObject({ code: 'PLACEMENT_INVALID' });
+      for (const word of ['ffn_up', 'ffn_down', second.address])
+        expect((error as Error).message).toContain(word);
+      expect((error as Error).message).not.toContain('attn_q');
+    } finally {
+      second.kill();
+    }
+  });
+
+  it('may leave a device that was chosen without weights, also the output’s', async () => {
+    const local = await finetuneLora(quick({ rpc: undefined, device: 'cpu' })).result;
+    const places: Partial<FinetuneOptions>[] = [
+      { placement: { '.': 'cpu' } },
+      { gpuLayers: 1, placement: { '^(output|token_embd)': 'cpu' } },
+    ];
+    for (const where of places) {
+      const { losses } = await finetuneLora(quick(where)).result;
+      losses.forEach((loss, i) => {
+        expect(Math.abs(loss - local.losses[i]!)).toBeLessThan(1e-4 * local.losses[i]!);
+      });
+    }
+  });
+});
