@@ -30,7 +30,6 @@ std::vector<listed_device> list_devices(const std::vector<std::string> & servers
     }
     all.insert(all.end(), remote.begin(), remote.end());
     std::vector<listed_device> listed;
-    const rpc_patience patience(rpc_answer_seconds);
     for (ggml_backend_dev_t device : all) {
         const bool is_cpu = ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_CPU;
         const bool is_chosen = std::find(chosen.begin(), chosen.end(), device) != chosen.end();

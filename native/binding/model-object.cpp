@@ -57,7 +57,7 @@ Napi::Value model_object::info(const Napi::CallbackInfo & call) {
 
 Napi::Value model_object::devices(const Napi::CallbackInfo & call) {
     return guarded(call.Env(), [&]() -> Napi::Value {
-        return start_task(call.Env(), [held = get()](run_context &) -> js_maker {
+        return start_run(call.Env(), Napi::Function(), [held = get()](run_context &) -> js_maker {
             const rpc_patience patience(rpc_answer_seconds);
             const std::vector<device_info> found = list_model_devices(*held);
             return [found](Napi::Env env) -> Napi::Value {

@@ -164,6 +164,12 @@ Napi::Object start_run(Napi::Env env, Napi::Function on_events, run_work work) {
     return handle;
 }
 
-Napi::Promise start_task(Napi::Env env, run_work work) { return run::start(env, Napi::Function(), std::move(work))->promise(); }
+Napi::Promise start_task(Napi::Env env, run_work work) {
+    auto limited = [work = std::move(work)](run_context & context) {
+        const rpc_patience patience(rpc_answer_seconds);
+        return work(context);
+    };
+    return run::start(env, Napi::Function(), std::move(limited))->promise();
+}
 
 }

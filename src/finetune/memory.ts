@@ -6,7 +6,7 @@ import { LlamatuneError } from '../errors.js';
 import type { LoadedModel } from '../model/loaded-model.js';
 import { useModel } from '../model/use-model.js';
 import type { NativeMemoryEstimate, NativeTrainOptions } from '../native/addon-types.js';
-import { native } from '../native/load.js';
+import { native, nativeRun } from '../native/load.js';
 import { nativeTrainOptions } from './native-options.js';
 
 /** What a training run needs, in bytes, and what this machine has for it now. */
@@ -48,7 +48,7 @@ export async function estimateMemory(
   return useModel(config.model, load, async (model) => {
     const measure = measureOf(model, nativeTrainOptions(config, NO_FILES, model));
     const [off, on] = [await measure({ recompute: false }), await measure({ recompute: true })];
-    const availableBytes = await availableMemory(model);
+    const availableBytes = await availableMemory(model, config.signal);
     const recompute = chooseRecompute(config, off.needed, availableBytes);
     const { needed, ...estimate } = recompute ? on : off;
     return {
@@ -78,7 +78,7 @@ export async function checkMemory(
   options: NativeTrainOptions,
   given?: number,
 ): Promise<MemoryChoice> {
-  const available = given ?? (await availableMemory(model));
+  const available = given ?? (await availableMemory(model, config.signal));
   const measure = measureOf(model, options);
   const asked = await measure({ recompute: config.recompute === 'on' });
   const recompute = chooseRecompute(config, asked.needed, available);
@@ -148,10 +148,10 @@ async function whatFits(
  * Memory that a run may still take: of the model's devices, of this process where all or a part of the model is on the
  * CPU, limits of its container included.
  */
-export async function availableMemory(model: LoadedModel): Promise<number> {
+export async function availableMemory(model: LoadedModel, signal?: AbortSignal): Promise<number> {
   const here = process.availableMemory?.() ?? freemem();
   if (!model.onGpu) return here;
-  const devices = await native(() => model.native.devices());
+  const devices = await nativeRun(signal, () => model.native.devices());
   return devices.reduce((sum, { memoryFree }) => sum + memoryFree, model.mixed ? here : 0);
 }
 

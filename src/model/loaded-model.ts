@@ -10,7 +10,7 @@ import { renderChat } from '../data/chat-template.js';
 import { specialTexts, type TextModel } from '../data/tokenizer.js';
 import { LlamatuneError } from '../errors.js';
 import type { NativeModel, NativeModelInfo } from '../native/addon-types.js';
-import { fromNative, native, nativeRun } from '../native/load.js';
+import { fromNative, nativeRun } from '../native/load.js';
 
 export type ModelInfo = NativeModelInfo;
 
@@ -51,7 +51,10 @@ export async function openModel(o: OpenOptions, useMmap: boolean): Promise<Loade
       (fractions) => o.onProgress?.(fractions.at(-1)!),
     ),
   );
-  const devices = await native(() => handle.devices());
+  const devices = await nativeRun(o.signal, () => handle.devices()).catch(async (error) => {
+    await handle.dispose();
+    throw error;
+  });
   const gpu = devices.length > 0 && o.gpuLayers !== 0;
   const mixed = gpu && (o.gpuLayers !== 'all' || o.placement.length > 0);
   return new LoadedModel(o.model, handle, { repack, mmap: useMmap, gpu, mixed });

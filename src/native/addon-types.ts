@@ -55,7 +55,7 @@ export interface NativeModelInfo {
 export interface NativeModel {
   info(): NativeModelInfo;
   /** Those that hold layers, the CPU left out, with their memory now. */
-  devices(): Promise<NativeDevice[]>;
+  devices(): NativeRun<NativeDevice[]>;
   /** parseSpecial: text like '<|im_start|>' becomes its control token. */
   tokenize(text: string, addSpecial: boolean, parseSpecial: boolean): Int32Array;
   /** UTF-8 bytes of one token's text; control tokens are rendered when `special`. */
