@@ -1,6 +1,5 @@
 #include "model/load.h"
 
-#include "backends/choose.h"
 #include "core/abort-guard.h"
 #include "core/error.h"
 #include "core/log.h"
@@ -107,10 +106,11 @@ std::shared_ptr<model> model::load(const load_options & options) {
     {
         const gguf_context_ptr file = open_gguf(options.path);
         check_is_model(options.path, file.get());
-        const std::vector<ggml_backend_dev_t> devices = options.devices ? *options.devices : local_gpus();
-        check_device_count(devices);
-        check_placement(options.placement, devices, file.get());
-        if (options.devices) check_split(options.tensor_split, devices);
+        check_placement(options.placement, options.devices, file.get());
+        if (options.devices) {
+            check_device_count(*options.devices);
+            check_split(options.tensor_split, *options.devices);
+        }
         keep_tied = options.gpu_layers != 0 && must_stay_one(options, file.get());
     }
     const places where(options, keep_tied);

@@ -39,11 +39,11 @@ std::string device_problem(const placement_rule & rule, const std::vector<ggml_b
 
 }
 
-void check_placement(const std::vector<placement_rule> & rules, const std::vector<ggml_backend_dev_t> & devices,
+void check_placement(const std::vector<placement_rule> & rules, const std::optional<std::vector<ggml_backend_dev_t>> & devices,
                      const gguf_context * file) {
     std::string problems;
     for (const placement_rule & rule : rules) {
-        for (const std::string & problem : {pattern_problem(rule, file), device_problem(rule, devices)}) {
+        for (const std::string & problem : {pattern_problem(rule, file), devices ? device_problem(rule, *devices) : ""}) {
             if (!problem.empty()) problems += (problems.empty() ? "" : "; ") + problem;
         }
     }

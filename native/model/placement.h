@@ -3,6 +3,7 @@
 #include <ggml-backend.h>
 #include <gguf.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,8 +16,9 @@ struct placement_rule {
 };
 
 // Throws error PLACEMENT_INVALID, with all that is wrong: patterns that are no regular expression, those that no weight of the
-// file fits, and rules with a device that is neither the CPU nor one of `devices`, the chosen ones.
-void check_placement(const std::vector<placement_rule> & rules, const std::vector<ggml_backend_dev_t> & devices,
+// file fits, and rules with a device that is neither the CPU nor one of `devices`, the chosen ones (not set:
+// llama.cpp chooses).
+void check_placement(const std::vector<placement_rule> & rules, const std::optional<std::vector<ggml_backend_dev_t>> & devices,
                      const gguf_context * file);
 
 // Throws error PLACEMENT_INVALID where there are more devices than ggml's scheduler takes.

@@ -11,7 +11,7 @@ import {
   systemInfo,
 } from '../../src/index.js';
 import { compileBrokenLibrary } from '../unit/native/broken-library.js';
-import { jsonLines, llamatune, root } from './command-line.js';
+import { jsonLines, llamatune, root, runNode } from './command-line.js';
 import { RpcServer } from './rpc-server.js';
 import { temporaryFolder, tinyModel } from './tiny-model.js';
 
@@ -132,6 +132,11 @@ describe('a driver that ends the process', () => {
       devices: [expect.objectContaining({ type: 'cpu', automatic: true })],
       unusable: [{ backend: 'vulkan', reason: expect.stringMatching(/SIG|exit code/) }],
     });
+    // What it was left out with is not for this process's children.
+    const asking =
+      "await (await import('llamatune')).devices(); console.log(process.env.GGML_DISABLE_VULKAN)";
+    const ended = await runNode(['--input-type=module', '-e', asking], { env });
+    expect(ended.stdout).toBe('undefined\n');
   });
 });
 
