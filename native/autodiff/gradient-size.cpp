@@ -3,6 +3,8 @@
 #include "autodiff/recurrence.h"
 #include "autodiff/scan-segment.h"
 
+#include <algorithm>
+
 namespace llamatune {
 
 namespace {
@@ -35,9 +37,25 @@ size_t of_segments(int64_t n_t, int64_t n_seqs, int64_t numbers, size_t own, siz
     return most;
 }
 
+// Slices of a weight, each dequantized, transposed and multiplied in the way that takes the most tensors.
+size_t of_slices(int64_t rows, int64_t row_bytes, int64_t slice_bytes, int64_t most) {
+    constexpr size_t for_each = 32;
+    int64_t at_once = std::max<int64_t>(1, slice_bytes / row_bytes);
+    if (at_once > 256) at_once = at_once / 256 * 256;
+    return for_each * size_t(std::min(most, (rows + at_once - 1) / at_once));
+}
+
 }
 
 size_t tensors_of_gradient(const ggml_tensor * node) {
+    const ggml_tensor * w = node->src[0];
+    if (node->op == GGML_OP_MUL_MAT) {
+        return of_slices(w->ne[1], w->ne[0] * int64_t(sizeof(float)), weight_slice_bytes, w->ne[1]);
+    }
+    if (node->op == GGML_OP_MUL_MAT_ID) {
+        // towards the input, and towards experts that are trained: by slices of tokens
+        return 2 * of_slices(w->ne[1], w->ne[0] * w->ne[2] * int64_t(sizeof(float)), expert_slice_bytes, most_slices) + 16 * most_slices;
+    }
     if (node->op == GGML_OP_SSM_SCAN) {
         return of_scan(node);
     }

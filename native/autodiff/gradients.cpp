@@ -1,6 +1,7 @@
 #include "autodiff/gradients.h"
 
 #include "autodiff/dequantize.h"
+#include "core/backend-name.h"
 #include "core/error.h"
 
 #include <algorithm>
@@ -92,6 +93,10 @@ bool gradients::allows(const ggml_tensor * fused) const { return mode_ != rule_m
 
 bool gradients::runs(const ggml_tensor * node) const {
     for (ggml_backend_dev_t device : devices_) {
+        // an RPC server says yes to everything without asking its device: only what every device runs is asked of it
+        if (backend_of(device) == "rpc" && node->op != GGML_OP_MUL_MAT) {
+            return false;
+        }
         // an accelerator runs products only and leaves the rest to the CPU
         if (ggml_backend_dev_type(device) != GGML_BACKEND_DEVICE_TYPE_ACCEL && !ggml_backend_dev_supports_op(device, node)) {
             return false;

@@ -1,5 +1,7 @@
 #include "autodiff/rules-matmul.h"
 
+#include "autodiff/gradient-size.h"
+
 #include <algorithm>
 
 namespace llamatune::rules {
@@ -26,9 +28,6 @@ ggml_tensor * sum_groups(gradients & g, ggml_tensor * t, int64_t a2, int64_t a3)
     return ggml_reshape_4d(g.ctx(), t, k, m, a2, a3);
 }
 
-// The most of a weight that is dequantized at a time, as F32: an output matrix would be gigabytes.
-constexpr int64_t slice_bytes = 32ll << 20;
-
 // Aᵀ · dY for a weight A, [k, m] x [m, n] -> [k, n], in slices of A's rows.
 ggml_tensor * transposed_product(gradients & g, ggml_tensor * a, ggml_tensor * dy) {
     ggml_context * ctx = g.ctx();
@@ -36,7 +35,7 @@ ggml_tensor * transposed_product(gradients & g, ggml_tensor * a, ggml_tensor * d
     if (ggml_tensor * product = ggml_out_prod(ctx, a, ggml_transpose(ctx, dy)); g.accelerated(product)) {
         return product;
     }
-    int64_t rows = std::max<int64_t>(1, slice_bytes / (k * int64_t(sizeof(float))));
+    int64_t rows = std::max<int64_t>(1, weight_slice_bytes / (k * int64_t(sizeof(float))));
     if (rows > 256) {
         rows = rows / 256 * 256; // slices begin where a device may bind memory
     }

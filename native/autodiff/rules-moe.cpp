@@ -1,16 +1,13 @@
 #include "autodiff/rules-moe.h"
 
+#include "autodiff/gradient-size.h"
+
 #include <algorithm>
 #include <cstring>
 
 namespace llamatune::rules {
 
 namespace {
-
-// Bytes, as F32, of what is made for all experts at a time: a whole layer's would be gigabytes. But no more than so
-// many parts, each of which takes nodes of the graph.
-constexpr int64_t slice_bytes = 16ll << 20;
-constexpr int64_t most_slices = 64;
 
 // How many of `n` to take at a time when each needs `bytes`.
 int64_t slice_length(int64_t n, int64_t bytes, int64_t budget) {
@@ -72,7 +69,7 @@ ggml_tensor * spread_slots(gradients & g, ggml_tensor * t, ggml_tensor * ids, in
 ggml_tensor * transposed_product(gradients & g, ggml_tensor * a, ggml_tensor * dy, ggml_tensor * ids) {
     ggml_context * ctx = g.ctx();
     const int64_t k = a->ne[0], m = a->ne[1], n_expert = a->ne[2];
-    const int64_t rows = slice_length(m, k * n_expert * int64_t(sizeof(float)), slice_bytes);
+    const int64_t rows = slice_length(m, k * n_expert * int64_t(sizeof(float)), expert_slice_bytes);
     ggml_tensor * sum = nullptr;
     for (int64_t first = 0; first < m; first += rows) {
         const int64_t count = std::min(rows, m - first);
@@ -97,7 +94,7 @@ ggml_tensor * expert_products(gradients & g, ggml_tensor * x, ggml_tensor * dy, 
     const bool spread_dy = (shared ? m : m * n_used) <= k * n_used;
     const int64_t spread = n_expert * (spread_dy ? (shared ? m : m * n_used) : k * n_used);
     const int64_t result_bytes = k * m * n_expert * int64_t(sizeof(float));
-    const int64_t most = slice_length(n_tokens, spread * int64_t(sizeof(float)), std::max(slice_bytes, result_bytes));
+    const int64_t most = slice_length(n_tokens, spread * int64_t(sizeof(float)), std::max(expert_slice_bytes, result_bytes));
     ggml_tensor * sum = nullptr;
     for (int64_t first = 0; first < n_tokens; first += most) {
         const int64_t count = std::min(most, n_tokens - first);

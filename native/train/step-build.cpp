@@ -102,7 +102,8 @@ void step::state::build_chunk(const parameter_set * parameters, gradients & trun
     const int64_t n_tokens = graph->shape().n_tokens();
     // the head's width is known once it is built; a first guess from the hidden state alone would be wrong
     const ggml_context_ptr probe { ggml_init({ 256 * ggml_tensor_overhead(), nullptr, true }) };
-    const int64_t n_vocab = graph->build_head(probe.get(), ggml_new_tensor_2d(probe.get(), GGML_TYPE_F32, hidden->ne[0], 1)).logits->ne[0];
+    const forward::head probed = graph->build_head(probe.get(), ggml_new_tensor_2d(probe.get(), GGML_TYPE_F32, hidden->ne[0], 1));
+    const int64_t n_vocab = probed.logits->ne[0];
     columns = loss_chunk_columns(n_vocab, n_tokens, options.loss_budget_bytes, on_host() ? 1 : 3);
 
     chunk_input_ctx.reset(ggml_init({ 8 * ggml_tensor_overhead(), nullptr, true }));
@@ -113,7 +114,8 @@ void step::state::build_chunk(const parameter_set * parameters, gradients & trun
     for (ggml_tensor * t : { rows, targets, weights, losses }) ggml_set_input(t);
     chunk_inputs = place(chunk_input_ctx.get(), devices.host_buffer_type(), "the targets");
 
-    constexpr size_t capacity = 4096;
+    size_t capacity = 4096;
+    for (const ggml_tensor * node : probed.nodes) capacity += tensors_of_gradient(node);
     chunk_ctx.reset(ggml_init({ capacity * ggml_tensor_overhead() + ggml_graph_overhead_custom(capacity, false), nullptr, true }));
     ggml_context * ctx = chunk_ctx.get();
     chunk = ggml_new_graph_custom(ctx, capacity, false);

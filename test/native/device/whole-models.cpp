@@ -140,11 +140,22 @@ TEST("device/gradients: recomputed, packed and with a token repeated, equal the 
     require_device();
     const std::string path = wide_model("qwen3", "Q8_0");
     const auto there = test_device::load(path), here = on_cpu(restored(path));
-    micro_batch batch = tiny_batch(*here, 2, 24);
-    for (size_t i = 0; i < batch.tokens.size(); i++) batch.tokens[i] %= 7;
-    training_options options;
+    micro_batch batch = tiny_batch(*here, 1, 48); // two samples in a row
+    batch.target_position.clear();
+    batch.target_token.clear();
+    for (size_t i = 0; i < batch.tokens.size(); i++) {
+        batch.tokens[i] %= 7;
+        batch.segment_id[i] = i < 20 ? 0 : 1;
+    }
+    for (int32_t i = 0; i + 1 < 48; i++) {
+        if (i == 19) continue; // a sample's last token predicts nothing
+        batch.target_position.push_back(i);
+        batch.target_token.push_back(batch.tokens[size_t(i) + 1]);
+    }
+    training_options options, once;
+    options.packed = once.packed = true;
     options.step.recompute = true;
-    training device(there, batch, options), reference(here, batch, {});
+    training device(there, batch, options), reference(here, batch, once);
     require_gradients(device, reference, batch, gradient_tolerance(), "recomputed gradients");
 }
 
