@@ -90,7 +90,7 @@ describe.skipIf(process.platform === 'win32')('an RPC server that hangs', () => 
   });
 
   it('does not hold up a load that is aborted, connecting or sending weights', async () => {
-    const large = await tinyModel('tiny-wide', { embeddingLength: 1024, layers: 4 }); // fills the sockets
+    const large = await tinyModel('rpc-hangs-large', { embeddingLength: 1024, layers: 4 }); // fills the sockets
     const load = (signal: AbortSignal, onProgress?: (fraction: number) => void) =>
       loadModel({ model: large, rpc: [server.address], device: 'rpc', signal, onProgress });
     const sending = new AbortController();
