@@ -114,6 +114,7 @@ set(BUILD_SHARED_LIBS OFF)
 add_subdirectory(vendor/llama.cpp EXCLUDE_FROM_ALL)
 
 if (LLAMATUNE_SANITIZE)
-    # ggml's CPU kernels read packed blocks at odd addresses on purpose (x86 and arm64 allow it). Ours are checked.
-    target_compile_options(ggml-cpu PRIVATE -fno-sanitize=alignment)
+    # ggml's CPU kernels read packed blocks at odd addresses and shift into the sign on purpose (x86 and arm64 allow it).
+    # Ours are checked.
+    target_compile_options(ggml-cpu PRIVATE -fno-sanitize=alignment,shift)
 endif()
