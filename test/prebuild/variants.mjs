@@ -87,7 +87,19 @@ for (const variant of best.losses ? ofGgml : []) {
   const libraries = without(ofGgml.filter((other) => other !== variant));
   compare(variant, fineTune(libraries), { unfit: 'BACKEND_NOT_FOUND' });
 }
+/** What Linux calls the instructions that a variant of the addon needs beyond those of the one before. */
+const instructions = {
+  'x86-64-v3': 'avx2',
+  'x86-64-v4': 'avx512f',
+  'x86-64-v4-bf16': 'avx512_bf16',
+};
+const cpu = fs.existsSync('/proc/cpuinfo') ? fs.readFileSync('/proc/cpuinfo', 'utf8') : '';
 for (const variant of best.losses ? ofAddon : []) {
+  const needs = instructions[/^libllamatune-(.*)\.so$/.exec(variant)?.[1]];
+  if (needs && cpu && !new RegExp(`\\b${needs}\\b`).test(cpu)) {
+    say('skipped', variant, `this CPU has no ${needs}`);
+    continue;
+  }
   const libraries = without(ofAddon.filter((other) => other !== variant));
   const withOnednn = variant !== plain;
   compare(variant, fineTune(libraries), { unfit: 'expected a variant of the addon', withOnednn });
