@@ -117,4 +117,8 @@ if (LLAMATUNE_SANITIZE)
     # ggml's CPU kernels read packed blocks at odd addresses and shift into the sign on purpose (x86 and arm64 allow it).
     # Ours are checked.
     target_compile_options(ggml-cpu PRIVATE -fno-sanitize=alignment,shift)
+    if (TARGET ggml-rpc)
+        # what it sends are packed structures, whose fields it refers to
+        target_compile_options(ggml-rpc PRIVATE -fno-sanitize=alignment)
+    endif()
 endif()
