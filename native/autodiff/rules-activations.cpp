@@ -7,12 +7,6 @@ namespace llamatune::rules {
 
 namespace {
 
-float parameter(const ggml_tensor * node, int i) {
-    float value;
-    std::memcpy(&value, node->op_params + i, sizeof(value));
-    return value;
-}
-
 bool is_swapped(const ggml_tensor * node) { return node->op_params[1] != 0; }
 
 // 1 below `bound`, else 0; likewise above

@@ -6,16 +6,6 @@
 
 namespace llamatune::rules {
 
-namespace {
-
-float parameter(const ggml_tensor * node, int i) {
-    float value;
-    std::memcpy(&value, node->op_params + i, sizeof(value));
-    return value;
-}
-
-}
-
 void add(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     g.add(node->src[0], dy);
     if (g.wants(node->src[1])) {

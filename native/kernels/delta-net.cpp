@@ -43,17 +43,6 @@ struct head {
     }
 };
 
-inline float sum_of(float_vector x) {
-#if defined(__AVX512F__)
-    return _mm512_reduce_add_ps(__m512(x));
-#else
-    for (int64_t half = lanes / 2; half > 0; half /= 2) {
-        for (int64_t j = 0; j < half; j++) x[j] += x[j + half];
-    }
-    return x[0];
-#endif
-}
-
 // state := decay state, then what k finds in it is replaced: returns what it found, and writes the decayed state.
 template <bool own_rates, int vectors>
 inline float step(float_vector * state, const float * decay, const float * k, float v, float beta, float * decayed) {

@@ -35,18 +35,6 @@ struct sizes {
     int64_t channels_of_group() const { return head_dim * n_head / n_group; }
 };
 
-// In pairs: a sum for every token of every channel is too many to be added one number after another.
-inline float sum_of(float_vector x) {
-#if defined(__AVX512F__)
-    return _mm512_reduce_add_ps(__m512(x));
-#else
-    for (int64_t half = lanes / 2; half > 0; half /= 2) {
-        for (int64_t j = 0; j < half; j++) x[j] += x[j + half];
-    }
-    return x[0];
-#endif
-}
-
 struct delta_and_slope { float delta, slope, decay; };
 
 // softplus as ggml has it, and its slope

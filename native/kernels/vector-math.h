@@ -142,4 +142,16 @@ inline void store_operand(float * to, float_vector x) { store_floats(to, x); }
 inline void store_operand(float * out, float value) { *out = value; }
 inline void store_operand(uint16_t * out, float value) { *out = round_to_bf16(value); }
 
+// All numbers of a vector, added in pairs.
+inline float sum_of(float_vector x) {
+#if defined(__AVX512F__)
+    return _mm512_reduce_add_ps(__m512(x));
+#else
+    for (int64_t half = sizeof(x) / sizeof(float) / 2; half > 0; half /= 2) {
+        for (int64_t j = 0; j < half; j++) x[j] += x[j + half];
+    }
+    return x[0];
+#endif
+}
+
 }
