@@ -12,7 +12,7 @@ endif()
 
 # Compiled anew for each level: what is different with oneDNN. The rest comes from llamatune-core.
 file(GLOB_RECURSE all_sources CONFIGURE_DEPENDS native/*.cpp)
-file(GLOB_RECURSE kernel_sources CONFIGURE_DEPENDS native/kernels/*.cpp native/fused/*.cpp native/backends/matmul-device.cpp)
+file(GLOB_RECURSE kernel_sources CONFIGURE_DEPENDS native/cpu/device/*.cpp native/cpu/fusion/*.cpp native/cpu/kernels/*.cpp)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${all_sources})
 set(different_sources ${kernel_sources})
 list(REMOVE_ITEM all_sources ${kernel_sources})

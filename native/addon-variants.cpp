@@ -1,5 +1,6 @@
 // What Node loads of a prebuilt addon for Linux: the addon proper lies beside it, once for each kind of CPU that it is
-// compiled for and once plain (cmake/variants.cmake). The best that this CPU runs and whose libraries load becomes the addon.
+// compiled for and once plain (cmake/variants.cmake). The best that this CPU runs and whose libraries load becomes the
+// addon.
 #include <dlfcn.h>
 #include <node_api.h>
 
@@ -19,21 +20,22 @@ bool has_v3() {
 }
 
 bool has_v4() {
-    return has_v3() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    return has_v3() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl");
 }
 
 #endif
 
 const variant variants[] = {
 #if defined(__x86_64__)
-    { "libllamatune-x86-64-v4-bf16.so", [] { return has_v4() && bool(__builtin_cpu_supports("avx512bf16")); } },
-    { "libllamatune-x86-64-v4.so", has_v4 },
-    { "libllamatune-x86-64-v3.so", has_v3 },
+    {"libllamatune-x86-64-v4-bf16.so", [] { return has_v4() && bool(__builtin_cpu_supports("avx512bf16")); }},
+    {"libllamatune-x86-64-v4.so", has_v4},
+    {"libllamatune-x86-64-v3.so", has_v3},
 #elif defined(__aarch64__)
-    { "libllamatune-armv8-a.so", [] { return true; } },
+    {"libllamatune-armv8-a.so", [] { return true; }},
 #endif
-    { "libllamatune-plain.so", [] { return true; } },
+    {"libllamatune-plain.so", [] { return true; }},
 };
 
 using register_function = napi_value (*)(napi_env, napi_value);

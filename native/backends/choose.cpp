@@ -1,7 +1,7 @@
 #include "backends/choose.h"
 
+#include "backends/backend-name.h"
 #include "backends/rpc.h"
-#include "core/backend-name.h"
 #include "core/error.h"
 
 #include <algorithm>
@@ -25,13 +25,14 @@ std::vector<ggml_backend_dev_t> all_gpus() {
 }
 
 std::string hardware_of(ggml_backend_dev_t device) {
-    ggml_backend_dev_props props {};
+    ggml_backend_dev_props props{};
     ggml_backend_dev_get_props(device, &props);
     return props.device_id ? props.device_id : "";
 }
 
 bool is_called(ggml_backend_dev_t device, const std::string & name) { // only an RPC server's device has a second name
-    return lower_case(ggml_backend_dev_name(device)) == name || (!name.empty() && lower_case(rpc_server_of(device)) == name);
+    return lower_case(ggml_backend_dev_name(device)) == name ||
+           (!name.empty() && lower_case(rpc_server_of(device)) == name);
 }
 
 error not_found(const std::string & names, const std::vector<ggml_backend_dev_t> & there) {
@@ -40,7 +41,8 @@ error not_found(const std::string & names, const std::vector<ggml_backend_dev_t>
         list += std::string(", ") + ggml_backend_dev_name(device) + " (" + ggml_backend_dev_description(device) + ")";
     }
     return error("DEVICE_NOT_FOUND", "expected a device that is there but received " + names + "; there are: " + list,
-                 "llamatune devices shows them. A build from source takes GPU back ends along with LLAMATUNE_BACKENDS=vulkan (or "
+                 "llamatune devices shows them. A build from source takes GPU back ends along with "
+                 "LLAMATUNE_BACKENDS=vulkan (or "
                  "cuda, hip, metal).");
 }
 
@@ -54,7 +56,8 @@ std::vector<ggml_backend_dev_t> matching(const std::string & text, const std::ve
     return found;
 }
 
-std::vector<ggml_backend_dev_t> joined(std::vector<ggml_backend_dev_t> first, const std::vector<ggml_backend_dev_t> & second) {
+std::vector<ggml_backend_dev_t> joined(std::vector<ggml_backend_dev_t> first,
+                                       const std::vector<ggml_backend_dev_t> & second) {
     first.insert(first.end(), second.begin(), second.end());
     return first;
 }
@@ -62,8 +65,10 @@ std::vector<ggml_backend_dev_t> joined(std::vector<ggml_backend_dev_t> first, co
 std::vector<std::string> words(const std::string & list) {
     std::vector<std::string> found(1);
     for (char c : list) {
-        if (c == ',') found.emplace_back();
-        else if (c != ' ') found.back() += c;
+        if (c == ',')
+            found.emplace_back();
+        else if (c != ' ')
+            found.back() += c;
     }
     return found;
 }
@@ -79,11 +84,12 @@ std::vector<ggml_backend_dev_t> local_gpus() {
         const bool own = ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_GPU;
         (own ? discrete : integrated).push_back(device);
     }
-    if (discrete.empty() && !integrated.empty()) return { integrated.front() };
+    if (discrete.empty() && !integrated.empty()) return {integrated.front()};
     return discrete;
 }
 
-std::vector<ggml_backend_dev_t> choose_devices(const std::string & wanted, const std::vector<ggml_backend_dev_t> & remote) {
+std::vector<ggml_backend_dev_t> choose_devices(const std::string & wanted,
+                                               const std::vector<ggml_backend_dev_t> & remote) {
     const std::vector<std::string> names = words(wanted);
     if (names.size() == 1 && lower_case(names[0]) == "auto") return joined(remote, local_gpus());
     if (names.size() == 1 && lower_case(names[0]) == "cpu") return {};

@@ -1,7 +1,7 @@
 #include "backends/load.h"
 
 #ifdef LLAMATUNE_ONEDNN
-#include "backends/matmul-device.h"
+#include "cpu/device/matmul-device.h"
 #endif
 #include "core/error.h"
 
@@ -46,8 +46,10 @@ void load_libraries(const std::string & folder, const std::vector<std::string> &
     for (const char * name : {"cpu", "rpc"}) ggml_backend_load_named(name, folder.c_str());
     for (const std::string & name : gpus) {
         const char * elsewhere = std::getenv(path_variable);
-        if (elsewhere && name == elsewhere) ggml_backend_load(elsewhere);
-        else ggml_backend_load_named(name.c_str(), folder.c_str());
+        if (elsewhere && name == elsewhere)
+            ggml_backend_load(elsewhere);
+        else
+            ggml_backend_load_named(name.c_str(), folder.c_str());
     }
 }
 
@@ -62,13 +64,15 @@ void set_variable(const char * name, const char * value) { // nullptr: unset
 #ifdef _WIN32
     _putenv_s(name, value ? value : "");
 #else
-    if (value) setenv(name, value, 1);
-    else unsetenv(name);
+    if (value)
+        setenv(name, value, 1);
+    else
+        unsetenv(name);
 #endif
 }
 
-// ggml registers what is linked in when it is first asked for anything: before that, it can be told what to leave out. While
-// one lives, and no longer: child processes would inherit it.
+// ggml registers what is linked in when it is first asked for anything: before that, it can be told what to leave out.
+// While one lives, and no longer: child processes would inherit it.
 class leaving_out_all_but {
 public:
     explicit leaving_out_all_but(const std::vector<std::string> & gpus) {
@@ -108,7 +112,7 @@ std::vector<std::string> gpu_backends(const std::string & folder) {
     if (const char * elsewhere = std::getenv(path_variable)) found.push_back(elsewhere);
     return found;
 #else
-    (void) folder;
+    (void)folder;
     return linked_gpus;
 #endif
 }
@@ -125,8 +129,9 @@ void load_backends(const std::string & folder, const std::vector<std::string> & 
     const leaving_out_all_but left_out(gpus); // until has_cpu() has filled the registry
 #endif
     if (!has_cpu()) {
-        throw error("BACKEND_NOT_FOUND", "expected a CPU back end of ggml in '" + folder + "' but none could be loaded",
-                    "Keep the files of prebuilds/<platform>-<arch> together, or build from source: npm rebuild llamatune");
+        throw error(
+            "BACKEND_NOT_FOUND", "expected a CPU back end of ggml in '" + folder + "' but none could be loaded",
+            "Keep the files of prebuilds/<platform>-<arch> together, or build from source: npm rebuild llamatune");
     }
 #ifdef LLAMATUNE_ONEDNN
     register_matmul_device();

@@ -1,7 +1,7 @@
 #include "backends/rpc.h"
 
+#include "backends/backend-name.h"
 #include "core/abort-guard.h"
-#include "core/backend-name.h"
 #include "core/error.h"
 
 namespace llamatune {
@@ -20,22 +20,27 @@ add_server_fn find_add_server() {
     return reinterpret_cast<add_server_fn>(found);
 }
 
-// Asks the server something: ggml knows a server it has met before, also when that is gone by now. ggml asks once what its
-// buffers are like, under a lock that all servers share: here, where that has a limit.
+// Asks the server something: ggml knows a server it has met before, also when that is gone by now. ggml asks once what
+// its buffers are like, under a lock that all servers share: here, where that has a limit.
 void require_answer(ggml_backend_reg_t server) {
     size_t free = 0, total = 0;
     ggml_backend_dev_memory(ggml_backend_reg_dev_get(server, 0), &free, &total);
-    for (size_t i = 0; i < ggml_backend_reg_dev_count(server); i++) ggml_backend_dev_buffer_type(ggml_backend_reg_dev_get(server, i));
+    for (size_t i = 0; i < ggml_backend_reg_dev_count(server); i++)
+        ggml_backend_dev_buffer_type(ggml_backend_reg_dev_get(server, i));
 }
 
 using set_patience_fn = void (*)(ggml_abort_callback stop, void * data, int limit_ms);
 
 set_patience_fn find_set_patience() {
     ggml_backend_reg_t rpc = ggml_backend_reg_by_name("RPC");
-    return rpc ? reinterpret_cast<set_patience_fn>(ggml_backend_reg_get_proc_address(rpc, "ggml_backend_rpc_set_patience")) : nullptr;
+    return rpc ? reinterpret_cast<set_patience_fn>(
+                     ggml_backend_reg_get_proc_address(rpc, "ggml_backend_rpc_set_patience"))
+               : nullptr;
 }
 
-bool stop_requested(void * flag) { return static_cast<const std::atomic<bool> *>(flag)->load(std::memory_order_relaxed); }
+bool stop_requested(void * flag) {
+    return static_cast<const std::atomic<bool> *>(flag)->load(std::memory_order_relaxed);
+}
 
 thread_local const rpc_patience * innermost = nullptr;
 
@@ -53,8 +58,10 @@ rpc_patience::rpc_patience(int limit_seconds) : rpc_patience(innermost ? innermo
 
 rpc_patience::~rpc_patience() {
     innermost = outer_;
-    if (outer_) outer_->apply();
-    else if (const auto set = find_set_patience()) set(nullptr, nullptr, 0);
+    if (outer_)
+        outer_->apply();
+    else if (const auto set = find_set_patience())
+        set(nullptr, nullptr, 0);
 }
 
 void rpc_patience::apply() const {
@@ -76,7 +83,8 @@ std::vector<ggml_backend_dev_t> connect_rpc_servers(const std::vector<std::strin
             ggml_backend_reg_t found = add_server(server.c_str());
             if (found) {
                 require_answer(found);
-                for (size_t i = 0; i < ggml_backend_reg_dev_count(found); i++) devices.push_back(ggml_backend_reg_dev_get(found, i));
+                for (size_t i = 0; i < ggml_backend_reg_dev_count(found); i++)
+                    devices.push_back(ggml_backend_reg_dev_get(found, i));
             } else {
                 why = "it has no device";
             }
@@ -88,9 +96,10 @@ std::vector<ggml_backend_dev_t> connect_rpc_servers(const std::vector<std::strin
         if (!why.empty()) unreachable += (unreachable.empty() ? "" : ", ") + server + " (" + why + ")";
     }
     if (!unreachable.empty()) {
-        throw error("RPC_UNREACHABLE", "expected every RPC server to answer but these did not: " + unreachable,
-                    "Start llama.cpp's rpc-server there, of the same version; it serves one client at a time, so end what else "
-                    "uses it.");
+        throw error(
+            "RPC_UNREACHABLE", "expected every RPC server to answer but these did not: " + unreachable,
+            "Start llama.cpp's rpc-server there, of the same version; it serves one client at a time, so end what else "
+            "uses it.");
     }
     return devices;
 }

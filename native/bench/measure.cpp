@@ -15,7 +15,8 @@ namespace {
 
 constexpr int32_t prompt_batch = 512;
 
-template <typename F> double timed_ms(F && work) {
+template <typename F>
+double timed_ms(F && work) {
     const auto start = std::chrono::steady_clock::now();
     work();
     return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
@@ -54,7 +55,9 @@ void measure_inference(const std::shared_ptr<model> & base, const bench_options 
     if (n_generated > 0) {
         repeat(bench_kind::generation, n_generated, options, on_sample, [&] {
             context.clear();
-            return timed_ms([&] { for (int32_t i = 0; i < n_generated; i++) context.decode(&tokens[size_t(i)], 1); });
+            return timed_ms([&] {
+                for (int32_t i = 0; i < n_generated; i++) context.decode(&tokens[size_t(i)], 1);
+            });
         });
     }
 }
@@ -64,19 +67,22 @@ void measure_training(const std::shared_ptr<model> & base, const bench_options &
                       const std::atomic<bool> & stop) {
     if (options.train_steps <= 0 || !options.training) return;
     int64_t steps = 0, tokens = 0;
-    double  ms    = 0;
-    run_training(base, *options.training, [&](const train_event & event) {
-        const auto * step = std::get_if<step_event>(&event);
-        if (!step) return;
-        tokens += step->tokens;
-        ms     += step->step_ms;
-        if (++steps % options.train_steps != 0) return;
-        const int32_t round  = int32_t(steps / options.train_steps);
-        const bool    warmup = round <= options.warmup;
-        on_sample({bench_kind::training, warmup ? round : round - options.warmup, warmup, tokens, ms});
-        tokens = 0;
-        ms     = 0;
-    }, stop);
+    double ms = 0;
+    run_training(
+        base, *options.training,
+        [&](const train_event & event) {
+            const auto * step = std::get_if<step_event>(&event);
+            if (!step) return;
+            tokens += step->tokens;
+            ms += step->step_ms;
+            if (++steps % options.train_steps != 0) return;
+            const int32_t round = int32_t(steps / options.train_steps);
+            const bool warmup = round <= options.warmup;
+            on_sample({bench_kind::training, warmup ? round : round - options.warmup, warmup, tokens, ms});
+            tokens = 0;
+            ms = 0;
+        },
+        stop);
 }
 
 }

@@ -15,28 +15,28 @@ enum class bench_kind { prompt, generation, training };
 // One repetition as it was measured; medians and the like are the caller's.
 struct bench_sample {
     bench_kind kind;
-    int32_t    repetition; // 1-based; warm-up and measurement count separately
-    bool       warmup;
-    int64_t    tokens;
-    double     ms;
+    int32_t repetition; // 1-based; warm-up and measurement count separately
+    bool warmup;
+    int64_t tokens;
+    double ms;
 };
 using bench_sink = std::function<void(const bench_sample &)>;
 
 struct bench_options {
-    int32_t prompt_tokens    = 512; // 0: not measured
-    int32_t generated_tokens = 64;  // 0: not measured
-    uint64_t vocabulary_size = 0;   // of the model: measured on random tokens, the speed does not depend on which
-    int32_t warmup           = 1;
-    int32_t repetitions      = 5;
-    int32_t n_threads        = 0;   // 0: all physical cores
+    int32_t prompt_tokens = 512;   // 0: not measured
+    int32_t generated_tokens = 64; // 0: not measured
+    uint64_t vocabulary_size = 0;  // of the model: measured on random tokens, the speed does not depend on which
+    int32_t warmup = 1;
+    int32_t repetitions = 5;
+    int32_t n_threads = 0; // 0: all physical cores
 
     // One repetition is `train_steps` optimizer steps in a row of one run, which must be long enough for all of them.
-    int32_t                      train_steps = 0;
+    int32_t train_steps = 0;
     std::optional<train_options> training;
 };
 
-// Measures on the calling thread, one kind after the other, warm-up first. `stop` is polled for each batch, token and step.
-// Throws what an inference context and run_training throw.
+// Measures on the calling thread, one kind after the other, warm-up first. `stop` is polled for each batch, token and
+// step. Throws what an inference context and run_training throw.
 void measure(const std::shared_ptr<model> & base, const bench_options & options, const bench_sink & on_sample,
              const std::atomic<bool> & stop);
 

@@ -27,14 +27,19 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-struct product_shape { int64_t tokens, columns, rows; };
+struct product_shape {
+    int64_t tokens, columns, rows;
+};
 
 // Linear layers of models of 0.6 to 2 billion parameters, and a square.
 constexpr product_shape shapes[] = {
-    { 512, 1024, 3072 }, { 2048, 1024, 3072 }, { 2048, 3072, 1024 }, { 2048, 2048, 2048 },
+    {512, 1024, 3072},
+    {2048, 1024, 3072},
+    {2048, 3072, 1024},
+    {2048, 2048, 2048},
 };
 constexpr int32_t fewest_repetitions = 3, most_repetitions = 50;
-constexpr double  seconds_for_shape  = 0.25;
+constexpr double seconds_for_shape = 0.25;
 
 double seconds_since(clock::time_point start) { return std::chrono::duration<double>(clock::now() - start).count(); }
 
@@ -45,7 +50,8 @@ std::vector<float> random_values(int64_t n) {
 }
 
 // One warm-up, then as often as there is time for.
-product_speed time_product(const product_shape & shape, const std::function<void()> & multiply, const std::atomic<bool> & stop) {
+product_speed time_product(const product_shape & shape, const std::function<void()> & multiply,
+                           const std::atomic<bool> & stop) {
     std::vector<double> seconds;
     multiply();
     const auto begun = clock::now();
@@ -59,8 +65,12 @@ product_speed time_product(const product_shape & shape, const std::function<void
     std::sort(seconds.begin(), seconds.end());
     const size_t n = seconds.size();
     const double operations = 2e-9 * double(shape.tokens) * double(shape.columns) * double(shape.rows);
-    return { shape.tokens, shape.columns, shape.rows, int32_t(n), operations / seconds.front(),
-             operations / ((seconds[(n - 1) / 2] + seconds[n / 2]) / 2) };
+    return {shape.tokens,
+            shape.columns,
+            shape.rows,
+            int32_t(n),
+            operations / seconds.front(),
+            operations / ((seconds[(n - 1) / 2] + seconds[n / 2]) / 2)};
 }
 
 // Makes a shape's operands, and a function that multiplies them.
@@ -79,12 +89,12 @@ std::function<void()> product_of_onednn(const product_shape & shape, train_preci
     using tag = dnnl::memory::format_tag;
     using type = dnnl::memory::data_type;
     const type in = precision == train_precision::bf16 ? type::bf16 : type::f32;
-    const dims a_dims { shape.tokens, shape.columns }, b_dims { shape.columns, shape.rows }, c_dims { shape.tokens, shape.rows };
+    const dims a_dims{shape.tokens, shape.columns}, b_dims{shape.columns, shape.rows}, c_dims{shape.tokens, shape.rows};
     dnnl::engine engine(dnnl::engine::kind::cpu, 0);
     dnnl::stream stream(engine);
     omp_set_num_threads(n_threads); // of the calling thread
     // weights in whatever layout is fastest
-    const dnnl::memory::desc a { a_dims, in, tag::ab }, b { b_dims, in, tag::any }, c { c_dims, type::f32, tag::ab };
+    const dnnl::memory::desc a{a_dims, in, tag::ab}, b{b_dims, in, tag::any}, c{c_dims, type::f32, tag::ab};
 #if DNNL_VERSION_MAJOR >= 3
     const dnnl::matmul::primitive_desc description(engine, a, b, c);
 #else
@@ -92,15 +102,15 @@ std::function<void()> product_of_onednn(const product_shape & shape, train_preci
 #endif
     const auto filled = [&](const dims & size, const dnnl::memory::desc & wanted) {
         std::vector<float> values = random_values(size[0] * size[1]);
-        dnnl::memory plain({ size, type::f32, tag::ab }, engine, values.data()), packed(wanted, engine);
+        dnnl::memory plain({size, type::f32, tag::ab}, engine, values.data()), packed(wanted, engine);
         dnnl::reorder(plain, packed).execute(stream, plain, packed);
         stream.wait();
         return packed;
     };
     const std::unordered_map<int, dnnl::memory> operands = {
-        { DNNL_ARG_SRC, filled(a_dims, description.src_desc()) },
-        { DNNL_ARG_WEIGHTS, filled(b_dims, description.weights_desc()) },
-        { DNNL_ARG_DST, dnnl::memory(description.dst_desc(), engine) },
+        {DNNL_ARG_SRC, filled(a_dims, description.src_desc())},
+        {DNNL_ARG_WEIGHTS, filled(b_dims, description.weights_desc())},
+        {DNNL_ARG_DST, dnnl::memory(description.dst_desc(), engine)},
     };
     return [stream, product = dnnl::matmul(description), operands]() mutable {
         product.execute(stream, operands);
@@ -112,7 +122,7 @@ std::function<void()> product_of_onednn(const product_shape & shape, train_preci
 
 ggml_backend_ptr cpu_backend(int32_t n_threads) {
     ggml_backend_dev_t device = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
-    ggml_backend_ptr backend { device ? ggml_backend_dev_init(device, nullptr) : nullptr };
+    ggml_backend_ptr backend{device ? ggml_backend_dev_init(device, nullptr) : nullptr};
     if (!backend) throw error("DEVICE_FAILED", "expected the CPU device to start but it did not");
     void * set = ggml_backend_reg_get_proc_address(ggml_backend_dev_backend_reg(device), "ggml_backend_set_n_threads");
     if (set) reinterpret_cast<ggml_backend_set_n_threads_t>(set)(backend.get(), n_threads);
@@ -121,24 +131,27 @@ ggml_backend_ptr cpu_backend(int32_t n_threads) {
 
 std::function<void()> product_of_ggml(const product_shape & shape, train_precision precision, ggml_backend_t backend) {
     struct operands {
-        ggml_context_ptr        ctx;
+        ggml_context_ptr ctx;
         ggml_backend_buffer_ptr buffer;
-        ggml_cgraph *           graph;
+        ggml_cgraph * graph;
     };
     const auto held = std::make_shared<operands>();
-    held->ctx.reset(ggml_init({ 8 * ggml_tensor_overhead() + ggml_graph_overhead(), nullptr, true }));
+    held->ctx.reset(ggml_init({8 * ggml_tensor_overhead() + ggml_graph_overhead(), nullptr, true}));
     ggml_context * ctx = held->ctx.get();
-    ggml_tensor * weight = ggml_new_tensor_2d(ctx, precision == train_precision::bf16 ? GGML_TYPE_BF16 : GGML_TYPE_F32, shape.columns, shape.rows);
+    ggml_tensor * weight = ggml_new_tensor_2d(ctx, precision == train_precision::bf16 ? GGML_TYPE_BF16 : GGML_TYPE_F32,
+                                              shape.columns, shape.rows);
     ggml_tensor * x = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, shape.columns, shape.tokens);
     held->graph = ggml_new_graph(ctx);
     ggml_build_forward_expand(held->graph, ggml_mul_mat(ctx, weight, x));
     held->buffer.reset(ggml_backend_alloc_ctx_tensors(ctx, backend));
     if (!held->buffer) throw error("OUT_OF_MEMORY", "expected memory for a matrix product but there was none");
-    for (ggml_tensor * t : { weight, x }) {
+    for (ggml_tensor * t : {weight, x}) {
         const std::vector<float> values = random_values(ggml_nelements(t));
         std::vector<char> stored(ggml_nbytes(t));
-        if (t->type == GGML_TYPE_F32) std::memcpy(stored.data(), values.data(), stored.size());
-        else ggml_quantize_chunk(t->type, values.data(), stored.data(), 0, t->ne[1], t->ne[0], nullptr);
+        if (t->type == GGML_TYPE_F32)
+            std::memcpy(stored.data(), values.data(), stored.size());
+        else
+            ggml_quantize_chunk(t->type, values.data(), stored.data(), 0, t->ne[1], t->ne[0], nullptr);
         ggml_backend_tensor_set(t, stored.data(), 0, stored.size());
     }
     return [held, backend] {
@@ -152,7 +165,7 @@ std::function<void()> product_of_ggml(const product_shape & shape, train_precisi
 
 peak_speed measure_peak(const peak_options & options, const std::atomic<bool> & stop) {
     const abort_guard guard;
-    peak_speed peak {};
+    peak_speed peak{};
     peak.library = "ggml";
     peak.precision = options.precision;
     peak.n_threads = options.n_threads > 0 ? options.n_threads : usable_physical_cores();
@@ -164,7 +177,8 @@ peak_speed measure_peak(const peak_options & options, const std::atomic<bool> & 
 #ifdef LLAMATUNE_ONEDNN
     if (options.library == peak_library::fastest) {
         const dnnl_version_t * version = dnnl_version();
-        peak.library = "oneDNN " + std::to_string(version->major) + "." + std::to_string(version->minor) + "." + std::to_string(version->patch);
+        peak.library = "oneDNN " + std::to_string(version->major) + "." + std::to_string(version->minor) + "." +
+                       std::to_string(version->patch);
         if (!has_bf16_units()) peak.precision = train_precision::f32;
         make = [&](const product_shape & shape) { return product_of_onednn(shape, peak.precision, peak.n_threads); };
     }

@@ -13,28 +13,28 @@ namespace llamatune {
 struct product_speed {
     int64_t tokens, columns, rows;
     int32_t repetitions;
-    double  best_gflops, median_gflops; // 2 · tokens · columns · rows operations each
+    double best_gflops, median_gflops; // 2 · tokens · columns · rows operations each
 };
 
 enum class peak_library { fastest, ggml };
 
 struct peak_options {
     train_precision precision = train_precision::f32;
-    int32_t         n_threads = 0; // 0: all physical cores
-    peak_library    library   = peak_library::fastest; // oneDNN where the build has it; ggml: its own MUL_MAT on the CPU
+    int32_t n_threads = 0;                        // 0: all physical cores
+    peak_library library = peak_library::fastest; // oneDNN where the build has it; ggml: its own MUL_MAT on the CPU
 };
 
 struct peak_speed {
-    std::string                library;   // what multiplied: "oneDNN 2.6.3", "ggml"
-    train_precision            precision; // what was multiplied in: bf16 may have been asked for and not be there
-    int32_t                    n_threads;
-    double                     best_gflops, median_gflops; // of the shape whose median is highest
+    std::string library;       // what multiplied: "oneDNN 2.6.3", "ggml"
+    train_precision precision; // what was multiplied in: bf16 may have been asked for and not be there
+    int32_t n_threads;
+    double best_gflops, median_gflops; // of the shape whose median is highest
     std::vector<product_speed> shapes;
 };
 
-// How fast this machine multiplies matrices of the sizes that training has: bare products of operands that lie in memory
-// as the library wants them, with nothing to convert or dequantize. What training reaches is a part of it. Takes a second
-// or a few. Throws error: ABORTED when `stop` is set, DEVICE_FAILED, OUT_OF_MEMORY.
+// How fast this machine multiplies matrices of the sizes that training has: bare products of operands that lie in
+// memory as the library wants them, with nothing to convert or dequantize. What training reaches is a part of it. Takes
+// a second or a few. Throws error: ABORTED when `stop` is set, DEVICE_FAILED, OUT_OF_MEMORY.
 peak_speed measure_peak(const peak_options & options, const std::atomic<bool> & stop);
 
 }

@@ -10,8 +10,10 @@ namespace {
 // process.exit() runs no cleanup of the environment: without this, runs would go on while static objects are destroyed.
 void stop_runs(const Napi::CallbackInfo & info) {
     auto & runs = info.Env().GetInstanceData<addon_data>()->runs;
-    for (const auto & run : runs) if (const auto alive = run.lock()) alive->abort();
-    for (const auto & run : runs) if (const auto alive = run.lock()) alive->join();
+    for (const auto & run : runs)
+        if (const auto alive = run.lock()) alive->abort();
+    for (const auto & run : runs)
+        if (const auto alive = run.lock()) alive->join();
     runs.clear();
 }
 

@@ -18,7 +18,7 @@ public:
 // What one environment (the main thread, a worker) keeps; there is no JavaScript state outside of it.
 struct addon_data {
     Napi::FunctionReference model_constructor;
-    std::function<void()>   close_logger; // empty: this environment has set none
+    std::function<void()> close_logger; // empty: this environment has set none
 
     // Every run that may still have a thread.
     std::vector<std::weak_ptr<stoppable>> runs;

@@ -40,7 +40,7 @@ double to_integer(const Napi::Value & value, const std::string & name, double mi
     const double number = to_number(value, name);
     if (!(std::trunc(number) == number) || number < min || number > max) {
         not_expected("integer from " + std::to_string(int64_t(min)) + " to " + std::to_string(int64_t(max)), name,
-                 std::to_string(number));
+                     std::to_string(number));
     }
     return number;
 }
@@ -92,11 +92,13 @@ bool args::has(const char * key) const {
 }
 
 std::string args::text(const char * key) const { return to_text(get(key), path(key)); }
-double      args::number(const char * key) const { return to_number(get(key), path(key)); }
-int32_t     args::int32(const char * key) const { return to_int32(get(key), path(key)); }
-bool        args::flag(const char * key) const { return to_flag(get(key), path(key)); }
-uint64_t    args::whole(const char * key) const { return uint64_t(to_integer(get(key), path(key), 0, 9007199254740992.0)); }
-args        args::object(const char * key) const { return args(get(key), path(key)); }
+double args::number(const char * key) const { return to_number(get(key), path(key)); }
+int32_t args::int32(const char * key) const { return to_int32(get(key), path(key)); }
+bool args::flag(const char * key) const { return to_flag(get(key), path(key)); }
+uint64_t args::whole(const char * key) const {
+    return uint64_t(to_integer(get(key), path(key), 0, 9007199254740992.0));
+}
+args args::object(const char * key) const { return args(get(key), path(key)); }
 
 std::vector<float> args::floats(const char * key) const {
     return to_vector<float>(get(key), napi_float32_array, "Float32Array", path(key));
@@ -106,9 +108,7 @@ std::vector<int32_t> args::int32s(const char * key) const {
     return to_vector<int32_t>(get(key), napi_int32_array, "Int32Array", path(key));
 }
 
-std::vector<std::string> args::texts(const char * key) const {
-    return to_texts(get(key), path(key));
-}
+std::vector<std::string> args::texts(const char * key) const { return to_texts(get(key), path(key)); }
 
 std::vector<args> args::objects(const char * key) const {
     const Napi::Array array = to_array(get(key), path(key));
@@ -119,9 +119,11 @@ std::vector<args> args::objects(const char * key) const {
     return result;
 }
 
-std::string text_argument(const Napi::CallbackInfo & info, size_t i, const char * name) { return to_text(info[i], name); }
-bool        flag_argument(const Napi::CallbackInfo & info, size_t i, const char * name) { return to_flag(info[i], name); }
-int32_t     int32_argument(const Napi::CallbackInfo & info, size_t i, const char * name) { return to_int32(info[i], name); }
+std::string text_argument(const Napi::CallbackInfo & info, size_t i, const char * name) {
+    return to_text(info[i], name);
+}
+bool flag_argument(const Napi::CallbackInfo & info, size_t i, const char * name) { return to_flag(info[i], name); }
+int32_t int32_argument(const Napi::CallbackInfo & info, size_t i, const char * name) { return to_int32(info[i], name); }
 
 std::vector<std::string> texts_argument(const Napi::CallbackInfo & info, size_t i, const char * name) {
     return to_texts(info[i], name);

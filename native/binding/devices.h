@@ -14,11 +14,12 @@ Napi::Value list_devices_call(const Napi::CallbackInfo & info);
 
 Napi::Object device_to_js(Napi::Env env, const device_info & device);
 
-// Where a model goes, by names that JavaScript gave: turned into devices on the run's thread, since RPC servers are asked.
+// Where a model goes, by names that JavaScript gave: turned into devices on the run's thread, since RPC servers are
+// asked.
 struct placement_request {
-    std::string              device;
+    std::string device;
     std::vector<std::string> rpc;
-    std::vector<float>       tensor_split;
+    std::vector<float> tensor_split;
     std::vector<std::pair<std::string, std::string>> placement; // pattern, device
 
     // Throws error: RPC_UNREACHABLE, DEVICE_NOT_FOUND.

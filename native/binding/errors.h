@@ -20,14 +20,14 @@ failure current_failure();
 // A JavaScript Error with `code` and `hint`.
 Napi::Error to_js(Napi::Env env, const failure & failed);
 
-// Runs native code on the JavaScript thread: whatever it throws, a failed assertion included, becomes a JavaScript Error.
-template <typename F> auto guarded(Napi::Env env, F && call) -> decltype(call()) {
+// Runs native code on the JavaScript thread: whatever it throws, a failed assertion included, becomes a JavaScript
+// Error.
+template <typename F>
+auto guarded(Napi::Env env, F && call) -> decltype(call()) {
     try {
         abort_guard guard;
         return call();
-    } catch (const Napi::Error &) {
-        throw;
-    } catch (...) {
+    } catch (const Napi::Error &) { throw; } catch (...) {
         throw to_js(env, current_failure());
     }
 }

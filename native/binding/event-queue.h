@@ -20,11 +20,11 @@ public:
     void open();
 
 private:
-    const size_t            capacity_;
-    std::mutex              mutex_;
+    const size_t capacity_;
+    std::mutex mutex_;
     std::condition_variable not_full_;
-    std::deque<js_maker>    events_;
-    bool                    open_ = false;
+    std::deque<js_maker> events_;
+    bool open_ = false;
 };
 
 }

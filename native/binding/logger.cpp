@@ -19,10 +19,10 @@ constexpr size_t max_lines = 4096; // the oldest go when JavaScript does not kee
 
 const char * level_text(log_level level) {
     switch (level) {
-        case log_level::debug: return "debug";
-        case log_level::info:  return "info";
-        case log_level::warn:  return "warn";
-        case log_level::error: return "error";
+    case log_level::debug: return "debug";
+    case log_level::info: return "info";
+    case log_level::warn: return "warn";
+    case log_level::error: return "error";
     }
     return "info";
 }
@@ -31,12 +31,13 @@ const char * level_text(log_level level) {
 class log_channel {
 public:
     static std::shared_ptr<log_channel> open(Napi::Env env, Napi::Function on_lines) {
-        auto self   = std::make_shared<log_channel>();
+        auto self = std::make_shared<log_channel>();
         auto holder = std::make_unique<std::shared_ptr<log_channel>>(self);
         const napi_status status =
             napi_create_threadsafe_function(env, on_lines, nullptr, Napi::String::New(env, "llamatune log"), 0, 1,
                                             holder.get(), on_finalize, holder.get(), on_wake, &self->wake_js_);
-        if (status != napi_ok) throw error("NATIVE_ERROR", "expected a thread-safe function but Node refused to create one");
+        if (status != napi_ok)
+            throw error("NATIVE_ERROR", "expected a thread-safe function but Node refused to create one");
         holder.release();
         napi_unref_threadsafe_function(env, self->wake_js_);
         return self;
@@ -61,7 +62,10 @@ public:
     }
 
 private:
-    struct entry { log_level level; std::string line; };
+    struct entry {
+        log_level level;
+        std::string line;
+    };
 
     static void on_wake(napi_env raw_env, napi_value on_lines, void * context, void *) {
         if (raw_env == nullptr) return;
@@ -79,9 +83,7 @@ private:
                 batch.Set(i, make_object(env, {{"level", level_text(lines[i].level)}, {"line", lines[i].line}}));
             }
             Napi::Function(env, on_lines).Call({batch});
-        } catch (const Napi::Error & thrown) {
-            napi_fatal_exception(env, thrown.Value());
-        }
+        } catch (const Napi::Error & thrown) { napi_fatal_exception(env, thrown.Value()); }
     }
 
     static void on_finalize(napi_env, void * data, void *) {
@@ -90,11 +92,11 @@ private:
         (*holder)->closed_ = true;
     }
 
-    std::mutex               mutex_;
-    std::deque<entry>        lines_;
-    napi_threadsafe_function wake_js_      = nullptr;
-    bool                     wake_pending_ = false;
-    bool                     closed_       = false;
+    std::mutex mutex_;
+    std::deque<entry> lines_;
+    napi_threadsafe_function wake_js_ = nullptr;
+    bool wake_pending_ = false;
+    bool closed_ = false;
 };
 
 }

@@ -23,14 +23,15 @@ constexpr napi_type_tag model_tag = {0x7c1d3f0a5be24e6fULL, 0x9a42c8d1e07b3356UL
 }
 
 Napi::Function model_object::define(Napi::Env env) {
-    return DefineClass(env, "NativeModel", {
-        InstanceMethod<&model_object::info>("info"),
-        InstanceMethod<&model_object::devices>("devices"),
-        InstanceMethod<&model_object::tokenize>("tokenize"),
-        InstanceMethod<&model_object::token_bytes>("tokenBytes"),
-        InstanceMethod<&model_object::detokenize>("detokenize"),
-        InstanceMethod<&model_object::dispose>("dispose"),
-    });
+    return DefineClass(env, "NativeModel",
+                       {
+                           InstanceMethod<&model_object::info>("info"),
+                           InstanceMethod<&model_object::devices>("devices"),
+                           InstanceMethod<&model_object::tokenize>("tokenize"),
+                           InstanceMethod<&model_object::token_bytes>("tokenBytes"),
+                           InstanceMethod<&model_object::detokenize>("detokenize"),
+                           InstanceMethod<&model_object::dispose>("dispose"),
+                       });
 }
 
 Napi::Value model_object::create(Napi::Env env, std::shared_ptr<model> loaded) {
@@ -79,7 +80,8 @@ Napi::Value model_object::tokenize(const Napi::CallbackInfo & call) {
 
 Napi::Value model_object::token_bytes(const Napi::CallbackInfo & call) {
     return guarded(call.Env(), [&]() -> Napi::Value {
-        const std::string bytes = llamatune::token_bytes(*get(), int32_argument(call, 0, "token"), flag_argument(call, 1, "special"));
+        const std::string bytes =
+            llamatune::token_bytes(*get(), int32_argument(call, 0, "token"), flag_argument(call, 1, "special"));
         Napi::Uint8Array array = Napi::Uint8Array::New(call.Env(), bytes.size());
         std::copy(bytes.begin(), bytes.end(), array.Data());
         return array;
@@ -114,10 +116,10 @@ Napi::Value load_model_call(const Napi::CallbackInfo & info) {
     return guarded(info.Env(), [&]() -> Napi::Value {
         const args from(info[0], "options");
         load_options options;
-        options.path       = from.text("path");
+        options.path = from.text("path");
         options.gpu_layers = from.int32("gpuLayers");
-        options.use_mmap   = from.flag("useMmap");
-        options.repack     = from.flag("repack");
+        options.use_mmap = from.flag("useMmap");
+        options.repack = from.flag("repack");
 
         auto work = [options, where = read_placement(from)](run_context & context) mutable -> js_maker {
             where.resolve(options);

@@ -25,13 +25,14 @@ public:
 
     // The thread-safe function owns the run: its finalizer is the last thing that happens to it in this environment.
     static std::shared_ptr<run> start(Napi::Env env, Napi::Function on_events, run_work work) {
-        auto self   = std::make_shared<run>(env, std::move(work));
+        auto self = std::make_shared<run>(env, std::move(work));
         auto holder = std::make_unique<std::shared_ptr<run>>(self);
         const napi_value listener = on_events.IsEmpty() ? nullptr : napi_value(on_events);
-        const napi_status status  = napi_create_threadsafe_function(
-            env, listener, nullptr, Napi::String::New(env, "llamatune run"), 0, 1, holder.get(), on_finalize,
-            holder.get(), on_wake, &self->wake_js_);
-        if (status != napi_ok) throw error("NATIVE_ERROR", "expected a thread-safe function but Node refused to create one");
+        const napi_status status =
+            napi_create_threadsafe_function(env, listener, nullptr, Napi::String::New(env, "llamatune run"), 0, 1,
+                                            holder.get(), on_finalize, holder.get(), on_wake, &self->wake_js_);
+        if (status != napi_ok)
+            throw error("NATIVE_ERROR", "expected a thread-safe function but Node refused to create one");
         holder.release();
         remember(env, self);
         self->has_listener_ = listener != nullptr;
@@ -66,7 +67,8 @@ public:
 private:
     static void remember(Napi::Env env, const std::shared_ptr<run> & self) {
         auto & runs = env.GetInstanceData<addon_data>()->runs;
-        runs.erase(std::remove_if(runs.begin(), runs.end(), [](const auto & each) { return each.expired(); }), runs.end());
+        runs.erase(std::remove_if(runs.begin(), runs.end(), [](const auto & each) { return each.expired(); }),
+                   runs.end());
         runs.push_back(self);
     }
 
@@ -77,10 +79,8 @@ private:
             abort_guard guard;
             const rpc_patience patience(stop_);
             result_ = work_(*this);
-        } catch (...) {
-            failure_ = current_failure();
-        }
-        work_     = nullptr; // lets go of the model before JavaScript learns that the run has ended
+        } catch (...) { failure_ = current_failure(); }
+        work_ = nullptr; // lets go of the model before JavaScript learns that the run has ended
         finished_ = true;
         wake();
     }
@@ -101,9 +101,9 @@ private:
 
     void deliver(Napi::Env env, napi_value listener) {
         Napi::HandleScope scope(env);
-        wake_pending_       = false; // before looking, so that whatever comes later wakes again
+        wake_pending_ = false; // before looking, so that whatever comes later wakes again
         const bool finished = finished_;
-        const auto events   = queue_.drain();
+        const auto events = queue_.drain();
         try {
             if (!events.empty() && has_listener_) {
                 Napi::Array batch = Napi::Array::New(env, events.size());
@@ -119,11 +119,11 @@ private:
     void settle(Napi::Env env) {
         join(); // the thread has nothing left to do but return
         try {
-            if (failure_) deferred_.Reject(to_js(env, *failure_).Value());
-            else deferred_.Resolve(result_ ? result_(env) : env.Undefined());
-        } catch (const Napi::Error & thrown) {
-            deferred_.Reject(thrown.Value());
-        } catch (...) {
+            if (failure_)
+                deferred_.Reject(to_js(env, *failure_).Value());
+            else
+                deferred_.Resolve(result_ ? result_(env) : env.Undefined());
+        } catch (const Napi::Error & thrown) { deferred_.Reject(thrown.Value()); } catch (...) {
             deferred_.Reject(to_js(env, current_failure()).Value());
         }
         result_ = nullptr;
@@ -138,18 +138,18 @@ private:
         self.join();
     }
 
-    Napi::Promise::Deferred  deferred_;
-    event_queue              queue_;
-    run_work                 work_;
-    js_maker                 result_;
-    std::optional<failure>   failure_;
-    napi_threadsafe_function wake_js_      = nullptr;
-    bool                     has_listener_ = false;
-    std::atomic<bool>        stop_{false};
-    std::atomic<bool>        wake_pending_{false};
-    std::atomic<bool>        finished_{false};
-    std::atomic<bool>        closing_{false};
-    std::thread              thread_;
+    Napi::Promise::Deferred deferred_;
+    event_queue queue_;
+    run_work work_;
+    js_maker result_;
+    std::optional<failure> failure_;
+    napi_threadsafe_function wake_js_ = nullptr;
+    bool has_listener_ = false;
+    std::atomic<bool> stop_{false};
+    std::atomic<bool> wake_pending_{false};
+    std::atomic<bool> finished_{false};
+    std::atomic<bool> closing_{false};
+    std::thread thread_;
 };
 
 }
@@ -159,8 +159,8 @@ Napi::Object start_run(Napi::Env env, Napi::Function on_events, run_work work) {
     Napi::Object handle = Napi::Object::New(env);
     handle.Set("result", started->promise());
     handle.Set("abort", Napi::Function::New(env, [weak = std::weak_ptr<run>(started)](const Napi::CallbackInfo &) {
-        if (const auto alive = weak.lock()) alive->abort();
-    }));
+                   if (const auto alive = weak.lock()) alive->abort();
+               }));
     return handle;
 }
 

@@ -23,8 +23,8 @@ using run_work = std::function<js_maker(run_context &)>;
 // environment (worker thread) goes away.
 Napi::Object start_run(Napi::Env env, Napi::Function on_events, run_work work);
 
-// The same for work without events, which JavaScript cannot abort: returns the promise alone. An RPC server's answer that takes
-// longer than rpc_answer_seconds ends it.
+// The same for work without events, which JavaScript cannot abort: returns the promise alone. An RPC server's answer
+// that takes longer than rpc_answer_seconds ends it.
 Napi::Promise start_task(Napi::Env env, run_work work);
 
 }

@@ -1,7 +1,7 @@
 #include "binding/system-info.h"
 
 #ifdef LLAMATUNE_ONEDNN
-#include "kernels/gemm.h"
+#include "cpu/kernels/gemm.h"
 #endif
 #include "backends/load.h"
 #include "binding/args.h"
@@ -36,8 +36,10 @@ Napi::Value matmul_to_js(Napi::Env env, const system_info & info) {
 Napi::Value load_backends_call(const Napi::CallbackInfo & call) {
     return guarded(call.Env(), [&]() -> Napi::Value {
         const std::string folder = text_argument(call, 0, "folder");
-        if (call[1].IsUndefined()) load_backends(folder);
-        else load_backends(folder, texts_argument(call, 1, "gpus"));
+        if (call[1].IsUndefined())
+            load_backends(folder);
+        else
+            load_backends(folder, texts_argument(call, 1, "gpus"));
         return call.Env().Undefined();
     });
 }
@@ -47,11 +49,11 @@ Napi::Value system_info_call(const Napi::CallbackInfo & call) {
     return guarded(env, [&]() -> Napi::Value {
         const system_info info = describe_system();
         Napi::Array devices = Napi::Array::New(env, info.devices.size());
-        for (uint32_t i = 0; i < info.devices.size(); i++) {
-            devices.Set(i, device_to_js(env, info.devices[i]));
-        }
-        return make_object(env, {{"llamaCpp", info.llama_cpp}, {"backends", make_text_array(env, info.backends)},
-                                 {"devices", Napi::Value(devices)}, {"physicalCores", info.physical_cores},
+        for (uint32_t i = 0; i < info.devices.size(); i++) { devices.Set(i, device_to_js(env, info.devices[i])); }
+        return make_object(env, {{"llamaCpp", info.llama_cpp},
+                                 {"backends", make_text_array(env, info.backends)},
+                                 {"devices", Napi::Value(devices)},
+                                 {"physicalCores", info.physical_cores},
                                  {"matmul", matmul_to_js(env, info)}});
     });
 }

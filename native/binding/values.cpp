@@ -7,10 +7,10 @@ namespace llamatune::binding {
 
 Napi::Value js_value::make(Napi::Env env) const {
     switch (kind_) {
-        case kind::flag:  return Napi::Boolean::New(env, flag_);
-        case kind::text:  return Napi::String::New(env, text_);
-        case kind::ready: return ready_;
-        case kind::number: break;
+    case kind::flag: return Napi::Boolean::New(env, flag_);
+    case kind::text: return Napi::String::New(env, text_);
+    case kind::ready: return ready_;
+    case kind::number: break;
     }
     return std::isnan(number_) ? env.Null() : Napi::Number::New(env, number_);
 }

@@ -26,16 +26,16 @@ public:
 
 private:
     enum class kind { number, flag, text, ready };
-    kind        kind_   = kind::number;
-    double      number_ = 0;
-    bool        flag_   = false;
+    kind kind_ = kind::number;
+    double number_ = 0;
+    bool flag_ = false;
     std::string text_;
     Napi::Value ready_;
 };
 
 Napi::Object make_object(Napi::Env env, std::initializer_list<std::pair<const char *, js_value>> fields);
-Napi::Value  make_int32_array(Napi::Env env, const std::vector<int32_t> & values);
-Napi::Value  make_text_array(Napi::Env env, const std::vector<std::string> & values);
+Napi::Value make_int32_array(Napi::Env env, const std::vector<int32_t> & values);
+Napi::Value make_text_array(Napi::Env env, const std::vector<std::string> & values);
 
 // null where the number is 0, which stands for "cannot be read here".
 Napi::Value positive_or_null(Napi::Env env, double number);

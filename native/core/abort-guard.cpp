@@ -23,13 +23,16 @@ std::optional<rpc_failure> find_rpc_failure(const std::string & message) {
     const size_t colon = at == std::string::npos ? at : message.find(": ", at);
     if (colon == std::string::npos) return std::nullopt;
     const size_t server = at + start.size(), reason = colon + 2;
-    return rpc_failure{message.substr(server, colon - server), message.substr(reason, message.find_first_of(";\n", reason) - reason)};
+    return rpc_failure{message.substr(server, colon - server),
+                       message.substr(reason, message.find_first_of(";\n", reason) - reason)};
 }
 
 error rpc_server_lost(const rpc_failure & failure) {
-    return error("RPC_SERVER_LOST", "expected an answer but received none from RPC server " + failure.server + ": " + failure.reason,
-                 "Its own output says whether it crashed. Start it anew and load the model again; a training run goes on "
-                 "from its newest checkpoint with checkpoint.resume.");
+    return error(
+        "RPC_SERVER_LOST",
+        "expected an answer but received none from RPC server " + failure.server + ": " + failure.reason,
+        "Its own output says whether it crashed. Start it anew and load the model again; a training run goes on "
+        "from its newest checkpoint with checkpoint.resume.");
 }
 
 void require_rpc_servers(const std::string & log) {

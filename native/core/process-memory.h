@@ -8,8 +8,8 @@ namespace llamatune {
 uint64_t resident_bytes();
 uint64_t peak_resident_bytes();
 
-// Gives memory that was freed back to the system where the allocator would keep it for later (glibc does, for each thread
-// that ever allocated): after a run an application wants it back.
+// Gives memory that was freed back to the system where the allocator would keep it for later (glibc does, for each
+// thread that ever allocated): after a run an application wants it back.
 void release_freed_memory();
 
 }

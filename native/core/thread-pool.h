@@ -29,14 +29,14 @@ private:
     void take(int thread, uint64_t job);
 
     std::vector<std::thread> threads_;
-    std::mutex               mutex_;
-    std::condition_variable  wake_, done_;
-    uint64_t                 job_       = 0; // number of the current job; 0: none yet
-    int64_t                  next_      = 0;
-    int64_t                  n_pieces_  = 0;
-    int64_t                  remaining_ = 0;
-    bool                     ending_    = false;
-    std::exception_ptr       failure_;
+    std::mutex mutex_;
+    std::condition_variable wake_, done_;
+    uint64_t job_ = 0; // number of the current job; 0: none yet
+    int64_t next_ = 0;
+    int64_t n_pieces_ = 0;
+    int64_t remaining_ = 0;
+    bool ending_ = false;
+    std::exception_ptr failure_;
     const std::function<void(int64_t, int)> * work_ = nullptr;
 };
 

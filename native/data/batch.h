@@ -12,11 +12,11 @@ constexpr uint32_t max_segments = 256;
 
 // What one forward and backward pass works on: rows of equal length, padded. Storage is reused from step to step.
 struct micro_batch {
-    uint32_t n_rows          = 0; // rows in the arrays, empty ones included
+    uint32_t n_rows = 0; // rows in the arrays, empty ones included
     uint32_t sequence_length = 0;
-    uint32_t n_filled_rows   = 0; // rows that hold samples; the rest, at the end, is padding only
-    uint32_t n_samples       = 0;
-    uint32_t n_tokens        = 0; // without padding
+    uint32_t n_filled_rows = 0; // rows that hold samples; the rest, at the end, is padding only
+    uint32_t n_samples = 0;
+    uint32_t n_tokens = 0; // without padding
 
     std::vector<int32_t> tokens;     // [n_rows * sequence_length], padding is token 0
     std::vector<int32_t> positions;  // [n_rows * sequence_length], from 0 in each segment; padding counts on
@@ -30,13 +30,13 @@ struct micro_batch {
 // The micro-batches of one optimizer step and their totals, known before the first one runs: every target token's
 // loss weighs 1 / total_target_tokens, however the step is cut into micro-batches.
 struct step_batch {
-    uint64_t epoch               = 0; // 0-based
-    uint64_t first_row           = 0; // place of the step's first row in the epoch's order
-    uint64_t n_rows              = 0; // rows that hold samples
-    bool     last_of_epoch       = false;
+    uint64_t epoch = 0;     // 0-based
+    uint64_t first_row = 0; // place of the step's first row in the epoch's order
+    uint64_t n_rows = 0;    // rows that hold samples
+    bool last_of_epoch = false;
     uint64_t total_target_tokens = 0; // 0 is possible where samples have no target
-    uint64_t total_tokens        = 0; // without padding
-    uint64_t n_samples           = 0;
+    uint64_t total_tokens = 0;        // without padding
+    uint64_t n_samples = 0;
 
     size_t size() const { return size_; }
     const micro_batch & operator[](size_t i) const { return storage_[i]; }
@@ -45,16 +45,14 @@ struct step_batch {
 
     // Makes the step hold n micro-batches, keeping what they had allocated.
     void resize(size_t n) {
-        if (storage_.size() < n) {
-            storage_.resize(n);
-        }
+        if (storage_.size() < n) { storage_.resize(n); }
         size_ = n;
     }
     micro_batch & at(size_t i) { return storage_[i]; }
 
 private:
     std::vector<micro_batch> storage_; // never shrinks: the last step of an epoch may be smaller than the next
-    size_t                   size_ = 0;
+    size_t size_ = 0;
 };
 
 }

@@ -6,17 +6,17 @@
 namespace llamatune {
 
 void clear_batch(micro_batch & out, uint32_t n_rows, uint32_t sequence_length) {
-    const size_t n = (size_t) n_rows * sequence_length;
-    out.n_rows          = n_rows;
+    const size_t n = (size_t)n_rows * sequence_length;
+    out.n_rows = n_rows;
     out.sequence_length = sequence_length;
-    out.n_filled_rows   = 0;
-    out.n_samples       = 0;
-    out.n_tokens        = 0;
+    out.n_filled_rows = 0;
+    out.n_samples = 0;
+    out.n_tokens = 0;
     out.tokens.assign(n, 0);
     out.segment_id.assign(n, -1);
     out.positions.resize(n);
     for (uint32_t i = 0; i < n_rows; i++) {
-        const auto begin = out.positions.begin() + (ptrdiff_t) i * sequence_length;
+        const auto begin = out.positions.begin() + (ptrdiff_t)i * sequence_length;
         std::iota(begin, begin + sequence_length, 0);
     }
     out.target_position.clear();
@@ -26,19 +26,19 @@ void clear_batch(micro_batch & out, uint32_t n_rows, uint32_t sequence_length) {
 }
 
 void fill_row(micro_batch & out, const row & r, const token_file & file) {
-    const size_t row_begin = (size_t) out.n_filled_rows++ * out.sequence_length;
+    const size_t row_begin = (size_t)out.n_filled_rows++ * out.sequence_length;
     size_t at = row_begin; // flat index of the next token
     for (size_t id = 0; id < r.segments.size(); id++) {
-        const segment &          s      = r.segments[id];
+        const segment & s = r.segments[id];
         const token_file::sample sample = file.at(s.sample);
         at = row_begin + s.begin;
-        std::copy(sample.tokens, sample.tokens + s.length, out.tokens.begin() + (ptrdiff_t) at);
-        std::fill_n(out.segment_id.begin() + (ptrdiff_t) at, s.length, (int32_t) id);
-        std::iota(out.positions.begin() + (ptrdiff_t) at, out.positions.begin() + (ptrdiff_t) (at + s.length), 0);
+        std::copy(sample.tokens, sample.tokens + s.length, out.tokens.begin() + (ptrdiff_t)at);
+        std::fill_n(out.segment_id.begin() + (ptrdiff_t)at, s.length, (int32_t)id);
+        std::iota(out.positions.begin() + (ptrdiff_t)at, out.positions.begin() + (ptrdiff_t)(at + s.length), 0);
         // The token at i is predicted from i - 1, which the first token of a segment does not have.
         for (uint32_t i = 1; i < s.length; i++) {
             if (sample.mask[i]) {
-                out.target_position.push_back((int32_t) (at + i - 1));
+                out.target_position.push_back((int32_t)(at + i - 1));
                 out.target_token.push_back(sample.tokens[i]);
             }
         }
@@ -46,9 +46,9 @@ void fill_row(micro_batch & out, const row & r, const token_file & file) {
         out.n_samples++;
         out.n_tokens += s.length;
     }
-    const int32_t next = r.segments.empty() ? 0 : (int32_t) r.segments.back().length;
-    std::iota(out.positions.begin() + (ptrdiff_t) at,
-              out.positions.begin() + (ptrdiff_t) (row_begin + out.sequence_length), next);
+    const int32_t next = r.segments.empty() ? 0 : (int32_t)r.segments.back().length;
+    std::iota(out.positions.begin() + (ptrdiff_t)at,
+              out.positions.begin() + (ptrdiff_t)(row_begin + out.sequence_length), next);
 }
 
 }

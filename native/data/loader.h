@@ -10,12 +10,12 @@
 namespace llamatune {
 
 struct loader_options {
-    uint32_t sequence_length  = 512;   // tokens per row, at least 2
-    uint32_t batch_size       = 8;     // rows per optimizer step
-    uint32_t micro_batch_size = 1;     // rows per micro-batch; divides batch_size
-    bool     packing          = false; // several samples per row
-    bool     shuffle          = true;  // a new order of the rows in every epoch
-    uint64_t seed             = 42;
+    uint32_t sequence_length = 512; // tokens per row, at least 2
+    uint32_t batch_size = 8;        // rows per optimizer step
+    uint32_t micro_batch_size = 1;  // rows per micro-batch; divides batch_size
+    bool packing = false;           // several samples per row
+    bool shuffle = true;            // a new order of the rows in every epoch
+    uint64_t seed = 42;
 };
 
 // What one epoch is made of.
@@ -31,7 +31,7 @@ struct data_plan {
 // Where training stands in the data: the next step starts at row `row` of the order of epoch `epoch` (both from 0).
 struct data_cursor {
     uint64_t epoch = 0;
-    uint64_t row   = 0;
+    uint64_t row = 0;
 };
 
 // Cuts a token file into optimizer steps, epoch after epoch without end. What a step holds depends on nothing but the
@@ -54,14 +54,14 @@ public:
 private:
     void prepare_order(uint64_t epoch);
 
-    const token_file &    file_;
-    loader_options        options_;
-    std::vector<row>      rows_;
-    data_plan             plan_;
-    data_cursor           cursor_;
-    std::vector<uint32_t> order_;                    // rows in the order of epoch order_epoch_
-    uint64_t              order_epoch_ = UINT64_MAX; // none yet
-    uint64_t              read_ = 0;                 // tokens since the file was last forgotten
+    const token_file & file_;
+    loader_options options_;
+    std::vector<row> rows_;
+    data_plan plan_;
+    data_cursor cursor_;
+    std::vector<uint32_t> order_;       // rows in the order of epoch order_epoch_
+    uint64_t order_epoch_ = UINT64_MAX; // none yet
+    uint64_t read_ = 0;                 // tokens since the file was last forgotten
 };
 
 // Every row once in the file's order, for evaluation.
@@ -77,11 +77,11 @@ public:
 
 private:
     const token_file & file_;
-    uint32_t           sequence_length_;
-    uint32_t           micro_batch_size_;
-    std::vector<row>   rows_;
-    data_plan          plan_;
-    size_t             row_ = 0;
+    uint32_t sequence_length_;
+    uint32_t micro_batch_size_;
+    std::vector<row> rows_;
+    data_plan plan_;
+    size_t row_ = 0;
 };
 
 }

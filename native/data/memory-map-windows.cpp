@@ -15,14 +15,14 @@ namespace {
 
 [[noreturn]] void fail(const std::string & path, const std::string & what) {
     throw error("TOKEN_FILE_INVALID", "expected a readable token file at '" + path + "' but " + what +
-                ": Windows error " + std::to_string(GetLastError()));
+                                          ": Windows error " + std::to_string(GetLastError()));
 }
 
 // Paths come from JavaScript as UTF-8, the system wants UTF-16.
 std::wstring wide(const std::string & text) {
-    const int n = MultiByteToWideChar(CP_UTF8, 0, text.data(), (int) text.size(), nullptr, 0);
-    std::wstring out((size_t) n, L'\0');
-    MultiByteToWideChar(CP_UTF8, 0, text.data(), (int) text.size(), out.data(), n);
+    const int n = MultiByteToWideChar(CP_UTF8, 0, text.data(), (int)text.size(), nullptr, 0);
+    std::wstring out((size_t)n, L'\0');
+    MultiByteToWideChar(CP_UTF8, 0, text.data(), (int)text.size(), out.data(), n);
     return out;
 }
 
@@ -36,42 +36,30 @@ public:
     explicit windows_map(const std::string & path) {
         const HANDLE opened = CreateFileW(wide(path).c_str(), GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_DELETE,
                                           nullptr, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, nullptr);
-        if (opened == INVALID_HANDLE_VALUE) {
-            fail(path, "opening it failed");
-        }
+        if (opened == INVALID_HANDLE_VALUE) { fail(path, "opening it failed"); }
         const handle_ptr file(opened);
-        LARGE_INTEGER size {};
-        if (!GetFileSizeEx(file.get(), &size)) {
-            fail(path, "its size cannot be read");
-        }
-        size_ = (size_t) size.QuadPart;
+        LARGE_INTEGER size{};
+        if (!GetFileSizeEx(file.get(), &size)) { fail(path, "its size cannot be read"); }
+        size_ = (size_t)size.QuadPart;
         if (size_ == 0) {
             return; // an empty file cannot be mapped
         }
         const handle_ptr mapping(CreateFileMappingW(file.get(), nullptr, PAGE_READONLY, 0, 0, nullptr));
-        if (!mapping) {
-            fail(path, "mapping it failed");
-        }
+        if (!mapping) { fail(path, "mapping it failed"); }
         data_ = static_cast<const uint8_t *>(MapViewOfFile(mapping.get(), FILE_MAP_READ, 0, 0, 0));
-        if (!data_) {
-            fail(path, "mapping it failed");
-        }
+        if (!data_) { fail(path, "mapping it failed"); }
     }
 
     void forget() const override {} // the system trims what is mapped and clean when memory is short
 
     ~windows_map() override {
-        if (data_) {
-            UnmapViewOfFile(data_);
-        }
+        if (data_) { UnmapViewOfFile(data_); }
     }
 };
 
 }
 
-std::unique_ptr<memory_map> memory_map::open(const std::string & path) {
-    return std::make_unique<windows_map>(path);
-}
+std::unique_ptr<memory_map> memory_map::open(const std::string & path) { return std::make_unique<windows_map>(path); }
 
 }
 

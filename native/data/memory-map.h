@@ -20,12 +20,12 @@ public:
     virtual void forget() const = 0;
 
     const uint8_t * data() const { return data_; }
-    size_t          size() const { return size_; }
+    size_t size() const { return size_; }
 
 protected:
     memory_map() = default;
     const uint8_t * data_ = nullptr;
-    size_t          size_ = 0;
+    size_t size_ = 0;
 };
 
 }

@@ -16,8 +16,8 @@ void check_lengths(const std::vector<uint32_t> & lengths, uint32_t sequence_leng
         if (lengths[i] > sequence_length) {
             throw error("SAMPLE_TOO_LONG",
                         "expected samples of at most " + std::to_string(sequence_length) +
-                        " tokens (the sequence length) but received " + std::to_string(lengths[i]) +
-                        " tokens in sample " + std::to_string(i),
+                            " tokens (the sequence length) but received " + std::to_string(lengths[i]) +
+                            " tokens in sample " + std::to_string(i),
                         "raise the sequence length, or shorten or drop the sample");
         }
     }
@@ -25,9 +25,7 @@ void check_lengths(const std::vector<uint32_t> & lengths, uint32_t sequence_leng
 
 std::vector<row> one_row_each(const std::vector<uint32_t> & lengths) {
     std::vector<row> rows(lengths.size());
-    for (size_t i = 0; i < lengths.size(); i++) {
-        rows[i].segments.push_back({ (uint32_t) i, 0, lengths[i] });
-    }
+    for (size_t i = 0; i < lengths.size(); i++) { rows[i].segments.push_back({(uint32_t)i, 0, lengths[i]}); }
     return rows;
 }
 
@@ -41,22 +39,18 @@ std::vector<row> best_fit_decreasing(const std::vector<uint32_t> & lengths, uint
     std::map<uint32_t, std::vector<uint32_t>> open; // free tokens -> rows with so many
     for (const uint32_t sample : order) {
         const uint32_t length = lengths[sample];
-        const auto     fit    = open.lower_bound(length);
-        uint32_t free = sequence_length, index = (uint32_t) rows.size();
+        const auto fit = open.lower_bound(length);
+        uint32_t free = sequence_length, index = (uint32_t)rows.size();
         if (fit == open.end()) {
             rows.emplace_back();
         } else {
-            free  = fit->first;
+            free = fit->first;
             index = fit->second.back();
             fit->second.pop_back();
-            if (fit->second.empty()) {
-                open.erase(fit);
-            }
+            if (fit->second.empty()) { open.erase(fit); }
         }
-        rows[index].segments.push_back({ sample, 0, length });
-        if (free > length && rows[index].segments.size() < max_segments) {
-            open[free - length].push_back(index);
-        }
+        rows[index].segments.push_back({sample, 0, length});
+        if (free > length && rows[index].segments.size() < max_segments) { open[free - length].push_back(index); }
     }
     return rows;
 }
@@ -66,9 +60,7 @@ std::vector<row> best_fit_decreasing(const std::vector<uint32_t> & lengths, uint
 std::vector<row> pack_rows(const std::vector<uint32_t> & lengths, uint32_t sequence_length, bool packing,
                            uint32_t max_segments) {
     check_lengths(lengths, sequence_length);
-    if (!packing) {
-        return one_row_each(lengths);
-    }
+    if (!packing) { return one_row_each(lengths); }
     std::vector<row> rows = best_fit_decreasing(lengths, sequence_length, max_segments);
     for (row & r : rows) {
         std::sort(r.segments.begin(), r.segments.end(),

@@ -16,16 +16,20 @@ public:
     // The next step, good until the next call; at most n_steps times. Throws what filling it threw.
     const step_batch & next();
 
-    // Where the step after the one that next() gave last starts: what a checkpoint must hold, whatever was filled since.
+    // Where the step after the one that next() gave last starts: what a checkpoint must hold, whatever was filled
+    // since.
     const data_cursor & cursor() const { return current_.end; }
 
 private:
-    struct filled { step_batch batch; data_cursor end; };
+    struct filled {
+        step_batch batch;
+        data_cursor end;
+    };
     void begin();
 
-    loader &          data_;
-    uint64_t          remaining_;
-    filled            current_, ahead_;
+    loader & data_;
+    uint64_t remaining_;
+    filled current_, ahead_;
     std::future<void> filling_; // last: its end waits for the thread, which writes to `ahead_`
 };
 

@@ -9,11 +9,11 @@ namespace llamatune {
 
 namespace {
 
-constexpr char     magic[8]        = {'L', 'T', 'T', 'O', 'K', 'E', 'N', '1'};
+constexpr char magic[8] = {'L', 'T', 'T', 'O', 'K', 'E', 'N', '1'};
 constexpr uint32_t byte_order_mark = 0x01020304u;
 
 struct header {
-    char     magic[8];
+    char magic[8];
     uint32_t byte_order;
     uint32_t reserved;
     uint64_t n_samples;
@@ -31,20 +31,16 @@ std::string number(uint64_t n) { return std::to_string(n); }
 uint64_t pad_to_8(uint64_t n) { return (n + 7) & ~uint64_t(7); }
 
 header check_header(const memory_map & map, const std::string & path) {
-    header h {};
+    header h{};
     if (map.size() < sizeof(h)) {
         fail(path, "a header of " + number(sizeof(h)) + " bytes", number(map.size()) + " bytes");
     }
     std::memcpy(&h, map.data(), sizeof(h));
-    if (std::memcmp(h.magic, magic, sizeof(magic)) != 0) {
-        fail(path, "the magic 'LTTOKEN1'", "other bytes");
-    }
+    if (std::memcmp(h.magic, magic, sizeof(magic)) != 0) { fail(path, "the magic 'LTTOKEN1'", "other bytes"); }
     if (h.byte_order != byte_order_mark) {
         fail(path, "byte-order mark " + number(byte_order_mark), number(h.byte_order));
     }
-    if (h.reserved != 0) {
-        fail(path, "0 in the reserved field", number(h.reserved));
-    }
+    if (h.reserved != 0) { fail(path, "0 in the reserved field", number(h.reserved)); }
     // Bounding the counts by the file's size first keeps the sums below from overflowing.
     if (h.n_samples > map.size() / sizeof(uint64_t) || h.n_tokens > map.size() / sizeof(int32_t)) {
         fail(path, "no more samples and tokens than " + number(map.size()) + " bytes hold",
@@ -53,8 +49,9 @@ header check_header(const memory_map & map, const std::string & path) {
     const uint64_t expected =
         sizeof(h) + (h.n_samples + 1) * sizeof(uint64_t) + pad_to_8(h.n_tokens * sizeof(int32_t)) + h.n_tokens;
     if (map.size() != expected && map.size() != pad_to_8(expected)) {
-        fail(path, number(expected) + " bytes for " + number(h.n_samples) + " samples and " + number(h.n_tokens) +
-             " tokens", number(map.size()) + " bytes");
+        fail(path,
+             number(expected) + " bytes for " + number(h.n_samples) + " samples and " + number(h.n_tokens) + " tokens",
+             number(map.size()) + " bytes");
     }
     return h;
 }
@@ -64,24 +61,20 @@ header check_header(const memory_map & map, const std::string & path) {
 std::unique_ptr<token_file> token_file::open(const std::string & path) {
     std::unique_ptr<token_file> file(new token_file());
     file->map_ = memory_map::open(path);
-    const header    h    = check_header(*file->map_, path);
+    const header h = check_header(*file->map_, path);
     const uint8_t * data = file->map_->data();
-    file->n_samples_ = (size_t) h.n_samples;
-    file->n_tokens_  = (size_t) h.n_tokens;
-    file->offsets_   = reinterpret_cast<const uint64_t *>(data + sizeof(header));
-    file->tokens_    = reinterpret_cast<const int32_t *>(file->offsets_ + h.n_samples + 1);
-    file->mask_      = reinterpret_cast<const uint8_t *>(file->tokens_) + pad_to_8(h.n_tokens * sizeof(int32_t));
+    file->n_samples_ = (size_t)h.n_samples;
+    file->n_tokens_ = (size_t)h.n_tokens;
+    file->offsets_ = reinterpret_cast<const uint64_t *>(data + sizeof(header));
+    file->tokens_ = reinterpret_cast<const int32_t *>(file->offsets_ + h.n_samples + 1);
+    file->mask_ = reinterpret_cast<const uint8_t *>(file->tokens_) + pad_to_8(h.n_tokens * sizeof(int32_t));
     file->check_samples(path);
     return file;
 }
 
 void token_file::check_samples(const std::string & path) {
-    if (n_samples_ > UINT32_MAX) {
-        fail(path, "at most " + number(UINT32_MAX) + " samples", number(n_samples_));
-    }
-    if (offsets_[0] != 0) {
-        fail(path, "offset 0 for sample 0", number(offsets_[0]));
-    }
+    if (n_samples_ > UINT32_MAX) { fail(path, "at most " + number(UINT32_MAX) + " samples", number(n_samples_)); }
+    if (offsets_[0] != 0) { fail(path, "offset 0 for sample 0", number(offsets_[0])); }
     constexpr uint64_t window = 1 << 20; // tokens that stay in memory while the file is checked
     uint64_t forgotten = 0;
     for (size_t i = 0; i < n_samples_; i++) {
@@ -90,8 +83,10 @@ void token_file::check_samples(const std::string & path) {
             forgotten = offsets_[i];
         }
         if (offsets_[i + 1] <= offsets_[i] || offsets_[i + 1] > n_tokens_) {
-            fail(path, "sample " + number(i) + " to end after token " + number(offsets_[i]) + " and not after token " +
-                 number(n_tokens_), "an end at " + number(offsets_[i + 1]));
+            fail(path,
+                 "sample " + number(i) + " to end after token " + number(offsets_[i]) + " and not after token " +
+                     number(n_tokens_),
+                 "an end at " + number(offsets_[i + 1]));
         }
         const uint64_t begin = offsets_[i], end = offsets_[i + 1];
         if (mask_[begin] != 0) {
@@ -101,9 +96,7 @@ void token_file::check_samples(const std::string & path) {
             if (tokens_[t] < 0) {
                 fail(path, "token ids from 0 on in sample " + number(i), std::to_string(tokens_[t]));
             }
-            if (mask_[t] > 1) {
-                fail(path, "mask values 0 or 1 in sample " + number(i), number(mask_[t]));
-            }
+            if (mask_[t] > 1) { fail(path, "mask values 0 or 1 in sample " + number(i), number(mask_[t])); }
             max_token_ = std::max(max_token_, tokens_[t]);
             n_target_tokens_ += mask_[t];
         }
@@ -116,7 +109,7 @@ void token_file::check_samples(const std::string & path) {
 
 token_file::sample token_file::at(size_t i) const {
     const uint64_t begin = offsets_[i];
-    return { tokens_ + begin, mask_ + begin, (size_t) (offsets_[i + 1] - begin) };
+    return {tokens_ + begin, mask_ + begin, (size_t)(offsets_[i + 1] - begin)};
 }
 
 }

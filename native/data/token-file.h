@@ -25,7 +25,11 @@ public:
     // Checks the whole file, so that whoever reads samples need not. Throws error TOKEN_FILE_INVALID.
     static std::unique_ptr<token_file> open(const std::string & path);
 
-    struct sample { const int32_t * tokens; const uint8_t * mask; size_t n_tokens; };
+    struct sample {
+        const int32_t * tokens;
+        const uint8_t * mask;
+        size_t n_tokens;
+    };
 
     size_t n_samples() const { return n_samples_; }
     size_t n_tokens() const { return n_tokens_; }
@@ -42,13 +46,13 @@ private:
     void check_samples(const std::string & path);
 
     std::unique_ptr<memory_map> map_;
-    const uint64_t * offsets_         = nullptr;
-    const int32_t *  tokens_          = nullptr;
-    const uint8_t *  mask_            = nullptr;
-    size_t           n_samples_       = 0;
-    size_t           n_tokens_        = 0;
-    size_t           n_target_tokens_ = 0;
-    int32_t          max_token_       = -1;
+    const uint64_t * offsets_ = nullptr;
+    const int32_t * tokens_ = nullptr;
+    const uint8_t * mask_ = nullptr;
+    size_t n_samples_ = 0;
+    size_t n_tokens_ = 0;
+    size_t n_target_tokens_ = 0;
+    int32_t max_token_ = -1;
 };
 
 }

@@ -3,7 +3,7 @@
 #include "core/abort-guard.h"
 #include "core/error.h"
 #include "core/log.h"
-#include "model/gguf-file.h"
+#include "gguf/gguf-file.h"
 #include "model/weights.h"
 
 #include <llama.h>

@@ -16,7 +16,8 @@ namespace llamatune {
 
 namespace {
 
-template <typename Function> Function of_cpu(const char * name) {
+template <typename Function>
+Function of_cpu(const char * name) {
     ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
     return cpu ? reinterpret_cast<Function>(ggml_backend_reg_get_proc_address(ggml_backend_dev_backend_reg(cpu), name))
                : nullptr;

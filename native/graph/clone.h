@@ -9,8 +9,8 @@
 
 namespace llamatune {
 
-// Copies a part of a graph into another context, with some of its tensors replaced. Leaves (weights, inputs) are shared.
-// What the original did in place is done out of place: a backward pass reads every forward result.
+// Copies a part of a graph into another context, with some of its tensors replaced. Leaves (weights, inputs) are
+// shared. What the original did in place is done out of place: a backward pass reads every forward result.
 class cloner {
 public:
     explicit cloner(ggml_context * ctx) : ctx_(ctx) {}
@@ -22,7 +22,10 @@ public:
     void on_leaf(std::function<ggml_tensor *(ggml_tensor *)> leaf) { leaf_ = std::move(leaf); }
 
     // A node made for a replacement, so that nodes() has it.
-    ggml_tensor * append(ggml_tensor * node) { nodes_.push_back(node); return node; }
+    ggml_tensor * append(ggml_tensor * node) {
+        nodes_.push_back(node);
+        return node;
+    }
 
     // The copy of `node` and of everything it needs.
     ggml_tensor * operator()(ggml_tensor * node);
@@ -33,10 +36,10 @@ public:
 private:
     ggml_tensor * copy_one(ggml_tensor * node);
 
-    ggml_context *                                         ctx_;
+    ggml_context * ctx_;
     std::unordered_map<const ggml_tensor *, ggml_tensor *> copy_;
-    std::vector<ggml_tensor *>                             nodes_;
-    std::function<ggml_tensor *(ggml_tensor *)>            leaf_;
+    std::vector<ggml_tensor *> nodes_;
+    std::function<ggml_tensor *(ggml_tensor *)> leaf_;
 };
 
 }

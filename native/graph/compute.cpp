@@ -16,15 +16,16 @@ namespace llamatune {
 
 namespace {
 
-template <typename Function> Function procedure(ggml_backend_dev_t device, const char * name) {
+template <typename Function>
+Function procedure(ggml_backend_dev_t device, const char * name) {
     return reinterpret_cast<Function>(ggml_backend_reg_get_proc_address(ggml_backend_dev_backend_reg(device), name));
 }
 
-using set_n_threads_fn      = void (*)(ggml_backend_t, int);
-using threadpool_new_fn     = ggml_threadpool * (*) (ggml_threadpool_params *);
-using threadpool_free_fn    = void (*)(ggml_threadpool *);
-using set_threadpool_fn     = void (*)(ggml_backend_t, ggml_threadpool *);
-using set_padding_fn        = void (*)(ggml_backend_t, const uint8_t *, int64_t, int64_t);
+using set_n_threads_fn = void (*)(ggml_backend_t, int);
+using threadpool_new_fn = ggml_threadpool * (*)(ggml_threadpool_params *);
+using threadpool_free_fn = void (*)(ggml_threadpool *);
+using set_threadpool_fn = void (*)(ggml_backend_t, ggml_threadpool *);
+using set_padding_fn = void (*)(ggml_backend_t, const uint8_t *, int64_t, int64_t);
 using set_abort_callback_fn = void (*)(ggml_backend_t, ggml_abort_callback, void *);
 
 // A device may be chosen and get no layer; without it, a model that is all on the CPU takes the CPU's own kernels.
@@ -36,16 +37,19 @@ bool holds_weights(const model & base, ggml_backend_dev_t device) {
     });
 }
 
-// The device of the output matrix, whose products the loss computes, among those that take part; `cpu` where it lies in host
-// memory, whichever device the layer was meant for.
-ggml_backend_dev_t output_device(const model & base, const std::vector<ggml_backend_dev_t> & devices, ggml_backend_dev_t cpu) {
+// The device of the output matrix, whose products the loss computes, among those that take part; `cpu` where it lies in
+// host memory, whichever device the layer was meant for.
+ggml_backend_dev_t output_device(const model & base, const std::vector<ggml_backend_dev_t> & devices,
+                                 ggml_backend_dev_t cpu) {
     const ggml_tensor * output = base.handle()->output;
     if (!output || !output->buffer || ggml_backend_buffer_is_host(output->buffer)) return cpu;
     ggml_backend_dev_t device = ggml_backend_buft_get_device(ggml_backend_buffer_get_type(output->buffer));
     return std::find(devices.begin(), devices.end(), device) != devices.end() ? device : cpu;
 }
 
-bool stop_requested(void * flag) { return static_cast<const std::atomic<bool> *>(flag)->load(std::memory_order_relaxed); }
+bool stop_requested(void * flag) {
+    return static_cast<const std::atomic<bool> *>(flag)->load(std::memory_order_relaxed);
+}
 
 }
 
@@ -58,21 +62,21 @@ compute::compute(const model & base, int32_t n_threads, const char * precision)
     }
     for (size_t i = 0; i < ggml_backend_dev_count(); i++) {
         ggml_backend_dev_t device = ggml_backend_dev_get(i);
-        if (ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_ACCEL) {
-            devices_.push_back(device);
-        }
+        if (ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_ACCEL) { devices_.push_back(device); }
     }
     ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
     if (!cpu) {
-        throw error("BACKEND_NOT_FOUND", "expected a CPU back end but received none", "The installation is incomplete: reinstall llamatune.");
+        throw error("BACKEND_NOT_FOUND", "expected a CPU back end but received none",
+                    "The installation is incomplete: reinstall llamatune.");
     }
     devices_.push_back(cpu);
     output_ = output_device(base, devices_, cpu);
     for (ggml_backend_dev_t device : devices_) {
         const bool accelerator = ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_ACCEL;
-        ggml_backend_ptr backend { ggml_backend_dev_init(device, accelerator ? precision : nullptr) };
+        ggml_backend_ptr backend{ggml_backend_dev_init(device, accelerator ? precision : nullptr)};
         if (!backend) {
-            throw error("DEVICE_FAILED", std::string("expected the device ") + ggml_backend_dev_name(device) + " to start but it did not");
+            throw error("DEVICE_FAILED", std::string("expected the device ") + ggml_backend_dev_name(device) +
+                                             " to start but it did not");
         }
         if (const auto set = procedure<set_n_threads_fn>(device, "ggml_backend_set_n_threads")) {
             set(backend.get(), n_threads_);
@@ -87,17 +91,13 @@ compute::compute(const model & base, int32_t n_threads, const char * precision)
         ggml_threadpool_params params = ggml_threadpool_params_default(n_threads_);
         params.poll = 0; // sleep between graphs: an accelerator's threads need the cores then
         threads_ = make(&params);
-        if (threads_) {
-            attach(backends_.back().get(), threads_);
-        }
+        if (threads_) { attach(backends_.back().get(), threads_); }
     }
 }
 
 compute::~compute() {
     backends_.clear();
-    if (threads_) {
-        free_threads_(threads_);
-    }
+    if (threads_) { free_threads_(threads_); }
 }
 
 bool compute::on_host() const {
@@ -131,15 +131,12 @@ void compute::set_stop(const std::atomic<bool> * stop) {
 
 void run_graph(ggml_backend_sched_t scheduler, ggml_cgraph * graph) {
     switch (ggml_backend_sched_graph_compute(scheduler, graph)) {
-        case GGML_STATUS_SUCCESS:
-            return;
-        case GGML_STATUS_ABORTED:
-            throw error("ABORTED", "the run was aborted");
-        case GGML_STATUS_ALLOC_FAILED:
-            throw error("OUT_OF_MEMORY", "expected memory for the graph's run but received none",
-                        "Lower sequenceLength or microBatchSize.");
-        default:
-            throw error("COMPUTE_FAILED", "expected the device to run the graph but it reported a failure");
+    case GGML_STATUS_SUCCESS: return;
+    case GGML_STATUS_ABORTED: throw error("ABORTED", "the run was aborted");
+    case GGML_STATUS_ALLOC_FAILED:
+        throw error("OUT_OF_MEMORY", "expected memory for the graph's run but received none",
+                    "Lower sequenceLength or microBatchSize.");
+    default: throw error("COMPUTE_FAILED", "expected the device to run the graph but it reported a failure");
     }
 }
 
@@ -151,8 +148,8 @@ void allocate_graph(ggml_backend_sched_t scheduler, ggml_cgraph * graph, const c
     std::unordered_set<ggml_backend_buffer_t> seen;
     for (int i = 0; i < ggml_graph_n_nodes(graph); i++) {
         ggml_backend_buffer_t buffer = ggml_graph_node(graph, i)->buffer;
-        if (buffer && ggml_backend_buffer_is_host(buffer) && ggml_backend_buffer_get_usage(buffer) != GGML_BACKEND_BUFFER_USAGE_WEIGHTS &&
-            seen.insert(buffer).second) {
+        if (buffer && ggml_backend_buffer_is_host(buffer) &&
+            ggml_backend_buffer_get_usage(buffer) != GGML_BACKEND_BUFFER_USAGE_WEIGHTS && seen.insert(buffer).second) {
             use_large_pages(ggml_backend_buffer_get_base(buffer), ggml_backend_buffer_get_size(buffer));
         }
     }

@@ -24,17 +24,17 @@ public:
 
     // GPUs of the model first, the CPU last.
     const std::vector<ggml_backend_dev_t> & devices() const { return devices_; }
-    bool                                    on_host() const; // all of them compute in host memory
-    ggml_backend_buffer_type_t              host_buffer_type() const;
+    bool on_host() const; // all of them compute in host memory
+    ggml_backend_buffer_type_t host_buffer_type() const;
     // Of the device that holds the output matrix: what the loss reads lies there.
-    ggml_backend_buffer_type_t              output_buffer_type() const { return ggml_backend_dev_buffer_type(output_); }
-    int32_t                                 n_threads() const { return n_threads_; }
+    ggml_backend_buffer_type_t output_buffer_type() const { return ggml_backend_dev_buffer_type(output_); }
+    int32_t n_threads() const { return n_threads_; }
 
     // A scheduler for graphs of up to max_nodes nodes. It must not outlive this object.
     ggml_backend_sched_ptr new_scheduler(size_t max_nodes) const;
 
-    // Tells devices that can leave padding out which blocks of 64 of the micro-batch's tokens hold nothing else; with no
-    // blocks, that nothing is known any more.
+    // Tells devices that can leave padding out which blocks of 64 of the micro-batch's tokens hold nothing else; with
+    // no blocks, that nothing is known any more.
     void set_padding(const std::vector<uint8_t> & blocks, int64_t n_tokens) const;
 
     // While set, a running graph ends early (GGML_STATUS_ABORTED) once the flag turns true.
@@ -42,11 +42,11 @@ public:
 
 private:
     std::vector<ggml_backend_dev_t> devices_;
-    ggml_backend_dev_t              output_ = nullptr;
-    std::vector<ggml_backend_ptr>   backends_;
-    ggml_threadpool *               threads_ = nullptr;
+    ggml_backend_dev_t output_ = nullptr;
+    std::vector<ggml_backend_ptr> backends_;
+    ggml_threadpool * threads_ = nullptr;
     void (*free_threads_)(ggml_threadpool *) = nullptr;
-    int32_t                         n_threads_;
+    int32_t n_threads_;
 };
 
 // One compute of an allocated graph. Throws error ABORTED (the stop flag) or COMPUTE_FAILED.

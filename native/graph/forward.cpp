@@ -10,9 +10,9 @@
 #include "llama-adapter.h"
 #include "llama-batch.h"
 #include "llama-context.h"
+#include "llama-cpp.h"
 #include "llama-graph.h"
 #include "llama-memory.h"
-#include "llama-cpp.h"
 #include "llama-model.h"
 
 #include <algorithm>
@@ -34,7 +34,7 @@ void name_node(const llama_ubatch &, ggml_tensor * node, const char * name, int 
 
 // The product with the output matrix, walking back from the logits; null when there is none.
 ggml_tensor * find_projection(ggml_tensor * logits, int64_t n_vocab) {
-    std::vector<ggml_tensor *> queue { logits };
+    std::vector<ggml_tensor *> queue{logits};
     std::unordered_set<ggml_tensor *> seen;
     for (size_t i = 0; i < queue.size(); i++) {
         ggml_tensor * node = queue[i];
@@ -42,9 +42,7 @@ ggml_tensor * find_projection(ggml_tensor * logits, int64_t n_vocab) {
             return node;
         }
         for (ggml_tensor * source : node->src) {
-            if (source && source->op != GGML_OP_NONE && seen.insert(source).second) {
-                queue.push_back(source);
-            }
+            if (source && source->op != GGML_OP_NONE && seen.insert(source).second) { queue.push_back(source); }
         }
     }
     return nullptr;
@@ -52,7 +50,8 @@ ggml_tensor * find_projection(ggml_tensor * logits, int64_t n_vocab) {
 
 // Inputs that llama.cpp never reuses although they read nothing but the batch itself.
 bool is_stateless(const llm_graph_input_i & input) {
-    return dynamic_cast<const llm_graph_input_attn_temp *>(&input) || dynamic_cast<const llm_graph_input_attn_no_cache *>(&input) ||
+    return dynamic_cast<const llm_graph_input_attn_temp *>(&input) ||
+           dynamic_cast<const llm_graph_input_attn_no_cache *>(&input) ||
            dynamic_cast<const llm_graph_input_pos_bucket *>(&input);
 }
 
@@ -61,31 +60,43 @@ struct without_memory {
     explicit without_memory(llama_model & m) : model(m), before(m.hparams.no_alloc) { model.hparams.no_alloc = true; }
     ~without_memory() { model.hparams.no_alloc = before; }
     llama_model & model;
-    bool          before;
+    bool before;
 };
 
 }
 
 struct forward::state {
-    std::shared_ptr<model>     base;
-    llama_context_ptr          context;  // for its parameters only: it holds no cache and no buffers
-    llama_cparams              cparams;
-    llama_memory_ptr           memory;   // an empty cache: it numbers the cells that the mask is made from
-    llama_memory_context_ptr   batch_memory;
-    llama_adapter_cvec         control_vectors;
-    llama_adapter_loras        adapters;
-    llama_cross                cross;
+    std::shared_ptr<model> base;
+    llama_context_ptr context; // for its parameters only: it holds no cache and no buffers
+    llama_cparams cparams;
+    llama_memory_ptr memory; // an empty cache: it numbers the cells that the mask is made from
+    llama_memory_context_ptr batch_memory;
+    llama_adapter_cvec control_vectors;
+    llama_adapter_loras adapters;
+    llama_cross cross;
     std::unique_ptr<llm_graph_result> source; // llama.cpp's graph, whose inputs we fill
-    ggml_backend_buffer_ptr    inputs;
-    ggml_context_ptr           ctx;
+    ggml_backend_buffer_ptr inputs;
+    ggml_context_ptr ctx;
     std::vector<ggml_tensor *> nodes;
-    ggml_tensor *              hidden = nullptr;
-    uint32_t                   n_segments_of_graph = 0;
+    ggml_tensor * hidden = nullptr;
+    uint32_t n_segments_of_graph = 0;
 
     llm_graph_params parameters(const llama_ubatch & ubatch, uint32_t n_outputs, llm_graph_result & result) {
-        return llm_graph_params { base->handle()->arch, base->handle()->hparams, cparams, ubatch, LLM_GRAPH_TYPE_DEFAULT,
-                                  context->get_sched(), nullptr, &control_vectors, &adapters, batch_memory.get(), &cross, {},
-                                  n_outputs, name_node, &result };
+        return llm_graph_params{base->handle()->arch,
+                                base->handle()->hparams,
+                                cparams,
+                                ubatch,
+                                LLM_GRAPH_TYPE_DEFAULT,
+                                context->get_sched(),
+                                nullptr,
+                                &control_vectors,
+                                &adapters,
+                                batch_memory.get(),
+                                &cross,
+                                {},
+                                n_outputs,
+                                name_node,
+                                &result};
     }
 
     llama_ubatch place(const micro_batch & batch, const batch_shape & shape);
@@ -117,8 +128,8 @@ llama_ubatch forward::state::place(const micro_batch & batch, const batch_shape 
     }
     if (sequence >= int32_t(max_segments)) {
         throw error("BATCH_TOO_MANY_SEGMENTS",
-                    "expected at most " + std::to_string(max_segments) + " packed samples per micro-batch but received " +
-                        std::to_string(sequence + 1),
+                    "expected at most " + std::to_string(max_segments) +
+                        " packed samples per micro-batch but received " + std::to_string(sequence + 1),
                     "Lower microBatchSize or sequenceLength, or turn packing off.");
     }
     llama_model & m = *base->handle();
@@ -127,12 +138,14 @@ llama_ubatch forward::state::place(const micro_batch & batch, const batch_shape 
         throw error("BATCH_INVALID", "expected a batch that llama.cpp accepts but received: " + take_recent_errors(),
                     "The dataset may hold tokens outside of this model's vocabulary.");
     }
-    llama_ubatch ubatch {};
+    llama_ubatch ubatch{};
     if (memory) {
         memory->clear(false);
-        batch_memory = memory->init_batch(allocator, uint32_t(n_tokens), false); // true would split recurrent models' rows
+        batch_memory =
+            memory->init_batch(allocator, uint32_t(n_tokens), false); // true would split recurrent models' rows
         if (!batch_memory || batch_memory->get_status() != LLAMA_MEMORY_STATUS_SUCCESS || !batch_memory->apply()) {
-            throw error("BATCH_INVALID", "expected the micro-batch to fit llama.cpp's cache but it did not: " + take_recent_errors());
+            throw error("BATCH_INVALID",
+                        "expected the micro-batch to fit llama.cpp's cache but it did not: " + take_recent_errors());
         }
         ubatch = batch_memory->get_ubatch();
     } else {
@@ -154,20 +167,19 @@ void forward::state::check_order(const llama_ubatch & ubatch, const llama_batch 
     }
 }
 
-forward::forward(std::shared_ptr<model> base, llama_adapter_lora * adapter, const batch_shape & shape, const compute & devices)
+forward::forward(std::shared_ptr<model> base, llama_adapter_lora * adapter, const batch_shape & shape,
+                 const compute & devices)
     : state_(std::make_unique<state>()), shape_(shape) {
     state & s = *state_;
     s.base = std::move(base);
     llama_model & m = *s.base->handle();
     if (shape.packed && !can_pack(*s.base)) {
         throw error("PACKING_UNSUPPORTED",
-                    std::string("expected an architecture whose samples can share a row but received ") + llm_arch_name(m.arch) +
-                        ", whose recurrent state would pass from one sample to the next",
+                    std::string("expected an architecture whose samples can share a row but received ") +
+                        llm_arch_name(m.arch) + ", whose recurrent state would pass from one sample to the next",
                     "Turn packing off for this model.");
     }
-    if (adapter) {
-        s.adapters[adapter] = 1.0f;
-    }
+    if (adapter) { s.adapters[adapter] = 1.0f; }
     const uint32_t n_tokens = uint32_t(shape.n_tokens());
     {
         const std::lock_guard<std::mutex> lock(s.base->mutex());
@@ -185,7 +197,8 @@ forward::forward(std::shared_ptr<model> base, llama_adapter_lora * adapter, cons
         if (!s.context) {
             const std::string log = take_recent_errors();
             require_rpc_servers(log);
-            throw error("GRAPH_UNSUPPORTED", "expected llama.cpp to open a context for training but it did not: " + log);
+            throw error("GRAPH_UNSUPPORTED",
+                        "expected llama.cpp to open a context for training but it did not: " + log);
         }
         s.cparams = s.context->get_cparams();
         s.cparams.n_ctx = n_tokens;
@@ -193,21 +206,21 @@ forward::forward(std::shared_ptr<model> base, llama_adapter_lora * adapter, cons
         s.cparams.n_seq_max = shape.packed ? max_segments : shape.n_rows;
         s.cparams.kv_unified = shape.packed;
         s.cparams.n_batch = s.cparams.n_ubatch = s.cparams.n_outputs_max = n_tokens;
-        s.cparams.flash_attn = true; // of the cache's layout: where llama.cpp has no such kernel, it had turned this off
-        llama_memory_params memory {};
+        s.cparams.flash_attn =
+            true; // of the cache's layout: where llama.cpp has no such kernel, it had turned this off
+        llama_memory_params memory{};
         memory.type_k = memory.type_v = GGML_TYPE_F32;
         memory.swa_full = true;
         memory.ctx_type = s.cparams.ctx_type;
         s.memory.reset(m.create_memory(memory, s.cparams));
     }
-    // From plain operations: these fused kernels have no gradient. That of gated delta nets has one; where llama.cpp found
-    // that a device lacks it, it is composed as well.
+    // From plain operations: these fused kernels have no gradient. That of gated delta nets has one; where llama.cpp
+    // found that a device lacks it, it is composed as well.
     s.cparams.flash_attn = false;
-    if (!devices.on_host()) {
-        s.cparams.fused_gdn_ar = s.cparams.fused_gdn_ch = false;
-    }
-    s.cparams.fused_lid = false;                                                                   // lightning indexer
-    s.cparams.fused_dsv4_hc_pre = s.cparams.fused_dsv4_hc_comb = s.cparams.fused_dsv4_hc_post = false; // hyper-connections
+    if (!devices.on_host()) { s.cparams.fused_gdn_ar = s.cparams.fused_gdn_ch = false; }
+    s.cparams.fused_lid = false; // lightning indexer
+    s.cparams.fused_dsv4_hc_pre = s.cparams.fused_dsv4_hc_comb = s.cparams.fused_dsv4_hc_post =
+        false; // hyper-connections
 
     // Any batch of this shape gives the same graph; inputs are filled later.
     micro_batch blank;
@@ -230,7 +243,9 @@ forward::forward(std::shared_ptr<model> base, llama_adapter_lora * adapter, cons
         throw error("GRAPH_UNSUPPORTED", "expected the logits to come from an output matrix but found none");
     }
     // clones, backward and optimizer nodes: a few times the forward's
-    s.ctx.reset(ggml_init({ size_t(max_nodes) * 8 * ggml_tensor_overhead() + ggml_graph_overhead_custom(max_nodes * 8, false), nullptr, true }));
+    s.ctx.reset(
+        ggml_init({size_t(max_nodes) * 8 * ggml_tensor_overhead() + ggml_graph_overhead_custom(max_nodes * 8, false),
+                   nullptr, true}));
     cloner clone(s.ctx.get());
     unhook_cache(graph, n_tokens, s.ctx.get(), clone);
     s.hidden = clone(projection->src[1]);
@@ -238,7 +253,9 @@ forward::forward(std::shared_ptr<model> base, llama_adapter_lora * adapter, cons
     for (const ggml_tensor * node : s.nodes) {
         for (const ggml_tensor * source : node->src) {
             if (source && source->op == GGML_OP_NONE && is_cache(source)) {
-                throw error("GRAPH_UNSUPPORTED", std::string("expected a graph that reads no cache but received one that reads ") + source->name,
+                throw error("GRAPH_UNSUPPORTED",
+                            std::string("expected a graph that reads no cache but received one that reads ") +
+                                source->name,
                             "This architecture's cache cannot be unhooked yet.");
             }
         }
@@ -251,7 +268,8 @@ forward::forward(std::shared_ptr<model> base, llama_adapter_lora * adapter, cons
     ggml_backend_buffer_type_t type = devices.host_buffer_type();
     const size_t alignment = ggml_backend_buft_get_alignment(type);
     size_t size = 0;
-    for (ggml_tensor * t = ggml_get_first_tensor(s.source->get_ctx()); t; t = ggml_get_next_tensor(s.source->get_ctx(), t)) {
+    for (ggml_tensor * t = ggml_get_first_tensor(s.source->get_ctx()); t;
+         t = ggml_get_next_tensor(s.source->get_ctx(), t)) {
         const bool embedding = t->type == GGML_TYPE_F32 && !used.count(t) && !std::strcmp(t->name, "inp_embd");
         if (t->op == GGML_OP_NONE && (t->flags & GGML_TENSOR_FLAG_INPUT) && !embedding) {
             inputs.push_back(t);
@@ -303,7 +321,9 @@ forward::head forward::build_head(ggml_context * ctx, ggml_tensor * chunk) const
         for (const ggml_tensor * leaf : node->src) {
             // only weights may come from outside: the source graph is about to go
             if (leaf && leaf->op == GGML_OP_NONE && leaf != chunk && (leaf->flags & GGML_TENSOR_FLAG_INPUT)) {
-                throw error("GRAPH_UNSUPPORTED", std::string("expected the output head to need hidden states only but it reads ") + leaf->name);
+                throw error("GRAPH_UNSUPPORTED",
+                            std::string("expected the output head to need hidden states only but it reads ") +
+                                leaf->name);
             }
         }
     }
@@ -312,10 +332,10 @@ forward::head forward::build_head(ggml_context * ctx, ggml_tensor * chunk) const
 
 std::vector<ggml_tensor *> forward::weights() const {
     const size_t room = 256 * ggml_tensor_overhead();
-    const ggml_context_ptr ctx { ggml_init({ room, nullptr, true }) };
+    const ggml_context_ptr ctx{ggml_init({room, nullptr, true})};
     const head end = build_head(ctx.get(), ggml_new_tensor_2d(ctx.get(), GGML_TYPE_F32, state_->hidden->ne[0], 1));
     std::unordered_set<const ggml_tensor *> read;
-    for (const std::vector<ggml_tensor *> * nodes : { &std::as_const(state_->nodes), &end.nodes }) {
+    for (const std::vector<ggml_tensor *> * nodes : {&std::as_const(state_->nodes), &end.nodes}) {
         for (const ggml_tensor * node : *nodes) read.insert(std::begin(node->src), std::end(node->src));
     }
     std::vector<ggml_tensor *> found;
@@ -334,7 +354,8 @@ void forward::set_batch(const micro_batch & batch) {
     const llm_graph_params parameters = s.parameters(like, uint32_t(shape_.n_tokens()), *s.source);
     for (const auto & input : s.source->inputs) {
         if (!input->can_reuse(parameters) && !is_stateless(*input)) {
-            throw error("GRAPH_UNSUPPORTED", "expected every batch of one shape to give the same graph but llama.cpp would build another");
+            throw error("GRAPH_UNSUPPORTED",
+                        "expected every batch of one shape to give the same graph but llama.cpp would build another");
         }
     }
     s.source->set_inputs(&ubatch);

@@ -13,11 +13,11 @@ struct llama_adapter_lora;
 namespace llamatune {
 
 struct batch_shape {
-    uint32_t n_rows          = 1;   // rows of a micro-batch
+    uint32_t n_rows = 1;            // rows of a micro-batch
     uint32_t sequence_length = 512; // tokens per row
     // false: a row is one sequence, and each row attends within itself, a stream of its own.
     // true: a row may hold several segments; all rows are one stream, and llama.cpp's mask keeps the segments apart.
-    bool     packed          = false;
+    bool packed = false;
 
     int64_t n_tokens() const { return int64_t(n_rows) * sequence_length; }
 };
@@ -28,7 +28,8 @@ class forward {
 public:
     // `adapter` may be null. Throws error GRAPH_UNSUPPORTED (an architecture whose cache or output cannot be cut),
     // NATIVE_ASSERTION, OUT_OF_MEMORY.
-    forward(std::shared_ptr<model> base, llama_adapter_lora * adapter, const batch_shape & shape, const compute & devices);
+    forward(std::shared_ptr<model> base, llama_adapter_lora * adapter, const batch_shape & shape,
+            const compute & devices);
     ~forward();
     forward(const forward &) = delete;
     forward & operator=(const forward &) = delete;
@@ -37,14 +38,14 @@ public:
 
     // The nodes from the embeddings to the hidden state, in execution order, in context(). More may be added there.
     const std::vector<ggml_tensor *> & nodes() const;
-    ggml_context *                     context() const;
+    ggml_context * context() const;
     // What the output projection takes: [n_embd, n_tokens], F32, one column per token in the micro-batch's order.
-    ggml_tensor *                      hidden() const;
+    ggml_tensor * hidden() const;
 
     // From hidden states to logits (projection, its adapter, scales, soft caps), for `columns` tokens at a time.
     struct head {
         std::vector<ggml_tensor *> nodes;
-        ggml_tensor *              logits; // [n_vocab, columns]
+        ggml_tensor * logits; // [n_vocab, columns]
     };
     // Built in `ctx` on top of `chunk`, [n_embd, columns] F32.
     head build_head(ggml_context * ctx, ggml_tensor * chunk) const;
@@ -58,7 +59,7 @@ public:
 private:
     struct state; // llama.cpp's private types stay out of this header
     std::unique_ptr<state> state_;
-    batch_shape            shape_;
+    batch_shape shape_;
 };
 
 }

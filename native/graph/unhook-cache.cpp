@@ -15,11 +15,14 @@ const ggml_tensor * owner(const ggml_tensor * t) {
     return t;
 }
 
-bool starts_with(const ggml_tensor * t, const char * text) { return std::strncmp(t->name, text, std::strlen(text)) == 0; }
+bool starts_with(const ggml_tensor * t, const char * text) {
+    return std::strncmp(t->name, text, std::strlen(text)) == 0;
+}
 
 ggml_tensor * zeros_like(const ggml_tensor * t, ggml_context * ctx, cloner & clone) {
     if (t->type != GGML_TYPE_F32) {
-        throw error("GRAPH_UNSUPPORTED", std::string("expected ") + t->name + " to be F32 but received " + ggml_type_name(t->type),
+        throw error("GRAPH_UNSUPPORTED",
+                    std::string("expected ") + t->name + " to be F32 but received " + ggml_type_name(t->type),
                     "This architecture's cache cannot be unhooked yet.");
     }
     // one number, repeated: a tensor to fill would need memory from the graph's start
@@ -28,15 +31,15 @@ ggml_tensor * zeros_like(const ggml_tensor * t, ggml_context * ctx, cloner & clo
 }
 
 // What reads the whole of what this batch wrote gets the rows themselves; null where a view shows something else.
-ggml_tensor * fresh_rows(const ggml_tensor * view, ggml_tensor * written, int64_t n_tokens, ggml_context * ctx, cloner & clone) {
+ggml_tensor * fresh_rows(const ggml_tensor * view, ggml_tensor * written, int64_t n_tokens, ggml_context * ctx,
+                         cloner & clone) {
     // [head size, heads, tokens per stream, streams]
-    if (view->ne[0] * view->ne[1] != written->ne[0] || view->ne[2] * view->ne[3] != n_tokens || written->ne[1] != n_tokens) {
+    if (view->ne[0] * view->ne[1] != written->ne[0] || view->ne[2] * view->ne[3] != n_tokens ||
+        written->ne[1] != n_tokens) {
         return nullptr;
     }
     ggml_tensor * rows = clone(written);
-    if (!ggml_is_contiguous(rows)) {
-        rows = clone.append(ggml_cont(ctx, rows));
-    }
+    if (!ggml_is_contiguous(rows)) { rows = clone.append(ggml_cont(ctx, rows)); }
     return clone.append(ggml_reshape_4d(ctx, rows, view->ne[0], view->ne[1], view->ne[2], view->ne[3]));
 }
 
@@ -55,9 +58,7 @@ void unhook_cache(ggml_cgraph * graph, int64_t n_tokens, ggml_context * ctx, clo
     std::unordered_map<const ggml_tensor *, ggml_tensor *> writes; // cache tensor -> the SET_ROWS into it
     for (int i = 0; i < ggml_graph_n_nodes(graph); i++) {
         ggml_tensor * node = ggml_graph_node(graph, i);
-        if (node->op == GGML_OP_SET_ROWS && is_cache(node)) {
-            writes[owner(node)] = node;
-        }
+        if (node->op == GGML_OP_SET_ROWS && is_cache(node)) { writes[owner(node)] = node; }
         const auto write = node->op == GGML_OP_VIEW && is_cache(node) ? writes.find(node->src[0]) : writes.end();
         if (write == writes.end()) {
             continue; // no view of a cache, or one that shows what was there before
@@ -68,7 +69,8 @@ void unhook_cache(ggml_cgraph * graph, int64_t n_tokens, ggml_context * ctx, clo
         } else {
             // compressed keys, a row for several tokens: what was written, among zeros
             ggml_tensor * filled = clone(write->second);
-            clone.replace(cache, clone.append(ggml_reshape_4d(ctx, filled, cache->ne[0], cache->ne[1], cache->ne[2], cache->ne[3])));
+            clone.replace(cache, clone.append(ggml_reshape_4d(ctx, filled, cache->ne[0], cache->ne[1], cache->ne[2],
+                                                              cache->ne[3])));
         }
     }
 }

@@ -4,8 +4,8 @@
 
 namespace llamatune {
 
-cross_entropy build_cross_entropy(ggml_context * ctx, ggml_tensor * logits, ggml_tensor * targets, ggml_tensor * weights,
-                                  bool with_gradient) {
+cross_entropy build_cross_entropy(ggml_context * ctx, ggml_tensor * logits, ggml_tensor * targets,
+                                  ggml_tensor * weights, bool with_gradient) {
     const int64_t n_vocab = logits->ne[0];
     const int64_t columns = logits->ne[1];
     ggml_tensor * p = ggml_soft_max(ctx, logits); // [n_vocab, columns]
@@ -15,8 +15,9 @@ cross_entropy build_cross_entropy(ggml_context * ctx, ggml_tensor * logits, ggml
     ggml_tensor * best = ggml_reshape_2d(ctx, ggml_argmax(ctx, logits), 1, columns);
     // -log p[target] = (logit[best] - log p[best]) - logit[target]. p[best] >= 1/n_vocab, so the logarithm is exact
     // where p[target] itself would underflow.
-    ggml_tensor * log_sum = ggml_sub(ctx, ggml_get_rows(ctx, logit_rows, best), ggml_log(ctx, ggml_get_rows(ctx, p_rows, best)));
-    cross_entropy result {};
+    ggml_tensor * log_sum =
+        ggml_sub(ctx, ggml_get_rows(ctx, logit_rows, best), ggml_log(ctx, ggml_get_rows(ctx, p_rows, best)));
+    cross_entropy result{};
     result.loss = ggml_sub(ctx, log_sum, ggml_get_rows(ctx, logit_rows, targets)); // [1, 1, columns]
     if (with_gradient) {
         ggml_tensor * p_target = ggml_get_rows(ctx, p_rows, targets);

@@ -14,8 +14,8 @@ struct cross_entropy {
 // logits:  F32 [n_vocab, columns]
 // targets: I32 [1, columns]
 // weights: F32 [1, columns]; 0 takes a column out
-cross_entropy build_cross_entropy(ggml_context * ctx, ggml_tensor * logits, ggml_tensor * targets, ggml_tensor * weights,
-                                  bool with_gradient);
+cross_entropy build_cross_entropy(ggml_context * ctx, ggml_tensor * logits, ggml_tensor * targets,
+                                  ggml_tensor * weights, bool with_gradient);
 
 // How many columns of logits are worth computing at a time: as many as fit into `budget_bytes` with `copies` of them (3
 // here: logits, probabilities and gradient), in multiples of 32, at least 32 and at most n_tokens.

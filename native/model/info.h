@@ -24,7 +24,7 @@ struct model_info {
     std::optional<std::string> chat_template;
     std::optional<int32_t> bos_token, eos_token, eot_token;
     bool add_bos, add_eos;
-    bool can_pack; // several training samples may share a row
+    bool can_pack;                                    // several training samples may share a row
     std::map<std::string, int64_t> trainable_targets; // weight kind -> number of weights
     std::vector<tensor_info> tensors;
     std::map<std::string, std::string> metadata; // scalar values, as text

@@ -3,7 +3,7 @@
 #include "core/abort-guard.h"
 #include "core/error.h"
 #include "core/log.h"
-#include "model/gguf-file.h"
+#include "gguf/gguf-file.h"
 
 #include <llama-arch.h>
 #include <llama.h>
@@ -67,7 +67,8 @@ bool must_stay_one(const load_options & options, const gguf_context * file) {
 // Devices and patterns as llama.cpp takes them: lists with an end, which must outlive the call.
 class places {
 public:
-    places(const load_options & options, bool keep_tied) : chosen_(options.devices.has_value()), split_(options.tensor_split) {
+    places(const load_options & options, bool keep_tied)
+        : chosen_(options.devices.has_value()), split_(options.tensor_split) {
         if (chosen_) devices_ = *options.devices;
         devices_.push_back(nullptr);
         if (!split_.empty()) split_.resize(llama_max_devices(), 0.0f);

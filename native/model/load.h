@@ -15,9 +15,9 @@ namespace llamatune {
 
 struct load_options {
     std::string path;
-    int32_t gpu_layers = 0;              // of the last layers, on `devices`; -1: all
+    int32_t gpu_layers = 0;                                 // of the last layers, on `devices`; -1: all
     std::optional<std::vector<ggml_backend_dev_t>> devices; // one after the other; not set: every GPU of this machine
-    std::vector<float> tensor_split;     // part of the layers for each device; empty: by their free memory
+    std::vector<float> tensor_split; // part of the layers for each device; empty: by their free memory
     std::vector<placement_rule> placement;
     bool use_mmap = true;                // false for full-parameter training: the weights are written to
     bool repack = false;                 // weights in the CPU's packed layouts: faster inference, cannot be trained

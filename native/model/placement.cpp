@@ -17,7 +17,8 @@ bool takes_part(ggml_backend_dev_t device, const std::vector<ggml_backend_dev_t>
 
 std::string names_of(const std::vector<ggml_backend_dev_t> & devices) {
     std::string names;
-    for (ggml_backend_dev_t device : devices) names += (names.empty() ? "" : ", ") + std::string(ggml_backend_dev_name(device));
+    for (ggml_backend_dev_t device : devices)
+        names += (names.empty() ? "" : ", ") + std::string(ggml_backend_dev_name(device));
     return names.empty() ? "none" : names;
 }
 
@@ -28,30 +29,37 @@ std::string pattern_problem(const placement_rule & rule, const gguf_context * fi
             if (std::regex_search(gguf_get_tensor_name(file, i), pattern)) return "";
         }
         return "no weight fits '" + rule.pattern + "'";
-    } catch (const std::regex_error & e) { return "'" + rule.pattern + "' is no regular expression (" + e.what() + ")"; }
+    } catch (const std::regex_error & e) {
+        return "'" + rule.pattern + "' is no regular expression (" + e.what() + ")";
+    }
 }
 
 std::string device_problem(const placement_rule & rule, const std::vector<ggml_backend_dev_t> & devices) {
     if (takes_part(rule.device, devices)) return "";
     const std::string name = ggml_backend_dev_name(rule.device), about = ggml_backend_dev_description(rule.device);
-    return "'" + rule.pattern + "' goes to " + name + " (" + about + "), which is not among the chosen devices (" + names_of(devices) + ")";
+    return "'" + rule.pattern + "' goes to " + name + " (" + about + "), which is not among the chosen devices (" +
+           names_of(devices) + ")";
 }
 
 }
 
-void check_placement(const std::vector<placement_rule> & rules, const std::optional<std::vector<ggml_backend_dev_t>> & devices,
-                     const gguf_context * file) {
+void check_placement(const std::vector<placement_rule> & rules,
+                     const std::optional<std::vector<ggml_backend_dev_t>> & devices, const gguf_context * file) {
     std::string problems;
     for (const placement_rule & rule : rules) {
-        for (const std::string & problem : {pattern_problem(rule, file), devices ? device_problem(rule, *devices) : ""}) {
+        for (const std::string & problem :
+             {pattern_problem(rule, file), devices ? device_problem(rule, *devices) : ""}) {
             if (!problem.empty()) problems += (problems.empty() ? "" : "; ") + problem;
         }
     }
     if (problems.empty()) return;
-    throw error("PLACEMENT_INVALID",
-                "expected patterns that fit weights of the model, each with 'cpu' or a chosen device, but received others: " + problems,
-                "llamatune inspect --tensors lists the weights; 'experts-on-cpu' is for models with experts; 'device' names the "
-                "devices that take part.");
+    throw error(
+        "PLACEMENT_INVALID",
+        "expected patterns that fit weights of the model, each with 'cpu' or a chosen device, but received others: " +
+            problems,
+        "llamatune inspect --tensors lists the weights; 'experts-on-cpu' is for models with experts; 'device' names "
+        "the "
+        "devices that take part.");
 }
 
 void check_device_count(const std::vector<ggml_backend_dev_t> & devices) {

@@ -11,15 +11,15 @@ namespace llamatune {
 
 // Weights whose names hold a match of `pattern` (a regular expression) lie on `device`, wherever their layer goes.
 struct placement_rule {
-    std::string        pattern;
+    std::string pattern;
     ggml_backend_dev_t device = nullptr;
 };
 
-// Throws error PLACEMENT_INVALID, with all that is wrong: patterns that are no regular expression, those that no weight of the
-// file fits, and rules with a device that is neither the CPU nor one of `devices`, the chosen ones (not set:
+// Throws error PLACEMENT_INVALID, with all that is wrong: patterns that are no regular expression, those that no weight
+// of the file fits, and rules with a device that is neither the CPU nor one of `devices`, the chosen ones (not set:
 // llama.cpp chooses).
-void check_placement(const std::vector<placement_rule> & rules, const std::optional<std::vector<ggml_backend_dev_t>> & devices,
-                     const gguf_context * file);
+void check_placement(const std::vector<placement_rule> & rules,
+                     const std::optional<std::vector<ggml_backend_dev_t>> & devices, const gguf_context * file);
 
 // Throws error PLACEMENT_INVALID where there are more devices than ggml's scheduler takes.
 void check_device_count(const std::vector<ggml_backend_dev_t> & devices);

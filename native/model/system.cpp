@@ -1,6 +1,6 @@
 #include "model/system.h"
 
-#include "core/backend-name.h"
+#include "backends/backend-name.h"
 #include "core/cpu.h"
 
 #include <ggml-backend.h>
@@ -14,11 +14,11 @@ namespace {
 
 const char * type_text(enum ggml_backend_dev_type type) {
     switch (type) {
-        case GGML_BACKEND_DEVICE_TYPE_CPU:   return "cpu";
-        case GGML_BACKEND_DEVICE_TYPE_GPU:   return "gpu";
-        case GGML_BACKEND_DEVICE_TYPE_IGPU:  return "igpu";
-        case GGML_BACKEND_DEVICE_TYPE_ACCEL:
-        case GGML_BACKEND_DEVICE_TYPE_META:  return "accel";
+    case GGML_BACKEND_DEVICE_TYPE_CPU: return "cpu";
+    case GGML_BACKEND_DEVICE_TYPE_GPU: return "gpu";
+    case GGML_BACKEND_DEVICE_TYPE_IGPU: return "igpu";
+    case GGML_BACKEND_DEVICE_TYPE_ACCEL:
+    case GGML_BACKEND_DEVICE_TYPE_META: return "accel";
     }
     return "accel";
 }
@@ -28,8 +28,12 @@ const char * type_text(enum ggml_backend_dev_type type) {
 device_info describe_device(ggml_backend_dev_t device) {
     size_t free = 0, total = 0;
     ggml_backend_dev_memory(device, &free, &total);
-    return {ggml_backend_dev_name(device), ggml_backend_dev_description(device), type_text(ggml_backend_dev_type(device)),
-            backend_of(device), free, total};
+    return {ggml_backend_dev_name(device),
+            ggml_backend_dev_description(device),
+            type_text(ggml_backend_dev_type(device)),
+            backend_of(device),
+            free,
+            total};
 }
 
 std::vector<device_info> list_model_devices(const model & m) {
@@ -40,10 +44,12 @@ std::vector<device_info> list_model_devices(const model & m) {
 
 system_info describe_system() {
     system_info info;
-    info.llama_cpp      = llama_version();
+    info.llama_cpp = llama_version();
     info.physical_cores = usable_physical_cores();
-    for (size_t i = 0; i < ggml_backend_reg_count(); i++) info.backends.push_back(ggml_backend_reg_name(ggml_backend_reg_get(i)));
-    for (size_t i = 0; i < ggml_backend_dev_count(); i++) info.devices.push_back(describe_device(ggml_backend_dev_get(i)));
+    for (size_t i = 0; i < ggml_backend_reg_count(); i++)
+        info.backends.push_back(ggml_backend_reg_name(ggml_backend_reg_get(i)));
+    for (size_t i = 0; i < ggml_backend_dev_count(); i++)
+        info.devices.push_back(describe_device(ggml_backend_dev_get(i)));
     return info;
 }
 

@@ -5,9 +5,9 @@
 namespace llamatune {
 
 struct adamw_options {
-    float beta1        = 0.9f;
-    float beta2        = 0.999f;
-    float epsilon      = 1e-8f;
+    float beta1 = 0.9f;
+    float beta2 = 0.999f;
+    float epsilon = 1e-8f;
     float weight_decay = 0.0f;
 };
 
@@ -31,16 +31,20 @@ public:
     size_t max_nodes() const { return max_nodes_; }
 
 private:
-    adamw_options              options_;
-    ggml_context_ptr           ctx_;
-    ggml_backend_buffer_ptr    inputs_;
-    ggml_cgraph *              norm_graph_;
-    ggml_cgraph *              update_graph_;
-    ggml_tensor *              squared_norm_;
-    ggml_tensor *              clip_;
-    size_t                     max_nodes_;
+    adamw_options options_;
+    ggml_context_ptr ctx_;
+    ggml_backend_buffer_ptr inputs_;
+    ggml_cgraph * norm_graph_;
+    ggml_cgraph * update_graph_;
+    ggml_tensor * squared_norm_;
+    ggml_tensor * clip_;
+    size_t max_nodes_;
 
-    struct group { float learning_rate_scale; bool decay; ggml_tensor * numbers; };
+    struct group {
+        float learning_rate_scale;
+        bool decay;
+        ggml_tensor * numbers;
+    };
     std::vector<group> groups_; // parameters that share their seven numbers
 };
 

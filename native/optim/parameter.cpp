@@ -17,8 +17,10 @@ ggml_backend_buffer_type_t home_of(const ggml_tensor * t) {
 }
 
 parameter_set::parameter_set(const std::vector<parameter_value> & values) {
-    ctx_.reset(ggml_init({ ggml_tensor_overhead() * (values.size() * 3 + 1), nullptr, true }));
-    struct needs { std::vector<ggml_tensor *> gradients, moments; };
+    ctx_.reset(ggml_init({ggml_tensor_overhead() * (values.size() * 3 + 1), nullptr, true}));
+    struct needs {
+        std::vector<ggml_tensor *> gradients, moments;
+    };
     std::map<ggml_backend_buffer_type_t, needs> by_type;
     for (const parameter_value & v : values) {
         parameter p;
@@ -40,9 +42,10 @@ parameter_set::parameter_set(const std::vector<parameter_value> & values) {
         const size_t alignment = ggml_backend_buft_get_alignment(type);
         size_t size = alignment;
         for (ggml_tensor * t : tensors) size += GGML_PAD(ggml_backend_buft_get_alloc_size(type, t), alignment);
-        ggml_backend_buffer_ptr buffer { ggml_backend_buft_alloc_buffer(type, size) };
+        ggml_backend_buffer_ptr buffer{ggml_backend_buft_alloc_buffer(type, size)};
         if (!buffer) {
-            throw error("OUT_OF_MEMORY", "expected " + std::to_string(size) + " bytes for gradients and moments but received none",
+            throw error("OUT_OF_MEMORY",
+                        "expected " + std::to_string(size) + " bytes for gradients and moments but received none",
                         "Lower the rank, or train fewer targets.");
         }
         char * at = static_cast<char *>(ggml_backend_buffer_get_base(buffer.get()));

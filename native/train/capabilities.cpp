@@ -1,7 +1,7 @@
 #include "train/capabilities.h"
 
-#include "autodiff/backward.h"
-#include "core/backend-name.h"
+#include "autodiff/engine/backward.h"
+#include "backends/backend-name.h"
 #include "core/ggml-ptr.h"
 #include "loss/cross-entropy.h"
 
@@ -13,7 +13,8 @@ namespace llamatune {
 
 namespace {
 
-constexpr int64_t n_embd = 256, n_head = 4, n_head_kv = 2, head = n_embd / n_head, n_tokens = 32, rank = 8, n_vocab = 512;
+constexpr int64_t n_embd = 256, n_head = 4, n_head_kv = 2, head = n_embd / n_head, n_tokens = 32, rank = 8,
+                  n_vocab = 512;
 
 // The layer as llama.cpp would build it, weights of one type, with a LoRA pair beside each.
 class layer {
@@ -32,14 +33,16 @@ public:
         q = add(ggml_permute(ctx_, q, 0, 2, 1, 3));
         k = add(ggml_permute(ctx_, k, 0, 2, 1, 3));
         v = add(ggml_cont(ctx_, add(ggml_permute(ctx_, v, 1, 2, 0, 3))));
-        ggml_tensor * weights = add(ggml_soft_max_ext(ctx_, add(ggml_mul_mat(ctx_, k, q)), mask, 1.0f / std::sqrt(float(head)), 0.0f));
+        ggml_tensor * weights =
+            add(ggml_soft_max_ext(ctx_, add(ggml_mul_mat(ctx_, k, q)), mask, 1.0f / std::sqrt(float(head)), 0.0f));
         ggml_tensor * mixed = add(ggml_permute(ctx_, add(ggml_mul_mat(ctx_, v, weights)), 0, 2, 1, 3));
         x = add(ggml_add(ctx_, x, linear(add(ggml_cont_2d(ctx_, mixed, n_embd, n_tokens)), n_embd)));
 
         ggml_tensor * hidden = norm(x);
         ggml_tensor * gated = add(ggml_swiglu_split(ctx_, linear(hidden, 2 * n_embd), linear(hidden, 2 * n_embd)));
         x = add(ggml_add(ctx_, x, linear(gated, n_embd)));
-        return add(ggml_mul_mat(ctx_, ggml_new_tensor_2d(ctx_, type_, n_embd, n_vocab), norm(x))); // [n_vocab, n_tokens]
+        return add(
+            ggml_mul_mat(ctx_, ggml_new_tensor_2d(ctx_, type_, n_embd, n_vocab), norm(x))); // [n_vocab, n_tokens]
     }
 
     const std::vector<ggml_tensor *> & nodes() const { return nodes_; }
@@ -68,11 +71,12 @@ private:
 
     ggml_tensor * rotated(ggml_tensor * x, int64_t heads, ggml_tensor * positions) {
         ggml_tensor * split = add(ggml_reshape_3d(ctx_, x, head, heads, n_tokens));
-        return add(ggml_rope_ext(ctx_, split, positions, nullptr, int(head), 2, 0, 10000.0f, 1.0f, 0.0f, 1.0f, 32.0f, 1.0f));
+        return add(
+            ggml_rope_ext(ctx_, split, positions, nullptr, int(head), 2, 0, 10000.0f, 1.0f, 0.0f, 1.0f, 32.0f, 1.0f));
     }
 
-    ggml_context *             ctx_;
-    ggml_type                  type_;
+    ggml_context * ctx_;
+    ggml_type type_;
     std::vector<ggml_tensor *> nodes_, trained_;
 };
 
@@ -98,7 +102,8 @@ std::set<std::string> missing_ops(ggml_backend_dev_t device, ggml_type type) {
     for (ggml_tensor * t : forward.trained()) {
         const auto like = [&] { return ggml_dup_tensor(ctx, t); };
         ggml_set_param(t);
-        ggml_build_forward_expand(graph, ggml_opt_step_adamw(ctx, t, g.of(t), like(), like(), ggml_new_tensor_1d(ctx, GGML_TYPE_F32, 7)));
+        ggml_build_forward_expand(
+            graph, ggml_opt_step_adamw(ctx, t, g.of(t), like(), like(), ggml_new_tensor_1d(ctx, GGML_TYPE_F32, 7)));
     }
 
     std::set<std::string> names;
@@ -117,7 +122,8 @@ std::vector<ggml_type> weight_types() {
         const ggml_type_traits * traits = ggml_get_type_traits(type);
         const bool floats = type == GGML_TYPE_F32 || type == GGML_TYPE_F16 || type == GGML_TYPE_BF16;
         const bool readable = type == GGML_TYPE_F32 || traits->to_float;
-        if (traits->blck_size > 0 && n_embd % traits->blck_size == 0 && readable && (floats || ggml_is_quantized(type))) {
+        if (traits->blck_size > 0 && n_embd % traits->blck_size == 0 && readable &&
+            (floats || ggml_is_quantized(type))) {
             types.push_back(type);
         }
     }

@@ -15,8 +15,8 @@ struct train_capabilities {
     std::vector<std::string> other_weight_types; // whose products or gradients go to the CPU
 };
 
-// Asks with the graph of a small transformer layer, its gradients, the loss and the optimizer, once for every weight type.
-// Empty for devices that cannot be asked: an RPC server's.
+// Asks with the graph of a small transformer layer, its gradients, the loss and the optimizer, once for every weight
+// type. Empty for devices that cannot be asked: an RPC server's.
 std::optional<train_capabilities> probe_training(ggml_backend_dev_t device);
 
 }

@@ -17,25 +17,33 @@ namespace {
 // Everything that decides which tokens a step sees and what it does with them.
 std::string identity(const train_options & o, const data_plan & data) {
     const auto n = [](auto value) { return std::to_string(value) + ";"; };
-    return std::string(o.mode == train_mode::lora ? "lora;" : "full;") + "samples=" + n(data.n_samples) + "tokens=" + n(data.n_tokens) +
-           "targets=" + n(data.n_target_tokens) + "rows=" + n(data.n_rows) + "sequence=" + n(o.sequence_length) +
-           "batch=" + n(o.batch_size) + "packing=" + n(int(o.packing)) + "shuffle=" + n(int(o.shuffle)) + "seed=" + n(o.seed);
+    return std::string(o.mode == train_mode::lora ? "lora;" : "full;") + "samples=" + n(data.n_samples) +
+           "tokens=" + n(data.n_tokens) + "targets=" + n(data.n_target_tokens) + "rows=" + n(data.n_rows) +
+           "sequence=" + n(o.sequence_length) + "batch=" + n(o.batch_size) + "packing=" + n(int(o.packing)) +
+           "shuffle=" + n(int(o.shuffle)) + "seed=" + n(o.seed);
 }
 
-struct part { const char * prefix; ggml_tensor * parameter::*tensor; };
-constexpr part parts[] = { { "value:", &parameter::value }, { "m:", &parameter::first_moment }, { "v:", &parameter::second_moment } };
+struct part {
+    const char * prefix;
+    ggml_tensor * parameter::* tensor;
+};
+constexpr part parts[] = {
+    {"value:", &parameter::value}, {"m:", &parameter::first_moment}, {"v:", &parameter::second_moment}};
 
 std::string tensor_name(size_t index, const char * prefix) { return prefix + std::to_string(index); }
 
 [[noreturn]] void reject(const std::string & path, const std::string & expected, const std::string & received) {
-    throw error("CHECKPOINT_MISMATCH", "expected " + path + " to be a checkpoint of this run (" + expected + ") but received " + received,
-                "Resume with the options and the dataset that the run began with, or use another checkpoint.directory.");
+    throw error(
+        "CHECKPOINT_MISMATCH",
+        "expected " + path + " to be a checkpoint of this run (" + expected + ") but received " + received,
+        "Resume with the options and the dataset that the run began with, or use another checkpoint.directory.");
 }
 
 int64_t number(const gguf_context * file, const char * key, const std::string & path) {
     const int64_t id = gguf_find_key(file, key);
     if (id < 0 || gguf_get_kv_type(file, id) != GGUF_TYPE_INT64) {
-        throw error("CHECKPOINT_INVALID", "expected " + std::string(key) + " in " + path + " but found none", "Remove the file.");
+        throw error("CHECKPOINT_INVALID", "expected " + std::string(key) + " in " + path + " but found none",
+                    "Remove the file.");
     }
     return gguf_get_val_i64(file, id);
 }
@@ -51,9 +59,10 @@ std::string write_checkpoint(const std::string & directory, const train_options 
                              const parameter_set & parameters, const checkpoint_state & state) {
     std::error_code ignored;
     fs::create_directories(fs::u8path(directory), ignored); // a failure shows when the file is opened
-    const std::string path = (fs::u8path(directory) / ("checkpoint-" + std::to_string(state.step) + ".gguf")).u8string();
+    const std::string path =
+        (fs::u8path(directory) / ("checkpoint-" + std::to_string(state.step) + ".gguf")).u8string();
 
-    gguf_context_ptr file { gguf_init_empty() };
+    gguf_context_ptr file{gguf_init_empty()};
     gguf_set_val_str(file.get(), "general.type", "checkpoint");
     gguf_set_val_str(file.get(), "llamatune.identity", identity(options, data).c_str());
     gguf_set_val_i64(file.get(), "llamatune.step", state.step);
@@ -63,7 +72,7 @@ std::string write_checkpoint(const std::string & directory, const train_options 
     gguf_set_val_i64(file.get(), "llamatune.tokens", state.tokens);
     gguf_set_val_i64(file.get(), "llamatune.target_tokens", state.target_tokens);
     const auto & all = parameters.all();
-    const ggml_context_ptr ctx { ggml_init({ ggml_tensor_overhead() * (all.size() * 3 + 1), nullptr, true }) };
+    const ggml_context_ptr ctx{ggml_init({ggml_tensor_overhead() * (all.size() * 3 + 1), nullptr, true})};
     std::vector<std::vector<float>> copies; // from the device
     for (size_t i = 0; i < all.size(); i++) {
         gguf_set_val_str(file.get(), ("llamatune.parameter." + std::to_string(i)).c_str(), all[i].name.c_str());
@@ -79,7 +88,8 @@ std::string write_checkpoint(const std::string & directory, const train_options 
     }
     atomic_file out(path);
     if (!gguf_write_to_file_ptr(file.get(), out.handle(), false)) {
-        throw error("OUTPUT_NOT_WRITABLE", "expected to write the checkpoint " + path + " but the write failed", "Is the disk full?");
+        throw error("OUTPUT_NOT_WRITABLE", "expected to write the checkpoint " + path + " but the write failed",
+                    "Is the disk full?");
     }
     out.commit();
     return path;
@@ -111,24 +121,22 @@ std::optional<std::string> newest_checkpoint(const std::string & directory) {
 checkpoint_state read_checkpoint(const std::string & path, const train_options & options, const data_plan & data,
                                  parameter_set & parameters) {
     ggml_context * raw = nullptr;
-    const gguf_context_ptr file { gguf_init_from_file(path.c_str(), { false, &raw }) };
-    const ggml_context_ptr tensors { raw };
+    const gguf_context_ptr file{gguf_init_from_file(path.c_str(), {false, &raw})};
+    const ggml_context_ptr tensors{raw};
     if (!file || text(file.get(), "general.type") != "checkpoint") {
-        throw error("CHECKPOINT_INVALID", "expected a checkpoint in " + path + " but received another file", "Remove the file.");
+        throw error("CHECKPOINT_INVALID", "expected a checkpoint in " + path + " but received another file",
+                    "Remove the file.");
     }
     const std::string expected = identity(options, data), received = text(file.get(), "llamatune.identity");
-    if (expected != received) {
-        reject(path, expected, received);
-    }
+    if (expected != received) { reject(path, expected, received); }
     const auto & all = parameters.all();
     if (gguf_get_n_tensors(file.get()) != int64_t(all.size() * 3)) {
-        reject(path, std::to_string(all.size()) + " trained tensors", std::to_string(gguf_get_n_tensors(file.get()) / 3));
+        reject(path, std::to_string(all.size()) + " trained tensors",
+               std::to_string(gguf_get_n_tensors(file.get()) / 3));
     }
     for (size_t i = 0; i < all.size(); i++) {
         const std::string name = text(file.get(), ("llamatune.parameter." + std::to_string(i)).c_str());
-        if (name != all[i].name) {
-            reject(path, all[i].name, name);
-        }
+        if (name != all[i].name) { reject(path, all[i].name, name); }
         for (const part & p : parts) {
             ggml_tensor * into = all[i].*p.tensor;
             const ggml_tensor * stored = ggml_get_tensor(tensors.get(), tensor_name(i, p.prefix).c_str());
@@ -141,7 +149,8 @@ checkpoint_state read_checkpoint(const std::string & path, const train_options &
     checkpoint_state state;
     state.step = number(file.get(), "llamatune.step", path);
     state.updates = number(file.get(), "llamatune.updates", path);
-    state.cursor = { uint64_t(number(file.get(), "llamatune.epoch", path)), uint64_t(number(file.get(), "llamatune.row", path)) };
+    state.cursor = {uint64_t(number(file.get(), "llamatune.epoch", path)),
+                    uint64_t(number(file.get(), "llamatune.row", path))};
     state.tokens = number(file.get(), "llamatune.tokens", path);
     state.target_tokens = number(file.get(), "llamatune.target_tokens", path);
     return state;

@@ -11,10 +11,10 @@ namespace llamatune {
 
 // Where a run stands, beside its tensors.
 struct checkpoint_state {
-    int64_t     step    = 0; // optimizer steps done
-    int64_t     updates = 0; // of them, those that updated the parameters
-    data_cursor cursor;      // of the next step
-    int64_t     tokens = 0, target_tokens = 0;
+    int64_t step = 0;    // optimizer steps done
+    int64_t updates = 0; // of them, those that updated the parameters
+    data_cursor cursor;  // of the next step
+    int64_t tokens = 0, target_tokens = 0;
 };
 
 // One file per checkpoint, "checkpoint-<step>.gguf" in the directory: parameters, both moments and the state. It

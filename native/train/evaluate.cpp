@@ -6,13 +6,16 @@
 
 namespace llamatune {
 
-evaluator::evaluator(const std::shared_ptr<model> & base, const trainee & subject, const train_options & options, const compute & devices)
+evaluator::evaluator(const std::shared_ptr<model> & base, const trainee & subject, const train_options & options,
+                     const compute & devices)
     : file_(token_file::open(options.validation_file)),
-      data_(std::make_unique<sequential_loader>(*file_, options.sequence_length, options.micro_batch_size, options.packing)) {
+      data_(std::make_unique<sequential_loader>(*file_, options.sequence_length, options.micro_batch_size,
+                                                options.packing)) {
     step_options forward_only;
     forward_only.with_backward = false;
-    auto graph = std::make_unique<forward>(base, subject.adapter_handle(),
-                                           batch_shape { uint32_t(options.micro_batch_size), uint32_t(options.sequence_length), options.packing }, devices);
+    auto graph = std::make_unique<forward>(
+        base, subject.adapter_handle(),
+        batch_shape{uint32_t(options.micro_batch_size), uint32_t(options.sequence_length), options.packing}, devices);
     step_ = std::make_unique<step>(std::move(graph), devices, nullptr, forward_only);
 }
 
@@ -22,13 +25,12 @@ evaluator::outcome evaluator::run(const std::atomic<bool> & stop) {
     int64_t targets = 0;
     data_->rewind();
     while (data_->next(batch_)) {
-        if (stop) {
-            throw error("ABORTED", "the run was aborted");
-        }
+        if (stop) { throw error("ABORTED", "the run was aborted"); }
         total += step_->run(batch_, 0.0);
         targets += int64_t(batch_.target_position.size());
     }
-    return { total / double(targets), targets, std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count() };
+    return {total / double(targets), targets,
+            std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count()};
 }
 
 }

@@ -11,17 +11,22 @@ namespace llamatune {
 // Mean cross-entropy over a whole token file, with the weights as they are now; no gradient is computed.
 class evaluator {
 public:
-    evaluator(const std::shared_ptr<model> & base, const trainee & subject, const train_options & options, const compute & devices);
+    evaluator(const std::shared_ptr<model> & base, const trainee & subject, const train_options & options,
+              const compute & devices);
 
-    struct outcome { double loss; int64_t target_tokens; double ms; };
+    struct outcome {
+        double loss;
+        int64_t target_tokens;
+        double ms;
+    };
     // Throws error ABORTED when `stop` turns true.
     outcome run(const std::atomic<bool> & stop);
 
 private:
-    std::unique_ptr<token_file>        file_;
+    std::unique_ptr<token_file> file_;
     std::unique_ptr<sequential_loader> data_;
-    std::unique_ptr<step>              step_;
-    micro_batch                        batch_;
+    std::unique_ptr<step> step_;
+    micro_batch batch_;
 };
 
 }

@@ -1,14 +1,16 @@
 #include "train/linear-targets.h"
 
-#include "autodiff/backward.h"
-#include "lora/adapter.h"
+#include "adapter/adapter.h"
+#include "autodiff/engine/backward.h"
 
 namespace llamatune {
 
-read_tensors tensors_read(const forward & graph, const std::vector<const ggml_tensor *> & trained, const compute & devices) {
-    const ggml_context_ptr ctx { ggml_init({ 512 * ggml_tensor_overhead(), nullptr, true }) };
+read_tensors tensors_read(const forward & graph, const std::vector<const ggml_tensor *> & trained,
+                          const compute & devices) {
+    const ggml_context_ptr ctx{ggml_init({512 * ggml_tensor_overhead(), nullptr, true})};
     ggml_tensor * hidden = graph.hidden();
-    const forward::head head = graph.build_head(ctx.get(), ggml_new_tensor_2d(ctx.get(), hidden->type, hidden->ne[0], hidden->ne[1]));
+    const forward::head head =
+        graph.build_head(ctx.get(), ggml_new_tensor_2d(ctx.get(), hidden->type, hidden->ne[0], hidden->ne[1]));
     read_tensors found;
     const auto look_through = [&](const std::vector<ggml_tensor *> & nodes, ggml_tensor * result) {
         gradients g(ctx.get(), nullptr, devices.devices(), rule_mode::composed); // for its marks: no rule runs
@@ -29,17 +31,17 @@ linear_targets find_linear_targets(const std::shared_ptr<model> & base, const ba
     options.rank = 1;
     options.targets = target_kinds(*base);
     linear_targets found;
-    if (options.targets.empty()) {
-        return found;
-    }
+    if (options.targets.empty()) { return found; }
     const auto all = adapter::create(base, options);
     const compute devices(*base, 1);
     const forward graph(base, all->handle(), shape, devices);
     std::vector<const ggml_tensor *> pairs;
-    for (const lora_pair & pair : all->pairs()) pairs.insert(pairs.end(), { pair.a, pair.b });
+    for (const lora_pair & pair : all->pairs()) pairs.insert(pairs.end(), {pair.a, pair.b});
     const read_tensors read = tensors_read(graph, pairs, devices);
     for (const lora_pair & pair : all->pairs()) {
-        const auto in = [&](const std::unordered_set<const ggml_tensor *> & set) { return set.count(pair.a) && set.count(pair.b); };
+        const auto in = [&](const std::unordered_set<const ggml_tensor *> & set) {
+            return set.count(pair.a) && set.count(pair.b);
+        };
         (in(read.with_gradient) ? found.trainable : in(read.all) ? found.selecting : found.unread).push_back(pair.name);
     }
     return found;

@@ -16,7 +16,7 @@ public:
     void update(int64_t number, double learning_rate, double clip);
 
 private:
-    adamw                  rule_;
+    adamw rule_;
     ggml_backend_sched_ptr norm_scheduler_;
     ggml_backend_sched_ptr update_scheduler_;
 };

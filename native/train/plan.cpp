@@ -11,9 +11,7 @@ namespace llamatune {
 namespace {
 
 void require(bool holds, const std::string & expected, double received) {
-    if (!holds) {
-        throw error("CONFIG_INVALID", "expected " + expected + " but received " + std::to_string(received));
-    }
+    if (!holds) { throw error("CONFIG_INVALID", "expected " + expected + " but received " + std::to_string(received)); }
 }
 
 }
@@ -23,7 +21,8 @@ void check_train_options(const train_options & o) {
     require(o.micro_batch_size >= 1 && o.batch_size >= 1 && o.batch_size % o.micro_batch_size == 0,
             "a batch size that is a multiple of the micro-batch size", o.batch_size);
     require(uint32_t(o.micro_batch_size) < max_segments, "a micro-batch of fewer than 256 rows", o.micro_batch_size);
-    require(o.mode == train_mode::full || o.lora.rank >= 1 || !o.lora.init_adapter.empty(), "a rank of at least 1", o.lora.rank);
+    require(o.mode == train_mode::full || o.lora.rank >= 1 || !o.lora.init_adapter.empty(), "a rank of at least 1",
+            o.lora.rank);
     require(o.beta1 >= 0 && o.beta1 < 1, "beta1 in [0, 1)", o.beta1);
     require(o.beta2 >= 0 && o.beta2 < 1, "beta2 in [0, 1)", o.beta2);
     require(o.epsilon > 0, "a positive epsilon", o.epsilon);
@@ -33,10 +32,17 @@ void check_train_options(const train_options & o) {
 }
 
 loader_options loader_options_of(const train_options & o) {
-    return { uint32_t(o.sequence_length), uint32_t(o.batch_size), uint32_t(o.micro_batch_size), o.packing, o.shuffle, o.seed };
+    return {uint32_t(o.sequence_length),
+            uint32_t(o.batch_size),
+            uint32_t(o.micro_batch_size),
+            o.packing,
+            o.shuffle,
+            o.seed};
 }
 
-batch_shape shape_of(const train_options & o) { return { uint32_t(o.micro_batch_size), uint32_t(o.sequence_length), o.packing }; }
+batch_shape shape_of(const train_options & o) {
+    return {uint32_t(o.micro_batch_size), uint32_t(o.sequence_length), o.packing};
+}
 
 const char * precision_of(const train_options & o) { return o.precision == train_precision::bf16 ? "bf16" : "f32"; }
 
@@ -52,7 +58,8 @@ train_plan plan_training(const train_options & options) {
     check_train_options(options);
     const auto file = token_file::open(options.train_file);
     const data_plan plan = loader(*file, loader_options_of(options)).plan();
-    return { plan.n_samples, plan.n_rows, plan.steps_per_epoch, plan.steps_per_epoch * uint64_t(options.epochs), plan.n_tokens, plan.n_target_tokens };
+    return {plan.n_samples, plan.n_rows,         plan.steps_per_epoch, plan.steps_per_epoch * uint64_t(options.epochs),
+            plan.n_tokens,  plan.n_target_tokens};
 }
 
 memory_estimate estimate_memory(const std::shared_ptr<model> & base, const train_options & options) {
@@ -61,7 +68,7 @@ memory_estimate estimate_memory(const std::shared_ptr<model> & base, const train
     trainee subject(base, options);
     auto graph = std::make_unique<forward>(base, subject.adapter_handle(), shape_of(options), devices);
     subject.collect(*graph);
-    memory_estimate estimate {};
+    memory_estimate estimate{};
     estimate.weights_bytes = total_bytes(*base);
     estimate.adapter_bytes = subject.parameters().bytes();
     if (options.mode == train_mode::lora) {

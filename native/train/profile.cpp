@@ -24,10 +24,12 @@ void write_profile(const std::string & path, const std::vector<profile_entry> & 
         std::snprintf(line, sizeof(line), "%-9s %10.2f\n", part.c_str(), ms);
         text += line;
     }
-    std::snprintf(line, sizeof(line), "\n%-9s %-52s %8s %10s\n", "part", "operation, first source, result", "count", "ms");
+    std::snprintf(line, sizeof(line), "\n%-9s %-52s %8s %10s\n", "part", "operation, first source, result", "count",
+                  "ms");
     text += line;
     for (const profile_entry & e : entries) {
-        std::snprintf(line, sizeof(line), "%-9s %-52s %8.1f %10.3f\n", e.part.c_str(), e.kind.c_str(), double(e.count) / runs, e.ms / runs);
+        std::snprintf(line, sizeof(line), "%-9s %-52s %8.1f %10.3f\n", e.part.c_str(), e.kind.c_str(),
+                      double(e.count) / runs, e.ms / runs);
         text += line;
     }
     atomic_file file(path);

@@ -7,8 +7,8 @@
 
 namespace llamatune {
 
-// The file that the variable LLAMATUNE_PROFILE names, or empty: a run then times every operation (which makes it slower)
-// and writes the table there at its end.
+// The file that the variable LLAMATUNE_PROFILE names, or empty: a run then times every operation (which makes it
+// slower) and writes the table there at its end.
 std::string profile_path();
 
 // Milliseconds per micro-batch by part and by operation, slowest first. Throws error OUTPUT_NOT_WRITABLE.

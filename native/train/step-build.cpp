@@ -1,14 +1,14 @@
 #include "train/step-state.h"
 
-#include "autodiff/backward.h"
-#include "autodiff/gradient-size.h"
-#include "autodiff/preflight.h"
-#include "autodiff/recompute.h"
+#include "autodiff/engine/backward.h"
+#include "autodiff/engine/gradient-size.h"
+#include "autodiff/engine/preflight.h"
+#include "autodiff/engine/recompute.h"
 #include "core/error.h"
-#include "loss/host-cross-entropy.h"
+#include "cpu/host-cross-entropy.h"
 
 #ifdef LLAMATUNE_ONEDNN
-#include "fused/fuse.h"
+#include "cpu/fusion/fuse.h"
 #endif
 
 #include <algorithm>
@@ -18,7 +18,7 @@ namespace llamatune {
 namespace {
 
 ggml_backend_buffer_ptr place(ggml_context * ctx, ggml_backend_buffer_type_t type, const char * what) {
-    ggml_backend_buffer_ptr buffer { ggml_backend_alloc_ctx_tensors_from_buft(ctx, type) };
+    ggml_backend_buffer_ptr buffer{ggml_backend_alloc_ctx_tensors_from_buft(ctx, type)};
     if (!buffer) {
         throw error("OUT_OF_MEMORY", std::string("expected memory for ") + what + " but received none",
                     "Lower sequenceLength or microBatchSize.");
@@ -28,7 +28,9 @@ ggml_backend_buffer_ptr place(ggml_context * ctx, ggml_backend_buffer_type_t typ
 
 // Back ends with one type of buffer have one buffer, which each of them reports as its own before it is there.
 bool shares_buffer(ggml_backend_sched_t scheduler, int index) {
-    const auto type = [&](int i) { return ggml_backend_get_default_buffer_type(ggml_backend_sched_get_backend(scheduler, i)); };
+    const auto type = [&](int i) {
+        return ggml_backend_get_default_buffer_type(ggml_backend_sched_get_backend(scheduler, i));
+    };
     for (int i = 0; i < index; i++) {
         if (type(i) == type(index)) return true;
     }
@@ -38,7 +40,8 @@ bool shares_buffer(ggml_backend_sched_t scheduler, int index) {
 }
 
 void step::state::build_kept() {
-    for (ggml_context_ptr * ctx : { &kept_ctx, &kept_gradient_ctx }) ctx->reset(ggml_init({ 2 * ggml_tensor_overhead(), nullptr, true }));
+    for (ggml_context_ptr * ctx : {&kept_ctx, &kept_gradient_ctx})
+        ctx->reset(ggml_init({2 * ggml_tensor_overhead(), nullptr, true}));
     const int64_t n_embd = graph->hidden()->ne[0], n_tokens = graph->shape().n_tokens();
     hidden = ggml_new_tensor_2d(kept_ctx.get(), GGML_TYPE_F32, n_embd, n_tokens + 1);
     dhidden = ggml_new_tensor_2d(kept_gradient_ctx.get(), GGML_TYPE_F32, n_embd, n_tokens + 1);
@@ -47,7 +50,8 @@ void step::state::build_kept() {
     ggml_set_name(dhidden, "dhidden");
     kept_buffer = place(kept_ctx.get(), devices.output_buffer_type(), "the hidden states");
     // of its own: every device can clear a whole buffer
-    kept_gradient_buffer = place(kept_gradient_ctx.get(), devices.output_buffer_type(), "the gradient of the hidden states");
+    kept_gradient_buffer =
+        place(kept_gradient_ctx.get(), devices.output_buffer_type(), "the gradient of the hidden states");
     ggml_backend_buffer_clear(kept_buffer.get(), 0);
     bytes += ggml_backend_buffer_get_size(kept_buffer.get()) + ggml_backend_buffer_get_size(kept_gradient_buffer.get());
 }
@@ -64,7 +68,8 @@ void step::state::prepare(ggml_backend_sched_ptr & scheduler, ggml_cgraph * buil
     }
     allocate_graph(scheduler.get(), built, what);
     for (int i = 0; i < ggml_backend_sched_get_n_backends(scheduler.get()); i++) {
-        bytes += ggml_backend_sched_get_buffer_size(scheduler.get(), ggml_backend_sched_get_backend(scheduler.get(), i));
+        bytes +=
+            ggml_backend_sched_get_buffer_size(scheduler.get(), ggml_backend_sched_get_backend(scheduler.get(), i));
     }
 }
 
@@ -76,20 +81,22 @@ bool step::state::has_accelerator() const {
                        [](ggml_backend_dev_t d) { return ggml_backend_dev_type(d) == GGML_BACKEND_DEVICE_TYPE_ACCEL; });
 }
 
-// A weight may fit a target's name and yet not be read where llama.cpp would add its pair, or only take part in a choice.
+// A weight may fit a target's name and yet not be read where llama.cpp would add its pair, or only take part in a
+// choice.
 void step::state::require_reached(const parameter_set & parameters) const {
     std::string missing, choosing;
     for (const parameter & p : parameters.all()) {
         std::string & names = read.count(p.value) ? choosing : missing;
         if (!reached.count(p.value)) names += (names.empty() ? "" : ", ") + p.name;
     }
-    if (missing.empty() && choosing.empty()) {
-        return;
-    }
+    if (missing.empty() && choosing.empty()) { return; }
     std::string message = "expected every trained tensor to take part in what the model computes but";
     if (!missing.empty()) message += " its graph does not read " + missing;
-    if (!choosing.empty()) message += std::string(missing.empty() ? "" : ", and") + " a choice without a gradient is all that depends on " + choosing;
-    throw error("TARGET_UNSUPPORTED", message, "Leave them out of lora.targets; 'all-linear' names all that can be trained.");
+    if (!choosing.empty())
+        message += std::string(missing.empty() ? "" : ", and") +
+                   " a choice without a gradient is all that depends on " + choosing;
+    throw error("TARGET_UNSUPPORTED", message,
+                "Leave them out of lora.targets; 'all-linear' names all that can be trained.");
 }
 
 void step::state::note_reached(const gradients & g, const std::vector<ggml_tensor *> & nodes) {
@@ -98,25 +105,28 @@ void step::state::note_reached(const gradients & g, const std::vector<ggml_tenso
     }
 }
 
-void step::state::build_chunk(const parameter_set * parameters, gradients & trunk_gradients, std::vector<std::string> & without_rule) {
+void step::state::build_chunk(const parameter_set * parameters, gradients & trunk_gradients,
+                              std::vector<std::string> & without_rule) {
     const int64_t n_tokens = graph->shape().n_tokens();
     // the head's width is known once it is built; a first guess from the hidden state alone would be wrong
-    const ggml_context_ptr probe { ggml_init({ 256 * ggml_tensor_overhead(), nullptr, true }) };
-    const forward::head probed = graph->build_head(probe.get(), ggml_new_tensor_2d(probe.get(), GGML_TYPE_F32, hidden->ne[0], 1));
+    const ggml_context_ptr probe{ggml_init({256 * ggml_tensor_overhead(), nullptr, true})};
+    const forward::head probed =
+        graph->build_head(probe.get(), ggml_new_tensor_2d(probe.get(), GGML_TYPE_F32, hidden->ne[0], 1));
     const int64_t n_vocab = probed.logits->ne[0];
     columns = loss_chunk_columns(n_vocab, n_tokens, options.loss_budget_bytes, on_host() ? 1 : 3);
 
-    chunk_input_ctx.reset(ggml_init({ 8 * ggml_tensor_overhead(), nullptr, true }));
+    chunk_input_ctx.reset(ggml_init({8 * ggml_tensor_overhead(), nullptr, true}));
     rows = ggml_new_tensor_1d(chunk_input_ctx.get(), GGML_TYPE_I32, columns);
     targets = ggml_new_tensor_2d(chunk_input_ctx.get(), GGML_TYPE_I32, 1, columns);
     weights = ggml_new_tensor_2d(chunk_input_ctx.get(), GGML_TYPE_F32, 1, columns);
     losses = ggml_new_tensor_1d(chunk_input_ctx.get(), GGML_TYPE_F32, columns);
-    for (ggml_tensor * t : { rows, targets, weights, losses }) ggml_set_input(t);
+    for (ggml_tensor * t : {rows, targets, weights, losses}) ggml_set_input(t);
     chunk_inputs = place(chunk_input_ctx.get(), devices.host_buffer_type(), "the targets");
 
     size_t capacity = 4096;
     for (const ggml_tensor * node : probed.nodes) capacity += tensors_of_gradient(node);
-    chunk_ctx.reset(ggml_init({ capacity * ggml_tensor_overhead() + ggml_graph_overhead_custom(capacity, false), nullptr, true }));
+    chunk_ctx.reset(
+        ggml_init({capacity * ggml_tensor_overhead() + ggml_graph_overhead_custom(capacity, false), nullptr, true}));
     ggml_context * ctx = chunk_ctx.get();
     chunk = ggml_new_graph_custom(ctx, capacity, false);
     ggml_tensor * x = ggml_get_rows(ctx, hidden, rows); // [n_embd, columns]
@@ -142,7 +152,8 @@ void step::state::build_chunk(const parameter_set * parameters, gradients & trun
     ggml_tensor * dlogits = nullptr;
     if (on_host()) {
         // It overwrites the logits: those of a function whose gradient is made from its result must be a copy.
-        const bool needed = head.logits->op != GGML_OP_MUL_MAT && head.logits->op != GGML_OP_ADD && head.logits->op != GGML_OP_SCALE;
+        const bool needed =
+            head.logits->op != GGML_OP_MUL_MAT && head.logits->op != GGML_OP_ADD && head.logits->op != GGML_OP_SCALE;
         ggml_tensor * own = needed ? ggml_cont(ctx, head.logits) : g.contiguous(head.logits);
         dlogits = build_host_cross_entropy(ctx, own, targets, weights, losses, needs_gradient);
         ggml_build_forward_expand(chunk, dlogits);
@@ -162,14 +173,16 @@ void step::state::build_chunk(const parameter_set * parameters, gradients & trun
     prepare(chunk_scheduler, chunk, capacity, "a chunk of logits");
 }
 
-step::step(std::unique_ptr<forward> graph, const compute & devices, const parameter_set * parameters, const step_options & options)
-    : state_(new state { std::move(graph), devices, options }) {
+step::step(std::unique_ptr<forward> graph, const compute & devices, const parameter_set * parameters,
+           const step_options & options)
+    : state_(new state{std::move(graph), devices, options}) {
     state & s = *state_;
     s.build_kept();
     std::vector<ggml_tensor *> nodes = s.graph->nodes();
     size_t capacity = nodes.size() * 25 + 4096;
     for (const ggml_tensor * node : nodes) capacity += tensors_of_gradient(node);
-    s.trunk_ctx.reset(ggml_init({ capacity * ggml_tensor_overhead() + ggml_graph_overhead_custom(capacity, false), nullptr, true }));
+    s.trunk_ctx.reset(
+        ggml_init({capacity * ggml_tensor_overhead() + ggml_graph_overhead_custom(capacity, false), nullptr, true}));
     ggml_context * ctx = s.trunk_ctx.get();
     s.trunk = ggml_new_graph_custom(ctx, capacity, false);
 
@@ -185,9 +198,7 @@ step::step(std::unique_ptr<forward> graph, const compute & devices, const parame
         if (!s.on_host()) g.unscale_by(s.unscale);
     }
 #ifdef LLAMATUNE_ONEDNN
-    if (s.on_host() && s.has_accelerator()) {
-        nodes = fuse(nodes, s.graph->hidden(), ctx, s.kernels, g);
-    }
+    if (s.on_host() && s.has_accelerator()) { nodes = fuse(nodes, s.graph->hidden(), ctx, s.kernels, g); }
 #endif
     s.boundary = ggml_cpy(ctx, s.graph->hidden(), tokens_of(s.hidden));
     for (ggml_tensor * node : nodes) {
@@ -205,15 +216,13 @@ step::step(std::unique_ptr<forward> graph, const compute & devices, const parame
     s.build_chunk(parameters, g, head_without_rule);
     without_rule.insert(without_rule.end(), head_without_rule.begin(), head_without_rule.end());
     require_no_missing(without_rule, {}, "this model");
-    if (options.with_backward && parameters) {
-        s.require_reached(*parameters);
-    }
+    if (options.with_backward && parameters) { s.require_reached(*parameters); }
 
     if (options.with_backward && g.wants(s.graph->hidden())) {
         ggml_tensor * dhidden = tokens_of(s.dhidden);
         if (!devices.on_host()) {
-            // Written by the loss's graph while this one waits at the boundary, of which devices that reorder nodes must
-            // know: a source that the copy does not read.
+            // Written by the loss's graph while this one waits at the boundary, of which devices that reorder nodes
+            // must know: a source that the copy does not read.
             dhidden = ggml_cont(ctx, dhidden);
             dhidden->src[1] = s.boundary;
         }
@@ -227,9 +236,7 @@ step::step(std::unique_ptr<forward> graph, const compute & devices, const parame
     if (options.with_backward) {
         ggml_backend_sched_set_eval_callback(s.trunk_scheduler.get(), state::at_boundary, &s);
     }
-    if (options.profile) {
-        ggml_backend_sched_set_eval_callback(s.chunk_scheduler.get(), state::on_chunk_node, &s);
-    }
+    if (options.profile) { ggml_backend_sched_set_eval_callback(s.chunk_scheduler.get(), state::on_chunk_node, &s); }
 }
 
 }

@@ -5,7 +5,7 @@
 #include "train/step.h"
 
 #ifdef LLAMATUNE_ONEDNN
-#include "kernels/host-op.h"
+#include "cpu/kernels/host-op.h"
 #endif
 
 #include <chrono>
@@ -16,60 +16,62 @@ namespace llamatune {
 
 using step_clock = std::chrono::steady_clock;
 
-// GPUs multiply F32 matrices as F16, whose smallest number is 6e-8: a probability divided by all targets of a step would be
-// lost. There, each target's gradient is this large, which leaves as much room above, and is scaled back when it is summed.
+// GPUs multiply F32 matrices as F16, whose smallest number is 6e-8: a probability divided by all targets of a step
+// would be lost. There, each target's gradient is this large, which leaves as much room above, and is scaled back when
+// it is summed.
 constexpr float narrow_scale = 64.0f;
 
 struct step::state {
     std::unique_ptr<forward> graph;
-    const compute &          devices;
-    step_options             options;
+    const compute & devices;
+    step_options options;
 
     // What passes between the trunk and the loss, one column more than tokens: chunks are filled up with it.
-    ggml_context_ptr        kept_ctx, kept_gradient_ctx;
+    ggml_context_ptr kept_ctx, kept_gradient_ctx;
     ggml_backend_buffer_ptr kept_buffer, kept_gradient_buffer;
-    ggml_tensor *           hidden;  // [n_embd, n_tokens + 1]
-    ggml_tensor *           dhidden; // [n_embd, n_tokens + 1]
-    ggml_tensor *           unscale; // [1]
+    ggml_tensor * hidden;  // [n_embd, n_tokens + 1]
+    ggml_tensor * dhidden; // [n_embd, n_tokens + 1]
+    ggml_tensor * unscale; // [1]
 
 #ifdef LLAMATUNE_ONEDNN
-    host_ops               kernels; // of the trunk's nodes
+    host_ops kernels; // of the trunk's nodes
 #endif
-    ggml_context_ptr       trunk_ctx;
-    ggml_cgraph *          trunk;
-    ggml_tensor *          boundary; // the last node of the forward part
+    ggml_context_ptr trunk_ctx;
+    ggml_cgraph * trunk;
+    ggml_tensor * boundary; // the last node of the forward part
     ggml_backend_sched_ptr trunk_scheduler;
 
-    ggml_context_ptr        chunk_input_ctx;
+    ggml_context_ptr chunk_input_ctx;
     ggml_backend_buffer_ptr chunk_inputs;
-    int64_t                 columns;
-    ggml_tensor *           rows;    // I32 [columns]
-    ggml_tensor *           targets; // I32 [1, columns]
-    ggml_tensor *           weights; // F32 [1, columns]
-    ggml_context_ptr        chunk_ctx;
-    ggml_cgraph *           chunk;
-    ggml_tensor *           losses;  // F32 [columns], written by the chunk's graph
-    ggml_backend_sched_ptr  chunk_scheduler;
+    int64_t columns;
+    ggml_tensor * rows;    // I32 [columns]
+    ggml_tensor * targets; // I32 [1, columns]
+    ggml_tensor * weights; // F32 [1, columns]
+    ggml_context_ptr chunk_ctx;
+    ggml_cgraph * chunk;
+    ggml_tensor * losses; // F32 [columns], written by the chunk's graph
+    ggml_backend_sched_ptr chunk_scheduler;
 
     size_t bytes = 0;
     std::unordered_set<const ggml_tensor *> read;    // every source of the trunk and the head
     std::unordered_set<const ggml_tensor *> reached; // those of nodes that a gradient passes
 
     // of the run in progress
-    const micro_batch * batch  = nullptr;
-    double              weight = 0;
-    double              total  = 0;
-    std::vector<float>  target_losses;
+    const micro_batch * batch = nullptr;
+    double weight = 0;
+    double total = 0;
+    std::vector<float> target_losses;
     std::vector<int32_t> row_values, target_values;
-    std::vector<float>  weight_values;
-    step_timing         timing;
-    step_clock::time_point   started;
-    bool                past_boundary = false;
-    step_clock::time_point   node_started;
+    std::vector<float> weight_values;
+    step_timing timing;
+    step_clock::time_point started;
+    bool past_boundary = false;
+    step_clock::time_point node_started;
     std::unordered_map<std::string, profile_entry> profile;
 
     void build_kept();
-    void build_chunk(const parameter_set * parameters, gradients & trunk_gradients, std::vector<std::string> & without_rule);
+    void build_chunk(const parameter_set * parameters, gradients & trunk_gradients,
+                     std::vector<std::string> & without_rule);
     void note_reached(const gradients & g, const std::vector<ggml_tensor *> & nodes);
     void require_reached(const parameter_set & parameters) const;
     void tell_padding();

@@ -1,6 +1,6 @@
 #include "train/step-state.h"
 
-#include "autodiff/recompute.h"
+#include "autodiff/engine/recompute.h"
 
 #include <algorithm>
 
@@ -10,10 +10,13 @@ namespace {
 
 using clock = step_clock;
 
-double ms_since(clock::time_point start) { return std::chrono::duration<double, std::milli>(clock::now() - start).count(); }
+double ms_since(clock::time_point start) {
+    return std::chrono::duration<double, std::milli>(clock::now() - start).count();
+}
 
 bool is_view(const ggml_tensor * node) {
-    return node->op == GGML_OP_VIEW || node->op == GGML_OP_RESHAPE || node->op == GGML_OP_PERMUTE || node->op == GGML_OP_TRANSPOSE;
+    return node->op == GGML_OP_VIEW || node->op == GGML_OP_RESHAPE || node->op == GGML_OP_PERMUTE ||
+           node->op == GGML_OP_TRANSPOSE;
 }
 
 }
@@ -31,7 +34,8 @@ void step::state::record(const char * part, const ggml_tensor * node) {
     if (is_host_op(node)) op = host_op_name(node);
 #endif
     const std::string kind = std::string(op) + " " + (a ? ggml_type_name(a->type) : "") + " " +
-                             std::to_string(node->ne[0]) + "x" + std::to_string(node->ne[1]) + "x" + std::to_string(node->ne[2]);
+                             std::to_string(node->ne[0]) + "x" + std::to_string(node->ne[1]) + "x" +
+                             std::to_string(node->ne[2]);
     profile_entry & entry = profile[std::string(part) + kind];
     entry.part = part;
     entry.kind = kind;
@@ -132,7 +136,8 @@ const step_timing & step::timing() const { return state_->timing; }
 std::vector<profile_entry> step::profile() const {
     std::vector<profile_entry> entries;
     for (const auto & [key, entry] : state_->profile) entries.push_back(entry);
-    std::sort(entries.begin(), entries.end(), [](const profile_entry & a, const profile_entry & b) { return a.ms > b.ms; });
+    std::sort(entries.begin(), entries.end(),
+              [](const profile_entry & a, const profile_entry & b) { return a.ms > b.ms; });
     return entries;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "autodiff/gradients.h"
+#include "autodiff/engine/gradients.h"
 #include "graph/compute.h"
 #include "graph/forward.h"
 #include "loss/cross-entropy.h"
@@ -13,18 +13,25 @@
 namespace llamatune {
 
 struct step_options {
-    bool      with_backward     = true;
-    rule_mode rules             = rule_mode::automatic;
-    int64_t   loss_budget_bytes = 256ll << 20; // for one chunk of logits, probabilities and their gradient
-    bool      allocate          = true;       // false: only to ask what it would need
-    bool      recompute         = false;      // activations of all layers but the last are computed again for the backward
-    bool      profile           = false;      // time every node: slower, since nothing runs ahead
+    bool with_backward = true;
+    rule_mode rules = rule_mode::automatic;
+    int64_t loss_budget_bytes = 256ll << 20; // for one chunk of logits, probabilities and their gradient
+    bool allocate = true;                    // false: only to ask what it would need
+    bool recompute = false; // activations of all layers but the last are computed again for the backward
+    bool profile = false;   // time every node: slower, since nothing runs ahead
 };
 
 // Time of the nodes of one kind ("MUL_MAT q8_0 2048x1024"), over all runs.
-struct profile_entry { std::string part; std::string kind; int64_t count = 0; double ms = 0; };
+struct profile_entry {
+    std::string part;
+    std::string kind;
+    int64_t count = 0;
+    double ms = 0;
+};
 
-struct step_timing { double forward_ms = 0, loss_ms = 0, backward_ms = 0; };
+struct step_timing {
+    double forward_ms = 0, loss_ms = 0, backward_ms = 0;
+};
 
 // Forward, loss and backward of one micro-batch, as graphs that are built and allocated once and run for every batch.
 // The trunk's graph holds forward and backward; between them, at the hidden state, the loss runs in chunks over the
@@ -33,7 +40,8 @@ class step {
 public:
     // `parameters` may be null without a backward pass; it must outlive this. Throws error UNSUPPORTED_OP (preflight),
     // TARGET_UNSUPPORTED (a parameter that the graph does not read), OUT_OF_MEMORY.
-    step(std::unique_ptr<forward> graph, const compute & devices, const parameter_set * parameters, const step_options & options);
+    step(std::unique_ptr<forward> graph, const compute & devices, const parameter_set * parameters,
+         const step_options & options);
     ~step();
 
     // Adds the gradients of  weight · Σ cross-entropy over the targets  to the parameters', and returns that sum
@@ -42,9 +50,9 @@ public:
 
     // Per target of the batch, in order: the cross-entropy of the last run.
     const std::vector<float> & target_losses() const;
-    const step_timing &        timing() const;
+    const step_timing & timing() const;
     std::vector<profile_entry> profile() const; // with options.profile: slowest first
-    size_t                     compute_bytes() const; // of the graphs' buffers, allocated or needed
+    size_t compute_bytes() const;               // of the graphs' buffers, allocated or needed
 
 private:
     struct state;

@@ -1,8 +1,8 @@
 #include "train/trainee.h"
 
+#include "adapter/adapter-file.h"
 #include "core/error.h"
-#include "lora/adapter-file.h"
-#include "model/save.h"
+#include "model-tools/save.h"
 #include "train/linear-targets.h"
 #include "train/plan.h"
 
@@ -10,10 +10,12 @@
 
 namespace llamatune {
 
-trainee::trainee(std::shared_ptr<model> base, const train_options & options) : base_(std::move(base)), options_(options) {
+trainee::trainee(std::shared_ptr<model> base, const train_options & options)
+    : base_(std::move(base)), options_(options) {
     if (options_.mode == train_mode::full) {
         if (base_->options().use_mmap || base_->options().repack) {
-            throw error("MODEL_NOT_TRAINABLE", "expected a model loaded without memory mapping and repacking but received one loaded with it",
+            throw error("MODEL_NOT_TRAINABLE",
+                        "expected a model loaded without memory mapping and repacking but received one loaded with it",
                         "Load it with useMmap: false and repack: false to train its own weights.");
         }
         return;
@@ -35,24 +37,23 @@ void trainee::collect(const forward & graph) {
     std::vector<parameter_value> values;
     if (adapter_) {
         for (const lora_pair & pair : adapter_->pairs()) {
-            values.push_back({ pair.a->name, pair.a, 1.0f, true });
-            values.push_back({ pair.b->name, pair.b, options_.lora.plus_ratio, true });
+            values.push_back({pair.a->name, pair.a, 1.0f, true});
+            values.push_back({pair.b->name, pair.b, options_.lora.plus_ratio, true});
         }
     } else {
         const std::vector<ggml_tensor *> weights = graph.weights();
-        const read_tensors read = tensors_read(graph, { weights.begin(), weights.end() }, compute(*base_, 1));
+        const read_tensors read = tensors_read(graph, {weights.begin(), weights.end()}, compute(*base_, 1));
         for (ggml_tensor * weight : weights) {
             // frequency tables are constants of the architecture; what only takes part in a choice has no gradient
-            if (std::strncmp(weight->name, "rope_", 5) == 0 || !read.with_gradient.count(weight)) {
-                continue;
-            }
+            if (std::strncmp(weight->name, "rope_", 5) == 0 || !read.with_gradient.count(weight)) { continue; }
             if (weight->type != GGML_TYPE_F32) {
-                throw error("MODEL_NOT_TRAINABLE", std::string("expected F32 weights but received ") + ggml_type_name(weight->type) +
-                                                       " in " + weight->name,
+                throw error("MODEL_NOT_TRAINABLE",
+                            std::string("expected F32 weights but received ") + ggml_type_name(weight->type) + " in " +
+                                weight->name,
                             "Full training needs an F32 model; a LoRA adapter trains on any type.");
             }
             // gains and biases are not decayed, as is usual
-            values.push_back({ weight->name, weight, 1.0f, ggml_n_dims(weight) > 1 });
+            values.push_back({weight->name, weight, 1.0f, ggml_n_dims(weight) > 1});
         }
     }
     parameters_ = std::make_unique<parameter_set>(values);
@@ -63,7 +64,8 @@ void trainee::save(const std::string & path) const {
         save_model(*base_, path);
         return;
     }
-    write_adapter(path, *adapter_, { { "rank", std::to_string(options_.lora.rank) }, { "seed", std::to_string(options_.seed) } });
+    write_adapter(path, *adapter_,
+                  {{"rank", std::to_string(options_.lora.rank)}, {"seed", std::to_string(options_.seed)}});
 }
 
 }

@@ -26,21 +26,22 @@ namespace {
 using clock = std::chrono::steady_clock;
 
 constexpr double not_measured = std::numeric_limits<double>::quiet_NaN();
-constexpr int    most_skipped = 5; // non-finite steps in a row before the run gives up
+constexpr int most_skipped = 5; // non-finite steps in a row before the run gives up
 
-double ms_between(clock::time_point a, clock::time_point b) { return std::chrono::duration<double, std::milli>(b - a).count(); }
+double ms_between(clock::time_point a, clock::time_point b) {
+    return std::chrono::duration<double, std::milli>(b - a).count();
+}
 
 void stop_if_asked(const std::atomic<bool> & stop) {
-    if (stop) {
-        throw error("ABORTED", "the run was aborted");
-    }
+    if (stop) { throw error("ABORTED", "the run was aborted"); }
 }
 
 void require_tokens_of(const model & base, const token_file & file, const std::string & path) {
     const int32_t n_vocab = vocabulary_size(base);
     if (file.max_token() >= n_vocab) {
-        throw error("DATASET_TOKEN_RANGE", "expected tokens below " + std::to_string(n_vocab) + " (the model's vocabulary) but received " +
-                                               std::to_string(file.max_token()) + " in " + path,
+        throw error("DATASET_TOKEN_RANGE",
+                    "expected tokens below " + std::to_string(n_vocab) + " (the model's vocabulary) but received " +
+                        std::to_string(file.max_token()) + " in " + path,
                     "Tokens must come from this model's own tokenizer.");
     }
 }
@@ -62,10 +63,12 @@ private:
 
 }
 
-train_result run_training(const std::shared_ptr<model> & base, const train_options & options, const event_sink & on_event,
-                          const std::atomic<bool> & stop) {
+train_result run_training(const std::shared_ptr<model> & base, const train_options & options,
+                          const event_sink & on_event, const std::atomic<bool> & stop) {
     const abort_guard guard;
-    const struct at_end { ~at_end() { release_freed_memory(); } } last; // after everything below is gone
+    const struct at_end {
+        ~at_end() { release_freed_memory(); }
+    } last; // after everything below is gone
     const auto run_start = clock::now();
     check_train_options(options);
     const auto file = token_file::open(options.train_file);
@@ -74,7 +77,7 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
     const int64_t total_steps = int64_t(options.learning_rates.size());
     stop_if_asked(stop);
 
-    on_event(phase_event { "graph" });
+    on_event(phase_event{"graph"});
     compute devices(*base, options.n_threads, precision_of(options));
     devices.set_stop(&stop);
     trainee subject(base, options);
@@ -88,9 +91,7 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
     int64_t n_micro_batches = 0;
     optimizer update(parameters, options, devices);
     std::unique_ptr<evaluator> validation;
-    if (!options.validation_file.empty()) {
-        validation = std::make_unique<evaluator>(base, subject, options, devices);
-    }
+    if (!options.validation_file.empty()) { validation = std::make_unique<evaluator>(base, subject, options, devices); }
 
     checkpoint_state at;
     if (options.resume) {
@@ -98,20 +99,21 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
             at = read_checkpoint(*path, options, data.plan(), parameters);
             data.seek(at.cursor);
         } else {
-            on_event(warning_event { "NO_CHECKPOINT", "no checkpoint in " + options.checkpoint_directory + ": starting from the beginning" });
+            on_event(warning_event{"NO_CHECKPOINT", "no checkpoint in " + options.checkpoint_directory +
+                                                        ": starting from the beginning"});
         }
     }
 
-    train_result result {};
+    train_result result{};
     result.final_loss = result.final_validation_loss = not_measured;
     result.trainable_parameters = parameters.n_elements();
     const auto evaluate = [&](int64_t epoch) {
         const evaluator::outcome outcome = validation->run(stop);
         result.final_validation_loss = outcome.loss;
-        on_event(evaluation_event { at.step, epoch, outcome.loss, outcome.target_tokens, outcome.ms });
+        on_event(evaluation_event{at.step, epoch, outcome.loss, outcome.target_tokens, outcome.ms});
     };
 
-    on_event(phase_event { "train" });
+    on_event(phase_event{"train"});
     prefetcher steps(data, uint64_t(std::max<int64_t>(0, total_steps - at.step)));
     uint64_t last_epoch = 0;
     pace speed;
@@ -146,16 +148,21 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
         const double norm = batch.total_target_tokens ? update.gradient_norm() : not_measured;
         if (!batch.total_target_tokens) {
             loss = not_measured;
-            on_event(warning_event { "STEP_WITHOUT_TARGETS", "step " + std::to_string(at.step + 1) + " has no token that carries a loss: nothing was updated" });
+            on_event(
+                warning_event{"STEP_WITHOUT_TARGETS", "step " + std::to_string(at.step + 1) +
+                                                          " has no token that carries a loss: nothing was updated"});
         } else if (std::isfinite(norm) && std::isfinite(loss)) {
             update.update(++at.updates, learning_rate, clip_coefficient(norm, options.max_gradient_norm));
             skipped = 0;
         } else if (++skipped < most_skipped) {
-            on_event(warning_event { "NON_FINITE_STEP", "step " + std::to_string(at.step + 1) + " gave a loss of " + std::to_string(loss) +
-                                                            " and a gradient norm of " + std::to_string(norm) + ": nothing was updated" });
+            on_event(warning_event{"NON_FINITE_STEP", "step " + std::to_string(at.step + 1) + " gave a loss of " +
+                                                          std::to_string(loss) + " and a gradient norm of " +
+                                                          std::to_string(norm) + ": nothing was updated"});
         } else {
-            throw error("NON_FINITE_LOSS", "expected a finite loss and gradient but received " + std::to_string(loss) + " and " +
-                                               std::to_string(norm) + " in " + std::to_string(skipped) + " steps in a row, the last being step " + std::to_string(at.step + 1),
+            throw error("NON_FINITE_LOSS",
+                        "expected a finite loss and gradient but received " + std::to_string(loss) + " and " +
+                            std::to_string(norm) + " in " + std::to_string(skipped) +
+                            " steps in a row, the last being step " + std::to_string(at.step + 1),
                         "Lower optimizer.learningRate or maxGradientNorm, or add warm-up steps.");
         }
         const auto end = clock::now();
@@ -172,20 +179,22 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
         last_epoch = batch.epoch;
         const int64_t epoch = int64_t(batch.epoch) + 1;
         const double step_ms = ms_between(start, end), seconds = step_ms / 1000;
-        on_event(step_event { at.step, total_steps, epoch, loss, learning_rate, norm, int64_t(batch.total_tokens),
-                              int64_t(batch.total_target_tokens), double(batch.total_tokens) / seconds, double(batch.n_samples) / seconds,
-                              step_ms, timing.forward_ms, timing.backward_ms, timing.loss_ms, ms_between(update_start, end),
-                              ms_between(start, data_done), int64_t(resident_bytes()), speed.eta_ms(step_ms, total_steps - at.step) });
+        on_event(step_event{at.step, total_steps, epoch, loss, learning_rate, norm, int64_t(batch.total_tokens),
+                            int64_t(batch.total_target_tokens), double(batch.total_tokens) / seconds,
+                            double(batch.n_samples) / seconds, step_ms, timing.forward_ms, timing.backward_ms,
+                            timing.loss_ms, ms_between(update_start, end), ms_between(start, data_done),
+                            int64_t(resident_bytes()), speed.eta_ms(step_ms, total_steps - at.step)});
 
         evaluated = validation && options.evaluate_every > 0 && at.step % options.evaluate_every == 0;
         if (evaluated) evaluate(epoch);
         if (batch.last_of_epoch) {
-            on_event(epoch_event { epoch, at.step, epoch_targets ? epoch_loss / double(epoch_targets) : not_measured });
+            on_event(epoch_event{epoch, at.step, epoch_targets ? epoch_loss / double(epoch_targets) : not_measured});
             epoch_loss = 0;
             epoch_targets = 0;
         }
         if (options.checkpoint_every > 0 && at.step % options.checkpoint_every == 0) {
-            on_event(checkpoint_event { at.step, write_checkpoint(options.checkpoint_directory, options, data.plan(), parameters, at) });
+            on_event(checkpoint_event{
+                at.step, write_checkpoint(options.checkpoint_directory, options, data.plan(), parameters, at)});
         }
     }
     stop_if_asked(stop);

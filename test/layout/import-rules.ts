@@ -3,31 +3,39 @@ export type ImportRules = Readonly<Record<string, readonly string[]>>;
 
 export const NATIVE_RULES: ImportRules = {
   core: [],
-  model: ['core'],
-  lora: ['core', 'model'],
-  data: ['core', 'model'],
-  graph: ['core', 'model', 'lora', 'data'],
-  autodiff: ['core'],
-  loss: ['core'],
+  gguf: ['core'],
+  backends: ['core', 'cpu/device'],
+  model: ['core', 'gguf', 'backends'],
+  'model-tools': ['core', 'gguf', 'model'],
+  adapter: ['core', 'gguf', 'model'],
+  data: ['core'],
+  graph: ['core', 'model', 'data'],
+  'autodiff/engine': ['core', 'backends', 'autodiff/rules', 'autodiff/scan'],
+  'autodiff/rules': ['core', 'autodiff/engine', 'autodiff/scan'],
+  'autodiff/scan': ['autodiff/engine', 'autodiff/rules'],
+  cpu: ['core'],
+  'cpu/kernels': ['core'],
+  'cpu/fusion': ['cpu/kernels', 'autodiff/engine'],
+  'cpu/device': ['core', 'cpu/kernels'],
+  loss: [],
   optim: ['core'],
   train: [
     'core',
+    'backends',
+    'model',
+    'model-tools',
+    'adapter',
     'data',
     'graph',
-    'autodiff',
-    'fused',
-    'kernels',
+    'autodiff/engine',
+    'cpu',
+    'cpu/fusion',
+    'cpu/kernels',
     'loss',
     'optim',
-    'lora',
-    'model',
   ],
-  generate: ['core', 'model', 'lora'],
-  // model: what train and generate take as an argument.
-  bench: ['core', 'train', 'generate', 'model'],
-  kernels: ['core'],
-  fused: ['core', 'kernels', 'autodiff'],
-  backends: ['core', 'kernels'],
+  generate: ['core', 'gguf', 'model'],
+  bench: ['core', 'train', 'generate', 'cpu/kernels'],
   binding: ['*'],
   'addon.cpp': ['binding'],
   'addon-variants.cpp': [],
@@ -37,7 +45,15 @@ export const NATIVE_RULES: ImportRules = {
  * Folders that may include llama.cpp's own headers (ggml's are open to all). bench times bare
  * `llama_decode` calls, without the sampling around them that generate adds.
  */
-export const LLAMA_FOLDERS: readonly string[] = ['model', 'lora', 'generate', 'graph', 'bench'];
+export const LLAMA_FOLDERS: readonly string[] = [
+  'gguf',
+  'model',
+  'model-tools',
+  'adapter',
+  'graph',
+  'generate',
+  'bench',
+];
 /** Folders that may include Node-API headers. */
 export const NAPI_FOLDERS: readonly string[] = ['binding', 'addon.cpp', 'addon-variants.cpp'];
 
@@ -65,7 +81,12 @@ export interface SourceFile {
   text: string;
 }
 
-const folderOf = (path: string): string => path.split('/')[0]!;
+/** The longest folder of `path` that has a rule ('cpu/kernels' rather than 'cpu'); else its first part. */
+function folderOf(path: string, rules: ImportRules): string {
+  const parts = path.split('/');
+  const nested = parts.slice(0, 2).join('/');
+  return parts.length > 2 && rules[nested] !== undefined ? nested : parts[0]!;
+}
 
 function allows(rules: ImportRules, from: string, to: string, typeOnly: boolean): boolean {
   const allowed = rules[from];
@@ -82,7 +103,7 @@ function allows(rules: ImportRules, from: string, to: string, typeOnly: boolean)
 export function nativeViolations(files: readonly SourceFile[], rules = NATIVE_RULES): string[] {
   const folders = new Set(Object.keys(rules));
   return files.flatMap(({ path, text }) => {
-    const from = folderOf(path);
+    const from = folderOf(path, rules);
     if (!folders.has(from)) return [`native/${path}: no rule for folder ${from}`];
     return text.split('\n').flatMap((line, index) => {
       const include = /^\s*#\s*include\s*(["<])([^">]+)[">]/.exec(line);
@@ -98,7 +119,7 @@ export function nativeViolations(files: readonly SourceFile[], rules = NATIVE_RU
           : [`${place}: ${from} must not include ${header}`];
       }
       if (quote !== '"' || !header.includes('/') || header.startsWith('./')) return [];
-      const to = folderOf(resolveInclude(path, header));
+      const to = folderOf(resolveInclude(path, header), rules);
       if (!folders.has(to)) return [];
       return allows(rules, from, to, false) ? [] : [`${place}: ${from} must not include ${header}`];
     });
@@ -119,11 +140,11 @@ function resolveInclude(path: string, header: string): string {
 /** Violations of the TypeScript tree. */
 export function sourceViolations(files: readonly SourceFile[], rules = SOURCE_RULES): string[] {
   return files.flatMap(({ path, text }) => {
-    const from = folderOf(path);
+    const from = folderOf(path, rules);
     if (rules[from] === undefined) return [`src/${path}: no rule for folder ${from}`];
     return importsOf(text).flatMap(({ specifier, typeOnly, line }) => {
       if (!specifier.startsWith('.')) return [];
-      const to = folderOf(resolve(path, specifier)).replace(/\.js$/, '.ts');
+      const to = folderOf(resolve(path, specifier), rules).replace(/\.js$/, '.ts');
       return allows(rules, from, to, typeOnly)
         ? []
         : [`src/${path}:${line}: ${from} must not import ${specifier}`];

@@ -11,14 +11,23 @@
 
 namespace harness {
 
-struct test_case { std::string name; std::function<void()> run; };
+struct test_case {
+    std::string name;
+    std::function<void()> run;
+};
 std::vector<test_case> & registry();
 
-struct registrar { registrar(std::string name, std::function<void()> run) { registry().push_back({std::move(name), std::move(run)}); } };
+struct registrar {
+    registrar(std::string name, std::function<void()> run) { registry().push_back({std::move(name), std::move(run)}); }
+};
 
-struct failure : std::runtime_error { using std::runtime_error::runtime_error; };
+struct failure : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
 // Thrown by a test that cannot run here (missing device, missing model); counted and listed as skipped.
-struct skipped : std::runtime_error { using std::runtime_error::runtime_error; };
+struct skipped : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
 
 [[noreturn]] void fail(const char * file, int line, const std::string & what);
 // Expects `run` to throw llamatune::error with this code.
@@ -36,15 +45,33 @@ std::string arch_model(const std::string & architecture);
 
 #define HARNESS_CAT2(a, b) a##b
 #define HARNESS_CAT(a, b) HARNESS_CAT2(a, b)
-#define TEST(name) \
-    static void HARNESS_CAT(test_fn_, __LINE__)(); \
-    static const ::harness::registrar HARNESS_CAT(test_reg_, __LINE__)(name, HARNESS_CAT(test_fn_, __LINE__)); \
+#define TEST(name)                                                                                                     \
+    static void HARNESS_CAT(test_fn_, __LINE__)();                                                                     \
+    static const ::harness::registrar HARNESS_CAT(test_reg_, __LINE__)(name, HARNESS_CAT(test_fn_, __LINE__));         \
     static void HARNESS_CAT(test_fn_, __LINE__)()
 
-#define CHECK(cond) do { if (!(cond)) ::harness::fail(__FILE__, __LINE__, #cond); } while (0)
-#define CHECK_EQ(a, b) do { const auto va_ = (a); const auto vb_ = (b); if (!(va_ == vb_)) { std::ostringstream os_; \
-    os_ << #a " == " #b ", received " << va_ << " and " << vb_; ::harness::fail(__FILE__, __LINE__, os_.str()); } } while (0)
-#define CHECK_NEAR(a, b, tol) do { const double va_ = (a), vb_ = (b); if (!(std::fabs(va_ - vb_) <= (tol))) { std::ostringstream os_; \
-    os_ << #a " ~ " #b ", received " << va_ << " and " << vb_; ::harness::fail(__FILE__, __LINE__, os_.str()); } } while (0)
+#define CHECK(cond)                                                                                                    \
+    do {                                                                                                               \
+        if (!(cond)) ::harness::fail(__FILE__, __LINE__, #cond);                                                       \
+    } while (0)
+#define CHECK_EQ(a, b)                                                                                                 \
+    do {                                                                                                               \
+        const auto va_ = (a);                                                                                          \
+        const auto vb_ = (b);                                                                                          \
+        if (!(va_ == vb_)) {                                                                                           \
+            std::ostringstream os_;                                                                                    \
+            os_ << #a " == " #b ", received " << va_ << " and " << vb_;                                                \
+            ::harness::fail(__FILE__, __LINE__, os_.str());                                                            \
+        }                                                                                                              \
+    } while (0)
+#define CHECK_NEAR(a, b, tol)                                                                                          \
+    do {                                                                                                               \
+        const double va_ = (a), vb_ = (b);                                                                             \
+        if (!(std::fabs(va_ - vb_) <= (tol))) {                                                                        \
+            std::ostringstream os_;                                                                                    \
+            os_ << #a " ~ " #b ", received " << va_ << " and " << vb_;                                                 \
+            ::harness::fail(__FILE__, __LINE__, os_.str());                                                            \
+        }                                                                                                              \
+    } while (0)
 #define CHECK_ERROR(code, expr) ::harness::expect_error(__FILE__, __LINE__, code, [&] { (void)(expr); })
 #define SKIP(why) throw ::harness::skipped(why)

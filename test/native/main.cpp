@@ -24,7 +24,10 @@ extern "C" const char * __lsan_default_suppressions() {
 
 namespace harness {
 
-std::vector<test_case> & registry() { static std::vector<test_case> cases; return cases; }
+std::vector<test_case> & registry() {
+    static std::vector<test_case> cases;
+    return cases;
+}
 
 void fail(const char * file, int line, const std::string & what) {
     std::ostringstream os;
@@ -65,19 +68,26 @@ std::string arch_model(const std::string & architecture) {
 int main(int argc, char ** argv) {
     using clock = std::chrono::steady_clock;
     llamatune::load_backends(LLAMATUNE_TEST_BACKEND_DIR);
-    if (argc >= 3 && !std::strcmp(argv[1], "--survey")) return architectures::write_table(argv[2], { argv + 3, argv + argc });
+    if (argc >= 3 && !std::strcmp(argv[1], "--survey"))
+        return architectures::write_table(argv[2], {argv + 3, argv + argc});
     if (argc == 2 && !std::strcmp(argv[1], "--devices")) {
-        for (size_t i = 0; i < ggml_backend_dev_count(); i++) std::printf("%s\n", ggml_backend_dev_name(ggml_backend_dev_get(i)));
+        for (size_t i = 0; i < ggml_backend_dev_count(); i++)
+            std::printf("%s\n", ggml_backend_dev_name(ggml_backend_dev_get(i)));
         return 0;
     }
     int passed = 0, failed = 0, skipped = 0;
     for (const auto & test : harness::registry()) {
         bool wanted = argc < 2;
         for (int i = 1; i < argc; i++) wanted = wanted || test.name.find(argv[i]) != std::string::npos;
-        if (argc == 2 && !std::strcmp(argv[1], "--list")) { std::printf("%s\n", test.name.c_str()); continue; }
+        if (argc == 2 && !std::strcmp(argv[1], "--list")) {
+            std::printf("%s\n", test.name.c_str());
+            continue;
+        }
         if (!wanted) continue;
         const auto start = clock::now();
-        const auto ms = [&] { return (long long) std::chrono::duration_cast<std::chrono::milliseconds>(clock::now() - start).count(); };
+        const auto ms = [&] {
+            return (long long)std::chrono::duration_cast<std::chrono::milliseconds>(clock::now() - start).count();
+        };
         try {
             test.run();
             passed++;

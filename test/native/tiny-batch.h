@@ -7,7 +7,8 @@
 #include "llama.h"
 
 // A micro-batch of random tokens of this model's vocabulary, every position a target but each row's last.
-inline llamatune::micro_batch tiny_batch(const llamatune::model & m, uint32_t rows, uint32_t length, uint64_t seed = 7) {
+inline llamatune::micro_batch tiny_batch(const llamatune::model & m, uint32_t rows, uint32_t length,
+                                         uint64_t seed = 7) {
     const int32_t n_vocab = llama_vocab_n_tokens(llama_model_get_vocab(m.handle()));
     llamatune::rng random(seed);
     llamatune::micro_batch batch;

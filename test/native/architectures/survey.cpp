@@ -1,9 +1,9 @@
 #include "architectures/survey.h"
 
+#include "adapter/adapter-file.h"
 #include "core/error.h"
 #include "graph/logits.h"
 #include "harness.h"
-#include "lora/adapter-file.h"
 #include "model/tiny-models.h"
 #include "tiny-batch.h"
 #include "train/linear-targets.h"
@@ -30,7 +30,8 @@ bool packs(const std::shared_ptr<model> & m) {
     packed.sequence_length = 120;
     for (int i = 0; i < 120; i++) packed.segment_id[size_t(i)] = i / 40;
     try {
-        return logits::nmse(logits::by_training_graph(m, packed, true), logits::by_training_graph(m, apart, false)) < 1e-9;
+        return logits::nmse(logits::by_training_graph(m, packed, true), logits::by_training_graph(m, apart, false)) <
+               1e-9;
     } catch (const error & e) {
         if (e.code() == "PACKING_UNSUPPORTED") return false;
         throw;
@@ -96,7 +97,8 @@ void check_training(const std::shared_ptr<model> & m, const std::string & name, 
     const std::string file = tiny::scratch("survey-" + name + ".gguf");
     fresh.save(file);
     const auto lora = read_adapter(file, m);
-    r.stock = logits::nmse(logits::by_training_graph(m, batch, false, lora->handle()), logits::by_decode(*m, batch, file));
+    r.stock =
+        logits::nmse(logits::by_training_graph(m, batch, false, lora->handle()), logits::by_decode(*m, batch, file));
     std::filesystem::remove(file);
 }
 
@@ -126,9 +128,9 @@ row survey(const std::string & name) {
         }
         r.slopes = 0;
         check_training(tiny::arch(name), name, r);
-    } catch (const error & e) {
-        r.problem = e.code() + ": " + e.what();
-    } catch (const std::exception & e) { r.problem = e.what(); }
+    } catch (const error & e) { r.problem = e.code() + ": " + e.what(); } catch (const std::exception & e) {
+        r.problem = e.what();
+    }
     return r;
 }
 

@@ -10,7 +10,8 @@ namespace architectures {
 struct row {
     std::string name; // of the generated model: llama.cpp's architecture, "-moe" for its mixture of experts
 
-    // Largest normalised squared error of the training graph's logits against llama_decode's, NaN where it cannot be built.
+    // Largest normalised squared error of the training graph's logits against llama_decode's, NaN where it cannot be
+    // built.
     double one_sequence = 0, three_sequences = 0;
     bool packed = false; // samples packed into one row give what each gives alone
 

@@ -97,9 +97,9 @@ int write_table(const std::string & path, const std::vector<std::string> & names
         const row r = survey(name);
         const record found = record_of(r);
         not_all += !found.works();
-        std::printf("%-20s logits %.0e %.0e%s, slopes %.1e, composed %.0e, loss %.2f -> %.2f, stock %.0e%s%s\n", name.c_str(),
-                    r.one_sequence, r.three_sequences, r.packed ? ", packs" : "", r.slopes, r.composed, r.first_loss,
-                    r.tenth_loss, r.stock, r.problem.empty() ? "" : ": ", r.problem.c_str());
+        std::printf("%-20s logits %.0e %.0e%s, slopes %.1e, composed %.0e, loss %.2f -> %.2f, stock %.0e%s%s\n",
+                    name.c_str(), r.one_sequence, r.three_sequences, r.packed ? ", packs" : "", r.slopes, r.composed,
+                    r.first_loss, r.tenth_loss, r.stock, r.problem.empty() ? "" : ": ", r.problem.c_str());
         std::fflush(stdout);
         text += (text.empty() ? "[\n  " : ",\n  ") + to_json(found).dump();
     }
@@ -116,7 +116,8 @@ std::string worse(const record & now, const record & before) {
     if (before.packed && !now.packed) lost += " samples cannot share a row;";
     if (before.learns && !now.learns) lost += " ten steps do not lower the loss;";
     if (before.adapter && !now.adapter) lost += " stock llama.cpp gives other logits with the adapter;";
-    if (before.gradients > 0 && !(now.gradients > 0 && now.slopes < before.gradients)) lost += " gradients are further from the slopes;";
+    if (before.gradients > 0 && !(now.gradients > 0 && now.slopes < before.gradients))
+        lost += " gradients are further from the slopes;";
     std::vector<std::string> missing;
     std::set_difference(before.trained.begin(), before.trained.end(), now.trained.begin(), now.trained.end(),
                         std::back_inserter(missing));
@@ -156,9 +157,9 @@ TEST("architectures: none is worse than docs/architectures.json says, and each i
         const std::string problem = worse(record_of(now), before);
         if (!problem.empty()) {
             std::ostringstream os;
-            os << "\n    " << before.name << ":" << problem << " (logits " << now.one_sequence << " " << now.three_sequences
-               << ", slopes " << now.slopes << ", composed " << now.composed << ", loss " << now.first_loss << " -> "
-               << now.tenth_loss << ", stock " << now.stock << ")";
+            os << "\n    " << before.name << ":" << problem << " (logits " << now.one_sequence << " "
+               << now.three_sequences << ", slopes " << now.slopes << ", composed " << now.composed << ", loss "
+               << now.first_loss << " -> " << now.tenth_loss << ", stock " << now.stock << ")";
             lost += os.str();
         }
     }

@@ -1,7 +1,7 @@
 // Slopes of activations against their formulas. The CPU computes some forwards from tables of F16 values, too coarse
 // for tight central differences; the rules themselves must be right to F32's precision.
 
-#include "autodiff/backward.h"
+#include "autodiff/engine/backward.h"
 #include "core/ggml-ptr.h"
 #include "harness.h"
 

@@ -1,9 +1,10 @@
 // Every gradient rule against central differences of the forward graph, once with fused *_BACK ops where the device has
-// them and once composed from primitives. The gradient is computed on the device under test, the differences on the CPU.
+// them and once composed from primitives. The gradient is computed on the device under test, the differences on the
+// CPU.
 
-#include "autodiff/backward.h"
+#include "autodiff/engine/backward.h"
 #include "autodiff/op-cases.h"
-#include "autodiff/rule-table.h"
+#include "autodiff/rules/rule-table.h"
 #include "device/test-device.h"
 #include "harness.h"
 

@@ -1,7 +1,7 @@
 // The gradient through frozen quantized experts is the product with their dequantized values, also where they are
 // dequantized in slices.
 
-#include "autodiff/backward.h"
+#include "autodiff/engine/backward.h"
 #include "core/ggml-ptr.h"
 #include "core/rng.h"
 #include "harness.h"

@@ -1,7 +1,7 @@
 // The gradient through a frozen weight of every type is the product with its dequantized values.
 
-#include "autodiff/backward.h"
-#include "autodiff/dequantize.h"
+#include "autodiff/engine/backward.h"
+#include "autodiff/engine/dequantize.h"
 #include "core/ggml-ptr.h"
 #include "core/rng.h"
 #include "device/test-device.h"
@@ -23,10 +23,10 @@ std::vector<float> random_values(rng & random, int64_t count) {
     return values;
 }
 
-// Types whose quantization searches tables that take half a minute to make. Any bits are a block of theirs, if its scale
-// is a sensible number.
+// Types whose quantization searches tables that take half a minute to make. Any bits are a block of theirs, if its
+// scale is a sensible number.
 bool is_slow_to_make(ggml_type type) {
-    const std::set<ggml_type> slow{GGML_TYPE_IQ1_S,   GGML_TYPE_IQ1_M,   GGML_TYPE_IQ2_XXS, GGML_TYPE_IQ2_XS,
+    const std::set<ggml_type> slow{GGML_TYPE_IQ1_S, GGML_TYPE_IQ1_M,   GGML_TYPE_IQ2_XXS, GGML_TYPE_IQ2_XS,
                                    GGML_TYPE_IQ2_S, GGML_TYPE_IQ3_XXS, GGML_TYPE_IQ3_S};
     return slow.count(type) > 0;
 }
@@ -109,8 +109,9 @@ std::vector<path> paths() {
         const char * name = mode == rule_mode::composed ? ", composed" : ", automatic";
         all.push_back({std::string("the CPU") + name, {cpu}, mode});
         // Devices multiply what they dequantize as F16, where they are made for that.
-        if (!test_device::is_cpu()) all.push_back({ggml_backend_dev_name(test_device::device()) + std::string(name),
-                                                   test_device::devices(), mode, 2e-3});
+        if (!test_device::is_cpu())
+            all.push_back(
+                {ggml_backend_dev_name(test_device::device()) + std::string(name), test_device::devices(), mode, 2e-3});
     }
     if (accelerator) all.push_back({"the CPU with an accelerator", {accelerator, cpu}, rule_mode::automatic});
     return all;
@@ -187,7 +188,8 @@ std::vector<ggml_type> weight_types() {
 TEST("autodiff/frozen weights: every type that ggml can dequantize") {
     const std::vector<ggml_type> types = weight_types();
     CHECK(types.size() >= 28);
-    for (const ggml_type type : types) check_gradient_through(frozen(type, 512, 6), 3); // two blocks of the widest types
+    for (const ggml_type type : types)
+        check_gradient_through(frozen(type, 512, 6), 3); // two blocks of the widest types
 }
 
 // More rows than are dequantized at a time, the last slice not full.

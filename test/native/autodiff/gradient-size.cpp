@@ -1,7 +1,7 @@
-#include "autodiff/gradient-size.h"
+#include "autodiff/engine/gradient-size.h"
 
-#include "autodiff/backward.h"
-#include "autodiff/rule-table.h"
+#include "autodiff/engine/backward.h"
+#include "autodiff/rules/rule-table.h"
 #include "core/ggml-ptr.h"
 #include "harness.h"
 
@@ -24,7 +24,8 @@ size_t made(ggml_context * ctx, ggml_tensor * node, bool experts_too) {
 }
 
 ggml_context_ptr room() {
-    return ggml_context_ptr{ggml_init({60000 * ggml_tensor_overhead() + ggml_graph_overhead_custom(60000, false), nullptr, true})};
+    return ggml_context_ptr{
+        ggml_init({60000 * ggml_tensor_overhead() + ggml_graph_overhead_custom(60000, false), nullptr, true})};
 }
 
 }
@@ -43,8 +44,9 @@ TEST("autodiff/gradient size: slices of the weights of large models fit the room
             if (trained && type != GGML_TYPE_F32) continue;
             const auto ctx = room(); // a layer of 128 experts
             ggml_tensor * w = ggml_new_tensor_3d(ctx.get(), type, 4096, 1536, 128);
-            ggml_tensor * node = ggml_mul_mat_id(ctx.get(), w, ggml_new_tensor_3d(ctx.get(), GGML_TYPE_F32, 4096, 1, 16),
-                                                 ggml_new_tensor_2d(ctx.get(), GGML_TYPE_I32, 8, 16));
+            ggml_tensor * node =
+                ggml_mul_mat_id(ctx.get(), w, ggml_new_tensor_3d(ctx.get(), GGML_TYPE_F32, 4096, 1, 16),
+                                ggml_new_tensor_2d(ctx.get(), GGML_TYPE_I32, 8, 16));
             const size_t tensors = made(ctx.get(), node, trained);
             CHECK(tensors > 100);
             CHECK(tensors <= tensors_of_gradient(node));

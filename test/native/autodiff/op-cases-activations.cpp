@@ -10,11 +10,8 @@ using gated = std::function<ggml_tensor *(ggml_context *, ggml_tensor *, ggml_te
 // Random signs, the size in [lo, hi): away from a kink at zero.
 void add_unary(std::vector<op_case> & cases, const std::string & rule, const std::string & name, const unary & op,
                float lo, float hi, double step = 1e-2) {
-    cases.push_back({rule, name,
-                     [=](leaves & l) {
-                         return op(l.ctx(), l.signed_parameter({5, 3, 2, 2}, lo, hi));
-                     },
-                     step});
+    cases.push_back(
+        {rule, name, [=](leaves & l) { return op(l.ctx(), l.signed_parameter({5, 3, 2, 2}, lo, hi)); }, step});
     cases.push_back({rule, name + ", a window of rows",
                      [=](leaves & l) {
                          ggml_tensor * all = l.signed_parameter({8, 3}, lo, hi);
@@ -52,9 +49,8 @@ void add_gated(std::vector<op_case> & cases, const std::string & rule, const gat
         ggml_tensor * x = ggml_view_2d(l.ctx(), both, 4, 3, both->nb[1], 0);
         return op(l.ctx(), x, ggml_view_2d(l.ctx(), both, 4, 3, both->nb[1], 4 * sizeof(float)));
     });
-    two("only the gate is trained", [=](leaves & l) {
-        return op(l.ctx(), l.constant({5, 3}, -2.0f, 2.0f), l.parameter({5, 3}, -0.9f, 0.9f));
-    });
+    two("only the gate is trained",
+        [=](leaves & l) { return op(l.ctx(), l.constant({5, 3}, -2.0f, 2.0f), l.parameter({5, 3}, -0.9f, 0.9f)); });
 }
 
 }
@@ -76,10 +72,10 @@ std::vector<op_case> activations() {
                                                l.parameter({5, 3, 2}), GGML_GLU_OP_GEGLU_ERF);
                      }});
     for (const bool swapped : {false, true}) {
-        cases.push_back(
-            {"GEGLU_ERF", swapped ? "one source, swapped" : "one source", [=](leaves & l) {
-                 return ggml_glu(l.ctx(), l.signed_parameter({8, 3, 2}, 0.0f, 2.0f), GGML_GLU_OP_GEGLU_ERF, swapped);
-             }});
+        cases.push_back({"GEGLU_ERF", swapped ? "one source, swapped" : "one source", [=](leaves & l) {
+                             return ggml_glu(l.ctx(), l.signed_parameter({8, 3, 2}, 0.0f, 2.0f), GGML_GLU_OP_GEGLU_ERF,
+                                             swapped);
+                         }});
     }
     add_gated(cases, "SWIGLU_OAI", [](ggml_context * ctx, ggml_tensor * x, ggml_tensor * gate) {
         return ggml_swiglu_oai(ctx, x, gate, 1.702f, 1.0f);

@@ -124,8 +124,9 @@ std::vector<op_case> attention() {
     }
     for (const int mode : {GGML_ROPE_TYPE_NORMAL, GGML_ROPE_TYPE_NEOX}) {
         cases.push_back({"ROPE_BACK", mode == GGML_ROPE_TYPE_NEOX ? "neox" : "normal", [=](leaves & l) {
-                             ggml_tensor * y = ggml_rope_ext_back(l.ctx(), l.parameter({8, 2, 3}), l.indices({3}, {0, 3, 50}),
-                                                                  nullptr, 4, mode, 32, 10000.0f, 1.0f, 0.0f, 1.0f, 32.0f, 1.0f);
+                             ggml_tensor * y =
+                                 ggml_rope_ext_back(l.ctx(), l.parameter({8, 2, 3}), l.indices({3}, {0, 3, 50}),
+                                                    nullptr, 4, mode, 32, 10000.0f, 1.0f, 0.0f, 1.0f, 32.0f, 1.0f);
                              return ggml_rope_set_offset(y, 4);
                          }});
     }

@@ -93,7 +93,8 @@ std::vector<op_case> elementwise() {
         cases, "SCALE",
         [](ggml_context * ctx, ggml_tensor * x) { return ggml_scale_bias(ctx, ggml_cont(ctx, x), 0.3f, 4.0f); }, 0, 1);
     // ggml_clamp works in place: on a copy, so that the case can go on from its input
-    add_unary(cases, "CLAMP",
+    add_unary(
+        cases, "CLAMP",
         [](ggml_context * ctx, ggml_tensor * x) { return ggml_clamp(ctx, ggml_cont(ctx, x), -0.9f, 1.1f); }, -0.2f, 2,
         1e-3, 3e-3); // small steps: few values are beside a bound
     add_unary(cases, "SQR", ggml_sqr, 0, 2);

@@ -13,7 +13,9 @@ std::vector<op_case> hyper_connection() {
              return ggml_dsv4_hc_pre(l.ctx(), x, l.parameter({4, 3}));
          }},
         {"DSV4_HC_PRE", "gates per element, scaled",
-         [](leaves & l) { return ggml_dsv4_hc_pre_gated(l.ctx(), l.parameter({6, 2, 5}), l.parameter({6, 2, 5}), 0.7f); }},
+         [](leaves & l) {
+             return ggml_dsv4_hc_pre_gated(l.ctx(), l.parameter({6, 2, 5}), l.parameter({6, 2, 5}), 0.7f);
+         }},
     };
 }
 

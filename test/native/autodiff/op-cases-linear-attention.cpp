@@ -39,7 +39,8 @@ ggml_tensor * delta_net(leaves & l, const attention_shape & s, bool own_rates) {
         return l.parameter({size, heads, s.n_t, s.n_seqs}, lo, hi);
     };
     ggml_tensor *q = tensor(s.size, s.n_head, -1, 1), *k = tensor(s.size, s.n_head, -0.4f, 0.4f);
-    ggml_tensor *v = tensor(s.size, 2 * s.n_head, -1, 1), *gate = tensor(own_rates ? s.size : 1, 2 * s.n_head, -1.5f, -0.1f);
+    ggml_tensor *v = tensor(s.size, 2 * s.n_head, -1, 1),
+                *gate = tensor(own_rates ? s.size : 1, 2 * s.n_head, -1.5f, -0.1f);
     ggml_tensor * beta = tensor(1, 2 * s.n_head, 0.1f, 0.9f);
     ggml_tensor * state = l.parameter({s.size, s.size, 2 * s.n_head, s.n_seqs});
     return ggml_gated_delta_net(l.ctx(), q, k, v, gate, beta, state, 1);
@@ -52,30 +53,34 @@ std::vector<op_case> linear_attention() {
     using make = ggml_tensor * (*)(leaves &, const attention_shape &);
     // sizes and heads that the CPU's threads and vectors take whole
     const std::pair<const char *, make> ops[] = {{"GATED_LINEAR_ATTN", gated_linear}, {"RWKV_WKV6", wkv6}};
-    const std::pair<const char *, attention_shape> shapes[] = {{"segments of several lengths, two sequences", {16, 2, 5, 2}},
-                                                               {"one token", {16, 2, 1, 3}}};
+    const std::pair<const char *, attention_shape> shapes[] = {
+        {"segments of several lengths, two sequences", {16, 2, 5, 2}}, {"one token", {16, 2, 1, 3}}};
     for (const auto & [rule, apply] : ops) {
         for (const auto & [name, shape] : shapes) {
-            cases.push_back({rule, name, [apply = apply, shape = shape](leaves & l) {
-                                 return ggml_sqr(l.ctx(), apply(l, shape));
-                             }, 1e-2, 2e-3});
+            cases.push_back({rule, name,
+                             [apply = apply, shape = shape](leaves & l) { return ggml_sqr(l.ctx(), apply(l, shape)); },
+                             1e-2, 2e-3});
         }
     }
     // llama.cpp's kernel for vectors of 16 numbers reads 64 at a time
-    const std::pair<const char *, attention_shape> of_64[] = {{"segments of several lengths, two sequences", {64, 1, 3, 2}},
-                                                              {"one token", {64, 2, 1, 1}},
-                                                              {"two chunks", {64, 1, 32, 1}}};
+    const std::pair<const char *, attention_shape> of_64[] = {
+        {"segments of several lengths, two sequences", {64, 1, 3, 2}},
+        {"one token", {64, 2, 1, 1}},
+        {"two chunks", {64, 1, 32, 1}}};
     for (const auto & [name, shape] : of_64) {
-        cases.push_back({"RWKV_WKV7", name, [shape = shape](leaves & l) { return ggml_sqr(l.ctx(), wkv7(l, shape)); }, 1e-2, 2e-3});
+        cases.push_back(
+            {"RWKV_WKV7", name, [shape = shape](leaves & l) { return ggml_sqr(l.ctx(), wkv7(l, shape)); }, 1e-2, 2e-3});
     }
-    const std::pair<const char *, attention_shape> nets[] = {{"segments of several lengths, two sequences", {8, 1, 7, 2}},
-                                                             {"one token", {8, 2, 1, 2}},
-                                                             {"more than a chunk", {4, 1, 128, 1}}};
+    const std::pair<const char *, attention_shape> nets[] = {
+        {"segments of several lengths, two sequences", {8, 1, 7, 2}},
+        {"one token", {8, 2, 1, 2}},
+        {"more than a chunk", {4, 1, 128, 1}}};
     for (const bool own_rates : {false, true}) {
         for (const auto & [name, shape] : nets) {
-            cases.push_back({"GATED_DELTA_NET", std::string(name) + (own_rates ? ", a rate for each key" : ""),
-                             [=, shape = shape](leaves & l) { return ggml_sqr(l.ctx(), delta_net(l, shape, own_rates)); },
-                             1e-2, 2e-3});
+            cases.push_back(
+                {"GATED_DELTA_NET", std::string(name) + (own_rates ? ", a rate for each key" : ""),
+                 [=, shape = shape](leaves & l) { return ggml_sqr(l.ctx(), delta_net(l, shape, own_rates)); }, 1e-2,
+                 2e-3});
         }
     }
     return cases;

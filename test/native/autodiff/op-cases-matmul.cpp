@@ -41,7 +41,8 @@ std::vector<op_case> matmul() {
     });
     add("a window of rows as input", [](leaves & l) {
         ggml_tensor * all = l.parameter({16, 8}); // it begins where a GPU's products can: at a multiple of 256 bytes
-        return ggml_mul_mat(l.ctx(), l.parameter({16, 4}), ggml_view_2d(l.ctx(), all, 16, 3, all->nb[1], 4 * all->nb[1]));
+        return ggml_mul_mat(l.ctx(), l.parameter({16, 4}),
+                            ggml_view_2d(l.ctx(), all, 16, 3, all->nb[1], 4 * all->nb[1]));
     });
     add("a low-rank pair", [](leaves & l) { // B (A x), as LoRA's
         ggml_tensor * x = l.parameter({6, 4});

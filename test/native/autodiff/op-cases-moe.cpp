@@ -67,17 +67,17 @@ void add_products(std::vector<op_case> & cases) {
 }
 
 void add_rows(std::vector<op_case> & cases) {
-    cases.push_back(
-        {"GET_ROWS", "a router's weights", [](leaves & l) { // [1, n_used, n_tokens]
-             return ggml_get_rows(l.ctx(), ggml_reshape_3d(l.ctx(), l.parameter({6, 7}), 1, 6, 7), best_of(6, 2, 7)(l));
-         }});
+    cases.push_back({"GET_ROWS", "a router's weights", [](leaves & l) { // [1, n_used, n_tokens]
+                         return ggml_get_rows(l.ctx(), ggml_reshape_3d(l.ctx(), l.parameter({6, 7}), 1, 6, 7),
+                                              best_of(6, 2, 7)(l));
+                     }});
     cases.push_back({"GET_ROWS", "a batch of tables, rows repeated", [](leaves & l) {
                          return ggml_get_rows(l.ctx(), l.parameter({3, 4, 2}), l.indices({3, 2}, {1, 1, 3, 0, 2, 0}));
                      }});
-    cases.push_back(
-        {"GET_ROWS", "a batch in two dimensions, rows repeated", [](leaves & l) {
-             return ggml_get_rows(l.ctx(), l.parameter({2, 4, 2, 2}), l.indices({2, 2, 2}, {1, 1, 3, 0, 2, 0, 3, 3}));
-         }});
+    cases.push_back({"GET_ROWS", "a batch in two dimensions, rows repeated", [](leaves & l) {
+                         return ggml_get_rows(l.ctx(), l.parameter({2, 4, 2, 2}),
+                                              l.indices({2, 2, 2}, {1, 1, 3, 0, 2, 0, 3, 3}));
+                     }});
     cases.push_back({"GET_ROWS", "a batch in two dimensions, sorted", [](leaves & l) {
                          ggml_tensor * order = ggml_argsort(l.ctx(), l.constant({4, 2, 3}), GGML_SORT_ORDER_ASC);
                          return ggml_get_rows(l.ctx(), l.parameter({2, 4, 2, 3}), order);

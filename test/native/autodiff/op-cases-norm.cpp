@@ -39,10 +39,11 @@ std::vector<op_case> norm() {
                          return ggml_mul(l.ctx(), ggml_l2_norm(l.ctx(), l.parameter({6, 3, 2, 2}), 1e-12f),
                                          l.constant({6, 3, 2, 2}));
                      }});
-    cases.push_back({"L2_NORM", "an epsilon larger than most rows", [](leaves & l) {
-                         return ggml_mul(l.ctx(), ggml_l2_norm(l.ctx(), l.parameter({3, 6}), 1.1f),
-                                         l.constant({3, 6}));
-                     }, 1e-3});
+    cases.push_back({"L2_NORM", "an epsilon larger than most rows",
+                     [](leaves & l) {
+                         return ggml_mul(l.ctx(), ggml_l2_norm(l.ctx(), l.parameter({3, 6}), 1.1f), l.constant({3, 6}));
+                     },
+                     1e-3});
     return cases;
 }
 

@@ -49,7 +49,8 @@ namespace {
 
 void add_scans(std::vector<op_case> & cases) {
     const auto add = [&](const std::string & name, scan_shape shape, bool by_head) {
-        cases.push_back({"SSM_SCAN", name, [=](leaves & l) { return ggml_sqr(l.ctx(), scan(l, shape, by_head)); }, 1e-2, 2e-3});
+        cases.push_back(
+            {"SSM_SCAN", name, [=](leaves & l) { return ggml_sqr(l.ctx(), scan(l, shape, by_head)); }, 1e-2, 2e-3});
     };
     add("Mamba", {3, 1, 5, 1, 13, 2}, false);
     add("Mamba, one token", {2, 1, 4, 1, 1, 2}, false);

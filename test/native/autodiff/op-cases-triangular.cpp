@@ -50,8 +50,8 @@ std::vector<op_case> triangular() {
     cases.push_back({"SOLVE_TRI", "the right side is the matrix, as in a delta net", [](leaves & l) {
                          ggml_tensor * a = ggml_tri(l.ctx(), l.parameter({6, 6, 2, 1}), GGML_TRI_TYPE_LOWER);
                          ggml_tensor * identity = ggml_diag(l.ctx(), l.constant({6}, 1.0f, 1.0f));
-                         ggml_tensor * x = ggml_solve_tri(l.ctx(), ggml_add(l.ctx(), a, identity),
-                                                          ggml_neg(l.ctx(), a), true, true, false);
+                         ggml_tensor * x = ggml_solve_tri(l.ctx(), ggml_add(l.ctx(), a, identity), ggml_neg(l.ctx(), a),
+                                                          true, true, false);
                          return ggml_sqr(l.ctx(), ggml_add(l.ctx(), x, identity));
                      }});
     return cases;

@@ -12,7 +12,8 @@ void add_rows(std::vector<op_case> & cases) {
     const auto add = [&](const std::string & name, std::function<ggml_tensor *(leaves &)> build) {
         cases.push_back({"SET_ROWS", name, std::move(build)});
     };
-    // The destination is written over: it must be a node of the graph, or a second run would meet the first one's result.
+    // The destination is written over: it must be a node of the graph, or a second run would meet the first one's
+    // result.
     add("rows of a table", [](leaves & l) {
         ggml_tensor * table = ggml_scale(l.ctx(), l.parameter({4, 6}), 2.0f);
         return mixed(l, ggml_set_rows(l.ctx(), table, l.parameter({4, 3}), l.indices({3}, {5, 0, 2})));
@@ -54,36 +55,38 @@ std::vector<op_case> window() {
                          ggml_tensor * x = ggml_permute(l.ctx(), l.parameter({3, 2, 4}), 0, 2, 1, 3);
                          return mixed(l, ggml_pad(l.ctx(), x, 0, 3, 0, 0));
                      }});
-    cases.push_back({"ROLL", "in every dimension", [](leaves & l) {
-                         return mixed(l, ggml_roll(l.ctx(), l.parameter({5, 4, 3, 2}), 2, -1, 1, 1));
-                     }});
+    cases.push_back({"ROLL", "in every dimension",
+                     [](leaves & l) { return mixed(l, ggml_roll(l.ctx(), l.parameter({5, 4, 3, 2}), 2, -1, 1, 1)); }});
     cases.push_back({"SET", "a block of rows", [](leaves & l) {
                          ggml_tensor * a = ggml_sqr(l.ctx(), l.parameter({4, 5}));
-                         return mixed(l, ggml_set(l.ctx(), a, l.parameter({4, 2}), a->nb[1], a->nb[2], a->nb[3], 2 * a->nb[1]));
+                         return mixed(
+                             l, ggml_set(l.ctx(), a, l.parameter({4, 2}), a->nb[1], a->nb[2], a->nb[3], 2 * a->nb[1]));
                      }});
     cases.push_back({"SET", "one matrix of each batch after another", [](leaves & l) { // as a delta net's chunks
                          ggml_tensor * a = ggml_sqr(l.ctx(), l.parameter({3, 2, 3, 2}));
                          for (int64_t i = 0; i < 2; i++) {
-                             a = ggml_set(l.ctx(), a, l.parameter({3, 2, 1, 2}), a->nb[1], a->nb[2], a->nb[3], i * a->nb[2]);
+                             a = ggml_set(l.ctx(), a, l.parameter({3, 2, 1, 2}), a->nb[1], a->nb[2], a->nb[3],
+                                          i * a->nb[2]);
                          }
                          return mixed(l, a);
                      }});
     const auto chain = [&](const std::string & name, int dim, std::vector<int64_t> order) {
-        cases.push_back({"SET", name, [=](leaves & l) {
-                             std::vector<int64_t> whole{4, 2, 3, 2};
-                             // nothing of it is left where there are more of them than slices
-                             const bool hidden = int64_t(order.size()) > whole[size_t(dim)];
-                             ggml_tensor * a = ggml_sqr(l.ctx(), hidden ? l.constant(whole) : l.parameter(whole));
-                             ggml_tensor * before = nullptr;
-                             std::vector<int64_t> ne{4, 2, 3, 2};
-                             ne[size_t(dim)] = 1;
-                             for (const int64_t i : order) {
-                                 before = a;
-                                 a = ggml_set(l.ctx(), a, l.parameter(ne), a->nb[1], a->nb[2], a->nb[3], size_t(i) * a->nb[dim]);
-                             }
-                             // what the last one writes over is read by others too
-                             return ggml_mul(l.ctx(), mixed(l, a), ggml_scale_bias(l.ctx(), mixed(l, before), 0.3f, 1.0f));
-                         }});
+        cases.push_back(
+            {"SET", name, [=](leaves & l) {
+                 std::vector<int64_t> whole{4, 2, 3, 2};
+                 // nothing of it is left where there are more of them than slices
+                 const bool hidden = int64_t(order.size()) > whole[size_t(dim)];
+                 ggml_tensor * a = ggml_sqr(l.ctx(), hidden ? l.constant(whole) : l.parameter(whole));
+                 ggml_tensor * before = nullptr;
+                 std::vector<int64_t> ne{4, 2, 3, 2};
+                 ne[size_t(dim)] = 1;
+                 for (const int64_t i : order) {
+                     before = a;
+                     a = ggml_set(l.ctx(), a, l.parameter(ne), a->nb[1], a->nb[2], a->nb[3], size_t(i) * a->nb[dim]);
+                 }
+                 // what the last one writes over is read by others too
+                 return ggml_mul(l.ctx(), mixed(l, a), ggml_scale_bias(l.ctx(), mixed(l, before), 0.3f, 1.0f));
+             }});
     };
     chain("all of it, slice by slice", 2, {0, 2, 1});
     chain("all of it, along the last dimension", 3, {1, 0});
@@ -92,10 +95,11 @@ std::vector<op_case> window() {
     cases.push_back({"SET", "some numbers of a row", [](leaves & l) {
                          return mixed(l, ggml_set_1d(l.ctx(), l.parameter({4, 3}), l.parameter({5}), 3 * f));
                      }});
-    cases.push_back({"ACC", "a block inside", [](leaves & l) {
-                         ggml_tensor * a = l.parameter({4, 5, 2});
-                         return mixed(l, ggml_acc(l.ctx(), a, l.parameter({2, 3, 2}), a->nb[1], a->nb[2], a->nb[3], a->nb[1] + f));
-                     }});
+    cases.push_back(
+        {"ACC", "a block inside", [](leaves & l) {
+             ggml_tensor * a = l.parameter({4, 5, 2});
+             return mixed(l, ggml_acc(l.ctx(), a, l.parameter({2, 3, 2}), a->nb[1], a->nb[2], a->nb[3], a->nb[1] + f));
+         }});
     cases.push_back({"ACC", "to a fixed tensor", [](leaves & l) {
                          ggml_tensor * a = l.constant({4, 5});
                          return mixed(l, ggml_acc(l.ctx(), a, l.parameter({4, 2}), a->nb[1], a->nb[2], a->nb[3], 0));

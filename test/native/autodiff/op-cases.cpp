@@ -76,8 +76,8 @@ void leaves::allocate(ggml_backend_buffer_type_t type) {
 const std::vector<op_case> & all() {
     static const std::vector<op_case> cases = [] {
         std::vector<op_case> joined;
-        for (const auto & family : {elementwise(), shape(), matmul(), norm(), attention(), hyper_connection(), triangular(),
-                                    window(), ssm(), linear_attention(), activations(), moe()}) {
+        for (const auto & family : {elementwise(), shape(), matmul(), norm(), attention(), hyper_connection(),
+                                    triangular(), window(), ssm(), linear_attention(), activations(), moe()}) {
             joined.insert(joined.end(), family.begin(), family.end());
         }
         return joined;

@@ -1,7 +1,7 @@
-#include "autodiff/preflight.h"
+#include "autodiff/engine/preflight.h"
 
-#include "autodiff/backward.h"
-#include "autodiff/rule-table.h"
+#include "autodiff/engine/backward.h"
+#include "autodiff/rules/rule-table.h"
 #include "core/error.h"
 #include "core/ggml-ptr.h"
 #include "harness.h"

@@ -1,7 +1,7 @@
-// What each gradient rule asks of a device, by llama.cpp's own lists of what back ends run; docs/gradient-rules.md is that
-// as a table. After a change of a rule: LLAMATUNE_WRITE_DOCS=1 llamatune-native-tests "gradient-rules.md".
+// What each gradient rule asks of a device, by llama.cpp's own lists of what back ends run; docs/gradient-rules.md is
+// that as a table. After a change of a rule: LLAMATUNE_WRITE_DOCS=1 llamatune-native-tests "gradient-rules.md".
 
-#include "autodiff/backward.h"
+#include "autodiff/engine/backward.h"
 #include "autodiff/op-cases.h"
 #include "autodiff/supported-ops.h"
 #include "harness.h"
@@ -23,7 +23,7 @@ namespace {
 const char * const backends[] = {"Metal", "Vulkan", "CUDA"};
 
 struct emitted {
-    std::set<std::string> ops;                         // as text
+    std::set<std::string> ops;                             // as text
     std::map<std::string, std::set<std::string>> lacking;  // back end -> those that it does not run
     std::map<std::string, std::set<std::string>> limited;  // back end -> those that it runs of some sizes
     std::map<std::string, std::set<std::string>> untested; // back end -> those that its list has no case for
@@ -31,12 +31,12 @@ struct emitted {
 
 bool runs_nothing(const ggml_tensor * node) {
     switch (node->op) {
-        case GGML_OP_NONE:
-        case GGML_OP_VIEW:
-        case GGML_OP_RESHAPE:
-        case GGML_OP_PERMUTE:
-        case GGML_OP_TRANSPOSE: return true;
-        default: return false;
+    case GGML_OP_NONE:
+    case GGML_OP_VIEW:
+    case GGML_OP_RESHAPE:
+    case GGML_OP_PERMUTE:
+    case GGML_OP_TRANSPOSE: return true;
+    default: return false;
     }
 }
 
@@ -174,9 +174,7 @@ TEST("autodiff/devices: Metal runs everything that composed gradient rules emit"
 
 TEST("autodiff/devices: docs/gradient-rules.md says what the rules emit") {
     const std::string expected = document();
-    if (std::getenv("LLAMATUNE_WRITE_DOCS")) {
-        std::ofstream(document_path(), std::ios::binary) << expected;
-    }
+    if (std::getenv("LLAMATUNE_WRITE_DOCS")) { std::ofstream(document_path(), std::ios::binary) << expected; }
     std::ifstream file(document_path(), std::ios::binary);
     const std::string received{std::istreambuf_iterator<char>(file), {}};
     if (received == expected) return;

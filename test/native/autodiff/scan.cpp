@@ -1,10 +1,10 @@
 // The gradient of a scan does not depend on how many tokens are taken at once.
 
-#include "autodiff/backward.h"
-#include "autodiff/gradient-size.h"
+#include "autodiff/engine/backward.h"
+#include "autodiff/engine/gradient-size.h"
 #include "autodiff/op-cases.h"
-#include "autodiff/rule-table.h"
-#include "autodiff/rules-ssm.h"
+#include "autodiff/rules/rule-table.h"
+#include "autodiff/rules/ssm.h"
 #include "core/ggml-ptr.h"
 #include "harness.h"
 
@@ -84,7 +84,8 @@ TEST("autodiff/scan: one after another, segments of any length give the gradient
 
 TEST("autodiff/scan: states that decay by many orders of magnitude within a few tokens have finite gradients") {
     for (const bool by_head : {false, true}) {
-        const result r = gradients_by({4, 2, 4, 1, 200, 1}, by_head, 0); // chunks of 64 tokens, decays down to e^-2 each
+        const result r =
+            gradients_by({4, 2, 4, 1, 200, 1}, by_head, 0); // chunks of 64 tokens, decays down to e^-2 each
         for (const auto & gradient : r.gradients) {
             for (const float v : gradient) CHECK(std::isfinite(v));
         }
@@ -93,14 +94,17 @@ TEST("autodiff/scan: states that decay by many orders of magnitude within a few 
 
 // Nothing is computed here: sizes of models, not of tests.
 TEST("autodiff/scan: rules make no more tensors than there is room made for") {
-    struct shape { int64_t size, n_head, n_t, n_seqs; };
+    struct shape {
+        int64_t size, n_head, n_t, n_seqs;
+    };
     const auto check = [](const shape & s, const std::function<ggml_tensor *(ggml_context *, const shape &)> & make) {
         constexpr size_t most = 40000;
-        ggml_context_ptr owner{ggml_init({most * ggml_tensor_overhead() + ggml_graph_overhead_custom(most, false), nullptr, true})};
+        ggml_context_ptr owner{
+            ggml_init({most * ggml_tensor_overhead() + ggml_graph_overhead_custom(most, false), nullptr, true})};
         ggml_context * ctx = owner.get();
         ggml_tensor * node = make(ctx, s);
-        gradients g(ctx, ggml_new_graph_custom(ctx, most, false), {ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU)},
-                    rule_mode::composed);
+        gradients g(ctx, ggml_new_graph_custom(ctx, most, false),
+                    {ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU)}, rule_mode::composed);
         for (const ggml_tensor * source : node->src) {
             if (source && source->type == GGML_TYPE_F32) g.want(source);
         }
@@ -113,10 +117,13 @@ TEST("autodiff/scan: rules make no more tensors than there is room made for") {
     };
     const auto scan_of = [](int64_t d_state, bool by_head) {
         return [=](ggml_context * ctx, const shape & s) {
-            const auto tensor = [&](int64_t a, int64_t b, int64_t c, int64_t d) { return ggml_new_tensor_4d(ctx, GGML_TYPE_F32, a, b, c, d); };
+            const auto tensor = [&](int64_t a, int64_t b, int64_t c, int64_t d) {
+                return ggml_new_tensor_4d(ctx, GGML_TYPE_F32, a, b, c, d);
+            };
             ggml_tensor *b = tensor(d_state, 1, s.n_t, s.n_seqs), *c = tensor(d_state, 1, s.n_t, s.n_seqs);
-            return ggml_ssm_scan(ctx, tensor(d_state, s.size, s.n_head, s.n_seqs), tensor(s.size, s.n_head, s.n_t, s.n_seqs),
-                                 tensor(s.n_head, s.n_t, s.n_seqs, 1), tensor(by_head ? 1 : d_state, s.n_head, 1, 1), b, c,
+            return ggml_ssm_scan(ctx, tensor(d_state, s.size, s.n_head, s.n_seqs),
+                                 tensor(s.size, s.n_head, s.n_t, s.n_seqs), tensor(s.n_head, s.n_t, s.n_seqs, 1),
+                                 tensor(by_head ? 1 : d_state, s.n_head, 1, 1), b, c,
                                  ggml_new_tensor_1d(ctx, GGML_TYPE_I32, s.n_seqs), 1);
         };
     };
@@ -132,7 +139,9 @@ TEST("autodiff/scan: rules make no more tensors than there is room made for") {
     };
     const auto net_of = [](bool own_rates) {
         return [=](ggml_context * ctx, const shape & s) {
-            const auto t = [&](int64_t size) { return ggml_new_tensor_4d(ctx, GGML_TYPE_F32, size, s.n_head, s.n_t, s.n_seqs); };
+            const auto t = [&](int64_t size) {
+                return ggml_new_tensor_4d(ctx, GGML_TYPE_F32, size, s.n_head, s.n_t, s.n_seqs);
+            };
             ggml_tensor *q = t(s.size), *k = t(s.size), *v = t(s.size), *gate = t(own_rates ? s.size : 1), *beta = t(1);
             return ggml_gated_delta_net(ctx, q, k, v, gate, beta,
                                         ggml_new_tensor_4d(ctx, GGML_TYPE_F32, s.size, s.size, s.n_head, s.n_seqs), 1);

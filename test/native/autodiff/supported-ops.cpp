@@ -14,7 +14,7 @@ namespace {
 // "a=1,ne=[1,2],b=x" -> {a: 1, ne: [1,2], b: x}
 std::map<std::string, std::string> parse_parameters(const std::string & text) {
     std::map<std::string, std::string> parameters;
-    std::string key, value, * into = &key;
+    std::string key, value, *into = &key;
     int depth = 0;
     for (const char letter : text + ",") {
         depth += letter == '[' ? 1 : letter == ']' ? -1 : 0;
@@ -36,9 +36,12 @@ std::vector<std::string> fields(const std::string & line) { // "a","b,c" -> a | 
     std::vector<std::string> all(1);
     bool quoted = false;
     for (const char letter : line) {
-        if (letter == '"') quoted = !quoted;
-        else if (letter == ',' && !quoted) all.emplace_back();
-        else all.back() += letter;
+        if (letter == '"')
+            quoted = !quoted;
+        else if (letter == ',' && !quoted)
+            all.emplace_back();
+        else
+            all.back() += letter;
     }
     return all;
 }
@@ -56,8 +59,13 @@ bool differs(const parameters & given, const std::map<std::string, std::string> 
 
 // Cases whose sources are permuted, and cases where they are windows of larger tensors.
 bool is_permuted(const parameters & given) {
-    return differs(given, {{"permute", "0"}, {"per", "[0,1,2,3]"}, {"perm1", "0"}, {"permute_src", "[0,0,0,0]"},
-                           {"permute_dst", "[0,0,0,0]"}, {"_src_transpose", "0"}, {"noncontig", "0"}});
+    return differs(given, {{"permute", "0"},
+                           {"per", "[0,1,2,3]"},
+                           {"perm1", "0"},
+                           {"permute_src", "[0,0,0,0]"},
+                           {"permute_dst", "[0,0,0,0]"},
+                           {"_src_transpose", "0"},
+                           {"noncontig", "0"}});
 }
 bool is_sliced(const parameters & given) {
     return differs(given, {{"slice", "0"}, {"v", "0"}, {"use_view_slice", "0"}, {"k_v", "0"}, {"inplace", "0"}});

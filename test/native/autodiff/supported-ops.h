@@ -1,7 +1,7 @@
 #pragma once
 
-// What back ends run, as llama.cpp's own tests found it (vendor/llama.cpp/docs/ops/<name>.csv): for devices that are not
-// at hand.
+// What back ends run, as llama.cpp's own tests found it (vendor/llama.cpp/docs/ops/<name>.csv): for devices that are
+// not at hand.
 
 #include <ggml.h>
 

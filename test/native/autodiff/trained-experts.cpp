@@ -1,6 +1,6 @@
 // The gradient of experts is the sum over the tokens that use them, also where it is made in slices of tokens.
 
-#include "autodiff/backward.h"
+#include "autodiff/engine/backward.h"
 #include "core/ggml-ptr.h"
 #include "core/rng.h"
 #include "harness.h"

@@ -17,7 +17,8 @@ using start_server_fn = void (*)(const char * endpoint, const char * cache_dir, 
 std::string start(size_t i) {
     ggml_backend_reg_t rpc = ggml_backend_reg_by_name("RPC");
     if (!rpc) throw harness::skipped("a build without the RPC back end");
-    const auto run = reinterpret_cast<start_server_fn>(ggml_backend_reg_get_proc_address(rpc, "ggml_backend_rpc_start_server"));
+    const auto run =
+        reinterpret_cast<start_server_fn>(ggml_backend_reg_get_proc_address(rpc, "ggml_backend_rpc_start_server"));
     static const int base = int(20000 + std::random_device()() % 10000);
     const std::string endpoint = "127.0.0.1:" + std::to_string(base + int(i));
     std::thread([run, endpoint] {

@@ -7,11 +7,11 @@
 using namespace llamatune;
 
 TEST("bench/peak: every shape is measured, and the fastest is the peak") {
-    const std::atomic<bool> stop { false };
+    const std::atomic<bool> stop{false};
     const peak_options measured[] = {
-        { train_precision::f32, 1, peak_library::fastest },
-        { train_precision::bf16, 1, peak_library::fastest },
-        { train_precision::bf16, 1, peak_library::ggml },
+        {train_precision::f32, 1, peak_library::fastest},
+        {train_precision::bf16, 1, peak_library::fastest},
+        {train_precision::bf16, 1, peak_library::ggml},
     };
     for (const peak_options & options : measured) {
         const peak_speed peak = measure_peak(options, stop);
@@ -32,6 +32,6 @@ TEST("bench/peak: every shape is measured, and the fastest is the peak") {
 }
 
 TEST("bench/peak: stops when it is told to") {
-    const std::atomic<bool> stop { true };
+    const std::atomic<bool> stop{true};
     CHECK_ERROR("ABORTED", measure_peak({}, stop));
 }

@@ -17,7 +17,7 @@ std::unique_ptr<token_file> numbered_samples(const std::string & name, size_t n,
     rng random(7);
     std::vector<token_sample> samples;
     for (size_t i = 0; i < n; i++) {
-        samples.push_back(counting_sample(1000 * (int32_t) (i + 1), 2 + random.below(longest - 1)));
+        samples.push_back(counting_sample(1000 * (int32_t)(i + 1), 2 + random.below(longest - 1)));
     }
     return token_file::open(write_token_file(name, samples));
 }
@@ -52,12 +52,12 @@ std::vector<int32_t> epoch_of(loader & data) {
 
 loader_options options_of(bool packing, bool shuffle = true, uint64_t seed = 42) {
     loader_options o;
-    o.sequence_length  = 32;
-    o.batch_size       = 4;
+    o.sequence_length = 32;
+    o.batch_size = 4;
     o.micro_batch_size = 2;
-    o.packing          = packing;
-    o.shuffle          = shuffle;
-    o.seed             = seed;
+    o.packing = packing;
+    o.shuffle = shuffle;
+    o.seed = seed;
     return o;
 }
 
@@ -65,7 +65,7 @@ loader_options options_of(bool packing, bool shuffle = true, uint64_t seed = 42)
 
 TEST("data/loader: each epoch has every sample once, in an order of its own") {
     const auto file = numbered_samples("epochs.tokens", 50, 30);
-    for (const bool packing : { false, true }) {
+    for (const bool packing : {false, true}) {
         loader data(*file, options_of(packing));
         const auto first = epoch_of(data), second = epoch_of(data);
         CHECK_EQ(first.size(), 50u);
@@ -93,9 +93,9 @@ TEST("data/loader: without shuffling rows come in the file's order") {
 
 TEST("data/loader: a resumed run gets what the uninterrupted one gets") {
     const auto file = numbered_samples("resume.tokens", 23, 30);
-    for (const bool packing : { false, true }) {
+    for (const bool packing : {false, true}) {
         loader data(*file, options_of(packing));
-        const size_t n_steps = (size_t) data.plan().steps_per_epoch * 3;
+        const size_t n_steps = (size_t)data.plan().steps_per_epoch * 3;
         for (size_t stop = 0; stop < n_steps; stop++) {
             loader resumed(*file, options_of(packing));
             resumed.seek(data.cursor());
@@ -113,9 +113,9 @@ TEST("data/loader: a resumed run gets what the uninterrupted one gets") {
 TEST("data/loader: a cursor of other data is refused") {
     const auto file = numbered_samples("cursor.tokens", 10, 30);
     loader data(*file, options_of(false));
-    CHECK_ERROR("CURSOR_INVALID", data.seek({ 0, 3 }));
-    CHECK_ERROR("CURSOR_INVALID", data.seek({ 0, 12 }));
-    data.seek({ 5, 8 });
+    CHECK_ERROR("CURSOR_INVALID", data.seek({0, 3}));
+    CHECK_ERROR("CURSOR_INVALID", data.seek({0, 12}));
+    data.seek({5, 8});
     step_batch step;
     data.next(step);
     CHECK_EQ(step.epoch, 5u);
@@ -123,8 +123,8 @@ TEST("data/loader: a cursor of other data is refused") {
 }
 
 TEST("data/loader: tokens, positions and segments of packed rows") {
-    const auto file = token_file::open(write_token_file("layout.tokens",
-        { counting_sample(10, 3), counting_sample(20, 2), counting_sample(30, 6) }));
+    const auto file = token_file::open(
+        write_token_file("layout.tokens", {counting_sample(10, 3), counting_sample(20, 2), counting_sample(30, 6)}));
     loader_options o = options_of(true, false);
     o.sequence_length = 8;
     loader data(*file, o);
@@ -133,11 +133,11 @@ TEST("data/loader: tokens, positions and segments of packed rows") {
     CHECK_EQ(step.size(), 1u);
     const micro_batch & b = step[0];
     // The six tokens from 30 on leave room for the two from 20 on; the three from 10 on get a row of their own.
-    CHECK((b.tokens == std::vector<int32_t>{ 10, 11, 12, 0, 0, 0, 0, 0, 20, 21, 30, 31, 32, 33, 34, 35 }));
-    CHECK((b.positions == std::vector<int32_t>{ 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 0, 1, 2, 3, 4, 5 }));
-    CHECK((b.segment_id == std::vector<int32_t>{ 0, 0, 0, -1, -1, -1, -1, -1, 0, 0, 1, 1, 1, 1, 1, 1 }));
-    CHECK((b.target_position == std::vector<int32_t>{ 0, 1, 8, 10, 11, 12, 13, 14 }));
-    CHECK((b.target_token == std::vector<int32_t>{ 11, 12, 21, 31, 32, 33, 34, 35 }));
+    CHECK((b.tokens == std::vector<int32_t>{10, 11, 12, 0, 0, 0, 0, 0, 20, 21, 30, 31, 32, 33, 34, 35}));
+    CHECK((b.positions == std::vector<int32_t>{0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 0, 1, 2, 3, 4, 5}));
+    CHECK((b.segment_id == std::vector<int32_t>{0, 0, 0, -1, -1, -1, -1, -1, 0, 0, 1, 1, 1, 1, 1, 1}));
+    CHECK((b.target_position == std::vector<int32_t>{0, 1, 8, 10, 11, 12, 13, 14}));
+    CHECK((b.target_token == std::vector<int32_t>{11, 12, 21, 31, 32, 33, 34, 35}));
     CHECK_EQ(b.n_tokens, 11u);
     CHECK_EQ(b.n_samples, 3u);
     CHECK_EQ(step.total_tokens, 11u);
@@ -146,16 +146,16 @@ TEST("data/loader: tokens, positions and segments of packed rows") {
 }
 
 TEST("data/loader: only masked tokens are targets, and none across segments") {
-    const token_sample masked { { 1, 2, 3, 4, 5 }, { 0, 0, 1, 0, 1 } };
-    const token_sample none { { 6, 7 }, { 0, 0 } }, one { { 8 }, { 0 } };
-    const auto file = token_file::open(write_token_file("mask.tokens", { masked, none, one }));
+    const token_sample masked{{1, 2, 3, 4, 5}, {0, 0, 1, 0, 1}};
+    const token_sample none{{6, 7}, {0, 0}}, one{{8}, {0}};
+    const auto file = token_file::open(write_token_file("mask.tokens", {masked, none, one}));
     loader data(*file, options_of(true, false));
     CHECK_EQ(data.plan().n_samples_without_targets, 2u);
     CHECK_EQ(data.plan().n_target_tokens, 2u);
     step_batch step;
     data.next(step);
-    CHECK((step[0].target_position == std::vector<int32_t>{ 1, 3 }));
-    CHECK((step[0].target_token == std::vector<int32_t>{ 3, 5 }));
+    CHECK((step[0].target_position == std::vector<int32_t>{1, 3}));
+    CHECK((step[0].target_token == std::vector<int32_t>{3, 5}));
 
     const auto many = numbered_samples("across.tokens", 60, 20);
     loader packed(*many, options_of(true));
@@ -165,7 +165,7 @@ TEST("data/loader: only masked tokens are targets, and none across segments") {
         for (const micro_batch & b : step) {
             targets += b.target_position.size();
             for (size_t t = 0; t < b.target_position.size(); t++) {
-                const size_t p = (size_t) b.target_position[t];
+                const size_t p = (size_t)b.target_position[t];
                 CHECK((p + 1) % b.sequence_length != 0);
                 CHECK(b.segment_id[p] >= 0 && b.segment_id[p] == b.segment_id[p + 1]);
                 CHECK_EQ(b.tokens[p + 1], b.target_token[t]);
@@ -197,7 +197,7 @@ TEST("data/loader: the last step of an epoch is smaller and its missing rows are
         for (size_t i = 0; i < 32; i++) {
             CHECK_EQ(b.tokens[32 + i], 0);
             CHECK_EQ(b.segment_id[32 + i], -1);
-            CHECK_EQ(b.positions[32 + i], (int32_t) i);
+            CHECK_EQ(b.positions[32 + i], (int32_t)i);
         }
     }
     loader_options o = options_of(false, false);
@@ -216,21 +216,23 @@ TEST("data/loader: steps reuse their storage") {
     data.next(step);
     std::vector<const void *> before;
     for (size_t i = 0; i < 2; i++) {
-        for (const auto * v : { &step[i].tokens, &step[i].positions, &step[i].segment_id, &step[i].target_position,
-                                &step[i].target_token }) before.push_back(v->data());
+        for (const auto * v : {&step[i].tokens, &step[i].positions, &step[i].segment_id, &step[i].target_position,
+                               &step[i].target_token})
+            before.push_back(v->data());
     }
     for (int n = 0; n < 20; n++) data.next(step);
     while (step.size() < 2) data.next(step);
     size_t k = 0;
     for (size_t i = 0; i < 2; i++) {
-        for (const auto * v : { &step[i].tokens, &step[i].positions, &step[i].segment_id, &step[i].target_position,
-                                &step[i].target_token }) CHECK(before[k++] == v->data());
+        for (const auto * v : {&step[i].tokens, &step[i].positions, &step[i].segment_id, &step[i].target_position,
+                               &step[i].target_token})
+            CHECK(before[k++] == v->data());
     }
 }
 
 TEST("data/loader: evaluation reads every row once, in order, and can start again") {
     const auto file = numbered_samples("evaluation.tokens", 9, 30);
-    for (const bool packing : { false, true }) {
+    for (const bool packing : {false, true}) {
         sequential_loader data(*file, 32, 4, packing);
         for (int round = 0; round < 2; round++) {
             micro_batch b;
@@ -242,8 +244,8 @@ TEST("data/loader: evaluation reads every row once, in order, and can start agai
                 samples += b.n_samples;
                 batches++;
             }
-            CHECK_EQ(tokens, (uint64_t) file->n_tokens());
-            CHECK_EQ(targets, (uint64_t) file->n_target_tokens());
+            CHECK_EQ(tokens, (uint64_t)file->n_tokens());
+            CHECK_EQ(targets, (uint64_t)file->n_target_tokens());
             CHECK_EQ(samples, 9u);
             CHECK_EQ(batches, data.plan().steps_per_epoch);
             CHECK(!data.next(b));
@@ -266,6 +268,6 @@ TEST("data/loader: options and data that cannot work are refused") {
     CHECK_ERROR("SAMPLE_TOO_LONG", loader(*file, o));
     const auto empty = token_file::open(write_token_file("none.tokens", {}));
     CHECK_ERROR("DATASET_EMPTY", loader(*empty, options_of(false)));
-    const auto untargeted = token_file::open(write_token_file("untargeted.tokens", { { { 1, 2 }, { 0, 0 } } }));
+    const auto untargeted = token_file::open(write_token_file("untargeted.tokens", {{{1, 2}, {0, 0}}}));
     CHECK_ERROR("DATASET_EMPTY", loader(*untargeted, options_of(false)));
 }

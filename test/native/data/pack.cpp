@@ -14,7 +14,7 @@ namespace {
 std::vector<uint32_t> random_lengths(size_t n, uint32_t longest, uint64_t seed) {
     rng random(seed);
     std::vector<uint32_t> lengths(n);
-    for (uint32_t & length : lengths) length = 1 + (uint32_t) random.below(longest);
+    for (uint32_t & length : lengths) length = 1 + (uint32_t)random.below(longest);
     return lengths;
 }
 
@@ -38,7 +38,7 @@ void check_rows(const std::vector<row> & rows, const std::vector<uint32_t> & len
 }
 
 TEST("data/pack: without packing each sample has its own row, in order") {
-    const std::vector<uint32_t> lengths = { 3, 8, 1 };
+    const std::vector<uint32_t> lengths = {3, 8, 1};
     const auto rows = pack_rows(lengths, 8, false);
     CHECK_EQ(rows.size(), 3u);
     check_rows(rows, lengths, 8);
@@ -47,8 +47,8 @@ TEST("data/pack: without packing each sample has its own row, in order") {
 
 TEST("data/pack: each sample once, never over the limit, always the same") {
     for (uint64_t seed = 0; seed < 20; seed++) {
-        const auto lengths = random_lengths(500, 1 + (uint32_t) seed * 12, seed);
-        const auto rows    = pack_rows(lengths, 256, true);
+        const auto lengths = random_lengths(500, 1 + (uint32_t)seed * 12, seed);
+        const auto rows = pack_rows(lengths, 256, true);
         check_rows(rows, lengths, 256);
         const auto again = pack_rows(lengths, 256, true);
         CHECK_EQ(again.size(), rows.size());
@@ -60,14 +60,14 @@ TEST("data/pack: each sample once, never over the limit, always the same") {
         }
         // Best-fit decreasing needs at most 11/9 of the best possible number of rows, and a few.
         const uint64_t total = std::accumulate(lengths.begin(), lengths.end(), uint64_t(0));
-        const double   least = std::ceil((double) total / 256);
-        CHECK((double) rows.size() <= 11.0 / 9.0 * least + 4);
+        const double least = std::ceil((double)total / 256);
+        CHECK((double)rows.size() <= 11.0 / 9.0 * least + 4);
     }
 }
 
 TEST("data/pack: fills the fullest row that has room") {
     // 6 and 5 open rows with 4 and 5 free; 4 belongs beside 6, 5 beside 5.
-    const auto rows = pack_rows({ 5, 6, 4, 5 }, 10, true);
+    const auto rows = pack_rows({5, 6, 4, 5}, 10, true);
     CHECK_EQ(rows.size(), 2u);
     CHECK_EQ(rows[0].segments[0].sample, 0u);
     CHECK_EQ(rows[0].segments[1].sample, 3u);
@@ -76,10 +76,10 @@ TEST("data/pack: fills the fullest row that has room") {
 }
 
 TEST("data/pack: a sample that is too long is named") {
-    for (const bool packing : { false, true }) {
-        CHECK_ERROR("SAMPLE_TOO_LONG", pack_rows({ 4, 9, 2 }, 8, packing));
+    for (const bool packing : {false, true}) {
+        CHECK_ERROR("SAMPLE_TOO_LONG", pack_rows({4, 9, 2}, 8, packing));
         try {
-            pack_rows({ 4, 9, 2 }, 8, packing);
+            pack_rows({4, 9, 2}, 8, packing);
         } catch (const error & e) {
             const std::string what = e.what();
             CHECK(what.find("at most 8 ") != std::string::npos);

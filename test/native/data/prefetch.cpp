@@ -10,8 +10,8 @@ namespace {
 std::vector<harness::token_sample> samples(size_t n) {
     std::vector<harness::token_sample> all(n);
     for (size_t i = 0; i < n; i++) {
-        all[i].tokens = { int32_t(i), int32_t(i) + 1, int32_t(i) + 2 };
-        all[i].mask = { 0, 1, 1 };
+        all[i].tokens = {int32_t(i), int32_t(i) + 1, int32_t(i) + 2};
+        all[i].mask = {0, 1, 1};
     }
     return all;
 }
@@ -31,7 +31,7 @@ bool same(const step_batch & a, const step_batch & b) {
 
 TEST("data/prefetch: the loader's own steps and cursors, over epochs and from any step on") {
     const auto file = token_file::open(harness::write_token_file("prefetch.tokens", samples(11)));
-    const loader_options options { 8, 4, 2, false, true, 7 };
+    const loader_options options{8, 4, 2, false, true, 7};
     for (int skipped = 0; skipped < 4; skipped++) {
         loader behind(*file, options);
         loader reference(*file, options);
@@ -50,7 +50,7 @@ TEST("data/prefetch: the loader's own steps and cursors, over epochs and from an
 
 TEST("data/prefetch: left before its end, and without a step") {
     const auto file = token_file::open(harness::write_token_file("prefetch-end.tokens", samples(5)));
-    loader data(*file, { 8, 2, 1, false, false, 7 });
+    loader data(*file, {8, 2, 1, false, false, 7});
     { const prefetcher none(data, 0); }
     CHECK(data.cursor().row == 0); // nothing was read
     for (int i = 0; i < 20; i++) {

@@ -12,7 +12,7 @@ using namespace harness;
 namespace {
 
 std::vector<uint8_t> valid_bytes() {
-    return token_file_bytes({ counting_sample(10, 3), counting_sample(20, 2), counting_sample(30, 4) });
+    return token_file_bytes({counting_sample(10, 3), counting_sample(20, 2), counting_sample(30, 4)});
 }
 
 constexpr size_t at_n_samples = 16, at_n_tokens = 24, at_offsets = 32, at_tokens = 64, at_mask = 104;
@@ -36,7 +36,7 @@ TEST("data/token-file: reads what was written") {
     CHECK_EQ(s.n_tokens, 4u);
     for (int i = 0; i < 4; i++) {
         CHECK_EQ(s.tokens[i], 30 + i);
-        CHECK_EQ((int) s.mask[i], i > 0 ? 1 : 0);
+        CHECK_EQ((int)s.mask[i], i > 0 ? 1 : 0);
     }
     CHECK_EQ(file->at(1).tokens[0], 20);
 }
@@ -63,8 +63,12 @@ TEST("data/token-file: every inconsistency is an error") {
     CHECK_ERROR(code, open_changed([](auto & b) { b.resize(b.size() + 8); }));
     CHECK_ERROR(code, open_changed([](auto & b) { b[at_n_samples]++; }));
     CHECK_ERROR(code, open_changed([](auto & b) { b[at_n_tokens]--; }));
-    CHECK_ERROR(code, open_changed([](auto & b) { for (int i = 0; i < 8; i++) b[at_n_samples + i] = 0xff; }));
-    CHECK_ERROR(code, open_changed([](auto & b) { for (int i = 0; i < 8; i++) b[at_n_tokens + i] = 0xff; }));
+    CHECK_ERROR(code, open_changed([](auto & b) {
+                    for (int i = 0; i < 8; i++) b[at_n_samples + i] = 0xff;
+                }));
+    CHECK_ERROR(code, open_changed([](auto & b) {
+                    for (int i = 0; i < 8; i++) b[at_n_tokens + i] = 0xff;
+                }));
     CHECK_ERROR(code, open_changed([](auto & b) { b[at_offsets] = 1; }));
     CHECK_ERROR(code, open_changed([](auto & b) { b[at_offsets + 8] = 5; }));   // sample 1 without tokens
     CHECK_ERROR(code, open_changed([](auto & b) { b[at_offsets + 8] = 7; }));   // sample 1 ends before it begins

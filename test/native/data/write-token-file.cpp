@@ -22,7 +22,7 @@ void put(std::vector<uint8_t> & bytes, T value) {
 token_sample counting_sample(int32_t first, size_t n) {
     token_sample s;
     for (size_t i = 0; i < n; i++) {
-        s.tokens.push_back(first + (int32_t) i);
+        s.tokens.push_back(first + (int32_t)i);
         s.mask.push_back(i > 0);
     }
     return s;
@@ -40,7 +40,8 @@ std::vector<uint8_t> token_file_bytes(const std::vector<token_sample> & samples)
     uint64_t offset = 0;
     put(bytes, offset);
     for (const token_sample & s : samples) put(bytes, offset += s.tokens.size());
-    for (const token_sample & s : samples) for (const int32_t t : s.tokens) put(bytes, t);
+    for (const token_sample & s : samples)
+        for (const int32_t t : s.tokens) put(bytes, t);
     while (bytes.size() % 8) bytes.push_back(0);
     for (const token_sample & s : samples) bytes.insert(bytes.end(), s.mask.begin(), s.mask.end());
     return bytes;
@@ -51,7 +52,7 @@ std::string write_bytes(const std::string & name, const std::vector<uint8_t> & b
     std::filesystem::create_directories(folder);
     const std::string path = (folder / name).string();
     std::ofstream out(path, std::ios::binary | std::ios::trunc);
-    out.write(reinterpret_cast<const char *>(bytes.data()), (std::streamsize) bytes.size());
+    out.write(reinterpret_cast<const char *>(bytes.data()), (std::streamsize)bytes.size());
     if (!out) throw failure("cannot write " + path);
     return path;
 }

@@ -1,7 +1,7 @@
 #pragma once
 
-// The device that tests of devices run on: LLAMATUNE_TEST_DEVICE=<ggml's name of it>, e.g. Vulkan0, CUDA0, Metal; without
-// it the CPU. docs/testing-devices.md has the commands.
+// The device that tests of devices run on: LLAMATUNE_TEST_DEVICE=<ggml's name of it>, e.g. Vulkan0, CUDA0, Metal;
+// without it the CPU. docs/testing-devices.md has the commands.
 
 #include "core/ggml-ptr.h"
 #include "model/load.h"

@@ -6,7 +6,7 @@
 #include "device/test-device.h"
 #include "generate/context.h"
 #include "harness.h"
-#include "model/quantize.h"
+#include "model-tools/quantize.h"
 #include "model/tiny-models.h"
 #include "tiny-batch.h"
 #include "train/tiny-training.h"
@@ -189,8 +189,9 @@ TEST("device/gradients: small ones, of a step with many targets, are not rounded
 // LLAMATUNE_TEST_ARCHITECTURES=all.
 TEST("device/gradients: of architectures of several families equal the CPU's") {
     require_device();
-    const std::set<std::string> some{"bloom",  "cohere2",   "deepseek2-moe", "falcon-h1", "gemma2", "gpt2",   "granitemoe-moe",
-                                     "llama4-moe", "mamba", "mamba2",        "olmo2",     "phi3",   "qwen3moe-moe", "rwkv7"};
+    const std::set<std::string> some{"bloom", "cohere2",        "deepseek2-moe", "falcon-h1", "gemma2",
+                                     "gpt2",  "granitemoe-moe", "llama4-moe",    "mamba",     "mamba2",
+                                     "olmo2", "phi3",           "qwen3moe-moe",  "rwkv7"};
     const char * asked = std::getenv("LLAMATUNE_TEST_ARCHITECTURES");
     const bool all = asked && std::string(asked) == "all";
     std::string wrong;

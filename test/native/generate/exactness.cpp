@@ -5,7 +5,7 @@
 #include "model/tiny-models.h"
 
 #include "generate/context.h"
-#include "model/quantize.h"
+#include "model-tools/quantize.h"
 
 #include <ggml-backend.h>
 #include <llama.h>
@@ -73,8 +73,8 @@ TEST("generate: a prompt's logits with an accelerator are as close to F32's as w
             const auto m = loaded(c.path, repack);
             const double with = difference(logits(m, n_prompt), exact), without = difference(logits(m, 16), exact);
             CHECK(without < 0.2);
-            // Where ggml keeps weights in a layout of its own that the accelerator cannot read, both are ggml's, and two
-            // draws of the same rounding.
+            // Where ggml keeps weights in a layout of its own that the accelerator cannot read, both are ggml's, and
+            // two draws of the same rounding.
             CHECK(with < 1.3 * without);
         }
     }

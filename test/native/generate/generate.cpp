@@ -4,15 +4,15 @@
 #include "core/error.h"
 #include "core/rng.h"
 #include "generate/generate.h"
-#include "model/gguf-file.h"
+#include "gguf/gguf-file.h"
 #include "model/tokenizer.h"
 #include "model/weights.h"
 
 #include <chrono>
 #include <cmath>
+#include <fstream>
 #include <set>
 #include <thread>
-#include <fstream>
 
 using namespace llamatune;
 

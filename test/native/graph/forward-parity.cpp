@@ -9,7 +9,7 @@
 using namespace llamatune;
 
 TEST("graph: packed samples do not see each other") {
-    const auto m = model::load({ harness::arch_model("llama") });
+    const auto m = model::load({harness::arch_model("llama")});
     const micro_batch apart = tiny_batch(*m, 3, 40);
     micro_batch packed = apart; // the same three samples in one row
     packed.n_rows = 1;
@@ -19,7 +19,7 @@ TEST("graph: packed samples do not see each other") {
 }
 
 TEST("graph: later tokens change nothing before them") {
-    const auto m = model::load({ harness::arch_model("llama") });
+    const auto m = model::load({harness::arch_model("llama")});
     const micro_batch before = tiny_batch(*m, 1, 64);
     micro_batch after = before;
     for (int i = 32; i < 64; i++) after.tokens[i] = (after.tokens[i] + 7) % 100;

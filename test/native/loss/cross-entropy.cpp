@@ -1,10 +1,10 @@
 #include "loss/cross-entropy.h"
 
-#include "autodiff/backward.h"
+#include "autodiff/engine/backward.h"
 #include "core/ggml-ptr.h"
 #include "core/rng.h"
+#include "cpu/host-cross-entropy.h"
 #include "harness.h"
-#include "loss/host-cross-entropy.h"
 
 #include <ggml-backend.h>
 

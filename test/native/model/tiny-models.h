@@ -2,7 +2,7 @@
 
 // Small models with random weights for tests, generated on first use.
 
-#include "model/create.h"
+#include "model-tools/create.h"
 #include "model/load.h"
 
 #include <memory>

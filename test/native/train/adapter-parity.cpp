@@ -2,11 +2,11 @@
 
 #include "train/trainer.h"
 
+#include "adapter/adapter-file.h"
 #include "data/loader.h"
 #include "data/write-token-file.h"
 #include "graph/forward.h"
 #include "harness.h"
-#include "lora/adapter-file.h"
 #include "model/tiny-models.h"
 #include "tiny-batch.h"
 
@@ -17,10 +17,14 @@ using namespace llamatune;
 
 namespace {
 
-struct trained { std::string file; double first_loss, last_loss; };
+struct trained {
+    std::string file;
+    double first_loss, last_loss;
+};
 
 trained train_tiny(const std::shared_ptr<model> & m, const std::string & name, bool rs_lora,
-                   std::vector<std::string> targets = { "attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down" }) {
+                   std::vector<std::string> targets = {"attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate",
+                                                       "ffn_up", "ffn_down"}) {
     std::vector<harness::token_sample> samples(8);
     for (int i = 0; i < 8; i++) samples[size_t(i)] = harness::counting_sample(i * 20, 24);
     train_options o;
@@ -31,12 +35,15 @@ trained train_tiny(const std::shared_ptr<model> & m, const std::string & name, b
     o.n_threads = 1;
     o.learning_rates.assign(10, 1e-2f);
     o.output = tiny::scratch(name + ".gguf");
-    const std::atomic<bool> stop { false };
+    const std::atomic<bool> stop{false};
     std::vector<double> losses;
-    run_training(m, o, [&](const train_event & event) {
-        if (const auto * step = std::get_if<step_event>(&event)) losses.push_back(step->loss);
-    }, stop);
-    return { o.output, losses.front(), losses.back() };
+    run_training(
+        m, o,
+        [&](const train_event & event) {
+            if (const auto * step = std::get_if<step_event>(&event)) losses.push_back(step->loss);
+        },
+        stop);
+    return {o.output, losses.front(), losses.back()};
 }
 
 // of the last position
@@ -46,9 +53,9 @@ std::vector<float> decode(const model & m, const std::string & adapter, const mi
     params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
     params.type_k = params.type_v = GGML_TYPE_F32;
     params.n_threads = params.n_threads_batch = 1;
-    llama_adapter_lora_ptr lora { adapter.empty() ? nullptr : llama_adapter_lora_init(m.handle(), adapter.c_str()) };
+    llama_adapter_lora_ptr lora{adapter.empty() ? nullptr : llama_adapter_lora_init(m.handle(), adapter.c_str())};
     CHECK(adapter.empty() || lora);
-    llama_context_ptr ctx { llama_init_from_model(m.handle(), params) };
+    llama_context_ptr ctx{llama_init_from_model(m.handle(), params)};
     CHECK(ctx != nullptr);
     if (lora) {
         llama_adapter_lora * raw = lora.get();
@@ -58,13 +65,14 @@ std::vector<float> decode(const model & m, const std::string & adapter, const mi
     std::vector<llama_token> tokens(batch.tokens);
     CHECK_EQ(llama_decode(ctx.get(), llama_batch_get_one(tokens.data(), int32_t(tokens.size()))), 0);
     const float * logits = llama_get_logits_ith(ctx.get(), -1);
-    return { logits, logits + llama_vocab_n_tokens(llama_model_get_vocab(m.handle())) };
+    return {logits, logits + llama_vocab_n_tokens(llama_model_get_vocab(m.handle()))};
 }
 
-std::vector<float> training_graph(const std::shared_ptr<model> & m, const std::string & file, const micro_batch & batch) {
+std::vector<float> training_graph(const std::shared_ptr<model> & m, const std::string & file,
+                                  const micro_batch & batch) {
     const auto lora = read_adapter(file, m);
     compute devices(*m, 1);
-    forward graph(m, lora->handle(), { 1, batch.sequence_length, false }, devices);
+    forward graph(m, lora->handle(), {1, batch.sequence_length, false}, devices);
     const forward::head head = graph.build_head(graph.context(), graph.hidden());
     ggml_cgraph * run = ggml_new_graph_custom(graph.context(), 8192, false);
     ggml_set_output(head.logits);
@@ -74,7 +82,8 @@ std::vector<float> training_graph(const std::shared_ptr<model> & m, const std::s
     graph.set_batch(batch);
     run_graph(scheduler.get(), run);
     std::vector<float> last(size_t(head.logits->ne[0]));
-    ggml_backend_tensor_get(head.logits, last.data(), (batch.sequence_length - 1) * head.logits->nb[1], head.logits->nb[1]);
+    ggml_backend_tensor_get(head.logits, last.data(), (batch.sequence_length - 1) * head.logits->nb[1],
+                            head.logits->nb[1]);
     return last;
 }
 
@@ -88,10 +97,11 @@ double largest_difference(const std::vector<float> & a, const std::vector<float>
 }
 
 TEST("train: stock llama.cpp gives the trained logits with the written adapter") {
-    for (const char * type : { "F32", "Q8_0" }) {
-        for (bool rs_lora : { false, true }) {
+    for (const char * type : {"F32", "Q8_0"}) {
+        for (bool rs_lora : {false, true}) {
             const auto m = tiny::load("qwen3", type);
-            const std::string file = train_tiny(m, std::string("parity-") + type + (rs_lora ? "-rs" : ""), rs_lora).file;
+            const std::string file =
+                train_tiny(m, std::string("parity-") + type + (rs_lora ? "-rs" : ""), rs_lora).file;
             const micro_batch batch = tiny_batch(*m, 1, 24);
             const auto stock = decode(*m, file, batch);
             CHECK(largest_difference(stock, training_graph(m, file, batch)) < 1e-4);
@@ -101,12 +111,14 @@ TEST("train: stock llama.cpp gives the trained logits with the written adapter")
 }
 
 TEST("train: pairs of experts and of the router learn, and stock llama.cpp gives their logits") {
-    for (const char * type : { "F32", "Q8_0" }) {
+    for (const char * type : {"F32", "Q8_0"}) {
         const auto m = tiny::load("qwen3moe", type);
-        for (const std::vector<std::string> & targets : { std::vector<std::string> { "ffn_gate_exps", "ffn_up_exps", "ffn_down_exps" },
-                                                          std::vector<std::string> { "ffn_gate_inp" },
-                                                          std::vector<std::string> { "attn_q", "ffn_gate_inp", "ffn_down_exps" } }) {
-            const trained t = train_tiny(m, std::string("experts-") + type + std::to_string(targets.size()), false, targets);
+        for (const std::vector<std::string> & targets :
+             {std::vector<std::string>{"ffn_gate_exps", "ffn_up_exps", "ffn_down_exps"},
+              std::vector<std::string>{"ffn_gate_inp"},
+              std::vector<std::string>{"attn_q", "ffn_gate_inp", "ffn_down_exps"}}) {
+            const trained t =
+                train_tiny(m, std::string("experts-") + type + std::to_string(targets.size()), false, targets);
             CHECK(t.last_loss < t.first_loss - 0.01);
             const micro_batch batch = tiny_batch(*m, 1, 24);
             const auto stock = decode(*m, t.file, batch);
@@ -121,7 +133,7 @@ TEST("train: pairs of experts and of the router learn, and stock llama.cpp gives
 TEST("train: each expert's pair is its own") {
     const auto m = tiny::load("qwen3moe");
     adapter_options options;
-    options.targets = { "ffn_up_exps" };
+    options.targets = {"ffn_up_exps"};
     const auto lora = adapter::create(m, options);
     for (const lora_pair & pair : lora->pairs()) {
         std::vector<float> a(size_t(ggml_nelements(pair.a)));
@@ -134,7 +146,7 @@ TEST("train: each expert's pair is its own") {
 TEST("train: a fresh adapter changes no logit") {
     const auto m = tiny::load("llama");
     adapter_options options;
-    options.targets = { "attn_q", "attn_v", "ffn_down" };
+    options.targets = {"attn_q", "attn_v", "ffn_down"};
     const std::string file = tiny::scratch("fresh.gguf");
     write_adapter(file, *adapter::create(m, options));
     const micro_batch batch = tiny_batch(*m, 1, 24);
@@ -147,13 +159,13 @@ TEST("train: continuing from an adapter starts where it ended") {
     const micro_batch batch = tiny_batch(*m, 1, 24);
     train_options o;
     o.lora.init_adapter = file;
-    o.train_file = harness::write_token_file("continued-zero.tok", { harness::counting_sample(3, 24) });
+    o.train_file = harness::write_token_file("continued-zero.tok", {harness::counting_sample(3, 24)});
     o.sequence_length = 24;
     o.batch_size = 1;
     o.n_threads = 1;
     o.learning_rates.assign(1, 0.0f);
     o.output = tiny::scratch("continued-again.gguf");
-    const std::atomic<bool> stop { false };
+    const std::atomic<bool> stop{false};
     run_training(m, o, [](const train_event &) {}, stop);
     CHECK(decode(*m, o.output, batch) == decode(*m, file, batch));
 }

@@ -44,14 +44,16 @@ load_options on(std::vector<ggml_backend_dev_t> devices, int32_t layers = -1) {
 void check_same(const outcome & received, const outcome & expected) {
     CHECK_NEAR(received.loss, expected.loss, 1e-5 * expected.loss);
     const double difference = tiny::relative_error(received.gradients, expected.gradients);
-    if (!(difference < 1e-4)) harness::fail(__FILE__, __LINE__, "equal gradients but they differ by " + std::to_string(difference));
+    if (!(difference < 1e-4))
+        harness::fail(__FILE__, __LINE__, "equal gradients but they differ by " + std::to_string(difference));
 }
 
 // Where the weights lie: names of buffer types.
 std::set<std::string> homes(const model & m, const std::string & part) {
     std::set<std::string> found;
     for (ggml_tensor * weight : list_weights(m)) {
-        if (std::string(weight->name).find(part) != std::string::npos) found.insert(ggml_backend_buffer_name(weight->buffer));
+        if (std::string(weight->name).find(part) != std::string::npos)
+            found.insert(ggml_backend_buffer_name(weight->buffer));
     }
     return found;
 }
@@ -112,10 +114,11 @@ TEST("train/devices: every listed architecture with its last layer and its outpu
             const double difference = tiny::relative_error(there.gradients, here.gradients);
             checked++;
             if (!(std::fabs(there.loss - here.loss) < 1e-5 * here.loss) || !(difference < 1e-4)) {
-                wrong += "\n    " + name + ": losses " + std::to_string(here.loss) + " and " + std::to_string(there.loss) +
-                         ", gradients differ by " + std::to_string(difference);
+                wrong += "\n    " + name + ": losses " + std::to_string(here.loss) + " and " +
+                         std::to_string(there.loss) + ", gradients differ by " + std::to_string(difference);
             }
-        } catch (const harness::skipped &) { continue; // no model of it here
+        } catch (const harness::skipped &) {
+            continue; // no model of it here
         } catch (const error & e) { wrong += "\n    " + name + ": " + e.code() + ": " + e.what(); }
     }
     if (!wrong.empty()) harness::fail(__FILE__, __LINE__, "the CPU's losses and gradients but:" + wrong);
@@ -164,8 +167,9 @@ TEST("train/devices: a GPU, another machine's device and the CPU share the layer
             const double difference = tiny::relative_error(received.gradients, expected.gradients);
             // products on the GPU may round their factors to F16
             if (std::fabs(received.loss - expected.loss) < 2e-3 * expected.loss && difference < 2e-2) return;
-            harness::fail(__FILE__, __LINE__, std::string(name) + ", " + what + ": the CPU's loss and gradients but they differ by " +
-                                                  std::to_string(received.loss - expected.loss) + " and " + std::to_string(difference));
+            harness::fail(__FILE__, __LINE__,
+                          std::string(name) + ", " + what + ": the CPU's loss and gradients but they differ by " +
+                              std::to_string(received.loss - expected.loss) + " and " + std::to_string(difference));
         };
         check(on({gpu}), "all layers on the GPU");
         check(on({gpu}, 2), "the last layer and the output on the GPU");
@@ -196,10 +200,15 @@ TEST("backends/choose: devices by back end, by name and by server; absent ones a
     }
 }
 
-TEST("model/placement: patterns that fit nothing, devices that were not chosen and splits of another size are refused, all at once") {
+TEST("model/placement: patterns that fit nothing, devices that were not chosen and splits of another size are refused, "
+     "all at once") {
     load_options options = on({local_rpc::device(0)});
     ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
-    options.placement = {{"attn_q", cpu}, {"no_such_weight", cpu}, {"(", cpu}, {"ffn_up", local_rpc::device(1)}, {"ffn_down", local_rpc::device(0)}};
+    options.placement = {{"attn_q", cpu},
+                         {"no_such_weight", cpu},
+                         {"(", cpu},
+                         {"ffn_up", local_rpc::device(1)},
+                         {"ffn_down", local_rpc::device(0)}};
     try {
         tiny::arch_on("llama", options);
         harness::fail(__FILE__, __LINE__, "error PLACEMENT_INVALID");
@@ -208,7 +217,8 @@ TEST("model/placement: patterns that fit nothing, devices that were not chosen a
         CHECK(std::string(e.what()).find("no_such_weight") != std::string::npos);
         CHECK(std::string(e.what()).find("'('") != std::string::npos);
         CHECK(std::string(e.what()).find("attn_q") == std::string::npos);
-        CHECK(std::string(e.what()).find("'ffn_up' goes to " + std::string(ggml_backend_dev_name(local_rpc::device(1)))) != std::string::npos);
+        CHECK(std::string(e.what()).find(
+                  "'ffn_up' goes to " + std::string(ggml_backend_dev_name(local_rpc::device(1)))) != std::string::npos);
         CHECK(std::string(e.what()).find("ffn_down") == std::string::npos);
     }
     options.placement.clear();

@@ -27,7 +27,8 @@ TEST("train/full: every architecture's weights get the same gradient by kernels 
                 const double off = std::sqrt(tiny::dot(difference, difference));
                 const double length = std::sqrt(tiny::dot({composed[i]}, {composed[i]}));
                 if (!(off <= 1e-3 * length + 1e-6 * whole)) {
-                    wrong += "\n    " + name + ": " + t.parameters()[i].name + " differs by " + std::to_string(off / length);
+                    wrong +=
+                        "\n    " + name + ": " + t.parameters()[i].name + " differs by " + std::to_string(off / length);
                 }
             }
         } catch (const error & e) { wrong += "\n    " + name + ": " + e.code() + ": " + e.what(); }

@@ -1,9 +1,9 @@
 // A mixture of experts whose router leaves experts out: gradients against differences of the loss, and what a step
 // allocates. (The generated models of architectures/ use all of their experts.)
 
+#include "adapter/targets.h"
 #include "core/error.h"
 #include "harness.h"
-#include "lora/targets.h"
 #include "model/tiny-models.h"
 #include "model/weights.h"
 #include "tiny-batch.h"

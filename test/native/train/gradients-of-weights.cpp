@@ -1,7 +1,7 @@
 // Gradients through quantized weights, and those of the weights themselves.
 
 #include "harness.h"
-#include "model/quantize.h"
+#include "model-tools/quantize.h"
 #include "model/tiny-models.h"
 #include "tiny-batch.h"
 #include "train/tiny-training.h"

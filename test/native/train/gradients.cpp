@@ -1,8 +1,8 @@
 // Gradients of whole models against differences of their loss. Of every architecture and weight: architectures/.
 
+#include "adapter/targets.h"
 #include "core/error.h"
 #include "harness.h"
-#include "lora/targets.h"
 #include "tiny-batch.h"
 #include "train/tiny-training.h"
 

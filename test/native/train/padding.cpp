@@ -10,7 +10,7 @@ namespace {
 
 // Rows of 70, 192 and no tokens, the rest padding: blocks of 64 that hold nothing else, and blocks that hold some.
 micro_batch ragged(const model & m) {
-    constexpr uint32_t length = 192, filled[] = { 70, 192, 0 };
+    constexpr uint32_t length = 192, filled[] = {70, 192, 0};
     micro_batch batch = tiny_batch(m, 3, length);
     batch.n_filled_rows = batch.n_samples = 2;
     batch.n_tokens = 70 + 192;
@@ -32,12 +32,12 @@ micro_batch ragged(const model & m) {
 }
 
 TEST("train/padding: blocks of nothing else are left out, and nothing else changes") {
-    for (const char * name : { "llama", "qwen3", "gemma3", "gpt-oss-moe", "olmo2" }) {
+    for (const char * name : {"llama", "qwen3", "gemma3", "gpt-oss-moe", "olmo2"}) {
         const auto m = tiny::arch(name);
         const micro_batch known = ragged(*m);
         micro_batch unknown = known; // the same tokens, none of which is called padding
         std::fill(unknown.segment_id.begin(), unknown.segment_id.end(), 0);
-        for (const bool recompute : { false, true }) {
+        for (const bool recompute : {false, true}) {
             tiny::training_options options;
             options.step.recompute = recompute;
             tiny::training with(m, known, options), without(m, unknown, options);

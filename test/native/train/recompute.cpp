@@ -1,11 +1,11 @@
 // Activations computed again for the backward pass: the same losses and gradients, in less memory.
 
-#include "autodiff/recompute.h"
+#include "autodiff/engine/recompute.h"
+#include "adapter/targets.h"
+#include "architectures/table.h"
 #include "core/error.h"
 #include "core/ggml-ptr.h"
-#include "architectures/table.h"
 #include "harness.h"
-#include "lora/targets.h"
 #include "model/tiny-models.h"
 #include "tiny-batch.h"
 #include "train/linear-targets.h"
@@ -40,13 +40,13 @@ std::string difference(const std::shared_ptr<model> & m, const micro_batch & bat
 TEST("train/recompute: every architecture that trains has the same loss and gradients, by both kinds of rules") {
     std::string wrong;
     for (const std::string & name : architectures::trainable()) {
-        for (const rule_mode rules : { rule_mode::automatic, rule_mode::composed }) {
+        for (const rule_mode rules : {rule_mode::automatic, rule_mode::composed}) {
             try {
                 const auto m = tiny::arch(name);
                 training_options options;
                 options.step.rules = rules;
                 const micro_batch batch = tiny_batch(*m, 2, 9);
-                options.targets = find_linear_targets(m, { 2, 9, false }).trainable;
+                options.targets = find_linear_targets(m, {2, 9, false}).trainable;
                 const std::string problem = difference(m, batch, options);
                 if (!problem.empty()) wrong += "\n    " + name + ":" + problem;
             } catch (const error & e) { wrong += "\n    " + name + ": " + e.code() + ": " + e.what(); }
@@ -63,7 +63,7 @@ TEST("train/recompute: packed samples, every parameter trained, quantized weight
     options.packed = true;
     options.step.loss_budget_bytes = 1;
     std::string wrong;
-    for (const char * name : { "llama", "qwen3", "gemma3" }) {
+    for (const char * name : {"llama", "qwen3", "gemma3"}) {
         create_options o = tiny::options(name, tiny::scratch("recompute.gguf"));
         o.layers = 5;
         create_model(o);
@@ -76,7 +76,7 @@ TEST("train/recompute: packed samples, every parameter trained, quantized weight
         wrong += difference(m, tiny_batch(*m, 2, 12), whole) + difference(m, packed, options);
         o.type = "Q8_0";
         create_model(o);
-        const auto quantized = model::load({ o.path });
+        const auto quantized = model::load({o.path});
         wrong += difference(quantized, tiny_batch(*quantized, 2, 12), {});
     }
     tiny::expect_slopes(wrong);
@@ -87,7 +87,7 @@ TEST("train/recompute: of twelve layers, less than half of the memory, and less 
         create_options o = tiny::options(name, tiny::scratch("deep.gguf"));
         o.layers = layers;
         create_model(o);
-        const auto m = model::load({ o.path });
+        const auto m = model::load({o.path});
         training_options options;
         options.step.recompute = recompute;
         options.step.allocate = false;
@@ -95,8 +95,8 @@ TEST("train/recompute: of twelve layers, less than half of the memory, and less 
         options.step.loss_budget_bytes = 1;
         return double(training(m, tiny_batch(*m, 1, 256), options).compute_bytes());
     };
-    for (const char * name : { "llama", "qwen3", "gemma3" }) {
-        for (const rule_mode rules : { rule_mode::automatic, rule_mode::composed }) {
+    for (const char * name : {"llama", "qwen3", "gemma3"}) {
+        for (const rule_mode rules : {rule_mode::automatic, rule_mode::composed}) {
             CHECK(bytes(name, 12, true, rules) < 0.5 * bytes(name, 12, false, rules));
             CHECK(bytes(name, 24, true, rules) < bytes(name, 12, false, rules));
         }
@@ -105,7 +105,7 @@ TEST("train/recompute: of twelve layers, less than half of the memory, and less 
 
 TEST("train/recompute: cut where only the residual stream is alive, the shared rest kept") {
     // x0 → (a, b) → x1 = x0 + a·b, four times; `shared`, made first, is read by all
-    const ggml_context_ptr ctx { ggml_init({ 256 * ggml_tensor_overhead(), nullptr, true }) };
+    const ggml_context_ptr ctx{ggml_init({256 * ggml_tensor_overhead(), nullptr, true})};
     const auto new_tensor = [&](int64_t n) { return ggml_new_tensor_1d(ctx.get(), GGML_TYPE_F32, n); };
     std::vector<ggml_tensor *> nodes;
     const auto node = [&](ggml_tensor * t) { return nodes.push_back(t), t; };
@@ -120,12 +120,12 @@ TEST("train/recompute: cut where only the residual stream is alive, the shared r
         x = node(ggml_add(ctx.get(), node(ggml_mul(ctx.get(), b, shared)), x));
     }
     CHECK(find_cuts(nodes, x) == expected);
-    CHECK(find_cuts({ nodes.begin(), nodes.begin() + 2 }, nodes[1]).empty());
+    CHECK(find_cuts({nodes.begin(), nodes.begin() + 2}, nodes[1]).empty());
 }
 
 TEST("train/recompute: cut where products are spared") {
     // x → w·x (read by a norm) → … → x + product: the product that only the sum reads is worth a cut behind it
-    const ggml_context_ptr ctx { ggml_init({ 256 * ggml_tensor_overhead(), nullptr, true }) };
+    const ggml_context_ptr ctx{ggml_init({256 * ggml_tensor_overhead(), nullptr, true})};
     ggml_tensor * weight = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_F32, 64, 64);
     ggml_tensor * x = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_F32, 64, 4);
     std::vector<ggml_tensor *> nodes;
@@ -133,9 +133,11 @@ TEST("train/recompute: cut where products are spared") {
     const auto node = [&](ggml_tensor * t) { return nodes.push_back(t), t; };
     x = node(ggml_sqr(ctx.get(), x));
     for (int layer = 0; layer < 6; layer++) {
-        for (const bool norm : { true, false }) { // the first half ends in a norm of its product, the second in the product
+        for (const bool norm :
+             {true, false}) { // the first half ends in a norm of its product, the second in the product
             ggml_tensor * wide = node(ggml_repeat_4d(ctx.get(), x, 64, 8, 1, 1));
-            ggml_tensor * narrow = node(ggml_cont(ctx.get(), node(ggml_view_2d(ctx.get(), node(ggml_sqr(ctx.get(), wide)), 64, 4, 256, 0))));
+            ggml_tensor * narrow = node(
+                ggml_cont(ctx.get(), node(ggml_view_2d(ctx.get(), node(ggml_sqr(ctx.get(), wide)), 64, 4, 256, 0))));
             ggml_tensor * product = node(ggml_mul_mat(ctx.get(), weight, narrow));
             x = node(ggml_add(ctx.get(), norm ? node(ggml_rms_norm(ctx.get(), product, 1e-5f)) : product, x));
         }

@@ -27,7 +27,7 @@ TEST("train: thirty steps give the recorded losses") {
     std::vector<harness::token_sample> samples(24);
     for (int i = 0; i < 24; i++) samples[size_t(i)] = harness::counting_sample(i * 9, size_t(8 + i));
     train_options o;
-    o.lora.targets = { "attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down", "output" };
+    o.lora.targets = {"attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down", "output"};
     o.train_file = harness::write_token_file("recorded.tok", samples);
     o.sequence_length = 32;
     o.batch_size = 8;
@@ -38,10 +38,13 @@ TEST("train: thirty steps give the recorded losses") {
     o.n_threads = 1;
     for (int i = 0; i < 30; i++) o.learning_rates.push_back(1e-2f * float(30 - i) / 30);
     std::vector<double> losses;
-    const std::atomic<bool> stop { false };
-    run_training(m, o, [&](const train_event & event) {
-        if (const auto * step = std::get_if<step_event>(&event)) losses.push_back(step->loss);
-    }, stop);
+    const std::atomic<bool> stop{false};
+    run_training(
+        m, o,
+        [&](const train_event & event) {
+            if (const auto * step = std::get_if<step_event>(&event)) losses.push_back(step->loss);
+        },
+        stop);
     CHECK_EQ(losses.size(), 30u);
     if (std::getenv("LLAMATUNE_RECORD")) {
         for (double loss : losses) std::printf("%.5f,\n", loss);

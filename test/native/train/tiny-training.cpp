@@ -1,8 +1,8 @@
 #include "train/tiny-training.h"
 
+#include "adapter/targets.h"
 #include "core/rng.h"
 #include "harness.h"
-#include "lora/targets.h"
 #include "model/weights.h"
 #include "train/optimize.h"
 
@@ -90,7 +90,7 @@ void training::optimize(const micro_batch & batch, int steps, double learning_ra
 
 namespace {
 
-tensor_values read(const std::vector<parameter> & parameters, ggml_tensor * parameter::*which) {
+tensor_values read(const std::vector<parameter> & parameters, ggml_tensor * parameter::* which) {
     tensor_values values;
     for (const parameter & p : parameters) {
         values.emplace_back(size_t(ggml_nelements(p.value)));
@@ -134,12 +134,14 @@ using function = std::function<double(double)>;
 
 // Central differences, from wide steps on halved and extrapolated to zero until rounding takes over (Ridders 1982). Of
 // small slopes, narrow steps may agree by chance: what rounding can do to a loss counts as error as well.
-// `expected` only says where to begin: a steep loss bends within a short way, of a flat one short steps drown in rounding.
+// `expected` only says where to begin: a steep loss bends within a short way, of a flat one short steps drown in
+// rounding.
 double extrapolated_slope(const function & loss_at, double expected) {
     constexpr int n = 11;
     constexpr double rounding = 3e-8; // of the loss
     double table[n][n], best = 0, smallest_error = INFINITY;
-    double step = 0.4 * std::fmin(1.0, 2.0 / std::fabs(expected)) * std::fmax(1.0, std::fmin(16.0, 1e-3 / std::fabs(expected)));
+    double step =
+        0.4 * std::fmin(1.0, 2.0 / std::fabs(expected)) * std::fmax(1.0, std::fmin(16.0, 1e-3 / std::fabs(expected)));
     for (int i = 0; i < n; i++, step /= 2) {
         const double high = loss_at(step), low = loss_at(-step);
         table[i][0] = (high - low) / (2 * step);
@@ -194,7 +196,8 @@ slope compare_slopes(training & t, const micro_batch & batch, const tensor_value
         t.set_values(moved);
         return t.loss(batch);
     };
-    const double numeric = staircase ? fitted_slope(loss_at, dot(gradients, direction)) : extrapolated_slope(loss_at, dot(gradients, direction));
+    const double numeric = staircase ? fitted_slope(loss_at, dot(gradients, direction))
+                                     : extrapolated_slope(loss_at, dot(gradients, direction));
     t.set_values(start);
     return {numeric, dot(gradients, direction)};
 }

@@ -12,8 +12,8 @@
 
 namespace tiny {
 
-// The generated model of an architecture, loaded once. The generator draws norm weights around 0, so that hardly anything
-// would reach the residual stream: they are moved to 1.
+// The generated model of an architecture, loaded once. The generator draws norm weights around 0, so that hardly
+// anything would reach the residual stream: they are moved to 1.
 std::shared_ptr<llamatune::model> arch(const std::string & name);
 // The same, loaded anew with these options: on other devices.
 std::shared_ptr<llamatune::model> arch_on(const std::string & name, llamatune::load_options options);
@@ -30,8 +30,8 @@ struct training_options {
 class training {
 public:
     // moved: B is moved away from zero, where A has no gradient.
-    training(std::shared_ptr<llamatune::model> m, const llamatune::micro_batch & batch, const training_options & options,
-             bool moved = true);
+    training(std::shared_ptr<llamatune::model> m, const llamatune::micro_batch & batch,
+             const training_options & options, bool moved = true);
 
     const std::vector<llamatune::parameter> & parameters() const { return subject_.parameters().all(); }
 

@@ -1,10 +1,10 @@
 #include "train/trainer.h"
 
+#include "core/error.h"
+#include "core/rng.h"
 #include "data/write-token-file.h"
 #include "harness.h"
 #include "model/tiny-models.h"
-#include "core/error.h"
-#include "core/rng.h"
 
 #include "llama.h"
 
@@ -15,26 +15,30 @@ using namespace llamatune;
 namespace {
 
 struct run_log {
-    std::vector<step_event>       steps;
+    std::vector<step_event> steps;
     std::vector<evaluation_event> evaluations;
     std::vector<checkpoint_event> checkpoints;
-    std::vector<warning_event>    warnings;
-    train_result                  result {};
+    std::vector<warning_event> warnings;
+    train_result result{};
 };
 
 run_log run(const std::shared_ptr<model> & m, const train_options & options) {
     run_log log;
-    const std::atomic<bool> stop { false };
-    log.result = run_training(m, options, [&](const train_event & event) {
-        if (const auto * e = std::get_if<step_event>(&event)) log.steps.push_back(*e);
-        if (const auto * e = std::get_if<evaluation_event>(&event)) log.evaluations.push_back(*e);
-        if (const auto * e = std::get_if<checkpoint_event>(&event)) log.checkpoints.push_back(*e);
-        if (const auto * e = std::get_if<warning_event>(&event)) log.warnings.push_back(*e);
-    }, stop);
+    const std::atomic<bool> stop{false};
+    log.result = run_training(
+        m, options,
+        [&](const train_event & event) {
+            if (const auto * e = std::get_if<step_event>(&event)) log.steps.push_back(*e);
+            if (const auto * e = std::get_if<evaluation_event>(&event)) log.evaluations.push_back(*e);
+            if (const auto * e = std::get_if<checkpoint_event>(&event)) log.checkpoints.push_back(*e);
+            if (const auto * e = std::get_if<warning_event>(&event)) log.warnings.push_back(*e);
+        },
+        stop);
     return log;
 }
 
-std::vector<harness::token_sample> random_samples(const model & m, size_t n, size_t shortest, size_t longest, uint64_t seed = 3) {
+std::vector<harness::token_sample> random_samples(const model & m, size_t n, size_t shortest, size_t longest,
+                                                  uint64_t seed = 3) {
     const int32_t n_vocab = llama_vocab_n_tokens(llama_model_get_vocab(m.handle()));
     rng random(seed);
     std::vector<harness::token_sample> samples(n);
@@ -50,7 +54,7 @@ std::vector<harness::token_sample> random_samples(const model & m, size_t n, siz
 
 train_options options_for(const std::string & name, const std::vector<harness::token_sample> & samples) {
     train_options o;
-    o.lora.targets = { "attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down" };
+    o.lora.targets = {"attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"};
     o.train_file = harness::write_token_file(name, samples);
     o.sequence_length = 32;
     o.batch_size = 8;
@@ -60,7 +64,7 @@ train_options options_for(const std::string & name, const std::vector<harness::t
 }
 
 std::shared_ptr<model> arch_llama() {
-    static const auto m = model::load({ harness::arch_model("llama") });
+    static const auto m = model::load({harness::arch_model("llama")});
     return m;
 }
 
@@ -80,7 +84,7 @@ TEST("train: eight samples are overfitted to a loss under 0.05") {
 
 TEST("train: the loss and the gradient do not depend on how a batch is cut") {
     std::vector<run_log> logs;
-    for (const auto & [micro, packing] : { std::pair { 8, false }, { 4, false }, { 2, false }, { 1, false } }) {
+    for (const auto & [micro, packing] : {std::pair{8, false}, {4, false}, {2, false}, {1, false}}) {
         train_options o = options_for("cut.tok", random_samples(*arch_llama(), 8, 5, 32));
         o.micro_batch_size = micro;
         o.packing = packing;
@@ -91,7 +95,8 @@ TEST("train: the loss and the gradient do not depend on how a batch is cut") {
     for (const run_log & log : logs) {
         for (size_t i = 0; i < 3; i++) {
             CHECK_NEAR(log.steps[i].loss, logs[0].steps[i].loss, 1e-5);
-            CHECK_NEAR(log.steps[i].gradient_norm, logs[0].steps[i].gradient_norm, 1e-4 * logs[0].steps[i].gradient_norm);
+            CHECK_NEAR(log.steps[i].gradient_norm, logs[0].steps[i].gradient_norm,
+                       1e-4 * logs[0].steps[i].gradient_norm);
         }
     }
 }
@@ -179,17 +184,20 @@ TEST("train: the stop flag ends the run within a step and nothing is written") {
     o.learning_rates.assign(100, 1e-3f);
     o.output = harness::cache_directory() + "/never-written.gguf";
     std::filesystem::remove(o.output);
-    std::atomic<bool> stop { false };
+    std::atomic<bool> stop{false};
     int steps = 0;
-    CHECK_ERROR("ABORTED", run_training(arch_llama(), o, [&](const train_event & event) {
-        if (std::holds_alternative<step_event>(event) && ++steps == 3) stop = true;
-    }, stop));
+    CHECK_ERROR("ABORTED", run_training(
+                               arch_llama(), o,
+                               [&](const train_event & event) {
+                                   if (std::holds_alternative<step_event>(event) && ++steps == 3) stop = true;
+                               },
+                               stop));
     CHECK_EQ(steps, 3);
     CHECK(!std::filesystem::exists(o.output));
 }
 
 TEST("train: wrong tokens and untrainable models are refused by name") {
-    train_options o = options_for("range.tok", { harness::counting_sample(1 << 20, 8) });
+    train_options o = options_for("range.tok", {harness::counting_sample(1 << 20, 8)});
     o.learning_rates.assign(1, 1e-3f);
     CHECK_ERROR("DATASET_TOKEN_RANGE", run(arch_llama(), o));
     train_options full = options_for("full.tok", random_samples(*arch_llama(), 8, 20, 32));

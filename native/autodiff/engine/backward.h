@@ -1,0 +1,17 @@
+#pragma once
+
+#include "autodiff/engine/gradients.h"
+
+namespace llamatune {
+
+// Marks, in `g`, everything in `forward`, a list in execution order, between the tensors already wanted (the
+// parameters) and `result` (null: the last node) that a gradient flows through. What only leads to an op without a
+// gradient (a selection of experts) is not.
+void mark_gradient_path(gradients & g, const std::vector<ggml_tensor *> & forward,
+                        const ggml_tensor * result = nullptr);
+
+// One reverse walk over `forward`: gives every wanted tensor its gradient, starting from those already added to `g`.
+// Throws error UNSUPPORTED_OP for a node without a rule (preflight names them all beforehand).
+void run_backward(gradients & g, const std::vector<ggml_tensor *> & forward);
+
+}

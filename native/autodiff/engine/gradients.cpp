@@ -1,0 +1,171 @@
+#include "autodiff/engine/gradients.h"
+
+#include "autodiff/engine/dequantize.h"
+#include "backends/backend-name.h"
+#include "core/error.h"
+
+#include <algorithm>
+
+namespace llamatune {
+
+namespace {
+
+// Where a device's kernels can begin to read. Those that read host memory can do so anywhere.
+size_t alignment_of(ggml_backend_dev_t device) {
+    ggml_backend_buffer_type_t type = ggml_backend_dev_buffer_type(device);
+    return ggml_backend_buft_is_host(type) ? 1 : ggml_backend_buft_get_alignment(type);
+}
+
+}
+
+gradients::gradients(ggml_context * ctx, ggml_cgraph * graph, std::vector<ggml_backend_dev_t> devices, rule_mode mode)
+    : ctx_(ctx), graph_(graph), devices_(std::move(devices)), mode_(mode) {
+    for (ggml_backend_dev_t device : devices_) alignment_ = std::max(alignment_, alignment_of(device));
+}
+
+ggml_tensor * gradients::of(const ggml_tensor * t) const {
+    const auto found = gradient_.find(t);
+    return found == gradient_.end() ? nullptr : found->second;
+}
+
+ggml_tensor * gradients::take(const ggml_tensor * t) {
+    ggml_tensor * total = of(t);
+    gradient_.erase(t);
+    return total;
+}
+
+void gradients::add(ggml_tensor * t, ggml_tensor * dy) {
+    if (!wants(t)) { return; }
+    if (!ggml_are_same_shape(t, dy)) {
+        if (ggml_nelements(t) != ggml_nelements(dy)) {
+            throw error("GRADIENT_SHAPE", std::string("expected a gradient with the shape of ") + t->name + " (" +
+                                              ggml_op_desc(t) + ") but received another number of elements");
+        }
+        dy = ggml_reshape(ctx_, contiguous(dy), t);
+    }
+    if (const auto kept = accumulators_.find(t); kept != accumulators_.end()) {
+        ggml_build_forward_expand(graph_, ggml_add_inplace(ctx_, kept->second, unscaled(dy)));
+        return;
+    }
+    ggml_tensor *& total = gradient_[t];
+    if (total) {
+        own_[t] = total = ggml_add(ctx_, contiguous(total), contiguous(dy));
+    } else {
+        total = dy;
+    }
+    ggml_build_forward_expand(graph_, total);
+}
+
+ggml_tensor * gradients::own(const ggml_tensor * t) const {
+    const auto found = own_.find(t);
+    ggml_tensor * total = of(t);
+    return found != own_.end() && found->second == total ? total : nullptr;
+}
+
+void gradients::set_own(ggml_tensor * t, ggml_tensor * dy) {
+    own_[t] = gradient_[t] = dy;
+    ggml_build_forward_expand(graph_, dy);
+}
+
+void gradients::add_window(ggml_tensor * t, ggml_tensor * dy, size_t nb1, size_t nb2, size_t nb3, size_t offset) {
+    if (!wants(t)) { return; }
+    if (const auto kept = accumulators_.find(t); kept != accumulators_.end()) {
+        ggml_build_forward_expand(graph_, ggml_acc_inplace(ctx_, kept->second, unscaled(dy), nb1, nb2, nb3, offset));
+        return;
+    }
+    ggml_tensor *& total = gradient_[t];
+    ggml_tensor *& windows = own_[t];
+    if (!total) { windows = total = zeros(t); }
+    // In place where the sum is this tensor's alone; what came by add() may be another tensor's gradient too.
+    const auto accumulate = total == windows ? ggml_acc_inplace : ggml_acc;
+    windows = total = accumulate(ctx_, contiguous(total), contiguous(dy), nb1, nb2, nb3, offset);
+    ggml_build_forward_expand(graph_, total);
+}
+
+bool gradients::allows(const ggml_tensor * fused) const { return mode_ != rule_mode::composed && runs(fused); }
+
+bool gradients::runs(const ggml_tensor * node) const {
+    for (ggml_backend_dev_t device : devices_) {
+        // an RPC server says yes to everything without asking its device: only what every device runs is asked of it
+        if (backend_of(device) == "rpc" && node->op != GGML_OP_MUL_MAT) { return false; }
+        // an accelerator runs products only and leaves the rest to the CPU
+        if (ggml_backend_dev_type(device) != GGML_BACKEND_DEVICE_TYPE_ACCEL &&
+            !ggml_backend_dev_supports_op(device, node)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool gradients::accelerated(const ggml_tensor * product) const {
+    bool accelerator = false;
+    for (ggml_backend_dev_t device : devices_) {
+        if (ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_ACCEL) {
+            accelerator = accelerator || ggml_backend_dev_supports_op(device, product);
+        } else if (!ggml_backend_buft_is_host(ggml_backend_dev_buffer_type(device))) {
+            return false; // a GPU's tensors would have to come to the accelerator first
+        }
+    }
+    return accelerator && mode_ != rule_mode::composed;
+}
+
+ggml_tensor * gradients::unscaled(ggml_tensor * dy) {
+    dy = contiguous(dy);
+    return unscale_ ? ggml_mul(ctx_, dy, unscale_) : dy;
+}
+
+ggml_tensor * gradients::contiguous(ggml_tensor * t) {
+    if (!ggml_is_contiguous(t) || t->view_offs % alignment_ != 0) { return ggml_cont(ctx_, t); }
+    // A dimension of one may have any stride; some ops ask for the one that it has in a tensor of its own.
+    size_t stride = ggml_type_size(t->type);
+    for (int i = 0; i < GGML_MAX_DIMS; i++) {
+        if (t->nb[i] != stride) return ggml_reshape(ctx_, t, t);
+        stride = i == 0 ? ggml_row_size(t->type, t->ne[0]) : stride * size_t(t->ne[i]);
+    }
+    return t;
+}
+
+ggml_tensor * gradients::transposed(ggml_tensor * t) { return ggml_cont(ctx_, ggml_transpose(ctx_, as_f32(t))); }
+
+ggml_tensor * gradients::as_f32(ggml_tensor * t) { return t->type == GGML_TYPE_F32 ? t : dequantized(*this, t); }
+
+ggml_tensor * gradients::zeros(const ggml_tensor * shape) {
+    // FILL takes a tensor to fill, for which the graph keeps memory from its start: one number is cheap.
+    ggml_tensor * zero = ggml_fill(ctx_, ggml_new_tensor_1d(ctx_, GGML_TYPE_F32, 1), 0.0f);
+    return ggml_repeat_4d(ctx_, zero, shape->ne[0], shape->ne[1], shape->ne[2], shape->ne[3]);
+}
+
+ggml_tensor * gradients::sum_to(ggml_tensor * t, const ggml_tensor * shape) {
+    if (ggml_are_same_shape(t, shape)) { return t; }
+    t = contiguous(t);
+    ggml_tensor target = *shape;
+    target.type = GGML_TYPE_F32;
+    if (ggml_tensor * fused = ggml_repeat_back(ctx_, t, &target); allows(fused)) {
+        // only shape and type are read from the target when the node is made; it must not be kept as a source
+        return fused;
+    }
+    // Broadcast repeats `shape` in tiles: along each dimension, element i came from i % shape->ne. So the dimension
+    // splits into [shape->ne, tiles]; the tiles are brought to the front and summed.
+    for (int dim = GGML_MAX_DIMS - 1; dim >= 0; dim--) {
+        const int64_t kept = shape->ne[dim];
+        const int64_t tiles = t->ne[dim] / kept;
+        if (tiles == 1) { continue; }
+        int64_t inner = 1, outer = 1;
+        for (int i = 0; i < dim; i++) inner *= t->ne[i];
+        for (int i = dim + 1; i < GGML_MAX_DIMS; i++) outer *= t->ne[i];
+        int64_t ne[GGML_MAX_DIMS] = {t->ne[0], t->ne[1], t->ne[2], t->ne[3]};
+        ne[dim] = kept;
+        ggml_tensor * split = ggml_reshape_3d(ctx_, t, inner * kept, tiles, outer);
+        ggml_tensor * front = ggml_cont(ctx_, ggml_permute(ctx_, split, 1, 0, 2, 3)); // [tiles, inner*kept, outer]
+        t = ggml_reshape_4d(ctx_, ggml_sum_rows(ctx_, front), ne[0], ne[1], ne[2], ne[3]);
+    }
+    return t;
+}
+
+ggml_tensor * gradients::mean_rows(ggml_tensor * t) {
+    return ggml_scale(ctx_, ggml_sum_rows(ctx_, t), 1.0f / float(t->ne[0]));
+}
+
+ggml_tensor * gradients::one_minus(ggml_tensor * t) { return ggml_scale_bias(ctx_, t, -1.0f, 1.0f); }
+
+}

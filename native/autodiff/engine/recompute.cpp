@@ -1,0 +1,299 @@
+#include "autodiff/engine/recompute.h"
+
+#include "autodiff/engine/backward.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <unordered_map>
+
+namespace llamatune {
+
+namespace {
+
+constexpr size_t none = SIZE_MAX;
+// How many times the least memory the cuts may take where that saves time.
+constexpr double generosity = 1.5;
+constexpr char again_prefix[] = "again: ";
+
+bool is_view(const ggml_tensor * node) {
+    return node->op == GGML_OP_VIEW || node->op == GGML_OP_RESHAPE || node->op == GGML_OP_PERMUTE ||
+           node->op == GGML_OP_TRANSPOSE;
+}
+
+// Writes where another tensor is.
+bool is_in_place(const ggml_tensor * node) { return node->view_src && !is_view(node); }
+
+const ggml_tensor * owner(const ggml_tensor * t) { return t->view_src ? t->view_src : t; }
+
+// A tensor that owns memory: the nodes between which it must be kept.
+struct lifetime {
+    size_t born, last_read;
+    double bytes;
+};
+
+std::vector<lifetime> lifetimes(const std::vector<ggml_tensor *> & forward, const ggml_tensor * result) {
+    std::vector<lifetime> all;
+    std::unordered_map<const ggml_tensor *, size_t> index;
+    for (size_t i = 0; i < forward.size(); i++) {
+        for (const ggml_tensor * source : forward[i]->src) {
+            if (!source) continue;
+            if (const auto found = index.find(owner(source)); found != index.end()) all[found->second].last_read = i;
+        }
+        if (!forward[i]->view_src) {
+            index[forward[i]] = all.size();
+            all.push_back({i, i, double(ggml_nbytes(forward[i]))});
+        }
+    }
+    if (const auto found = index.find(owner(result)); found != index.end())
+        all[found->second].last_read = forward.size();
+    return all;
+}
+
+// Bytes alive after each node; infinite where a cut would part a tensor from what is written into it.
+std::vector<double> bytes_alive(const std::vector<ggml_tensor *> & forward, const std::vector<lifetime> & all) {
+    std::vector<double> alive(forward.size() + 1, 0);
+    std::unordered_map<const ggml_tensor *, size_t> born;
+    for (const lifetime & t : all) {
+        born[forward[t.born]] = t.born;
+        alive[t.born] += t.bytes;
+        if (t.last_read < forward.size()) alive[t.last_read] -= t.bytes;
+    }
+    for (size_t i = 1; i < alive.size(); i++) alive[i] += alive[i - 1];
+    for (size_t i = 0; i < forward.size(); i++) {
+        if (!is_in_place(forward[i])) continue;
+        const auto found = born.find(owner(forward[i]));
+        for (size_t p = found == born.end() ? i : found->second; p < i; p++)
+            alive[p] = std::numeric_limits<double>::infinity();
+    }
+    return alive;
+}
+
+// Multiplications of a product with a weight, ours included; 0 of anything else.
+double product_cost(const ggml_tensor * node) {
+    if (node->op != GGML_OP_MUL_MAT && node->op != GGML_OP_MUL_MAT_ID && node->op != GGML_OP_CUSTOM) return 0;
+    const ggml_tensor * weight = nullptr;
+    for (const ggml_tensor * source : node->src) {
+        if (!source || source->op != GGML_OP_NONE || source->ne[1] == 1) continue;
+        if (!weight || ggml_nelements(source) > ggml_nelements(weight)) weight = source;
+    }
+    return weight ? double(weight->ne[0]) * double(ggml_nelements(node)) : 0;
+}
+
+// What need not be computed again where a piece ends after each node: products that nothing but sums read on the way
+// to what is kept, since the gradient of a sum or of a product needs no result.
+class savings {
+public:
+    explicit savings(const std::vector<ggml_tensor *> & forward) {
+        for (const ggml_tensor * node : forward) {
+            for (const ggml_tensor * source : node->src) {
+                if (source) readers_[source]++;
+            }
+        }
+    }
+    double at_end(const ggml_tensor * node) const {
+        if (node->op != GGML_OP_ADD && node->op != GGML_OP_SCALE && node->op != GGML_OP_CONT && !is_view(node)) {
+            return product_cost(node);
+        }
+        double saved = 0;
+        for (const ggml_tensor * source : node->src) {
+            if (source && readers_.at(source) == 1) saved += at_end(source);
+        }
+        return saved;
+    }
+
+private:
+    std::unordered_map<const ggml_tensor *, int> readers_;
+};
+
+// Nodes after which less is alive than just before and just after: places for a cut, few enough to compare in pairs.
+std::vector<size_t> candidates(const std::vector<double> & alive, size_t n_nodes) {
+    constexpr size_t most = 1000;
+    std::vector<size_t> found;
+    for (size_t i = 1; i + 1 < n_nodes; i++) {
+        if (alive[i] < alive[i - 1] && alive[i] <= alive[i + 1]) found.push_back(i);
+    }
+    if (found.size() > most) {
+        std::vector<double> sizes;
+        for (size_t i : found) sizes.push_back(alive[i]);
+        std::nth_element(sizes.begin(), sizes.begin() + most, sizes.end());
+        const double limit = sizes[most];
+        found.erase(std::remove_if(found.begin(), found.end(), [&](size_t i) { return alive[i] >= limit; }),
+                    found.end());
+    }
+    return found;
+}
+
+// For the pieces between two candidates: the bytes made in one, and those of them that outlive it.
+class piece_sizes {
+public:
+    piece_sizes(const std::vector<lifetime> & all, const std::vector<size_t> & ends)
+        : n_(ends.size()), made_(n_ * n_), kept_(n_ * n_) {
+        std::vector<std::vector<const lifetime *>> by_interval(n_); // interval i: nodes (ends[i - 1], ends[i]]
+        for (const lifetime & t : all) {
+            by_interval[size_t(std::lower_bound(ends.begin(), ends.end(), t.born) - ends.begin())].push_back(&t);
+        }
+        for (size_t last = 0; last < n_; last++) {
+            double made = 0, kept = 0;
+            for (size_t first = last + 1; first-- > 0;) {
+                for (const lifetime * t : by_interval[first]) {
+                    made += t->bytes;
+                    if (t->last_read > ends[last]) kept += t->bytes;
+                }
+                made_[first * n_ + last] = made;
+                kept_[first * n_ + last] = kept;
+            }
+        }
+    }
+    // of intervals first … last
+    double made(size_t first, size_t last) const { return made_[first * n_ + last]; }
+    double kept(size_t first, size_t last) const { return kept_[first * n_ + last]; }
+
+private:
+    size_t n_;
+    std::vector<double> made_, kept_;
+};
+
+struct division {
+    double kept, saved;
+    std::vector<size_t> last_intervals; /* of all pieces but the last */
+};
+
+// The pieces of at most `limit` bytes each that keep the least, and among those save the most. What is alive at a cut
+// and was made before the cut before it was alive there too: a piece adds only what it made itself.
+division divide(const piece_sizes & sizes, const std::vector<double> & saved_after, double limit) {
+    const size_t n = saved_after.size();
+    std::vector<double> least(n + 1, std::numeric_limits<double>::infinity()); // of the first i intervals
+    std::vector<double> saved(n + 1, 0);
+    std::vector<size_t> from(n + 1, none);
+    least[0] = 0;
+    for (size_t i = 1; i <= n; i++) {
+        for (size_t first = i; first-- > 0;) {
+            if (sizes.made(first, i - 1) > limit && first + 1 < i) break; // made() only grows from here
+            const double kept = least[first] + (i < n ? sizes.kept(first, i - 1) : 0.0);
+            const double spared = saved[first] + saved_after[i - 1];
+            if (kept < least[i] || (kept == least[i] && spared > saved[i])) {
+                least[i] = kept;
+                saved[i] = spared;
+                from[i] = first;
+            }
+        }
+    }
+    division result{least[n], saved[n], {}};
+    for (size_t i = from[n]; i > 0; i = from[i]) result.last_intervals.push_back(i - 1);
+    std::reverse(result.last_intervals.begin(), result.last_intervals.end());
+    return result;
+}
+
+ggml_tensor * clone(ggml_context * ctx, ggml_tensor * node,
+                    std::unordered_map<const ggml_tensor *, ggml_tensor *> & copies) {
+    ggml_tensor * copy = ggml_new_tensor(ctx, node->type, GGML_MAX_DIMS, node->ne);
+    copies[node] = copy;
+    const auto here = [&](ggml_tensor * t) {
+        const auto found = copies.find(t);
+        return found == copies.end() ? t : found->second;
+    };
+    std::memcpy(copy->nb, node->nb, sizeof(copy->nb));
+    copy->op = node->op;
+    std::memcpy(copy->op_params, node->op_params, sizeof(copy->op_params));
+    for (int i = 0; i < GGML_MAX_SRC; i++) {
+        if (node->src[i]) copy->src[i] = here(node->src[i]);
+    }
+    if (node->view_src) {
+        copy->view_src = here(node->view_src);
+        copy->view_offs = node->view_offs;
+    }
+    ggml_format_name(copy, "%s%s", again_prefix, node->name);
+    return copy;
+}
+
+// Differentiates a piece through clones of its nodes.
+void run_backward_again(gradients & g, const std::vector<ggml_tensor *> & piece) {
+    if (std::none_of(piece.begin(), piece.end(), [&](const ggml_tensor * node) { return g.of(node); })) {
+        return; // no gradient gets here
+    }
+    std::unordered_map<const ggml_tensor *, ggml_tensor *> copies;
+    std::vector<ggml_tensor *> again;
+    for (ggml_tensor * node : piece) {
+        again.push_back(clone(g.ctx(), node, copies));
+        if (g.wants(node)) g.want(again.back());
+        if (const node_rule * own = g.own_rule(node)) g.set_rule(again.back(), node_rule(*own));
+    }
+    if (std::any_of(again.begin(), again.end(), is_in_place)) {
+        for (ggml_tensor * node : again) g.run(node); // these depend on the order
+    }
+    for (size_t i = 0; i < piece.size(); i++) {
+        if (ggml_tensor * dy = g.of(piece[i])) g.add(again[i], dy); // from the pieces behind
+    }
+    run_backward(g, again);
+}
+
+}
+
+bool is_recomputed(const ggml_tensor * node) {
+    return std::strncmp(node->name, again_prefix, sizeof(again_prefix) - 1) == 0;
+}
+
+std::vector<size_t> find_cuts(const std::vector<ggml_tensor *> & forward, const ggml_tensor * result) {
+    const std::vector<lifetime> all = lifetimes(forward, result);
+    const std::vector<double> alive = bytes_alive(forward, all);
+    std::vector<size_t> ends = candidates(alive, forward.size());
+    if (ends.empty()) return {};
+    ends.push_back(forward.size() - 1);
+    const piece_sizes sizes(all, ends);
+
+    std::vector<double> saved_after;
+    const savings of(forward);
+    for (size_t end : ends) saved_after.push_back(of.at_end(forward[end]));
+    saved_after.back() = 0;
+
+    // A piece's memory is used once, the kept tensors' all the time: the best limit makes their sum smallest.
+    struct choice {
+        division pieces;
+        double bytes;
+    };
+    std::vector<choice> choices;
+    double smallest = 0;
+    for (size_t i = 0; i < ends.size(); i++) smallest = std::max(smallest, sizes.made(i, i));
+    const double whole = sizes.made(0, ends.size() - 1);
+    double least = whole;
+    for (double limit = smallest; limit < whole; limit *= 1.1) {
+        division pieces = divide(sizes, saved_after, limit);
+        const double bytes = pieces.kept + limit;
+        least = std::min(least, bytes);
+        // the last piece is not computed again
+        if (pieces.last_intervals.empty()) continue;
+        for (size_t i = ends[pieces.last_intervals.back()] + 1; i < forward.size(); i++)
+            pieces.saved += product_cost(forward[i]);
+        choices.push_back({std::move(pieces), bytes});
+    }
+    const choice * best = nullptr;
+    for (const choice & c : choices) {
+        if (c.bytes >= whole || c.bytes > generosity * least) continue;
+        if (!best || c.pieces.saved > best->pieces.saved ||
+            (c.pieces.saved == best->pieces.saved && c.bytes < best->bytes))
+            best = &c;
+    }
+    std::vector<size_t> cuts;
+    if (best) {
+        for (size_t interval : best->pieces.last_intervals) cuts.push_back(ends[interval] + 1);
+    }
+    return cuts;
+}
+
+void run_backward(gradients & g, const std::vector<ggml_tensor *> & forward, const std::vector<size_t> & cuts) {
+    size_t end = forward.size();
+    for (size_t i = cuts.size() + 1; i-- > 0;) {
+        const size_t begin = i ? cuts[i - 1] : 0;
+        const std::vector<ggml_tensor *> piece(forward.begin() + std::ptrdiff_t(begin),
+                                               forward.begin() + std::ptrdiff_t(end));
+        if (end == forward.size()) {
+            run_backward(g, piece);
+        } else {
+            run_backward_again(g, piece);
+        }
+        end = begin;
+    }
+}
+
+}

@@ -1,0 +1,145 @@
+#include "autodiff/rules/activations.h"
+
+#include <cmath>
+#include <cstring>
+
+namespace llamatune::rules {
+
+namespace {
+
+bool is_swapped(const ggml_tensor * node) { return node->op_params[1] != 0; }
+
+// 1 below `bound`, else 0; likewise above
+ggml_tensor * is_below(gradients & g, ggml_tensor * x, float bound) {
+    return ggml_step(g.ctx(), ggml_scale_bias(g.ctx(), x, -1.0f, bound));
+}
+ggml_tensor * is_above(gradients & g, ggml_tensor * x, float bound) {
+    return ggml_step(g.ctx(), ggml_scale_bias(g.ctx(), x, 1.0f, -bound));
+}
+ggml_tensor * is_between(gradients & g, ggml_tensor * x, float low, float high) {
+    return ggml_mul(g.ctx(), is_above(g, x, low), is_below(g, x, high));
+}
+
+// min(x, 0)
+ggml_tensor * negative_part(gradients & g, ggml_tensor * x) {
+    return ggml_neg(g.ctx(), ggml_relu(g.ctx(), ggml_neg(g.ctx(), x)));
+}
+
+// ggml_clamp works in place, and the forward pass's tensor is not ours.
+ggml_tensor * clamped(gradients & g, ggml_tensor * x, float low, float high) {
+    return ggml_clamp(g.ctx(), ggml_cont(g.ctx(), x), low, high);
+}
+
+// d x Φ(x) = Φ(x) + x φ(x). There is no op for Φ: of |x|, but no less than 1e-6, it is the activation divided by it,
+// and Φ(-x) = 1 - Φ(x).
+ggml_tensor * d_gelu_erf(gradients & g, ggml_tensor * x, ggml_tensor * dy) {
+    ggml_context * ctx = g.ctx();
+    const float density = 0.39894228040143267794f; // 1/√(2π)
+    ggml_tensor * size = ggml_clamp(ctx, ggml_abs(ctx, x), 1e-6f, INFINITY);
+    ggml_tensor * half = ggml_scale_bias(ctx, ggml_div(ctx, ggml_gelu_erf(ctx, size), size), 1.0f, -0.5f);
+    ggml_tensor * bell = ggml_exp(ctx, ggml_scale(ctx, ggml_sqr(ctx, x), -0.5f));
+    ggml_tensor * slope =
+        ggml_add(ctx, ggml_mul(ctx, half, ggml_sgn(ctx, x)), ggml_scale(ctx, ggml_mul(ctx, x, bell), density));
+    return ggml_mul(ctx, dy, ggml_scale_bias(ctx, slope, 1.0f, 0.5f));
+}
+
+// act(min(x, limit)) · (clamp(gate, -limit, limit) + shift), act(x) = x σ(alpha x)
+void limited_swiglu(gradients & g, ggml_tensor * node, ggml_tensor * dy, float alpha, float limit, float shift) {
+    ggml_context * ctx = g.ctx();
+    const gated_sources s = sources_of_gated(g, node);
+    ggml_tensor * x = clamped(g, s.x, -INFINITY, limit);
+    ggml_tensor * sigmoid = ggml_sigmoid(ctx, ggml_scale(ctx, x, alpha));
+    ggml_tensor * act = ggml_mul(ctx, x, sigmoid);
+    ggml_tensor *dx = nullptr, *dgate = nullptr;
+    if (wants_of_gated(g, node, 0)) {
+        ggml_tensor * gate = ggml_scale_bias(ctx, clamped(g, s.gate, -limit, limit), 1.0f, shift);
+        // σ + alpha x σ (1 - σ)
+        ggml_tensor * slope = ggml_add(ctx, sigmoid, ggml_mul(ctx, ggml_scale(ctx, act, alpha), g.one_minus(sigmoid)));
+        dx = ggml_mul(ctx, ggml_mul(ctx, dy, gate), ggml_mul(ctx, slope, is_below(g, s.x, limit)));
+    }
+    if (wants_of_gated(g, node, 1)) {
+        dgate = ggml_mul(ctx, ggml_mul(ctx, dy, act), is_between(g, s.gate, -limit, limit));
+    }
+    add_to_gated(g, node, dx, dgate);
+}
+
+}
+
+gated_sources sources_of_gated(gradients & g, ggml_tensor * node) {
+    ggml_tensor * both = node->src[0];
+    if (node->src[1]) { return {g.contiguous(both), g.contiguous(node->src[1])}; }
+    const auto half = [&](int i) {
+        return ggml_cont(g.ctx(),
+                         ggml_view_4d(g.ctx(), both, node->ne[0], both->ne[1], both->ne[2], both->ne[3], both->nb[1],
+                                      both->nb[2], both->nb[3], size_t(i * node->ne[0]) * both->nb[0]));
+    };
+    const int first = is_swapped(node) ? 1 : 0;
+    return {half(first), half(1 - first)};
+}
+
+bool wants_of_gated(gradients & g, const ggml_tensor * node, int which) {
+    return g.wants(node->src[1] ? node->src[which] : node->src[0]);
+}
+
+void add_to_gated(gradients & g, ggml_tensor * node, ggml_tensor * dx, ggml_tensor * dgate) {
+    if (!node->src[1]) {
+        g.add(node->src[0], is_swapped(node) ? ggml_concat(g.ctx(), dgate, dx, 0) : ggml_concat(g.ctx(), dx, dgate, 0));
+        return;
+    }
+    if (dx) g.add(node->src[0], dx);
+    if (dgate) g.add(node->src[1], dgate);
+}
+
+// 1 above zero, eˣ below
+void elu(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+    ggml_tensor * x = g.contiguous(node->src[0]);
+    g.add(node->src[0], ggml_mul(g.ctx(), dy, ggml_exp(g.ctx(), negative_part(g, x))));
+}
+
+void gelu_erf(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+    g.add(node->src[0], d_gelu_erf(g, g.contiguous(node->src[0]), dy));
+}
+
+// αₚx² + βx above zero, αₙ(eˣ - 1 - x) + βx below (Huang & Schlag, 2411.13010; ggml keeps αₙ with β added to it)
+void xielu(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+    ggml_context * ctx = g.ctx();
+    ggml_tensor * x = g.contiguous(node->src[0]);
+    const float alpha_n = parameter(node, 1), alpha_p = parameter(node, 2), beta = parameter(node, 3);
+    ggml_tensor * above = ggml_scale(ctx, ggml_relu(ctx, x), 2.0f * alpha_p);
+    ggml_tensor * below = ggml_scale_bias(ctx, ggml_exp(ctx, negative_part(g, x)), alpha_n, beta - alpha_n);
+    g.add(node->src[0], ggml_mul(ctx, dy, ggml_add(ctx, above, below)));
+}
+
+// x · h(x), h the hard sigmoid
+void hardswish(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+    ggml_context * ctx = g.ctx();
+    ggml_tensor * x = g.contiguous(node->src[0]);
+    ggml_tensor * ramp = ggml_mul(ctx, ggml_scale(ctx, x, 1.0f / 6.0f), is_between(g, x, -3.0f, 3.0f));
+    g.add(node->src[0], ggml_mul(ctx, dy, ggml_add(ctx, ggml_hardsigmoid(ctx, x), ramp)));
+}
+
+void hardsigmoid(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+    ggml_tensor * inside = is_between(g, g.contiguous(node->src[0]), -3.0f, 3.0f);
+    g.add(node->src[0], ggml_mul(g.ctx(), dy, ggml_scale(g.ctx(), inside, 1.0f / 6.0f)));
+}
+
+void expm1(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+    g.add(node->src[0], ggml_mul(g.ctx(), dy, ggml_scale_bias(g.ctx(), node, 1.0f, 1.0f)));
+}
+
+void geglu_erf(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+    const gated_sources s = sources_of_gated(g, node);
+    ggml_tensor * dx = wants_of_gated(g, node, 0) ? d_gelu_erf(g, s.x, ggml_mul(g.ctx(), dy, s.gate)) : nullptr;
+    ggml_tensor * dgate = wants_of_gated(g, node, 1) ? ggml_mul(g.ctx(), dy, ggml_gelu_erf(g.ctx(), s.x)) : nullptr;
+    add_to_gated(g, node, dx, dgate);
+}
+
+void swiglu_oai(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+    limited_swiglu(g, node, dy, parameter(node, 2), parameter(node, 3), 1.0f);
+}
+
+void swiglu_clamp(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+    limited_swiglu(g, node, dy, 1.0f, parameter(node, 3), 0.0f);
+}
+
+}

@@ -1,0 +1,145 @@
+#include "autodiff/rules/window.h"
+
+#include "core/error.h"
+
+#include <vector>
+
+namespace llamatune::rules {
+
+// zeros on both sides of each dimension: the gradient is the window that the source went to
+void pad(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+    const int32_t * p = node->op_params; // left and right of dimension 0, 1, 2, 3; circular
+    if (p[8]) {
+        throw error("UNSUPPORTED_OP", "expected padding with zeros but received PAD with the tensor repeated");
+    }
+    const size_t offset = p[0] * dy->nb[0] + p[2] * dy->nb[1] + p[4] * dy->nb[2] + p[6] * dy->nb[3];
+    const int64_t * ne = node->src[0]->ne;
+    g.add(node->src[0], ggml_view_4d(g.ctx(), dy, ne[0], ne[1], ne[2], ne[3], dy->nb[1], dy->nb[2], dy->nb[3], offset));
+}
+
+void roll(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+    const int32_t * shift = node->op_params;
+    g.add(node->src[0], ggml_roll(g.ctx(), dy, -shift[0], -shift[1], -shift[2], -shift[3]));
+}
+
+namespace {
+
+struct strides {
+    size_t nb1, nb2, nb3, offset;
+};
+
+// where SET and ACC put their second source, in bytes of their first
+strides window_of(const ggml_tensor * node) {
+    const int32_t * p = node->op_params;
+    return {size_t(p[0]), size_t(p[1]), size_t(p[2]), size_t(p[3])};
+}
+
+void add_of_window(gradients & g, const ggml_tensor * node, ggml_tensor * dy) {
+    ggml_tensor * part = node->src[1];
+    if (g.wants(part)) {
+        const strides w = window_of(node);
+        g.add(part, ggml_view_4d(g.ctx(), dy, part->ne[0], part->ne[1], part->ne[2], part->ne[3], w.nb1, w.nb2, w.nb3,
+                                 w.offset));
+    }
+}
+
+}
+
+namespace {
+
+// The SETs behind one another that fill a tensor slice by slice along one dimension, `last` the last of them: what is
+// below them has no gradient then. Empty where slices are missing, or are not all alike.
+std::vector<ggml_tensor *> filling(ggml_tensor * last) {
+    const ggml_tensor * part = last->src[1];
+    const strides w = window_of(last);
+    int dim = -1; // the one that a slice does not fill
+    for (int i = 0; i < GGML_MAX_DIMS; i++) {
+        if (part->ne[i] == last->ne[i]) continue;
+        if (dim >= 0) return {};
+        dim = i;
+    }
+    if (dim < 0 || last->ne[dim] % part->ne[dim] || w.nb1 != last->nb[1] || w.nb2 != last->nb[2] ||
+        w.nb3 != last->nb[3])
+        return {};
+    const size_t step = last->nb[dim] * size_t(part->ne[dim]);
+    std::vector<ggml_tensor *> chain;
+    std::vector<bool> filled(size_t(last->ne[dim] / part->ne[dim]));
+    for (ggml_tensor * node = last; node->op == GGML_OP_SET && chain.size() < filled.size(); node = node->src[0]) {
+        const strides here = window_of(node);
+        const size_t slice = here.offset / step;
+        if (!ggml_are_same_shape(node->src[1], part) || here.nb1 != w.nb1 || here.nb2 != w.nb2 || here.nb3 != w.nb3 ||
+            here.offset % step || slice >= filled.size() || filled[slice]) {
+            return {};
+        }
+        filled[slice] = true;
+        chain.push_back(node);
+    }
+    return chain.size() == filled.size() ? chain : std::vector<ggml_tensor *>();
+}
+
+}
+
+void set(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+    if (const std::vector<ggml_tensor *> chain = filling(node); !chain.empty()) {
+        for (ggml_tensor * one : chain) add_of_window(g, one, dy);
+        return;
+    }
+    if (g.wants(node->src[0])) {
+        const strides w = window_of(node);
+        ggml_tensor * zeros = g.zeros(node->src[1]);
+        g.add(node->src[0],
+              ggml_set(g.ctx(), dy, zeros, w.nb1, w.nb2, w.nb3, w.offset)); // what was overwritten has none
+    }
+    add_of_window(g, node, dy);
+}
+
+void acc(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+    g.add(node->src[0], dy);
+    add_of_window(g, node, dy);
+}
+
+namespace {
+
+// The lower halves of 64-bit row numbers, as llama.cpp's caches have them: GET_ROWS takes 32-bit ones. (GGUF's hosts
+// are little-endian, and no tensor has 2^31 rows.)
+ggml_tensor * as_i32(gradients & g, ggml_tensor * rows) {
+    if (rows->type == GGML_TYPE_I32) { return rows; }
+    ggml_tensor * low = ggml_view_tensor(g.ctx(), rows);
+    low->type = GGML_TYPE_I32; // its strides stay
+    low->op = GGML_OP_VIEW;
+    low->src[0] = rows;
+    return low;
+}
+
+}
+
+// y = a with its rows [row i of the batch] replaced by b's. Rows of one batch are taken to be distinct: of a row that
+// is written twice, which one stays is up to the device.
+void set_rows(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+    ggml_context * ctx = g.ctx();
+    ggml_tensor * b = node->src[0];    // [k, n, b2, b3]
+    ggml_tensor * rows = node->src[1]; // [n, b2 | 1, b3 | 1]
+    ggml_tensor * a = node->src[2];    // [k, n_rows, b2, b3]
+    if (g.wants(a)) {
+        ggml_tensor * own = ggml_cont(ctx, dy); // SET_ROWS writes where it is told to
+        g.add(a, ggml_set_rows(ctx, own, g.zeros(b), rows));
+    }
+    if (!g.wants(b)) { return; }
+    const int64_t batches = b->ne[2] * b->ne[3];
+    if (rows->ne[1] * rows->ne[2] != batches && rows->ne[1] * rows->ne[2] != 1) {
+        throw error("UNSUPPORTED_OP",
+                    std::string("expected SET_ROWS with rows for all batches or each but received ") + node->name);
+    }
+    rows = as_i32(g, rows);
+    if (rows->ne[1] * rows->ne[2] == batches) {
+        g.add(b, ggml_get_rows(ctx, dy, rows));
+        return;
+    }
+    // one list for every batch: the batches stand beside each other in longer rows meanwhile
+    const int64_t k = b->ne[0], n = b->ne[1], n_rows = a->ne[1];
+    ggml_tensor * beside = ggml_cont(ctx, ggml_permute(ctx, dy, 0, 3, 1, 2)); // [k, b2, b3, n_rows]
+    ggml_tensor * read = ggml_get_rows(ctx, ggml_reshape_2d(ctx, beside, k * batches, n_rows), rows);
+    g.add(b, ggml_permute(ctx, ggml_reshape_4d(ctx, read, k, b->ne[2], b->ne[3], n), 0, 2, 3, 1)); // [k, n, b2, b3]
+}
+
+}

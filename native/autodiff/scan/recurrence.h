@@ -1,0 +1,36 @@
+#pragma once
+
+#include <ggml.h>
+
+namespace llamatune {
+
+// First-order recurrences over time, of many numbers at once, [m, n_t, n_seqs]: work of n_t, 7 nodes for each halving
+// of n_t, which must be a power of two. Decays are only multiplied with each other, so nothing overflows.
+class recurrence {
+public:
+    explicit recurrence(ggml_context * ctx) : ctx_(ctx) {}
+
+    // s_t = a_t s_{t-1} + b_t, from s_{-1} = before [m, 1, n_seqs]
+    ggml_tensor * forward(ggml_tensor * a, ggml_tensor * b, ggml_tensor * before);
+    // s_t = a_t s_{t+1} + b_t, from s_{n_t} = after
+    ggml_tensor * backward(ggml_tensor * a, ggml_tensor * b, ggml_tensor * after);
+
+    // One token later: the last falls out, `before` comes in; and the other way.
+    ggml_tensor * later(ggml_tensor * t, ggml_tensor * before);
+    ggml_tensor * earlier(ggml_tensor * t, ggml_tensor * after);
+    ggml_tensor * tokens(ggml_tensor * t, int64_t first, int64_t n);
+
+private:
+    ggml_tensor * every_second(ggml_tensor * t, int64_t first);
+    ggml_tensor * interleave(ggml_tensor * first, ggml_tensor * second);
+
+    ggml_context * ctx_;
+};
+
+// A contiguous [inner, n, outer…] summed over dimension 1, by adding halves: reads it once, copies nothing.
+ggml_tensor * sum_second(ggml_context * ctx, ggml_tensor * t);
+
+// The largest power of two of tokens, at most `left`, for which a tensor of so many numbers a token has a bounded size.
+int64_t tokens_at_once(int64_t numbers, int64_t left);
+
+}

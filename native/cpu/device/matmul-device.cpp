@@ -1,0 +1,223 @@
+#include "cpu/device/matmul-device.h"
+
+#include "core/cpu.h"
+#include "cpu/kernels/executor.h"
+#include "cpu/kernels/host-op.h"
+#include "cpu/kernels/inference-nodes.h"
+#include "cpu/kernels/node-products.h"
+#include "cpu/kernels/tiled-weights.h"
+
+#include <ggml-backend-impl.h>
+#include <ggml-backend.h>
+#include <ggml-impl.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace llamatune {
+
+namespace {
+
+// Below these a product is cheaper where it is: no dequantizing of a whole matrix for a few tokens, no call for a few
+// thousand multiplications.
+constexpr int64_t least_columns_of_weights = 32;
+constexpr int64_t least_multiplications = 64 * 64 * 64;
+
+// A back end of the device.
+struct context {
+    executor on;
+    bool for_inference; // made by llama.cpp: operands by the type of each weight, and LoRA pairs fused
+};
+
+// What loses nothing against ggml's own products: those round activations to 8 bits for quantized weights and to
+// bfloat16 for such weights.
+gemm_type operands_for(const ggml_tensor * w) {
+    const bool rounds = ggml_is_quantized(w->type) || w->type == GGML_TYPE_BF16;
+    return rounds && gemm_has_fast_bf16() ? gemm_type::bf16 : gemm_type::f32;
+}
+
+// The pairs' factors are F32, and no weight of a layer is that small.
+bool is_lora_factor(const ggml_tensor * product) {
+    return product->src[0]->type == GGML_TYPE_F32 && std::min(product->src[0]->ne[0], product->src[0]->ne[1]) < 64;
+}
+
+bool is_whole_pair(const ggml_cgraph * graph, int first) {
+    if (first + pair_length > graph->n_nodes || !is_pair(graph->nodes + first)) return false;
+    for (int i = first; i < first + pair_length - 1; i++) {
+        if (ggml_node_get_use_count(graph, i) != 1 || (graph->nodes[i]->flags & GGML_TENSOR_FLAG_OUTPUT)) return false;
+    }
+    return true;
+}
+
+void run_node(executor & on, ggml_tensor * node) {
+    switch (node->op) {
+    case GGML_OP_MUL_MAT:
+    case GGML_OP_OUT_PROD: return run_product(on, node);
+    case GGML_OP_CUSTOM: return run_host_op(node, on);
+    case GGML_OP_SCALE:
+    case GGML_OP_ADD: return run_pair_tail(on, node);
+    case GGML_OP_FLASH_ATTN_EXT: return run_attention(on, node);
+    default: return;
+    }
+}
+
+ggml_status compute_graph(ggml_backend_t self, ggml_cgraph * graph) {
+    context & own = *static_cast<context *>(self->context);
+    executor & on = own.on;
+    on.set_input(nullptr, 0);
+    for (int i = 0; i < graph->n_nodes; i++) {
+        ggml_tensor * node = graph->nodes[i];
+        if (!(node->flags & GGML_TENSOR_FLAG_COMPUTE)) continue;
+        try {
+            if (own.for_inference && node->op == GGML_OP_MUL_MAT && node->src[0]->op == GGML_OP_NONE) {
+                // what the layer's own weights say holds for its pairs and its attention too
+                if (!is_lora_factor(node) && on.operands() != operands_for(node->src[0])) {
+                    on.set_operands(operands_for(node->src[0]));
+                    on.set_input(nullptr, 0);
+                }
+                if (is_whole_pair(graph, i)) {
+                    run_pair(on, graph->nodes + i);
+                    i += pair_length - 1;
+                    continue;
+                }
+            }
+            run_node(on, node);
+        } catch (const std::bad_alloc &) { return GGML_STATUS_ALLOC_FAILED; } catch (const std::exception & e) {
+            GGML_LOG_ERROR("matrix products: %s\n", e.what());
+            return GGML_STATUS_FAILED;
+        }
+    }
+    return GGML_STATUS_SUCCESS;
+}
+
+bool readable(const ggml_tensor * t) { return dense_rows(t) || ggml_blck_size(t->type) == 1; }
+
+// Weights that ggml has laid out for AMX: of quantized ones the columns that the packed layout can take.
+bool reads_packed(const ggml_tensor * product) {
+    const ggml_tensor * w = product->src[0];
+    if (product->op != GGML_OP_MUL_MAT || !reads_tiles() || !gemm_packs_bf16()) return false;
+    return is_tiled(w) ? w->ne[1] % packed_columns == 0 : w->type == GGML_TYPE_F16;
+}
+
+bool reads_buffer(ggml_backend_buffer_type_t type) {
+    return ggml_backend_buft_is_host(type) || (reads_tiles() && !std::strcmp(ggml_backend_buft_name(type), "AMX"));
+}
+
+bool supports(ggml_backend_dev_t, const ggml_tensor * op) {
+    switch (op->op) {
+    case GGML_OP_NONE:
+    case GGML_OP_RESHAPE:
+    case GGML_OP_VIEW:
+    case GGML_OP_PERMUTE:
+    case GGML_OP_TRANSPOSE: return true;
+    case GGML_OP_CUSTOM: return is_host_op(op);
+    case GGML_OP_SCALE:
+    case GGML_OP_ADD: return is_pair_tail(op);
+    case GGML_OP_FLASH_ATTN_EXT: return can_attend(op);
+    case GGML_OP_MUL_MAT:
+    case GGML_OP_OUT_PROD: break;
+    default: return false;
+    }
+    const ggml_tensor * a = op->src[0];
+    const ggml_tensor * b = op->src[1];
+    if (b->type != GGML_TYPE_F32 || op->type != GGML_TYPE_F32 ||
+        (a->type != GGML_TYPE_F32 && !ggml_get_type_traits(a->type)->to_float)) {
+        return false;
+    }
+    if (op->op == GGML_OP_MUL_MAT && (!dense_rows(b) || ggml_get_op_params_i32(op, 1) == GGML_HINT_SRC0_IS_HADAMARD)) {
+        return false;
+    }
+    if (!dense_rows(a) || !readable(b) || (op->op == GGML_OP_OUT_PROD && !dense_rows(b) && b->nb[1] != sizeof(float))) {
+        return false;
+    }
+    if (in_tiles_buffer(a) && !reads_packed(op)) return false;
+    const int64_t inner = op->op == GGML_OP_MUL_MAT ? a->ne[0] : a->ne[1];
+    if (a->type != GGML_TYPE_F32 &&
+        (op->ne[1] < least_columns_of_weights || !ggml_is_matrix(a) || !ggml_is_matrix(b))) {
+        return false;
+    }
+    return op->ne[0] * op->ne[1] * inner >= least_multiplications;
+}
+
+const char * name_of(ggml_backend_t) { return "matmul"; }
+void free_backend(ggml_backend_t self) {
+    delete static_cast<context *>(self->context);
+    delete self;
+}
+
+ggml_guid_t guid() {
+    static ggml_guid id = {0x6c, 0x6c, 0x61, 0x6d, 0x61, 0x74, 0x75, 0x6e,
+                           0x65, 0x2d, 0x6d, 0x61, 0x74, 0x6d, 0x75, 0x6c};
+    return &id;
+}
+
+void set_padding(ggml_backend_t self, const uint8_t * blocks, int64_t n_blocks, int64_t n_tokens) {
+    static_cast<context *>(self->context)->on.set_padding(blocks, n_blocks, n_tokens);
+}
+
+void set_n_threads(ggml_backend_t self, int n) { static_cast<context *>(self->context)->on.set_n_threads(n); }
+
+ggml_backend_t make_backend(ggml_backend_dev_t device, const char * parameters) {
+    static const ggml_backend_i calls = [] {
+        ggml_backend_i c{};
+        c.get_name = name_of;
+        c.free = free_backend;
+        c.graph_compute = compute_graph;
+        return c;
+    }();
+    const bool bf16 = parameters && !std::strcmp(parameters, "bf16") && gemm_has_fast_bf16();
+    auto * own =
+        new context{executor(usable_physical_cores(), bf16 ? gemm_type::bf16 : gemm_type::f32), parameters == nullptr};
+    return new ggml_backend{guid(), calls, device, own};
+}
+
+ggml_backend_device make_device() {
+    ggml_backend_device device{};
+    device.iface.get_name = [](ggml_backend_dev_t) { return "matmul"; };
+    device.iface.get_description = [](ggml_backend_dev_t) { return "CPU matrix products (oneDNN)"; };
+    device.iface.get_memory = [](ggml_backend_dev_t, size_t * free, size_t * total) { *free = *total = 0; };
+    device.iface.get_type = [](ggml_backend_dev_t) { return GGML_BACKEND_DEVICE_TYPE_ACCEL; };
+    device.iface.get_props = [](ggml_backend_dev_t d, ggml_backend_dev_props * props) {
+        props->name = d->iface.get_name(d);
+        props->description = d->iface.get_description(d);
+        props->type = GGML_BACKEND_DEVICE_TYPE_ACCEL;
+        props->caps = {};
+    };
+    device.iface.init_backend = make_backend;
+    device.iface.get_buffer_type = [](ggml_backend_dev_t) { return ggml_backend_cpu_buffer_type(); };
+    device.iface.supports_op = supports;
+    device.iface.supports_buft = [](ggml_backend_dev_t, ggml_backend_buffer_type_t type) { return reads_buffer(type); };
+    return device;
+}
+
+}
+
+void register_matmul_device() {
+    static std::once_flag once;
+    if (const char * off = std::getenv("LLAMATUNE_MATMUL"); off && !std::strcmp(off, "off")) {
+        return; // for comparing with ggml's own products
+    }
+    std::call_once(once, [] {
+        static ggml_backend_device device = make_device();
+        static ggml_backend_reg registry{};
+        registry.api_version = GGML_BACKEND_API_VERSION;
+        registry.iface.get_name = [](ggml_backend_reg_t) { return "matmul"; };
+        registry.iface.get_device_count = [](ggml_backend_reg_t) -> size_t { return 1; };
+        registry.iface.get_device = [](ggml_backend_reg_t, size_t) { return &device; };
+        registry.iface.get_proc_address = [](ggml_backend_reg_t, const char * name) -> void * {
+            if (!std::strcmp(name, "ggml_backend_set_n_threads")) return reinterpret_cast<void *>(set_n_threads);
+            if (!std::strcmp(name, "llamatune_set_padding")) return reinterpret_cast<void *>(set_padding);
+            return nullptr;
+        };
+        device.reg = &registry;
+        ggml_backend_register(&registry);
+    });
+}
+
+}

@@ -1,0 +1,128 @@
+#include "cpu/fusion/fuse-experts.h"
+
+#include "cpu/kernels/expert-linear.h"
+
+#include <cstring>
+
+namespace llamatune {
+
+namespace {
+
+// Sources of the node; a pair's are null without one.
+enum source { weight, input, ids, factor_a, factor_b, n_sources };
+
+struct expert_nodes {
+    ggml_tensor * last;
+    ggml_tensor * base;
+    ggml_tensor *down = nullptr, *up = nullptr, *scaled = nullptr; // of the pair
+};
+
+bool dense_f32(const ggml_tensor * t) { return t->type == GGML_TYPE_F32 && ggml_is_contiguous(t); }
+
+// A factor that is trained needs a place to which its gradient is added: the kernel writes there itself.
+bool is_factor(const fusion & f, const ggml_tensor * t) {
+    return t->op == GGML_OP_NONE && dense_f32(t) && (!f.g().wants(t) || f.g().accumulator(t));
+}
+
+// Experts may be trained themselves, like factors; those of a pair never are.
+bool is_product(const fusion & f, const ggml_tensor * node) {
+    if (node->op != GGML_OP_MUL_MAT_ID || node->view_src) return false;
+    const ggml_tensor *w = node->src[0], *x = node->src[1];
+    const bool readable = w->type == GGML_TYPE_F32 || ggml_get_type_traits(w->type)->to_float;
+    return (f.g().wants(w) ? is_factor(f, w) : w->op == GGML_OP_NONE) && readable && ggml_is_contiguous(w) &&
+           x->type == GGML_TYPE_F32 && x->nb[0] == sizeof(float) && (x->ne[1] == 1 || x->ne[1] == node->ne[1]);
+}
+
+// base + scale · B (A x)
+bool match_pair(const fusion & f, ggml_tensor * sum, expert_nodes & n) {
+    if (sum->op != GGML_OP_ADD || !dense_f32(sum) || !ggml_are_same_shape(sum->src[0], sum->src[1])) return false;
+    n = {sum, sum->src[0], nullptr, nullptr, sum->src[1]};
+    if (!f.only_for_one(n.base, GGML_OP_MUL_MAT_ID) || !is_product(f, n.base) || f.g().wants(n.base->src[0]) ||
+        !f.only_for_one(n.scaled, GGML_OP_SCALE))
+        return false;
+    n.up = n.scaled->src[0];
+    if (!f.only_for_one(n.up, GGML_OP_MUL_MAT_ID) || !f.only_for_one(n.up->src[1], GGML_OP_MUL_MAT_ID)) return false;
+    n.down = n.up->src[1];
+    float bias;
+    std::memcpy(&bias, reinterpret_cast<const float *>(n.scaled->op_params) + 1, sizeof(bias));
+    const bool same =
+        n.down->src[1] == n.base->src[1] && n.down->src[2] == n.base->src[2] && n.up->src[2] == n.base->src[2];
+    return bias == 0.0f && same && is_factor(f, n.down->src[0]) && is_factor(f, n.up->src[0]);
+}
+
+expert_linear read(const ggml_tensor * node, float scale) {
+    return {node->src[weight], node->src[input], node->src[ids], node->src[factor_a], node->src[factor_b], scale};
+}
+
+// Sources of the gradient's node: the node's (those there are), dy, then what it adds to.
+node_rule rule_of(host_ops & ops, float scale) {
+    return [&ops, scale](gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+        ggml_tensor *x = node->src[input], *a = node->src[factor_a], *b = node->src[factor_b];
+        ggml_tensor * da = g.wants(a) ? g.accumulator(a) : nullptr;
+        ggml_tensor * db = g.wants(b) ? g.accumulator(b) : nullptr;
+        ggml_tensor * dw = g.wants(node->src[weight]) ? g.accumulator(node->src[weight]) : nullptr;
+        const bool wants_dx = g.wants(x);
+        ggml_tensor * before = wants_dx ? g.own(x) : nullptr;
+        std::vector<ggml_tensor *> sources{node->src[weight], x, node->src[ids], a ? a : dy, b ? b : dy, dy};
+        for (ggml_tensor * more : {da, db, dw, before}) { // a pair and trained experts never meet: 9 at most
+            if (more) sources.push_back(more);
+        }
+        const bool adds = before != nullptr, with_da = da != nullptr, with_db = db != nullptr, with_dw = dw != nullptr,
+                   with_pair = a != nullptr;
+        const auto kernel = [=](ggml_tensor * out, executor & on) {
+            expert_linear e = read(out, scale);
+            if (!with_pair) e.a = e.b = nullptr;
+            int next = n_sources + 1;
+            const auto data = [&](bool there) {
+                return there ? static_cast<float *>(out->src[next++]->data) : nullptr;
+            };
+            expert_gradients to{};
+            to.da = data(with_da);
+            to.db = data(with_db);
+            to.dw = data(with_dw);
+            to.dx = wants_dx ? static_cast<float *>(out->data) : nullptr;
+            to.add_to_dx = adds;
+            expert_linear_back(on, e, out->src[n_sources], to);
+        };
+        if (!wants_dx) {
+            g.run(ops.make(g.ctx(), "EXPERT_LINEAR_BACK", {1}, sources, kernel));
+        } else if (before) {
+            g.set_own(x, ops.make_inplace(g.ctx(), "EXPERT_LINEAR_BACK", before, sources, kernel));
+        } else {
+            ggml_tensor * dx = ops.make(g.ctx(), "EXPERT_LINEAR_BACK", {x->ne[0], x->ne[1], x->ne[2]}, sources, kernel);
+            if (g.of(x)) {
+                g.add(x, dx);
+            } else {
+                g.set_own(x, dx);
+            }
+        }
+    };
+}
+
+}
+
+void fuse_experts(fusion & f) {
+    const auto turn = [&](const expert_nodes & n) {
+        float scale = 1.0f;
+        std::vector<ggml_tensor *> sources{n.base->src[0], n.base->src[1], n.base->src[2]};
+        if (n.down) {
+            std::memcpy(&scale, n.scaled->op_params, sizeof(scale));
+            sources.insert(sources.end(), {n.down->src[0], n.up->src[0]});
+        }
+        f.ops().turn(n.last, "EXPERT_LINEAR", sources,
+                     [scale](ggml_tensor * y, executor & on) { expert_linear_forward(on, read(y, scale), y); });
+        f.g().set_rule(n.last, rule_of(f.ops(), scale));
+        for (ggml_tensor * gone : {n.base, n.down, n.up, n.scaled}) {
+            if (gone && gone != n.last) f.drop(gone);
+        }
+    };
+    for (ggml_tensor * node : f.nodes()) {
+        expert_nodes n;
+        if (match_pair(f, node, n)) turn(n);
+    }
+    for (ggml_tensor * node : f.remaining()) { // those without a pair, or with one that is not fused
+        if (is_product(f, node)) turn({node, node});
+    }
+}
+
+}

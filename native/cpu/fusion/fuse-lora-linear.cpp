@@ -1,0 +1,93 @@
+#include "cpu/fusion/fuse-lora-linear.h"
+
+#include "cpu/kernels/lora-linear.h"
+
+#include <cstring>
+
+namespace llamatune {
+
+namespace {
+
+struct lora_nodes {
+    ggml_tensor *sum, *base, *down, *up, *scaled;
+};
+
+bool dense_f32(const ggml_tensor * t) { return t->type == GGML_TYPE_F32 && ggml_is_contiguous(t); }
+
+// The nodes under an addition, or none.
+bool match(const fusion & f, ggml_tensor * sum, lora_nodes & n) {
+    if (sum->op != GGML_OP_ADD || !dense_f32(sum) || !ggml_are_same_shape(sum->src[0], sum->src[1])) return false;
+    n = {sum, sum->src[0], nullptr, nullptr, sum->src[1]};
+    if (!f.only_for_one(n.base, GGML_OP_MUL_MAT) || !f.only_for_one(n.scaled, GGML_OP_SCALE)) return false;
+    n.up = n.scaled->src[0];
+    if (!f.only_for_one(n.up, GGML_OP_MUL_MAT) || !f.only_for_one(n.up->src[1], GGML_OP_MUL_MAT)) return false;
+    n.down = n.up->src[1];
+    float bias;
+    std::memcpy(&bias, reinterpret_cast<const float *>(n.scaled->op_params) + 1, sizeof(bias));
+    const ggml_tensor *w = n.base->src[0], *a = n.down->src[0], *b = n.up->src[0], *x = n.base->src[1];
+    const bool leaves = w->op == GGML_OP_NONE && a->op == GGML_OP_NONE && b->op == GGML_OP_NONE;
+    const bool readable = w->type == GGML_TYPE_F32 || ggml_get_type_traits(w->type)->to_float;
+    return bias == 0.0f && leaves && readable && x == n.down->src[1] && !f.g().wants(w) && dense_f32(a) &&
+           dense_f32(b) && ggml_is_matrix(w) && ggml_is_contiguous(w) && ggml_is_matrix(x) &&
+           x->type == GGML_TYPE_F32 && x->nb[0] == sizeof(float);
+}
+
+// Sources of the node: W, x, A, B. Its gradient's node: these, dy, then the gradients of A and B where they are
+// trained.
+node_rule rule_of(host_ops & ops, float scale) {
+    return [&ops, scale](gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+        ggml_tensor *w = node->src[0], *x = node->src[1], *a = node->src[2], *b = node->src[3];
+        ggml_tensor * da = g.wants(a) ? g.accumulator(a) : nullptr;
+        ggml_tensor * db = g.wants(b) ? g.accumulator(b) : nullptr;
+        const bool wants_dx = g.wants(x);
+        ggml_tensor * before = wants_dx ? g.own(x) : nullptr;
+        std::vector<ggml_tensor *> sources{w, x, a, b, dy};
+        for (ggml_tensor * more : {da, db, before}) {
+            if (more) sources.push_back(more);
+        }
+        const bool adds = before != nullptr, with_da = da != nullptr, with_db = db != nullptr;
+        const auto kernel = [=](ggml_tensor * out, executor & on) {
+            int next = 5;
+            const auto data = [&](bool there) {
+                return there ? static_cast<float *>(out->src[next++]->data) : nullptr;
+            };
+            lora_linear_gradients to{};
+            to.da = data(with_da);
+            to.db = data(with_db);
+            to.dx = wants_dx ? static_cast<float *>(out->data) : nullptr;
+            to.add_to_dx = adds;
+            lora_linear_back(on, out->src[0], out->src[1], out->src[2], out->src[3], scale, out->src[4], to);
+        };
+        if (!wants_dx) {
+            g.run(ops.make(g.ctx(), "LORA_LINEAR_BACK", {1}, sources, kernel));
+        } else if (before) {
+            g.set_own(x, ops.make_inplace(g.ctx(), "LORA_LINEAR_BACK", before, sources, kernel));
+        } else {
+            ggml_tensor * dx = ops.make(g.ctx(), "LORA_LINEAR_BACK", {x->ne[0], x->ne[1]}, sources, kernel);
+            if (g.of(x)) {
+                g.add(x, dx);
+            } else {
+                g.set_own(x, dx);
+            }
+        }
+    };
+}
+
+}
+
+void fuse_lora_linears(fusion & f) {
+    for (ggml_tensor * node : f.nodes()) {
+        lora_nodes n;
+        if (!match(f, node, n)) continue;
+        float scale;
+        std::memcpy(&scale, n.scaled->op_params, sizeof(scale));
+        f.ops().turn(node, "LORA_LINEAR", {n.base->src[0], n.base->src[1], n.down->src[0], n.up->src[0]},
+                     [scale](ggml_tensor * y, executor & on) {
+                         lora_linear(on, y->src[0], y->src[1], y->src[2], y->src[3], scale, y);
+                     });
+        f.g().set_rule(node, rule_of(f.ops(), scale));
+        for (ggml_tensor * gone : {n.base, n.down, n.up, n.scaled}) f.drop(gone);
+    }
+}
+
+}

@@ -1,0 +1,247 @@
+#include "cpu/kernels/attention-blocks.h"
+
+namespace llamatune {
+
+namespace {
+
+using namespace attention;
+
+constexpr int64_t block_queries = 128;
+constexpr int64_t block_keys = 512;
+
+// With p = exp(scale · x + slope · mask - log_sum): weights = p, d_scores = scale · p (d_weights - along).
+struct row_factors {
+    float scale, slope, log_sum, along;
+};
+
+template <typename T, bool masked, bool through_scores>
+void weights_of_row(const float * x, const float * mask, const float * d_weights, int64_t n, const row_factors & f,
+                    T * weights, T * d_scores) {
+    const float_vector scale = all_lanes(f.scale), slope = all_lanes(f.slope), log_sum = all_lanes(f.log_sum),
+                       along = all_lanes(f.along);
+    for (int64_t i = 0; i < n; i += lanes) {
+        float_vector shifted = multiply_add(load_floats(x + i), scale, -log_sum);
+        if (masked) shifted = multiply_add(load_floats(mask + i), slope, shifted);
+        const float_vector p = exp_of(shifted);
+        store_operand(weights + i, p);
+        if (through_scores) store_operand(d_scores + i, scale * p * (load_floats(d_weights + i) - along));
+    }
+}
+
+// dense rows to where they belong, or added to what is there
+void write_rows(const float * from, int64_t n, int64_t width, float * to, int64_t stride, bool add) {
+    for (int64_t i = 0; i < n; i++) {
+        const float * row = from + i * width;
+        float * out = to + i * stride;
+        if (add) {
+            for (int64_t j = 0; j < width; j++) out[j] += row[j];
+        } else {
+            std::copy_n(row, width, out);
+        }
+    }
+}
+
+// Where a thread keeps what it works on.
+template <typename T>
+struct workspace {
+    explicit workspace(const attention_shape & s) {
+        along = places.add<float>(s.n_heads / s.n_key_heads * s.n_queries);
+        keys = places.add<T>(block_keys * s.head_size);
+        values = places.add<T>(block_keys * s.value_size);
+        d_keys = places.add<float>(block_keys * s.head_size);
+        d_values = places.add<float>(block_keys * s.value_size);
+        queries = places.add<T>(block_queries * s.head_size);
+        d_out = places.add<T>(block_queries * s.value_size);
+        d_queries = places.add<float>(block_queries * s.head_size);
+        scores = places.add<float>(block_queries * block_keys);
+        d_weights = places.add<float>(block_queries * block_keys);
+        weights = places.add<T>(block_queries * block_keys);
+        d_scores = places.add<T>(block_queries * block_keys);
+        mask_row = places.add<float>(block_keys);
+    }
+    layout places;
+    size_t along, keys, values, d_keys, d_values, queries, d_out, d_queries, scores, d_weights, weights, d_scores,
+        mask_row;
+};
+
+// Everything of one head of keys: its own gradients are sums over the queries of all heads that it serves.
+template <typename T>
+class key_head_backward {
+public:
+    key_head_backward(const attention_inputs & in, const attention_rows & out, const float * log_sums,
+                      const attention_rows & d_out, const attention_gradients & gradients, int64_t key_head,
+                      int64_t stream, gemm & products, char * base, const workspace<T> & space)
+        : in_(in), s_(in.shape), out_(out), log_sums_(log_sums), d_out_(d_out), g_(gradients), key_head_(key_head),
+          stream_(stream), products_(products), base_(base), space_(space), mask_(in, stream) {}
+
+    void run() {
+        const int64_t group = s_.n_heads / s_.n_key_heads;
+        for (int64_t key = 0; key < s_.n_keys; key += block_keys) {
+            const int64_t n_keys = std::min(block_keys, s_.n_keys - key);
+            copy_rows(in_.k.at(key, key_head_, stream_), in_.k.row, n_keys, s_.head_size, at<T>(space_.keys));
+            copy_rows(in_.v.at(key, key_head_, stream_), in_.v.row, n_keys, s_.value_size, at<T>(space_.values));
+            std::fill_n(at<float>(space_.d_keys), n_keys * s_.head_size, 0.0f);
+            std::fill_n(at<float>(space_.d_values), n_keys * s_.value_size, 0.0f);
+            for (int64_t h = 0; h < group; h++) {
+                for (int64_t query = 0; query < s_.n_queries; query += block_queries) {
+                    block(h, query, std::min(block_queries, s_.n_queries - query), key, n_keys);
+                }
+            }
+            if (g_.k.data)
+                write_rows(at<float>(space_.d_keys), n_keys, s_.head_size, g_.k.at(key, key_head_, stream_), g_.k.row,
+                           false);
+            if (g_.v.data)
+                write_rows(at<float>(space_.d_values), n_keys, s_.value_size, g_.v.at(key, key_head_, stream_),
+                           g_.v.row, false);
+        }
+    }
+
+private:
+    const attention_inputs & in_;
+    const attention_shape & s_;
+    const attention_rows & out_;
+    const float * log_sums_;
+    const attention_rows & d_out_;
+    const attention_gradients & g_;
+    int64_t key_head_, stream_;
+    gemm & products_;
+    char * base_;
+    const workspace<T> & space_;
+    mask_view mask_;
+    std::vector<key_run> runs_;
+    std::vector<segment> segments_;
+
+    template <typename U>
+    U * at(size_t place) const {
+        return reinterpret_cast<U *>(base_ + place);
+    }
+
+    // n queries of the group's head h against the block of keys
+    void block(int64_t h, int64_t query, int64_t n, int64_t key, int64_t n_keys) {
+        const int64_t head = key_head_ * (s_.n_heads / s_.n_key_heads) + h;
+        if (key == 0) multiply_with_result(h, head, query, n);
+        mask_.runs(query, n, key, key + n_keys, block_keys, runs_);
+        if (!runs_.empty()) {
+            copy_rows(in_.q.at(query, head, stream_), in_.q.row, n, s_.head_size, at<T>(space_.queries));
+            copy_rows(d_out_.at(query, head, stream_), d_out_.row, n, s_.value_size, at<T>(space_.d_out));
+        }
+        const bool through_scores = g_.q.data || g_.k.data;
+        bool first = true;
+        for (const key_run & run : runs_) {
+            const int64_t offset = run.first - key, width = whole_vectors(run.count); // in the block
+            T *keys = at<T>(space_.keys) + offset * s_.head_size,
+              *values = at<T>(space_.values) + offset * s_.value_size;
+            T *queries = at<T>(space_.queries), *d_out = at<T>(space_.d_out);
+            products_.run(type_of<T>(), n, run.count, s_.head_size, rows(queries, s_.head_size),
+                          columns(keys, s_.head_size), at<float>(space_.scores), width);
+            if (through_scores) {
+                products_.run(type_of<T>(), n, run.count, s_.value_size, rows(d_out, s_.value_size),
+                              columns(values, s_.value_size), at<float>(space_.d_weights), width);
+            }
+            weights_of_run(h, head, query, n, run, through_scores);
+            if (g_.v.data) {
+                products_.run(type_of<T>(), run.count, s_.value_size, n, columns(at<T>(space_.weights), width),
+                              rows(d_out, s_.value_size), at<float>(space_.d_values) + offset * s_.value_size,
+                              s_.value_size, true);
+            }
+            if (g_.k.data) {
+                products_.run(type_of<T>(), run.count, s_.head_size, n, columns(at<T>(space_.d_scores), width),
+                              rows(queries, s_.head_size), at<float>(space_.d_keys) + offset * s_.head_size,
+                              s_.head_size, true);
+            }
+            if (g_.q.data) {
+                products_.run(type_of<T>(), n, s_.head_size, run.count, rows(at<T>(space_.d_scores), width),
+                              rows(keys, s_.head_size), at<float>(space_.d_queries), s_.head_size, !first);
+            }
+            first = false;
+        }
+        if (g_.q.data && (!runs_.empty() || key == 0)) {
+            if (runs_.empty()) std::fill_n(at<float>(space_.d_queries), n * s_.head_size, 0.0f);
+            write_rows(at<float>(space_.d_queries), n, s_.head_size, g_.q.at(query, head, stream_), g_.q.row, key > 0);
+        }
+    }
+
+    // Σ out · d_out of each query, which all blocks of keys need
+    void multiply_with_result(int64_t h, int64_t head, int64_t query, int64_t n) {
+        constexpr int64_t ahead = 6;
+        float * along = at<float>(space_.along) + h * s_.n_queries;
+        for (int64_t i = query; i < query + n; i++) {
+            if (i + ahead < query + n) {
+                prefetch_row(out_.at(i + ahead, head, stream_), s_.value_size);
+                prefetch_row(d_out_.at(i + ahead, head, stream_), s_.value_size);
+            }
+            along[i] = dot(out_.at(i, head, stream_), d_out_.at(i, head, stream_), s_.value_size);
+        }
+    }
+
+    void weights_of_run(int64_t h, int64_t head, int64_t query, int64_t n, const key_run & run, bool through_scores) {
+        const int64_t width = whole_vectors(run.count);
+        row_factors f{s_.scale, slope(s_, head), 0, 0};
+        for (int64_t i = 0; i < n; i++) {
+            if (i == 0 || (query + i) % tile == 0) mask_.segments(query + i, run, segments_);
+            f.log_sum = log_sums_[(stream_ * s_.n_heads + head) * s_.n_queries + query + i];
+            f.along = at<float>(space_.along)[h * s_.n_queries + query + i];
+            hide_rest(at<float>(space_.scores) + i * width, run.count);
+            for (const segment & part : segments_) {
+                const int64_t from = i * width + part.first, count = whole_vectors(part.count);
+                const float *x = at<float>(space_.scores) + from, *d_weights = at<float>(space_.d_weights) + from;
+                T *weights = at<T>(space_.weights) + from, *d_scores = at<T>(space_.d_scores) + from;
+                const float * mask =
+                    part.seen == sight::masked ? mask_.row(query + i, run, part, at<float>(space_.mask_row)) : nullptr;
+                if (part.seen == sight::none) {
+                    std::fill_n(weights, count, T(0));
+                    std::fill_n(d_scores, count, T(0));
+                } else if (through_scores && mask) {
+                    weights_of_row<T, true, true>(x, mask, d_weights, count, f, weights, d_scores);
+                } else if (through_scores) {
+                    weights_of_row<T, false, true>(x, mask, d_weights, count, f, weights, d_scores);
+                } else if (mask) {
+                    weights_of_row<T, true, false>(x, mask, d_weights, count, f, weights, d_scores);
+                } else {
+                    weights_of_row<T, false, false>(x, mask, d_weights, count, f, weights, d_scores);
+                }
+            }
+        }
+    }
+};
+
+template <typename T>
+void run(const attention_inputs & in, const attention_rows & out, const float * log_sums, const attention_rows & d_out,
+         const attention_gradients & gradients, executor & on) {
+    const attention_shape & s = in.shape;
+    const workspace<T> space(s);
+    on.run(s.n_streams * s.n_key_heads, [&](int64_t piece, int thread) {
+        char * base = on.own(thread, 0).of<char>(int64_t(space.places.bytes()));
+        key_head_backward<T>(in, out, log_sums, d_out, gradients, piece % s.n_key_heads, piece / s.n_key_heads,
+                             on.products(thread), base, space)
+            .run();
+    });
+}
+
+}
+
+void attention_backward(const attention_inputs & in, const attention_rows & out, const float * log_sums,
+                        const attention_rows & d_out, const attention_gradients & gradients, executor & on) {
+    if (on.operands() == gemm_type::bf16) {
+        run<uint16_t>(in, out, log_sums, d_out, gradients, on);
+    } else {
+        run<float>(in, out, log_sums, d_out, gradients, on);
+    }
+}
+
+void attention_sinks_backward(const attention_inputs & in, const attention_rows & out, const float * log_sums,
+                              const attention_rows & d_out, float * d_sinks, executor & on) {
+    const attention_shape & s = in.shape;
+    on.run(s.n_heads, [&](int64_t head, int) {
+        double sum = 0;
+        for (int64_t stream = 0; stream < s.n_streams; stream++) {
+            for (int64_t i = 0; i < s.n_queries; i++) {
+                const float share = std::exp(in.sinks[head] - log_sums[(stream * s.n_heads + head) * s.n_queries + i]);
+                sum -= double(share * dot(out.at(i, head, stream), d_out.at(i, head, stream), s.value_size));
+            }
+        }
+        d_sinks[head] = float(sum);
+    });
+}
+
+}

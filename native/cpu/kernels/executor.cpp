@@ -1,0 +1,36 @@
+#include "cpu/kernels/executor.h"
+
+#include "core/large-pages.h"
+
+#include <new>
+
+namespace llamatune {
+
+namespace {
+
+constexpr std::align_val_t line{64};
+
+}
+
+void room::freed::operator()(void * p) const { ::operator delete(p, line); }
+
+void * room::bytes(size_t n) {
+    if (n > size_) {
+        memory_.reset();
+        size_ = 0;
+        memory_.reset(::operator new(n, line));
+        size_ = n;
+        use_large_pages(memory_.get(), size_);
+    }
+    return memory_.get();
+}
+
+executor::executor(int n_threads, gemm_type operands) : operands_(operands) { set_n_threads(n_threads); }
+
+void executor::set_n_threads(int n) {
+    if (threads_ && threads_->size() == n) return;
+    threads_ = std::make_unique<thread_pool>(n);
+    workers_.resize(size_t(n));
+}
+
+}

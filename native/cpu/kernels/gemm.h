@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace llamatune {
+
+enum class gemm_type { f32, bf16 };
+
+constexpr size_t size_of(gemm_type type) { return type == gemm_type::bf16 ? 2 : 4; }
+
+// A matrix by its rows' and columns' distances in elements; one of them must be 1.
+struct gemm_operand {
+    const void * data;
+    int64_t row_stride;
+    int64_t column_stride;
+};
+
+// The layout in which products read the right-hand matrix fastest, where we know how to write it: blocks of 64 columns,
+// one after the other; in each, blocks of 32 rows; in each, 16 pairs of rows; in each, 64 columns of 2 rows. Rows and
+// columns are filled up with zeros. B[r, c] of a matrix of `rows` is at packed_index(rows, r, c).
+constexpr int64_t packed_columns = 64, packed_rows = 32;
+constexpr int64_t padded(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+constexpr int64_t packed_index(int64_t rows, int64_t r, int64_t c) {
+    return c / packed_columns * padded(rows, packed_rows) * packed_columns +
+           r / packed_rows * packed_rows * packed_columns + r % packed_rows / 2 * 2 * packed_columns +
+           c % packed_columns * 2 + r % 2;
+}
+
+// C[m, n] = A[m, k] · B[k, n] (+ C when `accumulate`), row-major, C in F32 with `c_stride` elements between rows; sums
+// in F32 whatever the type. Runs on the calling thread alone; one object per thread.
+class gemm {
+public:
+    gemm();
+    ~gemm();
+    gemm(gemm &&) noexcept;
+
+    void run(gemm_type type, int64_t m, int64_t n, int64_t k, const gemm_operand & a, const gemm_operand & b, float * c,
+             int64_t c_stride, bool accumulate = false);
+
+    // The same with A dense in bf16, B in the packed layout and C dense: what the fastest products of oneDNN 2 ask for.
+    void run_packed(int64_t m, int64_t n, int64_t k, const uint16_t * a, const uint16_t * b, float * c);
+
+private:
+    struct state;
+    std::unique_ptr<state> state_;
+};
+
+// Whether bf16 products run on this CPU's matrix or vector units and not in emulation.
+bool gemm_has_fast_bf16();
+// Whether they are fastest with B in the packed layout above.
+bool gemm_packs_bf16();
+
+}

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace llamatune {
+
+struct vocabulary_options {
+    std::string from;                 // a GGUF whose tokenizer is copied; the fields below are then unused
+    std::string pre = "default";      // pre-tokenizer by llama.cpp's name, e.g. "qwen2"
+    std::vector<std::string> tokens;  // byte-level BPE ("gpt2"): in its printable byte alphabet
+    std::vector<int32_t> token_types; // GGUF's: 1 normal, 3 control, 4 user defined; as many as tokens
+    std::vector<std::string> merges;  // "left right", best first
+    std::optional<int32_t> bos_token;
+    int32_t eos_token = 0;
+    std::optional<int32_t> pad_token;
+    bool add_bos = false;
+};
+
+struct create_options {
+    std::string path;
+    std::string architecture = "llama"; // "llama", "qwen3", "gemma3", "qwen3moe"
+    std::string name;
+    vocabulary_options vocabulary;
+    std::string chat_template; // empty: that of vocabulary.from, or none
+
+    int64_t context_length = 2048;
+    int64_t embedding_length = 256;
+    int64_t layers = 4;
+    int64_t heads = 4;
+    int64_t kv_heads = 4;
+    int64_t head_length = 64;
+    int64_t feed_forward_length = 768;      // of a mixture of experts: unused, but written
+    int64_t experts = 0;                    // of each layer; 0 where the architecture has none
+    int64_t used_experts = 0;               // by a token
+    int64_t expert_feed_forward_length = 0; // of each expert
+    float rope_frequency_base = 10000.0f;
+    bool tie_embeddings = false; // the output projection is the token embedding
+    std::string type = "F32";    // of the matrices (see weight-type.h); norm weights stay F32
+
+    float init_std = 0.02f;
+    uint64_t seed = 42;
+    int32_t n_threads = 0; // 0: all physical cores; does not change the weights
+};
+
+// Writes a GGUF model with random initial weights, tensor by tensor, so that it may be larger than memory: matrices are
+// normal(0, init_std), those that write to the residual stream (attn_output, ffn_down) normal(0,
+// init_std/sqrt(2·layers)) as in GPT-2 (Radford et al. 2019, 2.3), norm weights 1. The same options give the same
+// bytes. Throws error: CONFIG_INVALID (all problems in one message), UNSUPPORTED_ARCHITECTURE, UNKNOWN_WEIGHT_TYPE,
+// MODEL_NOT_FOUND and the like for vocabulary.from, OUTPUT_NOT_WRITABLE, ABORTED.
+void create_model(const create_options & options, const std::atomic<bool> * stop = nullptr);
+
+}

@@ -1,0 +1,40 @@
+#include "model-tools/quantize.h"
+
+#include "core/abort-guard.h"
+#include "core/atomic-file.h"
+#include "core/cpu.h"
+#include "core/error.h"
+#include "core/log.h"
+#include "gguf/gguf-file.h"
+#include "model/weight-type.h"
+
+#include <llama.h>
+
+namespace llamatune {
+
+void quantize_model(const std::string & input, const std::string & output, const std::string & type,
+                    int32_t n_threads) {
+    const weight_type wanted = parse_weight_type(type);
+    if (wanted.file_type < 0) {
+        throw error("UNKNOWN_WEIGHT_TYPE",
+                    "expected a type that llama.cpp quantizes whole models to but received '" + type + "'",
+                    "use a mix of it, e.g. Q4_K_M for Q4_K");
+    }
+    open_gguf(input);
+    const abort_guard guard;
+
+    llama_model_quantize_params params = llama_model_quantize_default_params();
+    params.nthread = n_threads > 0 ? n_threads : usable_physical_cores();
+    params.ftype = llama_ftype(wanted.file_type);
+    params.allow_requantize = true;
+
+    atomic_file file(output); // reserves the temporary name, and finds out early whether it can be written
+    take_recent_errors();
+    if (llama_model_quantize(input.c_str(), file.temporary_path().c_str(), &params) != 0) {
+        throw error("QUANTIZE_FAILED", "expected llama.cpp to quantize '" + input + "' to " + wanted.name +
+                                           " but it said: " + take_recent_errors());
+    }
+    file.commit();
+}
+
+}
