@@ -127,7 +127,7 @@ This table is written by the tests, which fail when it is out of date:
     }
     text += R"(
 Frozen weights that are multiplied pass the gradient on through their values as F32. How a device makes those, from a
-weight of each type (`native/autodiff/dequantize.cpp`):
+weight of each type (`native/autodiff/engine/dequantize.cpp`):
 
 | type | Metal | Vulkan | CUDA |
 |---|---|---|---|
