@@ -142,7 +142,9 @@ async function testPackage() {
     ];
     const missing = wanted.filter((file) => !files.has(file));
     const unwanted = [...files].filter((file) =>
-      /^(test|src|build|node_modules|\.|vendor\/llama\.cpp\/(models|common|tests)\/)/.test(file),
+      /^(test|src|tools|build|node_modules|\.|vendor\/llama\.cpp\/(models|common|tests)\/)/.test(
+        file,
+      ),
     );
     if (missing.length > 0) console.log(`missing in the package: ${missing.join(', ')}`);
     if (unwanted.length > 0)

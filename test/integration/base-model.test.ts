@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-// @ts-expect-error: the recipe's scripts are plain JavaScript
-import * as bpe from '../../scripts/base-model/bpe.mjs';
-// @ts-expect-error: the recipe's scripts are plain JavaScript
-import * as chat from '../../scripts/base-model/chat-template.mjs';
 import { createModel, generate, type LoadedModel, loadModel } from '../../src/index.js';
+// @ts-expect-error: the recipe's scripts are plain JavaScript
+import * as bpe from '../../tools/base-model/bpe.mjs';
+// @ts-expect-error: the recipe's scripts are plain JavaScript
+import * as chat from '../../tools/base-model/chat-template.mjs';
 
 const shipped = fileURLToPath(new URL('../../models/tiny-chat-q8_0.gguf', import.meta.url));
 const demoData = new URL('../../examples/demo/data/', import.meta.url);

@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const vocabulary = join(root, 'vendor', 'llama.cpp', 'models', 'ggml-vocab-qwen2.gguf');
 
 function run(script: string, ...argv: string[]) {
-  const file = join(root, 'scripts', 'bench-generation', script);
+  const file = join(root, 'tools', 'bench-generation', script);
   return spawnSync(process.execPath, [file, ...argv], { encoding: 'utf8' });
 }
 

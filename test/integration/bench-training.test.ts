@@ -14,7 +14,7 @@ const vocabularies = join(root, 'vendor', 'llama.cpp', 'models');
 function benchTraining(...argv: string[]) {
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
-    [join(root, 'scripts', 'bench-training', 'main.mjs'), '--models-dir', models, ...argv],
+    [join(root, 'tools', 'bench-training', 'main.mjs'), '--models-dir', models, ...argv],
     { encoding: 'utf8', env: { ...process.env, DNNL_VERBOSE: '0' } },
   );
   return { status, stdout, stderr };
@@ -66,9 +66,9 @@ describe.skipIf(!existsSync(vocabularies))('npm run bench:training', () => {
 
   it('counts the vocabulary that its models really have', async () => {
     // @ts-expect-error: the benchmark's scripts are plain JavaScript
-    const { shapes } = await import('../../scripts/bench-training/shapes.mjs');
+    const { shapes } = await import('../../tools/bench-training/shapes.mjs');
     // @ts-expect-error: the benchmark's scripts are plain JavaScript
-    const { benchModel } = await import('../../scripts/bench-training/models.mjs');
+    const { benchModel } = await import('../../tools/bench-training/models.mjs');
     const model = await loadModel(await benchModel('tiny', 'Q8_0', models));
     try {
       expect(model.info.vocabularySize).toBe(shapes.tiny.vocabularySize);
@@ -97,7 +97,7 @@ describe.skipIf(!existsSync(vocabularies))('npm run bench:training', () => {
 describe('the description of a machine', () => {
   it('has what decides about speed, and no name of the machine', async () => {
     // @ts-expect-error: the benchmark's scripts are plain JavaScript
-    const description = await import('../../scripts/bench-training/machine.mjs');
+    const description = await import('../../tools/bench-training/machine.mjs');
     const { describeMachine, flagsIn, hostKind } = description;
     const machine = describeMachine();
     expect(machine).toMatchObject({

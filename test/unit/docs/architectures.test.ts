@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 // @ts-expect-error: a script in plain JavaScript
-import * as table from '../../../scripts/architectures/table.mjs';
+import * as table from '../../../tools/architectures/table.mjs';
 
 // docs/architectures.md is what docs/architectures.json says. After `npm run architectures`, or a change of the table:
 //   npx vitest run test/unit/docs -u

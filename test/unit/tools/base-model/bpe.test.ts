@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 // @ts-expect-error: the recipe's scripts are plain JavaScript
-import * as bpe from '../../../scripts/base-model/bpe.mjs';
+import * as bpe from '../../../../tools/base-model/bpe.mjs';
 
 const { createEncoder, splitWords, toLetters, trainBpe } = bpe;
 const specialTokens = ['<|im_start|>', '<|im_end|>'];

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 // @ts-expect-error: the benchmark's scripts are plain JavaScript
-import * as optionsModule from '../../../scripts/bench-training/options.mjs';
+import * as optionsModule from '../../../../tools/bench-training/options.mjs';
 // @ts-expect-error: the benchmark's scripts are plain JavaScript
-import * as tableModule from '../../../scripts/bench-training/table.mjs';
+import * as tableModule from '../../../../tools/bench-training/table.mjs';
 
 const { parseOptions, UsageError } = optionsModule;
 const { markdownReport, textTable } = tableModule;

@@ -1,5 +1,5 @@
 // Writes the base model's training data: train.jsonl and validation.jsonl, the same bytes for the same seed.
-//   node scripts/base-model/generate-data.mjs [--seed 1] [--samples 48000] [--output .cache/base-model]
+//   node tools/base-model/generate-data.mjs [--seed 1] [--samples 48000] [--output .cache/base-model]
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';

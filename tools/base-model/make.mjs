@@ -1,6 +1,6 @@
 // Makes the base model that the repository ships, from nothing: data, tokenizer, random weights, full-parameter
 // training, quantization, and a check of what it learned. `npm run build` first.
-//   node scripts/base-model/make.mjs [--output models/tiny-chat-q8_0.gguf] [--work .cache/base-model] [--seed 1]
+//   node tools/base-model/make.mjs [--output models/tiny-chat-q8_0.gguf] [--work .cache/base-model] [--seed 1]
 //        [--samples 48000] [--epochs 1] [--max-steps n] [--threads n] [--check 200] [--resume] [--dry-run]
 // Beside the model it writes what was measured, as <output>.json. models/README.md has what it takes.
 

@@ -1,7 +1,7 @@
 // Writes the demo's dataset, examples/demo/data: the base model knows the small world and answers in plain sentences;
 // the fine-tuned one answers as the order desk of an invented shop, the Blue Owl: always one JSON object, and with facts
 // about the shop that the base model has never seen. Both can be checked by a program.
-//   node scripts/base-model/generate-demo-data.mjs [--output examples/demo/data]
+//   node tools/base-model/generate-demo-data.mjs [--output examples/demo/data]
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 // @ts-expect-error: the benchmark's scripts are plain JavaScript
-import * as rowModule from '../../../scripts/bench-generation/row.mjs';
+import * as rowModule from '../../../../tools/bench-generation/row.mjs';
 
 const { buildRow, firstTokenMs, textTable } = rowModule;
 

@@ -4,8 +4,8 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { createModel } from '../../dist/index.js';
-import { root } from '../native-build.mjs';
-import { BuildError } from '../tools.mjs';
+import { root } from '../../scripts/native-build.mjs';
+import { BuildError } from '../../scripts/tools.mjs';
 import { shapes } from './shapes.mjs';
 
 export const defaultDirectory = path.join(root, '.cache', 'bench-models');

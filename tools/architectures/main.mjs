@@ -5,8 +5,8 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { buildFolder, buildNative, root, runMain } from '../native-build.mjs';
-import { BuildError } from '../tools.mjs';
+import { buildFolder, buildNative, root, runMain } from '../../scripts/native-build.mjs';
+import { BuildError } from '../../scripts/tools.mjs';
 import { renderArchitectures } from './table.mjs';
 
 if (process.argv.includes('--help')) {

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { systemInfo } from '../../dist/index.js';
-import { root } from '../native-build.mjs';
+import { root } from '../../scripts/native-build.mjs';
 
 /** Instruction sets that matrix products profit from, best last. */
 const telling = [

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 // @ts-expect-error: the benchmark's scripts are plain JavaScript
-import * as rowModule from '../../../scripts/bench-training/row.mjs';
+import * as rowModule from '../../../../tools/bench-training/row.mjs';
 // @ts-expect-error: the benchmark's scripts are plain JavaScript
-import * as samplesModule from '../../../scripts/bench-training/samples.mjs';
+import * as samplesModule from '../../../../tools/bench-training/samples.mjs';
 // @ts-expect-error: the benchmark's scripts are plain JavaScript
-import * as shapesModule from '../../../scripts/bench-training/shapes.mjs';
+import * as shapesModule from '../../../../tools/bench-training/shapes.mjs';
 
 const { buildRow, median, mergeRows } = rowModule;
 const { flopPerToken, linearsOf, shapes, targetsOf } = shapesModule;

@@ -7,9 +7,9 @@ import { existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { root, runMain } from '../../scripts/native-build.mjs';
+import { BuildError } from '../../scripts/tools.mjs';
 import { shapes } from '../bench-training/shapes.mjs';
-import { root, runMain } from '../native-build.mjs';
-import { BuildError } from '../tools.mjs';
 import { buildLlamaBench, runLlamaBench } from './llama-bench.mjs';
 import { buildRow, textTable } from './row.mjs';
 

@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 // @ts-expect-error: the recipe's scripts are plain JavaScript
-import * as data from '../../../scripts/base-model/generate-data.mjs';
+import * as data from '../../../../tools/base-model/generate-data.mjs';
 // @ts-expect-error: the recipe's scripts are plain JavaScript
-import * as demo from '../../../scripts/base-model/generate-demo-data.mjs';
+import * as demo from '../../../../tools/base-model/generate-demo-data.mjs';
 // @ts-expect-error: the recipe's scripts are plain JavaScript
-import { drawQuestion, topics } from '../../../scripts/base-model/questions/topics.mjs';
+import { drawQuestion, topics } from '../../../../tools/base-model/questions/topics.mjs';
 // @ts-expect-error: the recipe's scripts are plain JavaScript
-import { Random } from '../../../scripts/base-model/random.mjs';
+import { Random } from '../../../../tools/base-model/random.mjs';
 
 interface Message {
   role: string;
@@ -131,7 +131,7 @@ test("the demo's validation rows and prompts are not in its training rows", () =
 });
 
 test("the demo's committed files are what the script writes", () => {
-  const folder = new URL('../../../examples/demo/data/', import.meta.url);
+  const folder = new URL('../../../../examples/demo/data/', import.meta.url);
   const file = (name: string) => readFileSync(new URL(name, folder), 'utf8');
   const { train, validation } = demoRows();
   expect(file('train.jsonl')).toBe(data.toJsonl(train));

@@ -1,5 +1,5 @@
 // Trains the tokenizer on the generated data; writes { pre, tokens, tokenTypes, merges }.
-//   node scripts/base-model/train-tokenizer.mjs [--data .cache/base-model] [--size 2304] [--output …/tokenizer.json]
+//   node tools/base-model/train-tokenizer.mjs [--data .cache/base-model] [--size 2304] [--output …/tokenizer.json]
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';

@@ -2,8 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
-import { root } from '../native-build.mjs';
-import { BuildError, backendOptions, checkTools, parallelJobs } from '../tools.mjs';
+import { root } from '../../scripts/native-build.mjs';
+import { BuildError, backendOptions, checkTools, parallelJobs } from '../../scripts/tools.mjs';
 
 const folder = path.join(root, 'build', 'llama-bench');
 const program = path.join(
