@@ -11,7 +11,7 @@ export interface ModelHandle {
   dispose(): Promise<void>;
 }
 
-/** A JSONL file's path, or rows from memory. Iterables are read once, in order. */
+/** Path of a dataset file, or rows from memory. Iterables are read once, in order. */
 export type DatasetSource = string | Iterable<DatasetRow> | AsyncIterable<DatasetRow>;
 
 /** The weights that get a LoRA pair unless `lora.targets` says otherwise. */
@@ -53,7 +53,7 @@ export const model = () =>
 
 export const dataset = (description: string) =>
   instance<DatasetSource>(
-    'path of a JSONL file, or an iterable of rows',
+    'path of a dataset file, or an iterable of rows',
     (value) => (typeof value === 'string' && value.length > 0) || isIterable(value),
   ).meta({ description, cli: 'path' });
 

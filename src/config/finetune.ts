@@ -98,7 +98,7 @@ const checkpoint = z.strictObject({
 
 const base = z.strictObject({
   model: model(),
-  dataset: dataset('What to learn from: a JSONL file, or rows from memory.'),
+  dataset: dataset('Training data: a JSON Lines or CSV file, or rows from memory.'),
   output: path('Where the adapter (mode lora) or the model (mode full) is written, as GGUF.'),
   mode: z
     .enum(['lora', 'full'])

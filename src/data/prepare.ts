@@ -4,9 +4,9 @@ import type { DatasetSource } from '../config/fields.js';
 import { describeValue } from '../config/parse.js';
 import { LlamatuneError } from '../errors.js';
 import type { EncodedSample } from './encode-pieces.js';
-import { emptyDataset, readJsonl } from './jsonl.js';
 import { type LossOn, SampleEncoder } from './mask.js';
 import { pacer } from './pause.js';
+import { emptyDataset, readRows } from './readers.js';
 import { shapeRow } from './rows.js';
 import { SampleParts } from './sample-parts.js';
 import { splitSamples } from './split.js';
@@ -59,8 +59,8 @@ export interface PreparedDataset {
  * memory holds one row and a few numbers for each sample. The event loop gets its turn every few
  * milliseconds. On an error no half-written file is left behind.
  *
- * @throws LlamatuneError DATASET_NOT_FOUND, DATASET_UNREADABLE, DATASET_EMPTY, DATASET_INVALID_JSON,
- *   DATASET_INVALID_ROW, DATASET_NO_TARGET, DATASET_TOO_SMALL, SAMPLE_TOO_LONG, NO_CHAT_TEMPLATE,
+ * @throws LlamatuneError DATASET_NOT_FOUND, DATASET_UNREADABLE, DATASET_EMPTY, DATASET_ENCODING,
+ *   DATASET_INVALID_JSON, DATASET_INVALID_CSV, DATASET_INVALID_ROW, DATASET_NO_TARGET, DATASET_TOO_SMALL, SAMPLE_TOO_LONG, NO_CHAT_TEMPLATE,
  *   TEMPLATE_FAILED, TOKENIZER_INEXACT, OUTPUT_NOT_WRITABLE, ABORTED. Those that a row causes start
  *   with its place: 'train.jsonl:17', or 'row 17' of an iterable.
  */
@@ -137,7 +137,7 @@ async function encodeAll(
 
 async function* rowsOf(source: DatasetSource): AsyncGenerator<{ row: unknown; where: string }> {
   if (typeof source === 'string') {
-    for await (const { row, line } of readJsonl(source)) yield { row, where: `${source}:${line}` };
+    for await (const { row, line } of readRows(source)) yield { row, where: `${source}:${line}` };
     return;
   }
   let count = 0;

@@ -200,6 +200,18 @@ describe('finetuneLora', () => {
     expect(resumed.losses.length).toBeLessThan(whole.losses.length);
   });
 
+  it('takes a CSV file of prompts and completions', async () => {
+    const dataset = join(folder, 'rows.csv');
+    const cell = (text: string) => `"${text.replaceAll('"', '""')}"`;
+    const lines = rows.map(({ prompt, completion }) => `${cell(prompt)},${cell(completion)}`);
+    writeFileSync(dataset, `prompt,completion\n${lines.join('\n')}\n`);
+    const [fromFile, fromMemory] = [
+      await finetuneLora(quick({ dataset })).result,
+      await finetuneLora(quick({})).result,
+    ];
+    expect([...fromFile.losses]).toEqual([...fromMemory.losses]);
+  });
+
   it('takes a JSONL file of chats and a quantized model', async () => {
     const dataset = join(folder, 'chats.jsonl');
     const chat = (i: number) => ({

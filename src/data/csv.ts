@@ -1,0 +1,58 @@
+import { Readable } from 'node:stream';
+import { CsvError, type Info, parse } from 'csv-parse';
+import { LlamatuneError } from '../errors.js';
+import { readLines } from './lines.js';
+import type { FileRow } from './readers.js';
+
+/** A larger record means a quote that is never closed; reading on would fill the memory. */
+const LARGEST_RECORD = 64 * 1024 * 1024;
+
+/**
+ * Reads a CSV file (RFC 4180) whose first line names the columns. Every cell is a text. A byte-order
+ * mark, Windows line ends and blank lines are accepted.
+ *
+ * @throws LlamatuneError DATASET_INVALID_CSV with file and line, and what readLines() throws.
+ */
+export async function* readCsv(path: string): AsyncGenerator<FileRow, void, undefined> {
+  const parser = parse({
+    columns: (names: string[]) => distinct(names, path),
+    info: true,
+    max_record_size: LARGEST_RECORD,
+    skip_empty_lines: true,
+  });
+  const source = Readable.from(linesOf(path));
+  source.on('error', (error) => parser.destroy(error)).pipe(parser);
+  let previous = { lines: 1, empty_lines: 0 };
+  try {
+    for await (const { record, info } of parser as AsyncIterable<{ record: unknown; info: Info }>) {
+      // info.lines is the record's last line; a quoted cell may span several.
+      const blank = info.empty_lines - previous.empty_lines;
+      yield { row: record, line: previous.lines + blank + 1 };
+      previous = info;
+    }
+  } catch (error) {
+    throw error instanceof CsvError ? invalidCsv(path, error) : error;
+  } finally {
+    source.destroy();
+  }
+}
+
+async function* linesOf(path: string): AsyncGenerator<string> {
+  for await (const { text } of readLines(path)) yield `${text}\n`;
+}
+
+function distinct(names: string[], path: string): string[] {
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice === undefined) return names;
+  throw new LlamatuneError('DATASET_INVALID_CSV', `${path}:1: two columns are named '${twice}'`, {
+    hint: 'rename or remove one of them',
+  });
+}
+
+function invalidCsv(path: string, { message, lines }: CsvError): LlamatuneError {
+  // The parser's own message ends with the line, which ours starts with.
+  const what = message.replace(/ (on|at) line \d+/, '');
+  return new LlamatuneError('DATASET_INVALID_CSV', `${path}:${lines}: ${what}`, {
+    hint: 'put cells with commas, quotes or line breaks in double quotes, and double the quotes inside them',
+  });
+}

@@ -1,0 +1,86 @@
+import { createReadStream } from 'node:fs';
+import { LlamatuneError } from '../errors.js';
+
+/** One line of a text file, without its '\n'. */
+export interface TextLine {
+  text: string;
+  /** 1-based. */
+  line: number;
+}
+
+/** A longer line means that the file is not what its name says; reading on would fill the memory. */
+const LONGEST_LINE = 64 * 1024 * 1024;
+const NEWLINE = 0x0a;
+/** Drops a byte-order mark, which only the start of a file may have. */
+const FIRST_LINE = new TextDecoder('utf-8', { fatal: true });
+const OTHER_LINES = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/**
+ * Reads a UTF-8 file line by line with constant memory.
+ *
+ * @throws LlamatuneError DATASET_NOT_FOUND, DATASET_UNREADABLE, DATASET_ENCODING with file and line.
+ */
+export async function* readLines(path: string): AsyncGenerator<TextLine, void, undefined> {
+  let line = 0;
+  for await (const bytes of lineBytes(path)) {
+    line += 1;
+    yield { text: decode(bytes, path, line), line };
+  }
+}
+
+async function* lineBytes(path: string): AsyncGenerator<Uint8Array, void, undefined> {
+  let pending: Uint8Array[] = [];
+  let pendingLength = 0;
+  let line = 1;
+  for await (const chunk of chunksOf(path)) {
+    let start = 0;
+    for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
+      yield Buffer.concat([...pending, chunk.subarray(start, end)]);
+      pending = [];
+      pendingLength = 0;
+      line += 1;
+      start = end + 1;
+    }
+    if (start < chunk.length) {
+      pending.push(chunk.subarray(start));
+      pendingLength += chunk.length - start;
+    }
+    if (pendingLength > LONGEST_LINE) {
+      throw new LlamatuneError(
+        'DATASET_UNREADABLE',
+        `${path}:${line}: the line is longer than ${LONGEST_LINE} bytes`,
+        { hint: 'check that the file is a dataset with one row per line' },
+      );
+    }
+  }
+  if (pendingLength > 0) yield Buffer.concat(pending);
+}
+
+async function* chunksOf(path: string): AsyncGenerator<Buffer, void, undefined> {
+  const stream = createReadStream(path, { highWaterMark: 256 * 1024 });
+  try {
+    for await (const chunk of stream) yield chunk as Buffer;
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    throw code === 'ENOENT'
+      ? new LlamatuneError('DATASET_NOT_FOUND', `dataset not found: ${path}`, {
+          hint: 'check the path',
+          cause,
+        })
+      : new LlamatuneError('DATASET_UNREADABLE', `cannot read dataset ${path}: ${message}`, {
+          hint: 'check that it is a file and that you may read it',
+          cause,
+        });
+  }
+}
+
+function decode(bytes: Uint8Array, path: string, line: number): string {
+  try {
+    return (line === 1 ? FIRST_LINE : OTHER_LINES).decode(bytes);
+  } catch (cause) {
+    throw new LlamatuneError('DATASET_ENCODING', `${path}:${line}: the text is not UTF-8`, {
+      hint: 'save the file as UTF-8',
+      cause,
+    });
+  }
+}
