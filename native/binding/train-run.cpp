@@ -73,6 +73,7 @@ Napi::Value result_to_js(Napi::Env env, const train_result & r) {
                                 {"tokens", r.tokens},
                                 {"targetTokens", r.target_tokens},
                                 {"seconds", r.seconds},
+                                {"tokensPerSecond", r.tokens_per_second},
                                 {"trainableParameters", r.trainable_parameters},
                                 {"peakMemoryBytes", positive_or_null(env, double(r.peak_memory_bytes))},
                             });

@@ -39,14 +39,49 @@ std::string tensor_name(size_t index, const char * prefix) { return prefix + std
         "Resume with the options and the dataset that the run began with, or use another checkpoint.directory.");
 }
 
-int64_t number(const gguf_context * file, const char * key, const std::string & path) {
-    const int64_t id = gguf_find_key(file, key);
-    if (id < 0 || gguf_get_kv_type(file, id) != GGUF_TYPE_INT64) {
-        throw error("CHECKPOINT_INVALID", "expected " + std::string(key) + " in " + path + " but found none",
-                    "Remove the file.");
-    }
-    return gguf_get_val_i64(file, id);
+// Calls field(key, value) for every number of the state: the one list that writing and reading share.
+template <typename state_type, typename function>
+void each_number(state_type & state, function && field) {
+    field("llamatune.step", state.step);
+    field("llamatune.updates", state.updates);
+    field("llamatune.non_finite", state.non_finite);
+    field("llamatune.epoch", state.cursor.epoch);
+    field("llamatune.row", state.cursor.row);
+    field("llamatune.tokens", state.tokens);
+    field("llamatune.target_tokens", state.target_tokens);
+    field("llamatune.loss", state.loss);
+    field("llamatune.epoch_loss", state.epoch_loss);
+    field("llamatune.epoch_targets", state.epoch_targets);
 }
+
+struct number_writer {
+    gguf_context * file;
+    void operator()(const char * key, double value) const { gguf_set_val_f64(file, key, value); }
+    void operator()(const char * key, int64_t value) const { gguf_set_val_i64(file, key, value); }
+    void operator()(const char * key, uint64_t value) const { gguf_set_val_i64(file, key, int64_t(value)); }
+};
+
+struct number_reader {
+    const gguf_context * file;
+    const std::string & path;
+
+    void operator()(const char * key, double & value) const {
+        value = gguf_get_val_f64(file, find(key, GGUF_TYPE_FLOAT64));
+    }
+    void operator()(const char * key, int64_t & value) const {
+        value = gguf_get_val_i64(file, find(key, GGUF_TYPE_INT64));
+    }
+    void operator()(const char * key, uint64_t & value) const {
+        value = uint64_t(gguf_get_val_i64(file, find(key, GGUF_TYPE_INT64)));
+    }
+    int64_t find(const char * key, gguf_type type) const {
+        const int64_t id = gguf_find_key(file, key);
+        if (id < 0 || gguf_get_kv_type(file, id) != type) {
+            throw error("CHECKPOINT_INVALID", "the checkpoint " + path + " has no number " + key, "Remove the file.");
+        }
+        return id;
+    }
+};
 
 std::string text(const gguf_context * file, const char * key) {
     const int64_t id = gguf_find_key(file, key);
@@ -65,12 +100,7 @@ std::string write_checkpoint(const std::string & directory, const train_options 
     gguf_context_ptr file{gguf_init_empty()};
     gguf_set_val_str(file.get(), "general.type", "checkpoint");
     gguf_set_val_str(file.get(), "llamatune.identity", identity(options, data).c_str());
-    gguf_set_val_i64(file.get(), "llamatune.step", state.step);
-    gguf_set_val_i64(file.get(), "llamatune.updates", state.updates);
-    gguf_set_val_i64(file.get(), "llamatune.epoch", int64_t(state.cursor.epoch));
-    gguf_set_val_i64(file.get(), "llamatune.row", int64_t(state.cursor.row));
-    gguf_set_val_i64(file.get(), "llamatune.tokens", state.tokens);
-    gguf_set_val_i64(file.get(), "llamatune.target_tokens", state.target_tokens);
+    each_number(state, number_writer{file.get()});
     const auto & all = parameters.all();
     const ggml_context_ptr ctx{ggml_init({ggml_tensor_overhead() * (all.size() * 3 + 1), nullptr, true})};
     std::vector<std::vector<float>> copies; // from the device
@@ -147,12 +177,7 @@ checkpoint_state read_checkpoint(const std::string & path, const train_options &
         }
     }
     checkpoint_state state;
-    state.step = number(file.get(), "llamatune.step", path);
-    state.updates = number(file.get(), "llamatune.updates", path);
-    state.cursor = {uint64_t(number(file.get(), "llamatune.epoch", path)),
-                    uint64_t(number(file.get(), "llamatune.row", path))};
-    state.tokens = number(file.get(), "llamatune.tokens", path);
-    state.target_tokens = number(file.get(), "llamatune.target_tokens", path);
+    each_number(state, number_reader{file.get(), path});
     return state;
 }
 

@@ -4,17 +4,22 @@
 #include "optim/parameter.h"
 #include "train/options.h"
 
+#include <limits>
 #include <optional>
 #include <string>
 
 namespace llamatune {
 
-// Where a run stands, beside its tensors.
+// How far a run has come, apart from its tensors.
 struct checkpoint_state {
-    int64_t step = 0;    // optimizer steps done
-    int64_t updates = 0; // of them, those that updated the parameters
-    data_cursor cursor;  // of the next step
+    int64_t step = 0;       // optimizer steps done
+    int64_t updates = 0;    // steps that updated the parameters
+    int64_t non_finite = 0; // steps in a row, up to the last, with a loss or gradient that is not finite
+    data_cursor cursor;     // of the next step
     int64_t tokens = 0, target_tokens = 0;
+    double loss = std::numeric_limits<double>::quiet_NaN(); // of the last step with targets
+    double epoch_loss = 0;                                  // sum over the targets of the epoch so far
+    int64_t epoch_targets = 0;
 };
 
 // One file per checkpoint, "checkpoint-<step>.gguf" in the directory: parameters, both moments and the state. It

@@ -58,12 +58,12 @@ struct train_result {
     int64_t steps;
     double final_loss;            // of the last step
     double final_validation_loss; // NaN without validation
-    int64_t tokens;
+    int64_t tokens;               // of the whole run, including the steps before a resume
     int64_t target_tokens;
-    double seconds;
+    double seconds;           // of this call
+    double tokens_per_second; // of this call: its tokens over its seconds
     int64_t trainable_parameters;
     int64_t peak_memory_bytes;
-    bool aborted;
 };
 
 }

@@ -26,7 +26,7 @@ namespace {
 using clock = std::chrono::steady_clock;
 
 constexpr double not_measured = std::numeric_limits<double>::quiet_NaN();
-constexpr int most_skipped = 5; // non-finite steps in a row before the run gives up
+constexpr int64_t most_non_finite = 5; // steps in a row before the run gives up
 
 double ms_between(clock::time_point a, clock::time_point b) {
     return std::chrono::duration<double, std::milli>(b - a).count();
@@ -104,8 +104,9 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
         }
     }
 
+    const int64_t tokens_before = at.tokens;
     train_result result{};
-    result.final_loss = result.final_validation_loss = not_measured;
+    result.final_validation_loss = not_measured;
     result.trainable_parameters = parameters.n_elements();
     const auto evaluate = [&](int64_t epoch) {
         const evaluator::outcome outcome = validation->run(stop);
@@ -115,11 +116,9 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
 
     on_event(phase_event{"train"});
     prefetcher steps(data, uint64_t(std::max<int64_t>(0, total_steps - at.step)));
-    uint64_t last_epoch = 0;
+    // 1-based epoch of the last step done
+    int64_t epoch = int64_t(at.cursor.epoch) + (at.cursor.row > 0 ? 1 : 0);
     pace speed;
-    double epoch_loss = 0;
-    int64_t epoch_targets = 0;
-    int skipped = 0;
     bool evaluated = false;
     while (at.step < total_steps) {
         stop_if_asked(stop);
@@ -153,15 +152,15 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
                                                           " has no token that carries a loss: nothing was updated"});
         } else if (std::isfinite(norm) && std::isfinite(loss)) {
             update.update(++at.updates, learning_rate, clip_coefficient(norm, options.max_gradient_norm));
-            skipped = 0;
-        } else if (++skipped < most_skipped) {
+            at.non_finite = 0;
+        } else if (++at.non_finite < most_non_finite) {
             on_event(warning_event{"NON_FINITE_STEP", "step " + std::to_string(at.step + 1) + " gave a loss of " +
                                                           std::to_string(loss) + " and a gradient norm of " +
                                                           std::to_string(norm) + ": nothing was updated"});
         } else {
             throw error("NON_FINITE_LOSS",
                         "expected a finite loss and gradient but received " + std::to_string(loss) + " and " +
-                            std::to_string(norm) + " in " + std::to_string(skipped) +
+                            std::to_string(norm) + " in " + std::to_string(at.non_finite) +
                             " steps in a row, the last being step " + std::to_string(at.step + 1),
                         "Lower optimizer.learningRate or maxGradientNorm, or add warm-up steps.");
         }
@@ -172,12 +171,11 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
         at.tokens += int64_t(batch.total_tokens);
         at.target_tokens += int64_t(batch.total_target_tokens);
         if (batch.total_target_tokens) {
-            result.final_loss = loss;
-            epoch_loss += loss * double(batch.total_target_tokens);
-            epoch_targets += int64_t(batch.total_target_tokens);
+            at.loss = loss;
+            at.epoch_loss += loss * double(batch.total_target_tokens);
+            at.epoch_targets += int64_t(batch.total_target_tokens);
         }
-        last_epoch = batch.epoch;
-        const int64_t epoch = int64_t(batch.epoch) + 1;
+        epoch = int64_t(batch.epoch) + 1;
         const double step_ms = ms_between(start, end), seconds = step_ms / 1000;
         on_event(step_event{at.step, total_steps, epoch, loss, learning_rate, norm, int64_t(batch.total_tokens),
                             int64_t(batch.total_target_tokens), double(batch.total_tokens) / seconds,
@@ -188,9 +186,10 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
         evaluated = validation && options.evaluate_every > 0 && at.step % options.evaluate_every == 0;
         if (evaluated) evaluate(epoch);
         if (batch.last_of_epoch) {
-            on_event(epoch_event{epoch, at.step, epoch_targets ? epoch_loss / double(epoch_targets) : not_measured});
-            epoch_loss = 0;
-            epoch_targets = 0;
+            on_event(epoch_event{epoch, at.step,
+                                 at.epoch_targets ? at.epoch_loss / double(at.epoch_targets) : not_measured});
+            at.epoch_loss = 0;
+            at.epoch_targets = 0;
         }
         if (options.checkpoint_every > 0 && at.step % options.checkpoint_every == 0) {
             on_event(checkpoint_event{
@@ -198,14 +197,16 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
         }
     }
     stop_if_asked(stop);
-    if (validation && !evaluated) evaluate(int64_t(last_epoch) + 1);
+    if (validation && !evaluated) evaluate(epoch);
     if (!options.output.empty()) subject.save(options.output);
     if (!profile.empty()) write_profile(profile, micro_step.profile(), n_micro_batches);
 
     result.steps = at.step;
+    result.final_loss = at.loss;
     result.tokens = at.tokens;
     result.target_tokens = at.target_tokens;
     result.seconds = ms_between(run_start, clock::now()) / 1000;
+    result.tokens_per_second = double(at.tokens - tokens_before) / result.seconds;
     result.peak_memory_bytes = int64_t(peak_resident_bytes());
     return result;
 }

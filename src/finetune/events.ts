@@ -110,11 +110,13 @@ export interface FinetuneResult {
   evaluations: { step: number; loss: number }[];
   samples: number;
   validationSamples: number;
-  /** Non-padding tokens that were trained on, all epochs. */
+  /** Non-padding tokens of the whole run, including the steps before a resume. */
   tokens: number;
-  /** Tokens that carried a loss, all epochs. */
+  /** Of those, the ones that carried a loss. */
   targetTokens: number;
+  /** Time that the engine took for this call. */
   seconds: number;
+  /** Non-padding tokens of the steps of this call, divided by `seconds`. */
   tokensPerSecond: number | null;
   trainableParameters: number;
   peakMemoryBytes: number | null;

@@ -71,7 +71,6 @@ export class RunHistory {
       evaluations: this.#evaluations,
       samples: this.#dataset.train.samples,
       validationSamples: this.#dataset.validation?.samples ?? 0,
-      tokensPerSecond: outcome.seconds > 0 ? outcome.tokens / outcome.seconds : null,
       estimatedMemoryBytes: totalBytes,
       recompute,
       precision,

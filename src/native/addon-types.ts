@@ -163,6 +163,7 @@ export interface NativeTrainResult {
   tokens: number;
   targetTokens: number;
   seconds: number;
+  tokensPerSecond: number | null;
   trainableParameters: number;
   peakMemoryBytes: number | null;
 }

@@ -194,8 +194,13 @@ describe('finetuneLora', () => {
       for await (const event of run) if (event.type === 'checkpoint') run.abort();
     };
     await expect(stopAtCheckpoint()).rejects.toMatchObject({ code: 'ABORTED' });
-    const resumed = await finetuneLora(checkpointed('checkpoints', true)).result;
+    const rest = finetuneLora(checkpointed('checkpoints', true));
+    let tokens = 0;
+    for await (const event of rest) if (event.type === 'step') tokens += event.tokens;
+    const resumed = await rest.result;
     expect(resumed.steps).toBe(whole.steps);
+    expect(resumed.tokens).toBe(whole.tokens);
+    expect(resumed.tokensPerSecond! * resumed.seconds).toBeCloseTo(tokens, 6);
     expect([...resumed.losses]).toEqual([...whole.losses].slice(-resumed.losses.length));
     expect(resumed.losses.length).toBeLessThan(whole.losses.length);
   });

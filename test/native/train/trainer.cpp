@@ -18,6 +18,7 @@ struct run_log {
     std::vector<step_event> steps;
     std::vector<evaluation_event> evaluations;
     std::vector<checkpoint_event> checkpoints;
+    std::vector<epoch_event> epochs;
     std::vector<warning_event> warnings;
     train_result result{};
 };
@@ -31,6 +32,7 @@ run_log run(const std::shared_ptr<model> & m, const train_options & options) {
             if (const auto * e = std::get_if<step_event>(&event)) log.steps.push_back(*e);
             if (const auto * e = std::get_if<evaluation_event>(&event)) log.evaluations.push_back(*e);
             if (const auto * e = std::get_if<checkpoint_event>(&event)) log.checkpoints.push_back(*e);
+            if (const auto * e = std::get_if<epoch_event>(&event)) log.epochs.push_back(*e);
             if (const auto * e = std::get_if<warning_event>(&event)) log.warnings.push_back(*e);
         },
         stop);
@@ -147,6 +149,40 @@ TEST("train: a resumed run is the uninterrupted one, to the last bit") {
     }
     o.seed = 43;
     CHECK_ERROR("CHECKPOINT_MISMATCH", run(arch_llama(), o));
+}
+
+TEST("train: after a resume an epoch's loss covers all of its steps") {
+    namespace fs = std::filesystem;
+    train_options o = options_for("resume-epoch.tok", random_samples(*arch_llama(), 24, 5, 32)); // 3 steps per epoch
+    o.checkpoint_directory = harness::cache_directory() + "/resume-epoch";
+    fs::remove_all(o.checkpoint_directory);
+    o.checkpoint_every = 5; // before the last step of the second epoch
+    o.learning_rates.assign(6, 1e-3f);
+    const run_log whole = run(arch_llama(), o);
+    o.resume = true;
+    const run_log rest = run(arch_llama(), o);
+    CHECK_EQ(rest.steps.size(), 1u);
+    CHECK_EQ(rest.epochs.size(), 1u);
+    CHECK_EQ(rest.epochs[0].epoch, 2);
+    CHECK_EQ(rest.epochs[0].loss, whole.epochs[1].loss);
+}
+
+TEST("train: resuming a finished run reports its last step's loss and evaluates its last epoch") {
+    namespace fs = std::filesystem;
+    train_options o = options_for("resume-finished.tok", random_samples(*arch_llama(), 24, 5, 32));
+    o.validation_file = o.train_file;
+    o.checkpoint_directory = harness::cache_directory() + "/resume-finished";
+    fs::remove_all(o.checkpoint_directory);
+    o.checkpoint_every = 6;
+    o.learning_rates.assign(6, 1e-3f);
+    const run_log whole = run(arch_llama(), o);
+    o.resume = true;
+    const run_log rest = run(arch_llama(), o);
+    CHECK_EQ(rest.steps.size(), 0u);
+    CHECK_EQ(rest.result.final_loss, whole.result.final_loss);
+    CHECK_EQ(rest.evaluations.size(), 1u);
+    CHECK_EQ(rest.evaluations[0].epoch, 2);
+    CHECK_EQ(rest.evaluations[0].loss, whole.evaluations.back().loss);
 }
 
 TEST("train: with activations computed again the run is the same, to the last bit") {
