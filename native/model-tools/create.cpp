@@ -1,12 +1,10 @@
 #include "model-tools/create.h"
 
-#include "core/abort-guard.h"
 #include "core/atomic-file.h"
 #include "core/cpu.h"
 #include "core/error.h"
-#include "core/log.h"
-#include "core/parallel.h"
 #include "core/rng.h"
+#include "core/thread-pool.h"
 #include "gguf/gguf-file.h"
 #include "model-tools/recipe.h"
 #include "model/weight-type.h"
@@ -151,7 +149,7 @@ class matrix_writer {
 public:
     matrix_writer(atomic_file & file, const create_options & options, const std::atomic<bool> * stop)
         : file_(file), options_(options), stop_(stop),
-          n_threads_(options.n_threads > 0 ? options.n_threads : usable_physical_cores()) {}
+          threads_(options.n_threads > 0 ? options.n_threads : usable_physical_cores()) {}
 
     void write(const weight_recipe & w, ggml_type type) {
         if (w.init == weight_init::ones) {
@@ -166,14 +164,14 @@ public:
         const int64_t n_rows = w.n_rows * w.n_matrices;
         const int64_t n_chunks = (n_rows + rows_per_chunk - 1) / rows_per_chunk;
         const size_t row_bytes = ggml_row_size(type, w.row_length);
-        const int64_t round = int64_t(n_threads_) * 8; // chunks in memory at a time
+        const int64_t round = int64_t(threads_.size()) * 8; // chunks in memory at a time
         buffer_.resize(size_t(std::min(round, n_chunks) * rows_per_chunk) * row_bytes);
 
         for (int64_t first = 0; first < n_chunks; first += round) {
             if (stop_ && *stop_) throw error("ABORTED", "creating '" + options_.path + "' was aborted");
             const int64_t last = std::min(first + round, n_chunks);
             const int64_t last_row = std::min(last * rows_per_chunk, n_rows);
-            parallel_for(last - first, n_threads_, [&](int64_t i) {
+            threads_.run(last - first, [&](int64_t i, int) {
                 const int64_t row = (first + i) * rows_per_chunk;
                 make_rows(w, type, std_dev, options_.seed, first + i, std::min(rows_per_chunk, n_rows - row),
                           buffer_.data() + size_t(row - first * rows_per_chunk) * row_bytes);
@@ -186,15 +184,13 @@ private:
     atomic_file & file_;
     const create_options & options_;
     const std::atomic<bool> * stop_;
-    const int32_t n_threads_;
+    thread_pool threads_;
     std::vector<char> buffer_;
 };
 
 }
 
 void create_model(const create_options & options, const std::atomic<bool> * stop) {
-    install_log();
-    const abort_guard guard;
     check_options(options);
     const weight_type type = parse_weight_type(options.type);
 

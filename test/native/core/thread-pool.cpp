@@ -4,6 +4,8 @@
 #include "harness.h"
 
 #include <atomic>
+#include <chrono>
+#include <thread>
 
 using namespace llamatune;
 
@@ -26,12 +28,16 @@ TEST("core/thread-pool: every piece once, on threads of the pool, job after job"
     }
 }
 
-TEST("core/thread-pool: an exception reaches the caller, and the pool goes on") {
+TEST("core/thread-pool: an exception stops the job and reaches the caller, and the next job runs") {
     thread_pool pool(3);
-    CHECK_ERROR("TEST", pool.run(10, [](int64_t piece, int) {
-        if (piece == 4) throw llamatune::error("TEST", "a piece failed");
-    }));
     std::atomic<int> n{0};
+    CHECK_ERROR("TEST", pool.run(1000, [&](int64_t piece, int) {
+        n++;
+        if (piece == 4) throw llamatune::error("TEST", "a piece failed");
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }));
+    CHECK(n < 1000);
+    n = 0;
     pool.run(10, [&](int64_t, int) { n++; });
     CHECK_EQ(n.load(), 10);
 }
