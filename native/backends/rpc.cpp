@@ -1,7 +1,7 @@
 #include "backends/rpc.h"
 
 #include "backends/backend-name.h"
-#include "core/abort-guard.h"
+#include "core/assertion.h"
 #include "core/error.h"
 
 namespace llamatune {
@@ -73,7 +73,6 @@ void rpc_patience::apply() const {
 std::vector<ggml_backend_dev_t> connect_rpc_servers(const std::vector<std::string> & servers) {
     if (servers.empty()) return {};
     const add_server_fn add_server = find_add_server();
-    const abort_guard guard;
     std::vector<ggml_backend_dev_t> devices;
     std::string unreachable;
     for (const std::string & server : servers) {

@@ -1,6 +1,5 @@
 #include "bench/measure.h"
 
-#include "core/abort-guard.h"
 #include "core/rng.h"
 #include "generate/context.h"
 #include "train/trainer.h"
@@ -89,7 +88,6 @@ void measure_training(const std::shared_ptr<model> & base, const bench_options &
 
 void measure(const std::shared_ptr<model> & base, const bench_options & options, const bench_sink & on_sample,
              const std::atomic<bool> & stop) {
-    const abort_guard guard;
     measure_inference(base, options, on_sample, stop);
     measure_training(base, options, on_sample, stop);
 }

@@ -1,6 +1,5 @@
 #include "bench/peak.h"
 
-#include "core/abort-guard.h"
 #include "core/cpu.h"
 #include "core/error.h"
 #include "core/ggml-ptr.h"
@@ -164,7 +163,6 @@ std::function<void()> product_of_ggml(const product_shape & shape, train_precisi
 }
 
 peak_speed measure_peak(const peak_options & options, const std::atomic<bool> & stop) {
-    const abort_guard guard;
     peak_speed peak{};
     peak.library = "ggml";
     peak.precision = options.precision;

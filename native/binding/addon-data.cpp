@@ -1,6 +1,7 @@
 #include "binding/addon-data.h"
 
 #include "binding/model-object.h"
+#include "core/assertion.h"
 #include "core/log.h"
 
 namespace llamatune::binding {
@@ -26,7 +27,9 @@ void stop_runs_at_exit(Napi::Env env) {
 }
 
 void start_addon(Napi::Env env) {
-    install_log(); // before anything of llama.cpp runs: nothing is printed unasked
+    // Before anything of llama.cpp runs: nothing is printed unasked, and no failed assertion ends the process.
+    install_log();
+    install_assertion_handler();
     auto * data = new addon_data();
     data->model_constructor = Napi::Persistent(model_object::define(env));
     env.SetInstanceData(data); // freed with the environment

@@ -1,7 +1,6 @@
 #pragma once
 
 #include "binding/node.h"
-#include "core/abort-guard.h"
 
 #include <string>
 
@@ -25,7 +24,6 @@ Napi::Error to_js(Napi::Env env, const failure & failed);
 template <typename F>
 auto guarded(Napi::Env env, F && call) -> decltype(call()) {
     try {
-        abort_guard guard;
         return call();
     } catch (const Napi::Error &) { throw; } catch (...) {
         throw to_js(env, current_failure());

@@ -76,7 +76,6 @@ private:
 
     void body() {
         try {
-            abort_guard guard;
             const rpc_patience patience(stop_);
             result_ = work_(*this);
         } catch (...) { failure_ = current_failure(); }

@@ -14,7 +14,7 @@ public:
     virtual void emit(js_maker event) = 0;
 };
 
-// Runs on its own thread under an abort guard; returns what makes the promise's value. Holds no JavaScript value.
+// Runs on its own thread; returns what makes the promise's value. Holds no JavaScript value.
 using run_work = std::function<js_maker(run_context &)>;
 
 // Starts `work` on a new thread and returns { result: Promise, abort() } for JavaScript.

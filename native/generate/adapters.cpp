@@ -1,6 +1,6 @@
 #include "generate/adapters.h"
 
-#include "core/abort-guard.h"
+#include "core/assertion.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "gguf/gguf-file.h"
@@ -85,7 +85,6 @@ loaded_adapters::loaded_adapters(std::shared_ptr<model> base, const std::vector<
         for (llama_adapter_lora * handle : handles_) llama_adapter_lora_free(handle);
     };
     try {
-        const abort_guard guard;
         for (const adapter_option & option : options) {
             take_recent_errors();
             handles_.reserve(handles_.size() + 1);

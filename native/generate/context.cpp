@@ -1,6 +1,6 @@
 #include "generate/context.h"
 
-#include "core/abort-guard.h"
+#include "core/assertion.h"
 #include "core/cpu.h"
 #include "core/error.h"
 #include "core/log.h"

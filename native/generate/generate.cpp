@@ -1,6 +1,5 @@
 #include "generate/generate.h"
 
-#include "core/abort-guard.h"
 #include "core/error.h"
 #include "generate/context.h"
 #include "generate/text-stream.h"
@@ -44,7 +43,6 @@ int32_t context_limit(const model & m, const generate_options & o) {
 generate_result generate(const std::shared_ptr<model> & base, const generate_options & o, const token_sink & sink,
                          const std::atomic<bool> & stop) {
     const auto started = clock::now();
-    const abort_guard guard;
     const int32_t limit = context_limit(*base, o);
     check_tokens(*base, o.prompt);
     const int64_t room = limit - int64_t(o.prompt.size());

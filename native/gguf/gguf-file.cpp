@@ -1,6 +1,5 @@
 #include "gguf/gguf-file.h"
 
-#include "core/abort-guard.h"
 #include "core/error.h"
 #include "core/log.h"
 
@@ -59,8 +58,6 @@ uint64_t data_end(const gguf_context * gguf) {
 }
 
 gguf_context_ptr open_gguf(const std::string & path, const gguf_error_codes & codes) {
-    install_log();
-    const abort_guard guard;
     const std::string subject = "expected '" + path + "' to be a GGUF " + codes.what;
     const char * again = "download or convert the file again";
 

@@ -1,6 +1,6 @@
 #include "graph/forward.h"
 
-#include "core/abort-guard.h"
+#include "core/assertion.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "graph/clone.h"

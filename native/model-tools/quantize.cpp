@@ -1,6 +1,5 @@
 #include "model-tools/quantize.h"
 
-#include "core/abort-guard.h"
 #include "core/atomic-file.h"
 #include "core/cpu.h"
 #include "core/error.h"
@@ -21,7 +20,6 @@ void quantize_model(const std::string & input, const std::string & output, const
                     "use a mix of it, e.g. Q4_K_M for Q4_K");
     }
     open_gguf(input);
-    const abort_guard guard;
 
     llama_model_quantize_params params = llama_model_quantize_default_params();
     params.nthread = n_threads > 0 ? n_threads : usable_physical_cores();

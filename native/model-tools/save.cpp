@@ -1,6 +1,5 @@
 #include "model-tools/save.h"
 
-#include "core/abort-guard.h"
 #include "core/atomic-file.h"
 #include "core/error.h"
 #include "gguf/gguf-file.h"
@@ -48,7 +47,6 @@ void save_model(const model & m, const std::string & path) {
                     "expected a model loaded without repacking but its weights are in a layout of this CPU",
                     "load it with repack: false");
     }
-    const abort_guard guard;
     const std::string & original = m.options().path;
     const gguf_context_ptr gguf = open_gguf(original);
     std::ifstream source(std::filesystem::u8path(original), std::ios::binary);

@@ -1,7 +1,5 @@
 #include "model/info.h"
 
-#include "core/abort-guard.h"
-
 #include <llama.h>
 
 #include <functional>
@@ -29,7 +27,6 @@ std::optional<int32_t> token_or_none(llama_token token) {
 }
 
 model_info describe(const model & m) {
-    const abort_guard guard;
     const llama_model * handle = m.handle();
     const llama_vocab * vocab = llama_model_get_vocab(handle);
 

@@ -1,6 +1,6 @@
 #include "model/load.h"
 
-#include "core/abort-guard.h"
+#include "core/assertion.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "gguf/gguf-file.h"
@@ -16,8 +16,6 @@ namespace {
 
 void initialise_llama() {
     static std::once_flag once;
-    install_log();
-    install_abort_handler();
     std::call_once(once, [] { llama_backend_init(); });
 }
 
@@ -125,7 +123,6 @@ std::shared_ptr<model> model::load(const load_options & options) {
     params.progress_callback = &progress_state::report;
     params.progress_callback_user_data = &progress;
 
-    const abort_guard guard;
     take_recent_errors();
     llama_model * handle = llama_model_load_from_file(options.path.c_str(), params);
     if (handle) return std::shared_ptr<model>(new model(handle, options));

@@ -1,6 +1,5 @@
 #include "model/tokenizer.h"
 
-#include "core/abort-guard.h"
 #include "core/error.h"
 
 #include <llama.h>
@@ -37,7 +36,6 @@ void check_token(int32_t token, int32_t n_vocab, size_t position) {
 }
 
 std::vector<int32_t> tokenize(const model & m, const std::string & text, bool add_special, bool parse_special) {
-    const abort_guard guard;
     const llama_vocab * vocab = vocabulary(m);
     const int32_t n_bytes = int32_size(text.size(), "bytes of text");
     // Rarely more than one token per two bytes; a short buffer is told by the negated size that is needed.
@@ -56,7 +54,6 @@ std::vector<int32_t> tokenize(const model & m, const std::string & text, bool ad
 }
 
 std::string token_bytes(const model & m, int32_t token, bool special) {
-    const abort_guard guard;
     const llama_vocab * vocab = vocabulary(m);
     check_token(token, llama_vocab_n_tokens(vocab), 0);
     std::string bytes(64, '\0');
@@ -70,7 +67,6 @@ std::string token_bytes(const model & m, int32_t token, bool special) {
 }
 
 std::string detokenize(const model & m, const std::vector<int32_t> & tokens, bool special) {
-    const abort_guard guard;
     const llama_vocab * vocab = vocabulary(m);
     check_tokens(m, tokens);
     const int32_t n_tokens = int32_size(tokens.size(), "tokens");

@@ -1,6 +1,5 @@
 #include "model/weights.h"
 
-#include "core/abort-guard.h"
 #include "core/error.h"
 
 #include <llama-arch.h>
@@ -24,7 +23,6 @@ const std::map<std::string, ggml_op> & kind_ops() {
         std::map<std::string, ggml_op> table;
         const LLM_TN names(LLM_ARCH_LLAMA);
         const std::string block = "blk.0.";
-        const abort_guard guard;
         for (int t = LLM_TENSOR_TOKEN_EMBD; t <= last_kind; t++) {
             try {
                 const ggml_op op = llm_tensor_info_for(llm_tensor(t)).op;

@@ -1,6 +1,5 @@
 #include "train/trainer.h"
 
-#include "core/abort-guard.h"
 #include "core/error.h"
 #include "core/process-memory.h"
 #include "data/prefetch.h"
@@ -65,7 +64,6 @@ private:
 
 train_result run_training(const std::shared_ptr<model> & base, const train_options & options,
                           const event_sink & on_event, const std::atomic<bool> & stop) {
-    const abort_guard guard;
     const struct at_end {
         ~at_end() { release_freed_memory(); }
     } last; // after everything below is gone

@@ -3,7 +3,8 @@
 #include "architectures/table.h"
 
 #include "backends/load.h"
-#include "core/error.h"
+#include "core/assertion.h"
+#include "core/log.h"
 
 #include <ggml-backend.h>
 
@@ -67,6 +68,8 @@ std::string arch_model(const std::string & architecture) {
 
 int main(int argc, char ** argv) {
     using clock = std::chrono::steady_clock;
+    llamatune::install_log();
+    llamatune::install_assertion_handler();
     llamatune::load_backends(LLAMATUNE_TEST_BACKEND_DIR);
     if (argc >= 3 && !std::strcmp(argv[1], "--survey"))
         return architectures::write_table(argv[2], {argv + 3, argv + argc});

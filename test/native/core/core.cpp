@@ -1,6 +1,5 @@
 #include "harness.h"
 
-#include "core/abort-guard.h"
 #include "core/atomic-file.h"
 #include "core/cpu.h"
 #include "core/error.h"
@@ -9,7 +8,6 @@
 #include "core/process-memory.h"
 #include "core/rng.h"
 
-#include <ggml.h>
 #include <gguf.h>
 
 #include <filesystem>
@@ -87,30 +85,6 @@ TEST("core/rng: below is uniform, uniform stays below its end, normal has mean 0
     CHECK_NEAR(sum / 99999, 0.0, 0.04);
     CHECK_NEAR(squares / 99999, 4.0, 0.08);
     CHECK_NEAR(product / 49999, 0.0, 0.08); // the two values of a pair do not depend on each other
-}
-
-TEST("core/abort-guard: a failed assertion in ggml is an error, and the process lives") {
-    for (int i = 0; i < 3; i++) {
-        const abort_guard guard;
-        ggml_context_ptr ctx(ggml_init({1u << 20, nullptr, true}));
-        ggml_tensor * a = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_F32, 4, 3);
-        ggml_tensor * b = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_F32, 5, 3);
-        CHECK_ERROR("NATIVE_ASSERTION", ggml_mul_mat(ctx.get(), a, b));
-    }
-}
-
-TEST("core/abort-guard: guards nest and work on another thread") {
-    std::string code;
-    std::thread([&] {
-        const abort_guard outer;
-        { const abort_guard inner; }
-        ggml_context_ptr ctx(ggml_init({1u << 20, nullptr, true}));
-        ggml_tensor * a = ggml_new_tensor_1d(ctx.get(), GGML_TYPE_F32, 4);
-        try {
-            ggml_reshape_1d(ctx.get(), a, 5);
-        } catch (const error & e) { code = e.code(); }
-    }).join();
-    CHECK_EQ(code, std::string("NATIVE_ASSERTION"));
 }
 
 TEST("core/log: ggml's errors are kept per thread and go to the sink, and nowhere without one") {

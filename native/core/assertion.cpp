@@ -1,0 +1,68 @@
+#include "core/assertion.h"
+
+#include "core/log.h"
+
+#include <ggml.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <mutex>
+
+namespace llamatune {
+
+std::optional<rpc_failure> find_rpc_failure(const std::string & message) {
+    const std::string start = "RPC server ";
+    const size_t at = message.find(start);
+    const size_t colon = at == std::string::npos ? at : message.find(": ", at);
+    if (colon == std::string::npos) return std::nullopt;
+    const size_t server = at + start.size(), reason = colon + 2;
+    return rpc_failure{message.substr(server, colon - server),
+                       message.substr(reason, message.find_first_of(";\n", reason) - reason)};
+}
+
+error rpc_server_lost(const rpc_failure & failure) {
+    return error("RPC_SERVER_LOST", "lost the RPC server " + failure.server + ": " + failure.reason,
+                 "The server's own output says whether it crashed. Restart it and load the model again; a training run "
+                 "continues from its newest checkpoint with checkpoint.resume.");
+}
+
+void require_rpc_servers(const std::string & log) {
+    if (const auto lost = find_rpc_failure(log)) throw rpc_server_lost(*lost);
+}
+
+namespace {
+
+std::terminate_handler previous_terminate_handler = nullptr;
+
+// ggml calls this just before abort(). The exception unwinds ggml's C frames, which are compiled with -fexceptions.
+[[noreturn]] void throw_assertion(const char * message) {
+    require_rpc_servers(message);
+    throw error("NATIVE_ASSERTION", std::string("an assertion in llama.cpp failed: ") + message,
+                "This is a limit of the model or the device, or a bug. Load the model again before you use it.");
+}
+
+// Writes the message of an error that no thread catches to stderr as well: nobody may read the log after this.
+[[noreturn]] void log_and_abort() {
+    try {
+        if (std::current_exception()) throw;
+    } catch (const error & e) {
+        write_log(log_level::error, std::string("fatal: ") + e.what());
+        std::fprintf(stderr, "llamatune: fatal: %s\n", e.what());
+        std::abort();
+    } catch (...) {}
+    if (previous_terminate_handler) previous_terminate_handler();
+    std::abort();
+}
+
+}
+
+void install_assertion_handler() {
+    static std::once_flag once;
+    std::call_once(once, [] {
+        ggml_set_abort_callback(throw_assertion);
+        previous_terminate_handler = std::set_terminate(log_and_abort);
+    });
+}
+
+}
