@@ -1,13 +1,14 @@
 #!/usr/bin/env node
 /**
- * Materialises the pinned llama.cpp source in vendor/llama.cpp and applies vendor/patches.
+ * Puts the pinned llama.cpp source into vendor/llama.cpp and applies vendor/patches.
  *
  *     node vendor/fetch.mjs [--dest <folder>] [--check]
  *
- * The source comes out of an npm package that carries it as a git bundle, so the user's own npm registry, proxy and
- * cache settings apply and no other host is contacted. What arrives is checked twice: the tarball against the pinned
- * integrity, the commit against the pinned one. A second run does nothing; a changed pin or patch starts over, and
- * files that did not change keep their times, so that a build recompiles only what a patch touches.
+ * The source is in an npm package that carries it as a git bundle, so the user's own npm registry, proxy and cache
+ * settings apply and no other host is contacted. The download is checked twice: the tarball against the pinned
+ * integrity, the commit against the pinned one. A second run does nothing. After a change of the pin or of a patch the
+ * tree is made again, from npm's cache where that still has the package; files that did not change keep their times, so
+ * that a build recompiles only what a patch touches.
  *
  * Plain Node without dependencies: it runs before anything is installed.
  */
@@ -39,11 +40,11 @@ const patchFiles = () =>
     .filter((name) => name.endsWith('.patch'))
     .sort();
 
-/** What a complete tree was made from: it is up to date exactly when its stamp equals this. */
+/** The pin and the patches that a tree is made from: it is up to date if its stamp equals this. */
 function expectedStamp(pin) {
   const patches = patchFiles().map((name) => ({
     name,
-    // Line endings do not count: git may have checked the patches out with CRLF.
+    // Ignore line endings: git may have checked the patches out with CRLF.
     sha256: createHash('sha256')
       .update(fs.readFileSync(path.join(patchFolder, name), 'utf8').replaceAll('\r\n', '\n'))
       .digest('hex'),
@@ -52,7 +53,7 @@ function expectedStamp(pin) {
   return `${JSON.stringify({ version, commit, paths, patches }, null, 2)}\n`;
 }
 
-/** True when `dest` holds the pinned source with today's patches. */
+/** True if `dest` holds the pinned source with the current patches. */
 export function isUpToDate(dest = path.join(here, 'llama.cpp')) {
   const pin = JSON.parse(fs.readFileSync(pinFile, 'utf8'));
   try {
@@ -82,7 +83,7 @@ function git(args, options) {
   });
   if (result.missing) {
     throw new FetchError(
-      'expected git on the PATH but found none',
+      'git is not on the PATH',
       'Install git: `sudo apt-get install git` (Debian, Ubuntu), `sudo dnf install git` (Fedora), ' +
         '`xcode-select --install` (macOS) or https://git-scm.com (Windows), then run this again.',
     );
@@ -97,7 +98,7 @@ function gitOrThrow(args, what) {
   return result.output;
 }
 
-/** What npm said, without its stack and advertisements. */
+/** npm's error message, without its stack and advertisements. */
 const npmReason = (output) =>
   output
     .split('\n')
@@ -117,7 +118,7 @@ function downloadTarball(pin, folder) {
     '--ignore-scripts',
     '--loglevel=error',
   ];
-  // Under `npm install`, npm_execpath is the very npm that runs: no PATH look-up and no .cmd shim on Windows.
+  // Under `npm install`, npm_execpath is the npm that runs: no PATH look-up and no .cmd shim on Windows.
   const cli = process.env.npm_execpath?.endsWith('.js') ? process.env.npm_execpath : undefined;
   const env = { ...process.env };
   // These belong to the npm command that started us, not to this download.
@@ -130,9 +131,13 @@ function downloadTarball(pin, folder) {
     delete env[name];
   }
   const options = { cwd: folder, env };
-  const result = cli
-    ? run(process.execPath, [cli, ...args], options)
-    : run('npm', args, { ...options, shell: process.platform === 'win32' });
+  const npm = (...more) =>
+    cli
+      ? run(process.execPath, [cli, ...args, ...more], options)
+      : run('npm', [...args, ...more], { ...options, shell: process.platform === 'win32' });
+  // npm's cache first: after a changed patch, the package of the last fetch is enough, and no network is needed.
+  let result = npm('--offline');
+  if (!result.ok) result = npm();
   const name = fs.readdirSync(folder).find((file) => file.endsWith('.tgz'));
   if (!result.ok || !name) {
     throw new FetchError(
@@ -145,8 +150,8 @@ function downloadTarball(pin, folder) {
   const integrity = `sha512-${createHash('sha512').update(tarball).digest('base64')}`;
   if (integrity !== pin.integrity) {
     throw new FetchError(
-      `expected ${pin.package} with integrity ${pin.integrity} but received ${integrity}`,
-      'The download is damaged or was replaced. Run `npm cache verify` and try again; if it stays, do not build from it.',
+      `${pin.package} has the integrity ${integrity} instead of the pinned ${pin.integrity}`,
+      'The download is damaged or was replaced. Run `npm cache verify` and try again; if that does not help, do not build from it.',
     );
   }
   return tarball;
@@ -165,7 +170,7 @@ function tarEntry(tar, wanted) {
   return undefined;
 }
 
-/** Gives files of `tree` that equal their counterpart in `old` the old times. */
+/** Gives each file of `tree` that equals the same file in `old` the old modification time. */
 function keepTimes(tree, old) {
   for (const entry of fs.readdirSync(tree, { withFileTypes: true, recursive: true })) {
     if (!entry.isFile()) continue;
@@ -180,14 +185,14 @@ function keepTimes(tree, old) {
 }
 
 /**
- * Makes `dest` hold the pinned, patched source. Returns true when something was done.
- * Throws FetchError; `dest` then is what it was before.
+ * Puts the pinned, patched source into `dest`. Returns false if it was there already.
+ * Throws FetchError; `dest` is then unchanged.
  */
 export function fetchVendor({ dest = path.join(here, 'llama.cpp'), log = console.log } = {}) {
   if (isUpToDate(dest)) return false;
   const pin = JSON.parse(fs.readFileSync(pinFile, 'utf8'));
   fs.mkdirSync(path.dirname(dest), { recursive: true });
-  // Beside the destination, so that the last step is a rename on the same file system.
+  // Next to the destination, so that the last step is a rename on the same file system.
   const work = fs.mkdtempSync(path.join(path.dirname(dest), '.fetch-'));
   const download = fs.mkdtempSync(path.join(os.tmpdir(), 'llamatune-fetch-'));
   try {
@@ -197,7 +202,7 @@ export function fetchVendor({ dest = path.join(here, 'llama.cpp'), log = console
     const bundle = tarEntry(gunzipSync(tarball), `package/${pin.bundle}`);
     if (!bundle) {
       throw new FetchError(
-        `expected ${pin.bundle} in ${pin.package} but the package has no such file`,
+        `${pin.package} has no file ${pin.bundle}`,
         'vendor/llama.cpp.json pins a package that does not carry the source: correct it.',
       );
     }
@@ -215,7 +220,7 @@ export function fetchVendor({ dest = path.join(here, 'llama.cpp'), log = console
     const commit = git([...at, 'rev-parse', '--verify', `${pin.commit}^{commit}`]);
     if (commit.output !== pin.commit) {
       throw new FetchError(
-        `expected commit ${pin.commit} in the source bundle but it is not there`,
+        `the source bundle has no commit ${pin.commit}`,
         'vendor/llama.cpp.json pins a commit that this package does not carry: correct it.',
       );
     }
@@ -236,7 +241,7 @@ export function fetchVendor({ dest = path.join(here, 'llama.cpp'), log = console
       if (!applied.ok) {
         throw new FetchError(
           `vendor/patches/${name} does not apply to llama.cpp ${pin.version}: ${applied.output}`,
-          'Port the patch to this version, or delete it if upstream has fixed what it fixes.',
+          'Adapt the patch to this version, or delete it if upstream has fixed what it fixes.',
         );
       }
       log(`llamatune: applied ${name}`);
