@@ -1,5 +1,5 @@
 export { type BenchRun, bench } from './bench/bench.js';
-export { type MeasurePeakOptions, measurePeak, type Peak } from './bench/peak.js';
+export { measurePeak } from './bench/peak.js';
 export type {
   BenchEvent,
   BenchKind,
@@ -24,18 +24,27 @@ export { type FinetuneOptions, finetuneSchema } from './config/finetune.js';
 export { type GenerateOptions, generateSchema } from './config/generate.js';
 export { type LoadModelOptions, loadModelSchema } from './config/load-model.js';
 export { parseConfig } from './config/parse.js';
-export { type ConfigProblem, LlamatuneError } from './errors.js';
+export { type MeasurePeakOptions, peakSchema } from './config/peak.js';
+export { type QuantizeModelOptions, quantizeModelSchema } from './config/quantize-model.js';
+export type { Peak, ProductSpeed } from './contract/benchmark.js';
+export type {
+  Device,
+  MatmulInfo,
+  ModelInfo,
+  SystemInfo,
+  TensorInfo,
+} from './contract/model.js';
+export type { UnusableBackend } from './contract/probe.js';
+export { Run } from './contract/run.js';
 export type {
   CheckpointEvent,
-  DoneEvent,
   EpochEvent,
   EvaluationEvent,
-  FinetuneEvent,
-  FinetuneResult,
-  PhaseEvent,
   StepEvent,
   WarningEvent,
-} from './finetune/events.js';
+} from './contract/training.js';
+export { type ConfigProblem, LlamatuneError } from './errors.js';
+export type { DoneEvent, FinetuneEvent, FinetuneResult, PhaseEvent } from './finetune/events.js';
 export { type FinetuneRun, finetuneFull, finetuneLora } from './finetune/finetune.js';
 export { estimateMemory, type MemoryEstimate } from './finetune/memory.js';
 export {
@@ -46,15 +55,9 @@ export {
 } from './generate/generate.js';
 export { createModel } from './model/create-model.js';
 export { type DeviceList, devices, type TrainingDevice } from './model/devices.js';
-export {
-  LoadedModel,
-  loadModel,
-  type ModelInfo,
-} from './model/loaded-model.js';
-export { type QuantizeModelOptions, quantizeModel } from './model/quantize-model.js';
-export { type Device, type SystemInfo, systemInfo } from './model/system-info.js';
-export type { UnusableBackend } from './native/probe.js';
-export { Run } from './native/run.js';
+export { LoadedModel, loadModel } from './model/loaded-model.js';
+export { quantizeModel } from './model/quantize-model.js';
+export { systemInfo } from './model/system-info.js';
 export { type BenchRow, benchJson, benchMarkdown, benchRows } from './report/bench-table.js';
 export {
   type LossCurveEvent,

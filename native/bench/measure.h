@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/enum-names.h"
 #include "train/trainer.h"
 
 #include <atomic>
@@ -12,6 +13,10 @@ namespace llamatune {
 
 enum class bench_kind { prompt, generation, training };
 
+inline constexpr enum_name<bench_kind> bench_kind_names[] = {
+    {bench_kind::prompt, "prompt"}, {bench_kind::generation, "generation"}, {bench_kind::training, "training"}};
+constexpr auto & names_of(bench_kind) { return bench_kind_names; }
+
 // One repetition as it was measured; medians and the like are the caller's.
 struct bench_sample {
     bench_kind kind;
@@ -20,6 +25,17 @@ struct bench_sample {
     int64_t tokens;
     double ms;
 };
+
+template <class V>
+void fields(V & v, bench_sample & s) {
+    v.type("sample");
+    v("kind", s.kind);
+    v("repetition", s.repetition);
+    v("warmup", s.warmup);
+    v("tokens", s.tokens);
+    v("ms", s.ms);
+}
+
 using bench_sink = std::function<void(const bench_sample &)>;
 
 struct bench_options {
@@ -34,6 +50,17 @@ struct bench_options {
     int32_t train_steps = 0;
     std::optional<train_options> training;
 };
+
+template <class V>
+void fields(V & v, bench_options & o) {
+    v("promptTokens", o.prompt_tokens);
+    v("generatedTokens", o.generated_tokens);
+    v("warmup", o.warmup);
+    v("repetitions", o.repetitions);
+    v("threads", o.n_threads);
+    v("trainSteps", o.train_steps);
+    v("training", o.training);
+}
 
 // Measures on the calling thread, one kind after the other, warm-up first. `stop` is polled for each batch, token and
 // step. Throws what an inference context and run_training throw.

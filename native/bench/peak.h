@@ -16,13 +16,34 @@ struct product_speed {
     double best_gflops, median_gflops; // 2 · tokens · columns · rows operations each
 };
 
+template <class V>
+void fields(V & v, product_speed & s) {
+    v("tokens", s.tokens);
+    v("columns", s.columns);
+    v("rows", s.rows);
+    v("repetitions", s.repetitions);
+    v("bestGflops", s.best_gflops);
+    v("medianGflops", s.median_gflops);
+}
+
 enum class peak_library { fastest, ggml };
+
+inline constexpr enum_name<peak_library> peak_library_names[] = {{peak_library::fastest, "fastest"},
+                                                                 {peak_library::ggml, "ggml"}};
+constexpr auto & names_of(peak_library) { return peak_library_names; }
 
 struct peak_options {
     train_precision precision = train_precision::f32;
     int32_t n_threads = 0;                        // 0: all physical cores
     peak_library library = peak_library::fastest; // oneDNN where the build has it; ggml: its own MUL_MAT on the CPU
 };
+
+template <class V>
+void fields(V & v, peak_options & o) {
+    v("precision", o.precision);
+    v("threads", o.n_threads);
+    v("library", o.library);
+}
 
 struct peak_speed {
     std::string library;       // what multiplied: "oneDNN 2.6.3", "ggml"
@@ -31,6 +52,16 @@ struct peak_speed {
     double best_gflops, median_gflops; // of the shape whose median is highest
     std::vector<product_speed> shapes;
 };
+
+template <class V>
+void fields(V & v, peak_speed & s) {
+    v("library", s.library);
+    v("precision", s.precision);
+    v("threads", s.n_threads);
+    v("bestGflops", s.best_gflops);
+    v("medianGflops", s.median_gflops);
+    v("shapes", s.shapes);
+}
 
 // How fast this machine multiplies matrices of the sizes that training has: bare products of operands that lie in
 // memory as the library wants them, with nothing to convert or dequantize. What training reaches is a part of it. Takes

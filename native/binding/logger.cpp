@@ -1,9 +1,9 @@
 #include "binding/logger.h"
 
 #include "binding/addon-data.h"
-#include "binding/args.h"
 #include "binding/errors.h"
-#include "binding/values.h"
+#include "binding/read.h"
+#include "binding/write.h"
 #include "core/error.h"
 #include "core/log.h"
 
@@ -16,16 +16,6 @@ namespace llamatune::binding {
 namespace {
 
 constexpr size_t max_lines = 4096; // the oldest go when JavaScript does not keep up
-
-const char * level_text(log_level level) {
-    switch (level) {
-    case log_level::debug: return "debug";
-    case log_level::info: return "info";
-    case log_level::warn: return "warn";
-    case log_level::error: return "error";
-    }
-    return "info";
-}
 
 // From any thread that logs to one JavaScript function. Never keeps the event loop alive.
 class log_channel {
@@ -62,27 +52,18 @@ public:
     }
 
 private:
-    struct entry {
-        log_level level;
-        std::string line;
-    };
-
     static void on_wake(napi_env raw_env, napi_value on_lines, void * context, void *) {
         if (raw_env == nullptr) return;
         const std::shared_ptr<log_channel> self = *static_cast<std::shared_ptr<log_channel> *>(context);
         const Napi::Env env(raw_env);
-        std::deque<entry> lines;
+        std::deque<log_line> lines;
         {
             const std::lock_guard<std::mutex> lock(self->mutex_);
             self->wake_pending_ = false;
             lines.swap(self->lines_);
         }
         try {
-            Napi::Array batch = Napi::Array::New(env, lines.size());
-            for (uint32_t i = 0; i < lines.size(); i++) {
-                batch.Set(i, make_object(env, {{"level", level_text(lines[i].level)}, {"line", lines[i].line}}));
-            }
-            Napi::Function(env, on_lines).Call({batch});
+            Napi::Function(env, on_lines).Call({write(env, std::vector<log_line>(lines.begin(), lines.end()))});
         } catch (const Napi::Error & thrown) { napi_fatal_exception(env, thrown.Value()); }
     }
 
@@ -93,7 +74,7 @@ private:
     }
 
     std::mutex mutex_;
-    std::deque<entry> lines_;
+    std::deque<log_line> lines_;
     napi_threadsafe_function wake_js_ = nullptr;
     bool wake_pending_ = false;
     bool closed_ = false;
@@ -103,7 +84,7 @@ private:
 
 Napi::Value set_logger_call(const Napi::CallbackInfo & info) {
     return guarded(info.Env(), [&]() -> Napi::Value {
-        const Napi::Function on_lines = callback_argument(info, 0, "onLines");
+        const Napi::Function on_lines = argument<Napi::Function>(info, 0, "onLines");
         auto & close_logger = info.Env().GetInstanceData<addon_data>()->close_logger;
         if (close_logger) close_logger();
         close_logger = nullptr;

@@ -2,13 +2,14 @@
 
 #include "backends/rpc.h"
 #include "binding/addon-data.h"
-#include "binding/args.h"
-#include "binding/devices.h"
 #include "binding/errors.h"
-#include "binding/model-info.h"
+#include "binding/read.h"
 #include "binding/run.h"
-#include "binding/values.h"
+#include "binding/write.h"
 #include "core/error.h"
+#include "model/info.h"
+#include "model/load-request.h"
+#include "model/system.h"
 #include "model/tokenizer.h"
 
 #include <algorithm>
@@ -53,35 +54,30 @@ const std::shared_ptr<model> & model_object::get() const {
 }
 
 Napi::Value model_object::info(const Napi::CallbackInfo & call) {
-    return guarded(call.Env(), [&] { return model_info_to_js(call.Env(), describe(*get())); });
+    return guarded(call.Env(), [&] { return write(call.Env(), describe(*get())); });
 }
 
 Napi::Value model_object::devices(const Napi::CallbackInfo & call) {
     return guarded(call.Env(), [&]() -> Napi::Value {
-        return start_run(call.Env(), Napi::Function(), [held = get()](run_context &) -> js_maker {
+        return start_run(call.Env(), {}, [held = get()](run_context &) {
             const rpc_patience patience(rpc_answer_seconds);
-            const std::vector<device_info> found = list_model_devices(*held);
-            return [found](Napi::Env env) -> Napi::Value {
-                Napi::Array array = Napi::Array::New(env, found.size());
-                for (uint32_t i = 0; i < found.size(); i++) array.Set(i, device_to_js(env, found[i]));
-                return array;
-            };
+            return written(list_model_devices(*held));
         });
     });
 }
 
 Napi::Value model_object::tokenize(const Napi::CallbackInfo & call) {
     return guarded(call.Env(), [&] {
-        return make_int32_array(call.Env(), llamatune::tokenize(*get(), text_argument(call, 0, "text"),
-                                                                flag_argument(call, 1, "addSpecial"),
-                                                                flag_argument(call, 2, "parseSpecial")));
+        return write(call.Env(), llamatune::tokenize(*get(), argument<std::string>(call, 0, "text"),
+                                                     argument<bool>(call, 1, "addSpecial"),
+                                                     argument<bool>(call, 2, "parseSpecial")));
     });
 }
 
 Napi::Value model_object::token_bytes(const Napi::CallbackInfo & call) {
     return guarded(call.Env(), [&]() -> Napi::Value {
         const std::string bytes =
-            llamatune::token_bytes(*get(), int32_argument(call, 0, "token"), flag_argument(call, 1, "special"));
+            llamatune::token_bytes(*get(), argument<int32_t>(call, 0, "token"), argument<bool>(call, 1, "special"));
         Napi::Uint8Array array = Napi::Uint8Array::New(call.Env(), bytes.size());
         std::copy(bytes.begin(), bytes.end(), array.Data());
         return array;
@@ -89,9 +85,9 @@ Napi::Value model_object::token_bytes(const Napi::CallbackInfo & call) {
 }
 
 Napi::Value model_object::detokenize(const Napi::CallbackInfo & call) {
-    return guarded(call.Env(), [&]() -> Napi::Value {
-        return Napi::String::New(call.Env(), llamatune::detokenize(*get(), int32s_argument(call, 0, "tokens"),
-                                                                   flag_argument(call, 1, "special")));
+    return guarded(call.Env(), [&] {
+        return write(call.Env(), llamatune::detokenize(*get(), argument<std::vector<int32_t>>(call, 0, "tokens"),
+                                                       argument<bool>(call, 1, "special")));
     });
 }
 
@@ -114,21 +110,14 @@ std::shared_ptr<model> shared_model(const Napi::Value & value) {
 
 Napi::Value load_model_call(const Napi::CallbackInfo & info) {
     return guarded(info.Env(), [&]() -> Napi::Value {
-        const args from(info[0], "options");
-        load_options options;
-        options.path = from.text("path");
-        options.gpu_layers = from.int32("gpuLayers");
-        options.use_mmap = from.flag("useMmap");
-        options.repack = from.flag("repack");
-
-        auto work = [options, where = read_placement(from)](run_context & context) mutable -> js_maker {
-            where.resolve(options);
+        auto work = [request = options_argument<load_request>(info, 0)](run_context & context) -> js_maker {
+            load_options options = resolve(request);
             int last_percent = -1;
             options.progress = [&](float fraction) {
                 const int percent = int(fraction * 100);
                 if (percent != last_percent) {
                     last_percent = percent;
-                    context.emit([fraction](Napi::Env env) { return Napi::Number::New(env, fraction); });
+                    context.emit(written(fraction));
                 }
                 return !context.stop();
             };
@@ -137,7 +126,7 @@ Napi::Value load_model_call(const Napi::CallbackInfo & info) {
             if (context.stop()) throw error("ABORTED", "loading '" + options.path + "' was aborted");
             return [loaded](Napi::Env env) { return model_object::create(env, loaded); };
         };
-        return start_run(info.Env(), callback_argument(info, 1, "onProgress"), std::move(work));
+        return start_run(info.Env(), argument<Napi::Function>(info, 1, "onProgress"), std::move(work));
     });
 }
 

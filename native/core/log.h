@@ -1,11 +1,28 @@
 #pragma once
 
+#include "core/enum-names.h"
+
 #include <functional>
 #include <string>
 
 namespace llamatune {
 
 enum class log_level { debug, info, warn, error };
+
+inline constexpr enum_name<log_level> log_level_names[] = {
+    {log_level::debug, "debug"}, {log_level::info, "info"}, {log_level::warn, "warn"}, {log_level::error, "error"}};
+constexpr auto & names_of(log_level) { return log_level_names; }
+
+struct log_line {
+    log_level level;
+    std::string line;
+};
+
+template <class V>
+void fields(V & v, log_line & l) {
+    v("level", l.level);
+    v("line", l.line);
+}
 
 // Everything llama.cpp and ggml would print goes to one sink; without a sink it is dropped, so native code never
 // prints unasked. The last error lines are kept per thread: they explain why a llama.cpp call returned null.

@@ -28,53 +28,54 @@ static bool counters(PROCESS_MEMORY_COUNTERS & out) {
     return K32GetProcessMemoryInfo(GetCurrentProcess(), &out, sizeof(out)) != 0;
 }
 
-uint64_t resident_bytes() {
+std::optional<uint64_t> resident_bytes() {
     PROCESS_MEMORY_COUNTERS c;
-    return counters(c) ? c.WorkingSetSize : 0;
+    return counters(c) ? std::optional<uint64_t>(c.WorkingSetSize) : std::nullopt;
 }
 
-uint64_t peak_resident_bytes() {
+std::optional<uint64_t> peak_resident_bytes() {
     PROCESS_MEMORY_COUNTERS c;
-    return counters(c) ? c.PeakWorkingSetSize : 0;
+    return counters(c) ? std::optional<uint64_t>(c.PeakWorkingSetSize) : std::nullopt;
 }
 
 #elif defined(__APPLE__)
 
-uint64_t resident_bytes() {
+std::optional<uint64_t> resident_bytes() {
     mach_task_basic_info info;
     mach_msg_type_number_t count = MACH_TASK_BASIC_INFO_COUNT;
     const kern_return_t rc =
         task_info(mach_task_self(), MACH_TASK_BASIC_INFO, reinterpret_cast<task_info_t>(&info), &count);
-    return rc == KERN_SUCCESS ? info.resident_size : 0;
+    return rc == KERN_SUCCESS ? std::optional<uint64_t>(info.resident_size) : std::nullopt;
 }
 
-uint64_t peak_resident_bytes() {
+std::optional<uint64_t> peak_resident_bytes() {
     rusage usage;
-    return getrusage(RUSAGE_SELF, &usage) == 0 ? uint64_t(usage.ru_maxrss) : 0; // bytes on macOS
+    // bytes on macOS
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? std::optional<uint64_t>(usage.ru_maxrss) : std::nullopt;
 }
 
 #elif defined(__linux__)
 
 // A line like "VmRSS:      1234 kB" of /proc/self/status.
-static uint64_t status_bytes(const char * key) {
+static std::optional<uint64_t> status_bytes(const char * key) {
     std::FILE * file = std::fopen("/proc/self/status", "re");
-    if (!file) return 0;
+    if (!file) return std::nullopt;
     const size_t length = std::strlen(key);
     unsigned long long kib = 0;
     for (char line[256]; std::fgets(line, sizeof(line), file);) {
         if (std::strncmp(line, key, length) == 0 && std::sscanf(line + length, ": %llu", &kib) == 1) break;
     }
     std::fclose(file);
-    return uint64_t(kib) * 1024;
+    return kib > 0 ? std::optional<uint64_t>(uint64_t(kib) * 1024) : std::nullopt;
 }
 
-uint64_t resident_bytes() { return status_bytes("VmRSS"); }
-uint64_t peak_resident_bytes() { return status_bytes("VmHWM"); }
+std::optional<uint64_t> resident_bytes() { return status_bytes("VmRSS"); }
+std::optional<uint64_t> peak_resident_bytes() { return status_bytes("VmHWM"); }
 
 #else
 
-uint64_t resident_bytes() { return 0; }
-uint64_t peak_resident_bytes() { return 0; }
+std::optional<uint64_t> resident_bytes() { return std::nullopt; }
+std::optional<uint64_t> peak_resident_bytes() { return std::nullopt; }
 
 #endif
 

@@ -16,6 +16,12 @@ struct adapter_option {
     float scale = 1.0f;
 };
 
+template <class V>
+void fields(V & v, adapter_option & o) {
+    v("path", o.path);
+    v("scale", o.scale);
+}
+
 // LoRA adapters loaded for one user of a shared model; they leave the model with this object, which must not outlive
 // the contexts it was applied to.
 class loaded_adapters {

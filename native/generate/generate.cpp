@@ -67,7 +67,7 @@ generate_result generate(const std::shared_ptr<model> & base, const generate_opt
     text_stream stream(o.stop);
     const auto show = [&](int32_t token, const std::string & text) {
         result.text += text;
-        if (sink) sink(token, text);
+        if (sink) sink({token, text});
     };
     const auto generation_started = clock::now();
     while (result.generated_tokens < n_wanted) {

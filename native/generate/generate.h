@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/enum-names.h"
 #include "generate/adapters.h"
 #include "generate/sampler.h"
 #include "model/load.h"
@@ -24,7 +25,23 @@ struct generate_options {
     std::vector<std::string> stop; // matched on the text, across tokens; not part of it
 };
 
+template <class V>
+void fields(V & v, generate_options & o) {
+    v("prompt", o.prompt);
+    v("maxTokens", o.max_tokens);
+    v("contextLength", o.context_length);
+    v("batchSize", o.batch_size);
+    v("threads", o.n_threads);
+    v("adapters", o.adapters);
+    fields(v, o.sampling);
+    v("stop", o.stop);
+}
+
 enum class finish_reason { eos, stop, length };
+
+inline constexpr enum_name<finish_reason> finish_reason_names[] = {
+    {finish_reason::eos, "eos"}, {finish_reason::stop, "stop"}, {finish_reason::length, "length"}};
+constexpr auto & names_of(finish_reason) { return finish_reason_names; }
 
 struct generate_result {
     std::string text;            // valid UTF-8
@@ -37,10 +54,33 @@ struct generate_result {
     double generation_ms = 0;          // from the prompt's end to the last token
 };
 
-// One call per generated token, on the calling thread. `text` is what can be shown now (may be empty: see
-// text-stream.h); all texts joined are the result's. A text held back until an end-of-generation token comes with that
-// token.
-using token_sink = std::function<void(int32_t token, const std::string & text)>;
+template <class V>
+void fields(V & v, generate_result & r) {
+    v("text", r.text);
+    v("tokens", r.tokens);
+    v("promptTokens", r.prompt_tokens);
+    v("generatedTokens", r.generated_tokens);
+    v("finishReason", r.reason);
+    v("timeToFirstTokenMs", r.time_to_first_token_ms);
+    v("promptMs", r.prompt_ms);
+    v("generationMs", r.generation_ms);
+}
+
+// One per generated token. `text` is what can be shown now (may be empty: see text-stream.h); all texts joined are the
+// result's. Text held back until an end-of-generation token comes with that token.
+struct token_event {
+    int32_t token;
+    std::string text;
+};
+
+template <class V>
+void fields(V & v, token_event & e) {
+    v.type("token");
+    v("token", e.token);
+    v("text", e.text);
+}
+
+using token_sink = std::function<void(const token_event &)>; // called on the generating thread
 
 // Runs in a context of its own on the calling thread; any number of calls may share a model. `stop` is obeyed within
 // one token, and within a prompt's forward pass where the device allows it. Throws error: PROMPT_EMPTY,

@@ -51,7 +51,7 @@ sampler::sampler(const model & m, const sampling_options & o)
     const auto add = [&](llama_sampler * s) { llama_sampler_chain_add(chain_.get(), s); };
 
     // A grammar ends with an end-of-generation token: it must stay possible.
-    const auto banned = banned_tokens(vocab, o.ignore_eos && o.grammar.empty());
+    const auto banned = banned_tokens(vocab, o.ignore_eos && !o.grammar);
     for (const llama_logit_bias & bias : banned) banned_.push_back(bias.token);
     std::sort(banned_.begin(), banned_.end());
     if (!banned.empty()) add(llama_sampler_init_logit_bias(n_vocab_, int32_t(banned.size()), banned.data()));
@@ -66,10 +66,10 @@ sampler::sampler(const model & m, const sampling_options & o)
         add(llama_sampler_init_temp(o.temperature));
         add(llama_sampler_init_dist(fold_seed(o.seed)));
     }
-    if (!o.grammar.empty()) {
-        check_grammar(vocab, o.grammar);
+    if (o.grammar) {
+        check_grammar(vocab, *o.grammar);
         take_recent_errors();
-        grammar_.reset(llama_sampler_init_grammar(vocab, o.grammar.c_str(), "root"));
+        grammar_.reset(llama_sampler_init_grammar(vocab, o.grammar->c_str(), "root"));
         if (!grammar_)
             throw error("GRAMMAR_INVALID",
                         "expected a grammar that llama.cpp can follow but it said: " + take_recent_errors());

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,9 +21,22 @@ struct sampling_options {
     float repeat_penalty = 1.0f; // 1: off
     int32_t repeat_last_n = 64;  // tokens that the penalty looks back on, the prompt's included; 0: off
     uint64_t seed = 42;
-    std::string grammar;     // GBNF with a "root" rule; empty: none
-    bool ignore_eos = false; // end-of-generation tokens are never chosen (a finished grammar still ends)
+    std::optional<std::string> grammar; // GBNF with a "root" rule
+    bool ignore_eos = false;            // end-of-generation tokens are never chosen (a finished grammar still ends)
 };
+
+template <class V>
+void fields(V & v, sampling_options & o) {
+    v("temperature", o.temperature);
+    v("topK", o.top_k);
+    v("topP", o.top_p);
+    v("minP", o.min_p);
+    v("repeatPenalty", o.repeat_penalty);
+    v("repeatLastN", o.repeat_last_n);
+    v("seed", o.seed);
+    v("grammar", o.grammar);
+    v("ignoreEos", o.ignore_eos);
+}
 
 // llama.cpp's samplers in the order of its own tools: bias, penalties, top-k, top-p, min-p, temperature, draw. A
 // grammar first only judges the token drawn, and restricts all candidates where that one does not fit.

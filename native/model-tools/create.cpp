@@ -59,7 +59,7 @@ void check_options(const create_options & o) {
            "expected a positive RoPE frequency base but received " + std::to_string(o.rope_frequency_base));
 
     const vocabulary_options & v = o.vocabulary;
-    if (v.from.empty()) {
+    if (!v.from) {
         const int64_t n = int64_t(v.tokens.size());
         const auto in_range = [&](int64_t token, const char * what) {
             expect(token >= 0 && token < n, std::string("expected the ") + what +
@@ -195,11 +195,11 @@ void create_model(const create_options & options, const std::atomic<bool> * stop
     const weight_type type = parse_weight_type(options.type);
 
     const gguf_context_ptr gguf(gguf_init_empty());
-    if (!options.vocabulary.from.empty())
-        copy_tokenizer(gguf.get(), options.vocabulary.from);
+    if (options.vocabulary.from)
+        copy_tokenizer(gguf.get(), *options.vocabulary.from);
     else
         write_tokenizer(gguf.get(), options.vocabulary);
-    const int64_t n_vocab = vocabulary_size(gguf.get(), options.vocabulary.from);
+    const int64_t n_vocab = vocabulary_size(gguf.get(), options.vocabulary.from.value_or(options.path));
     if (!options.chat_template.empty())
         gguf_set_val_str(gguf.get(), "tokenizer.chat_template", options.chat_template.c_str());
 

@@ -9,7 +9,7 @@
 namespace llamatune {
 
 struct vocabulary_options {
-    std::string from;                 // a GGUF whose tokenizer is copied; the fields below are then unused
+    std::optional<std::string> from;  // a GGUF whose tokenizer is copied; the fields below are then unused
     std::string pre = "default";      // pre-tokenizer by llama.cpp's name, e.g. "qwen2"
     std::vector<std::string> tokens;  // byte-level BPE ("gpt2"): in its printable byte alphabet
     std::vector<int32_t> token_types; // GGUF's: 1 normal, 3 control, 4 user defined; as many as tokens
@@ -19,6 +19,20 @@ struct vocabulary_options {
     std::optional<int32_t> pad_token;
     bool add_bos = false;
 };
+
+template <class V>
+void fields(V & v, vocabulary_options & o) {
+    v("from", o.from);
+    if (o.from) return;
+    v("pre", o.pre);
+    v("tokens", o.tokens);
+    v("tokenTypes", o.token_types);
+    v("merges", o.merges);
+    v("bosToken", o.bos_token);
+    v("eosToken", o.eos_token);
+    v("padToken", o.pad_token);
+    v("addBos", o.add_bos);
+}
 
 struct create_options {
     std::string path;
@@ -45,6 +59,30 @@ struct create_options {
     uint64_t seed = 42;
     int32_t n_threads = 0; // 0: all physical cores; does not change the weights
 };
+
+template <class V>
+void fields(V & v, create_options & o) {
+    v("path", o.path);
+    v("architecture", o.architecture);
+    v("name", o.name);
+    v("vocabulary", o.vocabulary);
+    v("chatTemplate", o.chat_template);
+    v("contextLength", o.context_length);
+    v("embeddingLength", o.embedding_length);
+    v("layers", o.layers);
+    v("heads", o.heads);
+    v("kvHeads", o.kv_heads);
+    v("headLength", o.head_length);
+    v("feedForwardLength", o.feed_forward_length);
+    v("experts", o.experts);
+    v("usedExperts", o.used_experts);
+    v("expertFeedForwardLength", o.expert_feed_forward_length);
+    v("ropeFrequencyBase", o.rope_frequency_base);
+    v("tieEmbeddings", o.tie_embeddings);
+    v("type", o.type);
+    v("initStd", o.init_std);
+    v("seed", o.seed);
+}
 
 // Writes a GGUF model with random initial weights, tensor by tensor, so that it may be larger than memory: matrices are
 // normal(0, init_std), those that write to the residual stream (attn_output, ffn_down) normal(0,

@@ -11,8 +11,8 @@
 
 namespace llamatune {
 
-void quantize_model(const std::string & input, const std::string & output, const std::string & type,
-                    int32_t n_threads) {
+void quantize_model(const quantize_options & options) {
+    const auto & [input, output, type, n_threads] = options;
     const weight_type wanted = parse_weight_type(type);
     if (wanted.file_type < 0) {
         throw error("UNKNOWN_WEIGHT_TYPE",

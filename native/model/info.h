@@ -30,6 +30,29 @@ struct model_info {
     std::map<std::string, std::string> metadata; // scalar values, as text
 };
 
+template <class V>
+void fields(V & v, model_info & m) {
+    v("architecture", m.architecture);
+    v("name", m.name);
+    v("description", m.description);
+    v("parameters", m.parameters);
+    v("bytes", m.bytes);
+    v("contextLength", m.context_length);
+    v("embeddingLength", m.embedding_length);
+    v("layers", m.layers);
+    v("vocabularySize", m.vocabulary_size);
+    v("chatTemplate", m.chat_template);
+    v("bosToken", m.bos_token);
+    v("eosToken", m.eos_token);
+    v("eotToken", m.eot_token);
+    v("addBos", m.add_bos);
+    v("addEos", m.add_eos);
+    v("canPack", m.can_pack);
+    v("trainableTargets", m.trainable_targets);
+    v("tensors", m.tensors);
+    v("metadata", m.metadata);
+}
+
 model_info describe(const model & m);
 
 // False where recurrent state passes from token to token, and so from one sample of a row to the next.

@@ -50,6 +50,8 @@ system_info describe_system() {
         info.backends.push_back(ggml_backend_reg_name(ggml_backend_reg_get(i)));
     for (size_t i = 0; i < ggml_backend_dev_count(); i++)
         info.devices.push_back(describe_device(ggml_backend_dev_get(i)));
+    for (const device_info & device : info.devices)
+        if (device.name == "matmul") info.matmul.accelerator = device.description;
     return info;
 }
 

@@ -5,6 +5,7 @@
 #include <ggml-backend.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,13 +20,45 @@ struct device_info {
     uint64_t memory_total;
 };
 
+template <class V>
+void fields(V & v, device_info & d) {
+    v("name", d.name);
+    v("description", d.description);
+    v("type", d.type);
+    v("backend", d.backend);
+    v("memoryFree", d.memory_free);
+    v("memoryTotal", d.memory_total);
+}
+
+// Matrix products on the CPU.
+struct matmul_info {
+    std::optional<std::string> accelerator; // the library for them that is built in
+    bool fast_bf16 = false;                 // the CPU has units for bfloat16; filled by who knows the kernels
+};
+
+template <class V>
+void fields(V & v, matmul_info & m) {
+    v("accelerator", m.accelerator);
+    v("fastBf16", m.fast_bf16);
+}
+
 // What llama.cpp can use on this machine; the back ends must have been loaded (backends/load.h).
 struct system_info {
     std::string llama_cpp; // its version
     std::vector<std::string> backends;
     std::vector<device_info> devices;
     int32_t physical_cores; // usable by this process
+    matmul_info matmul;
 };
+
+template <class V>
+void fields(V & v, system_info & s) {
+    v("llamaCpp", s.llama_cpp);
+    v("backends", s.backends);
+    v("devices", s.devices);
+    v("physicalCores", s.physical_cores);
+    v("matmul", s.matmul);
+}
 
 system_info describe_system();
 device_info describe_device(ggml_backend_dev_t device);

@@ -17,6 +17,14 @@ struct tensor_info {
     uint64_t bytes;
 };
 
+template <class V>
+void fields(V & v, tensor_info & t) {
+    v("name", t.name);
+    v("type", t.type);
+    v("shape", t.shape);
+    v("bytes", t.bytes);
+}
+
 // A loaded weight by its GGUF name ("blk.0.attn_q.weight"); nullptr where the model has none.
 ggml_tensor * find_weight(const model & m, const std::string & name);
 

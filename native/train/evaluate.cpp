@@ -8,7 +8,7 @@ namespace llamatune {
 
 evaluator::evaluator(const std::shared_ptr<model> & base, const trainee & subject, const train_options & options,
                      const compute & devices)
-    : file_(token_file::open(options.validation_file)),
+    : file_(token_file::open(options.validation->file)),
       data_(std::make_unique<sequential_loader>(*file_, options.sequence_length, options.micro_batch_size,
                                                 options.packing)) {
     step_options forward_only;

@@ -2,29 +2,58 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
+#include <optional>
 #include <string>
 #include <variant>
 
 namespace llamatune {
 
-// Plain structs: the binding turns them into JavaScript objects. A number that was not measured is NaN (null in JS).
+// Plain structs; `fields` lists each field once, by its name in JavaScript (see train/options.h), and `v.type` names
+// the event. src/contract/training.ts documents them.
+
+constexpr double not_measured = std::numeric_limits<double>::quiet_NaN(); // null in JavaScript
 
 struct step_event {
-    int64_t step; // 1-based optimizer step
-    int64_t total_steps;
-    int64_t epoch; // 1-based
-    double loss;   // mean cross-entropy per target token of this step, nats
-    double learning_rate;
-    double gradient_norm; // before clipping
-    int64_t tokens;       // non-padding tokens of this step
-    int64_t target_tokens;
-    double tokens_per_second; // non-padding
-    double samples_per_second;
-    double step_ms;
-    double forward_ms, backward_ms, loss_ms, optimizer_ms, data_ms;
-    int64_t memory_bytes; // resident set of the process; 0 where it cannot be read
-    double eta_ms;
+    int64_t step = 0; // 1-based optimizer step
+    int64_t total_steps = 0;
+    int64_t epoch = 0;          // 1-based
+    double loss = not_measured; // mean cross-entropy per target token of this step, nats
+    double learning_rate = 0;
+    double gradient_norm = not_measured; // before clipping
+    int64_t tokens = 0;                  // non-padding tokens of this step
+    int64_t target_tokens = 0;
+    double tokens_per_second = not_measured; // non-padding
+    double samples_per_second = not_measured;
+    double step_ms = not_measured;
+    double forward_ms = not_measured, backward_ms = not_measured, loss_ms = not_measured;
+    double optimizer_ms = not_measured, data_ms = not_measured;
+    std::optional<uint64_t> memory_bytes; // resident set of the process
+    double eta_ms = not_measured;
 };
+
+template <class V>
+void fields(V & v, step_event & e) {
+    v.type("step");
+    v("step", e.step);
+    v("totalSteps", e.total_steps);
+    v("epoch", e.epoch);
+    v("loss", e.loss);
+    v("learningRate", e.learning_rate);
+    v("gradientNorm", e.gradient_norm);
+    v("tokens", e.tokens);
+    v("targetTokens", e.target_tokens);
+    v("tokensPerSecond", e.tokens_per_second);
+    v("samplesPerSecond", e.samples_per_second);
+    v("stepMs", e.step_ms);
+    v("forwardMs", e.forward_ms);
+    v("backwardMs", e.backward_ms);
+    v("lossMs", e.loss_ms);
+    v("optimizerMs", e.optimizer_ms);
+    v("dataMs", e.data_ms);
+    v("memoryBytes", e.memory_bytes);
+    v("etaMs", e.eta_ms);
+}
 
 struct evaluation_event {
     int64_t step;
@@ -33,37 +62,93 @@ struct evaluation_event {
     int64_t target_tokens;
     double ms;
 };
+
+template <class V>
+void fields(V & v, evaluation_event & e) {
+    v.type("evaluation");
+    v("step", e.step);
+    v("epoch", e.epoch);
+    v("loss", e.loss);
+    v("targetTokens", e.target_tokens);
+    v("ms", e.ms);
+}
+
 struct checkpoint_event {
     int64_t step;
     std::string path;
 };
+
+template <class V>
+void fields(V & v, checkpoint_event & e) {
+    v.type("checkpoint");
+    v("step", e.step);
+    v("path", e.path);
+}
+
 struct epoch_event {
     int64_t epoch;
     int64_t step;
     double loss;
 };
+
+template <class V>
+void fields(V & v, epoch_event & e) {
+    v.type("epoch");
+    v("epoch", e.epoch);
+    v("step", e.step);
+    v("loss", e.loss);
+}
+
 struct warning_event {
     std::string code;
     std::string message;
 };
+
+template <class V>
+void fields(V & v, warning_event & e) {
+    v.type("warning");
+    v("code", e.code);
+    v("message", e.message);
+}
+
+// "graph", "train": what a run does before its first step.
 struct phase_event {
     std::string phase;
-}; // "model", "graph", "train": what a run does before its first step
+};
+
+template <class V>
+void fields(V & v, phase_event & e) {
+    v.type("phase");
+    v("phase", e.phase);
+}
 
 using train_event =
     std::variant<step_event, evaluation_event, checkpoint_event, epoch_event, warning_event, phase_event>;
 using event_sink = std::function<void(const train_event &)>;
 
 struct train_result {
-    int64_t steps;
-    double final_loss;            // of the last step
-    double final_validation_loss; // NaN without validation
-    int64_t tokens;               // of the whole run, including the steps before a resume
-    int64_t target_tokens;
-    double seconds;           // of this call
-    double tokens_per_second; // of this call: its tokens over its seconds
-    int64_t trainable_parameters;
-    int64_t peak_memory_bytes;
+    int64_t steps = 0;
+    double final_loss = not_measured;            // of the last step
+    double final_validation_loss = not_measured; // NaN without validation
+    int64_t tokens = 0;                          // of the whole run, including the steps before a resume
+    int64_t target_tokens = 0;
+    double seconds = not_measured;           // of this call
+    double tokens_per_second = not_measured; // of this call: its tokens over its seconds
+    int64_t trainable_parameters = 0;
+    std::optional<uint64_t> peak_memory_bytes;
 };
+
+template <class V>
+void fields(V & v, train_result & r) {
+    v("steps", r.steps);
+    v("finalLoss", r.final_loss);
+    v("finalValidationLoss", r.final_validation_loss);
+    v("tokens", r.tokens);
+    v("targetTokens", r.target_tokens);
+    v("seconds", r.seconds);
+    v("tokensPerSecond", r.tokens_per_second);
+    v("trainableParameters", r.trainable_parameters);
+    v("peakMemoryBytes", r.peak_memory_bytes);
+}
 
 }

@@ -3,8 +3,10 @@
 namespace llamatune {
 
 optimizer::optimizer(const parameter_set & parameters, const train_options & options, const compute & devices)
-    : rule_(parameters, {options.beta1, options.beta2, options.epsilon, options.weight_decay},
-            devices.host_buffer_type()),
+    : rule_(
+          parameters,
+          {options.optimizer.beta1, options.optimizer.beta2, options.optimizer.epsilon, options.optimizer.weight_decay},
+          devices.host_buffer_type()),
       norm_scheduler_(devices.new_scheduler(rule_.max_nodes() * 4)),
       update_scheduler_(devices.new_scheduler(rule_.max_nodes() * 4)) {
     allocate_graph(norm_scheduler_.get(), rule_.norm_graph(), "the gradient norm");

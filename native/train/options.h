@@ -1,16 +1,28 @@
 #pragma once
 
+#include "core/enum-names.h"
+
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace llamatune {
 
+// Each struct that crosses to JavaScript lists its fields once, by the names that they have there: `fields` shows them
+// to a visitor, which reads options, writes events or lists the names.
+
 enum class train_mode { lora, full };
 
-// Of products with frozen weights on the CPU: bf16 multiplies in bfloat16 and sums in F32, where the CPU has units for
-// it.
+inline constexpr enum_name<train_mode> train_mode_names[] = {{train_mode::lora, "lora"}, {train_mode::full, "full"}};
+constexpr auto & names_of(train_mode) { return train_mode_names; }
+
+// Matmul precision on the CPU: bf16 multiplies in bfloat16 and sums in F32, where the CPU has units for it.
 enum class train_precision { f32, bf16 };
+
+inline constexpr enum_name<train_precision> train_precision_names[] = {{train_precision::f32, "f32"},
+                                                                       {train_precision::bf16, "bf16"}};
+constexpr auto & names_of(train_precision) { return train_precision_names; }
 
 struct lora_options {
     int32_t rank = 8;
@@ -18,16 +30,63 @@ struct lora_options {
     bool rs_lora = false;             // scale alpha/sqrt(r) instead of alpha/r (arXiv 2312.03732)
     float plus_ratio = 1.0f;          // LoRA+: learning rate of B over that of A (arXiv 2402.12354)
     std::vector<std::string> targets; // weight kinds ("attn_q") or whole tensor-name globs ("blk.*.attn_q.weight")
-    std::string init_adapter;         // continue from this adapter file; empty: a fresh one
+    std::optional<std::string> init_adapter; // adapter file to continue from
 };
+
+template <class V>
+void fields(V & v, lora_options & o) {
+    v("rank", o.rank);
+    v("alpha", o.alpha);
+    v("rsLora", o.rs_lora);
+    v("plusRatio", o.plus_ratio);
+    v("targets", o.targets);
+    v("initAdapter", o.init_adapter);
+}
+
+struct optimizer_options {
+    float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f, weight_decay = 0.0f;
+    float max_gradient_norm = 1.0f; // global-norm clipping (0 = off)
+};
+
+template <class V>
+void fields(V & v, optimizer_options & o) {
+    v("beta1", o.beta1);
+    v("beta2", o.beta2);
+    v("epsilon", o.epsilon);
+    v("weightDecay", o.weight_decay);
+    v("maxGradientNorm", o.max_gradient_norm);
+}
+
+struct validation_options {
+    std::string file;        // token file
+    int32_t every_steps = 0; // optimizer steps (0 = only at the end)
+};
+
+template <class V>
+void fields(V & v, validation_options & o) {
+    v("file", o.file);
+    v("everySteps", o.every_steps);
+}
+
+struct checkpoint_options {
+    std::string directory;
+    int32_t every_steps = 0; // optimizer steps (0 = never)
+    bool resume = false;     // continue from the newest complete checkpoint in the directory
+};
+
+template <class V>
+void fields(V & v, checkpoint_options & o) {
+    v("directory", o.directory);
+    v("everySteps", o.every_steps);
+    v("resume", o.resume);
+}
 
 struct train_options {
     train_mode mode = train_mode::lora;
     lora_options lora;
 
-    std::string train_file;      // token file
-    std::string validation_file; // token file or empty
-    std::string output;          // adapter (lora) or whole model (full)
+    std::string train_file; // token file
+    std::string output;     // adapter (lora) or whole model (full); empty: nothing is written
 
     int32_t sequence_length = 512; // tokens per row
     int32_t batch_size = 8;        // rows per optimizer step
@@ -37,20 +96,38 @@ struct train_options {
     int32_t epochs = 1;
     uint64_t seed = 42;
 
+    optimizer_options optimizer;
     std::vector<float> learning_rates; // one per optimizer step; its length is the number of steps of the run
 
-    float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f, weight_decay = 0.0f;
-    float max_gradient_norm = 1.0f; // global-norm clipping; 0: off
-
-    int32_t evaluate_every = 0;       // optimizer steps; 0: only at the end, when there is a validation file
-    std::string checkpoint_directory; // empty: none
-    int32_t checkpoint_every = 0;
-    bool resume = false; // continue from the newest complete checkpoint in checkpoint_directory
+    std::optional<validation_options> validation;
+    std::optional<checkpoint_options> checkpoint;
 
     train_precision precision = train_precision::f32;
     int32_t n_threads = 0;  // 0: all physical cores
-    bool recompute = false; // activations are computed again in the backward pass: less memory, more time
+    bool recompute = false; // gradient checkpointing: activations are computed again in the backward pass
 };
+
+template <class V>
+void fields(V & v, train_options & o) {
+    v("mode", o.mode);
+    v("lora", o.lora);
+    v("trainFile", o.train_file);
+    v("output", o.output);
+    v("sequenceLength", o.sequence_length);
+    v("batchSize", o.batch_size);
+    v("microBatchSize", o.micro_batch_size);
+    v("packing", o.packing);
+    v("shuffle", o.shuffle);
+    v("epochs", o.epochs);
+    v("seed", o.seed);
+    v("optimizer", o.optimizer);
+    v("learningRates", o.learning_rates);
+    v("validation", o.validation);
+    v("checkpoint", o.checkpoint);
+    v("precision", o.precision);
+    v("threads", o.n_threads);
+    v("recompute", o.recompute);
+}
 
 // What a run will do, known before a model is loaded: the caller derives the schedule's length from it.
 struct train_plan {
@@ -61,5 +138,15 @@ struct train_plan {
     uint64_t n_tokens;        // non-padding tokens per epoch
     uint64_t n_target_tokens; // tokens per epoch that carry a loss
 };
+
+template <class V>
+void fields(V & v, train_plan & p) {
+    v("samples", p.n_samples);
+    v("rows", p.n_rows);
+    v("stepsPerEpoch", p.steps_per_epoch);
+    v("totalSteps", p.total_steps);
+    v("tokens", p.n_tokens);
+    v("targetTokens", p.n_target_tokens);
+}
 
 }

@@ -8,27 +8,15 @@
 
 namespace llamatune {
 
-namespace {
-
-void require(bool holds, const std::string & expected, double received) {
-    if (!holds) { throw error("CONFIG_INVALID", "expected " + expected + " but received " + std::to_string(received)); }
-}
-
-}
-
 void check_train_options(const train_options & o) {
-    require(o.sequence_length >= 2, "a sequence length of at least 2", o.sequence_length);
-    require(o.micro_batch_size >= 1 && o.batch_size >= 1 && o.batch_size % o.micro_batch_size == 0,
-            "a batch size that is a multiple of the micro-batch size", o.batch_size);
-    require(uint32_t(o.micro_batch_size) < max_segments, "a micro-batch of fewer than 256 rows", o.micro_batch_size);
-    require(o.mode == train_mode::full || o.lora.rank >= 1 || !o.lora.init_adapter.empty(), "a rank of at least 1",
-            o.lora.rank);
-    require(o.beta1 >= 0 && o.beta1 < 1, "beta1 in [0, 1)", o.beta1);
-    require(o.beta2 >= 0 && o.beta2 < 1, "beta2 in [0, 1)", o.beta2);
-    require(o.epsilon > 0, "a positive epsilon", o.epsilon);
-    require(o.weight_decay >= 0, "a weight decay of at least 0", o.weight_decay);
-    require(o.max_gradient_norm >= 0, "a maximum gradient norm of at least 0", o.max_gradient_norm);
-    for (float rate : o.learning_rates) require(rate >= 0, "learning rates of at least 0", rate);
+    if (o.sequence_length >= 2 && o.micro_batch_size >= 1 && uint32_t(o.micro_batch_size) < max_segments &&
+        o.batch_size >= 1 && o.batch_size % o.micro_batch_size == 0) {
+        return;
+    }
+    throw error("ARGUMENT_INVALID",
+                "expected a batch of whole micro-batches of 1 to 255 rows of at least 2 tokens but received " +
+                    std::to_string(o.batch_size) + " rows in micro-batches of " + std::to_string(o.micro_batch_size) +
+                    ", " + std::to_string(o.sequence_length) + " tokens each");
 }
 
 loader_options loader_options_of(const train_options & o) {
@@ -43,8 +31,6 @@ loader_options loader_options_of(const train_options & o) {
 batch_shape shape_of(const train_options & o) {
     return {uint32_t(o.micro_batch_size), uint32_t(o.sequence_length), o.packing};
 }
-
-const char * precision_of(const train_options & o) { return o.precision == train_precision::bf16 ? "bf16" : "f32"; }
 
 step_options step_options_of(const train_options & o) {
     step_options how;
@@ -64,7 +50,7 @@ train_plan plan_training(const train_options & options) {
 
 memory_estimate estimate_memory(const std::shared_ptr<model> & base, const train_options & options) {
     check_train_options(options);
-    const compute devices(*base, options.n_threads, precision_of(options));
+    const compute devices(*base, options.n_threads, name_of(options.precision));
     trainee subject(base, options);
     auto graph = std::make_unique<forward>(base, subject.adapter_handle(), shape_of(options), devices);
     subject.collect(*graph);
@@ -77,7 +63,7 @@ memory_estimate estimate_memory(const std::shared_ptr<model> & base, const train
     step_options only_ask = step_options_of(options);
     only_ask.allocate = false;
     estimate.activation_bytes = step(std::move(graph), devices, &subject.parameters(), only_ask).compute_bytes();
-    if (!options.validation_file.empty()) {
+    if (options.validation) {
         only_ask.with_backward = false;
         auto forward_only = std::make_unique<forward>(base, subject.adapter_handle(), shape_of(options), devices);
         estimate.activation_bytes += step(std::move(forward_only), devices, nullptr, only_ask).compute_bytes();

@@ -7,11 +7,11 @@
 
 namespace llamatune {
 
-// Throws error CONFIG_INVALID for options that no caller should have let through.
+// Only what would end in undefined behaviour: the options were validated by who asked for the run.
+// Throws error ARGUMENT_INVALID.
 void check_train_options(const train_options & options);
 loader_options loader_options_of(const train_options & options);
 batch_shape shape_of(const train_options & options);
-const char * precision_of(const train_options & options);
 step_options step_options_of(const train_options & options);
 
 }

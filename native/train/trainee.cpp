@@ -20,8 +20,8 @@ trainee::trainee(std::shared_ptr<model> base, const train_options & options)
         }
         return;
     }
-    if (!options_.lora.init_adapter.empty()) {
-        adapter_ = read_adapter(options_.lora.init_adapter, base_);
+    if (options_.lora.init_adapter) {
+        adapter_ = read_adapter(*options_.lora.init_adapter, base_);
         return;
     }
     adapter_options fresh;

@@ -16,7 +16,6 @@
 #include <chrono>
 #include <cmath>
 #include <deque>
-#include <limits>
 
 namespace llamatune {
 
@@ -24,7 +23,6 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-constexpr double not_measured = std::numeric_limits<double>::quiet_NaN();
 constexpr int64_t most_non_finite = 5; // steps in a row before the run gives up
 
 double ms_between(clock::time_point a, clock::time_point b) {
@@ -44,6 +42,8 @@ void require_tokens_of(const model & base, const token_file & file, const std::s
                     "Tokens must come from this model's own tokenizer.");
     }
 }
+
+bool due(int64_t step, int32_t every_steps) { return every_steps > 0 && step % every_steps == 0; }
 
 // Smooths the time per step over the last few, for the remaining time.
 class pace {
@@ -76,7 +76,7 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
     stop_if_asked(stop);
 
     on_event(phase_event{"graph"});
-    compute devices(*base, options.n_threads, precision_of(options));
+    compute devices(*base, options.n_threads, name_of(options.precision));
     devices.set_stop(&stop);
     trainee subject(base, options);
     auto graph = std::make_unique<forward>(base, subject.adapter_handle(), shape_of(options), devices);
@@ -89,22 +89,22 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
     int64_t n_micro_batches = 0;
     optimizer update(parameters, options, devices);
     std::unique_ptr<evaluator> validation;
-    if (!options.validation_file.empty()) { validation = std::make_unique<evaluator>(base, subject, options, devices); }
+    if (options.validation) { validation = std::make_unique<evaluator>(base, subject, options, devices); }
 
     checkpoint_state at;
-    if (options.resume) {
-        if (const auto path = newest_checkpoint(options.checkpoint_directory)) {
+    const std::optional<checkpoint_options> & checkpoint = options.checkpoint;
+    if (checkpoint && checkpoint->resume) {
+        if (const auto path = newest_checkpoint(checkpoint->directory)) {
             at = read_checkpoint(*path, options, data.plan(), parameters);
             data.seek(at.cursor);
         } else {
-            on_event(warning_event{"NO_CHECKPOINT", "no checkpoint in " + options.checkpoint_directory +
-                                                        ": starting from the beginning"});
+            on_event(warning_event{"NO_CHECKPOINT",
+                                   "no checkpoint in " + checkpoint->directory + ": starting from the beginning"});
         }
     }
 
     const int64_t tokens_before = at.tokens;
-    train_result result{};
-    result.final_validation_loss = not_measured;
+    train_result result;
     result.trainable_parameters = parameters.n_elements();
     const auto evaluate = [&](int64_t epoch) {
         const evaluator::outcome outcome = validation->run(stop);
@@ -149,7 +149,7 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
                 warning_event{"STEP_WITHOUT_TARGETS", "step " + std::to_string(at.step + 1) +
                                                           " has no token that carries a loss: nothing was updated"});
         } else if (std::isfinite(norm) && std::isfinite(loss)) {
-            update.update(++at.updates, learning_rate, clip_coefficient(norm, options.max_gradient_norm));
+            update.update(++at.updates, learning_rate, clip_coefficient(norm, options.optimizer.max_gradient_norm));
             at.non_finite = 0;
         } else if (++at.non_finite < most_non_finite) {
             on_event(warning_event{"NON_FINITE_STEP", "step " + std::to_string(at.step + 1) + " gave a loss of " +
@@ -175,13 +175,28 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
         }
         epoch = int64_t(batch.epoch) + 1;
         const double step_ms = ms_between(start, end), seconds = step_ms / 1000;
-        on_event(step_event{at.step, total_steps, epoch, loss, learning_rate, norm, int64_t(batch.total_tokens),
-                            int64_t(batch.total_target_tokens), double(batch.total_tokens) / seconds,
-                            double(batch.n_samples) / seconds, step_ms, timing.forward_ms, timing.backward_ms,
-                            timing.loss_ms, ms_between(update_start, end), ms_between(start, data_done),
-                            int64_t(resident_bytes()), speed.eta_ms(step_ms, total_steps - at.step)});
+        step_event event;
+        event.step = at.step;
+        event.total_steps = total_steps;
+        event.epoch = epoch;
+        event.loss = loss;
+        event.learning_rate = learning_rate;
+        event.gradient_norm = norm;
+        event.tokens = int64_t(batch.total_tokens);
+        event.target_tokens = int64_t(batch.total_target_tokens);
+        event.tokens_per_second = double(batch.total_tokens) / seconds;
+        event.samples_per_second = double(batch.n_samples) / seconds;
+        event.step_ms = step_ms;
+        event.forward_ms = timing.forward_ms;
+        event.backward_ms = timing.backward_ms;
+        event.loss_ms = timing.loss_ms;
+        event.optimizer_ms = ms_between(update_start, end);
+        event.data_ms = ms_between(start, data_done);
+        event.memory_bytes = resident_bytes();
+        event.eta_ms = speed.eta_ms(step_ms, total_steps - at.step);
+        on_event(event);
 
-        evaluated = validation && options.evaluate_every > 0 && at.step % options.evaluate_every == 0;
+        evaluated = validation && due(at.step, options.validation->every_steps);
         if (evaluated) evaluate(epoch);
         if (batch.last_of_epoch) {
             on_event(epoch_event{epoch, at.step,
@@ -189,9 +204,9 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
             at.epoch_loss = 0;
             at.epoch_targets = 0;
         }
-        if (options.checkpoint_every > 0 && at.step % options.checkpoint_every == 0) {
-            on_event(checkpoint_event{
-                at.step, write_checkpoint(options.checkpoint_directory, options, data.plan(), parameters, at)});
+        if (checkpoint && due(at.step, checkpoint->every_steps)) {
+            on_event(checkpoint_event{at.step,
+                                      write_checkpoint(checkpoint->directory, options, data.plan(), parameters, at)});
         }
     }
     stop_if_asked(stop);
@@ -205,7 +220,7 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
     result.target_tokens = at.target_tokens;
     result.seconds = ms_between(run_start, clock::now()) / 1000;
     result.tokens_per_second = double(at.tokens - tokens_before) / result.seconds;
-    result.peak_memory_bytes = int64_t(peak_resident_bytes());
+    result.peak_memory_bytes = peak_resident_bytes();
     return result;
 }
 

@@ -20,6 +20,15 @@ struct memory_estimate {
     uint64_t activation_bytes; // the step's compute buffers
     uint64_t total_bytes;
 };
+
+template <class V>
+void fields(V & v, memory_estimate & m) {
+    v("weightsBytes", m.weights_bytes);
+    v("adapterBytes", m.adapter_bytes);
+    v("activationBytes", m.activation_bytes);
+    v("totalBytes", m.total_bytes);
+}
+
 memory_estimate estimate_memory(const std::shared_ptr<model> & base, const train_options & options);
 
 // Runs the whole training on the calling thread. `stop` is polled at least once per micro-batch; when it turns true the

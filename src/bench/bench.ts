@@ -5,19 +5,15 @@ import { type BenchConfig, type BenchOptions, benchSchema } from '../config/benc
 import { finetuneSchema } from '../config/finetune.js';
 import { placementOf } from '../config/load-model.js';
 import { parseConfig } from '../config/parse.js';
+import type { BenchOptions as NativeBenchOptions } from '../contract/benchmark.js';
+import { nativeRun } from '../contract/load.js';
+import { Run } from '../contract/run.js';
 import { prepareDataset } from '../data/prepare.js';
 import { checkMemory } from '../finetune/memory.js';
-import { nativeTrainOptions } from '../finetune/native-options.js';
+import { trainOptions } from '../finetune/train-options.js';
 import type { LoadedModel } from '../model/loaded-model.js';
 import { systemInfo } from '../model/system-info.js';
 import { useModel } from '../model/use-model.js';
-import type {
-  NativeBenchEvent,
-  NativeBenchOptions,
-  NativeTrainOptions,
-} from '../native/addon-types.js';
-import { nativeRun } from '../native/load.js';
-import { Run } from '../native/run.js';
 import { type BenchEvent, type BenchKind, type BenchResult, summarize } from './result.js';
 
 export type BenchRun = Run<BenchEvent, BenchResult>;
@@ -42,14 +38,15 @@ export function bench(options: BenchOptions): BenchRun {
       const config = parseConfig(benchSchema, options, 'bench options');
       const { signal } = controls;
       const load = { ...placementOf(config), signal };
-      const inference = { ...config, trainSteps: 0, training: null };
       const samples: BenchEvent[] = [];
       let about: BenchResult['model'] | undefined;
 
       if (config.promptTokens > 0 || config.generatedTokens > 0) {
         await useModel(config.model, { ...load, purpose: 'generate' }, async (model) => {
           about = describe(model);
-          samples.push(...(await measure(model, nativeOptions(inference), controls)));
+          samples.push(
+            ...(await measure(model, { ...config, trainSteps: 0, training: null }, controls)),
+          );
         });
       }
       if (config.training.steps > 0) {
@@ -64,31 +61,22 @@ export function bench(options: BenchOptions): BenchRun {
   );
 }
 
-function nativeOptions(
-  from: Pick<
-    BenchConfig,
-    'promptTokens' | 'generatedTokens' | 'warmup' | 'repetitions' | 'threads'
-  > & {
-    trainSteps: number;
-    training: NativeTrainOptions | null;
-  },
-): NativeBenchOptions {
-  const { promptTokens, generatedTokens, warmup, repetitions, threads, trainSteps, training } =
-    from;
-  return { promptTokens, generatedTokens, warmup, repetitions, threads, trainSteps, training };
-}
-
 async function measure(
   model: LoadedModel,
   options: NativeBenchOptions,
   { emit, signal }: Controls,
 ): Promise<BenchEvent[]> {
-  const { samples } = await nativeRun(signal, (addon) =>
+  const samples: BenchEvent[] = [];
+  await nativeRun(signal, (addon) =>
     addon.bench(model.native, options, (events) => {
-      for (const event of events) emit(withRate(event));
+      for (const event of events) {
+        const sample = { ...event, tokensPerSecond: (event.tokens * 1000) / event.ms };
+        samples.push(sample);
+        emit(sample);
+      }
     }),
   );
-  return samples.map(withRate);
+  return samples;
 }
 
 /** Full rows of tokens that make no sense: the speed does not depend on what they say. */
@@ -128,27 +116,17 @@ async function measureTraining(
       signal: controls.signal,
     });
     const learningRates = new Float32Array(totalSteps).fill(training.optimizer.learningRate);
-    const prepared = { trainFile: dataset.train.file, validationFile: '', learningRates };
-    const options = nativeTrainOptions(training, prepared, model);
-    const choice = await checkMemory(model, training, options);
+    const options = { ...trainOptions(training, model, dataset), learningRates };
+    const { recompute: chosen } = await checkMemory(model, training, options);
+    const measured = { ...config, promptTokens: 0, generatedTokens: 0, trainSteps: steps };
     return await measure(
       model,
-      nativeOptions({
-        ...config,
-        promptTokens: 0,
-        generatedTokens: 0,
-        trainSteps: steps,
-        training: { ...options, recompute: choice.recompute },
-      }),
+      { ...measured, training: { ...options, recompute: chosen } },
       controls,
     );
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
-}
-
-function withRate(event: NativeBenchEvent): BenchEvent {
-  return { ...event, tokensPerSecond: (event.tokens * 1000) / event.ms };
 }
 
 function describe(model: LoadedModel): BenchResult['model'] {

@@ -1,12 +1,14 @@
-/** What is measured: tokens of a prompt, generated tokens, or tokens trained on, each per second. */
-export type BenchKind = 'prompt' | 'generation' | 'training';
+import type { SampleEvent } from '../contract/benchmark.js';
 
-/** One repetition, as it was measured. */
-export interface BenchSample {
-  tokens: number;
-  ms: number;
+/** One repetition has ended. */
+export interface BenchEvent extends SampleEvent {
   tokensPerSecond: number;
 }
+
+export type BenchKind = BenchEvent['kind'];
+
+/** One repetition, as it was measured. */
+export type BenchSample = Pick<BenchEvent, 'tokens' | 'ms' | 'tokensPerSecond'>;
 
 /** The repetitions that count, in order, and what they come to in tokens per second. */
 export interface BenchSeries {
@@ -15,15 +17,6 @@ export interface BenchSeries {
   median: number;
   min: number;
   max: number;
-}
-
-/** One repetition has ended; `warmup` ones do not count. */
-export interface BenchEvent extends BenchSample {
-  type: 'sample';
-  kind: BenchKind;
-  /** 1-based, counted separately for warm-up and measurement. */
-  repetition: number;
-  warmup: boolean;
 }
 
 export interface BenchResult {

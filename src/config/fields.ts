@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { ConfigProblem } from '../errors.js';
 import type { DatasetRow } from './dataset-row.js';
@@ -39,8 +40,13 @@ function instance<T>(typeText: string, accepts: (value: unknown) => boolean) {
   return z.custom<T>(accepts).meta({ typeText });
 }
 
+/** Made absolute here, and nowhere else: a later change of the working directory does not move a run's files. */
 export const path = (description: string) =>
-  z.string().min(1).meta({ description, typeText: 'path', cli: 'path' });
+  z
+    .string()
+    .min(1)
+    .overwrite((given) => resolve(given))
+    .meta({ description, typeText: 'path', cli: 'path' });
 
 export const model = () =>
   instance<string | ModelHandle>(

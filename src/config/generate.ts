@@ -20,13 +20,15 @@ const message = z.custom<ChatMessage>(
     (typeof (value as ChatMessage).content === 'string' || (value as ChatMessage).content === null),
 );
 
+const adapterPath = path('A LoRA adapter of this model, as GGUF.');
+
 const adapter = z.strictObject({
-  path: path('A LoRA adapter of this model, as GGUF.'),
-  scale: z.number().default(1).describe('How strongly it acts; 0: not at all.'),
+  path: adapterPath,
+  scale: z.number().default(1).describe("Scale of the adapter's output (0 = off)."),
 });
 
 const adapters = z
-  .union([z.string().min(1), z.array(z.union([z.string().min(1), adapter]))])
+  .union([adapterPath, z.array(z.union([adapterPath, adapter]))])
   .default([])
   .transform((given) =>
     (typeof given === 'string' ? [given] : given).map((each) =>

@@ -4,21 +4,21 @@ import { join } from 'node:path';
 import { type FinetuneConfig, type FinetuneOptions, finetuneSchema } from '../config/finetune.js';
 import { placementOf } from '../config/load-model.js';
 import { configError, parseConfig } from '../config/parse.js';
+import { native, nativeRun } from '../contract/load.js';
+import { abortedError, Run } from '../contract/run.js';
+import type { EnginePhaseEvent, TrainEvent, TrainOptions } from '../contract/training.js';
 import { type PreparedDataset, prepareDataset } from '../data/prepare.js';
 import { LlamatuneError } from '../errors.js';
 import type { LoadedModel } from '../model/loaded-model.js';
 import { systemInfo } from '../model/system-info.js';
 import { useModel } from '../model/use-model.js';
-import type { NativeTrainEvent, NativeTrainOptions } from '../native/addon-types.js';
-import { native, nativeRun } from '../native/load.js';
-import { abortedError, Run } from '../native/run.js';
 import { buildSchedule } from '../schedule/schedule.js';
 import { resolveWarmupSteps } from '../schedule/warmup.js';
-import type { FinetuneEvent, FinetuneResult } from './events.js';
+import type { FinetuneEvent, FinetuneResult, PhaseEvent } from './events.js';
 import { RunHistory } from './history.js';
 import { checkMemory, type MemoryChoice } from './memory.js';
-import { nativeTrainOptions } from './native-options.js';
 import { checkPaths } from './paths.js';
+import { trainOptions } from './train-options.js';
 
 export type FinetuneRun = Run<FinetuneEvent, FinetuneResult>;
 
@@ -101,16 +101,12 @@ async function train(
   history.warnAboutSamples();
   history.warnAboutPrecision(model.onGpu || systemInfo().matmul.fastBf16);
 
-  const files = { trainFile: dataset.train.file, validationFile: dataset.validation?.file ?? '' };
-  const planned = scheduled(
-    config,
-    nativeTrainOptions(config, { ...files, learningRates: new Float32Array() }, model),
-  );
+  const planned = scheduled(config, trainOptions(config, model, dataset));
   phase('memory', 'what the run needs and what there is');
   const choice = await checkMemory(model, config, planned);
   const options = { ...planned, recompute: choice.recompute };
 
-  const onEvents = (events: NativeTrainEvent[]) => {
+  const onEvents = (events: TrainEvent[]) => {
     for (const event of events) {
       if (event.type === 'phase') enginePhase(event.phase, choice, phase);
       else history.add(event);
@@ -123,7 +119,7 @@ async function train(
 }
 
 /** The plan gives the number of steps, the number of steps the learning rate of each. */
-function scheduled(config: FinetuneConfig, options: NativeTrainOptions): NativeTrainOptions {
+function scheduled(config: FinetuneConfig, options: TrainOptions): TrainOptions {
   const plan = native((addon) => addon.planTraining(options));
   const totalSteps = Math.min(plan.totalSteps, config.maxSteps ?? plan.totalSteps);
   const { type, minLearningRate } = config.scheduler;
@@ -160,7 +156,11 @@ function checkPacking({ info }: LoadedModel, config: FinetuneConfig): void {
   });
 }
 
-function enginePhase(phase: string, { recompute }: MemoryChoice, report: PhaseReporter): void {
+function enginePhase(
+  phase: EnginePhaseEvent['phase'],
+  { recompute }: MemoryChoice,
+  report: PhaseReporter,
+): void {
   if (phase === 'graph') {
     const detail = recompute ? 'activations are computed again in the backward pass' : '';
     report(phase, detail, null, { recompute });
@@ -171,7 +171,7 @@ type PhaseReporter = ReturnType<typeof phaseReporter>;
 
 function phaseReporter({ emit, signal }: Controls) {
   return (
-    phase: string,
+    phase: PhaseEvent['phase'],
     detail: string,
     progress: number | null = null,
     more: { recompute?: boolean } = {},

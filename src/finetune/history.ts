@@ -1,14 +1,15 @@
 import type { FinetuneConfig } from '../config/finetune.js';
-import type { PreparedDataset } from '../data/prepare.js';
 import type {
-  NativePrecision,
-  NativeTrainEvent,
-  NativeTrainResult,
-} from '../native/addon-types.js';
+  EnginePhaseEvent,
+  TrainEvent,
+  TrainOptions,
+  TrainResult,
+} from '../contract/training.js';
+import type { PreparedDataset } from '../data/prepare.js';
 import type { FinetuneEvent, FinetuneResult } from './events.js';
 import type { MemoryChoice } from './memory.js';
 
-type ReportedEvent = Exclude<NativeTrainEvent, { type: 'phase' }>;
+type ReportedEvent = Exclude<TrainEvent, EnginePhaseEvent>;
 
 /** Passes a run's events on and remembers what its result tells of them. */
 export class RunHistory {
@@ -58,9 +59,9 @@ export class RunHistory {
   }
 
   result(
-    outcome: NativeTrainResult,
+    outcome: TrainResult,
     { totalBytes, recompute }: MemoryChoice,
-    precision: NativePrecision,
+    precision: TrainOptions['precision'],
   ): FinetuneResult {
     return {
       ...outcome,

@@ -2,21 +2,15 @@ import { freemem } from 'node:os';
 import { type FinetuneConfig, type FinetuneOptions, finetuneSchema } from '../config/finetune.js';
 import { placementOf } from '../config/load-model.js';
 import { parseConfig } from '../config/parse.js';
+import { native, nativeRun } from '../contract/load.js';
+import type { MemoryNeeds, TrainOptions } from '../contract/training.js';
 import { LlamatuneError } from '../errors.js';
 import type { LoadedModel } from '../model/loaded-model.js';
 import { useModel } from '../model/use-model.js';
-import type { NativeMemoryEstimate, NativeTrainOptions } from '../native/addon-types.js';
-import { native, nativeRun } from '../native/load.js';
-import { nativeTrainOptions } from './native-options.js';
+import { trainOptions } from './train-options.js';
 
 /** What a training run needs, in bytes, and what this machine has for it now. */
-export interface MemoryEstimate {
-  weightsBytes: number;
-  /** Trained tensors, their gradients and AdamW's two moments. */
-  adapterBytes: number;
-  /** The step's compute buffers; grows with microBatchSize and sequenceLength. */
-  activationBytes: number;
-  totalBytes: number;
+export interface MemoryEstimate extends MemoryNeeds {
   availableBytes: number;
   /** Whether activations would be computed again: as asked for, or what `recompute: 'auto'` chooses now. */
   recompute: boolean;
@@ -24,8 +18,6 @@ export interface MemoryEstimate {
   activationBytesOff: number;
   activationBytesOn: number;
 }
-
-const NO_FILES = { trainFile: '', validationFile: '', learningRates: new Float32Array() };
 
 /**
  * What fine-tuning a model this way would need; nothing is trained and no dataset is read.
@@ -46,7 +38,7 @@ export async function estimateMemory(
     ...(config.signal === undefined ? {} : { signal: config.signal }),
   } as const;
   return useModel(config.model, load, async (model) => {
-    const measure = measureOf(model, nativeTrainOptions(config, NO_FILES, model));
+    const measure = measureOf(model, trainOptions(config, model, undefined));
     const [off, on] = [await measure({ recompute: false }), await measure({ recompute: true })];
     const availableBytes = await availableMemory(model, config.signal);
     const recompute = chooseRecompute(config, off.needed, availableBytes);
@@ -75,7 +67,7 @@ export interface MemoryChoice {
 export async function checkMemory(
   model: LoadedModel,
   config: FinetuneConfig,
-  options: NativeTrainOptions,
+  options: TrainOptions,
   given?: number,
 ): Promise<MemoryChoice> {
   const available = given ?? (await availableMemory(model, config.signal));
@@ -93,10 +85,10 @@ export async function checkMemory(
   );
 }
 
-type Measured = NativeMemoryEstimate & { needed: number };
+type Measured = MemoryNeeds & { needed: number };
 
-function measureOf(model: LoadedModel, options: NativeTrainOptions) {
-  return async (change: Partial<NativeTrainOptions>): Promise<Measured> => {
+function measureOf(model: LoadedModel, options: TrainOptions) {
+  return async (change: Partial<TrainOptions>): Promise<Measured> => {
     const estimate = await native((addon) =>
       addon.estimateMemory(model.native, { ...options, ...change }),
     );
@@ -121,7 +113,7 @@ function chooseRecompute(
 /** Recomputes activations, then halves the micro-batch, then the sequence length, until the run fits. */
 async function whatFits(
   config: FinetuneConfig,
-  needs: (change: Partial<NativeTrainOptions>) => Promise<number>,
+  needs: (change: Partial<TrainOptions>) => Promise<number>,
   available: number,
 ): Promise<string> {
   let { microBatchSize, sequenceLength } = config;

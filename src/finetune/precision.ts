@@ -1,7 +1,7 @@
 import type { FinetuneConfig } from '../config/finetune.js';
+import type { TrainOptions } from '../contract/training.js';
 import type { LoadedModel } from '../model/loaded-model.js';
 import { systemInfo } from '../model/system-info.js';
-import type { NativePrecision } from '../native/addon-types.js';
 
 /** Below this width products are a small part of a step, and rounding them buys nothing. */
 const LEAST_WIDTH = 512;
@@ -16,7 +16,7 @@ const LEAST_WIDTH = 512;
 export function choosePrecision(
   { precision, mode }: Pick<FinetuneConfig, 'precision' | 'mode'>,
   model: LoadedModel,
-): NativePrecision {
+): TrainOptions['precision'] {
   if (precision !== 'auto') return precision;
   const pays = mode === 'lora' && model.info.embeddingLength >= LEAST_WIDTH && !model.onGpu;
   return pays && systemInfo().matmul.fastBf16 ? 'bf16' : 'f32';

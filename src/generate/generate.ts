@@ -1,33 +1,17 @@
 import { type GenerateConfig, type GenerateOptions, generateSchema } from '../config/generate.js';
 import { placementOf } from '../config/load-model.js';
 import { parseConfig } from '../config/parse.js';
+import type { GenerateOutcome, TokenEvent } from '../contract/generation.js';
+import { nativeRun } from '../contract/load.js';
+import { Run } from '../contract/run.js';
 import { encodeChatPrompt, encodePrompt } from '../data/prompt.js';
 import { LlamatuneError } from '../errors.js';
 import type { LoadedModel } from '../model/loaded-model.js';
 import { useModel } from '../model/use-model.js';
-import type { NativeGenerateResult } from '../native/addon-types.js';
-import { nativeRun } from '../native/load.js';
-import { Run } from '../native/run.js';
 
-/** One generated token. `text` is what it completes: '' while a character is still in pieces. */
-export interface GenerateEvent {
-  type: 'token';
-  token: number;
-  text: string;
-}
+export type GenerateEvent = TokenEvent;
 
-export interface GenerateResult {
-  /** Everything that was generated, without the stop text. */
-  text: string;
-  tokens: Int32Array;
-  promptTokens: number;
-  generatedTokens: number;
-  /** 'eos': the model ended it; 'stop': a stop text; 'length': maxTokens. */
-  finishReason: 'eos' | 'stop' | 'length';
-  /** From the start of prompt processing to the first token; without loading the model. */
-  timeToFirstTokenMs: number;
-  promptMs: number;
-  generationMs: number;
+export interface GenerateResult extends GenerateOutcome {
   promptTokensPerSecond: number | null;
   /** Of the tokens after the first. */
   tokensPerSecond: number | null;
@@ -56,9 +40,13 @@ export function generate(options: GenerateOptions): GenerateRun {
       return useModel(config.model, load, async (model) => {
         const prompt = promptTokens(model, config);
         const result = await nativeRun(signal, (addon) =>
-          addon.generate(model.native, nativeOptions(model, config, prompt), (events) => {
-            for (const event of events) emit(event);
-          }),
+          addon.generate(
+            model.native,
+            { ...config, ...prepared(model, config, prompt) },
+            (events) => {
+              for (const event of events) emit(event);
+            },
+          ),
         );
         return describeResult(result);
       });
@@ -92,29 +80,17 @@ function contextLength(model: LoadedModel, config: GenerateConfig, promptLength:
   );
 }
 
-function nativeOptions(model: LoadedModel, config: GenerateConfig, prompt: Int32Array) {
+function prepared(model: LoadedModel, config: GenerateConfig, prompt: Int32Array) {
   const context = contextLength(model, config, prompt.length);
   return {
     prompt,
     maxTokens: Math.min(config.maxTokens, context - prompt.length),
     contextLength: context,
     batchSize: Math.min(512, context),
-    threads: config.threads,
-    adapters: config.adapters,
-    temperature: config.temperature,
-    topK: config.topK,
-    topP: config.topP,
-    minP: config.minP,
-    repeatPenalty: config.repeatPenalty,
-    repeatLastN: config.repeatLastN,
-    seed: config.seed,
-    stop: config.stop,
-    grammar: config.grammar ?? '',
-    ignoreEos: config.ignoreEos,
   };
 }
 
-function describeResult(result: NativeGenerateResult): GenerateResult {
+function describeResult(result: GenerateOutcome): GenerateResult {
   const perSecond = (tokens: number, ms: number) =>
     tokens > 0 && ms > 0 ? (tokens * 1000) / ms : null;
   return {

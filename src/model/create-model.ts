@@ -5,7 +5,7 @@ import {
   hasExperts,
 } from '../config/create-model.js';
 import { parseConfig } from '../config/parse.js';
-import { native } from '../native/load.js';
+import { native } from '../contract/load.js';
 
 /**
  * Writes a small model with random weights that llama.cpp loads: the starting point for training from scratch and for
@@ -15,14 +15,9 @@ import { native } from '../native/load.js';
  */
 export async function createModel(options: CreateModelOptions): Promise<void> {
   const config = parseConfig(createModelSchema, options, 'createModel options');
-  const { vocabulary } = config;
   await native((addon) =>
     addon.createModel({
       ...config,
-      vocabulary:
-        'from' in vocabulary
-          ? vocabulary
-          : { ...vocabulary, tokenTypes: Int32Array.from(vocabulary.tokenTypes) },
       kvHeads: config.kvHeads ?? config.heads,
       headLength: config.headLength ?? config.embeddingLength / config.heads,
       feedForwardLength: config.feedForwardLength ?? 3 * config.embeddingLength,

@@ -1,17 +1,13 @@
 import { freemem } from 'node:os';
 import { type DevicesOptions, devicesSchema } from '../config/devices.js';
 import { parseConfig } from '../config/parse.js';
-import type { NativeListedDevice } from '../native/addon-types.js';
-import { native, ready, unusableBackends } from '../native/load.js';
-import type { UnusableBackend } from '../native/probe.js';
-import { type Device, systemInfo } from './system-info.js';
+import { native, ready, unusableBackends } from '../contract/load.js';
+import type { Device, ListedDevice } from '../contract/model.js';
+import type { UnusableBackend } from '../contract/probe.js';
+import { systemInfo } from './system-info.js';
 
 /** A device and what it can do of a training step. */
-export interface TrainingDevice extends Device {
-  /** 'host:port' of an RPC server's device; null of this machine's. */
-  server: string | null;
-  /** Whether `device: 'auto'` takes it. */
-  automatic: boolean;
+export interface TrainingDevice extends Omit<ListedDevice, 'training'> {
   /**
    * Whether it runs every op of a training step by itself; null: an RPC server's device cannot be asked. A device that
    * does not still trains: the CPU runs the rest.
@@ -59,7 +55,7 @@ function memoryFree({ type, memoryFree: free }: Device): number {
   return type === 'cpu' ? Math.min(free, process.availableMemory?.() ?? freemem()) : free;
 }
 
-function describe({ training, ...listed }: NativeListedDevice): TrainingDevice {
+function describe({ training, ...listed }: ListedDevice): TrainingDevice {
   const device = { ...listed, memoryFree: memoryFree(listed) };
   if (training === null) {
     const reason = 'an RPC server does not tell what its device supports';

@@ -6,13 +6,12 @@ import {
   type PlacementConfig,
 } from '../config/load-model.js';
 import { parseConfig } from '../config/parse.js';
+import type { NativeModel } from '../contract/addon.js';
+import { fromNative, nativeRun } from '../contract/load.js';
+import type { ModelInfo } from '../contract/model.js';
 import { renderChat } from '../data/chat-template.js';
 import { specialTexts, type TextModel } from '../data/tokenizer.js';
 import { LlamatuneError } from '../errors.js';
-import type { NativeModel, NativeModelInfo } from '../native/addon-types.js';
-import { fromNative, nativeRun } from '../native/load.js';
-
-export type ModelInfo = NativeModelInfo;
 
 export type { LoadModelOptions };
 
@@ -39,12 +38,9 @@ export async function openModel(o: OpenOptions, useMmap: boolean): Promise<Loade
   const handle = await nativeRun(o.signal, (addon) =>
     addon.loadModel(
       {
-        path: o.model,
+        ...o,
         gpuLayers: o.gpuLayers === 'all' ? -1 : o.gpuLayers,
-        device: o.device,
-        rpc: o.rpc,
-        tensorSplit: Float32Array.from(o.tensorSplit ?? []),
-        placement: o.placement,
+        tensorSplit: o.tensorSplit ?? [],
         useMmap,
         repack,
       },

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { finetuneSchema } from '../../src/config/finetune.js';
 import { checkMemory } from '../../src/finetune/memory.js';
-import { nativeTrainOptions } from '../../src/finetune/native-options.js';
+import { trainOptions } from '../../src/finetune/train-options.js';
 import { type FinetuneOptions, finetuneLora, LlamatuneError, loadModel } from '../../src/index.js';
 import { temporaryFolder, tinyModel } from './tiny-model.js';
 
@@ -184,8 +184,7 @@ describe('bad input to finetuneLora', () => {
       microBatchSize: 8,
       sequenceLength: 256,
     });
-    const files = { trainFile: '', validationFile: '', learningRates: new Float32Array(1) };
-    const options = nativeTrainOptions(config, files, loaded);
+    const options = trainOptions(config, loaded, undefined);
     const roomy = await checkMemory(loaded, config, options, 1e12);
     expect(roomy.recompute).toBe(false);
     const tight = await checkMemory(loaded, config, options, roomy.totalBytes);

@@ -10,7 +10,7 @@ import {
   parseConfig,
   systemInfo,
 } from '../../src/index.js';
-import { compileBrokenLibrary } from '../unit/native/broken-library.js';
+import { compileBrokenLibrary } from '../unit/contract/broken-library.js';
 import { jsonLines, llamatune, root, runNode } from './command-line.js';
 import { RpcServer } from './rpc-server.js';
 import { temporaryFolder, tinyModel } from './tiny-model.js';

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { addon } from '../../src/contract/load.js';
 import { createModel, loadModel, quantizeModel, systemInfo } from '../../src/index.js';
-import { addon } from '../../src/native/load.js';
 import { CHATML, temporaryFolder, tinyModel, tinyOptions } from './tiny-model.js';
 
 const folder = temporaryFolder();

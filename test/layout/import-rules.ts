@@ -63,12 +63,13 @@ export const SOURCE_RULES: ImportRules = {
   schedule: ['errors.ts'],
   // data checks rows with the schemas of config/dataset-row.ts.
   data: ['errors.ts', 'config'],
-  native: ['errors.ts'],
-  model: ['errors.ts', 'config', 'data', 'native'],
-  finetune: ['errors.ts', 'config', 'schedule', 'data', 'native', 'model'],
-  generate: ['errors.ts', 'config', 'schedule', 'data', 'native', 'model'],
+  // Types only: the addon takes configurations as they are.
+  contract: ['errors.ts', 'type:config'],
+  model: ['errors.ts', 'config', 'data', 'contract'],
+  finetune: ['errors.ts', 'config', 'schedule', 'data', 'contract', 'model'],
+  generate: ['errors.ts', 'config', 'data', 'contract', 'model'],
   // data: the rows that its training measurement learns from.
-  bench: ['errors.ts', 'finetune', 'generate', 'config', 'data', 'native', 'model'],
+  bench: ['finetune', 'config', 'data', 'contract', 'model'],
   // Types only: a report can be drawn without the addon.
   report: ['errors.ts', 'type:bench', 'type:finetune'],
   cli: ['errors.ts', 'index.ts'],

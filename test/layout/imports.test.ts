@@ -79,12 +79,12 @@ describe('the check itself', () => {
 
   it('finds a src folder that imports another one, in every form of import', () => {
     for (const line of [
-      "import { load } from '../native/load.js';",
-      "import type { Addon } from '../native/addon-types.js';",
-      "export * from '../native/load.js';",
-      "const addon = await import('../native/load.js');",
-      "import '../native/load.js';",
-      "import {\n  load,\n  type Addon,\n} from '../native/load.js';",
+      "import { load } from '../contract/load.js';",
+      "import type { Addon } from '../contract/addon.js';",
+      "export * from '../contract/load.js';",
+      "const addon = await import('../contract/load.js');",
+      "import '../contract/load.js';",
+      "import {\n  load,\n  type Addon,\n} from '../contract/load.js';",
     ]) {
       expect(sourceFile('data/x.ts', line), line).toHaveLength(1);
     }

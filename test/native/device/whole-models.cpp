@@ -45,14 +45,14 @@ std::string wide_model(const std::string & architecture, const std::string & typ
     create_model(o);
     if (type == "F32") return o.path;
     const std::string quantized = tiny::scratch("device-" + architecture + "-" + type + ".gguf");
-    quantize_model(o.path, quantized, type, 1);
+    quantize_model({o.path, quantized, type, 1});
     return quantized;
 }
 
 // The same weights in F32: the CPU then rounds nothing, and what is left is the device's rounding.
 std::string restored(const std::string & path) {
     const std::string to = path + ".restored.gguf";
-    quantize_model(path, to, "F32", 1);
+    quantize_model({path, to, "F32", 1});
     return to;
 }
 

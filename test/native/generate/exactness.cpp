@@ -67,7 +67,7 @@ TEST("generate: a prompt's logits with an accelerator are as close to F32's as w
         c.type = type;
         create_model(c);
         const std::string wide = tiny::scratch("exactness-f32.gguf");
-        quantize_model(c.path, wide, "F32", 1);
+        quantize_model({c.path, wide, "F32", 1});
         const std::vector<float> exact = logits(loaded(wide, false), 16);
         for (const bool repack : {false, true}) {
             const auto m = loaded(c.path, repack);

@@ -66,9 +66,9 @@ TEST("generate: greedy gives the same twice, streams what it returns, and measur
         std::vector<int32_t> tokens;
         const auto a = generate(
             m, greedy(*m),
-            [&](int32_t t, const std::string & text) {
-                tokens.push_back(t);
-                streamed += text;
+            [&](const token_event & event) {
+                tokens.push_back(event.token);
+                streamed += event.text;
             },
             never);
         const auto b = run(m, greedy(*m));
@@ -131,7 +131,7 @@ TEST("generate: a stop string across tokens ends the answer and is not part of i
     CHECK_EQ(run(m, o).text, std::string("hello wonderful world, good bye"));
     o.stop = {"never", "ful wo", "", "xyz"};
     std::string streamed;
-    const auto r = generate(m, o, [&](int32_t, const std::string & text) { streamed += text; }, never);
+    const auto r = generate(m, o, [&](const token_event & event) { streamed += event.text; }, never);
     CHECK_EQ(r.text, std::string("hello wonder"));
     CHECK_EQ(streamed, r.text);
     CHECK(r.reason == finish_reason::stop);
@@ -169,8 +169,8 @@ TEST("generate: multi-byte characters arrive whole") {
     std::vector<std::string> pieces;
     const auto r = generate(
         m, o,
-        [&](int32_t, const std::string & text) {
-            if (!text.empty()) pieces.push_back(text);
+        [&](const token_event & event) {
+            if (!event.text.empty()) pieces.push_back(event.text);
         },
         never);
     CHECK_EQ(r.text, std::string("Grüße 你好 🎉!"));
@@ -268,7 +268,7 @@ TEST("generate: the stop flag ends a running answer and a running prompt") {
     auto o = greedy(*m, "the cat", 400);
     CHECK_ERROR("ABORTED", generate(
                                m, o,
-                               [&](int32_t, const std::string &) {
+                               [&](const token_event &) {
                                    if (++seen == 5) stop = true;
                                },
                                stop));

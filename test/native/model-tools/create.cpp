@@ -170,7 +170,7 @@ TEST("model/create: bad options are one error that names them all, and leave no 
 
 TEST("model/quantize: an F32 model becomes Q8_0 with nearly the same weights") {
     const std::string out = tiny::scratch("quantized.gguf");
-    quantize_model(tiny::path("llama"), out, "Q8_0", 2);
+    quantize_model({tiny::path("llama"), out, "Q8_0", 2});
     const auto m = load_path(out), original = tiny::load("llama");
     const ggml_tensor * q = find_weight(*m, "blk.0.ffn_up.weight");
     CHECK_EQ(q->type, GGML_TYPE_Q8_0);
@@ -181,15 +181,15 @@ TEST("model/quantize: an F32 model becomes Q8_0 with nearly the same weights") {
     const auto values = floats(find_weight(*original, "blk.0.ffn_up.weight"));
     for (size_t i = 0; i < back.size(); i++) CHECK_NEAR(back[i], values[i], 0.005);
 
-    CHECK_ERROR("MODEL_NOT_FOUND", quantize_model("/no/such.gguf", out, "Q8_0", 1));
-    CHECK_ERROR("UNKNOWN_WEIGHT_TYPE", quantize_model(tiny::path("llama"), out, "int8", 1));
-    CHECK_ERROR("OUTPUT_NOT_WRITABLE", quantize_model(tiny::path("llama"), "/no/such/folder/x.gguf", "Q8_0", 1));
+    CHECK_ERROR("MODEL_NOT_FOUND", quantize_model({"/no/such.gguf", out, "Q8_0", 1}));
+    CHECK_ERROR("UNKNOWN_WEIGHT_TYPE", quantize_model({tiny::path("llama"), out, "int8", 1}));
+    CHECK_ERROR("OUTPUT_NOT_WRITABLE", quantize_model({tiny::path("llama"), "/no/such/folder/x.gguf", "Q8_0", 1}));
 
     const std::string unknown = tiny::scratch("unknown-architecture.gguf"), none = tiny::scratch("never-written.gguf");
     const gguf_context_ptr gguf(gguf_init_empty());
     gguf_set_val_str(gguf.get(), "general.architecture", "hal9000");
     CHECK(gguf_write_to_file(gguf.get(), unknown.c_str(), true));
-    CHECK_ERROR("QUANTIZE_FAILED", quantize_model(unknown, none, "Q8_0", 1));
+    CHECK_ERROR("QUANTIZE_FAILED", quantize_model({unknown, none, "Q8_0", 1}));
     CHECK(!fs::exists(none));
 }
 

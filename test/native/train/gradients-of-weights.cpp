@@ -40,8 +40,8 @@ TEST("train/gradients: through quantized weights of every kind") {
     for (const char * type :
          {"F16", "BF16", "Q8_0", "Q5_1", "Q4_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K", "IQ4_NL", "IQ4_XS"}) {
         const std::string quantized = tiny::scratch("quantized.gguf"), restored = tiny::scratch("restored.gguf");
-        quantize_model(original.path, quantized, type, 1);
-        quantize_model(quantized, restored, "F32", 1);
+        quantize_model({original.path, quantized, type, 1});
+        quantize_model({quantized, restored, "F32", 1});
         const auto m = load(quantized), same = load(restored);
         const micro_batch batch = tiny_batch(*m, 2, 12);
         training t(m, batch, {}), reference(same, batch, {});

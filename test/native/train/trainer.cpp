@@ -132,14 +132,13 @@ TEST("train: a resumed run is the uninterrupted one, to the last bit") {
     namespace fs = std::filesystem;
     const auto samples = random_samples(*arch_llama(), 20, 5, 32);
     train_options o = options_for("resume.tok", samples);
-    o.checkpoint_directory = harness::cache_directory() + "/resume-checkpoints";
-    fs::remove_all(o.checkpoint_directory);
-    o.checkpoint_every = 4;
+    o.checkpoint = {harness::cache_directory() + "/resume-checkpoints", 4, false};
+    fs::remove_all(o.checkpoint->directory);
     o.learning_rates.assign(9, 1e-3f);
     const run_log whole = run(arch_llama(), o);
     CHECK_EQ(whole.checkpoints.size(), 2u);
     fs::remove(whole.checkpoints[1].path);
-    o.resume = true;
+    o.checkpoint->resume = true;
     const run_log rest = run(arch_llama(), o);
     CHECK_EQ(rest.steps.size(), 5u);
     for (size_t i = 0; i < 5; i++) {
@@ -154,12 +153,11 @@ TEST("train: a resumed run is the uninterrupted one, to the last bit") {
 TEST("train: after a resume an epoch's loss covers all of its steps") {
     namespace fs = std::filesystem;
     train_options o = options_for("resume-epoch.tok", random_samples(*arch_llama(), 24, 5, 32)); // 3 steps per epoch
-    o.checkpoint_directory = harness::cache_directory() + "/resume-epoch";
-    fs::remove_all(o.checkpoint_directory);
-    o.checkpoint_every = 5; // before the last step of the second epoch
+    o.checkpoint = {harness::cache_directory() + "/resume-epoch", 5, false}; // before the last step of the second epoch
+    fs::remove_all(o.checkpoint->directory);
     o.learning_rates.assign(6, 1e-3f);
     const run_log whole = run(arch_llama(), o);
-    o.resume = true;
+    o.checkpoint->resume = true;
     const run_log rest = run(arch_llama(), o);
     CHECK_EQ(rest.steps.size(), 1u);
     CHECK_EQ(rest.epochs.size(), 1u);
@@ -170,13 +168,12 @@ TEST("train: after a resume an epoch's loss covers all of its steps") {
 TEST("train: resuming a finished run reports its last step's loss and evaluates its last epoch") {
     namespace fs = std::filesystem;
     train_options o = options_for("resume-finished.tok", random_samples(*arch_llama(), 24, 5, 32));
-    o.validation_file = o.train_file;
-    o.checkpoint_directory = harness::cache_directory() + "/resume-finished";
-    fs::remove_all(o.checkpoint_directory);
-    o.checkpoint_every = 6;
+    o.validation = {o.train_file, 0};
+    o.checkpoint = {harness::cache_directory() + "/resume-finished", 6, false};
+    fs::remove_all(o.checkpoint->directory);
     o.learning_rates.assign(6, 1e-3f);
     const run_log whole = run(arch_llama(), o);
-    o.resume = true;
+    o.checkpoint->resume = true;
     const run_log rest = run(arch_llama(), o);
     CHECK_EQ(rest.steps.size(), 0u);
     CHECK_EQ(rest.result.final_loss, whole.result.final_loss);
@@ -206,8 +203,7 @@ TEST("train: evaluation changes nothing and measures the trained model") {
     train_options o = options_for("evaluate.tok", samples);
     o.learning_rates.assign(10, 5e-3f);
     const run_log without = run(arch_llama(), o);
-    o.validation_file = o.train_file;
-    o.evaluate_every = 5;
+    o.validation = {o.train_file, 5};
     const run_log with = run(arch_llama(), o);
     CHECK_EQ(with.evaluations.size(), 2u);
     CHECK_EQ(with.steps.back().loss, without.steps.back().loss);

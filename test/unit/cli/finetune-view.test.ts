@@ -2,7 +2,8 @@ import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { finetuneView, resultTable, stepLine } from '../../../src/cli/finetune-view.js';
 import type { CliIo } from '../../../src/cli/io.js';
-import type { FinetuneEvent, FinetuneResult, StepEvent } from '../../../src/finetune/events.js';
+import type { StepEvent } from '../../../src/contract/training.js';
+import type { FinetuneEvent, FinetuneResult } from '../../../src/finetune/events.js';
 
 const step = (number: number): StepEvent => ({
   type: 'step',

@@ -1,9 +1,11 @@
+import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { finetuneSchema } from '../../../src/config/finetune.js';
 import { parseConfig } from '../../../src/config/parse.js';
 import { LlamatuneError } from '../../../src/errors.js';
 
-const minimal = { model: 'base.gguf', dataset: 'train.jsonl', output: 'adapter.gguf' };
+// Files that are written, or read late, come out as absolute paths.
+const minimal = { model: 'base.gguf', dataset: 'train.jsonl', output: resolve('adapter.gguf') };
 
 function problemsOf(input: unknown): Record<string, string> {
   try {
@@ -64,17 +66,25 @@ describe('finetuneSchema', () => {
       ...minimal,
       model: { path: 'base.gguf', dispose: async () => {} },
       dataset: [{ text: 'x' }],
-      lora: { rank: 4, alpha: 8, targets: ['attn_q'], initAdapter: 'a.gguf' },
+      lora: { rank: 4, alpha: 8, targets: ['attn_q'], initAdapter: resolve('a.gguf') },
       maxSteps: 100,
       microBatchSize: 4,
       recompute: 'on',
       scheduler: { type: 'linear', warmupSteps: 10 },
       validation: { split: 0.1, everySteps: 5 },
-      checkpoint: { directory: 'checkpoints', everySteps: 5, resume: true },
+      checkpoint: { directory: resolve('checkpoints'), everySteps: 5, resume: true },
       signal: new AbortController().signal,
       chatTemplate: '{{ messages }}',
     };
     expect(parseConfig(finetuneSchema, full)).toMatchObject(full);
+  });
+
+  it('makes paths absolute', () => {
+    const given = { ...minimal, output: 'adapter.gguf', checkpoint: { directory: 'checkpoints' } };
+    expect(parseConfig(finetuneSchema, given)).toMatchObject({
+      output: resolve('adapter.gguf'),
+      checkpoint: { directory: resolve('checkpoints') },
+    });
   });
 
   it('takes where the model goes', () => {

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { z } from 'zod';
 import { benchSchema } from '../../../src/config/bench.js';
@@ -45,11 +46,11 @@ describe('generateSchema', () => {
   it('takes adapters as a path, paths, or paths with scales', () => {
     const adaptersOf = (adapters: unknown) =>
       parseConfig(generateSchema, { ...base, adapters }).adapters;
-    expect(adaptersOf('a')).toEqual([{ path: 'a', scale: 1 }]);
+    expect(adaptersOf('a')).toEqual([{ path: resolve('a'), scale: 1 }]);
     expect(adaptersOf(['a', { path: 'b', scale: 0.5 }, { path: 'c' }])).toEqual([
-      { path: 'a', scale: 1 },
-      { path: 'b', scale: 0.5 },
-      { path: 'c', scale: 1 },
+      { path: resolve('a'), scale: 1 },
+      { path: resolve('b'), scale: 0.5 },
+      { path: resolve('c'), scale: 1 },
     ]);
     expect(problemsOf(generateSchema, { ...base, adapters: 3 })).toEqual({
       adapters: 'expected path, or array of path or { path, scale } but received 3',
@@ -115,7 +116,7 @@ describe('createModelSchema', () => {
       vocabulary: { bosToken: null, padToken: null, addBos: false },
       type: 'F32',
     });
-    const shared = { path: 'm.gguf', vocabulary: { from: 'other.gguf' } };
+    const shared = { path: resolve('m.gguf'), vocabulary: { from: resolve('other.gguf') } };
     expect(parseConfig(createModelSchema, shared)).toMatchObject(shared);
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { abortedError, Run } from '../../../src/native/run.js';
+import { abortedError, Run } from '../../../src/contract/run.js';
 
 const collect = async <T>(run: AsyncIterable<T>): Promise<T[]> => {
   const all: T[] = [];

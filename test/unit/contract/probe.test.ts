@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { probe, probeSync } from '../../../src/native/probe.js';
+import { probe, probeSync } from '../../../src/contract/probe.js';
 import { compileBrokenLibrary } from './broken-library.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'llamatune-probe-'));

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LlamatuneError } from '../errors.js';
-import type { Addon } from './addon-types.js';
+import type { Addon, NativeRun } from './addon.js';
 import { probe, probeSync, probing, type UnusableBackend } from './probe.js';
 import { abortedError } from './run.js';
 
@@ -111,7 +111,7 @@ function explained<T>(work: () => T): T {
   }
 }
 
-/** The package's folder: this file lies two folders below it, in src/native and in dist/native alike. */
+/** The package's folder: this file lies two folders below it, in src/contract and in dist/contract alike. */
 export function packageRoot(): string {
   return dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 }
@@ -145,7 +145,7 @@ const endedByAbort = new Set(['ABORTED', 'RPC_SERVER_LOST']);
  */
 export async function nativeRun<Result>(
   signal: AbortSignal | undefined,
-  start: (addon: Addon) => { result: Promise<Result>; abort(): void },
+  start: (addon: Addon) => NativeRun<Result>,
 ): Promise<Result> {
   if (signal?.aborted) throw abortedError(signal.reason);
   await ready();

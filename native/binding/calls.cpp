@@ -1,0 +1,157 @@
+#include "binding/calls.h"
+
+#ifdef LLAMATUNE_ONEDNN
+#include "cpu/kernels/gemm.h"
+#endif
+#include "backends/load.h"
+#include "bench/measure.h"
+#include "bench/peak.h"
+#include "binding/errors.h"
+#include "binding/field-names.h"
+#include "binding/model-object.h"
+#include "binding/read.h"
+#include "binding/run.h"
+#include "binding/write.h"
+#include "generate/generate.h"
+#include "model-tools/create.h"
+#include "model-tools/quantize.h"
+#include "model/info.h"
+#include "train/list-devices.h"
+#include "train/trainer.h"
+
+namespace llamatune::binding {
+
+namespace {
+
+using call_info = Napi::CallbackInfo;
+
+// For a run's events: each reaches JavaScript as the object that its fields make.
+auto emitting(run_context & context) {
+    return [&context](const auto & event) { context.emit(written(event)); };
+}
+
+bool has_fast_bf16() {
+#ifdef LLAMATUNE_ONEDNN
+    return gemm_has_fast_bf16();
+#else
+    return false;
+#endif
+}
+
+// --- the machine ---
+
+Napi::Value gpu_backends_call(const call_info & info) {
+    const std::string folder = argument<std::string>(info, 0, "folder");
+    return write(info.Env(), backends_are_loaded() ? std::vector<std::string>() : gpu_backends(folder));
+}
+
+Napi::Value load_backends_call(const call_info & info) {
+    const std::string folder = argument<std::string>(info, 0, "folder");
+    if (const auto gpus = argument<std::optional<std::vector<std::string>>>(info, 1, "gpus"))
+        load_backends(folder, *gpus);
+    else
+        load_backends(folder);
+    return info.Env().Undefined();
+}
+
+Napi::Value system_info_call(const call_info & info) {
+    system_info system = describe_system();
+    system.matmul.fast_bf16 = has_fast_bf16();
+    return write(info.Env(), system);
+}
+
+Napi::Value list_devices_call(const call_info & info) {
+    return start_task(info.Env(), [request = options_argument<devices_request>(info, 0)](run_context &) {
+        return written(list_devices(request.rpc));
+    });
+}
+
+Napi::Value measure_peak_call(const call_info & info) {
+    return start_run(info.Env(), {}, [options = options_argument<peak_options>(info, 0)](run_context & context) {
+        return written(measure_peak(options, context.stop()));
+    });
+}
+
+// --- model files ---
+
+Napi::Value create_model_call(const call_info & info) {
+    return start_task(info.Env(),
+                      [options = options_argument<create_options>(info, 0)](run_context & context) -> js_maker {
+                          create_model(options, &context.stop());
+                          return {};
+                      });
+}
+
+Napi::Value quantize_model_call(const call_info & info) {
+    return start_task(info.Env(), [options = options_argument<quantize_options>(info, 0)](run_context &) -> js_maker {
+        quantize_model(options);
+        return {};
+    });
+}
+
+// --- training, generation and benchmarks: (model, options, onEvents) ---
+
+Napi::Value plan_training_call(const call_info & info) {
+    return write(info.Env(), plan_training(options_argument<train_options>(info, 0)));
+}
+
+Napi::Value estimate_memory_call(const call_info & info) {
+    return start_task(info.Env(), [base = shared_model(info[0]), options = options_argument<train_options>(info, 1)](
+                                      run_context &) { return written(estimate_memory(base, options)); });
+}
+
+Napi::Value train_call(const call_info & info) {
+    auto work = [base = shared_model(info[0]),
+                 options = options_argument<train_options>(info, 1)](run_context & context) {
+        return written(run_training(base, options, emitting(context), context.stop()));
+    };
+    return start_run(info.Env(), argument<Napi::Function>(info, 2, "onEvents"), std::move(work));
+}
+
+Napi::Value generate_call(const call_info & info) {
+    auto work = [base = shared_model(info[0]),
+                 options = options_argument<generate_options>(info, 1)](run_context & context) {
+        return written(generate(base, options, emitting(context), context.stop()));
+    };
+    return start_run(info.Env(), argument<Napi::Function>(info, 2, "onEvents"), std::move(work));
+}
+
+Napi::Value bench_call(const call_info & info) {
+    auto work = [base = shared_model(info[0]),
+                 options = options_argument<bench_options>(info, 1)](run_context & context) mutable -> js_maker {
+        options.vocabulary_size = uint64_t(describe(*base).vocabulary_size);
+        measure(base, options, emitting(context), context.stop());
+        return {};
+    };
+    return start_run(info.Env(), argument<Napi::Function>(info, 2, "onEvents"), std::move(work));
+}
+
+template <Napi::Value (*call)(const call_info &)>
+Napi::Value guarded_call(const call_info & info) {
+    return guarded(info.Env(), [&] { return call(info); });
+}
+
+template <Napi::Value (*call)(const call_info &)>
+void add_call(Napi::Env env, Napi::Object exports, const char * name) {
+    exports.Set(name, Napi::Function::New<guarded_call<call>>(env, name));
+}
+
+}
+
+void export_calls(Napi::Env env, Napi::Object exports) {
+    add_call<gpu_backends_call>(env, exports, "gpuBackends");
+    add_call<load_backends_call>(env, exports, "loadBackends");
+    add_call<system_info_call>(env, exports, "systemInfo");
+    add_call<list_devices_call>(env, exports, "listDevices");
+    add_call<measure_peak_call>(env, exports, "measurePeak");
+    add_call<create_model_call>(env, exports, "createModel");
+    add_call<quantize_model_call>(env, exports, "quantizeModel");
+    add_call<plan_training_call>(env, exports, "planTraining");
+    add_call<estimate_memory_call>(env, exports, "estimateMemory");
+    add_call<train_call>(env, exports, "train");
+    add_call<generate_call>(env, exports, "generate");
+    add_call<bench_call>(env, exports, "bench");
+    add_call<field_names_call>(env, exports, "fieldNames");
+}
+
+}

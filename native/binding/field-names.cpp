@@ -1,0 +1,98 @@
+#include "binding/field-names.h"
+
+#include "bench/measure.h"
+#include "bench/peak.h"
+#include "binding/write.h"
+#include "core/log.h"
+#include "generate/generate.h"
+#include "model-tools/create.h"
+#include "model-tools/quantize.h"
+#include "model/info.h"
+#include "model/load-request.h"
+#include "train/list-devices.h"
+#include "train/trainer.h"
+
+namespace llamatune::binding {
+
+namespace {
+
+template <class T>
+std::vector<std::string> names_in(const std::string & prefix = "");
+
+// The visitor that lists names; it goes into structs, optional ones and those in arrays.
+class field_lister {
+public:
+    explicit field_lister(std::string prefix) : prefix_(std::move(prefix)) {}
+
+    void type(const char *) { names.push_back("type"); }
+
+    template <class T>
+    void operator()(const char * name, T & member) {
+        names.push_back(prefix_ + name);
+        enter(names.back() + ".", member, 0);
+    }
+
+    std::vector<std::string> names;
+
+private:
+    template <class T>
+    auto enter(const std::string & prefix, T & member, int) -> decltype(fields(*this, member), void()) {
+        const std::vector<std::string> inner = names_in<T>(prefix);
+        names.insert(names.end(), inner.begin(), inner.end());
+    }
+    template <class T>
+    void enter(const std::string & prefix, std::optional<T> &, int) {
+        T member{};
+        enter(prefix, member, 0);
+    }
+    template <class T>
+    void enter(const std::string & prefix, std::vector<T> &, int) {
+        T member{};
+        enter(prefix, member, 0);
+    }
+    template <class T>
+    void enter(const std::string &, T &, long) {} // a number, a string …
+
+    const std::string prefix_;
+};
+
+template <class T>
+std::vector<std::string> names_in(const std::string & prefix) {
+    T members{};
+    field_lister lister(prefix);
+    fields(lister, members);
+    return lister.names;
+}
+
+}
+
+Napi::Value field_names_call(const Napi::CallbackInfo & info) {
+    return write(info.Env(), std::map<std::string, std::vector<std::string>>{
+                                 {"LogLine", names_in<log_line>()},
+                                 {"LoadOptions", names_in<load_request>()},
+                                 {"ModelInfo", names_in<model_info>()},
+                                 {"SystemInfo", names_in<system_info>()},
+                                 {"ListedDevice", names_in<listed_device>()},
+                                 {"CreateModelOptions", names_in<create_options>()},
+                                 {"QuantizeOptions", names_in<quantize_options>()},
+                                 {"TrainOptions", names_in<train_options>()},
+                                 {"TrainPlan", names_in<train_plan>()},
+                                 {"MemoryNeeds", names_in<memory_estimate>()},
+                                 {"StepEvent", names_in<step_event>()},
+                                 {"EvaluationEvent", names_in<evaluation_event>()},
+                                 {"CheckpointEvent", names_in<checkpoint_event>()},
+                                 {"EpochEvent", names_in<epoch_event>()},
+                                 {"WarningEvent", names_in<warning_event>()},
+                                 {"EnginePhaseEvent", names_in<phase_event>()},
+                                 {"TrainResult", names_in<train_result>()},
+                                 {"GenerateOptions", names_in<generate_options>()},
+                                 {"TokenEvent", names_in<token_event>()},
+                                 {"GenerateOutcome", names_in<generate_result>()},
+                                 {"BenchOptions", names_in<bench_options>()},
+                                 {"SampleEvent", names_in<bench_sample>()},
+                                 {"PeakOptions", names_in<peak_options>()},
+                                 {"Peak", names_in<peak_speed>()},
+                             });
+}
+
+}

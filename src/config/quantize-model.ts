@@ -1,0 +1,17 @@
+import { z } from 'zod';
+import { path, threads } from './fields.js';
+
+/** Options of `quantizeModel()`. */
+export const quantizeModelSchema = z.strictObject({
+  input: path('GGUF file to read.'),
+  output: path('GGUF file to write.'),
+  type: z
+    .string()
+    .min(1)
+    .default('Q8_0')
+    .describe("Type of the weight matrices, e.g. 'Q8_0', 'Q4_K_M', 'F16'."),
+  threads: threads(),
+});
+
+export type QuantizeModelOptions = z.input<typeof quantizeModelSchema>;
+export type QuantizeModelConfig = z.output<typeof quantizeModelSchema>;

@@ -1,0 +1,82 @@
+import type { BenchOptions, Peak, PeakOptions, SampleEvent } from './benchmark.js';
+import type { GenerateOptions, GenerateOutcome, TokenEvent } from './generation.js';
+import type {
+  CreateModelOptions,
+  Device,
+  ListedDevice,
+  LoadOptions,
+  ModelInfo,
+  QuantizeOptions,
+  SystemInfo,
+} from './model.js';
+import type { MemoryNeeds, TrainEvent, TrainOptions, TrainPlan, TrainResult } from './training.js';
+
+// The typed view of the native addon. Everything that crosses is a plain value: numbers, strings, typed arrays, objects.
+// A checked configuration is handed over as it is: the addon reads the fields that it knows (`fields` beside each C++
+// struct) and ignores the others. It rejects with an Error that carries `code` and `hint`; load.ts makes LlamatuneErrors
+// of them.
+
+/** Work on a thread of its own. */
+export interface NativeRun<Result> {
+  result: Promise<Result>;
+  /** Takes effect within one training step or one token; `result` then rejects with code ABORTED. */
+  abort(): void;
+}
+
+/** Events arrive in batches, in order, from a bounded queue, and all of them before the result. */
+export type OnEvents<Event> = (events: Event[]) => void;
+
+/** A loaded model. */
+export interface NativeModel {
+  info(): ModelInfo;
+  /** The devices that hold layers, without the CPU, with their memory now. */
+  devices(): NativeRun<Device[]>;
+  /** `parseSpecial`: text like '<|im_start|>' becomes its control token. */
+  tokenize(text: string, addSpecial: boolean, parseSpecial: boolean): Int32Array;
+  /** UTF-8 bytes of one token's text; control tokens are rendered when `special`. */
+  tokenBytes(token: number, special: boolean): Uint8Array;
+  detokenize(tokens: Int32Array, special: boolean): string;
+  dispose(): Promise<void>;
+}
+
+/** A line that llama.cpp or ggml logs. */
+export interface LogLine {
+  level: 'debug' | 'info' | 'warn' | 'error';
+  line: string;
+}
+
+export interface Addon {
+  /** GPU back ends that are linked in or lie in the folder; none once back ends are loaded. Loads nothing. */
+  gpuBackends(folder: string): string[];
+  /** Before anything else: loads the CPU's back end, RPC's, and these GPU back ends. The first call in a process counts. */
+  loadBackends(folder: string, gpus?: string[]): void;
+  systemInfo(): SystemInfo;
+  listDevices(options: { rpc: string[] }): Promise<ListedDevice[]>;
+  /** The log; null: silent, which is the default. One logger per process. */
+  setLogger(onLines: ((lines: LogLine[]) => void) | null): void;
+  /** `onProgress`: fractions from 0 to 1 of the weights read. */
+  loadModel(options: LoadOptions, onProgress: OnEvents<number>): NativeRun<NativeModel>;
+  createModel(options: CreateModelOptions): Promise<void>;
+  quantizeModel(options: QuantizeOptions): Promise<void>;
+  planTraining(options: TrainOptions): TrainPlan;
+  estimateMemory(model: NativeModel, options: TrainOptions): Promise<MemoryNeeds>;
+  train(
+    model: NativeModel,
+    options: TrainOptions,
+    onEvents: OnEvents<TrainEvent>,
+  ): NativeRun<TrainResult>;
+  generate(
+    model: NativeModel,
+    options: GenerateOptions,
+    onEvents: OnEvents<TokenEvent>,
+  ): NativeRun<GenerateOutcome>;
+  bench(
+    model: NativeModel,
+    options: BenchOptions,
+    onEvents: OnEvents<SampleEvent>,
+  ): NativeRun<void>;
+  /** Can be aborted between two matrix products. */
+  measurePeak(options: PeakOptions): NativeRun<Peak>;
+  /** Names of the fields of every C++ struct that crosses, nested ones by dotted path; for tests. */
+  fieldNames(): Record<string, string[]>;
+}

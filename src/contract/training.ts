@@ -1,0 +1,141 @@
+import type { FinetuneConfig } from '../config/finetune.js';
+
+/** What only the preparation of a run knows. */
+export interface PreparedTraining {
+  /** Token file of the training samples. */
+  trainFile: string;
+  /** Token file of the validation samples, and the optimizer steps between evaluations (0 = only at the end). */
+  validation: { file: string; everySteps: number } | undefined;
+  /** Learning rate of every optimizer step. */
+  learningRates: Float32Array;
+  /** 'auto' resolved. */
+  precision: 'f32' | 'bf16';
+  /** 'auto' resolved. */
+  recompute: boolean;
+}
+
+/** The configuration as the user gave it, checked and completed, and what the preparation found. */
+export interface TrainOptions
+  extends Omit<FinetuneConfig, keyof PreparedTraining>,
+    PreparedTraining {}
+
+export interface TrainPlan {
+  samples: number;
+  /** Rows of one epoch, after packing. */
+  rows: number;
+  stepsPerEpoch: number;
+  totalSteps: number;
+  /** Non-padding tokens of one epoch. */
+  tokens: number;
+  /** Tokens of one epoch that carry a loss. */
+  targetTokens: number;
+}
+
+/** What a training run needs, in bytes. */
+export interface MemoryNeeds {
+  weightsBytes: number;
+  /** Trained tensors, their gradients and the optimizer's state. */
+  adapterBytes: number;
+  /** The step's compute buffers; grows with microBatchSize and sequenceLength. */
+  activationBytes: number;
+  totalBytes: number;
+}
+
+export type TrainEvent =
+  | EnginePhaseEvent
+  | StepEvent
+  | EvaluationEvent
+  | CheckpointEvent
+  | EpochEvent
+  | WarningEvent;
+
+/** The engine begins to build its graph, or to train. */
+export interface EnginePhaseEvent {
+  type: 'phase';
+  phase: 'graph' | 'train';
+}
+
+/** One optimizer step. Rates count non-padding tokens; a number that was not measured is null. */
+export interface StepEvent {
+  type: 'step';
+  /** 1-based. */
+  step: number;
+  totalSteps: number;
+  /** 1-based. */
+  epoch: number;
+  /** Mean cross-entropy per target token of this step alone, in nats; null if no token of the step carries a loss. */
+  loss: number | null;
+  learningRate: number;
+  /** Global L2 norm before clipping; null if no token of the step carries a loss. */
+  gradientNorm: number | null;
+  /** Non-padding tokens of this step. */
+  tokens: number;
+  /** Tokens of this step that carry a loss. */
+  targetTokens: number;
+  tokensPerSecond: number | null;
+  samplesPerSecond: number | null;
+  stepMs: number;
+  forwardMs: number | null;
+  backwardMs: number | null;
+  lossMs: number | null;
+  optimizerMs: number | null;
+  dataMs: number | null;
+  /** Resident memory of the process. */
+  memoryBytes: number | null;
+  /** Estimated time until the last step. */
+  etaMs: number | null;
+}
+
+/** Loss over the validation set. */
+export interface EvaluationEvent {
+  type: 'evaluation';
+  step: number;
+  epoch: number;
+  /** Mean cross-entropy per target token, in nats. */
+  loss: number;
+  targetTokens: number;
+  ms: number;
+}
+
+/** A checkpoint that is complete on disk. */
+export interface CheckpointEvent {
+  type: 'checkpoint';
+  step: number;
+  path: string;
+}
+
+/** An epoch has ended. */
+export interface EpochEvent {
+  type: 'epoch';
+  epoch: number;
+  step: number;
+  /** Mean training loss per target token of the epoch; null if none of its tokens carries a loss. */
+  loss: number | null;
+}
+
+/** Something the caller should know that does not stop the run. */
+export interface WarningEvent {
+  type: 'warning';
+  code: string;
+  message: string;
+}
+
+/** What the engine reports at the end of a run. */
+export interface TrainResult {
+  /** Optimizer steps of the whole run, including those before a resume. */
+  steps: number;
+  /** Loss of the last step. */
+  finalLoss: number | null;
+  /** null without validation. */
+  finalValidationLoss: number | null;
+  /** Non-padding tokens of the whole run, including the steps before a resume. */
+  tokens: number;
+  /** Of those, the ones that carried a loss. */
+  targetTokens: number;
+  /** Time that the engine took for this call. */
+  seconds: number;
+  /** Non-padding tokens of the steps of this call, divided by `seconds`. */
+  tokensPerSecond: number | null;
+  trainableParameters: number;
+  peakMemoryBytes: number | null;
+}

@@ -1,0 +1,315 @@
+import { describe, expect, it } from 'vitest';
+import { benchSchema } from '../../src/config/bench.js';
+import { createModelSchema } from '../../src/config/create-model.js';
+import { describeOptions } from '../../src/config/describe.js';
+import { finetuneSchema } from '../../src/config/finetune.js';
+import { generateSchema } from '../../src/config/generate.js';
+import { loadModelSchema } from '../../src/config/load-model.js';
+import { peakSchema } from '../../src/config/peak.js';
+import { quantizeModelSchema } from '../../src/config/quantize-model.js';
+import type { LogLine } from '../../src/contract/addon.js';
+import type {
+  BenchOptions,
+  Peak,
+  ProductSpeed,
+  SampleEvent,
+} from '../../src/contract/benchmark.js';
+import type {
+  GenerateOutcome,
+  PreparedGeneration,
+  TokenEvent,
+} from '../../src/contract/generation.js';
+import { addon } from '../../src/contract/load.js';
+import type {
+  ListedDevice,
+  LoadOptions,
+  MatmulInfo,
+  ModelInfo,
+  SystemInfo,
+  TensorInfo,
+  TrainingSupport,
+} from '../../src/contract/model.js';
+import type {
+  CheckpointEvent,
+  EnginePhaseEvent,
+  EpochEvent,
+  EvaluationEvent,
+  MemoryNeeds,
+  PreparedTraining,
+  StepEvent,
+  TrainPlan,
+  TrainResult,
+  WarningEvent,
+} from '../../src/contract/training.js';
+
+// The names that the C++ structs list against those of src/contract. The type checker holds the lists here against the
+// types, this test holds them against the addon: a field on one side only fails one of the two.
+
+/** The keys of T: all of them, or the type checker complains. */
+const keys = <T>(all: Record<keyof T, true>): string[] => Object.keys(all);
+const nested = (name: string, names: string[]): string[] => names.map((key) => `${name}.${key}`);
+
+const device = {
+  name: true,
+  description: true,
+  type: true,
+  backend: true,
+  memoryFree: true,
+  memoryTotal: true,
+} as const;
+const tensor = keys<TensorInfo>({ name: true, type: true, shape: true, bytes: true });
+const support = keys<TrainingSupport>({ missing: true, weightTypes: true, otherWeightTypes: true });
+const matmul = keys<MatmulInfo>({ accelerator: true, fastBf16: true });
+const product = keys<ProductSpeed>({
+  tokens: true,
+  columns: true,
+  rows: true,
+  repetitions: true,
+  bestGflops: true,
+  medianGflops: true,
+});
+
+const results: Record<string, string[]> = {
+  LogLine: keys<LogLine>({ level: true, line: true }),
+  ModelInfo: [
+    ...keys<ModelInfo>({
+      architecture: true,
+      name: true,
+      description: true,
+      parameters: true,
+      bytes: true,
+      contextLength: true,
+      embeddingLength: true,
+      layers: true,
+      vocabularySize: true,
+      chatTemplate: true,
+      bosToken: true,
+      eosToken: true,
+      eotToken: true,
+      addBos: true,
+      addEos: true,
+      canPack: true,
+      trainableTargets: true,
+      tensors: true,
+      metadata: true,
+    }),
+    ...nested('tensors', tensor),
+  ],
+  SystemInfo: [
+    ...keys<SystemInfo>({
+      llamaCpp: true,
+      backends: true,
+      devices: true,
+      physicalCores: true,
+      matmul: true,
+    }),
+    ...nested('devices', Object.keys(device)),
+    ...nested('matmul', matmul),
+  ],
+  ListedDevice: [
+    ...keys<ListedDevice>({ ...device, server: true, automatic: true, training: true }),
+    ...nested('training', support),
+  ],
+  TrainPlan: keys<TrainPlan>({
+    samples: true,
+    rows: true,
+    stepsPerEpoch: true,
+    totalSteps: true,
+    tokens: true,
+    targetTokens: true,
+  }),
+  MemoryNeeds: keys<MemoryNeeds>({
+    weightsBytes: true,
+    adapterBytes: true,
+    activationBytes: true,
+    totalBytes: true,
+  }),
+  StepEvent: keys<StepEvent>({
+    type: true,
+    step: true,
+    totalSteps: true,
+    epoch: true,
+    loss: true,
+    learningRate: true,
+    gradientNorm: true,
+    tokens: true,
+    targetTokens: true,
+    tokensPerSecond: true,
+    samplesPerSecond: true,
+    stepMs: true,
+    forwardMs: true,
+    backwardMs: true,
+    lossMs: true,
+    optimizerMs: true,
+    dataMs: true,
+    memoryBytes: true,
+    etaMs: true,
+  }),
+  EvaluationEvent: keys<EvaluationEvent>({
+    type: true,
+    step: true,
+    epoch: true,
+    loss: true,
+    targetTokens: true,
+    ms: true,
+  }),
+  CheckpointEvent: keys<CheckpointEvent>({ type: true, step: true, path: true }),
+  EpochEvent: keys<EpochEvent>({ type: true, epoch: true, step: true, loss: true }),
+  WarningEvent: keys<WarningEvent>({ type: true, code: true, message: true }),
+  EnginePhaseEvent: keys<EnginePhaseEvent>({ type: true, phase: true }),
+  TrainResult: keys<TrainResult>({
+    steps: true,
+    finalLoss: true,
+    finalValidationLoss: true,
+    tokens: true,
+    targetTokens: true,
+    seconds: true,
+    tokensPerSecond: true,
+    trainableParameters: true,
+    peakMemoryBytes: true,
+  }),
+  TokenEvent: keys<TokenEvent>({ type: true, token: true, text: true }),
+  GenerateOutcome: keys<GenerateOutcome>({
+    text: true,
+    tokens: true,
+    promptTokens: true,
+    generatedTokens: true,
+    finishReason: true,
+    timeToFirstTokenMs: true,
+    promptMs: true,
+    generationMs: true,
+  }),
+  SampleEvent: keys<SampleEvent>({
+    type: true,
+    kind: true,
+    repetition: true,
+    warmup: true,
+    tokens: true,
+    ms: true,
+  }),
+  Peak: [
+    ...keys<Peak>({
+      library: true,
+      precision: true,
+      threads: true,
+      bestGflops: true,
+      medianGflops: true,
+      shapes: true,
+    }),
+    ...nested('shapes', product),
+  ],
+};
+
+const options = (schema: Parameters<typeof describeOptions>[0]): string[] =>
+  describeOptions(schema).map(({ path }) => path);
+
+/** What the addon reads that the preparation adds to a configuration. */
+const preparedTraining = keys<PreparedTraining>({
+  trainFile: true,
+  validation: true,
+  learningRates: true,
+  precision: true,
+  recompute: true,
+});
+const preparedGeneration = keys<PreparedGeneration>({
+  prompt: true,
+  maxTokens: true,
+  contextLength: true,
+  batchSize: true,
+});
+const loadOptions = keys<LoadOptions>({
+  model: true,
+  device: true,
+  rpc: true,
+  placement: true,
+  gpuLayers: true,
+  tensorSplit: true,
+  useMmap: true,
+  repack: true,
+});
+const benchOptions = keys<BenchOptions>({
+  promptTokens: true,
+  generatedTokens: true,
+  warmup: true,
+  repetitions: true,
+  threads: true,
+  trainSteps: true,
+  training: true,
+});
+
+/** Options of a call: those of its schema, what the preparation adds, and the options that TypeScript uses by itself. */
+const calls: Record<string, { schema: string[]; added: string[]; ours: RegExp }> = {
+  LoadOptions: {
+    schema: options(loadModelSchema),
+    added: loadOptions,
+    ours: /^(purpose|onProgress|signal)$/,
+  },
+  CreateModelOptions: { schema: options(createModelSchema), added: [], ours: /^$/ },
+  QuantizeOptions: { schema: options(quantizeModelSchema), added: [], ours: /^$/ },
+  TrainOptions: {
+    schema: options(finetuneSchema),
+    added: [...preparedTraining, 'validation.file'],
+    ours: /^(model|dataset|maxSteps|tooLong|loss|chatTemplate|signal|device|gpuLayers|tensorSplit|placement|rpc|optimizer\.learningRate|scheduler\..+|validation\.(split|dataset))$/,
+  },
+  GenerateOptions: {
+    schema: options(generateSchema),
+    added: preparedGeneration,
+    ours: /^(model|messages|tools|chatTemplate|signal|device|gpuLayers|tensorSplit|placement|rpc)$/,
+  },
+  PeakOptions: { schema: options(peakSchema), added: [], ours: /^signal$/ },
+  BenchOptions: {
+    schema: options(benchSchema).filter((name) => !name.startsWith('training.')),
+    added: benchOptions,
+    ours: /^(model|signal|device|gpuLayers|tensorSplit|placement|rpc)$/,
+  },
+};
+
+/** Objects inside an option that no schema lists by path. */
+const inside: Record<string, string[]> = {
+  LoadOptions: ['placement.pattern', 'placement.device'],
+  GenerateOptions: ['adapters.path', 'adapters.scale'],
+  CreateModelOptions: nested('vocabulary', [
+    'from',
+    'pre',
+    'tokens',
+    'tokenTypes',
+    'merges',
+    'bosToken',
+    'eosToken',
+    'padToken',
+    'addBos',
+  ]),
+};
+
+const leaves = (names: string[]): string[] =>
+  names.filter((name) => !names.some((other) => other.startsWith(`${name}.`)));
+
+describe('the contract with the addon', () => {
+  const fields = addon().fieldNames();
+
+  it.each(Object.keys(results))('%s: the addon writes what the type says', (name) => {
+    expect(fields[name]?.toSorted()).toEqual(results[name]!.toSorted());
+  });
+
+  it.each(Object.keys(calls))('%s: the addon reads every option, and only options', (name) => {
+    const { schema, added, ours } = calls[name]!;
+    const given = [...new Set([...schema.filter((option) => !ours.test(option)), ...added])];
+    const read = (fields[name] ?? []).filter((field) => !field.startsWith('training.'));
+    expect(leaves(read).toSorted()).toEqual(
+      leaves([...new Set([...given, ...(inside[name] ?? [])])]).toSorted(),
+    );
+  });
+
+  it('covers every struct', () => {
+    expect(Object.keys(fields).toSorted()).toEqual(
+      [...Object.keys(results), ...Object.keys(calls)].toSorted(),
+    );
+  });
+
+  it('names every wrong value by its path', () => {
+    const call = () => addon().planTraining({ mode: 'both', optimizer: { beta1: 'x' } } as never);
+    expect(call).toThrow(/expected 'lora' or 'full' for mode but received string/);
+    expect(call).toThrow(/expected number for optimizer.beta1 but received string/);
+    expect(call).toThrow(/expected object for lora but received undefined/);
+  });
+});
