@@ -3,6 +3,7 @@
 #include "core/error.h"
 
 #include <cmath>
+#include <cstdio>
 #include <limits>
 
 namespace llamatune::binding {
@@ -11,13 +12,19 @@ namespace {
 
 constexpr double largest_exact_integer = 9007199254740992.0; // 2^53
 
-std::string type_of(const Napi::Value & value) {
+std::string number_text(double number) {
+    char text[32];
+    std::snprintf(text, sizeof(text), "%.10g", number);
+    return text;
+}
+
+std::string describe(const Napi::Value & value) {
     if (value.IsEmpty() || value.IsUndefined()) return "undefined";
     if (value.IsNull()) return "null";
     if (value.IsArray()) return "array";
     if (value.IsTypedArray()) return "another typed array";
     if (value.IsString()) return "string";
-    if (value.IsNumber()) return std::to_string(value.As<Napi::Number>().DoubleValue());
+    if (value.IsNumber()) return number_text(value.As<Napi::Number>().DoubleValue());
     if (value.IsBoolean()) return "boolean";
     if (value.IsFunction()) return "function";
     return "object";
@@ -54,7 +61,7 @@ void read_elements(const input & in, napi_typedarray_type type, const char * typ
 
 void input::expected(const std::string & what) const {
     problems.push_back("expected " + what + " for " + (path.empty() ? "options" : path) + " but received " +
-                       type_of(value));
+                       describe(value));
 }
 
 void read(const input & in, bool & to) {

@@ -175,27 +175,30 @@ describe('the addon itself', () => {
   it('answers wrong arguments with an error that names them', async () => {
     const raw = addon() as unknown as Record<string, (...of: unknown[]) => unknown>;
     const wrong = [
-      [() => raw.loadModel!({ path: 5 }), 'expected string for options.path but received number'],
+      [() => raw.loadModel!({ model: 5 }), 'expected string for model but received 5'],
       [() => raw.loadModel!(), 'expected object for options but received undefined'],
       [() => raw.generate!({}, {}), 'expected a model that loadModel returned'],
       [
         () => raw.generate!(Object.create({ info() {} }), {}),
         'expected a model that loadModel returned',
       ],
-      [() => raw.quantizeModel!('a', 'b', 'Q8_0', 1.5), 'expected integer'],
+      [
+        () => raw.quantizeModel!({ input: 'a', output: 'b', type: 'Q8_0', threads: 1.5 }),
+        /expected integer from .* for threads but received 1.5/,
+      ],
     ] as const;
     for (const [call, message] of wrong) {
       expect(call).toThrow(
         expect.objectContaining({
           code: 'ARGUMENT_INVALID',
-          message: expect.stringContaining(message),
+          message: expect.stringMatching(message),
         }),
       );
     }
     await using model = await loadModel(path);
     const native = model.native as unknown as Record<string, (...of: unknown[]) => unknown>;
     expect(() => native.tokenize!('x', 1, true)).toThrow('expected boolean for addSpecial');
-    expect(() => native.detokenize!([1, 2], true)).toThrow('expected Int32Array for tokens');
+    expect(() => native.detokenize!('12', true)).toThrow('expected Int32Array or array');
     expect(() => native.tokenBytes!(100_000, true)).toThrow(
       expect.objectContaining({ code: 'TOKEN_OUT_OF_RANGE' }),
     );
