@@ -1,6 +1,6 @@
-/** One thing that is wrong with a configuration: where, what was expected and what came. */
+/** One problem of a configuration: the field, what was expected and what was received. */
 export interface ConfigProblem {
-  /** Path of the field, e.g. 'lora.rank'; '' for the whole. */
+  /** Path of the field, e.g. 'lora.rank'; '' for the whole configuration. */
   path: string;
   message: string;
 }
@@ -9,9 +9,9 @@ export interface ConfigProblem {
  * Every error that llamatune throws.
  *
  * - `code`: stable, upper case, e.g. 'MODEL_NOT_FOUND', 'CONFIG_INVALID', 'ABORTED'.
- * - `message`: what was expected and what came.
- * - `hint`: what to do about it; '' where there is nothing more to say.
- * - `problems`: with CONFIG_INVALID, all of them at once.
+ * - `message`: what went wrong.
+ * - `hint`: what to do about it; may be ''.
+ * - `problems`: all problems at once, e.g. with CONFIG_INVALID.
  */
 export class LlamatuneError extends Error {
   readonly code: string;

@@ -24,13 +24,13 @@ interface Controls {
 }
 
 /**
- * Measures prompt processing, generation and LoRA training of a model, warm-up first, on its own thread. Returns at
- * once: iterate the run for the samples as they come, await `.result` for all of them with median, min and max.
+ * Measures prompt processing, generation and LoRA training of a model on a separate thread, after a warm-up. Returns at
+ * once: iterate the run to stream the samples, or await `.result` for all samples with median, min and max.
  *
- * A model given by its path is loaded twice: for inference in the CPU's packed layouts, as `generate` does, and for
- * training without them. A loaded model is measured as it is.
+ * A model given as a path is loaded twice: with repacked weights for inference, as in `generate`, and without repacking
+ * for training. A loaded model is measured as it is.
  *
- * The run's errors: CONFIG_INVALID, what loading a model throws, what training throws, ABORTED.
+ * The run's errors: CONFIG_INVALID, ABORTED, and the errors of loadModel() and finetuneLora().
  */
 export function bench(options: BenchOptions): BenchRun {
   return new Run(
@@ -79,7 +79,7 @@ async function measure(
   return samples;
 }
 
-/** Full rows of tokens that make no sense: the speed does not depend on what they say. */
+/** Trains on full rows of arbitrary tokens: the speed does not depend on the text. */
 async function measureTraining(
   model: LoadedModel,
   config: BenchConfig,

@@ -4,8 +4,8 @@ import type { Peak } from '../contract/benchmark.js';
 import { nativeRun } from '../contract/load.js';
 
 /**
- * Measures the matrix-product peak of this machine's CPU: bare products in the shapes of training, operands ready in
- * memory. Training reaches a fraction of it. Takes a few seconds.
+ * Measures the peak speed of matrix products on this CPU, with the shapes of training and operands in memory. Training
+ * reaches a fraction of it. Takes a few seconds.
  *
  * @throws LlamatuneError CONFIG_INVALID, ABORTED, OUT_OF_MEMORY, ADDON_NOT_FOUND.
  */

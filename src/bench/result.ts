@@ -1,16 +1,16 @@
 import type { SampleEvent } from '../contract/benchmark.js';
 
-/** One repetition has ended. */
+/** One finished repetition. */
 export interface BenchEvent extends SampleEvent {
   tokensPerSecond: number;
 }
 
 export type BenchKind = BenchEvent['kind'];
 
-/** One repetition, as it was measured. */
+/** The measurement of one repetition. */
 export type BenchSample = Pick<BenchEvent, 'tokens' | 'ms' | 'tokensPerSecond'>;
 
-/** The repetitions that count, in order, and what they come to in tokens per second. */
+/** The repetitions after the warm-up, in order, and their statistics in tokens per second. */
 export interface BenchSeries {
   kind: BenchKind;
   samples: BenchSample[];
@@ -22,13 +22,13 @@ export interface BenchSeries {
 export interface BenchResult {
   model: { path: string; description: string; parameters: number; bytes: number };
   system: { llamaCpp: string; devices: string[]; threads: number };
-  /** null: not measured. */
+  /** null if not measured. */
   prompt: BenchSeries | null;
   generation: BenchSeries | null;
   training: BenchSeries | null;
 }
 
-/** Median of an even number of values: the mean of the two in the middle. */
+/** Computes median, min and max. The median of an even number of values is the mean of the middle two. */
 export function summarize(kind: BenchKind, samples: BenchSample[]): BenchSeries | null {
   if (samples.length === 0) return null;
   const rates = samples.map((sample) => sample.tokensPerSecond).sort((a, b) => a - b);

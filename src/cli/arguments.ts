@@ -2,16 +2,16 @@ import { parseArgs } from 'node:util';
 import { LlamatuneError } from '../errors.js';
 import type { CliOption, OptionKind } from './option.js';
 
-/** What a command line says: values by option name, as the option's kind reads them. */
+/** A parsed command line: values by option name, converted by the option's kind. */
 export interface ParsedArguments {
   values: Map<string, unknown>;
-  /** What is no option. */
+  /** Arguments that are not options. */
   positionals: string[];
 }
 
 /**
- * Reads a command's arguments. A value that is no number where one belongs stays text, so that the configuration's
- * own check reports it together with every other problem.
+ * Parses the arguments of a command. A value that is not a number where one is expected stays a string, so that the
+ * validation of the configuration reports it together with all other problems.
  *
  * @throws LlamatuneError USAGE_INVALID
  */
@@ -21,7 +21,7 @@ export function parseArguments(
   command: string,
 ): ParsedArguments {
   const byName = new Map(options.map((option) => [option.name, option]));
-  // Not strict: node's own message for an unknown option cannot say which one was meant.
+  // Not strict: Node's message for an unknown option has no suggestion.
   const { tokens } = parseArgs({
     args: [...args],
     strict: false,
@@ -62,7 +62,7 @@ export function parseArguments(
     } else if (negated) {
       fail(`expected a value for --${name} but received ${token.rawName}`);
     } else if (token.value === undefined) {
-      fail(`expected a value after --${name} (${option.typeText}) but received none`);
+      fail(`expected a value after --${name} (${option.typeText})`);
     } else {
       texts.set(name, [...(texts.get(name) ?? []), token.value]);
     }
@@ -113,8 +113,8 @@ function splitList(texts: readonly string[]): string[] {
 }
 
 /**
- * A lone text without '=' is a word. Texts that are not all of one kind stay text, which the configuration's own check
- * refuses: none of them must get lost.
+ * A single text without '=' is a keyword. A mix of keywords and patterns stays a string, which the validation of the
+ * configuration refuses, so that nothing is dropped.
  */
 function placement(texts: readonly string[]): Record<string, string> | string {
   if (!texts.every((text) => text.includes('='))) return texts.join(' and ');
@@ -186,12 +186,14 @@ function editDistance(a: string, b: string): number {
   return at(a.length, b.length);
 }
 
-/** @throws LlamatuneError USAGE_INVALID when there are arguments that no option takes */
+/** @throws LlamatuneError USAGE_INVALID if there are arguments that do not belong to an option */
 export function refusePositionals({ positionals }: ParsedArguments, command: string): void {
   if (positionals.length === 0) return;
   throw new LlamatuneError(
     'USAGE_INVALID',
     `expected options only but received '${positionals.join(' ')}'`,
-    { hint: `run 'llamatune ${command} --help' for the options; quote texts with spaces` },
+    {
+      hint: `run 'llamatune ${command} --help' for the options, and quote texts that contain spaces`,
+    },
   );
 }

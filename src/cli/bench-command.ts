@@ -23,7 +23,7 @@ const ownOptions: readonly CliOption[] = [
     name: 'report',
     kind: 'text',
     typeText: 'path',
-    description: 'Write the result to this file: .json with every sample, or .md as a table.',
+    description: 'Write the result to this file: .json with all samples, or .md as a table.',
   },
 ];
 const options = [...cliOptions(describeOptions(benchSchema)), ...ownOptions];
@@ -36,9 +36,9 @@ export const benchCommand: Command = {
     usage: 'bench --model <path> [options]',
     options,
     examples: [
-      { what: 'all three with the defaults', line: 'llamatune bench --model base.gguf' },
+      { what: 'measure all three with the defaults', line: 'llamatune bench --model base.gguf' },
       {
-        what: 'training only, longer rows, samples into a file',
+        what: 'measure training only, with longer rows, and save all samples',
         line: 'llamatune bench --model base.gguf --promptTokens 0 --generatedTokens 0 \\\n    --training.sequenceLength 512 --report bench.json',
       },
     ],
@@ -74,7 +74,7 @@ export const benchCommand: Command = {
   },
 };
 
-/** The result as a table for a terminal, with what was measured above it. */
+/** The result as a table for a terminal, below a description of model and machine. */
 export function benchTable(result: BenchResult): string {
   const { model, system } = result;
   const table = columnTable(
@@ -100,8 +100,8 @@ function writeReport(path: string, result: BenchResult): void {
   } catch (cause) {
     throw new LlamatuneError(
       'OUTPUT_NOT_WRITABLE',
-      `expected a report that can be written but received ${path}: ${(cause as Error).message}`,
-      { hint: 'choose another place for --report', cause },
+      `cannot write the report ${path}: ${(cause as Error).message}`,
+      { hint: 'choose another path for --report', cause },
     );
   }
 }

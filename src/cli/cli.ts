@@ -48,7 +48,7 @@ async function dispatch(argv: readonly string[], io: CliIo): Promise<number> {
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     const asked = commands.find(({ help }) => help.name === args[0]);
     const text = asked ? commandHelp(asked.help, textWidth(io)) : programHelp(helps, textWidth(io));
-    // Without any word the help is an answer to bad usage.
+    // Without a command the help answers a usage error.
     (name === undefined ? io.stderr : io.stdout).write(text);
     return name === undefined ? exitCode.usage : exitCode.ok;
   }

@@ -1,9 +1,9 @@
 import type { CommandHelp } from './help.js';
 import type { CliIo } from './io.js';
 
-/** A command of the program. */
+/** A command of the command line. */
 export interface Command {
   help: CommandHelp;
-  /** @param args what stands after the command's name */
+  /** @param args the arguments after the command name */
   run(args: readonly string[], io: CliIo): Promise<void>;
 }

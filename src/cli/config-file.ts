@@ -5,7 +5,7 @@ export type JsonObject = Record<string, unknown>;
 
 /**
  * Reads a configuration file: one JSON object with the options of the call, named as in the API. Relative paths in it
- * are relative to the working directory, as they are on the command line.
+ * are relative to the working directory, as on the command line.
  *
  * @throws LlamatuneError CONFIG_NOT_FOUND, CONFIG_UNREADABLE, CONFIG_INVALID_JSON
  */
@@ -15,16 +15,17 @@ export function readConfigFile(path: string): JsonObject {
     text = readFileSync(path, 'utf8');
   } catch (cause) {
     const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
-    const reason = missing ? 'no such file' : (cause as Error).message;
     throw new LlamatuneError(
       missing ? 'CONFIG_NOT_FOUND' : 'CONFIG_UNREADABLE',
-      `expected a configuration file at '${path}' but received ${reason}`,
-      { hint: missing ? 'check the path' : 'check that it is a file you may read', cause },
+      missing
+        ? `configuration file not found: ${path}`
+        : `cannot read the configuration file ${path}: ${(cause as Error).message}`,
+      { hint: missing ? 'check the path' : 'check that it is a file and its permissions', cause },
     );
   }
   let value: unknown;
   try {
-    // Some editors put a byte-order mark in front.
+    // Some editors write a byte-order mark first.
     value = JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch (cause) {
     throw invalid(path, (cause as Error).message, cause);
@@ -33,7 +34,7 @@ export function readConfigFile(path: string): JsonObject {
   throw invalid(path, Array.isArray(value) ? 'an array' : String(value));
 }
 
-/** `over` wins over `base`, field by field; arrays and other values are replaced as a whole. */
+/** Merges `over` into `base` field by field; arrays and other values are replaced as a whole. */
 export function mergeConfig(base: JsonObject, over: JsonObject): JsonObject {
   const merged = { ...base };
   for (const [key, value] of Object.entries(over)) {

@@ -2,9 +2,9 @@ import type { ParsedArguments } from './arguments.js';
 import { type JsonObject, mergeConfig, readConfigFile } from './config-file.js';
 
 /**
- * The configuration that a command line asks for: the file of `--config`, and over it the options on the line.
+ * The configuration of a command line: the file of `--config`, overridden by the other options.
  *
- * @param own the command line's own options, which are no part of the configuration
+ * @param own names of the options that are not part of the configuration
  */
 export function configurationOf({ values }: ParsedArguments, own: ReadonlySet<string>): JsonObject {
   const path = values.get('config');

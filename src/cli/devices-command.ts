@@ -13,18 +13,17 @@ const own = new Set(commonOptions.map(({ name }) => name));
 export const devicesCommand: Command = {
   help: {
     name: 'devices',
-    summary:
-      'List the devices that a model can be placed on, their memory and what they can train.',
+    summary: 'List the devices of this machine, their memory and whether they can train.',
     usage: 'devices [options]',
     options,
     examples: [
-      { what: 'the devices of this machine', line: 'llamatune devices' },
+      { what: 'list the devices of this machine', line: 'llamatune devices' },
       {
-        what: 'with those of RPC servers, as JSON',
+        what: 'include the devices of RPC servers, as JSON',
         line: 'llamatune devices --rpc 192.168.1.10:50052,192.168.1.11:50052 --json',
       },
     ],
-    notes: ["The names go into --device; '*' marks what 'auto' takes."],
+    notes: ["Pass a name to --device. '*' marks the devices that 'auto' uses."],
   },
 
   async run(args, io) {
@@ -36,7 +35,7 @@ export const devicesCommand: Command = {
   },
 };
 
-/** A table of the devices, then what limits them. */
+/** A table of the devices, then their limitations. */
 export function devicesText({ backends, devices: list, unusable }: DeviceList): string {
   const table = columnTable(
     ['', 'Device', 'Back end', 'Description', 'Trains', 'Memory', 'Free'],
@@ -45,7 +44,7 @@ export function devicesText({ backends, devices: list, unusable }: DeviceList): 
       device.name,
       device.backend,
       device.description,
-      device.canTrain === null ? 'not known' : device.canTrain ? 'yes' : 'in part',
+      device.canTrain === null ? 'unknown' : device.canTrain ? 'yes' : 'partly',
       format.bytes(device.memoryTotal),
       format.bytes(device.memoryFree),
     ]),
@@ -55,9 +54,7 @@ export function devicesText({ backends, devices: list, unusable }: DeviceList): 
     ...(reason === null ? [] : [`${name}: ${reason}`]),
     ...(otherWeightTypes.length === 0
       ? []
-      : [
-          `${name}: weights of these types are multiplied on the CPU: ${otherWeightTypes.join(', ')}`,
-        ]),
+      : [`${name}: the CPU multiplies weights of the types ${otherWeightTypes.join(', ')}`]),
   ]);
   const broken = unusable.map(({ backend, reason }) => `not usable: ${backend}: ${reason}`);
   return [table, `back ends: ${backends.join(', ')}`, ...limits, ...broken].join('\n');

@@ -24,14 +24,14 @@ const ownOptions: readonly CliOption[] = [
     name: 'runLog',
     kind: 'text',
     typeText: 'path',
-    description: 'Write the configuration and every event to this file, as JSON Lines.',
+    description: 'Write the configuration and every event to this file as JSON Lines.',
   },
   {
     name: 'lossCurve',
     kind: 'text',
     typeText: 'path',
     description:
-      'Draw the loss curve into this file at the end: .svg, or .html for one to explore.',
+      'Draw the loss curve at the end of the run: .svg for a picture, .html for an interactive page.',
   },
 ];
 const options = [...cliOptions(describeOptions(finetuneSchema)), ...ownOptions];
@@ -40,7 +40,7 @@ const own = new Set([...ownOptions, ...commonOptions].map(({ name }) => name));
 export const finetuneCommand: Command = {
   help: {
     name: 'finetune',
-    summary: 'Fine-tune a GGUF model on a dataset and write the LoRA adapter.',
+    summary: 'Fine-tune a GGUF model on a dataset and write a LoRA adapter.',
     usage: 'finetune --model <path> --dataset <path> --output <path> [options]',
     options,
     examples: [
@@ -49,11 +49,11 @@ export const finetuneCommand: Command = {
         line: 'llamatune finetune --model base.gguf --dataset train.jsonl --output adapter.gguf --lossCurve loss.svg',
       },
       {
-        what: 'three epochs on attention only, with a part of the data for validation',
+        what: 'train attention only for three epochs, with 5 % of the data for validation',
         line: 'llamatune finetune --model base.gguf --dataset train.jsonl --output adapter.gguf \\\n    --epochs 3 --lora.rank 16 --lora.targets attn_q,attn_k,attn_v --validation.split 0.05 --validation.everySteps 50',
       },
       {
-        what: 'the configuration from a file, one option changed, events for another program',
+        what: 'read the configuration from a file, override one option, write events for another program',
         line: 'llamatune finetune --config finetune.json --optimizer.learningRate 5e-5 --json',
       },
     ],
@@ -104,8 +104,8 @@ function writeCurve(path: string, history: readonly FinetuneEvent[]): void {
   } catch (cause) {
     throw new LlamatuneError(
       'OUTPUT_NOT_WRITABLE',
-      `expected a loss curve that can be written but received ${path}: ${(cause as Error).message}`,
-      { hint: 'the adapter is written; choose another place for --lossCurve', cause },
+      `cannot write the loss curve ${path}: ${(cause as Error).message}`,
+      { hint: 'the adapter has been written; choose another path for --lossCurve', cause },
     );
   }
 }

@@ -5,23 +5,23 @@ import type { CliIo } from './io.js';
 import { jsonLine } from './json.js';
 import { listTable } from './table.js';
 
-/** Shows a run while it goes on. */
+/** Shows the events of a run. */
 export interface FinetuneView {
   show(event: FinetuneEvent): void;
-  /** Leaves the terminal as it was found; called however the run ends. */
+  /** Restores the terminal; called however the run ends. */
   close(): void;
 }
 
-/** JSON Lines for programs, a progress bar on a terminal, plain lines anywhere else. */
+/** JSON Lines for programs, a progress bar on a terminal, plain lines otherwise. */
 export function finetuneView(io: CliIo, json: boolean): FinetuneView {
   if (json) {
     return { show: (event) => void io.stdout.write(jsonLine(event)), close: () => {} };
   }
-  return onceForEachPhase(io.stdout.isTTY ? barView(io) : lineView(io));
+  return oncePerPhase(io.stdout.isTTY ? barView(io) : lineView(io));
 }
 
-/** Loading a model reports its progress many times over; people need to read of it once. */
-function onceForEachPhase(view: FinetuneView): FinetuneView {
+/** Shows each phase once: loading a model reports its progress many times. */
+function oncePerPhase(view: FinetuneView): FinetuneView {
   let current = '';
   return {
     ...view,
@@ -48,7 +48,7 @@ export function stepLine(event: StepEvent): string {
   ].join('  ');
 }
 
-/** What an event other than a step says to people; undefined for those that say nothing. */
+/** The line for an event other than a step; undefined if the event has none. */
 export function eventLine(event: FinetuneEvent): string | undefined {
   switch (event.type) {
     case 'phase':
@@ -75,7 +75,7 @@ function lineView(io: CliIo): FinetuneView {
       const warning = warningLine(event);
       if (warning) io.stderr.write(`${warning}\n`);
       if (event.type === 'step') {
-        // A fast run would drown a log; its first and its last step always show.
+        // At most one step per second, so that a fast run does not flood a log; the first and last step are always shown.
         const now = Date.now();
         if (now - lastStepAt < 1000 && event.step !== event.totalSteps) return;
         lastStepAt = now;
@@ -131,7 +131,7 @@ function barView(io: CliIo): FinetuneView {
   };
 }
 
-/** What stands behind the bar: what changes, in few columns. */
+/** The metrics after the bar, short enough for one line. */
 function barMetrics(event: StepEvent): string {
   return [
     `loss ${format.loss(event.loss)}`,
@@ -141,7 +141,7 @@ function barMetrics(event: StepEvent): string {
   ].join('  ');
 }
 
-/** What a run leaves behind, as a table. */
+/** The result of a run as a table. */
 export function resultTable(result: FinetuneResult): string {
   const { validationSamples, finalValidationLoss } = result;
   const heldOut =
@@ -156,7 +156,7 @@ export function resultTable(result: FinetuneResult): string {
     ['Samples', `${format.integer(result.samples)}${heldOut}`],
     [
       'Tokens',
-      `${format.integer(result.tokens)}, ${format.integer(result.targetTokens)} with a loss`,
+      `${format.integer(result.tokens)}, ${format.integer(result.targetTokens)} of them targets`,
     ],
     [
       'Time',

@@ -1,6 +1,6 @@
-/** Numbers as people read them. `null` (not measured) is always a dash. */
+/** Formats numbers for people. `null` (not measured) is always a dash. */
 
-/** Decimal units, as memory limits and disks are named: 1 kB is 1000 B. */
+/** Decimal units: 1 kB is 1000 B. */
 export function bytes(value: number | null | undefined): string {
   if (value === null || value === undefined) return '–';
   const units = ['B', 'kB', 'MB', 'GB', 'TB'];

@@ -27,13 +27,13 @@ const ownOptions: readonly CliOption[] = [
     name: 'user',
     kind: 'text',
     typeText: 'text',
-    description: "What the user says, answered through the model's chat template.",
+    description: "A user message; the model's chat template is applied.",
   },
   {
     name: 'system',
     kind: 'text',
     typeText: 'text',
-    description: 'The system message before --user.',
+    description: 'The system message, used with --user.',
   },
 ];
 const options = [...ownOptions, ...cliOptions(describeOptions(generateSchema))];
@@ -42,26 +42,25 @@ const own = new Set([...ownOptions, ...commonOptions].map(({ name }) => name));
 export const generateCommand: Command = {
   help: {
     name: 'generate',
-    summary:
-      'Generate text with a model and, if given, LoRA adapters; the text streams as it comes.',
+    summary: 'Generate text with a model and optional LoRA adapters, streamed token by token.',
     usage: 'generate --model <path> (--user <text> | --prompt <text> | < prompt.txt) [options]',
     options,
     examples: [
       {
-        what: 'ask the fine-tuned model',
+        what: 'ask the fine-tuned model a question',
         line: 'llamatune generate --model base.gguf --adapters adapter.gguf --user "What is the capital of France?"',
       },
       {
-        what: 'continue a text from standard input, always with the most likely token',
+        what: 'continue a text from standard input with greedy sampling',
         line: 'llamatune generate --model base.gguf --temperature 0 --maxTokens 64 < prompt.txt',
       },
       {
-        what: 'half of one adapter and all of another, one JSON object per token',
+        what: 'apply one adapter at half strength and another in full, and write one JSON object per token',
         line: 'llamatune generate --model base.gguf --adapters style.gguf@0.5,facts.gguf --prompt "Once" --json',
       },
     ],
     notes: [
-      'The text goes to standard output, the statistics to standard error. Without any prompt option the prompt is read ' +
+      'The text goes to standard output and the statistics to standard error. Without a prompt option the prompt is read ' +
         'from standard input.',
     ],
   },
@@ -81,7 +80,7 @@ export const generateCommand: Command = {
     if (json) {
       io.stdout.write(jsonLine({ type: 'done', result }));
     } else {
-      // A terminal's prompt belongs on a line of its own; a file gets the text and nothing else.
+      // Start the shell's prompt on a new line; a file gets the text and nothing else.
       if (io.stdout.isTTY && !endsWithNewline) io.stdout.write('\n');
       io.stderr.write(`${statistics(result)}\n`);
     }
@@ -98,7 +97,7 @@ export function statistics(result: GenerateResult): string {
   ].join('  ·  ');
 }
 
-/** The prompt comes from one place: the options, a file, or standard input. */
+/** Adds the prompt from exactly one source: the options, a file, or standard input. */
 async function withPrompt(
   config: JsonObject,
   { values }: ParsedArguments,
@@ -112,15 +111,15 @@ async function withPrompt(
     throw new LlamatuneError(
       'USAGE_INVALID',
       `expected one prompt but received ${given.map((name) => `--${name}`).join(' and ')}`,
-      { hint: 'give one of --prompt, --promptFile, --user, --messages' },
+      { hint: 'use one of --prompt, --promptFile, --user, --messages' },
     );
   }
   if (system !== undefined && user === undefined) {
-    throw new LlamatuneError('USAGE_INVALID', 'expected --user with --system but received none', {
-      hint: 'add --user, or give the whole conversation with --messages',
+    throw new LlamatuneError('USAGE_INVALID', '--system needs --user', {
+      hint: 'add --user, or pass the whole conversation with --messages',
     });
   }
-  // On the line, any prompt takes the place of whatever the file has.
+  // A prompt on the command line replaces the prompt of the configuration file.
   const { prompt, messages, ...rest } = config;
   if (user !== undefined) {
     const before = system === undefined ? [] : [{ role: 'system', content: system }];
@@ -136,13 +135,13 @@ async function withPrompt(
 
 async function readPrompt(path: string, io: CliIo): Promise<string> {
   try {
-    // An editor ends a file with a newline that is not meant to be part of the prompt.
+    // Editors end a file with a newline that is not meant as part of the prompt.
     const text = path === '-' ? await readAll(io.stdin) : readFileSync(path, 'utf8');
     return text.replace(/\r?\n$/, '');
   } catch (cause) {
     throw new LlamatuneError(
       'USAGE_INVALID',
-      `expected a prompt file that can be read but received ${path}: ${(cause as Error).message}`,
+      `cannot read the prompt file ${path}: ${(cause as Error).message}`,
       { hint: 'check the path', cause },
     );
   }

@@ -6,13 +6,13 @@ export interface CommandHelp {
   summary: string;
   usage: string;
   options: readonly CliOption[];
-  /** Command lines, each with a word on what it does. */
+  /** Command lines, each with a short description. */
   examples: readonly { line: string; what: string }[];
-  /** Further paragraphs. */
+  /** Paragraphs after the options. */
   notes?: readonly string[];
 }
 
-/** The help text of one command. Nothing is wider than `width`, examples apart. */
+/** The help text of one command, wrapped at `width`; examples are not wrapped. */
 export function commandHelp(help: CommandHelp, width: number): string {
   const required = help.options.filter(({ required }) => required);
   const sections = [
@@ -77,7 +77,7 @@ function optionList(options: readonly CliOption[], width: number): string {
     .join('\n');
 }
 
-/** Breaks a text at spaces so that no line is wider than `width`; a longer word stays whole. */
+/** Wraps a text at spaces to `width` columns; a word longer than that stays whole. */
 export function wrap(text: string, width: number, indent: string): string {
   const lines: string[] = [];
   let line = indent;

@@ -19,7 +19,7 @@ import { jsonLine } from './json.js';
 import { type CliOption, cliOptions, commonOptions } from './option.js';
 import { columnTable, listTable } from './table.js';
 
-/** What decides how much memory training needs; everything else about a run does not matter here. */
+/** The options that the memory estimate depends on. */
 const relevant = [
   'model',
   'mode',
@@ -41,13 +41,13 @@ const ownOptions: readonly CliOption[] = [
     name: 'tensors',
     kind: 'boolean',
     typeText: 'flag',
-    description: 'List every tensor with its type, shape and size as well.',
+    description: 'Also list every tensor with its type, shape and size.',
   },
   {
     name: 'metadata',
     kind: 'boolean',
     typeText: 'flag',
-    description: 'List the metadata of the file as well.',
+    description: 'Also list the metadata of the file.',
   },
 ];
 const options = [
@@ -60,16 +60,16 @@ export const inspectCommand: Command = {
   help: {
     name: 'inspect',
     summary:
-      'Show what a GGUF model is made of, what can be trained in it and how much memory that needs.',
+      'Show the contents of a GGUF model, its trainable targets and the memory that training needs.',
     usage: 'inspect <model.gguf> [options]',
     options,
     examples: [
       {
-        what: 'the model, and what training with the defaults needs',
+        what: 'show the model and the memory for training with the defaults',
         line: 'llamatune inspect base.gguf',
       },
       {
-        what: 'what training with these settings needs, as JSON',
+        what: 'estimate the memory for these settings, as JSON',
         line: 'llamatune inspect base.gguf --lora.rank 32 --sequenceLength 2048 --microBatchSize 4 --json',
       },
     ],
@@ -83,13 +83,13 @@ export const inspectCommand: Command = {
       throw new LlamatuneError(
         'USAGE_INVALID',
         `expected one model but received ${positionals.length + (values.has('model') ? 1 : 0)}`,
-        { hint: 'give one path: llamatune inspect model.gguf' },
+        { hint: 'pass one path: llamatune inspect model.gguf' },
       );
     }
     const path = positionals[0] ?? config.model;
     if (typeof path !== 'string' || path === '') {
-      throw new LlamatuneError('USAGE_INVALID', 'expected a model but received none', {
-        hint: 'give a path: llamatune inspect model.gguf',
+      throw new LlamatuneError('USAGE_INVALID', 'no model given', {
+        hint: 'pass a path: llamatune inspect model.gguf',
       });
     }
     const where = Object.fromEntries(
@@ -111,7 +111,7 @@ export const inspectCommand: Command = {
   },
 };
 
-/** The estimate and the settings it is for, or why this model cannot be trained this way. */
+/** The memory estimate and its settings, or why the model cannot be trained with them. */
 export type Training =
   | ({ possible: true; settings: Settings } & MemoryEstimate)
   | { possible: false; code: string; message: string; hint: string };
@@ -122,14 +122,14 @@ type Settings = Pick<
 >;
 
 async function trainingOf(model: LoadedModel, given: JsonObject): Promise<Training> {
-  // Of a configuration file for 'finetune', the dataset and the output say nothing about memory.
+  // A configuration file for 'finetune' also works here: the memory does not depend on these fields.
   const { dataset, output, validation, checkpoint, ...rest } = given;
   const how = Object.entries(rest).filter(([name]) => !placementNames.has(name));
   const options = { ...Object.fromEntries(how), model } as Parameters<typeof estimateMemory>[0];
   const complete = { ...options, dataset: [], output: '-' };
   const settings = parseConfig(finetuneSchema, complete, 'inspect options');
   const { mode, lora, microBatchSize } = settings;
-  // A default above what the model was made for is not what anyone would train it with.
+  // The default must not exceed the context length of the model.
   const sequenceLength =
     rest.sequenceLength === undefined
       ? Math.min(settings.sequenceLength, model.info.contextLength)
@@ -148,7 +148,7 @@ async function trainingOf(model: LoadedModel, given: JsonObject): Promise<Traini
   }
 }
 
-/** How many tensors there are of each type, and how much they take; the largest first. */
+/** Number of tensors and bytes per weight type, largest first. */
 export function weightTypes(info: ModelInfo): { type: string; tensors: number; bytes: number }[] {
   const types = new Map<string, { type: string; tensors: number; bytes: number }>();
   for (const { type, bytes } of info.tensors) {
@@ -222,7 +222,7 @@ function trainingTable(training: Training): string {
   return listTable([
     [
       'Training',
-      `${what}, ${format.plural(microBatchSize, 'row')} of ${format.integer(sequenceLength)} tokens at a time`,
+      `${what}, micro-batches of ${format.plural(microBatchSize, 'row')} × ${format.integer(sequenceLength)} tokens`,
     ],
     ['Memory for training', format.bytes(training.totalBytes)],
     ['  weights', format.bytes(training.weightsBytes)],

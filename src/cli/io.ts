@@ -1,4 +1,4 @@
-/** What the command line reads and writes; a program other than the shell can give its own. */
+/** The streams and environment of the command line; tests pass their own. */
 export interface CliIo {
   stdin: NodeJS.ReadableStream & { isTTY?: boolean };
   stdout: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
@@ -8,12 +8,12 @@ export interface CliIo {
   signal: AbortSignal;
 }
 
-/** Width for texts: the terminal's, but never too wide to read; 80 where there is none. */
+/** Width for texts: that of the terminal between 60 and 100 columns; 80 without a terminal. */
 export function textWidth(io: CliIo): number {
   return Math.min(100, Math.max(60, io.stdout.columns ?? 80));
 }
 
-/** All of a stream as text. */
+/** Reads a whole stream as text. */
 export async function readAll(stream: NodeJS.ReadableStream): Promise<string> {
   stream.setEncoding('utf8');
   let text = '';

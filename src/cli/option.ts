@@ -1,19 +1,19 @@
 import type { OptionDescription } from '../index.js';
 
-/** How an option's text on the command line becomes a value. */
+/** How the text of an option is parsed. */
 export type OptionKind =
   | 'text'
   | 'number'
   | 'boolean'
-  /** Comma-separated, or the option given several times. */
+  /** Comma-separated, or the option repeated. */
   | 'list'
-  /** Taken as it is; the option may be given several times. */
+  /** Used unchanged; the option may be repeated. */
   | 'texts'
-  /** Adapter files, comma-separated or given several times: `path` or `path@scale`. */
+  /** Adapter files, comma-separated or repeated: `path` or `path@scale`. */
   | 'adapters'
   /** Numbers, comma-separated. */
   | 'numbers'
-  /** `pattern=device`, may be given several times, or 'experts-on-cpu'. */
+  /** `pattern=device` (may be repeated), or 'experts-on-cpu'. */
   | 'placement'
   /** JSON text. */
   | 'json';
@@ -26,47 +26,48 @@ export interface CliOption {
   description: string;
   /** The type in words, for the help text. */
   typeText: string;
-  /** The default in words, for the help text; undefined where there is none. */
+  /** The default in words, for the help text; undefined if the option has no default. */
   defaultText?: string | undefined;
   required?: boolean | undefined;
   /** One letter: -h. */
   short?: string | undefined;
 }
 
-/** Options that every command has. They steer the command line itself and are no part of the configuration. */
+/** Options of every command. They control the command line itself and are not part of the configuration. */
 export const commonOptions: readonly CliOption[] = [
   {
     name: 'config',
     kind: 'text',
     typeText: 'path',
-    description: 'JSON file with the whole configuration; options on the line win over it.',
+    description:
+      'Read the configuration from this JSON file. Options on the command line override it.',
   },
   {
     name: 'json',
     kind: 'boolean',
     typeText: 'flag',
-    description: 'Write JSON Lines to standard output: one event per line.',
+    description: 'Write JSON Lines to standard output, one event per line.',
   },
   { name: 'help', kind: 'boolean', typeText: 'flag', short: 'h', description: 'Show this help.' },
 ];
 
-/** Where a command line can say more than the option's kind tells. */
+/** Options whose syntax on the command line differs from what their kind implies. */
 const kinds: Record<string, { kind: OptionKind; typeText?: string; note?: string }> = {
   adapters: {
     kind: 'adapters',
     typeText: 'path[@scale],…',
-    note: ' On the line: base.gguf@0.5 for a scale.',
+    note: ' Append @ and a number for a scale: adapter.gguf@0.5.',
   },
   tensorSplit: { kind: 'numbers', typeText: 'number,…' },
   placement: {
     kind: 'placement',
     typeText: 'experts-on-cpu | pattern=device',
-    note: " On the line: --placement 'ffn_.*_exps=cpu', once for each pattern.",
+    note: " Example: --placement 'ffn_.*_exps=cpu', repeated for each pattern.",
   },
-  stop: { kind: 'texts', typeText: 'text', note: ' May be given several times.' },
+  stop: { kind: 'texts', typeText: 'text', note: ' May be repeated.' },
 };
 
-/** The configuration's options as a command line takes them. */
+/** The options of a configuration as command-line options. */
 export function cliOptions(descriptions: readonly OptionDescription[]): CliOption[] {
   return descriptions.flatMap((option) => {
     if (option.kind === 'none') return [];
@@ -94,7 +95,7 @@ function typeText(option: OptionDescription): string {
     case 'json':
       return 'JSON';
     default:
-      // A loaded model or rows from memory exist only in a program.
+      // Only code can pass a loaded model or rows from memory.
       return option.type.startsWith('path') ? 'path' : option.type.replaceAll("'", '');
   }
 }
@@ -102,5 +103,5 @@ function typeText(option: OptionDescription): string {
 function defaultText({ default: value }: OptionDescription): string | undefined {
   if (value === undefined) return undefined;
   if (Array.isArray(value)) return value.length === 0 ? undefined : value.join(',');
-  return typeof value === 'boolean' ? (value ? 'on (--no-… turns it off)' : 'off') : String(value);
+  return typeof value === 'boolean' ? (value ? 'on (turn off with --no-…)' : 'off') : String(value);
 }

@@ -10,7 +10,7 @@ export function listTable(rows: readonly (readonly [name: string, value: string]
   return table.toString();
 }
 
-/** Columns under headings; the first one or ones are text, the rest numbers. */
+/** A table with headings; the first `textColumns` columns are text, the others numbers. */
 export function columnTable(
   head: readonly string[],
   rows: readonly (readonly (string | number)[])[],

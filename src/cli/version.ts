@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { systemInfo } from '../index.js';
 
-/** What decides how a run comes out. The native parts are left out where the addon cannot be loaded. */
+/** The versions that a result depends on. The native ones are left out if the addon cannot be loaded. */
 export function versions(): Record<string, string> {
   const manifest: unknown = JSON.parse(
     readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),

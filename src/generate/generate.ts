@@ -13,17 +13,17 @@ export type GenerateEvent = TokenEvent;
 
 export interface GenerateResult extends GenerateOutcome {
   promptTokensPerSecond: number | null;
-  /** Of the tokens after the first. */
+  /** Rate of the tokens after the first one. */
   tokensPerSecond: number | null;
 }
 
 export type GenerateRun = Run<GenerateEvent, GenerateResult>;
 
 /**
- * Generates text on its own thread. Returns at once: iterate the run for the tokens as they come, await `.result` for
- * the whole.
+ * Generates text on a separate thread. Returns at once: iterate the run to stream the tokens, or await `.result` for the
+ * whole text.
  *
- * The run's errors: CONFIG_INVALID (all problems at once), what loading a model throws, NO_CHAT_TEMPLATE,
+ * The run's errors: CONFIG_INVALID (all problems at once), the errors of loadModel(), NO_CHAT_TEMPLATE,
  * TEMPLATE_FAILED, CONTEXT_TOO_SMALL, ADAPTER_NOT_FOUND, ADAPTER_INVALID, ADAPTER_MISMATCH, GRAMMAR_INVALID,
  * DISPOSED, ABORTED.
  *
@@ -51,30 +51,30 @@ export function generate(options: GenerateOptions): GenerateRun {
         return describeResult(result);
       });
     },
-    // Never more events than tokens, so none has to be dropped.
+    // There are at most maxTokens events, so the buffer needs no limit.
     { signal: options?.signal, bufferLimit: Number.POSITIVE_INFINITY },
   );
 }
 
-/** The same tokens that training would put before the answer. */
+/** The prompt tokens, identical to those that training puts before the answer. */
 function promptTokens(model: LoadedModel, config: GenerateConfig): Int32Array {
   return config.prompt === undefined
     ? encodeChatPrompt(model.textModel, config.messages!, config)
     : encodePrompt(model.textModel, config.prompt);
 }
 
-/** The context that prompt and answer need, where none was asked for; never more than the model was made for. */
+/** The context length: the option, or what prompt and answer need within the context length of the model. */
 function contextLength(model: LoadedModel, config: GenerateConfig, promptLength: number): number {
   const context =
     config.contextLength ?? Math.min(promptLength + config.maxTokens, model.info.contextLength);
   if (promptLength < context) return context;
   throw new LlamatuneError(
     'CONTEXT_TOO_SMALL',
-    `expected a prompt shorter than the context of ${context} tokens but received ${promptLength} tokens`,
+    `the prompt has ${promptLength} tokens and does not fit into the context of ${context} tokens`,
     {
       hint:
         config.contextLength === undefined
-          ? 'shorten the prompt; the model was made for no longer one'
+          ? 'shorten the prompt: this is the context length of the model'
           : 'shorten the prompt or raise contextLength',
     },
   );

@@ -8,10 +8,10 @@ import { parseConfig } from '../config/parse.js';
 import { native } from '../contract/load.js';
 
 /**
- * Writes a small model with random weights that llama.cpp loads: the starting point for training from scratch and for
- * tests. The same seed gives the same file.
+ * Creates a model with random weights that llama.cpp loads, for training from scratch and for tests. The same seed gives
+ * the same file.
  *
- * @throws LlamatuneError CONFIG_INVALID, OUTPUT_NOT_WRITABLE, what reading another file's vocabulary throws.
+ * @throws LlamatuneError CONFIG_INVALID, OUTPUT_NOT_WRITABLE, and the errors of reading the file that the vocabulary is taken from.
  */
 export async function createModel(options: CreateModelOptions): Promise<void> {
   const config = parseConfig(createModelSchema, options, 'createModel options');

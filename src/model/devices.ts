@@ -6,33 +6,34 @@ import type { Device, ListedDevice } from '../contract/model.js';
 import type { UnusableBackend } from '../contract/probe.js';
 import { systemInfo } from './system-info.js';
 
-/** A device and what it can do of a training step. */
+/** A device and its support for training. */
 export interface TrainingDevice extends Omit<ListedDevice, 'training'> {
   /**
-   * Whether it runs every op of a training step by itself; null: an RPC server's device cannot be asked. A device that
-   * does not still trains: the CPU runs the rest.
+   * Whether the device runs every op of a training step. If false, the device still trains and the CPU runs the missing
+   * ops. null for the device of an RPC server, which cannot be asked.
    */
   canTrain: boolean | null;
-  /** What is missing, or why it is not known; null where nothing is. */
+  /** Why `canTrain` is not true; null if it is. */
   reason: string | null;
-  /** Ops of a step on F16 weights that it leaves to the CPU. */
+  /** Ops of a training step on F16 weights that the CPU runs instead. */
   missingOps: string[];
-  /** Types of weights whose products and gradients it runs; those of other types go to the CPU. */
+  /** Weight types that the device multiplies and differentiates itself. */
   weightTypes: string[];
+  /** Weight types that the CPU handles instead. */
   otherWeightTypes: string[];
 }
 
 export interface DeviceList {
-  /** Back ends that are loaded: 'CPU', 'CUDA', 'Vulkan', 'RPC', … */
+  /** Loaded back ends: 'CPU', 'CUDA', 'Vulkan', 'RPC', … */
   backends: string[];
   devices: TrainingDevice[];
-  /** Back ends that are there and were left out, because a process that loaded them did not survive it. */
+  /** Back ends that are installed but were not loaded, because loading one crashed a child process. */
   unusable: readonly UnusableBackend[];
 }
 
 /**
- * What this machine, and RPC servers where asked for, offer for training: back ends, devices, memory, and what each device
- * supports, found by asking it about the graph of a small training step.
+ * Lists the devices of this machine, and of the given RPC servers, with their memory and training support. Support is
+ * found by asking each device about the graph of a small training step.
  *
  * @throws LlamatuneError CONFIG_INVALID, RPC_UNREACHABLE, ADDON_NOT_FOUND.
  *
@@ -50,7 +51,7 @@ export async function devices(options: DevicesOptions = {}): Promise<DeviceList>
   };
 }
 
-/** ggml says of the CPU what there is in all. */
+/** ggml reports the total memory of the machine as free memory of the CPU. */
 function memoryFree({ type, memoryFree: free }: Device): number {
   return type === 'cpu' ? Math.min(free, process.availableMemory?.() ?? freemem()) : free;
 }
@@ -58,7 +59,7 @@ function memoryFree({ type, memoryFree: free }: Device): number {
 function describe({ training, ...listed }: ListedDevice): TrainingDevice {
   const device = { ...listed, memoryFree: memoryFree(listed) };
   if (training === null) {
-    const reason = 'an RPC server does not tell what its device supports';
+    const reason = 'an RPC server does not report which ops its device supports';
     const none = { missingOps: [], weightTypes: [], otherWeightTypes: [] };
     return { ...device, canTrain: null, reason, ...none };
   }
@@ -67,7 +68,9 @@ function describe({ training, ...listed }: ListedDevice): TrainingDevice {
   return {
     ...device,
     canTrain,
-    reason: canTrain ? null : `it does not run ${missing.join(', ')}; the CPU does`,
+    reason: canTrain
+      ? null
+      : `the CPU runs ${missing.join(', ')}, which this device does not support`,
     missingOps: missing,
     weightTypes,
     otherWeightTypes,

@@ -17,7 +17,7 @@ export type { LoadModelOptions };
 
 /**
  * Loads a GGUF model once, to share it between calls. It stays in memory until `dispose()`, the end of its
- * `await using` scope, or until it is garbage-collected; runs that use it keep what they need until they end.
+ * `await using` scope, or garbage collection. A run that uses the model keeps it in memory until the run ends.
  *
  * @throws LlamatuneError CONFIG_INVALID, DEVICE_NOT_FOUND, PLACEMENT_INVALID, RPC_UNREACHABLE, MODEL_NOT_FOUND, NOT_A_GGUF,
  * MODEL_TRUNCATED, MODEL_LOAD_FAILED, ABORTED, ADDON_NOT_FOUND.
@@ -27,12 +27,12 @@ export async function loadModel(options: string | LoadModelOptions): Promise<Loa
   return openModel(parseConfig(loadModelSchema, given, 'loadModel options'), true);
 }
 
-/** What opening a model needs: the options of loadModel, checked. */
+/** Validated options of loadModel(). */
 export type OpenOptions = PlacementConfig &
   Pick<LoadModelConfig, 'model'> &
   Partial<Pick<LoadModelConfig, 'purpose' | 'onProgress' | 'signal'>>;
 
-/** As loadModel; full-parameter training needs writable weights, hence no memory map. */
+/** Like loadModel(). Full fine-tuning needs writable weights, so it passes `useMmap: false`. */
 export async function openModel(o: OpenOptions, useMmap: boolean): Promise<LoadedModel> {
   const repack = o.purpose === 'generate';
   const handle = await nativeRun(o.signal, (addon) =>
@@ -56,7 +56,7 @@ export async function openModel(o: OpenOptions, useMmap: boolean): Promise<Loade
   return new LoadedModel(o.model, handle, { repack, mmap: useMmap, gpu, mixed });
 }
 
-/** How the weights are kept. */
+/** How the weights are stored in memory. */
 interface Layout {
   repack: boolean;
   mmap: boolean;
@@ -64,17 +64,17 @@ interface Layout {
   mixed: boolean;
 }
 
-/** A model in memory. Made by `loadModel()`. */
+/** A model in memory, returned by `loadModel()`. */
 export class LoadedModel implements AsyncDisposable {
-  /** Path it was loaded from. */
+  /** Path of the file. */
   readonly path: string;
   /** Whether `finetuneLora` can use it (`purpose: 'train'`). */
   readonly trainable: boolean;
-  /** Whether its weights can be written to, as full-parameter training does. */
+  /** Whether the weights can be modified, as full fine-tuning does. */
   readonly writable: boolean;
-  /** Whether layers of it are on another device than the CPU. */
+  /** Whether a device other than the CPU holds layers of the model. */
   readonly onGpu: boolean;
-  /** Whether part of it was left on the CPU, or may be. */
+  /** Whether the CPU may hold part of a model that is on a GPU. */
   readonly mixed: boolean;
   readonly #handle: NativeModel;
   #info: ModelInfo | undefined;
@@ -90,7 +90,7 @@ export class LoadedModel implements AsyncDisposable {
     this.#handle = handle;
   }
 
-  /** Architecture, sizes, vocabulary facts, chat template, tensors and metadata of the file. */
+  /** Architecture, sizes, special tokens, chat template, tensors and metadata of the file. */
   get info(): ModelInfo {
     this.#info ??= this.#call((model) => model.info());
     return this.#info;
@@ -101,8 +101,8 @@ export class LoadedModel implements AsyncDisposable {
   }
 
   /**
-   * @param options.addSpecial adds what the vocabulary wants around a text (BOS, EOS); default true.
-   * @param options.parseSpecial reads text such as '<|im_start|>' as its control token; default false.
+   * @param options.addSpecial adds BOS and EOS as the vocabulary asks for; default true.
+   * @param options.parseSpecial parses text such as '<|im_start|>' as a control token; default false.
    */
   tokenize(
     text: string,
@@ -120,10 +120,10 @@ export class LoadedModel implements AsyncDisposable {
   }
 
   /**
-   * The text that the model's own chat template makes of these messages.
+   * Renders messages with the chat template of the model.
    *
-   * @param options.addGenerationPrompt ends with the header of the assistant's turn; default true.
-   * @param options.template a Jinja template in place of the model's.
+   * @param options.addGenerationPrompt appends the header of the assistant turn; default true.
+   * @param options.template a Jinja template that replaces the one of the model.
    * @throws LlamatuneError NO_CHAT_TEMPLATE, TEMPLATE_FAILED.
    */
   applyChatTemplate(
@@ -139,13 +139,13 @@ export class LoadedModel implements AsyncDisposable {
     });
   }
 
-  /** @internal The native object, for the runs of this package. */
+  /** @internal The native model object. */
   get native(): NativeModel {
     if (this.#disposed) throw disposedError(this.path);
     return this.#handle;
   }
 
-  /** @internal The model as the data layer sees it; `info` is read once. */
+  /** @internal The tokenizer interface that src/data uses. */
   get textModel(): TextModel {
     return {
       info: () => this.info,
@@ -154,7 +154,7 @@ export class LoadedModel implements AsyncDisposable {
     };
   }
 
-  /** Frees the model as soon as no run uses it; calling it again does nothing. */
+  /** Frees the model once no run uses it any more. Further calls do nothing. */
   async dispose(): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
@@ -175,7 +175,7 @@ export class LoadedModel implements AsyncDisposable {
 }
 
 function disposedError(path: string): LlamatuneError {
-  return new LlamatuneError('DISPOSED', `expected a loaded model but ${path} was disposed`, {
-    hint: 'dispose a model after its last use, or load it again',
+  return new LlamatuneError('DISPOSED', `the model ${path} has been disposed`, {
+    hint: 'load it again, or dispose it after its last use',
   });
 }

@@ -3,7 +3,7 @@ import { type QuantizeModelOptions, quantizeModelSchema } from '../config/quanti
 import { native } from '../contract/load.js';
 
 /**
- * Writes a model with its weight matrices in another type, as llama.cpp's quantize tool does.
+ * Converts the weight matrices of a model to another type, like llama.cpp's llama-quantize.
  *
  * @throws LlamatuneError CONFIG_INVALID, MODEL_NOT_FOUND, NOT_A_GGUF, MODEL_TRUNCATED, OUTPUT_NOT_WRITABLE,
  * QUANTIZE_FAILED.

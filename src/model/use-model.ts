@@ -3,8 +3,8 @@ import { LlamatuneError } from '../errors.js';
 import { LoadedModel, type OpenOptions, openModel } from './loaded-model.js';
 
 /**
- * Runs `use` with the model that a config names: one that the caller loaded, which stays loaded, or a file, which is
- * loaded for this and disposed afterwards, whatever happens.
+ * Calls `use` with the model of a config. A model that the caller loaded stays loaded; a file is loaded for this call and
+ * always disposed afterwards.
  */
 export async function useModel<T>(
   model: string | ModelHandle,

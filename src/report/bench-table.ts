@@ -6,7 +6,7 @@ const names = {
   training: 'LoRA training',
 } as const;
 
-/** One measured row: what, and the tokens per second of its repetitions. */
+/** One row of the table, in tokens per second. */
 export interface BenchRow {
   name: string;
   median: number;
@@ -15,7 +15,7 @@ export interface BenchRow {
   repetitions: number;
 }
 
-/** The measured series of a benchmark, in a fixed order; what was not measured has no row. */
+/** The measured series of a benchmark in a fixed order; a series that was not measured has no row. */
 export function benchRows(result: BenchResult): BenchRow[] {
   return [result.prompt, result.generation, result.training]
     .filter((series): series is BenchSeries => series !== null)
@@ -28,7 +28,7 @@ export function benchRows(result: BenchResult): BenchRow[] {
     }));
 }
 
-/** A benchmark as a Markdown table, tokens per second, with what it was measured on above it. */
+/** A benchmark as a Markdown table in tokens per second, below a description of model and machine. */
 export function benchMarkdown(result: BenchResult): string {
   const { model, system } = result;
   const lines = [
@@ -45,7 +45,7 @@ export function benchMarkdown(result: BenchResult): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** The whole result with every raw sample, as JSON text to keep and compare. */
+/** The whole result with all samples, as JSON text. */
 export function benchJson(result: BenchResult): string {
   return `${JSON.stringify(result, null, 2)}\n`;
 }

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import type { EChartsOption } from 'echarts';
 import { defaultSpan, smooth } from './smooth.js';
 
-/** What a loss curve is drawn from: the events of a run, or the lines of its `run.jsonl`. Other events are passed over. */
+/** The input of a loss curve: the events of a run, or of its run log. Other events are ignored. */
 export type LossCurveEvent =
   | { type: 'step'; step: number; epoch: number; loss: number | null; learningRate: number }
   | { type: 'evaluation'; step: number; loss: number }
@@ -13,15 +13,15 @@ export type LossCurveEvent =
 export interface LossCurveOptions {
   /** Default: 'Training loss'. */
   title?: string;
-  /** A line under the title. Default: the number of steps and the final losses. */
+  /** The line below the title. Default: the number of steps and the final losses. */
   subtitle?: string;
   /** Pixels. Default: 960. */
   width?: number;
   /** Pixels. Default: 560. */
   height?: number;
   /**
-   * Steps on either side that the smoothed line takes in; 0 leaves it out.
-   * Default: a twentieth of the run, between 2 and 100.
+   * Half-width of the smoothing window in steps; 0 turns smoothing off.
+   * Default: 5 % of the run, between 2 and 100.
    */
   smoothing?: number;
   /** Logarithmic loss axis. Default: false. */
@@ -40,16 +40,16 @@ const colors = {
   epoch: '#c3cad3',
 };
 
-/** A short bar: the legend's sign for a series that is drawn as a line. */
+/** The legend symbol of a line series: a short bar. */
 const lineIcon = 'path://M0 0h20v3h-20z';
 
 const fontFamily = 'DejaVu Sans, Verdana, Helvetica, Arial, sans-serif';
 
 /**
- * The loss curve of a run as SVG text: training loss (light, as measured, and smoothed), validation loss as points,
- * the ends of the epochs, and the learning rate in a panel of its own below. Needs no DOM.
+ * Renders the loss curve of a run as SVG text: training loss (raw and smoothed), validation loss as points, the ends of
+ * the epochs, and the learning rate in a second panel. Needs no DOM.
  *
- * @throws RangeError when the history has no step
+ * @throws RangeError if the history has no step event
  */
 export function renderLossCurve(
   history: readonly LossCurveEvent[],
@@ -67,10 +67,10 @@ export function renderLossCurve(
 }
 
 /**
- * The same curve as one HTML page that needs nothing else, with tooltips and zoom. The chart library is written into
- * the page, which makes it about 1.1 MB.
+ * Renders the loss curve as one self-contained HTML page with tooltips and zoom. The page includes the chart library and
+ * has about 1.1 MB.
  *
- * @throws RangeError when the history has no step
+ * @throws RangeError if the history has no step event
  */
 export function renderLossCurveHtml(
   history: readonly LossCurveEvent[],
@@ -108,7 +108,7 @@ addEventListener('resize', () => chart.resize());
 `;
 }
 
-/** The library counts its ids on from one drawing to the next; counted anew, the same run gives the same file. */
+/** Renumbers the ids, which the library counts across drawings, so that the same run gives the same file. */
 function renumberIds(svg: string): string {
   const ids = new Map<string, string>();
   return svg.replaceAll(/\bzr\d*-[a-z]+-?\d+/g, (id) => {
@@ -118,7 +118,7 @@ function renumberIds(svg: string): string {
   });
 }
 
-/** The chart as plain data (no functions), the same for SVG and HTML. */
+/** The chart options as plain data (no functions), shared by SVG and HTML. */
 function lossCurveOption(
   history: readonly LossCurveEvent[],
   options: LossCurveOptions,
@@ -130,7 +130,7 @@ function lossCurveOption(
   const first = steps[0];
   const last = steps.at(-1);
   if (!first || !last) {
-    throw new RangeError('expected a history with at least one step but received none');
+    throw new RangeError('expected a history with at least one step event');
   }
 
   const span = options.smoothing ?? defaultSpan(steps.length);
@@ -216,7 +216,7 @@ function lossCurveOption(
         gridIndex: 0,
         type: options.logScale ? 'log' : 'value',
         name: 'loss (nats per target token)',
-        // A curve that falls far is read against zero; one that hardly moves is read against itself.
+        // Start the axis at zero unless the loss changes little.
         ...(options.logScale ? { min: roundDown(lowest), max: roundUp(highest) } : {}),
         scale: lowest > 0.4 * highest,
       },
@@ -290,7 +290,7 @@ function lossCurveOption(
   };
 }
 
-/** Vertical lines where an epoch ends, its name on the left of its line; but not at the right edge, and none where they would be a fence. */
+/** Vertical lines at the ends of epochs, except at the right edge; none if there are more than 20. */
 function epochMarks(history: readonly LossCurveEvent[], lastX: number) {
   const ends = history.filter((event) => event.type === 'epoch' && event.step < lastX);
   if (ends.length === 0 || ends.length > 20) return undefined;
@@ -313,17 +313,17 @@ function describe(steps: number, loss: number, validation: number | undefined): 
 }
 
 function powerOfTen(value: number): number {
-  // A little above: a peak of 9.99e-5 reads better as 0.999e-4.
+  // The margin turns a peak of 9.99e-5 into 0.999e-4, which is easier to read.
   return value > 0 ? Math.floor(Math.log10(value * 1.02)) : 0;
 }
 
-/** The nearest of 1, 2, 5, 10, … below. */
+/** Rounds down to the next of 1, 2, 5, 10, … */
 function roundDown(value: number): number {
   const power = 10 ** Math.floor(Math.log10(value));
   return power * (value >= 5 * power ? 5 : value >= 2 * power ? 2 : 1);
 }
 
-/** The nearest of 1, 2, 5, 10, … above. */
+/** Rounds up to the next of 1, 2, 5, 10, … */
 function roundUp(value: number): number {
   const power = 10 ** Math.floor(Math.log10(value));
   return power * (value <= power ? 1 : value <= 2 * power ? 2 : value <= 5 * power ? 5 : 10);
@@ -338,7 +338,7 @@ function escapeHtml(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }
 
-// Loaded on first use: the chart library takes longer to load than everything else together.
+// Loaded on first use: the chart library takes longer to load than all other modules together.
 function loadEcharts(): typeof import('echarts') {
   return createRequire(import.meta.url)('echarts');
 }

@@ -3,31 +3,31 @@ import { dirname } from 'node:path';
 import { LlamatuneError } from '../errors.js';
 import type { DoneEvent, FinetuneEvent, FinetuneResult } from '../finetune/events.js';
 
-/** First line of a run log: everything that is needed to do the run again. */
+/** First line of a run log: what is needed to repeat the run. */
 export interface RunLogHeader {
   type: 'run';
   /** ISO 8601. */
   startedAt: string;
-  /** The whole configuration, defaults filled in. */
+  /** The configuration with all defaults. */
   config: unknown;
-  /** Of llamatune, Node.js, llama.cpp and the platform. */
+  /** Versions of llamatune, Node.js and llama.cpp, and the platform. */
   versions: Record<string, string>;
 }
 
 export interface RunLogWriter {
   readonly path: string;
-  /** One event, one line, written at once: a run that is killed leaves a log that can be read. */
+  /** Writes one event as one line, immediately, so that a killed run leaves a readable log. */
   write(event: FinetuneEvent): void;
   close(): void;
 }
 
 export interface RunLog {
   header: RunLogHeader;
-  /** In the order of the file. */
+  /** Events in file order. */
   events: RunLogEvent[];
 }
 
-/** A line of the log after the first: an event of the run and the time (ISO 8601) at which it was written. */
+/** A line of the log after the first: an event and the time (ISO 8601) at which it was written. */
 export type RunLogEvent = { time: string } & (
   | Exclude<FinetuneEvent, DoneEvent>
   | { type: 'done'; result: Omit<FinetuneResult, 'losses'> & { losses: (number | null)[] } }
@@ -75,7 +75,7 @@ export function createRunLog(
 }
 
 /**
- * Reads a run log. An unfinished last line, left by a run that was killed, is passed over.
+ * Reads a run log. An unfinished last line of a killed run is ignored.
  *
  * @throws LlamatuneError RUN_LOG_INVALID with file and line number
  */
@@ -86,8 +86,8 @@ export function readRunLog(path: string): RunLog {
   } catch (cause) {
     throw new LlamatuneError(
       'RUN_LOG_INVALID',
-      `expected a run log but received ${path}: ${(cause as Error).message}`,
-      { hint: 'give the run.jsonl that a fine-tuning run wrote', cause },
+      `cannot read the run log ${path}: ${(cause as Error).message}`,
+      { hint: 'pass the run log that a fine-tuning run wrote', cause },
     );
   }
   const finished = text.endsWith('\n');
@@ -120,11 +120,11 @@ function parseEvent(line: string): { type: string } | undefined {
 
 function invalid(path: string, line: number, message: string): LlamatuneError {
   return new LlamatuneError('RUN_LOG_INVALID', `${path}:${line}: ${message}`, {
-    hint: 'give the run.jsonl that a fine-tuning run wrote',
+    hint: 'pass the run log that a fine-tuning run wrote',
   });
 }
 
-/** What JSON has no word for: typed arrays become arrays, and abort signals do not belong in a log. */
+/** Converts typed arrays to arrays and leaves out abort signals. */
 function plainValue(_key: string, value: unknown): unknown {
   if (value instanceof AbortSignal) return undefined;
   if (ArrayBuffer.isView(value)) return Array.from(value as unknown as ArrayLike<number>);

@@ -1,11 +1,10 @@
 /**
- * A smoothed copy of a curve: at each point a line is fitted to the points around it, the nearest counting most
- * (local linear regression with a triangular kernel: Cleveland 1979, doi 10.1080/01621459.1979.10481038, without its
- * robust passes). Unlike a running average it does not lag behind a loss that falls steeply. Values that are not
- * finite are passed over; where nothing finite is near, the result is `null`.
+ * Smooths a curve by local linear regression with a triangular kernel (LOWESS without the robust passes: Cleveland 1979,
+ * doi 10.1080/01621459.1979.10481038). Unlike a moving average it does not lag behind a loss that falls steeply.
+ * Non-finite values are ignored; the result is `null` where the window has no finite value.
  *
  * @param values one per step, in order
- * @param span how many steps count on either side of a point; below 1 the values themselves come back
+ * @param span half-width of the window in steps; below 1 the values are returned unchanged
  */
 export function smooth(values: readonly number[], span: number): (number | null)[] {
   return values.map((value, center) => {
@@ -29,12 +28,12 @@ export function smooth(values: readonly number[], span: number): (number | null)
     }
     if (w === 0) return null;
     const spread = w * xx - x * x;
-    // One point, or all at one place: their mean.
+    // All points have the same x: return their mean.
     return spread <= 1e-12 ? y / w : (y * xx - x * xy) / spread;
   });
 }
 
-/** A span that calms a curve of this many steps without hiding its shape. */
+/** The default half-width of the window for a curve of this many steps. */
 export function defaultSpan(steps: number): number {
   return Math.min(100, Math.max(2, Math.round(steps / 20)));
 }

@@ -1,13 +1,13 @@
 /**
- * The decay after the warm-up: part of the way from the peak to the minimum rate that is left
- * (1 to 0) when `progress` (0 to 1) of the decay is done. A new schedule is one more row.
+ * Decay after the warm-up: maps `progress` (0 to 1) to the remaining fraction (1 to 0) of the distance between peak and
+ * minimum learning rate. To add a schedule, add a row.
  */
 const DECAYS = {
-  /** The peak, all the way. */
+  /** Stays at the peak. */
   constant: () => 1,
-  /** A straight line from the peak to the minimum. */
+  /** Falls linearly from the peak to the minimum. */
   linear: (progress: number) => 1 - progress,
-  /** Half a cosine wave without restarts (arXiv 1608.03983, eq. 5). */
+  /** Half a cosine period without restarts (arXiv 1608.03983, eq. 5). */
   cosine: (progress: number) => (1 + Math.cos(Math.PI * progress)) / 2,
 } as const satisfies Record<string, (progress: number) => number>;
 
@@ -15,9 +15,9 @@ export type ScheduleType = keyof typeof DECAYS;
 
 export interface ScheduleOptions {
   type: ScheduleType;
-  /** Peak rate. */
+  /** Peak learning rate. */
   learningRate: number;
-  /** Rate at the end of the decay; no part of 'constant'. */
+  /** Learning rate at the end of the decay; not used by 'constant'. */
   minLearningRate: number;
   /** Steps of linear warm-up, 0 to totalSteps. */
   warmupSteps: number;

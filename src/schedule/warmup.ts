@@ -1,14 +1,14 @@
 import { LlamatuneError } from '../errors.js';
 
-/** How long the warm-up is, as the scheduler options say it: steps, a part of all steps, or none. */
+/** Length of the warm-up: a number of steps, a fraction of all steps, or none. */
 export interface WarmupOptions {
   warmupSteps?: number | undefined;
   warmupRatio?: number | undefined;
 }
 
 /**
- * Optimizer steps of warm-up in a run of `totalSteps`. A ratio is rounded up (as the field does),
- * but never so far that no step is left at the full rate.
+ * Number of warm-up steps in a run of `totalSteps`. A ratio is rounded up, as in transformers, but at least one step
+ * keeps the peak learning rate.
  *
  * @throws LlamatuneError CONFIG_INVALID when warmupSteps leaves no step after the warm-up.
  */
