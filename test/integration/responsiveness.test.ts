@@ -20,49 +20,40 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('while a training runs', () => {
-  it('a timer of 10 ms stays within 50 ms (99th percentile)', async () => {
-    const dataset = Array.from({ length: 64 }, (_, i) => ({ text: `Sample ${i} `.repeat(10) }));
-    const options = {
+  it('the event loop stays idle, timers fire within steps, and an abort ends the run', async () => {
+    const run = finetuneLora({
       model: path,
-      dataset,
+      dataset: Array.from({ length: 64 }, (_, i) => ({ text: `Sample ${i} `.repeat(10) })),
       output: join(folder, 'adapter.gguf'),
       loss: 'all',
-    } as const;
-    const run = finetuneLora({
-      ...options,
       sequenceLength: 128,
       batchSize: 4,
       microBatchSize: 4,
       epochs: 100,
     });
-    const stepMs: number[] = [];
+    let steps = 0;
     const watch = async () => {
-      for await (const event of run) if (event.type === 'step') stepMs.push(event.stepMs);
+      for await (const event of run) if (event.type === 'step') steps++;
     };
     const followed = watch().catch((error: unknown) => error);
-    while (stepMs.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+    while (steps === 0) await wait(10);
 
-    const gaps: number[] = [];
-    let last = performance.now();
-    const timer = setInterval(() => {
-      const now = performance.now();
-      gaps.push(now - last);
-      last = now;
-    }, 10);
-    const before = stepMs.length;
-    do await new Promise((resolve) => setTimeout(resolve, 3000));
-    while (stepMs.length < before + 3);
+    // Both are ratios, so that a busy machine changes neither: a training on the JavaScript thread would let timers
+    // fire between steps only and keep the loop busy all the time.
+    let ticks = 0;
+    const timer = setInterval(() => ticks++, 5);
+    const [first, start] = [steps, performance.eventLoopUtilization()];
+    while (steps < first + 10) await wait(10);
     clearInterval(timer);
+    expect(ticks).toBeGreaterThan(2 * (steps - first));
+    expect(performance.eventLoopUtilization(start).utilization).toBeLessThan(0.5);
 
-    const asked = performance.now();
+    const before = steps;
     await run[Symbol.asyncDispose]();
-    const stopped = performance.now() - asked;
-
-    gaps.sort((a, b) => a - b);
-    expect(gaps.length).toBeGreaterThan(200);
-    expect(gaps[Math.floor(gaps.length * 0.99)]).toBeLessThan(50);
-    expect(stopped).toBeLessThan(2 * Math.max(...stepMs) + 500);
     expect(await followed).toMatchObject({ code: 'ABORTED' });
+    // Steps that were done but not delivered yet count as well; 1500 were still to come.
+    expect(steps - before).toBeLessThan(5);
   });
 
   it('a blocked event loop holds it up, and loses no event', async () => {
