@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { closest } from '../closest.js';
 import { LlamatuneError } from '../errors.js';
 import type { CliOption, OptionKind } from './option.js';
 
@@ -142,48 +143,6 @@ function jsonOrText(text: string): unknown {
   } catch {
     return text;
   }
-}
-
-/** The name that is nearest in edit distance, where one is near enough to have been meant. */
-export function closest(name: string, names: readonly string[]): string | undefined {
-  let best: string | undefined;
-  let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1;
-  for (const candidate of names) {
-    // 'rank' is likely to mean 'lora.rank', however far apart they are in letters.
-    const last = candidate.slice(candidate.lastIndexOf('.') + 1);
-    const distance = Math.min(
-      editDistance(name.toLowerCase(), candidate.toLowerCase()),
-      editDistance(name.toLowerCase(), last.toLowerCase()) + 0.5,
-    );
-    if (distance < bestDistance) {
-      best = candidate;
-      bestDistance = distance;
-    }
-  }
-  return best;
-}
-
-/** Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment). */
-function editDistance(a: string, b: string): number {
-  const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)];
-  const at = (i: number, j: number) => rows[i]?.[j] ?? 0;
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    rows.push(row);
-    for (let j = 1; j <= b.length; j++) {
-      const same = a[i - 1] === b[j - 1];
-      let distance = Math.min(
-        at(i - 1, j - 1) + (same ? 0 : 1),
-        at(i - 1, j) + 1,
-        at(i, j - 1) + 1,
-      );
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
-        distance = Math.min(distance, at(i - 2, j - 2) + 1);
-      }
-      row.push(distance);
-    }
-  }
-  return at(a.length, b.length);
 }
 
 /** @throws LlamatuneError USAGE_INVALID if there are arguments that do not belong to an option */

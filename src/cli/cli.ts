@@ -1,5 +1,5 @@
+import { closest } from '../closest.js';
 import { LlamatuneError } from '../errors.js';
-import { closest } from './arguments.js';
 import { benchCommand } from './bench-command.js';
 import type { Command } from './command.js';
 import { devicesCommand } from './devices-command.js';

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { closest } from '../closest.js';
 import { type ConfigProblem, LlamatuneError } from '../errors.js';
 import { crossFieldProblems } from './cross-field.js';
 import { metaOf, schemaAt, shapeOf } from './schema-shape.js';
@@ -112,26 +113,8 @@ function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
 }
 
 function suggestion(key: string, known: readonly string[]): string {
-  const near = known
-    .map((candidate) => ({ candidate, distance: editDistance(key, candidate) }))
-    .filter(({ candidate, distance }) => distance <= Math.max(2, candidate.length / 3))
-    .sort((a, b) => a.distance - b.distance)[0];
-  return near === undefined ? '' : `; did you mean '${near.candidate}'?`;
-}
-
-/** Levenshtein's distance, without regard to case. */
-function editDistance(a: string, b: string): number {
-  const [from, to] = [a.toLowerCase(), b.toLowerCase()];
-  let row = Array.from({ length: to.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= from.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= to.length; j++) {
-      const change = from[i - 1] === to[j - 1] ? 0 : 1;
-      next.push(Math.min(next[j - 1]! + 1, row[j]! + 1, row[j - 1]! + change));
-    }
-    row = next;
-  }
-  return row[to.length]!;
+  const meant = closest(key, known);
+  return meant === undefined ? '' : `; did you mean '${meant}'?`;
 }
 
 const unique = (texts: string[]): string[] => [...new Set(texts)];

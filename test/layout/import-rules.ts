@@ -59,7 +59,8 @@ export const NAPI_FOLDERS: readonly string[] = ['binding', 'addon.cpp', 'addon-v
 
 export const SOURCE_RULES: ImportRules = {
   'errors.ts': [],
-  config: ['errors.ts'],
+  'closest.ts': [],
+  config: ['errors.ts', 'closest.ts'],
   schedule: ['errors.ts'],
   // data checks rows with the schemas of config/dataset-row.ts.
   data: ['errors.ts', 'config'],
@@ -72,7 +73,7 @@ export const SOURCE_RULES: ImportRules = {
   bench: ['finetune', 'config', 'data', 'contract', 'model'],
   // Types only: a report can be drawn without the addon.
   report: ['errors.ts', 'type:bench', 'type:finetune'],
-  cli: ['errors.ts', 'index.ts'],
+  cli: ['errors.ts', 'closest.ts', 'index.ts'],
   'index.ts': ['*'],
 };
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { closest, parseArguments, refusePositionals } from '../../../src/cli/arguments.js';
+import { parseArguments, refusePositionals } from '../../../src/cli/arguments.js';
 import type { CliOption, OptionKind } from '../../../src/cli/option.js';
 
 const option = (name: string, kind: OptionKind, short?: string): CliOption => ({
@@ -98,18 +98,5 @@ describe('parseArguments', () => {
         hint: expect.stringContaining(hint),
       }),
     );
-  });
-});
-
-describe('closest', () => {
-  it('takes a swap of neighbours for one slip', () => {
-    expect(closest('modle', ['mode', 'model'])).toBe('mode');
-    expect(closest('modle', ['model', 'mode'])).toBe('model');
-    expect(closest('taregts', ['lora.targets', 'stop'])).toBe('lora.targets');
-  });
-
-  it('finds a slip and nothing that is far away', () => {
-    expect(closest('genrate', ['finetune', 'generate'])).toBe('generate');
-    expect(closest('zzz', ['finetune', 'generate'])).toBeUndefined();
   });
 });
