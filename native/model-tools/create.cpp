@@ -19,63 +19,17 @@ namespace {
 
 constexpr int64_t chunk_elements = 1 << 18; // of a matrix: one generator stream and one unit of work each
 
-void check_options(const create_options & o) {
-    std::string problems;
-    const auto expect = [&](bool ok, const std::string & what) {
-        if (!ok) problems += (problems.empty() ? "" : "; ") + what;
-    };
-    const auto positive = [&](int64_t value, const char * what) {
-        expect(value > 0 && value <= INT32_MAX,
-               std::string("expected a positive ") + what + " but received " + std::to_string(value));
-    };
-    check_architecture(o.architecture);
-    positive(o.context_length, "context length");
-    positive(o.embedding_length, "embedding length");
-    positive(o.layers, "number of layers");
-    positive(o.heads, "number of heads");
-    positive(o.kv_heads, "number of key-value heads");
-    positive(o.head_length, "head length");
-    positive(o.feed_forward_length, "feed-forward length");
-    if (has_experts(o.architecture)) {
-        positive(o.experts, "number of experts");
-        positive(o.used_experts, "number of used experts");
-        positive(o.expert_feed_forward_length, "feed-forward length of an expert");
-        expect(o.experts <= 512, "expected at most 512 experts but received " + std::to_string(o.experts));
-        expect(o.used_experts <= o.experts, "expected no more used experts than experts but received " +
-                                                std::to_string(o.used_experts) + " of " + std::to_string(o.experts));
-    } else {
-        expect(o.experts == 0 && o.used_experts == 0 && o.expert_feed_forward_length == 0,
-               "expected an architecture with experts but received '" + o.architecture + "'");
+// Only sizes that would overflow: the rules for options are in src/config/create-model.ts.
+void check_sizes(const create_options & o) {
+    const bool experts = has_experts(o.architecture);
+    for (int64_t size :
+         {o.context_length, o.embedding_length, o.layers, o.heads, o.kv_heads, o.head_length, o.feed_forward_length,
+          experts ? o.experts : 1, experts ? o.used_experts : 1, experts ? o.expert_feed_forward_length : 1}) {
+        if (size < 1 || size > INT32_MAX) {
+            throw error("ARGUMENT_INVALID", "expected sizes of a model from 1 to " + std::to_string(INT32_MAX) +
+                                                " but received " + std::to_string(size));
+        }
     }
-    expect(o.layers <= 512, "expected at most 512 layers but received " + std::to_string(o.layers));
-    expect(o.kv_heads <= 0 || o.heads % o.kv_heads == 0,
-           "expected the heads to be a multiple of the key-value heads but received " + std::to_string(o.heads) +
-               " and " + std::to_string(o.kv_heads));
-    expect(o.head_length % 2 == 0,
-           "expected an even head length (rotary positions turn pairs) but received " + std::to_string(o.head_length));
-    expect(o.init_std > 0 && std::isfinite(o.init_std),
-           "expected a positive initial standard deviation but received " + std::to_string(o.init_std));
-    expect(o.rope_frequency_base > 0 && std::isfinite(o.rope_frequency_base),
-           "expected a positive RoPE frequency base but received " + std::to_string(o.rope_frequency_base));
-
-    const vocabulary_options & v = o.vocabulary;
-    if (!v.from) {
-        const int64_t n = int64_t(v.tokens.size());
-        const auto in_range = [&](int64_t token, const char * what) {
-            expect(token >= 0 && token < n, std::string("expected the ") + what +
-                                                " token to be below the vocabulary's size " + std::to_string(n) +
-                                                " but received " + std::to_string(token));
-        };
-        expect(n > 0, "expected a vocabulary but received no tokens");
-        expect(v.token_types.size() == v.tokens.size(), "expected one type per token but received " +
-                                                            std::to_string(v.token_types.size()) + " types for " +
-                                                            std::to_string(n) + " tokens");
-        in_range(v.eos_token, "EOS");
-        if (v.bos_token) in_range(*v.bos_token, "BOS");
-        if (v.pad_token) in_range(*v.pad_token, "padding");
-        expect(!v.add_bos || v.bos_token, "expected a BOS token when one is to be added");
-    }
-    if (!problems.empty()) throw error("CONFIG_INVALID", problems);
 }
 
 void set_strings(gguf_context * gguf, const char * key, const std::vector<std::string> & values) {
@@ -191,7 +145,8 @@ private:
 }
 
 void create_model(const create_options & options, const std::atomic<bool> * stop) {
-    check_options(options);
+    check_architecture(options.architecture);
+    check_sizes(options);
     const weight_type type = parse_weight_type(options.type);
 
     const gguf_context_ptr gguf(gguf_init_empty());

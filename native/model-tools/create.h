@@ -87,7 +87,7 @@ void fields(V & v, create_options & o) {
 // Writes a GGUF model with random initial weights, tensor by tensor, so that it may be larger than memory: matrices are
 // normal(0, init_std), those that write to the residual stream (attn_output, ffn_down) normal(0,
 // init_std/sqrt(2·layers)) as in GPT-2 (Radford et al. 2019, 2.3), norm weights 1. The same options give the same
-// bytes. Throws error: CONFIG_INVALID (all problems in one message), UNSUPPORTED_ARCHITECTURE, UNKNOWN_WEIGHT_TYPE,
+// bytes. Throws error: ARGUMENT_INVALID, UNSUPPORTED_ARCHITECTURE, UNKNOWN_WEIGHT_TYPE,
 // MODEL_NOT_FOUND and the like for vocabulary.from, OUTPUT_NOT_WRITABLE, ABORTED.
 void create_model(const create_options & options, const std::atomic<bool> * stop = nullptr);
 

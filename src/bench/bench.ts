@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BenchConfig, type BenchOptions, benchSchema } from '../config/bench.js';
 import { finetuneSchema } from '../config/finetune.js';
-import { placementOf } from '../config/load-model.js';
 import { parseConfig } from '../config/parse.js';
 import type { BenchOptions as NativeBenchOptions } from '../contract/benchmark.js';
 import { nativeRun } from '../contract/load.js';
@@ -37,7 +36,7 @@ export function bench(options: BenchOptions): BenchRun {
     async (controls) => {
       const config = parseConfig(benchSchema, options, 'bench options');
       const { signal } = controls;
-      const load = { ...placementOf(config), signal };
+      const load = { ...config, signal };
       const samples: BenchEvent[] = [];
       let about: BenchResult['model'] | undefined;
 

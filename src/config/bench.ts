@@ -16,12 +16,17 @@ const training = z.strictObject({
     .int()
     .min(0)
     .default(3)
-    .describe('Optimizer steps in one repetition; 0: do not measure training.'),
-  sequenceLength: z.int().min(2).default(256).describe('Tokens in a row.'),
-  microBatchSize: z.int().min(1).default(1).describe('Rows in a forward and backward pass.'),
+    .describe('Optimizer steps per repetition (0 = do not measure training).'),
+  sequenceLength: z.int().min(2).default(256).describe('Tokens per row.'),
+  microBatchSize: z
+    .int()
+    .min(1)
+    .max(255)
+    .default(1)
+    .describe('Rows per forward and backward pass.'),
   precision: precision(),
   recompute: recompute(),
-  lora: z.strictObject(loraShape).prefault({}).describe('The adapter that is trained.'),
+  lora: z.strictObject(loraShape).prefault({}).describe('LoRA adapter to train.'),
 });
 
 const base = z.strictObject({
@@ -30,15 +35,15 @@ const base = z.strictObject({
     .int()
     .min(0)
     .default(512)
-    .describe('Tokens of the prompt; 0: do not measure prompt processing.'),
+    .describe('Prompt length in tokens (0 = do not measure prompt processing).'),
   generatedTokens: z
     .int()
     .min(0)
     .default(64)
-    .describe('Tokens to generate; 0: do not measure generation.'),
-  training: training.prefault({}).describe('The training that is measured.'),
-  warmup: z.int().min(0).default(1).describe('Repetitions that are not counted.'),
-  repetitions: z.int().min(1).default(5).describe('Repetitions that are counted.'),
+    .describe('Tokens to generate (0 = do not measure generation).'),
+  training: training.prefault({}).describe('Training to measure.'),
+  warmup: z.int().min(0).default(1).describe('Warm-up repetitions, not counted.'),
+  repetitions: z.int().min(1).default(5).describe('Counted repetitions.'),
   threads: threads(),
   ...placementShape(),
   signal: signal(),

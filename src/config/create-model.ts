@@ -19,79 +19,93 @@ const tokenTypes = z
 const tokenId = (description: string) => z.int().min(0).describe(description);
 
 const ownVocabulary = z.strictObject({
-  pre: z.string().min(1).describe("Pre-tokenizer by llama.cpp's name, e.g. 'qwen2'."),
-  tokens: z.array(z.string().min(1)).min(1).describe('Byte-level BPE tokens, id by position.'),
+  pre: z.string().min(1).describe("Name of llama.cpp's pre-tokenizer, e.g. 'qwen2'."),
+  tokens: z
+    .array(z.string().min(1))
+    .min(1)
+    .describe('Byte-level BPE tokens; the position is the token id.'),
   tokenTypes,
-  merges: z.array(z.string().min(3)).describe('BPE merges, first ones first.'),
-  bosToken: tokenId('Beginning of a text.').nullable().default(null),
-  eosToken: tokenId('End of a text or turn.'),
-  padToken: tokenId('Padding.').nullable().default(null),
-  addBos: z.boolean().default(false).describe('Every text starts with bosToken.'),
+  merges: z.array(z.string().min(3)).describe('BPE merges, in order of priority.'),
+  bosToken: tokenId('Token id of the beginning of a text (BOS).').nullable().default(null),
+  eosToken: tokenId('Token id of the end of a text or turn (EOS).'),
+  padToken: tokenId('Token id of padding.').nullable().default(null),
+  addBos: z.boolean().default(false).describe('Start every text with bosToken.'),
 });
 
 const sharedVocabulary = z.strictObject({
-  from: path('A GGUF file whose vocabulary is taken over.'),
+  from: path('GGUF file to copy the vocabulary from.'),
 });
 
 const base = z.strictObject({
-  path: path('The GGUF file to write.'),
+  path: path('GGUF file to write.'),
   architecture: z
     .enum(['llama', 'qwen3', 'gemma3', 'qwen3moe'])
     .default('llama')
-    .describe('Architecture.'),
-  name: z.string().min(1).default('llamatune-model').describe("The model's name in its metadata."),
+    .describe('Model architecture.'),
+  name: z.string().min(1).default('llamatune-model').describe('Model name in the metadata.'),
   vocabulary: z.union([sharedVocabulary, ownVocabulary]).meta({
-    description: "Another file's vocabulary, or an own one.",
+    description: 'Vocabulary: copied from a GGUF file, or given here.',
     typeText: '{ from } or { pre, tokens, tokenTypes, merges, … }',
   }),
-  chatTemplate: z.string().default('').describe('Jinja chat template; empty: none.'),
-  contextLength: z.int().min(8).default(512).describe('Longest sequence, in tokens.'),
-  embeddingLength: z.int().min(2).default(128).describe('Width of the residual stream.'),
-  layers: z.int().min(1).default(4).describe('Transformer blocks.'),
-  heads: z.int().min(1).default(4).describe('Attention heads.'),
+  chatTemplate: z
+    .string()
+    .default('')
+    .describe("Jinja chat template (empty = none, or the copied vocabulary's)."),
+  contextLength: z.int().min(8).default(512).describe('Maximum sequence length, in tokens.'),
+  embeddingLength: z
+    .int()
+    .min(2)
+    .default(128)
+    .describe('Width of the embeddings and of the residual stream.'),
+  layers: z.int().min(1).max(512).default(4).describe('Number of transformer blocks.'),
+  heads: z.int().min(1).default(4).describe('Number of attention heads.'),
   kvHeads: z
     .int()
     .min(1)
     .optional()
-    .describe('Key and value heads; divides heads. Default: heads.'),
+    .describe(
+      'Number of key-value heads (grouped-query attention); divides heads. Default: heads.',
+    ),
   headLength: z
     .int()
     .min(2)
     .multipleOf(2)
     .optional()
-    .describe('Width of a head. Default: embeddingLength / heads.'),
+    .describe('Width of an attention head. Default: embeddingLength / heads.'),
   feedForwardLength: z
     .int()
     .min(1)
     .optional()
-    .describe('Width of the feed-forward block. Default: 3 times embeddingLength.'),
+    .describe('Width of the feed-forward block. Default: 3 * embeddingLength.'),
   experts: z
     .int()
     .min(1)
     .max(512)
     .optional()
-    .describe("Experts of a layer; only of architecture 'qwen3moe'. Default: 8."),
+    .describe("Experts per layer; only for architecture 'qwen3moe'. Default: 8."),
   usedExperts: z
     .int()
     .min(1)
     .max(512)
     .optional()
-    .describe("Experts that a token uses; only of architecture 'qwen3moe'. Default: 2."),
+    .describe("Experts per token (top-k routing); only for architecture 'qwen3moe'. Default: 2."),
   expertFeedForwardLength: z
     .int()
     .min(1)
     .optional()
-    .describe("Width of an expert; only of architecture 'qwen3moe'. Default: embeddingLength."),
-  ropeFrequencyBase: z.number().positive().default(10000).describe('Base of the RoPE angles.'),
+    .describe("Width of an expert; only for architecture 'qwen3moe'. Default: embeddingLength."),
+  ropeFrequencyBase: z.number().positive().default(10000).describe('RoPE base frequency.'),
   tieEmbeddings: z
     .boolean()
     .default(true)
-    .describe('The output projection is the token embedding.'),
+    .describe('Use the token embeddings as the output matrix, too.'),
   type: z
     .string()
     .min(1)
     .default('F32')
-    .describe("ggml type of the matrices, e.g. 'F32', 'F16', 'Q8_0'; norms stay F32."),
+    .describe(
+      "ggml type of the weight matrices, e.g. 'F32', 'F16', 'Q8_0'; norm weights stay F32.",
+    ),
   initStd: z
     .number()
     .positive()
@@ -100,7 +114,7 @@ const base = z.strictObject({
   seed: seed(),
 });
 
-/** Is the feed-forward block of this architecture a mixture of experts? */
+/** Whether the feed-forward block of this architecture is a mixture of experts. */
 export function hasExperts(architecture: string): boolean {
   return architecture === 'qwen3moe';
 }
@@ -150,6 +164,9 @@ export const createModelSchema = withCrossFieldRules(base, (read) => {
           path: 'kvHeads',
           message: `expected a divisor of heads (${heads}) but received ${kvHeads}`,
         }
+      : undefined,
+    read.value('vocabulary.addBos') === true && read.number('vocabulary.bosToken') === undefined
+      ? { path: 'vocabulary.addBos', message: 'expected a bosToken with addBos but received none' }
       : undefined,
     count !== undefined && typeof types?.length === 'number' && types.length !== count
       ? {

@@ -5,7 +5,7 @@ import type { DatasetRow } from './dataset-row.js';
 
 /**
  * What the options call a loaded model: anything that `loadModel()` returned. The configuration
- * layer only tells it from a path; whether it is still open is seen when it is used.
+ * layer only distinguishes it from a path; whether it was disposed is checked when it is used.
  */
 export interface ModelHandle {
   readonly path: string;
@@ -15,7 +15,7 @@ export interface ModelHandle {
 /** Path of a dataset file, or rows from memory. Iterables are read once, in order. */
 export type DatasetSource = string | Iterable<DatasetRow> | AsyncIterable<DatasetRow>;
 
-/** The weights that get a LoRA pair unless `lora.targets` says otherwise. */
+/** The default of `lora.targets`. */
 export const DEFAULT_LORA_TARGETS: readonly string[] = ['all-linear'];
 
 // Beside `description`, fields carry for describeOptions(): `typeText`, the type in words where the
@@ -53,7 +53,7 @@ export const model = () =>
     'path of a GGUF file, or a loaded model',
     (value) => (typeof value === 'string' && value.length > 0) || isModelHandle(value),
   ).meta({
-    description: 'The base model: a GGUF file, or a model that loadModel() returned.',
+    description: 'Base model: path of a GGUF file, or a model that loadModel() returned.',
     cli: 'path',
   });
 
@@ -65,7 +65,7 @@ export const dataset = (description: string) =>
 
 export const signal = () =>
   instance<AbortSignal>('AbortSignal', isAbortSignal)
-    .meta({ description: 'Aborts the run; it then rejects with code ABORTED.', cli: 'none' })
+    .meta({ description: 'Aborts the run, which then rejects with code ABORTED.', cli: 'none' })
     .optional();
 
 export const callback = <F>(description: string) =>
@@ -75,13 +75,15 @@ export const callback = <F>(description: string) =>
   });
 
 export const threads = () =>
-  z.int().min(0).max(1024).default(0).describe('Compute threads; 0: one for each physical core.');
+  z.int().min(0).max(1024).default(0).describe('Compute threads (0 = one per physical core).');
 
 export const gpuLayers = () =>
   z
     .union([z.int().min(0), z.literal('all')])
     .default('all')
-    .describe("Layers placed on the chosen devices, the last ones first: a number or 'all'.");
+    .describe(
+      "Number of layers on the chosen devices, counted from the last, or 'all'; the rest stays on the CPU.",
+    );
 
 /** The names in an option `device`, as native code reads them: without regard to case. */
 const deviceNames = (text: string): string[] =>
@@ -103,8 +105,8 @@ export const device = () =>
     .default('auto')
     .meta({ typeText: "'auto' | 'cpu' | 'cuda' | 'vulkan' | 'metal' | 'hip' | 'rpc' | name" })
     .describe(
-      "Where layers go: auto (the RPC servers', then the GPUs, else the CPU), cpu, all devices of a back end, or the " +
-        "names of devices as 'llamatune devices' lists them, separated by commas.",
+      'Devices for the layers: auto (RPC servers and GPUs if there are any, else the CPU), cpu, a back end (all of its ' +
+        "devices), or device names as listed by 'llamatune devices', separated by commas.",
     );
 
 const endpoint = /^[^\s:,/]+:([1-9]\d{0,4})$/;
@@ -121,12 +123,12 @@ export const rpc = () =>
     )
     .max(16)
     .refine((servers) => new Set(servers).size === servers.length, {
-      message: 'expected every server once but received one of them twice',
+      message: 'expected different servers but received one of them twice',
     })
     .default([])
     .describe(
-      "llama.cpp RPC servers whose devices take layers, as 'host:port'. The connection is neither encrypted nor " +
-        'authenticated: only within a network that you trust.',
+      "llama.cpp RPC servers whose devices hold layers, as 'host:port'. The connection is neither encrypted nor " +
+        'authenticated: use it only in a network that you trust.',
     );
 
 export const tensorSplit = () =>
@@ -135,7 +137,7 @@ export const tensorSplit = () =>
     .min(1)
     .optional()
     .describe(
-      'Parts of the layers for each of several devices, in their order: [3, 1]. Default: by their free memory.',
+      'Fraction of layers per device, in device order, in any scale: [3, 1]. Default: by free memory.',
     );
 
 /** Weights of experts as llama.cpp names them. */
@@ -152,11 +154,11 @@ export const placement = () =>
     .meta({
       typeText: "'experts-on-cpu' | { pattern: device }",
       description:
-        'Devices of weights whose names fit a regular expression, wherever their layer goes: ' +
-        "{ 'ffn_.*_exps': 'cpu' }. experts-on-cpu keeps the experts' weights on the CPU. Default: none.",
+        "Device for the weights whose names match a regular expression (llama.cpp's --override-tensor): " +
+        "{ 'ffn_.*_exps': 'cpu' }. experts-on-cpu keeps expert weights on the CPU (--cpu-moe). Default: none.",
     });
 
-/** The options that say where a model goes, of every call that loads one. */
+/** Device placement: the options of every call that loads a model. */
 export const placementShape = () => ({
   device: device(),
   gpuLayers: gpuLayers(),
@@ -165,7 +167,10 @@ export const placementShape = () => ({
   rpc: rpc(),
 });
 
-/** Rules between those, and with a model that has its place already. */
+/** Those options, checked. */
+export type PlacementConfig = z.output<z.ZodObject<ReturnType<typeof placementShape>>>;
+
+/** Rules between those options; a loaded model is placed already and takes none of them. */
 export const placementProblems = (read: {
   number(path: string): number | undefined;
   value(path: string): unknown;
@@ -186,7 +191,7 @@ export const placementProblems = (read: {
       given[path]
         ? {
             path,
-            message: 'expected none with a loaded model, which has its place, but received one',
+            message: 'expected a model path with this option but received a loaded model',
           }
         : undefined,
     );
@@ -199,7 +204,7 @@ export const placementProblems = (read: {
   const onCpu = typeof device === 'string' && device.trim().toLowerCase() === 'cpu';
   const noneOnCpu = (path: string) =>
     onCpu && given[path]
-      ? { path, message: "expected none with device 'cpu' but received one" }
+      ? { path, message: "expected a GPU or RPC device with this option but received device 'cpu'" }
       : undefined;
   const elsewhere = Array.isArray(rules)
     ? rules.find((rule) => String(rule?.device).toLowerCase() !== 'cpu')
@@ -215,29 +220,25 @@ export const placementProblems = (read: {
         }
       : undefined,
     Array.isArray(split) && split.length > 0 && split.every((part) => part === 0)
-      ? { path: 'tensorSplit', message: 'expected a number above 0 but received zeros only' }
+      ? { path: 'tensorSplit', message: 'expected a number above 0 but received only zeros' }
       : undefined,
   ];
 };
 
 export const seed = () =>
-  z.int().min(0).default(42).describe('Seed of every random choice; the same seed repeats a run.');
+  z.int().min(0).default(42).describe('Random seed; the same seed gives the same run.');
 
 export const chatTemplate = () =>
-  z
-    .string()
-    .min(1)
-    .optional()
-    .describe("Jinja chat template in place of the model's own. Default: the model's.");
+  z.string().min(1).optional().describe("Jinja chat template. Default: the model's own.");
 
 export const precision = () =>
   z
     .enum(['auto', 'f32', 'bf16'])
     .default('auto')
     .describe(
-      "Of products with the model's weights on the CPU. bf16: factors rounded to bfloat16, sums in F32, several times " +
-        'as fast where the CPU has units for it; elsewhere F32 is used, with a warning. auto: bf16 for an adapter of a ' +
-        'model at least 512 wide where the CPU has such units, else f32.',
+      'Matmul precision on the CPU. bf16: factors in bfloat16, sums in F32; several times faster on CPUs with bfloat16 ' +
+        'units, while other CPUs use F32 with a warning. auto: bf16 for LoRA on a model with embeddings of at least 512 ' +
+        'on a CPU with such units, else f32.',
     );
 
 export const recompute = () =>
@@ -245,20 +246,20 @@ export const recompute = () =>
     .enum(['auto', 'on', 'off'])
     .default('auto')
     .describe(
-      'Compute the activations of each layer again in the backward pass in place of keeping them all: a fraction of ' +
-        'the memory for about a third more time, and the same result. auto: only where the run would not fit otherwise.',
+      'Gradient checkpointing: recompute activations in the backward pass instead of keeping them. Needs a fraction of ' +
+        'the memory and about a third more time; results are identical. auto: only if the run would not fit otherwise.',
     );
 
 /** The LoRA options that training and its benchmark share. */
 export const loraShape = {
-  rank: z.int().min(1).max(4096).default(8).describe('Rank r of the adapter.'),
+  rank: z.int().min(1).max(4096).default(8).describe('LoRA rank r.'),
   targets: z
     .array(z.string().min(1))
     .min(1)
     .default([...DEFAULT_LORA_TARGETS])
     .describe(
-      "Weights that get a LoRA pair: kinds ('attn_q'), globs over whole tensor names ('blk.*.attn_q.weight'), or " +
-        "'all-linear': every linear layer, in a Llama attn_q, attn_k, attn_v, attn_output, ffn_gate, ffn_up and " +
-        "ffn_down, but not the output matrix, nor stacked experts ('ffn_up_exps') and their router ('ffn_gate_inp').",
+      "Target modules: weight kinds ('attn_q'), globs over tensor names ('blk.*.attn_q.weight'), or 'all-linear': every " +
+        'linear layer (in a Llama: attn_q, attn_k, attn_v, attn_output, ffn_gate, ffn_up, ffn_down), without the output ' +
+        "matrix, stacked experts ('ffn_up_exps') and their router ('ffn_gate_inp').",
     ),
 };

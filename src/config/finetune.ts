@@ -21,55 +21,70 @@ const lora = z.strictObject({
     .number()
     .positive()
     .default(16)
-    .describe("Scale of the adapter's output: alpha / rank (arXiv 2106.09685)."),
+    .describe('LoRA alpha: the adapter is scaled by alpha / rank (arXiv 2106.09685).'),
   rsLora: z
     .boolean()
     .default(false)
-    .describe('Scale by alpha / sqrt(rank) instead (arXiv 2312.03732).'),
+    .describe('Rank-stabilized LoRA: scale by alpha / sqrt(rank) instead (arXiv 2312.03732).'),
   plusRatio: z
     .number()
     .positive()
     .default(1)
-    .describe('LoRA+: learning rate of B over that of A (arXiv 2402.12354).'),
+    .describe(
+      'LoRA+: ratio of the learning rate of the B matrices to that of the A matrices (arXiv 2402.12354).',
+    ),
   targets: loraShape.targets,
-  initAdapter: path('Adapter to continue from. Default: a fresh one.').optional(),
+  initAdapter: path('LoRA adapter (GGUF) to continue training. Default: a new adapter.').optional(),
 });
 
 const optimizer = z.strictObject({
-  learningRate: z
+  learningRate: z.number().positive().max(1).default(1e-4).describe('Peak learning rate.'),
+  beta1: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0.9)
+    .describe('AdamW beta1: decay rate of the first moment.'),
+  beta2: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0.999)
+    .describe('AdamW beta2: decay rate of the second moment.'),
+  epsilon: z
     .number()
     .positive()
-    .max(1)
-    .default(1e-4)
-    .describe('Peak learning rate of AdamW (arXiv 1711.05101).'),
-  beta1: z.number().min(0).lt(1).default(0.9).describe('Decay of the first moment.'),
-  beta2: z.number().min(0).lt(1).default(0.999).describe('Decay of the second moment.'),
-  epsilon: z.number().positive().default(1e-8).describe('Added to the root of the second moment.'),
-  weightDecay: z.number().min(0).max(1).default(0.01).describe('Decoupled weight decay.'),
+    .default(1e-8)
+    .describe('AdamW epsilon: added to the denominator for numerical stability.'),
+  weightDecay: z.number().min(0).max(1).default(0.01).describe('Weight decay (decoupled).'),
   maxGradientNorm: z
     .number()
     .min(0)
     .default(1)
-    .describe('Clip the global gradient norm to this; 0: off.'),
+    .describe('Maximum global gradient norm; larger gradients are clipped (0 = no clipping).'),
 });
 
 const scheduler = z.strictObject({
   type: z
     .enum(['cosine', 'linear', 'constant'])
     .default('cosine')
-    .describe('How the learning rate falls after the warm-up.'),
+    .describe('Learning rate schedule after warm-up.'),
   warmupSteps: z
     .int()
     .min(0)
     .optional()
-    .describe('Optimizer steps of linear warm-up; not together with warmupRatio. Default: none.'),
+    .describe(
+      'Linear warm-up, in optimizer steps. Give either warmupSteps or warmupRatio. Default: none.',
+    ),
   warmupRatio: z
     .number()
     .min(0)
     .lt(1)
     .optional()
-    .describe('Warm-up as a part of all steps; not together with warmupSteps. Default: none.'),
-  minLearningRate: z.number().min(0).default(0).describe('The decay ends at this rate.'),
+    .describe(
+      'Linear warm-up, as a fraction of all steps. Give either warmupSteps or warmupRatio. Default: none.',
+    ),
+  minLearningRate: z.number().min(0).default(0).describe('Learning rate at the end of the decay.'),
 });
 
 const validation = z.strictObject({
@@ -78,66 +93,71 @@ const validation = z.strictObject({
     .gt(0)
     .lt(1)
     .optional()
-    .describe('Part of the dataset set aside; chosen by seed. Not together with dataset.'),
-  dataset: dataset('Rows to evaluate on. Not together with split.').optional(),
+    .describe(
+      'Fraction of the dataset held out for validation, chosen by seed. Give either split or dataset.',
+    ),
+  dataset: dataset('Validation dataset. Give either split or dataset.').optional(),
   everySteps: z
     .int()
     .min(0)
     .default(0)
-    .describe('Evaluate each so many optimizer steps; 0: only at the end.'),
+    .describe('Evaluate every N optimizer steps (0 = only at the end).'),
 });
 
 const checkpoint = z.strictObject({
-  directory: path('Where checkpoints are written.'),
-  everySteps: z.int().min(1).default(100).describe('Write one each so many optimizer steps.'),
+  directory: path('Folder for checkpoints.'),
+  everySteps: z.int().min(1).default(100).describe('Write a checkpoint every N optimizer steps.'),
   resume: z
     .boolean()
     .default(false)
-    .describe('Continue from the newest complete checkpoint in the directory.'),
+    .describe('Resume from the newest complete checkpoint in the directory.'),
 });
 
 const base = z.strictObject({
   model: model(),
   dataset: dataset('Training data: a JSON Lines or CSV file, or rows from memory.'),
-  output: path('Where the adapter (mode lora) or the model (mode full) is written, as GGUF.'),
+  output: path('GGUF file to write: the adapter (mode lora) or the model (mode full).'),
   mode: z
     .enum(['lora', 'full'])
     .default('lora')
-    .describe('Train an adapter, or every parameter (F32 models only).'),
-  lora: lora.prefault({}).describe("The adapter; of no use with mode 'full'."),
+    .describe('Train a LoRA adapter (lora) or all parameters (full; F32 models only).'),
+  lora: lora.prefault({}).describe("LoRA adapter (mode 'lora')."),
   epochs: z.int().min(1).default(1).describe('Passes over the dataset.'),
   maxSteps: z
     .int()
     .min(1)
     .optional()
-    .describe('End after so many optimizer steps. Default: the epochs decide.'),
-  sequenceLength: z.int().min(2).default(512).describe('Tokens in a row.'),
-  batchSize: z.int().min(1).default(8).describe('Rows in an optimizer step.'),
+    .describe('Stop after this many optimizer steps, if the epochs have more. Default: no limit.'),
+  sequenceLength: z.int().min(2).default(512).describe('Maximum sequence length: tokens per row.'),
+  batchSize: z.int().min(1).default(8).describe('Rows per optimizer step.'),
   microBatchSize: z
     .int()
     .min(1)
+    .max(255)
     .default(1)
-    .describe('Rows in one forward and backward pass; divides batchSize.'),
+    .describe(
+      'Rows per forward and backward pass; gradients are accumulated up to batchSize, which it divides.',
+    ),
   packing: z
     .boolean()
     .default(false)
-    .describe('Several samples in one row; they do not see each other.'),
-  shuffle: z.boolean().default(true).describe('A new seeded order in each epoch.'),
+    .describe('Pack several samples into each row, without attention between them.'),
+  shuffle: z.boolean().default(true).describe('Shuffle the samples before each epoch.'),
   tooLong: z
     .enum(['error', 'truncate', 'skip'])
     .default('error')
-    .describe('What to do with a sample that is longer than sequenceLength.'),
-  optimizer: optimizer.prefault({}).describe('AdamW.'),
-  scheduler: scheduler.prefault({}).describe('The learning rate over the steps.'),
+    .describe('Samples longer than sequenceLength: fail, cut them off, or leave them out.'),
+  optimizer: optimizer.prefault({}).describe('Optimizer: AdamW (arXiv 1711.05101).'),
+  scheduler: scheduler.prefault({}).describe('Learning rate schedule.'),
   loss: z
     .enum(['all', 'completion', 'assistant'])
     .default('assistant')
     .describe(
-      'Which tokens carry the loss: all, the last answer (completion), or every answer (assistant).',
+      'Tokens that the loss covers: all, the last answer (completion), or every answer (assistant).',
     ),
   chatTemplate: chatTemplate(),
-  validation: validation.optional().describe('Evaluation while training. Default: none.'),
-  checkpoint: checkpoint.optional().describe('Checkpoints. Default: none.'),
+  validation: validation.optional().describe('Validation during training. Default: none.'),
+  checkpoint: checkpoint.optional().describe('Checkpoints during training. Default: none.'),
   seed: seed(),
   precision: precision(),
   recompute: recompute(),
@@ -192,7 +212,7 @@ export const finetuneSchema = withCrossFieldRules(base, (read) => {
     read.value('mode') === 'full' && JSON.stringify(read.value('lora')) !== loraDefaults
       ? {
           path: 'lora',
-          message: "expected no adapter options with mode 'full' but received some",
+          message: "expected mode 'lora' with adapter options but received 'full'",
         }
       : undefined,
   ];

@@ -20,7 +20,7 @@ const message = z.custom<ChatMessage>(
     (typeof (value as ChatMessage).content === 'string' || (value as ChatMessage).content === null),
 );
 
-const adapterPath = path('A LoRA adapter of this model, as GGUF.');
+const adapterPath = path('LoRA adapter of this model, as GGUF.');
 
 const adapter = z.strictObject({
   path: adapterPath,
@@ -36,7 +36,7 @@ const adapters = z
     ),
   )
   .meta({
-    description: 'LoRA adapters to apply together: paths, or { path, scale }.',
+    description: 'LoRA adapters to apply: paths, or { path, scale }. Several are added up.',
     typeText: 'path, or array of path or { path, scale }',
   });
 
@@ -46,46 +46,69 @@ const base = z.strictObject({
     .string()
     .min(1)
     .optional()
-    .describe('Plain text to continue; no chat template is applied. Not together with messages.'),
+    .describe('Text to continue, without chat template. Give either prompt or messages.'),
   messages: z
     .array(message.meta({ typeText: '{ role, content }' }))
     .min(1)
     .optional()
-    .describe('A conversation to answer, through the chat template. Not together with prompt.'),
+    .describe(
+      'Conversation to answer, formatted by the chat template. Give either prompt or messages.',
+    ),
   tools: z
     .array(z.unknown())
     .optional()
-    .describe('Tool descriptions, handed to the chat template. Default: none.'),
+    .describe('Tool descriptions, passed to the chat template. Default: none.'),
   chatTemplate: chatTemplate(),
   adapters,
-  maxTokens: z.int().min(1).default(256).describe('Tokens to generate at most.'),
-  temperature: z.number().min(0).default(0.8).describe('0: always the most likely token.'),
-  topK: z.int().min(0).default(40).describe('Sample from the k most likely tokens; 0: all.'),
-  topP: z.number().gt(0).max(1).default(0.95).describe('Nucleus sampling; 1: off.'),
+  maxTokens: z.int().min(1).default(256).describe('Maximum number of tokens to generate.'),
+  temperature: z
+    .number()
+    .min(0)
+    .default(0.8)
+    .describe('Sampling temperature (0 = greedy: always the most likely token).'),
+  topK: z.int().min(0).default(40).describe('Sample from the k most likely tokens (0 = all).'),
+  topP: z
+    .number()
+    .gt(0)
+    .max(1)
+    .default(0.95)
+    .describe(
+      'Nucleus sampling: sample from the most likely tokens that add up to this probability (1 = off).',
+    ),
   minP: z
     .number()
     .min(0)
     .max(1)
     .default(0.05)
-    .describe('Drop tokens less likely than this part of the most likely one; 0: off.'),
-  repeatPenalty: z.number().positive().default(1).describe('Penalty on repeated tokens; 1: off.'),
+    .describe('Drop tokens less likely than this fraction of the most likely one (0 = off).'),
+  repeatPenalty: z
+    .number()
+    .positive()
+    .default(1)
+    .describe('Penalty for repeated tokens (1 = off).'),
   repeatLastN: z
     .int()
     .min(-1)
     .default(64)
-    .describe('Tokens that the penalty looks back; -1: the whole context, 0: off.'),
+    .describe('Number of last tokens that count as repeated (-1 = whole context, 0 = off).'),
   seed: seed(),
   stop: z
     .array(z.string().min(1))
     .default([])
-    .describe('Texts that end the generation; they are not part of the result.'),
-  grammar: z.string().min(1).optional().describe('GBNF grammar of the answer. Default: none.'),
-  ignoreEos: z.boolean().default(false).describe('Go on after an end-of-generation token.'),
+    .describe('Stop sequences: generation ends before the first of these texts.'),
+  grammar: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('GBNF grammar that the answer must follow. Default: none.'),
+  ignoreEos: z.boolean().default(false).describe('Do not stop at an end-of-generation token.'),
   contextLength: z
     .int()
     .min(1)
     .optional()
-    .describe('Tokens of context. Default: what prompt and maxTokens need.'),
+    .describe(
+      'Context length in tokens, prompt included. Default: what prompt and maxTokens need.',
+    ),
   threads: threads(),
   ...placementShape(),
   signal: signal(),
@@ -105,7 +128,7 @@ export const generateSchema = withCrossFieldRules(base, (read) => {
         }
       : undefined,
     hasPrompt && read.value('tools') !== undefined
-      ? { path: 'tools', message: 'expected no tools with a prompt but received some' }
+      ? { path: 'tools', message: 'expected tools only with messages but received a prompt' }
       : undefined,
     context !== undefined && most !== undefined && most >= context
       ? {

@@ -3,17 +3,17 @@ import { withCrossFieldRules } from './cross-field.js';
 import { callback, path, placementProblems, placementShape, signal } from './fields.js';
 
 const base = z.strictObject({
-  model: path('The GGUF file.'),
+  model: path('GGUF file to load.'),
   purpose: z
     .enum(['train', 'generate'])
     .default('train')
     .describe(
-      "What the model is for. train: everything works. generate: weights in the CPU's packed layouts, faster inference, " +
-        'but fine-tuning throws MODEL_NOT_TRAINABLE.',
+      'What the model will be used for. train: training, generation and benchmarks. generate: inference only, faster on ' +
+        'the CPU because weights are repacked; fine-tuning then throws MODEL_NOT_TRAINABLE.',
     ),
   ...placementShape(),
   onProgress: callback<(fraction: number) => void>(
-    'Called with 0..1 while the weights are read.',
+    'Called with the fraction of the weights read so far, 0 to 1.',
   ).optional(),
   signal: signal(),
 });
@@ -23,15 +23,3 @@ export const loadModelSchema = withCrossFieldRules(base, placementProblems);
 
 export type LoadModelOptions = z.input<typeof loadModelSchema>;
 export type LoadModelConfig = z.output<typeof loadModelSchema>;
-
-/** Where a model goes: the part of a configuration that every call that loads one has. */
-export type PlacementConfig = Pick<
-  LoadModelConfig,
-  'device' | 'gpuLayers' | 'tensorSplit' | 'placement' | 'rpc'
->;
-
-/** That part of a configuration. */
-export function placementOf(config: PlacementConfig): PlacementConfig {
-  const { device, gpuLayers, tensorSplit, placement, rpc } = config;
-  return { device, gpuLayers, tensorSplit, placement, rpc };
-}

@@ -2,7 +2,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type FinetuneConfig, type FinetuneOptions, finetuneSchema } from '../config/finetune.js';
-import { placementOf } from '../config/load-model.js';
 import { configError, parseConfig } from '../config/parse.js';
 import { native, nativeRun } from '../contract/load.js';
 import { abortedError, Run } from '../contract/run.js';
@@ -64,8 +63,8 @@ async function finetune(options: FinetuneOptions, controls: Controls): Promise<F
 
   phase('model', typeof config.model === 'string' ? config.model : config.model.path, 0);
   const load = {
+    ...config,
     purpose: 'train',
-    ...placementOf(config),
     writable: config.mode === 'full',
     signal,
     onProgress: (fraction: number) => phase('model', String(config.model), fraction),

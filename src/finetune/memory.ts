@@ -1,6 +1,5 @@
 import { freemem } from 'node:os';
 import { type FinetuneConfig, type FinetuneOptions, finetuneSchema } from '../config/finetune.js';
-import { placementOf } from '../config/load-model.js';
 import { parseConfig } from '../config/parse.js';
 import { native, nativeRun } from '../contract/load.js';
 import type { MemoryNeeds, TrainOptions } from '../contract/training.js';
@@ -32,12 +31,7 @@ export async function estimateMemory(
     { ...options, dataset: [], output: '-' },
     'estimateMemory options',
   );
-  const load = {
-    purpose: 'train',
-    ...placementOf(config),
-    ...(config.signal === undefined ? {} : { signal: config.signal }),
-  } as const;
-  return useModel(config.model, load, async (model) => {
+  return useModel(config.model, { ...config, purpose: 'train' }, async (model) => {
     const measure = measureOf(model, trainOptions(config, model, undefined));
     const [off, on] = [await measure({ recompute: false }), await measure({ recompute: true })];
     const availableBytes = await availableMemory(model, config.signal);

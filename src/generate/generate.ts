@@ -1,5 +1,4 @@
 import { type GenerateConfig, type GenerateOptions, generateSchema } from '../config/generate.js';
-import { placementOf } from '../config/load-model.js';
 import { parseConfig } from '../config/parse.js';
 import type { GenerateOutcome, TokenEvent } from '../contract/generation.js';
 import { nativeRun } from '../contract/load.js';
@@ -36,7 +35,7 @@ export function generate(options: GenerateOptions): GenerateRun {
   return new Run<GenerateEvent, GenerateResult>(
     ({ emit, signal }) => {
       const config = parseConfig(generateSchema, options, 'generate options');
-      const load = { purpose: 'generate', ...placementOf(config), signal } as const;
+      const load = { ...config, purpose: 'generate', signal } as const;
       return useModel(config.model, load, async (model) => {
         const prompt = promptTokens(model, config);
         const result = await nativeRun(signal, (addon) =>

@@ -1,9 +1,9 @@
 import type { ChatMessage } from '../config/dataset-row.js';
+import type { PlacementConfig } from '../config/fields.js';
 import {
   type LoadModelConfig,
   type LoadModelOptions,
   loadModelSchema,
-  type PlacementConfig,
 } from '../config/load-model.js';
 import { parseConfig } from '../config/parse.js';
 import type { NativeModel } from '../contract/addon.js';
@@ -27,7 +27,7 @@ export async function loadModel(options: string | LoadModelOptions): Promise<Loa
   return openModel(parseConfig(loadModelSchema, given, 'loadModel options'), true);
 }
 
-/** Validated options of loadModel(). */
+/** What opening a model needs, of the options of any call that loads one. */
 export type OpenOptions = PlacementConfig &
   Pick<LoadModelConfig, 'model'> &
   Partial<Pick<LoadModelConfig, 'purpose' | 'onProgress' | 'signal'>>;

@@ -122,11 +122,8 @@ TEST(
     o.type = "Q4_K";
     create_model(o);
     CHECK_EQ(find_weight(*load_path(o.path), "blk.0.ffn_down_exps.weight")->type, GGML_TYPE_Q4_K);
-    o.used_experts = 9;
-    CHECK_ERROR("CONFIG_INVALID", create_model(o));
-    o = tiny::options("llama", o.path);
-    o.experts = 8;
-    CHECK_ERROR("CONFIG_INVALID", create_model(o));
+    o.used_experts = 0;
+    CHECK_ERROR("ARGUMENT_INVALID", create_model(o));
 }
 
 TEST("model/create: rows too short for a K-quant take the next best type") {
@@ -138,19 +135,13 @@ TEST("model/create: rows too short for a K-quant take the next best type") {
     CHECK_EQ(find_weight(*m, "blk.0.attn_q.weight")->type, GGML_TYPE_Q5_0);
 }
 
-TEST("model/create: bad options are one error that names them all, and leave no file") {
+TEST("model/create: bad options are errors, and leave no file") {
     create_options o = tiny::options("llama", tiny::scratch("create-bad.gguf"));
-    o.kv_heads = 3;
-    o.head_length = 15;
-    o.vocabulary.eos_token = 9999;
-    try {
-        create_model(o);
-        CHECK(!"an error");
-    } catch (const error & e) {
-        CHECK_EQ(e.code(), std::string("CONFIG_INVALID"));
-        for (const char * part : {"4 and 3", "15", "9999"})
-            CHECK(std::string(e.what()).find(part) != std::string::npos);
-    }
+    o.kv_heads = 0;
+    CHECK_ERROR("ARGUMENT_INVALID", create_model(o));
+    o = tiny::options("llama", o.path);
+    o.embedding_length = int64_t(1) << 40;
+    CHECK_ERROR("ARGUMENT_INVALID", create_model(o));
     o = tiny::options("mamba", o.path);
     CHECK_ERROR("UNSUPPORTED_ARCHITECTURE", create_model(o));
     o = tiny::options("llama", o.path);

@@ -14,7 +14,7 @@ describe('describeOptions', () => {
     expect(option('finetuneSchema', 'lora.rank')).toEqual({
       path: 'lora.rank',
       type: 'integer >= 1, <= 4096',
-      description: 'Rank r of the adapter.',
+      description: 'LoRA rank r.',
       default: 8,
       required: false,
       kind: 'number',

@@ -114,15 +114,15 @@ describe('finetuneSchema', () => {
   it('refuses places that cannot be, all at once', () => {
     expect(problemsOf({ ...minimal, device: 'cpu', rpc: ['a:1'], tensorSplit: [1] })).toMatchObject(
       {
-        rpc: "expected none with device 'cpu' but received one",
-        tensorSplit: "expected none with device 'cpu' but received one",
+        rpc: "expected a GPU or RPC device with this option but received device 'cpu'",
+        tensorSplit: "expected a GPU or RPC device with this option but received device 'cpu'",
       },
     );
     for (const device of ['cpu', ' CPU']) {
       const where = { device, gpuLayers: 3, placement: { ffn_: 'Vulkan0' }, rpc: ['a:1'] };
       expect(problemsOf({ ...minimal, ...where })).toEqual({
-        rpc: "expected none with device 'cpu' but received one",
-        gpuLayers: "expected none with device 'cpu' but received one",
+        rpc: "expected a GPU or RPC device with this option but received device 'cpu'",
+        gpuLayers: "expected a GPU or RPC device with this option but received device 'cpu'",
         placement: "expected only 'cpu' with device 'cpu' but received 'Vulkan0'",
       });
     }
@@ -139,7 +139,7 @@ describe('finetuneSchema', () => {
       });
     }
     expect(problemsOf({ ...minimal, rpc: ['a:1', 'b:1', 'a:1'] })).toEqual({
-      rpc: 'expected every server once but received one of them twice',
+      rpc: 'expected different servers but received one of them twice',
     });
     expect(problemsOf({ ...minimal, placement: 'ffn_=cpu and experts-on-cpu' })).toHaveProperty(
       'placement',
@@ -150,7 +150,7 @@ describe('finetuneSchema', () => {
       'rpc.2': "expected 'host:port'",
     });
     expect(problemsOf({ ...minimal, tensorSplit: [0, 0] })).toMatchObject({
-      tensorSplit: 'expected a number above 0 but received zeros only',
+      tensorSplit: 'expected a number above 0 but received only zeros',
     });
     const loaded = { path: 'base.gguf', dispose: async () => {} };
     expect(
@@ -212,7 +212,7 @@ describe('finetuneSchema', () => {
   it('has adapter options only for an adapter', () => {
     expect(problemsOf({ ...minimal, mode: 'full' })).toEqual({});
     expect(problemsOf({ ...minimal, mode: 'full', lora: { rank: 4 } })).toEqual({
-      lora: "expected no adapter options with mode 'full' but received some",
+      lora: "expected mode 'lora' with adapter options but received 'full'",
     });
   });
 

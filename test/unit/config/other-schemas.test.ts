@@ -137,6 +137,15 @@ describe('createModelSchema', () => {
     });
   });
 
+  it('needs a BOS token to add', () => {
+    const adds = { ...vocabulary, addBos: true };
+    expect(problemsOf(createModelSchema, { ...base, vocabulary: adds })).toEqual({
+      'vocabulary.addBos': 'expected a bosToken with addBos but received none',
+    });
+    const complete = { ...adds, bosToken: 0 };
+    expect(problemsOf(createModelSchema, { ...base, vocabulary: complete })).toEqual({});
+  });
+
   it('knows which architecture has experts', () => {
     const moe = { ...base, architecture: 'qwen3moe' };
     expect(problemsOf(createModelSchema, { ...moe, experts: 4, usedExperts: 4 })).toEqual({});

@@ -7,6 +7,8 @@ import { devicesSchema } from '../../../src/config/devices.js';
 import { finetuneSchema } from '../../../src/config/finetune.js';
 import { generateSchema } from '../../../src/config/generate.js';
 import { loadModelSchema } from '../../../src/config/load-model.js';
+import { peakSchema } from '../../../src/config/peak.js';
+import { quantizeModelSchema } from '../../../src/config/quantize-model.js';
 
 // docs/configuration.md is what the schemas say. After a change to them:  npx vitest run test/unit/docs -u
 
@@ -16,7 +18,9 @@ const sections: [title: string, intro: string, schema: z.ZodType][] = [
   ['loadModel', 'Options of `loadModel()`.', loadModelSchema],
   ['devices', 'Options of `devices()` and `llamatune devices`.', devicesSchema],
   ['bench', 'Options of `bench()` and `llamatune bench`.', benchSchema],
+  ['measurePeak', 'Options of `measurePeak()`.', peakSchema],
   ['createModel', 'Options of `createModel()`.', createModelSchema],
+  ['quantizeModel', 'Options of `quantizeModel()`.', quantizeModelSchema],
 ];
 
 function cell(text: string): string {
@@ -49,7 +53,7 @@ function reference(): string {
     '# Configuration',
     'Every option of every call, with its type and default. Dots lead into objects: `lora.rank` is `{ lora: { rank } }`, and ' +
       '`--lora.rank` on the command line. Unknown options, wrong types and options that do not go together are errors ' +
-      '(`CONFIG_INVALID`), all of them at once; nothing is corrected in silence.',
+      '(`CONFIG_INVALID`), all of them at once; nothing is corrected silently.',
     ...tables,
   ].join('\n\n')}\n`;
 }
