@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     // Training is parallel by itself: two files at once only slow each other down.
     fileParallelism: false,
+    reporters: ['default', './test/expected-skips.ts'],
     projects: [
       {
         test: {

@@ -12,6 +12,12 @@ target_compile_definitions(llamatune-native-tests PRIVATE
     LLAMATUNE_TEST_ARCHITECTURES="${CMAKE_SOURCE_DIR}/docs/architectures.json"
     LLAMATUNE_TEST_BACKEND_DIR="${LLAMATUNE_OUTPUT_DIR}")
 target_link_libraries(llamatune-native-tests PRIVATE llamatune-core)
+# Tests of the CPU's fast path may be skipped in a build that is without oneDNN by choice, or where there is no package of it
+# to fetch. See test/native/expected-skips.cpp.
+if (NOT with_onednn AND NOT (CMAKE_SYSTEM_NAME STREQUAL "Linux" AND CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64"
+        AND onednn_problem))
+    target_compile_definitions(llamatune-native-tests PRIVATE LLAMATUNE_TEST_WITHOUT_ONEDNN)
+endif()
 
 # llama.cpp's own generator of a tiny random model per architecture.
 add_executable(make-arch-models EXCLUDE_FROM_ALL vendor/llama.cpp/tests/test-llama-archs.cpp)

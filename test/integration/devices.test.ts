@@ -115,10 +115,10 @@ describe('llamatune devices', () => {
 });
 
 describe('a driver that ends the process', () => {
-  const library = compileBrokenLibrary(folder, 'libbroken-driver.so');
   const withVulkan = systemInfo().backends.includes('Vulkan');
 
-  it.skipIf(!withVulkan || library === undefined)('costs a warning', async () => {
+  it.skipIf(!withVulkan || process.platform === 'win32')('costs a warning', async () => {
+    const library = compileBrokenLibrary(folder, 'libbroken-driver.so');
     const driver = join(folder, 'driver.json');
     const icd = { library_path: library, api_version: '1.3.0' };
     writeFileSync(driver, JSON.stringify({ file_format_version: '1.0.0', ICD: icd }));

@@ -1,6 +1,6 @@
 #pragma once
 
-// A small test harness: TEST(name) { … CHECK(…); }. Run all, or those whose name contains an argument; `--list` lists.
+// A small test harness: TEST(name) { … CHECK(…); }. main.cpp describes the program's arguments.
 
 #include <cmath>
 #include <functional>
@@ -24,21 +24,20 @@ struct registrar {
 struct failure : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
-// Thrown by a test that cannot run here (missing device, missing model); counted and listed as skipped.
+// Thrown by SKIP: the test cannot run in this build on this machine. expected-skips.cpp must list it.
 struct skipped : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
 [[noreturn]] void fail(const char * file, int line, const std::string & what);
-// Expects `run` to throw llamatune::error with this code.
+// Fails unless `run` throws llamatune::error with this code.
 void expect_error(const char * file, int line, const std::string & code, const std::function<void()> & run);
 
 // Folder for what tests generate, kept between runs (LLAMATUNE_TEST_CACHE or the build folder).
 std::string cache_directory();
 // The root of the sources: __FILE__ may be relative to where the compiler ran.
 std::string source_directory();
-// Path of the tiny model that ctest's first step made for this architecture, "-moe" for its mixture of experts; without
-// the file the test is skipped.
+// Path of the tiny model that ctest's first step made for this architecture, "-moe" for its mixture of experts.
 std::string arch_model(const std::string & architecture);
 
 }

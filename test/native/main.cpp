@@ -1,6 +1,7 @@
 #include "harness.h"
 
 #include "architectures/table.h"
+#include "expected-skips.h"
 
 #include "backends/load.h"
 #include "core/assertion.h"
@@ -11,7 +12,6 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 
 namespace fs = std::filesystem;
@@ -58,56 +58,92 @@ std::string source_directory() { return LLAMATUNE_TEST_SOURCE_DIR; }
 std::string arch_model(const std::string & architecture) {
     const fs::path dir = fs::path(cache_directory()) / "arch-models";
     const fs::path path = dir / (architecture + ".gguf");
-    if (!fs::exists(path)) {
-        throw skipped("no model for " + architecture + " in " + dir.string() + " (ctest makes them)");
-    }
+    if (!fs::exists(path)) fail(__FILE__, __LINE__, path.string() + " (ctest -R arch-models makes it)");
     return path.string();
 }
 
 }
 
-int main(int argc, char ** argv) {
-    using clock = std::chrono::steady_clock;
-    llamatune::install_log();
-    llamatune::install_assertion_handler();
-    llamatune::load_backends(LLAMATUNE_TEST_BACKEND_DIR);
-    if (argc >= 3 && !std::strcmp(argv[1], "--survey"))
-        return architectures::write_table(argv[2], {argv + 3, argv + argc});
-    if (argc == 2 && !std::strcmp(argv[1], "--devices")) {
-        for (size_t i = 0; i < ggml_backend_dev_count(); i++)
-            std::printf("%s\n", ggml_backend_dev_name(ggml_backend_dev_get(i)));
-        return 0;
+namespace {
+
+enum class outcome { passed, failed, skipped };
+
+// Runs one test. A skip that expected-skips.cpp does not list is a failure, and so is a listed test that runs.
+outcome run(const harness::test_case & test, std::string & message) {
+    const std::string expected = harness::expected_skip(test.name);
+    try {
+        test.run();
+        if (expected.empty()) return outcome::passed;
+        message = "it ran, but expected-skips.cpp lists it as skipped where " + expected;
+    } catch (const harness::skipped & e) {
+        message = e.what();
+        if (!expected.empty()) return outcome::skipped;
+        message += "; expected-skips.cpp does not list this test as skipped here";
+    } catch (const llamatune::error & e) { message = e.code() + ": " + e.what(); } catch (const std::exception & e) {
+        message = e.what();
     }
-    int passed = 0, failed = 0, skipped = 0;
+    return outcome::failed;
+}
+
+// Runs the tests whose name contains one of `parts`, or all. Each part must match a test.
+int run_tests(const std::vector<std::string> & parts) {
+    using clock = std::chrono::steady_clock;
+    constexpr const char * words[] = {"ok     ", "FAILED ", "skipped"};
+    int counts[3] = {};
+    std::vector<bool> matched(parts.size());
     for (const auto & test : harness::registry()) {
-        bool wanted = argc < 2;
-        for (int i = 1; i < argc; i++) wanted = wanted || test.name.find(argv[i]) != std::string::npos;
-        if (argc == 2 && !std::strcmp(argv[1], "--list")) {
-            std::printf("%s\n", test.name.c_str());
-            continue;
+        bool wanted = parts.empty();
+        for (size_t i = 0; i < parts.size(); i++) {
+            if (test.name.find(parts[i]) == std::string::npos) continue;
+            wanted = matched[i] = true;
         }
         if (!wanted) continue;
         const auto start = clock::now();
-        const auto ms = [&] {
-            return (long long)std::chrono::duration_cast<std::chrono::milliseconds>(clock::now() - start).count();
-        };
-        try {
-            test.run();
-            passed++;
-            std::printf("ok      %s (%lld ms)\n", test.name.c_str(), ms());
-        } catch (const harness::skipped & e) {
-            skipped++;
-            std::printf("skipped %s: %s\n", test.name.c_str(), e.what());
-        } catch (const llamatune::error & e) {
-            failed++;
-            std::printf("FAILED  %s: %s: %s\n", test.name.c_str(), e.code().c_str(), e.what());
-        } catch (const std::exception & e) {
-            failed++;
-            std::printf("FAILED  %s: %s\n", test.name.c_str(), e.what());
-        }
+        std::string message;
+        const outcome found = run(test, message);
+        const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(clock::now() - start).count();
+        counts[int(found)]++;
+        std::printf("%s %s (%lld ms)%s%s\n", words[int(found)], test.name.c_str(), (long long)ms,
+                    message.empty() ? "" : ": ", message.c_str());
         std::fflush(stdout);
     }
-    if (argc == 2 && !std::strcmp(argv[1], "--list")) return 0;
-    std::printf("%d passed, %d failed, %d skipped\n", passed, failed, skipped);
-    return failed ? 1 : 0;
+    const auto fail = [&](const std::string & what) {
+        counts[int(outcome::failed)]++;
+        std::printf("FAILED  %s\n", what.c_str());
+    };
+    for (size_t i = 0; i < parts.size(); i++)
+        if (!matched[i]) fail("no test's name contains '" + parts[i] + "'");
+    const std::string unused = harness::unused_expected_skips();
+    if (!unused.empty()) fail("expected-skips.cpp lists " + unused + ", which no test's name starts with");
+    std::printf("%d passed, %d failed, %d skipped\n", counts[0], counts[1], counts[2]);
+    return counts[int(outcome::failed)] ? 1 : 0;
+}
+
+void list_devices() {
+    for (size_t i = 0; i < ggml_backend_dev_count(); i++)
+        std::printf("%s\n", ggml_backend_dev_name(ggml_backend_dev_get(i)));
+}
+
+}
+
+// llamatune-native-tests [name part …]              runs all tests, or those whose name contains one of the parts
+// llamatune-native-tests --list                     the tests' names
+// llamatune-native-tests --devices                  the devices' names, for LLAMATUNE_TEST_DEVICE
+// llamatune-native-tests --survey file [model …]    tries architectures; see tools/architectures
+int main(int argc, char ** argv) {
+    llamatune::install_log();
+    llamatune::install_assertion_handler();
+    llamatune::load_backends(LLAMATUNE_TEST_BACKEND_DIR);
+    const std::vector<std::string> arguments(argv + 1, argv + argc);
+    const std::string first = arguments.empty() ? "" : arguments[0];
+    if (first == "--survey" && arguments.size() > 1)
+        return architectures::write_table(arguments[1], {arguments.begin() + 2, arguments.end()});
+    if (first == "--devices") {
+        list_devices();
+    } else if (first == "--list") {
+        for (const auto & test : harness::registry()) std::printf("%s\n", test.name.c_str());
+    } else {
+        return run_tests(arguments);
+    }
+    return 0;
 }

@@ -69,45 +69,49 @@ double difference(const std::vector<float> & a, const std::vector<B> & b) {
 
 }
 
-TEST("backends/inference: quantized products are at least as exact as ggml's, from plain weights and from tiles") {
+// Quantized products are at least as exact as ggml's when the weights lie in a buffer of this type.
+static void check_quantized_products(ggml_backend_buffer_type_t where) {
     const ggml_backend_ptr device{ggml_backend_dev_init(accelerator(), nullptr)};
     const ggml_backend_ptr cpu{ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr)};
     constexpr int64_t rows = 192, columns = 70;
-    for (const bool tiled : {false, true}) {
-        const ggml_backend_buffer_type_t where = tiled ? tiles_buffer() : ggml_backend_cpu_buffer_type();
-        for (const ggml_type type : {GGML_TYPE_Q8_0, GGML_TYPE_Q4_0, GGML_TYPE_Q4_1, GGML_TYPE_Q4_K, GGML_TYPE_Q5_K,
-                                     GGML_TYPE_Q6_K, GGML_TYPE_IQ4_XS}) {
-            const int64_t inner = ggml_blck_size(type) == 256 ? 512 : 288; // not whole steps of 256 where that can be
-            const ggml_context_ptr weights = context(), rest = context();
-            ggml_tensor * w = ggml_new_tensor_2d(weights.get(), type, inner, rows);
-            const ggml_backend_buffer_ptr weights_memory{
-                ggml_backend_alloc_ctx_tensors_from_buft(weights.get(), where)};
-            ggml_tensor * x = ggml_new_tensor_2d(rest.get(), GGML_TYPE_F32, inner, columns);
-            ggml_tensor * y = ggml_mul_mat(rest.get(), w, x);
-            const ggml_backend_buffer_ptr memory{ggml_backend_alloc_ctx_tensors(rest.get(), cpu.get())};
-            const std::vector<float> original = numbers(ggml_nelements(w), 1),
-                                     activations = numbers(ggml_nelements(x), 2);
-            std::vector<float> wide(original.size()), importance(size_t(inner), 1.0f);
-            std::vector<char> packed(ggml_nbytes(w));
-            ggml_quantize_chunk(type, original.data(), packed.data(), 0, rows, inner, importance.data());
-            ggml_get_type_traits(type)->to_float(packed.data(), wide.data(), int64_t(wide.size()));
-            ggml_backend_tensor_set(w, packed.data(), 0, packed.size());
-            set(x, activations);
-            std::vector<double> exact(size_t(rows * columns));
-            for (int64_t c = 0; c < columns; c++) {
-                for (int64_t r = 0; r < rows; r++) {
-                    for (int64_t k = 0; k < inner; k++)
-                        exact[size_t(c * rows + r)] +=
-                            double(wide[size_t(r * inner + k)]) * activations[size_t(c * inner + k)];
-                }
+    for (const ggml_type type : {GGML_TYPE_Q8_0, GGML_TYPE_Q4_0, GGML_TYPE_Q4_1, GGML_TYPE_Q4_K, GGML_TYPE_Q5_K,
+                                 GGML_TYPE_Q6_K, GGML_TYPE_IQ4_XS}) {
+        const int64_t inner = ggml_blck_size(type) == 256 ? 512 : 288; // not whole steps of 256 where that can be
+        const ggml_context_ptr weights = context(), rest = context();
+        ggml_tensor * w = ggml_new_tensor_2d(weights.get(), type, inner, rows);
+        const ggml_backend_buffer_ptr weights_memory{ggml_backend_alloc_ctx_tensors_from_buft(weights.get(), where)};
+        ggml_tensor * x = ggml_new_tensor_2d(rest.get(), GGML_TYPE_F32, inner, columns);
+        ggml_tensor * y = ggml_mul_mat(rest.get(), w, x);
+        const ggml_backend_buffer_ptr memory{ggml_backend_alloc_ctx_tensors(rest.get(), cpu.get())};
+        const std::vector<float> original = numbers(ggml_nelements(w), 1), activations = numbers(ggml_nelements(x), 2);
+        std::vector<float> wide(original.size()), importance(size_t(inner), 1.0f);
+        std::vector<char> packed(ggml_nbytes(w));
+        ggml_quantize_chunk(type, original.data(), packed.data(), 0, rows, inner, importance.data());
+        ggml_get_type_traits(type)->to_float(packed.data(), wide.data(), int64_t(wide.size()));
+        ggml_backend_tensor_set(w, packed.data(), 0, packed.size());
+        set(x, activations);
+        std::vector<double> exact(size_t(rows * columns));
+        for (int64_t c = 0; c < columns; c++) {
+            for (int64_t r = 0; r < rows; r++) {
+                for (int64_t k = 0; k < inner; k++)
+                    exact[size_t(c * rows + r)] +=
+                        double(wide[size_t(r * inner + k)]) * activations[size_t(c * inner + k)];
             }
-            CHECK(ggml_backend_dev_supports_op(accelerator(), y));
-            const double ours = difference(compute(device.get(), rest.get(), y), exact);
-            const double theirs = difference(compute(cpu.get(), rest.get(), y), exact);
-            CHECK(ours < 0.005);
-            CHECK(ours < theirs);
         }
+        CHECK(ggml_backend_dev_supports_op(accelerator(), y));
+        const double ours = difference(compute(device.get(), rest.get(), y), exact);
+        const double theirs = difference(compute(cpu.get(), rest.get(), y), exact);
+        CHECK(ours < 0.005);
+        CHECK(ours < theirs);
     }
+}
+
+TEST("backends/inference: quantized products are at least as exact as ggml's") {
+    check_quantized_products(ggml_backend_cpu_buffer_type());
+}
+
+TEST("backends/inference: quantized products of weights in AMX tiles are at least as exact as ggml's") {
+    check_quantized_products(tiles_buffer());
 }
 
 TEST("backends/inference: a linear layer and its LoRA pair as one kernel") {

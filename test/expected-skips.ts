@@ -1,0 +1,104 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join, relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Reporter, TestModule, Vitest } from 'vitest/node';
+
+/** Tests that cannot run where `holds` is true. */
+export interface ExpectedSkip {
+  reason: string;
+  holds: boolean;
+  /** '<file>: <suite> > <test>' or, for all tests of a suite, '<file>: <suite>'. */
+  tests: readonly string[];
+}
+
+/** What one test file did. */
+export interface FileResult {
+  /** Relative to the root of the repository, with '/' on every platform. */
+  file: string;
+  tests: readonly { name: string; skipped: boolean }[];
+}
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const windows = process.platform === 'win32';
+
+function builtWithVulkan(): boolean {
+  const cache = join(root, 'build', 'addon', 'CMakeCache.txt');
+  return existsSync(cache) && /^GGML_VULKAN:BOOL=ON$/m.test(readFileSync(cache, 'utf8'));
+}
+
+/** Every skip there may be. A run fails on any other, and on a listed test that runs although its reason holds. */
+export const expectedSkips: readonly ExpectedSkip[] = [
+  {
+    reason: 'Windows has no signals to stop or interrupt a process with, and no cc',
+    holds: windows,
+    tests: [
+      'test/integration/cli.test.ts: llamatune finetune and generate > ends with code 130 on an interrupt, without a half-written adapter',
+      'test/integration/rpc.test.ts: over RPC > a run on a server that hangs can be aborted',
+      'test/integration/rpc-hangs.test.ts: an RPC server that hangs',
+      'test/unit/native/probe.test.ts: the trial of a back end in a child process > finds a library that ends the process',
+    ],
+  },
+  {
+    reason: 'the addon was built without the Vulkan back end',
+    holds: windows || !builtWithVulkan(),
+    tests: ['test/integration/devices.test.ts: a driver that ends the process > costs a warning'],
+  },
+];
+
+const matches = (test: string, entry: string): boolean =>
+  test === entry || test.startsWith(`${entry} > `);
+
+/** What is wrong with the skips of a run; nothing when the list describes them. */
+export function skipProblems(
+  files: readonly FileResult[],
+  expected: readonly ExpectedSkip[],
+): string[] {
+  const all = files.flatMap(({ file, tests }) =>
+    tests.map(({ name, skipped }) => ({ test: `${file}: ${name}`, skipped })),
+  );
+  const here = expected.filter(({ holds }) => holds);
+  const wrong = all.flatMap(({ test, skipped }) => {
+    const reason = here.find(({ tests }) => tests.some((entry) => matches(test, entry)))?.reason;
+    if (skipped === (reason !== undefined)) return [];
+    return skipped
+      ? [`skipped, but not listed: ${test}`]
+      : [`listed as skipped because ${reason}, but it ran: ${test}`];
+  });
+  const stale = expected
+    .flatMap(({ tests }) => tests)
+    .filter((entry) => files.some(({ file }) => entry.startsWith(`${file}: `)))
+    .filter((entry) => !all.some(({ test }) => matches(test, entry)));
+  return [...wrong, ...stale.map((entry) => `listed, but there is no such test: ${entry}`)];
+}
+
+function resultOf(module: TestModule): FileResult {
+  return {
+    file: relative(root, module.moduleId).split(sep).join('/'),
+    tests: Array.from(module.children.allTests(), (test) => ({
+      name: test.fullName,
+      skipped: test.result().state === 'skipped',
+    })),
+  };
+}
+
+/** Vitest reporter: fails a run with a skip that is not expected, and a run whose name filter (-t) matches no test. */
+export default class ExpectedSkips implements Reporter {
+  #vitest: Vitest | undefined;
+
+  onInit(vitest: Vitest): void {
+    this.#vitest = vitest;
+  }
+
+  onTestRunEnd(modules: readonly TestModule[]): void {
+    const files = modules.filter((module) => module.errors().length === 0).map(resultOf);
+    const pattern = this.#vitest?.config.testNamePattern;
+    const problems =
+      pattern === undefined
+        ? skipProblems(files, expectedSkips)
+        : files.some(({ tests }) => tests.some(({ skipped }) => !skipped))
+          ? []
+          : [`no test's name matches ${pattern}`];
+    for (const problem of problems) console.error(`test/expected-skips.ts: ${problem}`);
+    if (problems.length > 0) process.exitCode = 1;
+  }
+}

@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest';
+import { type ExpectedSkip, skipProblems } from '../expected-skips.js';
+
+const list = (holds: boolean): ExpectedSkip[] => [
+  {
+    reason: 'there is no GPU',
+    holds,
+    tests: ['test/a.test.ts: gpu > trains', 'test/b.test.ts: all'],
+  },
+];
+const file = (name: string, ...tests: [string, 'ran' | 'skipped'][]) => ({
+  file: name,
+  tests: tests.map(([test, state]) => ({ name: test, skipped: state === 'skipped' })),
+});
+
+describe('expected skips', () => {
+  it('are fine where their reason holds, a whole suite too', () => {
+    const files = [
+      file('test/a.test.ts', ['gpu > trains', 'skipped'], ['cpu > trains', 'ran']),
+      file('test/b.test.ts', ['all > one', 'skipped'], ['all > two', 'skipped']),
+    ];
+    expect(skipProblems(files, list(true))).toEqual([]);
+  });
+
+  it('fail when a test is skipped without being listed, or where the reason does not hold', () => {
+    const other = file('test/a.test.ts', ['gpu > trains', 'skipped'], ['cpu > trains', 'skipped']);
+    expect(skipProblems([other], list(true))).toEqual([
+      'skipped, but not listed: test/a.test.ts: cpu > trains',
+    ]);
+    expect(skipProblems([other], list(false))).toHaveLength(2);
+  });
+
+  it('fail when a listed test runs although its reason holds', () => {
+    const ran = file('test/b.test.ts', ['all > one', 'ran']);
+    expect(skipProblems([ran], list(true))).toEqual([
+      'listed as skipped because there is no GPU, but it ran: test/b.test.ts: all > one',
+    ]);
+  });
+
+  it('fail when the list names a test that a file does not have, and ignore files that did not run', () => {
+    const renamed = file('test/a.test.ts', ['gpu > learns', 'ran']);
+    expect(skipProblems([renamed], list(true))).toEqual([
+      'listed, but there is no such test: test/a.test.ts: gpu > trains',
+    ]);
+  });
+});

@@ -1,0 +1,97 @@
+#include "expected-skips.h"
+
+#include "device/test-device.h"
+#include "harness.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#elif defined(_M_X64)
+#include <intrin.h>
+#endif
+
+namespace harness {
+
+namespace {
+
+// What CPUID's leaf 7 says of the instruction sets; asked here and not of oneDNN or ggml, whose answers are under test.
+struct instruction_sets {
+    bool amx_int8 = false, avx512_bf16 = false;
+};
+
+instruction_sets this_cpu() {
+    unsigned first[4] = {}, second[4] = {}; // eax, ebx, ecx, edx of the subleaves 0 and 1
+#if defined(__x86_64__)
+    if (!__get_cpuid_count(7, 0, &first[0], &first[1], &first[2], &first[3])) return {};
+    if (first[0] >= 1) __get_cpuid_count(7, 1, &second[0], &second[1], &second[2], &second[3]);
+#elif defined(_M_X64)
+    __cpuidex(reinterpret_cast<int *>(first), 7, 0);
+    if (first[0] >= 1) __cpuidex(reinterpret_cast<int *>(second), 7, 1);
+#endif
+    return {(first[3] >> 25 & 1) != 0, (second[0] >> 5 & 1) != 0};
+}
+
+#ifdef LLAMATUNE_TEST_WITHOUT_ONEDNN // set by cmake/tests.cmake
+constexpr bool without_onednn = true;
+#else
+constexpr bool without_onednn = false;
+#endif
+
+struct condition {
+    const char * reason;
+    bool holds;
+    std::vector<std::string> tests; // how their names start
+};
+
+#ifdef _WIN32
+constexpr bool windows = true;
+#else
+constexpr bool windows = false;
+#endif
+
+const std::vector<condition> & conditions() {
+    const instruction_sets cpu = this_cpu();
+    static const std::vector<condition> all{
+        {"LLAMATUNE_TEST_DEVICE is not set",
+         test_device::is_cpu(),
+         {"device/gradients: of LoRA pairs", "device/gradients: recomputed", "device/gradients: of all weights",
+          "device/gradients: small ones", "device/gradients: of architectures of several families", "device/generate",
+          "train/devices: a GPU, another machine's device and the CPU share the layers"}},
+        {"the build is without oneDNN",
+         without_onednn,
+         {"backends/matmul", "backends/inference", "generate: a prompt's logits with an accelerator"}},
+        {"the CPU has no instructions for bfloat16", !cpu.avx512_bf16, {"fused/attention: with bfloat16 operands"}},
+        {"the CPU has no AMX", !cpu.amx_int8, {"backends/inference: quantized products of weights in AMX tiles"}},
+        {"Windows has no fork()", windows, {"core/assertion: where nothing catches it the process ends"}},
+    };
+    return all;
+}
+
+bool starts_with(const std::string & text, const std::string & start) {
+    return text.compare(0, start.size(), start) == 0;
+}
+
+}
+
+std::string expected_skip(const std::string & test) {
+    for (const condition & c : conditions()) {
+        if (!c.holds) continue;
+        for (const std::string & start : c.tests)
+            if (starts_with(test, start)) return c.reason;
+    }
+    return "";
+}
+
+std::string unused_expected_skips() {
+    std::string unused;
+    if (without_onednn) return unused; // files of the tests named are left out of such a build
+    for (const condition & c : conditions()) {
+        for (const std::string & start : c.tests) {
+            bool used = false;
+            for (const test_case & test : registry()) used = used || starts_with(test.name, start);
+            if (!used) unused += (unused.empty() ? "'" : ", '") + start + "'";
+        }
+    }
+    return unused;
+}
+
+}
