@@ -8,7 +8,8 @@ const node = (file, args) =>
   spawnSync(process.execPath, [file, ...args], { cwd: root, stdio: 'inherit' }).status === 0;
 
 const checks = {
-  biome: () => node(packageFile('@biomejs/biome', 'bin/biome'), ['check', '.']),
+  biome: () =>
+    node(packageFile('@biomejs/biome', 'bin/biome'), ['check', '--error-on-warnings', '.']),
   'clang-format': () => clangFormat(['--dry-run', '-Werror']),
   tsc: () => node(packageFile('typescript', 'bin/tsc'), ['-p', 'tsconfig.json']),
 };

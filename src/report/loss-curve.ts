@@ -118,11 +118,21 @@ function renumberIds(svg: string): string {
   });
 }
 
-/** The chart options as plain data (no functions), shared by SVG and HTML. */
-function lossCurveOption(
-  history: readonly LossCurveEvent[],
-  options: LossCurveOptions,
-): EChartsOption {
+/** What of a history is drawn. */
+interface Curve {
+  steps: readonly { step: number; loss: number; learningRate: number }[];
+  evaluations: readonly { step: number; loss: number }[];
+  /** The smoothed losses; undefined when there is nothing to smooth. */
+  averages: readonly (number | null)[] | undefined;
+  /** Too few steps for a line: points. */
+  few: boolean;
+  minX: number;
+  maxX: number;
+  /** The learning rate is drawn in units of 10^rateExponent. */
+  rateExponent: number;
+}
+
+function curveOf(history: readonly LossCurveEvent[], smoothing: number | undefined): Curve {
   const steps = history.flatMap((event) =>
     event.type === 'step' && event.loss !== null ? [{ ...event, loss: event.loss }] : [],
   );
@@ -132,47 +142,38 @@ function lossCurveOption(
   if (!first || !last) {
     throw new RangeError('expected a history with at least one step event');
   }
-
-  const span = options.smoothing ?? defaultSpan(steps.length);
-  const averages = smooth(
-    steps.map(({ loss }) => loss),
-    span,
-  );
-  const smoothed = span >= 1 && steps.length > 4;
-  const few = steps.length <= 2;
-  const rate = powerOfTen(
-    steps.reduce((peak, { learningRate }) => Math.max(peak, learningRate), 0),
-  );
-  const losses = [...steps, ...evaluations].map(({ loss }) => loss).filter(Number.isFinite);
-  const lowest = losses.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
-  const highest = losses.reduce((a, b) => Math.max(a, b), 0);
-  const lastX = Math.max(last.step, ...evaluations.map(({ step }) => step));
-  const eachStep = smoothed ? 'training loss, each step' : 'training loss';
-  const xAxis = {
-    type: 'value' as const,
-    min: Math.min(first.step - 1, ...evaluations.map(({ step }) => step)),
-    max: lastX,
-    minInterval: 1,
-    axisLine: { show: true, lineStyle: { color: colors.axis } },
-    axisTick: { show: true, lineStyle: { color: colors.axis } },
-    splitLine: { show: false },
+  const span = smoothing ?? defaultSpan(steps.length);
+  const losses = steps.map(({ loss }) => loss);
+  const evaluated = evaluations.map(({ step }) => step);
+  const peakRate = steps.reduce((peak, { learningRate }) => Math.max(peak, learningRate), 0);
+  return {
+    steps,
+    evaluations,
+    averages: span >= 1 && steps.length > 4 ? smooth(losses, span) : undefined,
+    few: steps.length <= 2,
+    minX: Math.min(first.step - 1, ...evaluated),
+    maxX: Math.max(last.step, ...evaluated),
+    rateExponent: powerOfTen(peakRate),
   };
-  const yAxis = {
-    axisLine: { show: false },
-    axisTick: { show: false },
-    axisLabel: { color: colors.muted, fontSize: 12 },
-    splitLine: { lineStyle: { color: colors.grid } },
-    nameLocation: 'middle' as const,
-    nameTextStyle: { color: colors.text, fontSize: 13 },
-    nameGap: 50,
-  };
+}
 
+const nameOfSteps = ({ averages }: Curve) =>
+  averages === undefined ? 'training loss' : 'training loss, each step';
+
+/** The chart options as plain data (no functions), shared by SVG and HTML. */
+function lossCurveOption(
+  history: readonly LossCurveEvent[],
+  options: LossCurveOptions,
+): EChartsOption {
+  const curve = curveOf(history, options.smoothing);
+  const { steps, evaluations, averages, few } = curve;
   return {
     backgroundColor: '#ffffff',
     textStyle: { fontFamily, color: colors.text },
     title: {
       text: options.title ?? 'Training loss',
-      subtext: options.subtitle ?? describe(steps.length, last.loss, evaluations.at(-1)?.loss),
+      subtext:
+        options.subtitle ?? describe(steps.length, steps.at(-1)!.loss, evaluations.at(-1)?.loss),
       left: 86,
       top: 14,
       itemGap: 6,
@@ -181,8 +182,8 @@ function lossCurveOption(
     },
     legend: {
       data: [
-        { name: eachStep, icon: few ? 'circle' : lineIcon },
-        ...(smoothed ? [{ name: 'training loss, smoothed', icon: lineIcon }] : []),
+        { name: nameOfSteps(curve), icon: few ? 'circle' : lineIcon },
+        ...(averages ? [{ name: 'training loss, smoothed', icon: lineIcon }] : []),
         ...(evaluations.length > 0 ? [{ name: 'validation loss', icon: 'circle' }] : []),
         { name: 'learning rate', icon: few ? 'circle' : lineIcon },
       ],
@@ -198,6 +199,36 @@ function lossCurveOption(
       { left: 90, right: 28, top: 104, bottom: 172, outerBoundsMode: 'none' },
       { left: 90, right: 28, height: 78, bottom: 58, outerBoundsMode: 'none' },
     ],
+    ...axes(curve, options.logScale ?? false),
+    series: series(curve, epochMarks(history, curve.maxX)),
+  };
+}
+
+function axes(curve: Curve, logScale: boolean): Pick<EChartsOption, 'xAxis' | 'yAxis'> {
+  const losses = [...curve.steps, ...curve.evaluations]
+    .map(({ loss }) => loss)
+    .filter(Number.isFinite);
+  const lowest = losses.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
+  const highest = losses.reduce((a, b) => Math.max(a, b), 0);
+  const xAxis = {
+    type: 'value' as const,
+    min: curve.minX,
+    max: curve.maxX,
+    minInterval: 1,
+    axisLine: { show: true, lineStyle: { color: colors.axis } },
+    axisTick: { show: true, lineStyle: { color: colors.axis } },
+    splitLine: { show: false },
+  };
+  const yAxis = {
+    axisLine: { show: false },
+    axisTick: { show: false },
+    axisLabel: { color: colors.muted, fontSize: 12 },
+    splitLine: { lineStyle: { color: colors.grid } },
+    nameLocation: 'middle' as const,
+    nameTextStyle: { color: colors.text, fontSize: 13 },
+    nameGap: 50,
+  };
+  return {
     xAxis: [
       { ...xAxis, gridIndex: 0, axisLabel: { show: false } },
       {
@@ -214,80 +245,81 @@ function lossCurveOption(
       {
         ...yAxis,
         gridIndex: 0,
-        type: options.logScale ? 'log' : 'value',
+        type: logScale ? 'log' : 'value',
         name: 'loss (nats per target token)',
         // Start the axis at zero unless the loss changes little.
-        ...(options.logScale ? { min: roundDown(lowest), max: roundUp(highest) } : {}),
+        ...(logScale ? { min: roundDown(lowest), max: roundUp(highest) } : {}),
         scale: lowest > 0.4 * highest,
       },
       {
         ...yAxis,
         gridIndex: 1,
         type: 'value',
-        name: `learning rate\n(×10${superscript(rate)})`,
+        name: `learning rate\n(×10${superscript(curve.rateExponent)})`,
         min: 0,
         splitNumber: 2,
       },
     ],
-    series: [
-      {
-        name: eachStep,
-        type: 'line',
-        data: steps.map(({ step, loss }) => [step, Number.isFinite(loss) ? loss : null]),
-        symbol: few ? 'circle' : 'none',
-        symbolSize: 8,
-        sampling: 'lttb',
-        lineStyle: smoothed
-          ? { width: 1.2, color: colors.raw }
-          : { width: 2, color: colors.smoothed },
-        itemStyle: { color: smoothed ? colors.raw : colors.smoothed },
-        markLine: epochMarks(history, lastX),
-      },
-      ...(smoothed
-        ? [
-            {
-              name: 'training loss, smoothed',
-              type: 'line' as const,
-              data: steps.map(({ step }, i) => [step, averages[i] ?? null]),
-              symbol: 'none',
-              lineStyle: { width: 2.4, color: colors.smoothed },
-              itemStyle: { color: colors.smoothed },
-            },
-          ]
-        : []),
-      ...(evaluations.length > 0
-        ? [
-            {
-              name: 'validation loss',
-              type: 'line' as const,
-              data: evaluations.map(({ step, loss }) => [
-                step,
-                Number.isFinite(loss) ? loss : null,
-              ]),
-              symbol: 'circle',
-              symbolSize: 8,
-              lineStyle: { width: 1.4, color: colors.validation, type: 'dashed' as const },
-              itemStyle: { color: colors.validation },
-            },
-          ]
-        : []),
-      {
-        name: 'learning rate',
-        type: 'line',
-        xAxisIndex: 1,
-        yAxisIndex: 1,
-        data: steps.map(({ step, learningRate }) => [
-          step,
-          Number((learningRate / 10 ** rate).toPrecision(7)),
-        ]),
-        symbol: few ? 'circle' : 'none',
-        symbolSize: 8,
-        lineStyle: { width: 1.8, color: colors.learningRate },
-        itemStyle: { color: colors.learningRate },
-        areaStyle: { color: colors.learningRate, opacity: 0.12 },
-      },
-    ],
   };
+}
+
+function series(curve: Curve, marks: ReturnType<typeof epochMarks>): EChartsOption['series'] {
+  const { steps, evaluations, averages, few } = curve;
+  return [
+    {
+      name: nameOfSteps(curve),
+      type: 'line',
+      data: steps.map(({ step, loss }) => [step, Number.isFinite(loss) ? loss : null]),
+      symbol: few ? 'circle' : 'none',
+      symbolSize: 8,
+      sampling: 'lttb',
+      lineStyle: averages
+        ? { width: 1.2, color: colors.raw }
+        : { width: 2, color: colors.smoothed },
+      itemStyle: { color: averages ? colors.raw : colors.smoothed },
+      markLine: marks,
+    },
+    ...(averages
+      ? [
+          {
+            name: 'training loss, smoothed',
+            type: 'line' as const,
+            data: steps.map(({ step }, i) => [step, averages[i] ?? null]),
+            symbol: 'none',
+            lineStyle: { width: 2.4, color: colors.smoothed },
+            itemStyle: { color: colors.smoothed },
+          },
+        ]
+      : []),
+    ...(evaluations.length > 0
+      ? [
+          {
+            name: 'validation loss',
+            type: 'line' as const,
+            data: evaluations.map(({ step, loss }) => [step, Number.isFinite(loss) ? loss : null]),
+            symbol: 'circle',
+            symbolSize: 8,
+            lineStyle: { width: 1.4, color: colors.validation, type: 'dashed' as const },
+            itemStyle: { color: colors.validation },
+          },
+        ]
+      : []),
+    {
+      name: 'learning rate',
+      type: 'line',
+      xAxisIndex: 1,
+      yAxisIndex: 1,
+      data: steps.map(({ step, learningRate }) => [
+        step,
+        Number((learningRate / 10 ** curve.rateExponent).toPrecision(7)),
+      ]),
+      symbol: few ? 'circle' : 'none',
+      symbolSize: 8,
+      lineStyle: { width: 1.8, color: colors.learningRate },
+      itemStyle: { color: colors.learningRate },
+      areaStyle: { color: colors.learningRate, opacity: 0.12 },
+    },
+  ];
 }
 
 /** Vertical lines at the ends of epochs, except at the right edge; none if there are more than 20. */

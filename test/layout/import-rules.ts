@@ -1,20 +1,24 @@
-/** What each folder may import besides itself. ARCHITECTURE.md describes the same house in words. */
+/**
+ * What each folder may import besides itself: other folders ('*': all of them) and, in native/, the headers of libraries,
+ * in angle brackets. ggml's headers are open to all. A permission that no file uses is an error, so that the table says
+ * what is.
+ */
 export type ImportRules = Readonly<Record<string, readonly string[]>>;
 
 export const NATIVE_RULES: ImportRules = {
   core: [],
   gguf: ['core'],
   backends: ['core', 'cpu/device'],
-  model: ['core', 'gguf', 'backends'],
-  'model-tools': ['core', 'gguf', 'model'],
-  adapter: ['core', 'gguf', 'model'],
+  model: ['<llama>', 'core', 'gguf', 'backends'],
+  'model-tools': ['<llama>', 'core', 'gguf', 'model'],
+  adapter: ['<llama>', 'core', 'gguf', 'model'],
   data: ['core'],
-  graph: ['core', 'model', 'data'],
+  graph: ['<llama>', 'core', 'model', 'data'],
   'autodiff/engine': ['core', 'backends', 'autodiff/rules', 'autodiff/scan'],
   'autodiff/rules': ['core', 'autodiff/engine', 'autodiff/scan'],
   'autodiff/scan': ['autodiff/engine', 'autodiff/rules'],
-  cpu: ['core'],
-  'cpu/kernels': ['core'],
+  cpu: [],
+  'cpu/kernels': ['<onednn>', 'core'],
   'cpu/fusion': ['cpu/kernels', 'autodiff/engine'],
   'cpu/device': ['core', 'cpu/kernels'],
   loss: [],
@@ -34,28 +38,19 @@ export const NATIVE_RULES: ImportRules = {
     'loss',
     'optim',
   ],
-  generate: ['core', 'gguf', 'model'],
-  bench: ['core', 'train', 'generate', 'cpu/kernels'],
-  binding: ['*'],
+  generate: ['<llama>', 'core', 'gguf', 'model'],
+  bench: ['<onednn>', 'core', 'train', 'generate'],
+  binding: ['<node>', '*'],
   'addon.cpp': ['binding'],
-  'addon-variants.cpp': [],
+  'addon-variants.cpp': ['<node>'],
 };
 
-/**
- * Folders that may include llama.cpp's own headers (ggml's are open to all). bench times bare
- * `llama_decode` calls, without the sampling around them that generate adds.
- */
-export const LLAMA_FOLDERS: readonly string[] = [
-  'gguf',
-  'model',
-  'model-tools',
-  'adapter',
-  'graph',
-  'generate',
-  'bench',
+/** The libraries whose headers only some folders may include. llama.cpp's private headers count too. */
+const LIBRARIES: readonly (readonly [name: string, header: RegExp])[] = [
+  ['<node>', /^(napi|node_api|js_native_api)/],
+  ['<llama>', /(^|\/)llama[\w.-]*\.h(pp)?$|^models\/models\.h$/],
+  ['<onednn>', /(^|\/)dnnl[\w.]*$/],
 ];
-/** Folders that may include Node-API headers. */
-export const NAPI_FOLDERS: readonly string[] = ['binding', 'addon.cpp', 'addon-variants.cpp'];
 
 export const SOURCE_RULES: ImportRules = {
   'errors.ts': [],
@@ -90,78 +85,119 @@ function folderOf(path: string, rules: ImportRules): string {
   return parts.length > 2 && rules[nested] !== undefined ? nested : parts[0]!;
 }
 
-function allows(rules: ImportRules, from: string, to: string, typeOnly: boolean): boolean {
-  const allowed = rules[from];
-  if (allowed === undefined) return false;
+/** A file of one folder imports something of another folder, or of a library. */
+interface Import {
+  from: string;
+  to: string;
+  typeOnly: boolean;
+  /** '<file>:<line>' */
+  place: string;
+  /** As the source writes it. */
+  specifier: string;
+}
+
+function allows(rules: ImportRules, { from, to, typeOnly }: Import): boolean {
+  const allowed = rules[from] ?? [];
   return (
     from === to ||
-    allowed.includes('*') ||
+    (allowed.includes('*') && !to.startsWith('<')) ||
     allowed.includes(to) ||
     (typeOnly && allowed.includes(`type:${to}`))
   );
 }
 
-/** Violations of the native tree: '<file>:<line>: <what>'. */
-export function nativeViolations(files: readonly SourceFile[], rules = NATIVE_RULES): string[] {
-  const folders = new Set(Object.keys(rules));
-  return files.flatMap(({ path, text }) => {
-    const from = folderOf(path, rules);
-    if (!folders.has(from)) return [`native/${path}: no rule for folder ${from}`];
-    return text.split('\n').flatMap((line, index) => {
-      const include = /^\s*#\s*include\s*(["<])([^">]+)[">]/.exec(line);
-      if (include === null) return [];
-      const [, quote, header] = include as unknown as [string, string, string];
-      const place = `native/${path}:${index + 1}`;
-      if (isNodeHeader(header)) {
-        return NAPI_FOLDERS.includes(from) ? [] : [`${place}: ${from} must not include ${header}`];
-      }
-      if (isLlamaHeader(header)) {
-        return LLAMA_FOLDERS.includes(from) || from === 'binding'
-          ? []
-          : [`${place}: ${from} must not include ${header}`];
-      }
-      if (quote !== '"' || !header.includes('/') || header.startsWith('./')) return [];
-      const to = folderOf(resolveInclude(path, header), rules);
-      if (!folders.has(to)) return [];
-      return allows(rules, from, to, false) ? [] : [`${place}: ${from} must not include ${header}`];
-    });
-  });
+/** What is wrong with the imports of a tree: those that no rule permits, and permissions that no import uses. */
+function problems(
+  tree: string,
+  files: readonly SourceFile[],
+  imports: readonly Import[],
+  rules: ImportRules,
+): string[] {
+  const lawless = files
+    .filter(({ path }) => rules[folderOf(path, rules)] === undefined)
+    .map(({ path }) => `${tree}/${path}: no rule for folder ${folderOf(path, rules)}`);
+  const forbidden = imports
+    .filter((each) => rules[each.from] !== undefined && !allows(rules, each))
+    .map(({ place, from, specifier }) => `${place}: ${from} must not import ${specifier}`);
+  return [...lawless, ...forbidden];
 }
 
-const isNodeHeader = (header: string): boolean => /^(napi|node_api|js_native_api)/.test(header);
+/** Permissions of the rules that no import of the whole tree needs. */
+function unused(imports: readonly Import[], rules: ImportRules): string[] {
+  return Object.entries(rules).flatMap(([from, permissions]) =>
+    permissions
+      .filter((to) => to !== '*')
+      .filter((to) => !imports.some((each) => each.from === from && isNeededFor(to, each)))
+      .map((to) => `no file of ${from} imports ${to}: remove the permission`),
+  );
+}
 
-/** llama.cpp's private headers are all 'llama….h' or 'models/….h', wherever they lie. */
-const isLlamaHeader = (header: string): boolean =>
-  /(^|\/)llama[\w.-]*\.h(pp)?$/.test(header) || header === 'models/models.h';
+const isNeededFor = (permission: string, { to, typeOnly }: Import): boolean =>
+  permission === (typeOnly && permission.startsWith('type:') ? `type:${to}` : to);
+
+function nativeImports(files: readonly SourceFile[], rules: ImportRules): Import[] {
+  return files.flatMap(({ path, text }) =>
+    text.split('\n').flatMap((line, index): Import[] => {
+      const include = /^\s*#\s*include\s*(["<])([^">]+)[">]/.exec(line);
+      if (include === null) return [];
+      const [, quote, specifier] = include as unknown as [string, string, string];
+      const library = LIBRARIES.find(([, header]) => header.test(specifier))?.[0];
+      const ours = quote === '"' && specifier.includes('/') && !specifier.startsWith('./');
+      const to = library ?? (ours ? folderOf(resolveInclude(path, specifier), rules) : undefined);
+      if (to === undefined || (library === undefined && rules[to] === undefined)) return [];
+      const place = `native/${path}:${index + 1}`;
+      return [{ from: folderOf(path, rules), to, typeOnly: false, place, specifier }];
+    }),
+  );
+}
+
+/** Violations of the native tree: '<file>:<line>: <what>'. */
+export const nativeViolations = (files: readonly SourceFile[], rules = NATIVE_RULES): string[] =>
+  problems('native', files, nativeImports(files, rules), rules);
+
+/** Permissions of the native tree that nothing uses. */
+export const unusedNativePermissions = (
+  files: readonly SourceFile[],
+  rules = NATIVE_RULES,
+): string[] => unused(nativeImports(files, rules), rules);
 
 function resolveInclude(path: string, header: string): string {
   if (!header.startsWith('../')) return header;
   return resolve(path, header);
 }
 
-/** Violations of the TypeScript tree. */
-export function sourceViolations(files: readonly SourceFile[], rules = SOURCE_RULES): string[] {
-  return files.flatMap(({ path, text }) => {
-    const from = folderOf(path, rules);
-    if (rules[from] === undefined) return [`src/${path}: no rule for folder ${from}`];
-    return importsOf(text).flatMap(({ specifier, typeOnly, line }) => {
-      if (!specifier.startsWith('.')) return [];
-      const to = folderOf(resolve(path, specifier), rules).replace(/\.js$/, '.ts');
-      return allows(rules, from, to, typeOnly)
-        ? []
-        : [`src/${path}:${line}: ${from} must not import ${specifier}`];
-    });
-  });
+function sourceImports(files: readonly SourceFile[], rules: ImportRules): Import[] {
+  return files.flatMap(({ path, text }) =>
+    importsOf(text)
+      .filter(({ specifier }) => specifier.startsWith('.'))
+      .map(({ specifier, typeOnly, line }) => ({
+        from: folderOf(path, rules),
+        to: folderOf(resolve(path, specifier), rules).replace(/\.js$/, '.ts'),
+        typeOnly,
+        place: `src/${path}:${line}`,
+        specifier,
+      })),
+  );
 }
 
-interface Import {
+/** Violations of the TypeScript tree. */
+export const sourceViolations = (files: readonly SourceFile[], rules = SOURCE_RULES): string[] =>
+  problems('src', files, sourceImports(files, rules), rules);
+
+/** Permissions of the TypeScript tree that nothing uses. */
+export const unusedSourcePermissions = (
+  files: readonly SourceFile[],
+  rules = SOURCE_RULES,
+): string[] => unused(sourceImports(files, rules), rules);
+
+interface ImportStatement {
   specifier: string;
   typeOnly: boolean;
   line: number;
 }
 
 /** import … from, export … from, import '…', import('…') and typeof import('…'). */
-export function importsOf(text: string): Import[] {
+export function importsOf(text: string): ImportStatement[] {
   const pattern =
     /\b(import|export)\s+(type\s+)?(?:[\w$*\s{},]+?\s+from\s+)?['"]([^'"]+)['"]|\bimport\s*\(\s*['"]([^'"]+)['"]/g;
   return Array.from(text.matchAll(pattern), (match) => ({
@@ -179,12 +215,4 @@ function resolve(path: string, target: string): string {
     else if (part !== '.') parts.push(part);
   }
   return parts.join('/');
-}
-
-/** Files of more than `limit` lines. */
-export function longFiles(files: readonly SourceFile[], limit: number): string[] {
-  return files.flatMap(({ path, text }) => {
-    const lines = text.replace(/\n$/, '').split('\n').length;
-    return lines > limit ? [`${path}: ${lines} lines, more than ${limit}`] : [];
-  });
 }

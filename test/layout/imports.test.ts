@@ -1,33 +1,17 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join, relative, sep } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import {
   importsOf,
-  longFiles,
   nativeViolations,
-  type SourceFile,
   sourceViolations,
+  unusedNativePermissions,
+  unusedSourcePermissions,
 } from './import-rules.js';
-
-const root = fileURLToPath(new URL('../..', import.meta.url));
-const LONGEST_FILE = 400;
-
-function filesUnder(tree: string, pattern: RegExp): SourceFile[] {
-  const folder = join(root, tree);
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && pattern.test(entry.name))
-    .map((entry) => join(entry.parentPath, entry.name))
-    .map((path) => ({
-      path: relative(folder, path).split(sep).join('/'),
-      text: readFileSync(path, 'utf8'),
-    }));
-}
+import { filesUnder } from './source-files.js';
 
 const native = filesUnder('native', /\.(h|cpp|c|cc|hpp|cu|mm)$/);
 const source = filesUnder('src', /\.ts$/);
 
-describe('the house', () => {
+describe('the import rules', () => {
   it('native folders include only what they may', () => {
     expect(native.length).toBeGreaterThan(10);
     expect(nativeViolations(native)).toEqual([]);
@@ -38,18 +22,13 @@ describe('the house', () => {
     expect(sourceViolations(source)).toEqual([]);
   });
 
-  it(`no source file has more than ${LONGEST_FILE} lines`, () => {
-    const all = (['native', 'src', 'test'] as const).flatMap((tree) =>
-      filesUnder(tree, /\.(h|cpp|ts|mjs)$/).map(({ path, text }) => ({
-        path: `${tree}/${path}`,
-        text,
-      })),
-    );
-    expect(longFiles(all, LONGEST_FILE)).toEqual([]);
+  it('permit nothing that no file needs', () => {
+    expect(unusedNativePermissions(native)).toEqual([]);
+    expect(unusedSourcePermissions(source)).toEqual([]);
   });
 });
 
-describe('the check itself', () => {
+describe('the check of the import rules', () => {
   const nativeFile = (path: string, ...lines: string[]) =>
     nativeViolations([{ path, text: lines.join('\n') }]);
   const sourceFile = (path: string, ...lines: string[]) =>
@@ -57,7 +36,7 @@ describe('the check itself', () => {
 
   it('finds a native folder that includes another one', () => {
     expect(nativeFile('loss/x.cpp', '#pragma once', '#include "train/options.h"')).toEqual([
-      'native/loss/x.cpp:2: loss must not include train/options.h',
+      'native/loss/x.cpp:2: loss must not import train/options.h',
     ]);
     expect(nativeFile('loss/x.cpp', '#include "../train/options.h"')).toHaveLength(1);
     expect(nativeFile('train/x.cpp', '#include "loss/x.h"', '#include <vector>')).toEqual([]);
@@ -70,6 +49,20 @@ describe('the check itself', () => {
     expect(nativeFile('autodiff/engine/x.cpp', '#include "ggml-backend.h"')).toEqual([]);
     expect(nativeFile('train/x.cpp', '#include <napi.h>')).toHaveLength(1);
     expect(nativeFile('binding/x.cpp', '#include <napi.h>')).toEqual([]);
+  });
+
+  it('finds a permission that no file uses', () => {
+    const rules = { a: ['b', '<llama>', 'c'], b: [], c: [] };
+    const files = [
+      { path: 'a/x.cpp', text: '#include "b/y.h"\n#include <llama.h>' },
+      { path: 'b/y.h', text: '' },
+    ];
+    expect(unusedNativePermissions(files, rules)).toEqual([
+      'no file of a imports c: remove the permission',
+    ]);
+    const sources = [{ path: 'a/x.ts', text: "import type { Y } from '../b/y.js';" }];
+    expect(unusedSourcePermissions(sources, { a: ['type:b'], b: [] })).toEqual([]);
+    expect(unusedSourcePermissions(sources, { a: ['type:c'], b: [], c: [] })).toHaveLength(1);
   });
 
   it('finds a folder that has no rule', () => {
@@ -102,12 +95,5 @@ describe('the check itself', () => {
     expect(importsOf("\n\nimport type { A } from './a.js';")).toEqual([
       { specifier: './a.js', typeOnly: true, line: 3 },
     ]);
-  });
-
-  it('finds a long file', () => {
-    expect(longFiles([{ path: 'a', text: 'x\n'.repeat(3) }], 2)).toEqual([
-      'a: 3 lines, more than 2',
-    ]);
-    expect(longFiles([{ path: 'a', text: 'x\n'.repeat(3) }], 3)).toEqual([]);
   });
 });
