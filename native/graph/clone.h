@@ -1,6 +1,6 @@
 #pragma once
 
-#include <ggml.h>
+#include "core/tensor-arena.h"
 
 #include <functional>
 #include <unordered_map>
@@ -13,7 +13,7 @@ namespace llamatune {
 // shared. What the original did in place is done out of place: a backward pass reads every forward result.
 class cloner {
 public:
-    explicit cloner(ggml_context * ctx) : ctx_(ctx) {}
+    explicit cloner(tensor_arena & ctx) : ctx_(ctx) {}
 
     // `to` must have the shape of `from`.
     void replace(const ggml_tensor * from, ggml_tensor * to) { copy_[from] = to; }
@@ -36,7 +36,7 @@ public:
 private:
     ggml_tensor * copy_one(ggml_tensor * node);
 
-    ggml_context * ctx_;
+    tensor_arena & ctx_;
     std::unordered_map<const ggml_tensor *, ggml_tensor *> copy_;
     std::vector<ggml_tensor *> nodes_;
     std::function<ggml_tensor *(ggml_tensor *)> leaf_;

@@ -107,10 +107,12 @@ bool compute::on_host() const {
 
 ggml_backend_buffer_type_t compute::host_buffer_type() const { return ggml_backend_dev_buffer_type(devices_.back()); }
 
-ggml_backend_sched_ptr compute::new_scheduler(size_t max_nodes) const {
+ggml_backend_sched_ptr compute::new_scheduler(size_t n_tensors) const {
     std::vector<ggml_backend_t> raw;
     for (const auto & backend : backends_) raw.push_back(backend.get());
-    return ggml_backend_sched_ptr(ggml_backend_sched_new(raw.data(), nullptr, int(raw.size()), max_nodes, false, true));
+    const size_t graph_size = n_tensors + n_tensors / 4 + 16; // of a hash table, which is slow when it is full
+    return ggml_backend_sched_ptr(
+        ggml_backend_sched_new(raw.data(), nullptr, int(raw.size()), graph_size, false, true));
 }
 
 void compute::set_padding(const std::vector<uint8_t> & blocks, int64_t n_tokens) const {

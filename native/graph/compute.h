@@ -30,8 +30,8 @@ public:
     ggml_backend_buffer_type_t output_buffer_type() const { return ggml_backend_dev_buffer_type(output_); }
     int32_t n_threads() const { return n_threads_; }
 
-    // A scheduler for graphs of up to max_nodes nodes. It must not outlive this object.
-    ggml_backend_sched_ptr new_scheduler(size_t max_nodes) const;
+    // A scheduler for graphs of up to n_tensors nodes, weights and inputs. It must not outlive this object.
+    ggml_backend_sched_ptr new_scheduler(size_t n_tensors) const;
 
     // Tells devices that can leave padding out which blocks of 64 of the micro-batch's tokens hold nothing else; with
     // no blocks, that nothing is known any more.

@@ -76,7 +76,7 @@ struct forward::state {
     llama_cross cross;
     std::unique_ptr<llm_graph_result> source; // llama.cpp's graph, whose inputs we fill
     ggml_backend_buffer_ptr inputs;
-    ggml_context_ptr ctx;
+    tensor_arena tensors;
     std::vector<ggml_tensor *> nodes;
     ggml_tensor * hidden = nullptr;
     uint32_t n_segments_of_graph = 0;
@@ -242,12 +242,8 @@ forward::forward(std::shared_ptr<model> base, llama_adapter_lora * adapter, cons
     if (!projection) {
         throw error("GRAPH_UNSUPPORTED", "expected the logits to come from an output matrix but found none");
     }
-    // clones, backward and optimizer nodes: a few times the forward's
-    s.ctx.reset(
-        ggml_init({size_t(max_nodes) * 8 * ggml_tensor_overhead() + ggml_graph_overhead_custom(max_nodes * 8, false),
-                   nullptr, true}));
-    cloner clone(s.ctx.get());
-    unhook_cache(graph, n_tokens, s.ctx.get(), clone);
+    cloner clone(s.tensors);
+    unhook_cache(graph, n_tokens, s.tensors, clone);
     s.hidden = clone(projection->src[1]);
     s.nodes = clone.nodes();
     for (const ggml_tensor * node : s.nodes) {
@@ -296,10 +292,9 @@ forward::~forward() {
 }
 
 const std::vector<ggml_tensor *> & forward::nodes() const { return state_->nodes; }
-ggml_context * forward::context() const { return state_->ctx.get(); }
 ggml_tensor * forward::hidden() const { return state_->hidden; }
 
-forward::head forward::build_head(ggml_context * ctx, ggml_tensor * chunk) const {
+forward::head forward::build_head(tensor_arena & ctx, ggml_tensor * chunk) const {
     state & s = *state_;
     llama_model & m = *s.base->handle();
     micro_batch blank;
@@ -331,9 +326,8 @@ forward::head forward::build_head(ggml_context * ctx, ggml_tensor * chunk) const
 }
 
 std::vector<ggml_tensor *> forward::weights() const {
-    const size_t room = 256 * ggml_tensor_overhead();
-    const ggml_context_ptr ctx{ggml_init({room, nullptr, true})};
-    const head end = build_head(ctx.get(), ggml_new_tensor_2d(ctx.get(), GGML_TYPE_F32, state_->hidden->ne[0], 1));
+    tensor_arena ctx;
+    const head end = build_head(ctx, ggml_new_tensor_2d(ctx, GGML_TYPE_F32, state_->hidden->ne[0], 1));
     std::unordered_set<const ggml_tensor *> read;
     for (const std::vector<ggml_tensor *> * nodes : {&std::as_const(state_->nodes), &end.nodes}) {
         for (const ggml_tensor * node : *nodes) read.insert(std::begin(node->src), std::end(node->src));

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "core/ggml-ptr.h"
+#include "core/tensor-arena.h"
 #include "data/batch.h"
 #include "graph/compute.h"
 #include "model/load.h"
@@ -38,7 +38,6 @@ public:
 
     // The nodes from the embeddings to the hidden state, in execution order, in context(). More may be added there.
     const std::vector<ggml_tensor *> & nodes() const;
-    ggml_context * context() const;
     // What the output projection takes: [n_embd, n_tokens], F32, one column per token in the micro-batch's order.
     ggml_tensor * hidden() const;
 
@@ -48,7 +47,7 @@ public:
         ggml_tensor * logits; // [n_vocab, columns]
     };
     // Built in `ctx` on top of `chunk`, [n_embd, columns] F32.
-    head build_head(ggml_context * ctx, ggml_tensor * chunk) const;
+    head build_head(tensor_arena & ctx, ggml_tensor * chunk) const;
 
     // The model's weights that the graph and its head read, each once.
     std::vector<ggml_tensor *> weights() const;

@@ -19,7 +19,7 @@ bool starts_with(const ggml_tensor * t, const char * text) {
     return std::strncmp(t->name, text, std::strlen(text)) == 0;
 }
 
-ggml_tensor * zeros_like(const ggml_tensor * t, ggml_context * ctx, cloner & clone) {
+ggml_tensor * zeros_like(const ggml_tensor * t, tensor_arena & ctx, cloner & clone) {
     if (t->type != GGML_TYPE_F32) {
         throw error("GRAPH_UNSUPPORTED",
                     std::string("expected ") + t->name + " to be F32 but received " + ggml_type_name(t->type),
@@ -31,7 +31,7 @@ ggml_tensor * zeros_like(const ggml_tensor * t, ggml_context * ctx, cloner & clo
 }
 
 // What reads the whole of what this batch wrote gets the rows themselves; null where a view shows something else.
-ggml_tensor * fresh_rows(const ggml_tensor * view, ggml_tensor * written, int64_t n_tokens, ggml_context * ctx,
+ggml_tensor * fresh_rows(const ggml_tensor * view, ggml_tensor * written, int64_t n_tokens, tensor_arena & ctx,
                          cloner & clone) {
     // [head size, heads, tokens per stream, streams]
     if (view->ne[0] * view->ne[1] != written->ne[0] || view->ne[2] * view->ne[3] != n_tokens ||
@@ -52,9 +52,9 @@ bool is_cache(const ggml_tensor * t) {
     return !(t->flags & GGML_TENSOR_FLAG_INPUT) && (starts_with(t, "cache_") || starts_with(t, "dsv4_"));
 }
 
-void unhook_cache(ggml_cgraph * graph, int64_t n_tokens, ggml_context * ctx, cloner & clone) {
+void unhook_cache(ggml_cgraph * graph, int64_t n_tokens, tensor_arena & ctx, cloner & clone) {
     // Every sequence starts with this batch, from zeros; what is left for the next batch is not read.
-    clone.on_leaf([ctx, &clone](ggml_tensor * leaf) { return is_cache(leaf) ? zeros_like(leaf, ctx, clone) : leaf; });
+    clone.on_leaf([&ctx, &clone](ggml_tensor * leaf) { return is_cache(leaf) ? zeros_like(leaf, ctx, clone) : leaf; });
     std::unordered_map<const ggml_tensor *, ggml_tensor *> writes; // cache tensor -> the SET_ROWS into it
     for (int i = 0; i < ggml_graph_n_nodes(graph); i++) {
         ggml_tensor * node = ggml_graph_node(graph, i);

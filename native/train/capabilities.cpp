@@ -2,7 +2,6 @@
 
 #include "autodiff/engine/backward.h"
 #include "backends/backend-name.h"
-#include "core/ggml-ptr.h"
 #include "loss/cross-entropy.h"
 
 #include <algorithm>
@@ -19,7 +18,7 @@ constexpr int64_t n_embd = 256, n_head = 4, n_head_kv = 2, head = n_embd / n_hea
 // The layer as llama.cpp would build it, weights of one type, with a LoRA pair beside each.
 class layer {
 public:
-    layer(ggml_context * ctx, ggml_type weight_type) : ctx_(ctx), type_(weight_type) {}
+    layer(tensor_arena & ctx, ggml_type weight_type) : ctx_(ctx), type_(weight_type) {}
 
     ggml_tensor * build() {
         ggml_tensor * x = vector(n_embd, n_tokens);
@@ -75,37 +74,34 @@ private:
             ggml_rope_ext(ctx_, split, positions, nullptr, int(head), 2, 0, 10000.0f, 1.0f, 0.0f, 1.0f, 32.0f, 1.0f));
     }
 
-    ggml_context * ctx_;
+    tensor_arena & ctx_;
     ggml_type type_;
     std::vector<ggml_tensor *> nodes_, trained_;
 };
 
 // Ops of a whole training step that the device does not run.
 std::set<std::string> missing_ops(ggml_backend_dev_t device, ggml_type type) {
-    constexpr size_t capacity = 4096;
-    const ggml_context_ptr owner{
-        ggml_init({capacity * ggml_tensor_overhead() + ggml_graph_overhead_custom(capacity, false), nullptr, true})};
-    ggml_context * ctx = owner.get();
-    ggml_cgraph * graph = ggml_new_graph_custom(ctx, capacity, false);
+    graph_builder builder;
+    tensor_arena & ctx = builder.ctx();
     layer forward(ctx, type);
     ggml_tensor * logits = forward.build();
-    ggml_build_forward_expand(graph, logits);
+    builder.expand(logits);
 
-    gradients g(ctx, graph, {device}, rule_mode::automatic);
+    gradients g(builder, {device});
     for (const ggml_tensor * t : forward.trained()) g.want(t);
     mark_gradient_path(g, forward.nodes());
     const cross_entropy loss = build_cross_entropy(ctx, logits, ggml_new_tensor_2d(ctx, GGML_TYPE_I32, 1, n_tokens),
                                                    ggml_new_tensor_2d(ctx, GGML_TYPE_F32, 1, n_tokens), true);
-    ggml_build_forward_expand(graph, loss.loss);
+    builder.expand(loss.loss);
     g.add(logits, loss.dlogits);
     run_backward(g, forward.nodes());
     for (ggml_tensor * t : forward.trained()) {
         const auto like = [&] { return ggml_dup_tensor(ctx, t); };
         ggml_set_param(t);
-        ggml_build_forward_expand(
-            graph, ggml_opt_step_adamw(ctx, t, g.of(t), like(), like(), ggml_new_tensor_1d(ctx, GGML_TYPE_F32, 7)));
+        builder.expand(ggml_opt_step_adamw(ctx, t, g.of(t), like(), like(), ggml_new_tensor_1d(ctx, GGML_TYPE_F32, 7)));
     }
 
+    ggml_cgraph * graph = builder.finish();
     std::set<std::string> names;
     for (int i = 0; i < ggml_graph_n_nodes(graph); i++) {
         const ggml_tensor * node = ggml_graph_node(graph, i);

@@ -7,13 +7,13 @@ namespace llamatune {
 
 read_tensors tensors_read(const forward & graph, const std::vector<const ggml_tensor *> & trained,
                           const compute & devices) {
-    const ggml_context_ptr ctx{ggml_init({512 * ggml_tensor_overhead(), nullptr, true})};
+    graph_builder unused; // nothing is differentiated: only the marks are read
     ggml_tensor * hidden = graph.hidden();
     const forward::head head =
-        graph.build_head(ctx.get(), ggml_new_tensor_2d(ctx.get(), hidden->type, hidden->ne[0], hidden->ne[1]));
+        graph.build_head(unused.ctx(), ggml_new_tensor_2d(unused.ctx(), hidden->type, hidden->ne[0], hidden->ne[1]));
     read_tensors found;
     const auto look_through = [&](const std::vector<ggml_tensor *> & nodes, ggml_tensor * result) {
-        gradients g(ctx.get(), nullptr, devices.devices(), rule_mode::composed); // for its marks: no rule runs
+        gradients g(unused, devices.devices());
         for (const ggml_tensor * t : trained) g.want(t);
         mark_gradient_path(g, nodes, result);
         for (const ggml_tensor * node : nodes) {

@@ -1,7 +1,6 @@
 #include "train/step-state.h"
 
 #include "autodiff/engine/backward.h"
-#include "autodiff/engine/gradient-size.h"
 #include "autodiff/engine/preflight.h"
 #include "autodiff/engine/recompute.h"
 #include "core/error.h"
@@ -56,8 +55,9 @@ void step::state::build_kept() {
     bytes += ggml_backend_buffer_get_size(kept_buffer.get()) + ggml_backend_buffer_get_size(kept_gradient_buffer.get());
 }
 
-void step::state::prepare(ggml_backend_sched_ptr & scheduler, ggml_cgraph * built, size_t capacity, const char * what) {
-    scheduler = devices.new_scheduler(capacity);
+void step::state::prepare(ggml_backend_sched_ptr & scheduler, const graph_builder & nodes, ggml_cgraph * built,
+                          const char * what) {
+    scheduler = devices.new_scheduler(nodes.size());
     if (!options.allocate) {
         std::vector<size_t> sizes(devices.devices().size());
         ggml_backend_sched_reserve_size(scheduler.get(), built, sizes.data());
@@ -74,7 +74,7 @@ void step::state::prepare(ggml_backend_sched_ptr & scheduler, ggml_cgraph * buil
 }
 
 // Walks over host memory are for devices that are the CPU; a GPU keeps its tensors to itself.
-bool step::state::on_host() const { return options.rules == rule_mode::automatic && devices.on_host(); }
+bool step::state::on_host() const { return options.gradient.rules == rule_mode::automatic && devices.on_host(); }
 
 bool step::state::has_accelerator() const {
     return std::any_of(devices.devices().begin(), devices.devices().end(),
@@ -109,9 +109,8 @@ void step::state::build_chunk(const parameter_set * parameters, gradients & trun
                               std::vector<std::string> & without_rule) {
     const int64_t n_tokens = graph->shape().n_tokens();
     // the head's width is known once it is built; a first guess from the hidden state alone would be wrong
-    const ggml_context_ptr probe{ggml_init({256 * ggml_tensor_overhead(), nullptr, true})};
-    const forward::head probed =
-        graph->build_head(probe.get(), ggml_new_tensor_2d(probe.get(), GGML_TYPE_F32, hidden->ne[0], 1));
+    tensor_arena probe;
+    const forward::head probed = graph->build_head(probe, ggml_new_tensor_2d(probe, GGML_TYPE_F32, hidden->ne[0], 1));
     const int64_t n_vocab = probed.logits->ne[0];
     columns = loss_chunk_columns(n_vocab, n_tokens, options.loss_budget_bytes, on_host() ? 1 : 3);
 
@@ -123,17 +122,12 @@ void step::state::build_chunk(const parameter_set * parameters, gradients & trun
     for (ggml_tensor * t : {rows, targets, weights, losses}) ggml_set_input(t);
     chunk_inputs = place(chunk_input_ctx.get(), devices.host_buffer_type(), "the targets");
 
-    size_t capacity = 4096;
-    for (const ggml_tensor * node : probed.nodes) capacity += tensors_of_gradient(node);
-    chunk_ctx.reset(
-        ggml_init({capacity * ggml_tensor_overhead() + ggml_graph_overhead_custom(capacity, false), nullptr, true}));
-    ggml_context * ctx = chunk_ctx.get();
-    chunk = ggml_new_graph_custom(ctx, capacity, false);
+    tensor_arena & ctx = chunk_nodes.ctx();
     ggml_tensor * x = ggml_get_rows(ctx, hidden, rows); // [n_embd, columns]
     const forward::head head = graph->build_head(ctx, x);
     for (const ggml_tensor * node : head.nodes) read.insert(std::begin(node->src), std::end(node->src));
 
-    gradients g(ctx, chunk, devices.devices(), options.rules);
+    gradients g(chunk_nodes, devices.devices(), options.gradient);
     if (options.with_backward) {
         if (parameters) {
             for (const parameter & p : parameters->all()) {
@@ -156,21 +150,20 @@ void step::state::build_chunk(const parameter_set * parameters, gradients & trun
             head.logits->op != GGML_OP_MUL_MAT && head.logits->op != GGML_OP_ADD && head.logits->op != GGML_OP_SCALE;
         ggml_tensor * own = needed ? ggml_cont(ctx, head.logits) : g.contiguous(head.logits);
         dlogits = build_host_cross_entropy(ctx, own, targets, weights, losses, needs_gradient);
-        ggml_build_forward_expand(chunk, dlogits);
+        g.run(dlogits);
     } else {
         const cross_entropy ce = build_cross_entropy(ctx, head.logits, targets, weights, needs_gradient);
         dlogits = ce.dlogits;
         // before the gradient, which overwrites the probabilities
-        ggml_build_forward_expand(chunk, ggml_cpy(ctx, ggml_reshape_1d(ctx, ce.loss, columns), losses));
+        g.run(ggml_cpy(ctx, ggml_reshape_1d(ctx, ce.loss, columns), losses));
     }
     if (needs_gradient) {
         g.add(head.logits, dlogits);
         run_backward(g, head.nodes);
-        if (ggml_tensor * dx = g.of(x)) {
-            ggml_build_forward_expand(chunk, ggml_set_rows(ctx, dhidden, g.contiguous(dx), rows));
-        }
+        if (ggml_tensor * dx = g.of(x)) { g.run(ggml_set_rows(ctx, dhidden, g.contiguous(dx), rows)); }
     }
-    prepare(chunk_scheduler, chunk, capacity, "a chunk of logits");
+    chunk = chunk_nodes.finish();
+    prepare(chunk_scheduler, chunk_nodes, chunk, "a chunk of logits");
 }
 
 step::step(std::unique_ptr<forward> graph, const compute & devices, const parameter_set * parameters,
@@ -179,16 +172,11 @@ step::step(std::unique_ptr<forward> graph, const compute & devices, const parame
     state & s = *state_;
     s.build_kept();
     std::vector<ggml_tensor *> nodes = s.graph->nodes();
-    size_t capacity = nodes.size() * 25 + 4096;
-    for (const ggml_tensor * node : nodes) capacity += tensors_of_gradient(node);
-    s.trunk_ctx.reset(
-        ggml_init({capacity * ggml_tensor_overhead() + ggml_graph_overhead_custom(capacity, false), nullptr, true}));
-    ggml_context * ctx = s.trunk_ctx.get();
-    s.trunk = ggml_new_graph_custom(ctx, capacity, false);
+    tensor_arena & ctx = s.trunk_nodes.ctx();
 
     const int64_t n_embd = s.hidden->ne[0], n_tokens = s.graph->shape().n_tokens();
     const auto tokens_of = [&](ggml_tensor * t) { return ggml_view_2d(ctx, t, n_embd, n_tokens, t->nb[1], 0); };
-    gradients g(ctx, s.trunk, devices.devices(), options.rules);
+    gradients g(s.trunk_nodes, devices.devices(), options.gradient);
     if (options.with_backward && parameters) {
         for (const ggml_tensor * node : nodes) s.read.insert(std::begin(node->src), std::end(node->src));
         for (const parameter & p : parameters->all()) {
@@ -202,9 +190,9 @@ step::step(std::unique_ptr<forward> graph, const compute & devices, const parame
 #endif
     s.boundary = ggml_cpy(ctx, s.graph->hidden(), tokens_of(s.hidden));
     for (ggml_tensor * node : nodes) {
-        ggml_build_forward_expand(s.trunk, node); // llama.cpp's order
+        g.run(node); // llama.cpp's order
     }
-    ggml_build_forward_expand(s.trunk, s.boundary);
+    g.run(s.boundary);
 
     std::vector<std::string> without_rule;
     if (options.with_backward && parameters) {
@@ -229,10 +217,11 @@ step::step(std::unique_ptr<forward> graph, const compute & devices, const parame
         g.add(s.graph->hidden(), dhidden);
         run_backward(g, nodes, options.recompute ? find_cuts(nodes, s.graph->hidden()) : std::vector<size_t>());
     }
+    s.trunk = s.trunk_nodes.finish();
     std::vector<std::string> without_device = ops_without_device(s.trunk, devices.devices());
     for (const std::string & name : ops_without_device(s.chunk, devices.devices())) without_device.push_back(name);
     require_no_missing({}, without_device, "this model");
-    s.prepare(s.trunk_scheduler, s.trunk, capacity * 2, "forward and backward");
+    s.prepare(s.trunk_scheduler, s.trunk_nodes, s.trunk, "forward and backward");
     if (options.with_backward) {
         ggml_backend_sched_set_eval_callback(s.trunk_scheduler.get(), state::at_boundary, &s);
     }

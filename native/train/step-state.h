@@ -36,7 +36,7 @@ struct step::state {
 #ifdef LLAMATUNE_ONEDNN
     host_ops kernels; // of the trunk's nodes
 #endif
-    ggml_context_ptr trunk_ctx;
+    graph_builder trunk_nodes;
     ggml_cgraph * trunk;
     ggml_tensor * boundary; // the last node of the forward part
     ggml_backend_sched_ptr trunk_scheduler;
@@ -47,7 +47,7 @@ struct step::state {
     ggml_tensor * rows;    // I32 [columns]
     ggml_tensor * targets; // I32 [1, columns]
     ggml_tensor * weights; // F32 [1, columns]
-    ggml_context_ptr chunk_ctx;
+    graph_builder chunk_nodes;
     ggml_cgraph * chunk;
     ggml_tensor * losses; // F32 [columns], written by the chunk's graph
     ggml_backend_sched_ptr chunk_scheduler;
@@ -81,7 +81,8 @@ struct step::state {
     static bool on_chunk_node(ggml_tensor * node, bool ask, void * self);
     bool on_host() const;
     bool has_accelerator() const;
-    void prepare(ggml_backend_sched_ptr & scheduler, ggml_cgraph * built, size_t capacity, const char * what);
+    void prepare(ggml_backend_sched_ptr & scheduler, const graph_builder & nodes, ggml_cgraph * built,
+                 const char * what);
 };
 
 }

@@ -14,7 +14,7 @@ namespace llamatune {
 
 struct step_options {
     bool with_backward = true;
-    rule_mode rules = rule_mode::automatic;
+    gradient_options gradient;
     int64_t loss_budget_bytes = 256ll << 20; // for one chunk of logits, probabilities and their gradient
     bool allocate = true;                    // false: only to ask what it would need
     bool recompute = false; // activations of all layers but the last are computed again for the backward

@@ -13,7 +13,7 @@ struct row_window {
 };
 
 // The window that a weight is, or a slice of rows of each of its matrices; no table where it is neither.
-row_window window_of(ggml_context * ctx, ggml_tensor * weight) {
+row_window window_of(tensor_arena & ctx, ggml_tensor * weight) {
     row_window w;
     ggml_tensor * whole = weight->view_src ? weight->view_src : weight;
     const size_t row = ggml_row_size(weight->type, weight->ne[0]);
@@ -28,7 +28,7 @@ row_window window_of(ggml_context * ctx, ggml_tensor * weight) {
     return w;
 }
 
-ggml_tensor * arange(ggml_context * ctx, int64_t first, int64_t count) {
+ggml_tensor * arange(tensor_arena & ctx, int64_t first, int64_t count) {
     return ggml_arange(ctx, float(first), float(first + count), 1.0f);
 }
 
@@ -37,7 +37,7 @@ constexpr int64_t exact_in_f32 = 1 << 24;
 }
 
 ggml_tensor * dequantized_by_rows(gradients & g, ggml_tensor * weight) {
-    ggml_context * ctx = g.ctx();
+    tensor_arena & ctx = g.ctx();
     const row_window w = window_of(ctx, weight);
     ggml_tensor * rows = arange(ctx, w.first, w.count);
     if (w.n_matrices > 1) {
@@ -53,7 +53,7 @@ ggml_tensor * dequantized_by_rows(gradients & g, ggml_tensor * weight) {
 // Pieces of rows times the unit matrix, [b, rows] x [b, b] -> [rows, b]: as much work as b tokens are. Scaled by 127,
 // because products with quantized weights may round their other operand to 8 bits, where 127 is exact and 1 is not.
 ggml_tensor * dequantized_by_product(gradients & g, ggml_tensor * weight) {
-    ggml_context * ctx = g.ctx();
+    tensor_arena & ctx = g.ctx();
     constexpr int64_t widest = 256; // of all types' blocks
     const int64_t b = weight->ne[0] % widest == 0 ? widest : ggml_blck_size(weight->type);
     const bool whole = ggml_is_contiguous(weight);

@@ -18,8 +18,8 @@ size_t alignment_of(ggml_backend_dev_t device) {
 
 }
 
-gradients::gradients(ggml_context * ctx, ggml_cgraph * graph, std::vector<ggml_backend_dev_t> devices, rule_mode mode)
-    : ctx_(ctx), graph_(graph), devices_(std::move(devices)), mode_(mode) {
+gradients::gradients(graph_builder & graph, std::vector<ggml_backend_dev_t> devices, const gradient_options & options)
+    : graph_(graph), devices_(std::move(devices)), options_(options) {
     for (ggml_backend_dev_t device : devices_) alignment_ = std::max(alignment_, alignment_of(device));
 }
 
@@ -41,19 +41,19 @@ void gradients::add(ggml_tensor * t, ggml_tensor * dy) {
             throw error("GRADIENT_SHAPE", std::string("expected a gradient with the shape of ") + t->name + " (" +
                                               ggml_op_desc(t) + ") but received another number of elements");
         }
-        dy = ggml_reshape(ctx_, contiguous(dy), t);
+        dy = ggml_reshape(ctx(), contiguous(dy), t);
     }
     if (const auto kept = accumulators_.find(t); kept != accumulators_.end()) {
-        ggml_build_forward_expand(graph_, ggml_add_inplace(ctx_, kept->second, unscaled(dy)));
+        run(ggml_add_inplace(ctx(), kept->second, unscaled(dy)));
         return;
     }
     ggml_tensor *& total = gradient_[t];
     if (total) {
-        own_[t] = total = ggml_add(ctx_, contiguous(total), contiguous(dy));
+        own_[t] = total = ggml_add(ctx(), contiguous(total), contiguous(dy));
     } else {
         total = dy;
     }
-    ggml_build_forward_expand(graph_, total);
+    run(total);
 }
 
 ggml_tensor * gradients::own(const ggml_tensor * t) const {
@@ -64,13 +64,13 @@ ggml_tensor * gradients::own(const ggml_tensor * t) const {
 
 void gradients::set_own(ggml_tensor * t, ggml_tensor * dy) {
     own_[t] = gradient_[t] = dy;
-    ggml_build_forward_expand(graph_, dy);
+    run(dy);
 }
 
 void gradients::add_window(ggml_tensor * t, ggml_tensor * dy, size_t nb1, size_t nb2, size_t nb3, size_t offset) {
     if (!wants(t)) { return; }
     if (const auto kept = accumulators_.find(t); kept != accumulators_.end()) {
-        ggml_build_forward_expand(graph_, ggml_acc_inplace(ctx_, kept->second, unscaled(dy), nb1, nb2, nb3, offset));
+        run(ggml_acc_inplace(ctx(), kept->second, unscaled(dy), nb1, nb2, nb3, offset));
         return;
     }
     ggml_tensor *& total = gradient_[t];
@@ -78,11 +78,11 @@ void gradients::add_window(ggml_tensor * t, ggml_tensor * dy, size_t nb1, size_t
     if (!total) { windows = total = zeros(t); }
     // In place where the sum is this tensor's alone; what came by add() may be another tensor's gradient too.
     const auto accumulate = total == windows ? ggml_acc_inplace : ggml_acc;
-    windows = total = accumulate(ctx_, contiguous(total), contiguous(dy), nb1, nb2, nb3, offset);
-    ggml_build_forward_expand(graph_, total);
+    windows = total = accumulate(ctx(), contiguous(total), contiguous(dy), nb1, nb2, nb3, offset);
+    run(total);
 }
 
-bool gradients::allows(const ggml_tensor * fused) const { return mode_ != rule_mode::composed && runs(fused); }
+bool gradients::allows(const ggml_tensor * fused) const { return options_.rules != rule_mode::composed && runs(fused); }
 
 bool gradients::runs(const ggml_tensor * node) const {
     for (ggml_backend_dev_t device : devices_) {
@@ -106,33 +106,33 @@ bool gradients::accelerated(const ggml_tensor * product) const {
             return false; // a GPU's tensors would have to come to the accelerator first
         }
     }
-    return accelerator && mode_ != rule_mode::composed;
+    return accelerator && options_.rules != rule_mode::composed;
 }
 
 ggml_tensor * gradients::unscaled(ggml_tensor * dy) {
     dy = contiguous(dy);
-    return unscale_ ? ggml_mul(ctx_, dy, unscale_) : dy;
+    return unscale_ ? ggml_mul(ctx(), dy, unscale_) : dy;
 }
 
 ggml_tensor * gradients::contiguous(ggml_tensor * t) {
-    if (!ggml_is_contiguous(t) || t->view_offs % alignment_ != 0) { return ggml_cont(ctx_, t); }
+    if (!ggml_is_contiguous(t) || t->view_offs % alignment_ != 0) { return ggml_cont(ctx(), t); }
     // A dimension of one may have any stride; some ops ask for the one that it has in a tensor of its own.
     size_t stride = ggml_type_size(t->type);
     for (int i = 0; i < GGML_MAX_DIMS; i++) {
-        if (t->nb[i] != stride) return ggml_reshape(ctx_, t, t);
+        if (t->nb[i] != stride) return ggml_reshape(ctx(), t, t);
         stride = i == 0 ? ggml_row_size(t->type, t->ne[0]) : stride * size_t(t->ne[i]);
     }
     return t;
 }
 
-ggml_tensor * gradients::transposed(ggml_tensor * t) { return ggml_cont(ctx_, ggml_transpose(ctx_, as_f32(t))); }
+ggml_tensor * gradients::transposed(ggml_tensor * t) { return ggml_cont(ctx(), ggml_transpose(ctx(), as_f32(t))); }
 
 ggml_tensor * gradients::as_f32(ggml_tensor * t) { return t->type == GGML_TYPE_F32 ? t : dequantized(*this, t); }
 
 ggml_tensor * gradients::zeros(const ggml_tensor * shape) {
     // FILL takes a tensor to fill, for which the graph keeps memory from its start: one number is cheap.
-    ggml_tensor * zero = ggml_fill(ctx_, ggml_new_tensor_1d(ctx_, GGML_TYPE_F32, 1), 0.0f);
-    return ggml_repeat_4d(ctx_, zero, shape->ne[0], shape->ne[1], shape->ne[2], shape->ne[3]);
+    ggml_tensor * zero = ggml_fill(ctx(), ggml_new_tensor_1d(ctx(), GGML_TYPE_F32, 1), 0.0f);
+    return ggml_repeat_4d(ctx(), zero, shape->ne[0], shape->ne[1], shape->ne[2], shape->ne[3]);
 }
 
 ggml_tensor * gradients::sum_to(ggml_tensor * t, const ggml_tensor * shape) {
@@ -140,7 +140,7 @@ ggml_tensor * gradients::sum_to(ggml_tensor * t, const ggml_tensor * shape) {
     t = contiguous(t);
     ggml_tensor target = *shape;
     target.type = GGML_TYPE_F32;
-    if (ggml_tensor * fused = ggml_repeat_back(ctx_, t, &target); allows(fused)) {
+    if (ggml_tensor * fused = ggml_repeat_back(ctx(), t, &target); allows(fused)) {
         // only shape and type are read from the target when the node is made; it must not be kept as a source
         return fused;
     }
@@ -155,17 +155,17 @@ ggml_tensor * gradients::sum_to(ggml_tensor * t, const ggml_tensor * shape) {
         for (int i = dim + 1; i < GGML_MAX_DIMS; i++) outer *= t->ne[i];
         int64_t ne[GGML_MAX_DIMS] = {t->ne[0], t->ne[1], t->ne[2], t->ne[3]};
         ne[dim] = kept;
-        ggml_tensor * split = ggml_reshape_3d(ctx_, t, inner * kept, tiles, outer);
-        ggml_tensor * front = ggml_cont(ctx_, ggml_permute(ctx_, split, 1, 0, 2, 3)); // [tiles, inner*kept, outer]
-        t = ggml_reshape_4d(ctx_, ggml_sum_rows(ctx_, front), ne[0], ne[1], ne[2], ne[3]);
+        ggml_tensor * split = ggml_reshape_3d(ctx(), t, inner * kept, tiles, outer);
+        ggml_tensor * front = ggml_cont(ctx(), ggml_permute(ctx(), split, 1, 0, 2, 3)); // [tiles, inner*kept, outer]
+        t = ggml_reshape_4d(ctx(), ggml_sum_rows(ctx(), front), ne[0], ne[1], ne[2], ne[3]);
     }
     return t;
 }
 
 ggml_tensor * gradients::mean_rows(ggml_tensor * t) {
-    return ggml_scale(ctx_, ggml_sum_rows(ctx_, t), 1.0f / float(t->ne[0]));
+    return ggml_scale(ctx(), ggml_sum_rows(ctx(), t), 1.0f / float(t->ne[0]));
 }
 
-ggml_tensor * gradients::one_minus(ggml_tensor * t) { return ggml_scale_bias(ctx_, t, -1.0f, 1.0f); }
+ggml_tensor * gradients::one_minus(ggml_tensor * t) { return ggml_scale_bias(ctx(), t, -1.0f, 1.0f); }
 
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "core/graph-builder.h"
+
 #include <ggml-backend.h>
 #include <ggml.h>
 
@@ -14,6 +16,13 @@ namespace llamatune {
 // `composed` exists so that the primitive path is tested on devices that have the fused one.
 enum class rule_mode { automatic, composed };
 
+struct gradient_options {
+    rule_mode rules = rule_mode::automatic;
+    // The size of the parts in which large weights are dequantized and long sequences are scanned, as F32. Smaller
+    // parts need less memory and more nodes.
+    int64_t slice_bytes = 32ll << 20;
+};
+
 class gradients;
 // Adds to the gradients of a node's sources, given that of its result (contiguous).
 using node_rule = std::function<void(gradients & g, ggml_tensor * node, ggml_tensor * dy)>;
@@ -23,9 +32,12 @@ using node_rule = std::function<void(gradients & g, ggml_tensor * node, ggml_ten
 class gradients {
 public:
     // `graph` receives the backward nodes in the order in which rules emit them: that order decides peak memory.
-    gradients(ggml_context * ctx, ggml_cgraph * graph, std::vector<ggml_backend_dev_t> devices, rule_mode mode);
+    gradients(graph_builder & graph, std::vector<ggml_backend_dev_t> devices, const gradient_options & options = {});
 
-    ggml_context * ctx() const { return ctx_; }
+    // For new tensors. Rules pass it to ggml's functions as their context.
+    tensor_arena & ctx() const { return graph_.ctx(); }
+
+    int64_t slice_bytes() const { return options_.slice_bytes; }
 
     // Does a gradient flow through this tensor? Rules skip the sources for which it does not.
     bool wants(const ggml_tensor * t) const { return t && wanted_.count(t) > 0; }
@@ -73,7 +85,7 @@ public:
     }
 
     // The graph's next node: for what is run for its effect.
-    void run(ggml_tensor * node) { ggml_build_forward_expand(graph_, node); }
+    void run(ggml_tensor * node) { graph_.expand(node); }
 
     // May the rule use this fused node? (Built but not yet in the graph; dropped when the answer is no.)
     bool allows(const ggml_tensor * fused) const;
@@ -97,10 +109,9 @@ public:
 private:
     ggml_tensor * unscaled(ggml_tensor * dy);
 
-    ggml_context * ctx_;
-    ggml_cgraph * graph_;
+    graph_builder & graph_;
     std::vector<ggml_backend_dev_t> devices_;
-    rule_mode mode_;
+    gradient_options options_;
     size_t alignment_ = 1;
     ggml_tensor * unscale_ = nullptr;
 

@@ -33,7 +33,7 @@ ggml_tensor * clamped(gradients & g, ggml_tensor * x, float low, float high) {
 // d x Φ(x) = Φ(x) + x φ(x). There is no op for Φ: of |x|, but no less than 1e-6, it is the activation divided by it,
 // and Φ(-x) = 1 - Φ(x).
 ggml_tensor * d_gelu_erf(gradients & g, ggml_tensor * x, ggml_tensor * dy) {
-    ggml_context * ctx = g.ctx();
+    tensor_arena & ctx = g.ctx();
     const float density = 0.39894228040143267794f; // 1/√(2π)
     ggml_tensor * size = ggml_clamp(ctx, ggml_abs(ctx, x), 1e-6f, INFINITY);
     ggml_tensor * half = ggml_scale_bias(ctx, ggml_div(ctx, ggml_gelu_erf(ctx, size), size), 1.0f, -0.5f);
@@ -45,7 +45,7 @@ ggml_tensor * d_gelu_erf(gradients & g, ggml_tensor * x, ggml_tensor * dy) {
 
 // act(min(x, limit)) · (clamp(gate, -limit, limit) + shift), act(x) = x σ(alpha x)
 void limited_swiglu(gradients & g, ggml_tensor * node, ggml_tensor * dy, float alpha, float limit, float shift) {
-    ggml_context * ctx = g.ctx();
+    tensor_arena & ctx = g.ctx();
     const gated_sources s = sources_of_gated(g, node);
     ggml_tensor * x = clamped(g, s.x, -INFINITY, limit);
     ggml_tensor * sigmoid = ggml_sigmoid(ctx, ggml_scale(ctx, x, alpha));
@@ -102,7 +102,7 @@ void gelu_erf(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
 
 // αₚx² + βx above zero, αₙ(eˣ - 1 - x) + βx below (Huang & Schlag, 2411.13010; ggml keeps αₙ with β added to it)
 void xielu(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
-    ggml_context * ctx = g.ctx();
+    tensor_arena & ctx = g.ctx();
     ggml_tensor * x = g.contiguous(node->src[0]);
     const float alpha_n = parameter(node, 1), alpha_p = parameter(node, 2), beta = parameter(node, 3);
     ggml_tensor * above = ggml_scale(ctx, ggml_relu(ctx, x), 2.0f * alpha_p);
@@ -112,7 +112,7 @@ void xielu(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
 
 // x · h(x), h the hard sigmoid
 void hardswish(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
-    ggml_context * ctx = g.ctx();
+    tensor_arena & ctx = g.ctx();
     ggml_tensor * x = g.contiguous(node->src[0]);
     ggml_tensor * ramp = ggml_mul(ctx, ggml_scale(ctx, x, 1.0f / 6.0f), is_between(g, x, -3.0f, 3.0f));
     g.add(node->src[0], ggml_mul(ctx, dy, ggml_add(ctx, ggml_hardsigmoid(ctx, x), ramp)));

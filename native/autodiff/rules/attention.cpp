@@ -10,7 +10,7 @@ namespace llamatune::rules {
 // sums to less than one and the formula stands; a sink holds the rest of the probability and weighs nothing in the
 // output:  dsink = -(1 - Σ y) Σ y dy, summed over the rows of its head.
 void soft_max(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
-    ggml_context * ctx = g.ctx();
+    tensor_arena & ctx = g.ctx();
     ggml_tensor * x = node->src[0];
     ggml_tensor * sinks = node->src[2]; // [n_head]
     if (g.wants(node->src[1])) {
@@ -37,7 +37,7 @@ void soft_max(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
 
 // A rotation by the position's angles; its transpose is the rotation back, by negated positions.
 void rope(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
-    ggml_context * ctx = g.ctx();
+    tensor_arena & ctx = g.ctx();
     ggml_tensor * positions = node->src[1];
     ggml_tensor * factors = node->src[2];
     const int mode = node->op_params[2];

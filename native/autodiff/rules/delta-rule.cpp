@@ -27,7 +27,7 @@ public:
         ggml_tensor *r, *log_w, *k, *v, *a, *b, *state;
     }; // log_w: [size or 1, n_head, …]
 
-    delta_rule(ggml_context * ctx, const tensors & t)
+    delta_rule(tensor_arena & ctx, const tensors & t)
         : ctx(ctx), t(t), size(t.r->ne[0]), n_head(t.r->ne[1]), n_t(t.r->ne[2]), n_seqs(t.r->ne[3]),
           rates(t.log_w->ne[0]), n_c(std::min(rates == 1 ? chunk_tokens_alike : chunk_tokens, n_t)), chunks(n_t / n_c),
           heads(n_head * n_seqs), all(chunks * heads) {}
@@ -125,7 +125,7 @@ private:
         return {of(y1), of(y2)};
     }
 
-    ggml_context * ctx;
+    tensor_arena & ctx;
     const tensors & t;
     const int64_t size, n_head, n_t, n_seqs, rates, n_c, chunks, heads, all;
 };
@@ -155,7 +155,7 @@ void differentiate_delta_rule(gradients & g, segmented_op & op, ggml_tensor * dy
 }
 
 void rwkv_wkv7(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
-    ggml_context * ctx = g.ctx();
+    tensor_arena & ctx = g.ctx();
     ggml_tensor * const * src = node->src;
     segmented_op op{node,   {src[0], src[1], src[2], src[3], src[4], src[5]}, 0, nullptr,
                     src[6], chunk_tokens * src[0]->ne[0] * src[0]->ne[1]};
@@ -169,7 +169,7 @@ void rwkv_wkv7(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
 
 // Heads of queries and keys are repeated for those of values, tile by tile, as ggml's op does.
 void gated_delta_net(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
-    ggml_context * ctx = g.ctx();
+    tensor_arena & ctx = g.ctx();
     ggml_tensor *q = node->src[0], *k = node->src[1], *v = node->src[2], *gate = node->src[3], *beta = node->src[4],
                 *state = node->src[5];
     const int64_t size = v->ne[0], n_head = v->ne[1], n_seqs = v->ne[3];

@@ -43,7 +43,7 @@ void scale(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
 
 // passes between the bounds, stops outside of them
 void clamp(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
-    ggml_context * ctx = g.ctx();
+    tensor_arena & ctx = g.ctx();
     ggml_tensor * x = g.contiguous(node->src[0]);
     ggml_tensor * above = ggml_step(ctx, ggml_scale_bias(ctx, x, 1.0f, -parameter(node, 0)));
     ggml_tensor * below = ggml_step(ctx, ggml_scale_bias(ctx, x, -1.0f, parameter(node, 1)));
@@ -106,7 +106,7 @@ ggml_tensor * d_silu(gradients & g, ggml_tensor * x, ggml_tensor * dy) {
 
 // d gelu(x), tanh form: (1 + t)/2 + x (1 - t²)/2 · √(2/π)(1 + 3·0.044715 x²), t = tanh(√(2/π)(x + 0.044715 x³))
 ggml_tensor * d_gelu(gradients & g, ggml_tensor * x, ggml_tensor * dy) {
-    ggml_context * ctx = g.ctx();
+    tensor_arena & ctx = g.ctx();
     constexpr float c = 0.79788456080286535588f, k = 0.044715f;
     ggml_tensor * x2 = ggml_sqr(ctx, x);
     ggml_tensor * t = ggml_tanh(ctx, ggml_mul(ctx, x, ggml_scale_bias(ctx, x2, c * k, c)));
@@ -117,7 +117,7 @@ ggml_tensor * d_gelu(gradients & g, ggml_tensor * x, ggml_tensor * dy) {
 
 // gelu_quick(x) = x sigmoid(1.702 x)
 ggml_tensor * d_gelu_quick(gradients & g, ggml_tensor * x, ggml_tensor * dy) {
-    ggml_context * ctx = g.ctx();
+    tensor_arena & ctx = g.ctx();
     ggml_tensor * s = ggml_sigmoid(ctx, ggml_scale(ctx, x, 1.702f));
     ggml_tensor * right = ggml_mul(ctx, ggml_scale(ctx, ggml_mul(ctx, x, s), 1.702f), g.one_minus(s));
     return ggml_mul(ctx, dy, ggml_add(ctx, s, right));

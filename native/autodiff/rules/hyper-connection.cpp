@@ -6,7 +6,7 @@ namespace llamatune::rules {
 
 // Streams of a token mixed to one:  y[i, t] = c Σ_h x[i, h, t] w[h, t], or with w[i, h, t] = sigmoid(gate) when gated.
 void hyper_connection_pre(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
-    ggml_context * ctx = g.ctx();
+    tensor_arena & ctx = g.ctx();
     ggml_tensor * x = node->src[0];       // [n_embd, n_stream, n_tokens]
     ggml_tensor * weights = node->src[1]; // [n_stream, n_tokens], or [n_embd, n_stream, n_tokens]
     float scale;

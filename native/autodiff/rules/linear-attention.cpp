@@ -23,7 +23,7 @@ struct tokens {
 // Of some consecutive tokens, a power of two of them, contiguous; states are [size, size, n_head, n_seqs].
 segment_gradients differentiate(gradients & g, const tokens & s, ggml_tensor * before, ggml_tensor * dy,
                                 ggml_tensor * dafter) {
-    ggml_context * ctx = g.ctx();
+    tensor_arena & ctx = g.ctx();
     const int64_t size = s.size(), n_head = s.n_head(), n_t = s.k->ne[2], n_seqs = s.k->ne[3], n = n_t * n_seqs;
     const int64_t m = size * size * n_head;
     recurrence over(ctx);

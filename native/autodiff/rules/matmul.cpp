@@ -1,7 +1,5 @@
 #include "autodiff/rules/matmul.h"
 
-#include "autodiff/engine/gradient-size.h"
-
 #include <algorithm>
 
 namespace llamatune::rules {
@@ -10,7 +8,7 @@ namespace {
 
 // The middle dimension of a contiguous [inner, n, outer] summed.
 ggml_tensor * sum_middle(gradients & g, ggml_tensor * t, int64_t inner, int64_t n, int64_t outer) {
-    ggml_context * ctx = g.ctx();
+    tensor_arena & ctx = g.ctx();
     ggml_tensor * front = ggml_cont(ctx, ggml_permute(ctx, ggml_reshape_3d(ctx, t, inner, n, outer), 1, 0, 2, 3));
     return ggml_sum_rows(ctx, front); // [1, inner, outer]
 }
@@ -26,12 +24,12 @@ ggml_tensor * sum_groups(gradients & g, ggml_tensor * t, int64_t a2, int64_t a3)
 
 // Aᵀ · dY for a weight A, [k, m] x [m, n] -> [k, n], in slices of A's rows.
 ggml_tensor * transposed_product(gradients & g, ggml_tensor * a, ggml_tensor * dy) {
-    ggml_context * ctx = g.ctx();
+    tensor_arena & ctx = g.ctx();
     const int64_t k = a->ne[0], m = a->ne[1];
     if (ggml_tensor * product = ggml_out_prod(ctx, a, ggml_transpose(ctx, dy)); g.accelerated(product)) {
         return product;
     }
-    int64_t rows = std::max<int64_t>(1, weight_slice_bytes / (k * int64_t(sizeof(float))));
+    int64_t rows = std::max<int64_t>(1, g.slice_bytes() / (k * int64_t(sizeof(float))));
     if (rows > 256) {
         rows = rows / 256 * 256; // slices begin where a device may bind memory
     }
@@ -54,7 +52,7 @@ ggml_tensor * transposed_product(gradients & g, ggml_tensor * a, ggml_tensor * d
 // attention), B never is. A may be quantized: it is dequantized and transposed for the whole batch, never token by
 // token.
 void mul_mat(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
-    ggml_context * ctx = g.ctx();
+    tensor_arena & ctx = g.ctx();
     ggml_tensor * a = node->src[0];
     ggml_tensor * b = node->src[1];
     if (g.wants(b)) { g.add(b, transposed_product(g, a, dy)); }

@@ -1,7 +1,5 @@
 #include "autodiff/rules/moe.h"
 
-#include "autodiff/engine/gradient-size.h"
-
 #include <algorithm>
 #include <cstring>
 
@@ -9,13 +7,17 @@ namespace llamatune::rules {
 
 namespace {
 
+// A layer's experts are large: half of what other weights may take, but few enough slices for the graph's size.
+int64_t expert_slice_bytes(const gradients & g) { return g.slice_bytes() / 2; }
+
 // How many of `n` to take at a time when each needs `bytes`.
 int64_t slice_length(int64_t n, int64_t bytes, int64_t budget) {
+    constexpr int64_t most_slices = 64;
     return std::min(n, std::max({int64_t(1), budget / bytes, (n + most_slices - 1) / most_slices}));
 }
 
 ggml_tensor * filled(gradients & g, float value, int64_t ne0, int64_t ne1, int64_t ne2, int64_t ne3) {
-    ggml_context * ctx = g.ctx(); // one number, repeated: FILL's own source takes memory for the whole graph
+    tensor_arena & ctx = g.ctx(); // one number, repeated: FILL's own source takes memory for the whole graph
     ggml_tensor * one = ggml_fill(ctx, ggml_new_tensor_1d(ctx, GGML_TYPE_F32, 1), value);
     return ggml_repeat_4d(ctx, one, ne0, ne1, ne2, ne3);
 }
@@ -44,7 +46,7 @@ bool are_distinct(const ggml_tensor * rows) {
 
 // x [P, n], y [Q, n] -> Σ x yᵀ, [P, Q]
 ggml_tensor * outer_products(gradients & g, ggml_tensor * x, ggml_tensor * y) {
-    ggml_context * ctx = g.ctx();
+    tensor_arena & ctx = g.ctx();
     if (ggml_tensor * product = ggml_out_prod(ctx, x, y); g.accelerated(product)) { return product; }
     return ggml_mul_mat(ctx, g.transposed(x), g.transposed(y));
 }
@@ -57,7 +59,7 @@ ggml_tensor * tokens_of(gradients & g, ggml_tensor * t, int64_t first, int64_t c
 // Each slot of each token apart: t [n, n_used, n_tokens] -> [n, n_expert, n_used, n_tokens], zero but at the slot's
 // expert.
 ggml_tensor * spread_slots(gradients & g, ggml_tensor * t, ggml_tensor * ids, int64_t n_expert) {
-    ggml_context * ctx = g.ctx();
+    tensor_arena & ctx = g.ctx();
     const int64_t n = t->ne[0], n_used = ids->ne[0], n_tokens = ids->ne[1];
     ggml_tensor * rows = ggml_view_3d(ctx, ids, 1, n_used, n_tokens, ids->nb[0], ids->nb[1], 0);
     ggml_tensor * apart = ggml_reshape_4d(ctx, g.contiguous(t), n, 1, n_used, n_tokens);
@@ -67,9 +69,9 @@ ggml_tensor * spread_slots(gradients & g, ggml_tensor * t, ggml_tensor * ids, in
 // Aᵀ dY, expert by expert: A [k, m, n_expert], dY [m, n_used, n_tokens] -> [k, n_used, n_tokens]. A is dequantized and
 // transposed in slices of rows over all experts.
 ggml_tensor * transposed_product(gradients & g, ggml_tensor * a, ggml_tensor * dy, ggml_tensor * ids) {
-    ggml_context * ctx = g.ctx();
+    tensor_arena & ctx = g.ctx();
     const int64_t k = a->ne[0], m = a->ne[1], n_expert = a->ne[2];
-    const int64_t rows = slice_length(m, k * n_expert * int64_t(sizeof(float)), expert_slice_bytes);
+    const int64_t rows = slice_length(m, k * n_expert * int64_t(sizeof(float)), expert_slice_bytes(g));
     ggml_tensor * sum = nullptr;
     for (int64_t first = 0; first < m; first += rows) {
         const int64_t count = std::min(rows, m - first);
@@ -88,14 +90,14 @@ ggml_tensor * transposed_product(gradients & g, ggml_tensor * a, ggml_tensor * d
 // Σ x dyᵀ over the tokens of each expert: [k, m, n_expert]. The narrower side is spread over the experts, with zeros
 // for those that a token does not use; then one product over all tokens has every expert's sum.
 ggml_tensor * expert_products(gradients & g, ggml_tensor * x, ggml_tensor * dy, ggml_tensor * ids, int64_t n_expert) {
-    ggml_context * ctx = g.ctx();
+    tensor_arena & ctx = g.ctx();
     const int64_t k = x->ne[0], m = dy->ne[0], n_used = ids->ne[0], n_tokens = ids->ne[1];
     const bool shared = x->ne[1] == 1; // by the slots of a token, whose rows then lie beside each other
     const bool spread_dy = (shared ? m : m * n_used) <= k * n_used;
     const int64_t spread = n_expert * (spread_dy ? (shared ? m : m * n_used) : k * n_used);
     const int64_t result_bytes = k * m * n_expert * int64_t(sizeof(float));
     const int64_t most =
-        slice_length(n_tokens, spread * int64_t(sizeof(float)), std::max(expert_slice_bytes, result_bytes));
+        slice_length(n_tokens, spread * int64_t(sizeof(float)), std::max(expert_slice_bytes(g), result_bytes));
     ggml_tensor * sum = nullptr;
     for (int64_t first = 0; first < n_tokens; first += most) {
         const int64_t count = std::min(most, n_tokens - first);
@@ -125,7 +127,7 @@ ggml_tensor * expert_products(gradients & g, ggml_tensor * x, ggml_tensor * dy, 
 }
 
 ggml_tensor * scatter_rows(gradients & g, ggml_tensor * dy, ggml_tensor * rows, int64_t n_rows) {
-    ggml_context * ctx = g.ctx();
+    tensor_arena & ctx = g.ctx();
     const int64_t k = dy->ne[0], n = dy->ne[1], n_batch = dy->ne[2] * dy->ne[3];
     if (are_distinct(rows)) { return ggml_set_rows(ctx, filled(g, 0.0f, k, n_rows, dy->ne[2], dy->ne[3]), dy, rows); }
     // Where rows may repeat: a product with ones at their places, each of which is a table of its own.
@@ -150,7 +152,7 @@ void mul_mat_id(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
 
 // Y[n, s, t] = A[n, s, t] + B[n, ids[s, t]]
 void add_id(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
-    ggml_context * ctx = g.ctx();
+    tensor_arena & ctx = g.ctx();
     ggml_tensor * b = node->src[1];   // [n, n_expert]
     ggml_tensor * ids = node->src[2]; // I32 [n_used, n_tokens]
     g.add(node->src[0], dy);

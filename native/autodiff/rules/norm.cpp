@@ -8,7 +8,7 @@ namespace llamatune::rules {
 
 // y = x r, r = 1/√(mean(x²) + ε):  dx = r (dy - y · mean(dy · y))   (Zhang & Sennrich, 1910.07467)
 void rms_norm(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
-    ggml_context * ctx = g.ctx();
+    tensor_arena & ctx = g.ctx();
     ggml_tensor * x = g.contiguous(node->src[0]);
     float eps;
     std::memcpy(&eps, node->op_params, sizeof(eps));
@@ -26,7 +26,7 @@ namespace {
 
 // y = (x - mean(x)) r, r = 1/√(var(x) + ε):  dx = r (dy - mean(dy) - y · mean(dy · y))   (Ba et al., 1607.06450)
 ggml_tensor * d_norm(gradients & g, ggml_tensor * x, ggml_tensor * y, ggml_tensor * dy, float eps) {
-    ggml_context * ctx = g.ctx();
+    tensor_arena & ctx = g.ctx();
     ggml_tensor * centred = ggml_sub(ctx, x, g.mean_rows(x));
     ggml_tensor * root = ggml_sqrt(ctx, ggml_scale_bias(ctx, g.mean_rows(ggml_sqr(ctx, centred)), 1.0f, eps));
     ggml_tensor * along = g.mean_rows(ggml_mul(ctx, dy, y));
@@ -60,7 +60,7 @@ void group_norm(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
 
 // y = x / r, r = max(‖x‖, ε):  dx = (dy - y (y · dy)) / r, without the second term where ε is the larger
 void l2_norm(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
-    ggml_context * ctx = g.ctx();
+    tensor_arena & ctx = g.ctx();
     float eps;
     std::memcpy(&eps, node->op_params, sizeof(eps));
     ggml_tensor * length = ggml_sqrt(ctx, ggml_sum_rows(ctx, ggml_sqr(ctx, g.contiguous(node->src[0]))));

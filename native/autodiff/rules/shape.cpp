@@ -84,9 +84,9 @@ void get_rows(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
             return;
         }
         // A table of ones for some rows at a time: a whole batch's would be as large as all of its logits.
-        constexpr int64_t slice_bytes = 64ll << 20, most_slices = 64;
+        constexpr int64_t most_slices = 64;
         const int64_t n = rows->ne[0];
-        const int64_t fitting = slice_bytes / (table->ne[1] * int64_t(sizeof(float))) / 64 * 64;
+        const int64_t fitting = 2 * g.slice_bytes() / (table->ne[1] * int64_t(sizeof(float))) / 64 * 64;
         const int64_t count = std::max({int64_t(1), fitting, (n + most_slices - 1) / most_slices});
         for (int64_t first = 0; first < n; first += count) {
             const int64_t length = std::min(count, n - first);

@@ -20,7 +20,7 @@ ggml_tensor * join(gradients & g, ggml_tensor * front, ggml_tensor * back, int d
 // y[i, t] = Σ_k x[t + k, i] w[k, i], for each channel i and sequence: a causal convolution whose x begins with
 // d_conv - 1 tokens of the past. Towards x it is the convolution of dy, zeros around it, with the taps in reverse.
 void ssm_conv(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
-    ggml_context * ctx = g.ctx();
+    tensor_arena & ctx = g.ctx();
     ggml_tensor * x = node->src[0]; // [d_conv - 1 + n_t, d_inner, n_seqs]
     ggml_tensor * w = node->src[1]; // [d_conv, d_inner]
     const int64_t d_conv = w->ne[0], d_inner = w->ne[1], n_t = node->ne[1], n_seqs = node->ne[2];
@@ -72,8 +72,8 @@ ggml_tensor * sequence_numbers(gradients & g, int64_t n) {
 
 // See scan-segment.h for what it computes. The states of all tokens would be the largest tensor of all: the gradient is
 // made segment by segment, from the last to the first, and the op itself finds the state that each segment starts from.
-void ssm_scan_by(gradients & g, ggml_tensor * node, ggml_tensor * dy, int64_t most_tokens) {
-    ggml_context * ctx = g.ctx();
+void ssm_scan(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
+    tensor_arena & ctx = g.ctx();
     ggml_tensor *s = node->src[0], *x = node->src[1], *dt = node->src[2], *a = node->src[3], *b = node->src[4],
                 *c = node->src[5];
     ggml_tensor * ids = node->src[6];
@@ -86,7 +86,7 @@ void ssm_scan_by(gradients & g, ggml_tensor * node, ggml_tensor * dy, int64_t mo
                         std::to_string(node->op_params[0]) + " states and " + std::to_string(b->ne[1]) + " groups");
     }
     std::vector<int64_t> first{0};
-    while (first.back() < n_t) first.push_back(first.back() + segment_length(node, n_t - first.back(), most_tokens));
+    while (first.back() < n_t) first.push_back(first.back() + segment_length(g, node, n_t - first.back()));
     const size_t segments = first.size() - 1;
 
     const auto state_shape = [&](ggml_tensor * t) {
@@ -160,19 +160,17 @@ void ssm_scan_by(gradients & g, ggml_tensor * node, ggml_tensor * dy, int64_t mo
     }
 }
 
-void ssm_scan(gradients & g, ggml_tensor * node, ggml_tensor * dy) { ssm_scan_by(g, node, dy, 0); }
-
 }
 
 namespace llamatune {
 
-int64_t segment_length(const ggml_tensor * scan, int64_t left, int64_t most) {
-    constexpr int64_t chunk = 64, of_channels = 8ll << 20; // bytes of a tensor with a number for each channel
+int64_t segment_length(const gradients & g, const ggml_tensor * scan, int64_t left) {
+    constexpr int64_t chunk = 64;
     const ggml_tensor *x = scan->src[1], *a = scan->src[3];
     const int64_t numbers = x->ne[0] * x->ne[1] * x->ne[3];
-    if (a->ne[0] > 1) { return tokens_at_once(numbers * a->ne[0], most ? std::min(most, left) : left); }
-    const int64_t fit = of_channels / (numbers * int64_t(sizeof(float)));
-    return std::min(left, most ? most : std::max(chunk, fit / chunk * chunk)); // whole chunks
+    if (a->ne[0] > 1) { return tokens_at_once(g.slice_bytes(), numbers * a->ne[0], left); }
+    const int64_t fit = g.slice_bytes() / 4 / (numbers * int64_t(sizeof(float))); // numbers: one for each channel
+    return std::min(left, std::max(chunk, fit / chunk * chunk));                  // whole chunks
 }
 
 }

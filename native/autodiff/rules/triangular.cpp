@@ -4,7 +4,7 @@ namespace llamatune::rules {
 
 // y_t = Σ_{j≤t} x_j:  dx_j = Σ_{t≥j} dy_t, everything but what stands before j
 void cumsum(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
-    ggml_context * ctx = g.ctx();
+    tensor_arena & ctx = g.ctx();
     ggml_tensor * before = ggml_sub(ctx, dy, ggml_cumsum(ctx, dy));
     g.add(node->src[0], ggml_add(ctx, before, ggml_sum_rows(ctx, dy)));
 }
@@ -16,7 +16,7 @@ void tri(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
 // A X = B with A lower triangular:  dB = A⁻ᵀ dX,  dA = -tril(dB Xᵀ)   (Giles 2008, matrix derivative results, 2.3.1)
 // The inverse itself is solved for, with the op that the forward pass ran: no device solves upper systems.
 void solve_tri(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
-    ggml_context * ctx = g.ctx();
+    tensor_arena & ctx = g.ctx();
     ggml_tensor * a = node->src[0]; // [n, n, batch…]: a row is A's row
     ggml_tensor * b = node->src[1]; // [k, n, batch…]
     ggml_tensor * one = ggml_fill(ctx, ggml_new_tensor_1d(ctx, GGML_TYPE_F32, 1), 1.0f);

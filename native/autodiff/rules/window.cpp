@@ -116,7 +116,7 @@ ggml_tensor * as_i32(gradients & g, ggml_tensor * rows) {
 // y = a with its rows [row i of the batch] replaced by b's. Rows of one batch are taken to be distinct: of a row that
 // is written twice, which one stays is up to the device.
 void set_rows(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
-    ggml_context * ctx = g.ctx();
+    tensor_arena & ctx = g.ctx();
     ggml_tensor * b = node->src[0];    // [k, n, b2, b3]
     ggml_tensor * rows = node->src[1]; // [n, b2 | 1, b3 | 1]
     ggml_tensor * a = node->src[2];    // [k, n_rows, b2, b3]

@@ -40,7 +40,7 @@ ggml_tensor * recurrence::interleave(ggml_tensor * first, ggml_tensor * second) 
     return ggml_reshape_3d(ctx_, both, first->ne[0], 2 * first->ne[1], first->ne[2]);
 }
 
-ggml_tensor * sum_second(ggml_context * ctx, ggml_tensor * t) {
+ggml_tensor * sum_second(tensor_arena & ctx, ggml_tensor * t) {
     const auto part = [&](int64_t first, int64_t n) {
         return ggml_view_4d(ctx, t, t->ne[0], n, t->ne[2], t->ne[3], t->nb[1], t->nb[2], t->nb[3], first * t->nb[1]);
     };
@@ -52,10 +52,9 @@ ggml_tensor * sum_second(ggml_context * ctx, ggml_tensor * t) {
     return t;
 }
 
-int64_t tokens_at_once(int64_t numbers, int64_t left) {
-    constexpr int64_t budget = 32ll << 20;
+int64_t tokens_at_once(int64_t bytes, int64_t numbers, int64_t left) {
     int64_t n = 1;
-    while (2 * n <= left && 2 * n * numbers * int64_t(sizeof(float)) <= budget) n *= 2;
+    while (2 * n <= left && 2 * n * numbers * int64_t(sizeof(float)) <= bytes) n *= 2;
     return n;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <ggml.h>
+#include "core/tensor-arena.h"
 
 namespace llamatune {
 
@@ -8,7 +8,7 @@ namespace llamatune {
 // of n_t, which must be a power of two. Decays are only multiplied with each other, so nothing overflows.
 class recurrence {
 public:
-    explicit recurrence(ggml_context * ctx) : ctx_(ctx) {}
+    explicit recurrence(tensor_arena & ctx) : ctx_(ctx) {}
 
     // s_t = a_t s_{t-1} + b_t, from s_{-1} = before [m, 1, n_seqs]
     ggml_tensor * forward(ggml_tensor * a, ggml_tensor * b, ggml_tensor * before);
@@ -24,13 +24,14 @@ private:
     ggml_tensor * every_second(ggml_tensor * t, int64_t first);
     ggml_tensor * interleave(ggml_tensor * first, ggml_tensor * second);
 
-    ggml_context * ctx_;
+    tensor_arena & ctx_;
 };
 
 // A contiguous [inner, n, outer…] summed over dimension 1, by adding halves: reads it once, copies nothing.
-ggml_tensor * sum_second(ggml_context * ctx, ggml_tensor * t);
+ggml_tensor * sum_second(tensor_arena & ctx, ggml_tensor * t);
 
-// The largest power of two of tokens, at most `left`, for which a tensor of so many numbers a token has a bounded size.
-int64_t tokens_at_once(int64_t numbers, int64_t left);
+// The largest power of two of tokens, at most `left`, of which a tensor with `numbers` F32 values per token fits
+// `bytes`.
+int64_t tokens_at_once(int64_t bytes, int64_t numbers, int64_t left);
 
 }

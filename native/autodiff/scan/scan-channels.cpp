@@ -6,7 +6,7 @@ namespace llamatune {
 // With λ_t the gradient of state_t:  λ_t = C_t dy_t + exp(δ_{t+1} A) λ_{t+1}, and each token's gradients are products
 // of λ, the states and the inputs (Gu & Dao, 2312.00752, section 3.3.2: the states are computed again, never kept).
 scan_gradients differentiate_channels(gradients & g, const scan_segment & s, const scan_wanted & wanted) {
-    ggml_context * ctx = g.ctx();
+    tensor_arena & ctx = g.ctx();
     const int64_t d_state = s.state->ne[0], head_dim = s.x->ne[0], n_head = s.x->ne[1], n_t = s.x->ne[2],
                   n_seqs = s.x->ne[3];
     const int64_t channels = head_dim * n_head, m = channels * d_state;

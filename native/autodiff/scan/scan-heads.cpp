@@ -107,7 +107,7 @@ private:
         return ggml_reshape_4d(ctx, found[0], d_state, head_dim, heads, n_group * chunks * n_seqs);
     }
 
-    ggml_context * ctx;
+    tensor_arena & ctx;
     const scan_segment & s;
     const int64_t d_state, head_dim, n_group, heads, n_t, n_seqs, n_c, chunks;
 };

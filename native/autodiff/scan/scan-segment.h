@@ -27,8 +27,8 @@ struct scan_wanted {
 };
 
 // How many of the next `left` tokens to take at once, so that a tensor over all of a segment's states (or, where heads
-// decay alike, over its channels) has a bounded size. `most`: fewer than that would be, for tests; 0: as many as fit.
-int64_t segment_length(const ggml_tensor * scan, int64_t left, int64_t most);
+// decay alike, over its channels) has a bounded size.
+int64_t segment_length(const gradients & g, const ggml_tensor * scan, int64_t left);
 
 // Every number of a channel's state decays at its own rate (Mamba): n_t must be a power of two, n_group 1.
 scan_gradients differentiate_channels(gradients & g, const scan_segment & s, const scan_wanted & wanted);

@@ -5,7 +5,7 @@
 namespace llamatune {
 
 void by_segments(gradients & g, const segmented_op & op, ggml_tensor * dy) {
-    ggml_context * ctx = g.ctx();
+    tensor_arena & ctx = g.ctx();
     const ggml_tensor * like = op.sources[op.like];
     const int64_t n_seqs = op.state->ne[1], state_size = op.state->ne[0], n_t = like->ne[2] * like->ne[3] / n_seqs;
     const size_t row = size_t(like->ne[0] * like->ne[1]) * sizeof(float);
@@ -30,7 +30,7 @@ void by_segments(gradients & g, const segmented_op & op, ggml_tensor * dy) {
     std::vector<int64_t> first{0};
     std::vector<ggml_tensor *> before{op.state};
     for (;;) {
-        const int64_t from = first.back(), n = tokens_at_once(op.numbers * n_seqs, n_t - from);
+        const int64_t from = first.back(), n = tokens_at_once(g.slice_bytes(), op.numbers * n_seqs, n_t - from);
         first.push_back(from + n);
         if (from + n == n_t) break;
         segmented_op::parts now = parts(from, n);

@@ -11,7 +11,7 @@ namespace llamatune {
 namespace {
 
 void back(host_ops & ops, gradients & g, ggml_tensor * node, ggml_tensor * dy) {
-    ggml_context * ctx = g.ctx();
+    tensor_arena & ctx = g.ctx();
     std::vector<ggml_tensor *> sources(node->src, node->src + scan_dy);
     sources.push_back(dy);
     const scan_result at = scan_back_layout(sources.data());

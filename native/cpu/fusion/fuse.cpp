@@ -12,7 +12,7 @@
 
 namespace llamatune {
 
-fusion::fusion(const std::vector<ggml_tensor *> & nodes, const ggml_tensor * result, ggml_context * ctx, host_ops & ops,
+fusion::fusion(const std::vector<ggml_tensor *> & nodes, const ggml_tensor * result, tensor_arena & ctx, host_ops & ops,
                gradients & g)
     : nodes_(nodes), ctx_(ctx), ops_(ops), g_(g) {
     for (const ggml_tensor * node : nodes) {
@@ -41,7 +41,7 @@ std::vector<ggml_tensor *> fusion::remaining() const {
 }
 
 std::vector<ggml_tensor *> fuse(const std::vector<ggml_tensor *> & nodes, const ggml_tensor * result,
-                                ggml_context * ctx, host_ops & ops, gradients & g) {
+                                tensor_arena & ctx, host_ops & ops, gradients & g) {
     fusion f(nodes, result, ctx, ops, g);
     fuse_lora_linears(f);
     fuse_experts(f);

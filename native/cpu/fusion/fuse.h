@@ -17,11 +17,11 @@ namespace llamatune {
 class fusion {
 public:
     // `nodes`: in the order in which they run. `result` is read from outside of the graph.
-    fusion(const std::vector<ggml_tensor *> & nodes, const ggml_tensor * result, ggml_context * ctx, host_ops & ops,
+    fusion(const std::vector<ggml_tensor *> & nodes, const ggml_tensor * result, tensor_arena & ctx, host_ops & ops,
            gradients & g);
 
     const std::vector<ggml_tensor *> & nodes() const { return nodes_; }
-    ggml_context * ctx() const { return ctx_; }
+    tensor_arena & ctx() const { return ctx_; }
     host_ops & ops() const { return ops_; }
     gradients & g() const { return g_; }
 
@@ -36,7 +36,7 @@ public:
 
 private:
     std::vector<ggml_tensor *> nodes_;
-    ggml_context * ctx_;
+    tensor_arena & ctx_;
     host_ops & ops_;
     gradients & g_;
     std::unordered_map<const ggml_tensor *, int> uses_;
@@ -45,6 +45,6 @@ private:
 
 // All passes. Before mark_gradient_path(): trained tensors must be wanted in `g` already.
 std::vector<ggml_tensor *> fuse(const std::vector<ggml_tensor *> & nodes, const ggml_tensor * result,
-                                ggml_context * ctx, host_ops & ops, gradients & g);
+                                tensor_arena & ctx, host_ops & ops, gradients & g);
 
 }

@@ -85,11 +85,11 @@ void check_training(const std::shared_ptr<model> & m, const std::string & name, 
     const tiny::tensor_values g = tiny::gradients_of(t, batch);
     r.slopes = worst_slope(t, m, options);
 
-    options.step.rules = rule_mode::composed;
+    options.step.gradient.rules = rule_mode::composed;
     tiny::training composed(m, batch, options);
     r.composed = tiny::relative_error(tiny::gradients_of(composed, batch), g);
 
-    options.step.rules = rule_mode::automatic;
+    options.step.gradient.rules = rule_mode::automatic;
     tiny::training fresh(m, batch, options, false);
     r.first_loss = fresh.loss(batch);
     fresh.optimize(batch, 10, 5e-3);

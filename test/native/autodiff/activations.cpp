@@ -2,7 +2,6 @@
 // for tight central differences; the rules themselves must be right to F32's precision.
 
 #include "autodiff/engine/backward.h"
-#include "core/ggml-ptr.h"
 #include "harness.h"
 
 #include <ggml-backend.h>
@@ -22,25 +21,26 @@ double softplus(double x) { return std::log1p(std::exp(-std::fabs(x))) + std::fm
 std::vector<float> slopes(const std::vector<float> & at, rule_mode mode,
                           const std::function<ggml_tensor *(ggml_context *, ggml_tensor *)> & build) {
     ggml_backend_ptr cpu{ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr)};
-    ggml_context_ptr ctx{ggml_init({512 * ggml_tensor_overhead() + ggml_graph_overhead(), nullptr, true})};
-    ggml_tensor * x = ggml_new_tensor_1d(ctx.get(), GGML_TYPE_F32, int64_t(at.size()));
-    ggml_tensor * one = ggml_new_tensor_1d(ctx.get(), GGML_TYPE_F32, int64_t(at.size()));
-    ggml_tensor * y = build(ctx.get(), x);
-    ggml_cgraph * graph = ggml_new_graph(ctx.get());
-    ggml_build_forward_expand(graph, y);
+    graph_builder builder;
+    ggml_context * ctx = builder.ctx();
+    ggml_tensor * x = ggml_new_tensor_1d(ctx, GGML_TYPE_F32, int64_t(at.size()));
+    ggml_tensor * one = ggml_new_tensor_1d(ctx, GGML_TYPE_F32, int64_t(at.size()));
+    ggml_tensor * y = build(ctx, x);
+    builder.expand(y);
+    ggml_cgraph * forward = builder.finish();
     std::vector<ggml_tensor *> nodes;
-    for (int i = 0; i < ggml_graph_n_nodes(graph); i++) nodes.push_back(ggml_graph_node(graph, i));
-    gradients g(ctx.get(), graph, {ggml_backend_get_device(cpu.get())}, mode);
+    for (int i = 0; i < ggml_graph_n_nodes(forward); i++) nodes.push_back(ggml_graph_node(forward, i));
+    gradients g(builder, {ggml_backend_get_device(cpu.get())}, {mode});
     g.want(x);
     mark_gradient_path(g, nodes);
     g.add(y, one);
     run_backward(g, nodes);
     ggml_tensor * dx = g.of(x);
-    ggml_backend_buffer_ptr buffer{ggml_backend_alloc_ctx_tensors(ctx.get(), cpu.get())};
+    ggml_backend_buffer_ptr buffer{ggml_backend_alloc_ctx_tensors(ctx, cpu.get())};
     const std::vector<float> ones(at.size(), 1.0f);
     ggml_backend_tensor_set(x, at.data(), 0, ggml_nbytes(x));
     ggml_backend_tensor_set(one, ones.data(), 0, ggml_nbytes(one));
-    CHECK(ggml_backend_graph_compute(cpu.get(), graph) == GGML_STATUS_SUCCESS);
+    CHECK(ggml_backend_graph_compute(cpu.get(), builder.finish()) == GGML_STATUS_SUCCESS);
     std::vector<float> values(at.size());
     ggml_backend_tensor_get(dx, values.data(), 0, ggml_nbytes(dx));
     return values;

@@ -81,9 +81,9 @@ struct built {
         if (!ggml_is_contiguous(output)) output = ggml_cont(made.ctx(), output);
         weight = made.constant({output->ne[0], output->ne[1], output->ne[2], output->ne[3]}, 0.2f, 1.0f);
         made.allocate(type);
-        graph = ggml_new_graph_custom(made.ctx(), 2048, false);
         ggml_set_output(output);
-        ggml_build_forward_expand(graph, output);
+        made.graph().expand(output);
+        graph = made.graph().finish();
         for (int i = 0; i < ggml_graph_n_nodes(graph); i++) nodes.push_back(ggml_graph_node(graph, i));
     }
 };
@@ -123,7 +123,7 @@ std::vector<std::vector<float>> analytic_gradients(const op_case & c, rule_mode 
     const ggml_backend_buffer_type_t type = ggml_backend_dev_buffer_type(test_device::device());
     built b(c, type);
     ggml_context_ptr kept{ggml_init({64 * ggml_tensor_overhead(), nullptr, true})};
-    gradients g(b.made.ctx(), b.graph, test_device::devices(), mode);
+    gradients g(b.made.graph(), test_device::devices(), {mode});
     std::vector<ggml_tensor *> results;
     for (ggml_tensor * p : b.made.parameters()) {
         g.want(p);
@@ -151,9 +151,10 @@ std::vector<std::vector<float>> analytic_gradients(const op_case & c, rule_mode 
             CHECK(g.of(p) != nullptr);
             results.push_back(g.contiguous(g.of(p)));
             ggml_set_output(results.back());
-            ggml_build_forward_expand(b.graph, results.back());
+            b.made.graph().expand(results.back());
         }
     }
+    b.graph = b.made.graph().finish();
     if (mode == rule_mode::composed) {
         // A rule that falls back to primitives must not need a fused op after all.
         for (int i = int(b.nodes.size()); i < ggml_graph_n_nodes(b.graph); i++) { // the backward part

@@ -2,7 +2,6 @@
 // dequantized in slices.
 
 #include "autodiff/engine/backward.h"
-#include "core/ggml-ptr.h"
 #include "core/rng.h"
 #include "harness.h"
 
@@ -50,24 +49,24 @@ void check_gradient_through(ggml_type type, const shape & s) {
         }
     }
 
-    ggml_context_ptr ctx{ggml_init({1024 * ggml_tensor_overhead() + ggml_graph_overhead(), nullptr, true})};
-    ggml_tensor * w = ggml_new_tensor_3d(ctx.get(), type, s.k, s.m, s.n_expert);
-    ggml_tensor * input = ggml_new_tensor_3d(ctx.get(), GGML_TYPE_F32, s.k, s.slots, s.n_tokens);
-    ggml_tensor * chosen = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_I32, s.n_used, s.n_tokens);
-    ggml_tensor * upstream = ggml_new_tensor_3d(ctx.get(), GGML_TYPE_F32, s.m, s.n_used, s.n_tokens);
-    ggml_tensor * y = ggml_mul_mat_id(ctx.get(), w, input, chosen);
-    ggml_cgraph * graph = ggml_new_graph(ctx.get());
-    gradients g(ctx.get(), graph, {ggml_backend_get_device(cpu.get())}, rule_mode::automatic);
+    graph_builder builder;
+    ggml_context * ctx = builder.ctx();
+    ggml_tensor * w = ggml_new_tensor_3d(ctx, type, s.k, s.m, s.n_expert);
+    ggml_tensor * input = ggml_new_tensor_3d(ctx, GGML_TYPE_F32, s.k, s.slots, s.n_tokens);
+    ggml_tensor * chosen = ggml_new_tensor_2d(ctx, GGML_TYPE_I32, s.n_used, s.n_tokens);
+    ggml_tensor * upstream = ggml_new_tensor_3d(ctx, GGML_TYPE_F32, s.m, s.n_used, s.n_tokens);
+    ggml_tensor * y = ggml_mul_mat_id(ctx, w, input, chosen);
+    gradients g(builder, {ggml_backend_get_device(cpu.get())});
     g.want(input);
     mark_gradient_path(g, {y});
     g.add(y, upstream);
     run_backward(g, {y});
     ggml_tensor * dx = g.of(input);
-    ggml_backend_buffer_ptr buffer{ggml_backend_alloc_ctx_tensors(ctx.get(), cpu.get())};
+    ggml_backend_buffer_ptr buffer{ggml_backend_alloc_ctx_tensors(ctx, cpu.get())};
     ggml_backend_tensor_set(w, bytes.data(), 0, bytes.size());
     ggml_backend_tensor_set(chosen, ids.data(), 0, ggml_nbytes(chosen));
     ggml_backend_tensor_set(upstream, dy.data(), 0, ggml_nbytes(upstream));
-    CHECK(ggml_backend_graph_compute(cpu.get(), graph) == GGML_STATUS_SUCCESS);
+    CHECK(ggml_backend_graph_compute(cpu.get(), builder.finish()) == GGML_STATUS_SUCCESS);
     std::vector<float> received(expected.size());
     ggml_backend_tensor_get(dx, received.data(), 0, ggml_nbytes(dx));
     double difference = 0, norm = 0;

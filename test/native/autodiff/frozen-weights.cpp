@@ -133,7 +133,8 @@ void check_gradient_through(const frozen & weight, int64_t n) {
     }
     for (const path & way : paths()) {
         ggml_context_ptr leaves{ggml_init({8 * ggml_tensor_overhead(), nullptr, true})};
-        ggml_context_ptr ctx{ggml_init({512 * ggml_tensor_overhead() + ggml_graph_overhead(), nullptr, true})};
+        graph_builder builder;
+        tensor_arena & ctx = builder.ctx();
         ggml_tensor * w = ggml_new_tensor_2d(leaves.get(), weight.type, k, m);
         ggml_tensor * input = ggml_new_tensor_2d(leaves.get(), GGML_TYPE_F32, k, n);
         ggml_tensor * upstream = ggml_new_tensor_2d(leaves.get(), GGML_TYPE_F32, m, n);
@@ -145,18 +146,17 @@ void check_gradient_through(const frozen & weight, int64_t n) {
         ggml_backend_tensor_set(w, weight.bytes.data(), 0, weight.bytes.size());
         ggml_backend_tensor_set(input, x.data(), 0, ggml_nbytes(input));
         ggml_backend_tensor_set(upstream, dy.data(), 0, ggml_nbytes(upstream));
-        ggml_tensor * y = ggml_mul_mat(ctx.get(), w, input);
-        ggml_cgraph * graph = ggml_new_graph(ctx.get());
-        gradients g(ctx.get(), graph, way.devices, way.mode);
+        ggml_tensor * y = ggml_mul_mat(ctx, w, input);
+        gradients g(builder, way.devices, {way.mode});
         g.want(input);
         mark_gradient_path(g, {y});
         g.add(y, upstream);
         run_backward(g, {y});
         ggml_tensor * dx = g.of(input);
         ggml_set_output(dx);
-        ggml_build_forward_expand(graph, dx);
+        builder.expand(dx);
         test_device::runner runner(way.devices);
-        runner.run(graph);
+        runner.run(builder.finish());
         std::vector<float> received(size_t(k * n));
         ggml_backend_tensor_get(dx, received.data(), 0, ggml_nbytes(dx));
         require(relative_error(received, expected), way.tolerance,
@@ -206,21 +206,21 @@ using way_fn = ggml_tensor * (*)(gradients &, ggml_tensor *);
 // Two experts of five rows; sliced: the second to fourth row of each.
 std::vector<float> dequantized_values(const frozen & weight, way_fn way, bool sliced) {
     ggml_context_ptr leaves{ggml_init({8 * ggml_tensor_overhead(), nullptr, true})};
-    ggml_context_ptr ctx{ggml_init({64 * ggml_tensor_overhead() + ggml_graph_overhead(), nullptr, true})};
+    graph_builder builder;
+    tensor_arena & ctx = builder.ctx();
     ggml_tensor * w = ggml_new_tensor_3d(leaves.get(), weight.type, weight.k, weight.m / 2, 2);
     ggml_backend_buffer_ptr buffer{
         ggml_backend_alloc_ctx_tensors_from_buft(leaves.get(), ggml_backend_dev_buffer_type(test_device::device()))};
     ggml_backend_tensor_set(w, weight.bytes.data(), 0, weight.bytes.size());
-    ggml_tensor * part = sliced ? ggml_view_3d(ctx.get(), w, w->ne[0], 3, 2, w->nb[1], w->nb[2], w->nb[1]) : w;
-    ggml_cgraph * graph = ggml_new_graph(ctx.get());
-    gradients g(ctx.get(), graph, test_device::devices(), rule_mode::automatic);
+    ggml_tensor * part = sliced ? ggml_view_3d(ctx, w, w->ne[0], 3, 2, w->nb[1], w->nb[2], w->nb[1]) : w;
+    gradients g(builder, test_device::devices());
     ggml_tensor * values = way(g, part);
     CHECK(ggml_are_same_shape(values, part) && values->type == GGML_TYPE_F32);
     values = g.contiguous(values);
     ggml_set_output(values);
-    ggml_build_forward_expand(graph, values);
+    builder.expand(values);
     test_device::runner runner;
-    runner.run(graph);
+    runner.run(builder.finish());
     std::vector<float> received(size_t(ggml_nelements(values)));
     ggml_backend_tensor_get(values, received.data(), 0, ggml_nbytes(values));
     return received;

@@ -7,8 +7,6 @@
 namespace op_cases {
 
 leaves::leaves(uint64_t seed) : random_(seed) {
-    const size_t room = 4096 * ggml_tensor_overhead() + 2 * ggml_graph_overhead_custom(2048, false);
-    ctx_.reset(ggml_init({room, nullptr, true}));
     leaf_ctx_.reset(ggml_init({64 * ggml_tensor_overhead(), nullptr, true}));
 }
 

@@ -3,7 +3,7 @@
 // One small forward graph per gradient rule and variant. To add a rule: add its row in autodiff/rule-table.cpp, write
 // the rule, and add a case here, in its family's file; a rule without a case fails "every rule has a case".
 
-#include "core/ggml-ptr.h"
+#include "core/graph-builder.h"
 #include "core/rng.h"
 
 #include <ggml.h>
@@ -20,7 +20,8 @@ class leaves {
 public:
     explicit leaves(uint64_t seed);
 
-    ggml_context * ctx() const { return ctx_.get(); } // for the case's nodes
+    llamatune::graph_builder & graph() { return graph_; }
+    llamatune::tensor_arena & ctx() { return graph_.ctx(); } // for the case's nodes
 
     // Trained F32 leaves: their gradients are checked.
     ggml_tensor * parameter(std::vector<int64_t> ne, float lo = -1.0f, float hi = 1.0f);
@@ -41,7 +42,8 @@ private:
     ggml_tensor * leaf(ggml_type type, const std::vector<int64_t> & ne);
 
     llamatune::rng random_;
-    ggml_context_ptr ctx_, leaf_ctx_;
+    llamatune::graph_builder graph_;
+    ggml_context_ptr leaf_ctx_;
     ggml_backend_buffer_ptr buffer_;
     std::vector<ggml_tensor *> parameters_;
     std::vector<std::function<void()>> fill_;

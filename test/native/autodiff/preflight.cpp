@@ -15,14 +15,15 @@ using namespace llamatune;
 namespace {
 
 struct fixture {
-    ggml_context_ptr ctx{ggml_init({256 * ggml_tensor_overhead() + 4 * ggml_graph_overhead(), nullptr, true})};
-    ggml_cgraph * graph = ggml_new_graph(ctx.get());
-    gradients g{ctx.get(), graph, {ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU)}, rule_mode::automatic};
-    ggml_tensor * parameter = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_F32, 4, 3);
-    ggml_tensor * constant = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_F32, 4, 3);
+    graph_builder builder;
+    tensor_arena & ctx = builder.ctx();
+    gradients g{builder, {ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU)}};
+    ggml_tensor * parameter = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, 4, 3);
+    ggml_tensor * constant = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, 4, 3);
 
     std::vector<ggml_tensor *> mark(ggml_tensor * output) {
-        ggml_build_forward_expand(graph, output);
+        builder.expand(output);
+        ggml_cgraph * graph = builder.finish();
         std::vector<ggml_tensor *> nodes;
         for (int i = 0; i < ggml_graph_n_nodes(graph); i++) nodes.push_back(ggml_graph_node(graph, i));
         g.want(parameter);
@@ -35,7 +36,7 @@ struct fixture {
 
 TEST("autodiff/preflight: ops without a rule on the gradient path are named, each once") {
     fixture f;
-    ggml_context * ctx = f.ctx.get();
+    tensor_arena & ctx = f.ctx;
     ggml_tensor * once = ggml_leaky_relu(ctx, f.parameter, 0.1f, false);
     ggml_tensor * twice = ggml_leaky_relu(ctx, ggml_add(ctx, once, f.constant), 0.1f, false);
     const auto nodes = f.mark(ggml_pool_1d(ctx, twice, GGML_OP_POOL_MAX, 1, 1, 0));
@@ -61,7 +62,7 @@ TEST("autodiff/preflight: ops without a rule on the gradient path are named, eac
 
 TEST("autodiff/preflight: ops that no gradient flows through need no rule") {
     fixture f;
-    ggml_context * ctx = f.ctx.get();
+    tensor_arena & ctx = f.ctx;
     ggml_tensor * frozen = ggml_leaky_relu(ctx, f.constant, 0.1f, false);
     const auto nodes = f.mark(ggml_mul(ctx, ggml_sqr(ctx, f.parameter), frozen));
     CHECK(!f.g.wants(frozen));
@@ -74,7 +75,7 @@ TEST("autodiff/preflight: ops that no gradient flows through need no rule") {
 
 TEST("autodiff/preflight: indices and rounding end the gradient path without an error") {
     fixture f;
-    ggml_context * ctx = f.ctx.get();
+    tensor_arena & ctx = f.ctx;
     ggml_tensor * order = ggml_argsort(ctx, f.parameter, GGML_SORT_ORDER_DESC);
     ggml_tensor * best = ggml_view_2d(ctx, order, 2, 3, order->nb[1], 0);
     ggml_tensor * stepped = ggml_step(ctx, f.parameter);
@@ -87,7 +88,7 @@ TEST("autodiff/preflight: indices and rounding end the gradient path without an 
 
 TEST("autodiff/preflight: what only leads to a selection needs no rule") {
     fixture f;
-    ggml_context * ctx = f.ctx.get();
+    tensor_arena & ctx = f.ctx;
     ggml_tensor * scores = ggml_sqr(ctx, f.parameter);
     ggml_tensor * rule_less = ggml_leaky_relu(ctx, scores, 0.1f, false); // as the scores of groups of experts are
     ggml_tensor * best = ggml_argsort_top_k(ctx, ggml_add(ctx, rule_less, f.constant), 2);
@@ -103,7 +104,7 @@ TEST("autodiff/preflight: what only leads to a selection needs no rule") {
 
 TEST("autodiff/preflight: the gradient path ends at the result, not at the last node") {
     fixture f;
-    ggml_context * ctx = f.ctx.get();
+    tensor_arena & ctx = f.ctx;
     ggml_tensor * result = ggml_sqr(ctx, f.parameter);
     ggml_tensor * aside = ggml_leaky_relu(ctx, result, 0.1f, false);
     f.g.want(f.parameter);
@@ -116,18 +117,18 @@ TEST("autodiff/preflight: the gradient path ends at the result, not at the last 
 TEST("autodiff/preflight: what no device runs is named") {
     fixture f;
     // IQ1_S has no conversion from F32 on the CPU
-    ggml_tensor * wide = ggml_new_tensor_2d(f.ctx.get(), GGML_TYPE_F32, 256, 2);
-    ggml_build_forward_expand(f.graph, ggml_cast(f.ctx.get(), ggml_sqr(f.ctx.get(), wide), GGML_TYPE_IQ1_S));
-    const auto names = ops_without_device(f.graph, {ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU)});
+    ggml_tensor * wide = ggml_new_tensor_2d(f.ctx, GGML_TYPE_F32, 256, 2);
+    f.builder.expand(ggml_cast(f.ctx, ggml_sqr(f.ctx, wide), GGML_TYPE_IQ1_S));
+    const auto names = ops_without_device(f.builder.finish(), {ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU)});
     CHECK_EQ(names.size(), size_t(1));
     CHECK_EQ(names[0], "CPY");
-    CHECK(ops_without_device(f.graph, {}).size() == 2);
+    CHECK(ops_without_device(f.builder.finish(), {}).size() == 2);
 }
 
 TEST("autodiff/preflight: an op either has a rule or has none to have, never both") {
     for (const std::string & name : rule_names()) CHECK(!name.empty());
     fixture f;
-    ggml_context * ctx = f.ctx.get();
+    tensor_arena & ctx = f.ctx;
     for (int i = 0; i < GGML_UNARY_OP_COUNT; i++) {
         ggml_tensor * node = ggml_unary(ctx, f.parameter, ggml_unary_op(i));
         CHECK(!(find_rule(node) && has_no_gradient(node)));

@@ -72,15 +72,16 @@ std::map<std::string, emitted> all_emitted() {
         op_cases::leaves leaves(1);
         ggml_tensor * output = c.build(leaves);
         if (!ggml_is_contiguous(output)) output = ggml_cont(leaves.ctx(), output);
-        ggml_cgraph * graph = ggml_new_graph_custom(leaves.ctx(), 2048, false);
-        ggml_build_forward_expand(graph, output);
+        leaves.graph().expand(output);
+        ggml_cgraph * graph = leaves.graph().finish();
         std::vector<ggml_tensor *> nodes;
         for (int i = 0; i < ggml_graph_n_nodes(graph); i++) nodes.push_back(ggml_graph_node(graph, i));
-        gradients g(leaves.ctx(), graph, {cpu}, rule_mode::composed);
+        gradients g(leaves.graph(), {cpu}, {rule_mode::composed});
         for (ggml_tensor * p : leaves.parameters()) g.want(p);
         mark_gradient_path(g, nodes);
         g.add(output, leaves.constant({output->ne[0], output->ne[1], output->ne[2], output->ne[3]}));
         run_backward(g, nodes);
+        graph = leaves.graph().finish();
         for (int i = int(nodes.size()); i < ggml_graph_n_nodes(graph); i++) {
             collect(ggml_graph_node(graph, i), rules[c.rule]);
         }

@@ -1,7 +1,6 @@
 // The gradient of experts is the sum over the tokens that use them, also where it is made in slices of tokens.
 
 #include "autodiff/engine/backward.h"
-#include "core/ggml-ptr.h"
 #include "core/rng.h"
 #include "harness.h"
 
@@ -17,24 +16,24 @@ struct shape {
 
 void check(const shape & s, bool sorted) {
     const ggml_backend_ptr cpu{ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr)};
-    ggml_context_ptr ctx{ggml_init({2048 * ggml_tensor_overhead() + ggml_graph_overhead(), nullptr, true})};
-    ggml_tensor * w = ggml_new_tensor_3d(ctx.get(), GGML_TYPE_F32, s.k, s.m, s.n_expert);
-    ggml_tensor * x = ggml_new_tensor_3d(ctx.get(), GGML_TYPE_F32, s.k, s.slots, s.n_tokens);
-    ggml_tensor * scores = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_F32, s.n_expert, s.n_tokens);
-    ggml_tensor * fixed = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_I32, s.n_used, s.n_tokens);
-    ggml_tensor * upstream = ggml_new_tensor_3d(ctx.get(), GGML_TYPE_F32, s.m, s.n_used, s.n_tokens);
-    ggml_tensor * ids = sorted ? ggml_argsort_top_k(ctx.get(), scores, int(s.n_used)) : fixed;
-    ggml_tensor * y = ggml_mul_mat_id(ctx.get(), w, x, ids);
-    ggml_cgraph * graph = ggml_new_graph(ctx.get());
-    ggml_tensor * chosen = ggml_cont(ctx.get(), ids);
-    ggml_build_forward_expand(graph, chosen);
-    gradients g(ctx.get(), graph, {ggml_backend_get_device(cpu.get())}, rule_mode::automatic);
+    graph_builder builder;
+    ggml_context * ctx = builder.ctx();
+    ggml_tensor * w = ggml_new_tensor_3d(ctx, GGML_TYPE_F32, s.k, s.m, s.n_expert);
+    ggml_tensor * x = ggml_new_tensor_3d(ctx, GGML_TYPE_F32, s.k, s.slots, s.n_tokens);
+    ggml_tensor * scores = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, s.n_expert, s.n_tokens);
+    ggml_tensor * fixed = ggml_new_tensor_2d(ctx, GGML_TYPE_I32, s.n_used, s.n_tokens);
+    ggml_tensor * upstream = ggml_new_tensor_3d(ctx, GGML_TYPE_F32, s.m, s.n_used, s.n_tokens);
+    ggml_tensor * ids = sorted ? ggml_argsort_top_k(ctx, scores, int(s.n_used)) : fixed;
+    ggml_tensor * y = ggml_mul_mat_id(ctx, w, x, ids);
+    ggml_tensor * chosen = ggml_cont(ctx, ids);
+    builder.expand(chosen);
+    gradients g(builder, {ggml_backend_get_device(cpu.get())});
     g.want(w);
     mark_gradient_path(g, {y});
     g.add(y, upstream);
     run_backward(g, {y});
     ggml_tensor * dw = g.of(w);
-    ggml_backend_buffer_ptr buffer{ggml_backend_alloc_ctx_tensors(ctx.get(), cpu.get())};
+    ggml_backend_buffer_ptr buffer{ggml_backend_alloc_ctx_tensors(ctx, cpu.get())};
     rng random(4);
     const auto fill = [&](ggml_tensor * t) {
         std::vector<float> values(size_t(ggml_nelements(t)));
@@ -48,7 +47,7 @@ void check(const shape & s, bool sorted) {
     std::vector<int32_t> experts(size_t(s.n_used * s.n_tokens));
     for (int32_t & e : experts) e = int32_t(random.below(uint64_t(s.n_expert - 1))); // some twice in a token
     ggml_backend_tensor_set(fixed, experts.data(), 0, ggml_nbytes(fixed));
-    CHECK(ggml_backend_graph_compute(cpu.get(), graph) == GGML_STATUS_SUCCESS);
+    CHECK(ggml_backend_graph_compute(cpu.get(), builder.finish()) == GGML_STATUS_SUCCESS);
     ggml_backend_tensor_get(chosen, experts.data(), 0, ggml_nbytes(chosen));
     std::vector<float> received(size_t(ggml_nelements(w)));
     ggml_backend_tensor_get(dw, received.data(), 0, ggml_nbytes(dw));

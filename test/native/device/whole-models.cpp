@@ -114,7 +114,7 @@ TEST("device/gradients: of LoRA pairs, through weights of several types, equal t
             const auto there = test_device::load(path), here = on_cpu(restored(path));
             const micro_batch batch = tiny_batch(*here, 2, 24);
             training_options plain; // without the CPU's own kernels
-            plain.step.rules = rule_mode::composed;
+            plain.step.gradient.rules = rule_mode::composed;
             training device(there, batch, {}), reference(here, batch, plain);
             const std::string what = std::string(architecture) + " " + type;
             const double loss = device.loss(batch), expected = reference.loss(batch);
@@ -130,7 +130,7 @@ TEST("device/gradients: on the CPU, its own kernels give what composed rules giv
         const auto m = on_cpu(wide_model(architecture, "F32"));
         const micro_batch batch = tiny_batch(*m, 2, 24);
         training_options plain;
-        plain.step.rules = rule_mode::composed;
+        plain.step.gradient.rules = rule_mode::composed;
         training fused(m, batch, {}), composed(m, batch, plain);
         require_gradients(fused, composed, batch, 1e-3, std::string(architecture) + ", gradients by kernels");
     }
@@ -204,7 +204,7 @@ TEST("device/gradients: of architectures of several families equal the CPU's") {
             const micro_batch batch = tiny_batch(*here, 1, 9);
             training_options options, plain;
             options.targets = plain.targets = row.trained;
-            plain.step.rules = rule_mode::composed;
+            plain.step.gradient.rules = rule_mode::composed;
             training device(there, batch, options), reference(here, batch, plain);
             const double error =
                 tiny::relative_error(tiny::gradients_of(device, batch), tiny::gradients_of(reference, batch));

@@ -1,5 +1,6 @@
 #include "graph/logits.h"
 
+#include "core/graph-builder.h"
 #include "graph/forward.h"
 #include "harness.h"
 
@@ -53,11 +54,12 @@ std::vector<float> by_training_graph(const std::shared_ptr<model> & m, const mic
                                      llama_adapter_lora * adapter) {
     compute devices(*m, 1);
     forward graph(m, adapter, {batch.n_rows, batch.sequence_length, packed}, devices);
-    const forward::head head = graph.build_head(graph.context(), graph.hidden());
-    ggml_cgraph * run = ggml_new_graph_custom(graph.context(), 65536, false);
+    graph_builder builder;
+    const forward::head head = graph.build_head(builder.ctx(), graph.hidden());
     ggml_set_output(head.logits);
-    ggml_build_forward_expand(run, head.logits);
-    const auto scheduler = devices.new_scheduler(131072);
+    builder.expand(head.logits);
+    ggml_cgraph * run = builder.finish();
+    const auto scheduler = devices.new_scheduler(builder.size());
     allocate_graph(scheduler.get(), run, "the test");
     graph.set_batch(batch);
     run_graph(scheduler.get(), run);

@@ -184,24 +184,25 @@ TEST("loss/cross-entropy: through a projection, whole and in chunks") {
 
     for (const int64_t columns : {int64_t(40), int64_t(13), int64_t(1)}) {
         ggml_backend_ptr cpu{ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr)};
-        ggml_context_ptr ctx{ggml_init({1u << 20, nullptr, true})};
-        ggml_tensor * w = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_F32, n_embd, n_vocab);
-        ggml_tensor * total = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_F32, n_embd, n_vocab);
-        ggml_tensor * h = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_F32, n_embd, columns);
-        ggml_tensor * t = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_I32, 1, columns);
-        ggml_tensor * weight = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_F32, 1, columns);
-        ggml_tensor * product = ggml_mul_mat(ctx.get(), w, h);
-        ggml_cgraph * graph = ggml_new_graph(ctx.get());
-        gradients g(ctx.get(), graph, {ggml_backend_get_device(cpu.get())}, rule_mode::automatic);
+        graph_builder builder;
+        ggml_context * ctx = builder.ctx();
+        ggml_tensor * w = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, n_embd, n_vocab);
+        ggml_tensor * total = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, n_embd, n_vocab);
+        ggml_tensor * h = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, n_embd, columns);
+        ggml_tensor * t = ggml_new_tensor_2d(ctx, GGML_TYPE_I32, 1, columns);
+        ggml_tensor * weight = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, 1, columns);
+        ggml_tensor * product = ggml_mul_mat(ctx, w, h);
+        gradients g(builder, {ggml_backend_get_device(cpu.get())});
         g.want(w);
         g.want(h);
         g.accumulate_into(w, total);
         mark_gradient_path(g, {product});
-        const cross_entropy ce = build_cross_entropy(ctx.get(), product, t, weight, true);
-        ggml_build_forward_expand(graph, ce.loss);
+        const cross_entropy ce = build_cross_entropy(ctx, product, t, weight, true);
+        builder.expand(ce.loss);
         g.add(product, ce.dlogits);
         run_backward(g, {product});
-        ggml_backend_buffer_ptr buffer{ggml_backend_alloc_ctx_tensors(ctx.get(), cpu.get())};
+        ggml_cgraph * graph = builder.finish();
+        ggml_backend_buffer_ptr buffer{ggml_backend_alloc_ctx_tensors(ctx, cpu.get())};
         ggml_backend_buffer_clear(buffer.get(), 0);
         ggml_backend_tensor_set(w, w_values.data(), 0, ggml_nbytes(w));
         std::vector<float> loss(size_t(n_tokens), 0.0f), received_dh(h_values.size()), received_dw(w_values.size());

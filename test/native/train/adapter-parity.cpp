@@ -3,6 +3,7 @@
 #include "train/trainer.h"
 
 #include "adapter/adapter-file.h"
+#include "core/graph-builder.h"
 #include "data/loader.h"
 #include "data/write-token-file.h"
 #include "graph/forward.h"
@@ -73,11 +74,12 @@ std::vector<float> training_graph(const std::shared_ptr<model> & m, const std::s
     const auto lora = read_adapter(file, m);
     compute devices(*m, 1);
     forward graph(m, lora->handle(), {1, batch.sequence_length, false}, devices);
-    const forward::head head = graph.build_head(graph.context(), graph.hidden());
-    ggml_cgraph * run = ggml_new_graph_custom(graph.context(), 8192, false);
+    graph_builder builder;
+    const forward::head head = graph.build_head(builder.ctx(), graph.hidden());
     ggml_set_output(head.logits);
-    ggml_build_forward_expand(run, head.logits);
-    const auto scheduler = devices.new_scheduler(16384);
+    builder.expand(head.logits);
+    ggml_cgraph * run = builder.finish();
+    const auto scheduler = devices.new_scheduler(builder.size());
     allocate_graph(scheduler.get(), run, "the test");
     graph.set_batch(batch);
     run_graph(scheduler.get(), run);

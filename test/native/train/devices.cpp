@@ -84,7 +84,7 @@ TEST("train/devices: layers on two devices, in the proportions that were asked f
 TEST("train/devices: composed rules, recomputation, chunks of the loss and packing on another device") {
     const auto m = tiny::arch_on("qwen3", on({local_rpc::device(0)}));
     training_options options;
-    options.step.rules = rule_mode::composed;
+    options.step.gradient.rules = rule_mode::composed;
     options.step.recompute = true;
     options.step.loss_budget_bytes = 1;
     options.packed = true;

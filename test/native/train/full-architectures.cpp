@@ -17,7 +17,7 @@ TEST("train/full: every architecture's weights get the same gradient by kernels 
             options.mode = train_mode::full;
             tiny::training t(m, batch, options);
             const tiny::tensor_values by_kernels = tiny::gradients_of(t, batch);
-            options.step.rules = rule_mode::composed;
+            options.step.gradient.rules = rule_mode::composed;
             tiny::training reference(m, batch, options);
             const tiny::tensor_values composed = tiny::gradients_of(reference, batch);
             const double whole = std::sqrt(tiny::dot(composed, composed));

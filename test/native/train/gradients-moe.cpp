@@ -85,7 +85,7 @@ TEST("train/gradients of experts: every weight kind, adapted and whole, by both 
         wrong += check_narrow_slopes(t, batch, 5e-3);
         const tiny::tensor_values automatic = tiny::gradients_of(t, batch);
         for (const bool recompute : {false, true}) {
-            options.step.rules = recompute ? rule_mode::automatic : rule_mode::composed;
+            options.step.gradient.rules = recompute ? rule_mode::automatic : rule_mode::composed;
             options.step.recompute = recompute;
             training other(m, batch, options);
             const double difference = tiny::relative_error(tiny::gradients_of(other, batch), automatic);
@@ -114,7 +114,7 @@ TEST("train/gradients of experts: a step on quantized experts never holds a laye
     for (const rule_mode rules : {rule_mode::automatic, rule_mode::composed}) {
         training_options options;
         options.targets = {"attn_q", "ffn_down_exps"};
-        options.step.rules = rules;
+        options.step.gradient.rules = rules;
         options.step.allocate = false;
         training t(m, batch, options);
         CHECK(t.compute_bytes() < layer_as_f32 / 3);

@@ -92,7 +92,7 @@ TEST("train/gradients: full-parameter gradients of a batch that repeats tokens, 
     options.mode = train_mode::full;
     training t(m, batch, options);
     tiny::expect_slopes(tiny::check_slopes(t, batch, 5e-3));
-    options.step.rules = rule_mode::composed;
+    options.step.gradient.rules = rule_mode::composed;
     training composed(m, batch, options);
     CHECK(tiny::relative_error(tiny::gradients_of(composed, batch), tiny::gradients_of(t, batch)) < 1e-5);
 }

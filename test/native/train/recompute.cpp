@@ -44,7 +44,7 @@ TEST("train/recompute: every architecture that trains has the same loss and grad
             try {
                 const auto m = tiny::arch(name);
                 training_options options;
-                options.step.rules = rules;
+                options.step.gradient.rules = rules;
                 const micro_batch batch = tiny_batch(*m, 2, 9);
                 options.targets = find_linear_targets(m, {2, 9, false}).trainable;
                 const std::string problem = difference(m, batch, options);
@@ -91,7 +91,7 @@ TEST("train/recompute: of twelve layers, less than half of the memory, and less 
         training_options options;
         options.step.recompute = recompute;
         options.step.allocate = false;
-        options.step.rules = rules;
+        options.step.gradient.rules = rules;
         options.step.loss_budget_bytes = 1;
         return double(training(m, tiny_batch(*m, 1, 256), options).compute_bytes());
     };

@@ -40,6 +40,7 @@ public:
     // The same by forward and backward, with the gradients added to what is there; weight per target.
     double run(const llamatune::micro_batch & batch, double weight);
     size_t compute_bytes() const { return forward_and_backward_->compute_bytes(); }
+    std::vector<llamatune::profile_entry> profile() const { return forward_and_backward_->profile(); }
     // AdamW, without clipping, on one batch.
     void optimize(const llamatune::micro_batch & batch, int steps, double learning_rate);
     void save(const std::string & path) const { subject_.save(path); }

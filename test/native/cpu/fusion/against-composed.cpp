@@ -42,24 +42,21 @@ vectors compute(const std::function<ggml_tensor *(leaves &)> & build, bool with_
     ggml_tensor * weight = made.constant({output->ne[0], output->ne[1], output->ne[2], output->ne[3]}, 0.2f, 1.0f);
     const ggml_backend_ptr products = start("matmul", n_threads), cpu = start("CPU", n_threads);
     made.allocate(ggml_backend_get_default_buffer_type(cpu.get()));
-    ggml_cgraph * graph = ggml_new_graph_custom(made.ctx(), 2048, false);
-    {
-        ggml_cgraph * forward = ggml_new_graph_custom(made.ctx(), 2048, false);
-        ggml_build_forward_expand(forward, output);
-        ggml_graph_cpy(forward, graph);
-    }
+    node_order order;
+    order.add(output);
     std::vector<ggml_tensor *> nodes;
-    for (int i = 0; i < ggml_graph_n_nodes(graph); i++) nodes.push_back(ggml_graph_node(graph, i));
-    ggml_graph_clear(graph);
+    for (ggml_tensor * t : order.tensors()) {
+        if (t->op != GGML_OP_NONE) nodes.push_back(t);
+    }
 
     const std::vector<ggml_backend_dev_t> devices{ggml_backend_get_device(products.get()),
                                                   ggml_backend_get_device(cpu.get())};
-    gradients g(made.ctx(), graph, devices, with_kernels ? rule_mode::automatic : rule_mode::composed);
+    gradients g(made.graph(), devices, {with_kernels ? rule_mode::automatic : rule_mode::composed});
     host_ops kernels;
     for (ggml_tensor * p : made.parameters()) g.want(p);
     if (with_kernels) nodes = fuse(nodes, output, made.ctx(), kernels, g);
     ggml_set_output(output);
-    for (ggml_tensor * node : nodes) ggml_build_forward_expand(graph, node);
+    for (ggml_tensor * node : nodes) g.run(node);
     mark_gradient_path(g, nodes);
     CHECK(ops_without_rule(g, nodes).empty());
     g.add(output, weight);
@@ -69,8 +66,9 @@ vectors compute(const std::function<ggml_tensor *(leaves &)> & build, bool with_
         CHECK(g.of(p) != nullptr);
         results.push_back(g.contiguous(g.of(p)));
         ggml_set_output(results.back());
-        ggml_build_forward_expand(graph, results.back());
+        g.run(results.back());
     }
+    ggml_cgraph * graph = made.graph().finish();
     for (int i = 0; i < ggml_graph_n_nodes(graph); i++) {
         if (is_host_op(ggml_graph_node(graph, i))) ops.push_back(host_op_name(ggml_graph_node(graph, i)));
     }

@@ -156,7 +156,7 @@ TEST("fused/experts: pairs, in a whole model, give the composed gradients; paddi
         tiny::training_options options;
         options.targets = {"ffn_gate_exps", "ffn_up_exps", "ffn_down_exps", "attn_q"};
         tiny::training ours(m, batch, options);
-        options.step.rules = rule_mode::composed;
+        options.step.gradient.rules = rule_mode::composed;
         tiny::training composed(m, batch, options);
         const double tolerance = std::string(type) == "F32" ? 1e-4 : 0.1; // ggml rounds activations to 8 bits
         CHECK(tiny::relative_error(tiny::gradients_of(ours, batch), tiny::gradients_of(composed, batch)) < tolerance);
