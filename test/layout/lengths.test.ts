@@ -7,7 +7,7 @@ const LONGEST_FUNCTION = 80;
 
 /** Functions that are longer. This list only shrinks. */
 const ALLOWED: readonly string[] = [
-  'native/autodiff/rules/ssm.cpp: ssm_scan_by',
+  'native/autodiff/rules/ssm.cpp: ssm_scan',
   'native/cpu/kernels/attention-forward.cpp: run',
   'native/graph/forward.cpp: forward::forward',
   'native/train/trainer.cpp: run_training',
