@@ -1,6 +1,7 @@
 #include "adapter/targets.h"
 
 #include "core/error.h"
+#include "core/join.h"
 #include "model/weights.h"
 
 #include "ggml.h"
@@ -62,10 +63,10 @@ bool entry_matches(const std::string & entry, const std::string & name) {
     return whole_name ? glob_match(entry, name) : name.substr(find_block(name).length) == entry + weight_suffix;
 }
 
-std::string join(const std::vector<std::string> & parts) {
-    std::string out;
-    for (const std::string & part : parts) { out += (out.empty() ? "'" : ", '") + part + "'"; }
-    return out;
+std::string quoted(const std::vector<std::string> & names) {
+    std::string list;
+    for (const std::string & name : names) append_to(list, "'" + name + "'");
+    return list;
 }
 
 }
@@ -90,7 +91,7 @@ std::vector<std::string> target_kinds(const model & base) {
 }
 
 std::vector<lora_target> match_targets(const model & base, const std::vector<std::string> & entries) {
-    const std::string hint = "this model's weight kinds are " + join(target_kinds(base)) +
+    const std::string hint = "this model's weight kinds are " + quoted(target_kinds(base)) +
                              "; a pattern with * or ? covers the whole tensor name ('blk.*.attn_?.weight'); "
                              "'all-linear' is every linear layer that can be trained";
     if (entries.empty()) { throw error("NO_TARGETS", "expected at least one LoRA target but received none", hint); }
@@ -116,11 +117,11 @@ std::vector<lora_target> match_targets(const model & base, const std::vector<std
     }
     if (!unknown.empty()) {
         throw error("TARGET_UNKNOWN",
-                    "expected LoRA targets that are weights of the model but received " + join(unknown), hint);
+                    "expected LoRA targets that are weights of the model but received " + quoted(unknown), hint);
     }
     if (!unsupported.empty()) {
         throw error("TARGET_UNSUPPORTED",
-                    "expected LoRA targets that are matrices of a product but received " + join(unsupported), hint);
+                    "expected LoRA targets that are matrices of a product but received " + quoted(unsupported), hint);
     }
     sort_targets(targets);
     return targets;

@@ -3,6 +3,7 @@
 #include "backends/backend-name.h"
 #include "core/assertion.h"
 #include "core/error.h"
+#include "core/join.h"
 
 namespace llamatune {
 
@@ -92,7 +93,7 @@ std::vector<ggml_backend_dev_t> connect_rpc_servers(const std::vector<std::strin
             why = failure ? failure->reason : e.what();
         }
         if (rpc_patience::is_to_stop()) throw error("ABORTED", "connecting to the RPC servers was aborted");
-        if (!why.empty()) unreachable += (unreachable.empty() ? "" : ", ") + server + " (" + why + ")";
+        if (!why.empty()) append_to(unreachable, server + " (" + why + ")");
     }
     if (!unreachable.empty()) {
         throw error(

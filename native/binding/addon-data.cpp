@@ -8,7 +8,7 @@ namespace llamatune::binding {
 
 namespace {
 
-// process.exit() runs no cleanup of the environment: without this, runs would go on while static objects are destroyed.
+// process.exit() skips the environment's cleanup hooks: runs would continue while static objects are destroyed.
 void stop_runs(const Napi::CallbackInfo & info) {
     auto & runs = info.Env().GetInstanceData<addon_data>()->runs;
     for (const auto & run : runs)
@@ -27,12 +27,12 @@ void stop_runs_at_exit(Napi::Env env) {
 }
 
 void start_addon(Napi::Env env) {
-    // Before anything of llama.cpp runs: nothing is printed unasked, and no failed assertion ends the process.
+    // Before any other call of llama.cpp: it must not print, and a failed assertion must not end the process.
     install_log();
     install_assertion_handler();
     auto * data = new addon_data();
     data->model_constructor = Napi::Persistent(model_object::define(env));
-    env.SetInstanceData(data); // freed with the environment
+    env.SetInstanceData(data); // the environment frees it
     stop_runs_at_exit(env);
 }
 

@@ -7,7 +7,7 @@
 
 namespace llamatune::binding {
 
-// Something with a thread that must have ended before the process tears its static objects down.
+// Owns a thread that must end before the process destroys its static objects.
 class stoppable {
 public:
     virtual ~stoppable() = default;
@@ -15,16 +15,16 @@ public:
     virtual void join() = 0;
 };
 
-// What one environment (the main thread, a worker) keeps; there is no JavaScript state outside of it.
+// The state of one environment (the main thread or a worker). No JavaScript value is stored anywhere else.
 struct addon_data {
     Napi::FunctionReference model_constructor;
-    std::function<void()> close_logger; // empty: this environment has set none
+    std::function<void()> close_logger; // empty: this environment has no logger
 
-    // Every run that may still have a thread.
+    // All runs that may still have a thread.
     std::vector<std::weak_ptr<stoppable>> runs;
 };
 
-// Prepares an environment that has loaded the addon.
+// Prepares an environment when it loads the addon.
 void start_addon(Napi::Env env);
 
 }

@@ -10,13 +10,12 @@ failure current_failure() {
     try {
         throw;
     } catch (const error & e) { return {e.code(), e.what(), e.hint()}; } catch (const std::bad_alloc &) {
-        return {"OUT_OF_MEMORY", "expected enough memory but an allocation failed",
+        return {"OUT_OF_MEMORY", "out of memory: an allocation failed",
                 "use a smaller model, sequence length or micro-batch size"};
     } catch (const std::exception & e) {
         return {"NATIVE_ERROR", e.what(), "please report it, with what led to it"};
     } catch (...) {
-        return {"NATIVE_ERROR", "expected a known exception but received another",
-                "please report it, with what led to it"};
+        return {"NATIVE_ERROR", "an unknown exception was thrown", "please report it, with what led to it"};
     }
 }
 

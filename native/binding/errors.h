@@ -13,7 +13,7 @@ struct failure {
     std::string hint;
 };
 
-// The exception being handled; call it inside a catch block only.
+// The exception that is being handled. Call it only inside a catch block.
 failure current_failure();
 
 // A JavaScript Error with `code` and `hint`.

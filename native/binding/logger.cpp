@@ -15,9 +15,9 @@ namespace llamatune::binding {
 
 namespace {
 
-constexpr size_t max_lines = 4096; // the oldest go when JavaScript does not keep up
+constexpr size_t max_lines = 4096; // the oldest are dropped if JavaScript does not keep up
 
-// From any thread that logs to one JavaScript function. Never keeps the event loop alive.
+// Passes lines from any thread to one JavaScript function. Does not keep the event loop alive.
 class log_channel {
 public:
     static std::shared_ptr<log_channel> open(Napi::Env env, Napi::Function on_lines) {
@@ -26,8 +26,7 @@ public:
         const napi_status status =
             napi_create_threadsafe_function(env, on_lines, nullptr, Napi::String::New(env, "llamatune log"), 0, 1,
                                             holder.get(), on_finalize, holder.get(), on_wake, &self->wake_js_);
-        if (status != napi_ok)
-            throw error("NATIVE_ERROR", "expected a thread-safe function but Node refused to create one");
+        if (status != napi_ok) throw error("NATIVE_ERROR", "Node could not create a thread-safe function for the log");
         holder.release();
         napi_unref_threadsafe_function(env, self->wake_js_);
         return self;
@@ -43,7 +42,7 @@ public:
         if (napi_call_threadsafe_function(wake_js_, nullptr, napi_tsfn_nonblocking) == napi_closing) closed_ = true;
     }
 
-    // On the JavaScript thread: another logger takes over.
+    // On the JavaScript thread, when another logger is set.
     void close() {
         const std::lock_guard<std::mutex> lock(mutex_);
         if (closed_) return;

@@ -4,8 +4,8 @@
 
 namespace llamatune::binding {
 
-// setLogger(onLines | null): the log of llama.cpp and ggml as batches of { level, line }. There is one logger in a
-// process; the last one that was set gets everything, until its environment goes away.
+// setLogger(onLines | null): the log of llama.cpp and ggml in batches of { level, line }. A process has one logger, the
+// one that was set last, until its environment shuts down.
 Napi::Value set_logger_call(const Napi::CallbackInfo & info);
 
 }

@@ -18,7 +18,7 @@ namespace llamatune::binding {
 
 namespace {
 
-// Tells a model_object from any other object, whatever its prototype says.
+// Distinguishes a model_object from other objects, whatever their prototype.
 constexpr napi_type_tag model_tag = {0x7c1d3f0a5be24e6fULL, 0x9a42c8d1e07b3356ULL};
 
 }
@@ -42,14 +42,14 @@ Napi::Value model_object::create(Napi::Env env, std::shared_ptr<model> loaded) {
 
 model_object::model_object(const Napi::CallbackInfo & info) : Napi::ObjectWrap<model_object>(info) {
     if (!info[0].IsExternal()) {
-        throw to_js(info.Env(), {"ARGUMENT_INVALID", "expected models to be made by loadModel", "call loadModel()"});
+        throw to_js(info.Env(), {"ARGUMENT_INVALID", "only loadModel() can make a model", "call loadModel()"});
     }
     model_ = std::move(*info[0].As<Napi::External<std::shared_ptr<model>>>().Data());
     info.This().As<Napi::Object>().TypeTag(&model_tag);
 }
 
 const std::shared_ptr<model> & model_object::get() const {
-    if (!model_) throw error("DISPOSED", "expected a loaded model but it was disposed", "load the model again");
+    if (!model_) throw error("DISPOSED", "the model was disposed", "load the model again");
     return model_;
 }
 
@@ -91,7 +91,7 @@ Napi::Value model_object::detokenize(const Napi::CallbackInfo & call) {
     });
 }
 
-// Freeing gigabytes takes a while, so it happens on its own thread; disposing twice does nothing.
+// Freeing gigabytes takes a while, so a thread of its own does it. Disposing twice has no effect.
 Napi::Value model_object::dispose(const Napi::CallbackInfo & call) {
     return guarded(call.Env(), [&]() -> Napi::Value {
         return start_task(call.Env(), [last = std::move(model_)](run_context &) mutable -> js_maker {
@@ -121,7 +121,7 @@ Napi::Value load_model_call(const Napi::CallbackInfo & info) {
                 }
                 return !context.stop();
             };
-            // llama.cpp reports progress only while it reads weights: an abort before or after that counts too.
+            // llama.cpp reports progress only while it reads weights: check for an abort before and after, too.
             std::shared_ptr<model> loaded = model::load(options);
             if (context.stop()) throw error("ABORTED", "loading '" + options.path + "' was aborted");
             return [loaded](Napi::Env env) { return model_object::create(env, loaded); };

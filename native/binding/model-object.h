@@ -7,8 +7,8 @@
 
 namespace llamatune::binding {
 
-// The JavaScript object of a loaded model. It shares the model with the runs that use it, so dispose() and the garbage
-// collector may take the object away under a run: the weights are freed when the last of them has ended.
+// The JavaScript object of a loaded model. It shares the model with the runs that use it: dispose() and the garbage
+// collector may remove the object during a run, and the weights are freed when the last run has ended.
 class model_object : public Napi::ObjectWrap<model_object> {
 public:
     static Napi::Function define(Napi::Env env);
@@ -21,7 +21,7 @@ public:
     const std::shared_ptr<model> & get() const;
 
 private:
-    Napi::Value devices(const Napi::CallbackInfo & call); // that hold layers, a promise: RPC servers are asked
+    Napi::Value devices(const Napi::CallbackInfo & call); // a run, since RPC servers are asked
     Napi::Value info(const Napi::CallbackInfo & call);
     Napi::Value tokenize(const Napi::CallbackInfo & call);
     Napi::Value token_bytes(const Napi::CallbackInfo & call);

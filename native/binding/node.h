@@ -1,13 +1,13 @@
 #pragma once
 
-// The one place that includes node-addon-api, with the settings that every file of the binding must share.
+// The only file that includes node-addon-api, with the settings that all files of the binding must share.
 #ifndef NAPI_VERSION
 #define NAPI_VERSION 8
 #endif
 #ifndef NAPI_CPP_EXCEPTIONS
 #define NAPI_CPP_EXCEPTIONS
 #endif
-// A worker that is being terminated cannot throw; that must not end the whole process.
+// A worker that is being terminated cannot throw, which must not end the process.
 #ifndef NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS
 #define NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS
 #endif
@@ -17,7 +17,8 @@
 
 namespace llamatune::binding {
 
-// Makes a JavaScript value out of a plain one it holds. Created on a run's thread, called on the JavaScript thread.
+// Makes a JavaScript value of the plain value that it holds. Created on a run's thread, called on the JavaScript
+// thread.
 using js_maker = std::function<Napi::Value(Napi::Env)>;
 
 }

@@ -1,6 +1,7 @@
 #include "binding/read.h"
 
 #include "core/error.h"
+#include "core/join.h"
 
 #include <cmath>
 #include <cstdio>
@@ -97,9 +98,7 @@ void read(const input & in, Napi::Function & to) {
 
 void throw_problems(const std::vector<std::string> & problems) {
     if (problems.empty()) return;
-    std::string all;
-    for (const std::string & problem : problems) all += (all.empty() ? "" : "; ") + problem;
-    throw error("ARGUMENT_INVALID", all, "call the addon through llamatune's own functions");
+    throw error("ARGUMENT_INVALID", join(problems, "; "), "call the addon through llamatune's own functions");
 }
 
 }

@@ -2,6 +2,7 @@
 
 #include "binding/node.h"
 #include "core/enum-names.h"
+#include "core/join.h"
 
 #include <cstdint>
 #include <optional>
@@ -83,7 +84,7 @@ void read(const input & in, T & to) {
                 to = each.value;
                 return;
             }
-            names += (names.empty() ? "'" : " or '") + std::string(each.name) + "'";
+            append_to(names, "'" + std::string(each.name) + "'", " or ");
         }
         in.expected(names);
     } else {

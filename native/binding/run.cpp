@@ -23,7 +23,7 @@ public:
     run(Napi::Env env, run_work work)
         : deferred_(Napi::Promise::Deferred::New(env)), queue_(event_capacity), work_(std::move(work)) {}
 
-    // The thread-safe function owns the run: its finalizer is the last thing that happens to it in this environment.
+    // The thread-safe function owns the run: its finalizer is the last call for the run in this environment.
     static std::shared_ptr<run> start(Napi::Env env, Napi::Function on_events, run_work work) {
         auto self = std::make_shared<run>(env, std::move(work));
         auto holder = std::make_unique<std::shared_ptr<run>>(self);
@@ -31,8 +31,7 @@ public:
         const napi_status status =
             napi_create_threadsafe_function(env, listener, nullptr, Napi::String::New(env, "llamatune run"), 0, 1,
                                             holder.get(), on_finalize, holder.get(), on_wake, &self->wake_js_);
-        if (status != napi_ok)
-            throw error("NATIVE_ERROR", "expected a thread-safe function but Node refused to create one");
+        if (status != napi_ok) throw error("NATIVE_ERROR", "Node could not create a thread-safe function for the run");
         holder.release();
         remember(env, self);
         self->has_listener_ = listener != nullptr;
@@ -40,8 +39,8 @@ public:
             self->thread_ = std::thread([raw = self.get()] { raw->body(); });
         } catch (const std::system_error &) {
             napi_release_threadsafe_function(self->wake_js_, napi_tsfn_abort);
-            throw error("OUT_OF_MEMORY", "expected to start a thread but the system refused one",
-                        "finish other runs first, or raise the limit on threads (ulimit -u)");
+            throw error("OUT_OF_MEMORY", "the system could not start another thread",
+                        "wait for other runs to end, or raise the limit on threads (ulimit -u)");
         }
         return self;
     }
@@ -79,12 +78,12 @@ private:
             const rpc_patience patience(stop_);
             result_ = work_(*this);
         } catch (...) { failure_ = current_failure(); }
-        work_ = nullptr; // lets go of the model before JavaScript learns that the run has ended
+        work_ = nullptr; // releases the model before JavaScript is told that the run has ended
         finished_ = true;
         wake();
     }
 
-    // At most one call is under way at a time: everything that is queued until JavaScript gets to it is one batch.
+    // At most one call is pending: all events queued until JavaScript handles it are one batch.
     void wake() {
         if (closing_ || wake_pending_.exchange(true)) return;
         closing_ = napi_call_threadsafe_function(wake_js_, nullptr, napi_tsfn_nonblocking) == napi_closing;
@@ -93,14 +92,14 @@ private:
     // --- the JavaScript thread ---
 
     static void on_wake(napi_env env, napi_value listener, void * context, void *) {
-        if (env == nullptr) return; // the environment is going away: on_finalize follows
+        if (env == nullptr) return; // the environment shuts down: on_finalize follows
         const std::shared_ptr<run> self = *static_cast<std::shared_ptr<run> *>(context);
         self->deliver(env, listener);
     }
 
     void deliver(Napi::Env env, napi_value listener) {
         Napi::HandleScope scope(env);
-        wake_pending_ = false; // before looking, so that whatever comes later wakes again
+        wake_pending_ = false; // before draining, so that later events wake JavaScript again
         const bool finished = finished_;
         const auto events = queue_.drain();
         try {
@@ -110,13 +109,13 @@ private:
                 Napi::Function(env, listener).Call({batch});
             }
         } catch (const Napi::Error & thrown) {
-            napi_fatal_exception(env, thrown.Value()); // as for any callback that throws: 'uncaughtException'
+            napi_fatal_exception(env, thrown.Value()); // 'uncaughtException', as for any callback that throws
         }
         if (finished) settle(env);
     }
 
     void settle(Napi::Env env) {
-        join(); // the thread has nothing left to do but return
+        join(); // the thread is about to return
         try {
             if (failure_)
                 deferred_.Reject(to_js(env, *failure_).Value());
@@ -129,7 +128,7 @@ private:
         if (!closing_) napi_release_threadsafe_function(wake_js_, napi_tsfn_release);
     }
 
-    // After settle(), or when the environment goes away in the middle of the run.
+    // After settle(), or when the environment shuts down during the run.
     static void on_finalize(napi_env, void * data, void *) {
         const std::unique_ptr<std::shared_ptr<run>> holder(static_cast<std::shared_ptr<run> *>(data));
         run & self = **holder;

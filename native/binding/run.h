@@ -6,7 +6,7 @@
 
 namespace llamatune::binding {
 
-// What a run's own thread gets: the flag to poll, and the way for its events to JavaScript.
+// A run's own thread polls stop() and sends its events to JavaScript by emit().
 class run_context {
 public:
     virtual ~run_context() = default;
@@ -14,17 +14,17 @@ public:
     virtual void emit(js_maker event) = 0;
 };
 
-// Runs on its own thread; returns what makes the promise's value. Holds no JavaScript value.
+// The work of a run's own thread. Returns the maker of the promise's value. Holds no JavaScript value.
 using run_work = std::function<js_maker(run_context &)>;
 
 // Starts `work` on a new thread and returns { result: Promise, abort() } for JavaScript.
-// `on_events` (or an empty function) is called with arrays of events, once per batch, before the promise settles.
-// The thread keeps the event loop alive while it works; it is joined when it finishes, or stopped and joined when its
-// environment (worker thread) goes away.
+// `on_events` (may be empty) is called with arrays of events before the promise settles.
+// The thread keeps the event loop alive while it works. It is joined when it finishes, or stopped and joined when its
+// environment (worker thread) shuts down.
 Napi::Object start_run(Napi::Env env, Napi::Function on_events, run_work work);
 
-// The same for work without events, which JavaScript cannot abort: returns the promise alone. An RPC server's answer
-// that takes longer than rpc_answer_seconds ends it.
+// The same for work that has no events and cannot be aborted: returns only the promise. The work fails if an RPC server
+// takes longer than rpc_answer_seconds to answer.
 Napi::Promise start_task(Napi::Env env, run_work work);
 
 }

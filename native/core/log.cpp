@@ -1,5 +1,7 @@
 #include "core/log.h"
 
+#include "core/join.h"
+
 #include <ggml.h>
 
 #include <deque>
@@ -97,13 +99,9 @@ bool write_log(log_level level, const std::string & line) { return keep_and_send
 std::string take_recent_errors() {
     thread_log & log = this_thread();
     if (!log.line.empty()) finish_line(log);
-    std::string joined;
-    for (const auto & line : log.errors) {
-        if (!joined.empty()) joined += "; ";
-        joined += line;
-    }
+    const std::string lines = join(log.errors, "; ");
     log.errors.clear();
-    return joined;
+    return lines;
 }
 
 }

@@ -1,6 +1,7 @@
 #include "model-tools/recipe.h"
 
 #include "core/error.h"
+#include "core/join.h"
 
 #include <algorithm>
 
@@ -89,7 +90,7 @@ const architecture_recipe & find_architecture(const std::string & name) {
     std::string known;
     for (const auto & architecture : architectures()) {
         if (name == architecture.name) return architecture;
-        known += (known.empty() ? "" : ", ") + std::string(architecture.name);
+        append_to(known, architecture.name);
     }
     throw error("UNSUPPORTED_ARCHITECTURE", "expected an architecture that can be created but received '" + name + "'",
                 "use one of " + known);

@@ -1,6 +1,7 @@
 #include "model/placement.h"
 
 #include "core/error.h"
+#include "core/join.h"
 
 #include <algorithm>
 #include <numeric>
@@ -17,8 +18,7 @@ bool takes_part(ggml_backend_dev_t device, const std::vector<ggml_backend_dev_t>
 
 std::string names_of(const std::vector<ggml_backend_dev_t> & devices) {
     std::string names;
-    for (ggml_backend_dev_t device : devices)
-        names += (names.empty() ? "" : ", ") + std::string(ggml_backend_dev_name(device));
+    for (ggml_backend_dev_t device : devices) append_to(names, ggml_backend_dev_name(device));
     return names.empty() ? "none" : names;
 }
 
@@ -49,7 +49,7 @@ void check_placement(const std::vector<placement_rule> & rules,
     for (const placement_rule & rule : rules) {
         for (const std::string & problem :
              {pattern_problem(rule, file), devices ? device_problem(rule, *devices) : ""}) {
-            if (!problem.empty()) problems += (problems.empty() ? "" : "; ") + problem;
+            if (!problem.empty()) append_to(problems, problem, "; ");
         }
     }
     if (problems.empty()) return;

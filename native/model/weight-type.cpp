@@ -1,6 +1,7 @@
 #include "model/weight-type.h"
 
 #include "core/error.h"
+#include "core/join.h"
 
 #include <llama.h>
 
@@ -60,7 +61,7 @@ weight_type parse_weight_type(const std::string & name) {
     std::string known;
     for (const weight_type & type : named_types()) {
         if (type.name == wanted) return type;
-        known += (known.empty() ? "" : ", ") + type.name;
+        append_to(known, type.name);
     }
     throw error("UNKNOWN_WEIGHT_TYPE", "expected a weight type but received '" + name + "'", "use one of " + known);
 }

@@ -4,6 +4,7 @@
 #include "autodiff/engine/preflight.h"
 #include "autodiff/engine/recompute.h"
 #include "core/error.h"
+#include "core/join.h"
 #include "cpu/host-cross-entropy.h"
 
 #ifdef LLAMATUNE_ONEDNN
@@ -87,7 +88,7 @@ void step::state::require_reached(const parameter_set & parameters) const {
     std::string missing, choosing;
     for (const parameter & p : parameters.all()) {
         std::string & names = read.count(p.value) ? choosing : missing;
-        if (!reached.count(p.value)) names += (names.empty() ? "" : ", ") + p.name;
+        if (!reached.count(p.value)) append_to(names, p.name);
     }
     if (missing.empty() && choosing.empty()) { return; }
     std::string message = "expected every trained tensor to take part in what the model computes but";

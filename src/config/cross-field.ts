@@ -2,11 +2,11 @@ import { z } from 'zod';
 import type { ConfigProblem } from '../errors.js';
 import { shapeOf } from './schema-shape.js';
 
-/** Reads fields, defaults filled in, that may themselves be missing or wrong. */
+/** Reads fields, with their defaults, of an input that may be invalid. */
 export interface FieldReader {
-  /** The field's number; undefined when it is absent or not valid. */
+  /** The number in the field; undefined if it is absent or invalid. */
   number(path: string): number | undefined;
-  /** The field's value; where it is not valid, what was given; undefined when it is absent. */
+  /** The value of the field, or the given value if it is invalid; undefined if it is absent. */
   value(path: string): unknown;
 }
 
@@ -15,16 +15,16 @@ type Rules = (read: FieldReader) => (ConfigProblem | undefined)[];
 const rulesOf = new WeakMap<z.ZodType, Rules>();
 
 /**
- * Adds rules between fields to an object schema; `parseConfig` checks them. They are no zod
- * refinements, because zod leaves those out as soon as a single field is wrong, and a user should
- * see every problem at once.
+ * Adds rules between fields to an object schema, for `parseConfig`. Zod's own refinements are not
+ * used because zod skips them as soon as a single field is invalid, and a user should see every
+ * problem at once.
  */
 export function withCrossFieldRules<S extends z.ZodType>(schema: S, rules: Rules): S {
   rulesOf.set(schema, rules);
   return schema;
 }
 
-/** What a schema's rules between fields have to say about an input, valid or not. */
+/** Problems that a schema's rules between fields find in an input, valid or not. */
 export function crossFieldProblems(schema: z.ZodType, input: unknown): ConfigProblem[] {
   const rules = rulesOf.get(schema);
   if (rules === undefined || typeof input !== 'object' || input === null) return [];
@@ -53,7 +53,7 @@ function readField(
   }
   const given = input === undefined ? defaultOf(schema) : input;
   if (typeof given !== 'object' || given === null) return { value: undefined, valid: false };
-  // Inside a union there is no one schema: what was given has to do.
+  // A field inside a union has several schemas: take it as given.
   const field = shapeOf(schema)?.[key] ?? z.unknown();
   return readField(field, (given as Record<string, unknown>)[key], rest);
 }

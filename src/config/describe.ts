@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** One option, for a help text or a command line. */
+/** An option, for help texts and command lines. */
 export interface OptionDescription {
   /** Dotted path, e.g. 'lora.rank'. */
   path: string;
@@ -11,11 +11,11 @@ export interface OptionDescription {
   default: unknown;
   required: boolean;
   /**
-   * What a command line does with the option's text: take it as it is ('string'), read a number,
-   * a switch, a comma-separated list of texts, or JSON. 'none': not for a command line.
+   * How a command line reads the option: as text ('string'), a number, a switch, a comma-separated
+   * list of texts, or JSON. 'none': not available on a command line.
    */
   kind: 'string' | 'number' | 'boolean' | 'list' | 'json' | 'none';
-  /** The only values, or the words that may stand instead of a number. */
+  /** All allowed values, or the allowed words besides a number. */
   choices: readonly string[];
 }
 

@@ -4,8 +4,8 @@ import type { ConfigProblem } from '../errors.js';
 import type { DatasetRow } from './dataset-row.js';
 
 /**
- * What the options call a loaded model: anything that `loadModel()` returned. The configuration
- * layer only distinguishes it from a path; whether it was disposed is checked when it is used.
+ * A loaded model in options: what `loadModel()` returned. The configuration layer only distinguishes
+ * it from a path; whether it was disposed is checked when it is used.
  */
 export interface ModelHandle {
   readonly path: string;
@@ -18,8 +18,8 @@ export type DatasetSource = string | Iterable<DatasetRow> | AsyncIterable<Datase
 /** The default of `lora.targets`. */
 export const DEFAULT_LORA_TARGETS: readonly string[] = ['all-linear'];
 
-// Beside `description`, fields carry for describeOptions(): `typeText`, the type in words where the
-// schema cannot tell, and `cli`: 'path' is given as text, 'none' not at all on a command line.
+// The metadata of a field, for describeOptions(): `description`; `typeText`, the type in words if the schema does not
+// express it; `cli`: 'path' is text on a command line, 'none' is not offered there.
 
 const isObject = (value: unknown): value is Record<PropertyKey, unknown> =>
   typeof value === 'object' && value !== null;
@@ -35,12 +35,12 @@ const isAbortSignal = (value: unknown): boolean =>
   typeof value.aborted === 'boolean' &&
   typeof value.addEventListener === 'function';
 
-/** A field whose values zod's own types cannot express. */
+/** A field of a type that zod does not have. */
 function instance<T>(typeText: string, accepts: (value: unknown) => boolean) {
   return z.custom<T>(accepts).meta({ typeText });
 }
 
-/** Made absolute here, and nowhere else: a later change of the working directory does not move a run's files. */
+/** A path, made absolute here and nowhere else: changing the working directory does not move the files of a run. */
 export const path = (description: string) =>
   z
     .string()
@@ -85,7 +85,7 @@ export const gpuLayers = () =>
       "Number of layers on the chosen devices, counted from the last, or 'all'; the rest stays on the CPU.",
     );
 
-/** The names in an option `device`, as native code reads them: without regard to case. */
+/** The names in an option `device`, in lower case as native code compares them. */
 const deviceNames = (text: string): string[] =>
   text.split(',').map((name) => name.trim().toLowerCase());
 

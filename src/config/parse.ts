@@ -26,7 +26,7 @@ export function parseConfig<S extends z.ZodType>(
   throw configError(problems, what);
 }
 
-/** CONFIG_INVALID for problems that were found, also for those that show only after parsing. */
+/** A CONFIG_INVALID error, also for problems that are found after parsing. */
 export function configError(problems: readonly ConfigProblem[], what = 'options'): LlamatuneError {
   const list = problems.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`));
   const title =
@@ -34,12 +34,12 @@ export function configError(problems: readonly ConfigProblem[], what = 'options'
       ? `invalid ${what}: ${list[0]}`
       : `invalid ${what}, ${list.length} problems:\n${list.map((line) => `  ${line}`).join('\n')}`;
   return new LlamatuneError('CONFIG_INVALID', title, {
-    hint: 'correct the named options; every option, its type and its default is in the documentation',
+    hint: 'correct these options; docs/configuration.md lists every option with its type and default',
     problems,
   });
 }
 
-/** "expected … but received …" for one of zod's issues; several for several unknown keys. */
+/** "expected … but received …" for one of zod's issues; one per key for unknown keys. */
 export function problemsOf(issue: Issue, schema?: z.ZodType): ConfigProblem[] {
   const path = issue.path.map(String).join('.');
   if (issue.code === 'custom' && !isDefaultMessage(issue))
@@ -101,7 +101,7 @@ function bound(
   return `${kind}${issue.inclusive === false ? exclusive : inclusive} ${limit}${unit}`;
 }
 
-/** The union's branch that an object was meant for: only keys inside it are wrong, not its type. */
+/** The branch of a union that an object was meant for: the only one in which just some of its keys are wrong. */
 function closestBranch(issue: Extract<Issue, { code: 'invalid_union' }>): Issue[] | undefined {
   const deep = issue.errors.filter((branch) => branch.every((inner) => inner.path.length > 0));
   return deep.length === 1 ? deep[0] : undefined;
@@ -124,7 +124,7 @@ function show(value: unknown): string {
   return typeof value === 'string' ? `'${value}'` : String(value);
 }
 
-/** A short text for any value: enough to recognise it, never the whole of it. */
+/** A short text by which a value can be recognised. */
 export function describeValue(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (value === null) return 'null';

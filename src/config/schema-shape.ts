@@ -22,7 +22,7 @@ export function schemaAt(schema: z.ZodType, path: readonly PropertyKey[]): z.Zod
   }, schema);
 }
 
-/** A schema's description as it was attached outside or inside of optional, default and the like. */
+/** A schema's metadata, attached outside or inside of optional, default and the like. */
 export function metaOf(schema: z.ZodType): Record<string, unknown> {
   const inner = (schema.def as { innerType?: z.ZodType; in?: z.ZodType }).innerType;
   return { ...(inner === undefined ? {} : metaOf(inner)), ...schema.meta() };

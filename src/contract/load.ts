@@ -20,8 +20,8 @@ interface Found {
 }
 
 /**
- * The native addon, loaded on first use: a prebuilt binary where one fits, else what the build left. Back ends of GPUs are
- * tried in a child process first, which takes a moment: `ready()` does not hold up the event loop for it.
+ * The native addon, loaded on first use: a prebuilt binary if there is one for this platform, else the local build. GPU
+ * back ends are first loaded in a child process, which takes a moment; `ready()` does not block the event loop meanwhile.
  *
  * @throws LlamatuneError ADDON_NOT_FOUND, with what to do.
  */
@@ -35,7 +35,7 @@ export function addon(): Addon {
 }
 
 /**
- * As addon(), without holding up the event loop.
+ * Like addon(), without blocking the event loop.
  *
  * @throws LlamatuneError ADDON_NOT_FOUND.
  */
@@ -55,7 +55,7 @@ async function load(): Promise<Addon> {
   return loaded;
 }
 
-/** Back ends that were left out because loading them crashed or failed. */
+/** Back ends that are not used because loading them crashed or failed. */
 export function unusableBackends(): readonly UnusableBackend[] {
   return unusable;
 }
@@ -66,7 +66,7 @@ function find(): Found {
   const file = realpathSync(locate.path(packageRoot()));
   const found = require(file) as Addon;
   const folder = dirname(file);
-  // Metal is a part of macOS, with the driver in another process.
+  // Metal is part of macOS and needs no trial.
   const gpus = probing() ? found.gpuBackends(folder).filter((gpu) => gpu !== 'metal') : [];
   return { addon: found, file, folder, gpus };
 }
@@ -81,15 +81,16 @@ function open({ addon: found, folder, gpus }: Found, problems: (string | undefin
     const reason = problems[i];
     if (reason === undefined) return;
     unusable.push({ backend, reason });
-    process.emitWarning(`llamatune goes on without the back end ${backend}: ${reason}`, {
+    process.emitWarning(`the back end ${backend} is not used: ${reason}`, {
       code: 'LLAMATUNE_BACKEND_UNUSABLE',
-      detail: 'A GPU driver may be broken or missing. LLAMATUNE_PROBE=off loads it all the same.',
+      detail:
+        'A GPU driver may be broken or missing. LLAMATUNE_PROBE=off loads the back end anyway.',
     });
   });
   return found;
 }
 
-/** Runs what finds or loads the addon; failures become ADDON_NOT_FOUND, with what to do. */
+/** Runs `work`, which finds or loads the addon; its failures become ADDON_NOT_FOUND. */
 function explained<T>(work: () => T): T {
   try {
     return work();
@@ -99,8 +100,8 @@ function explained<T>(work: () => T): T {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new LlamatuneError(
       'ADDON_NOT_FOUND',
-      `expected llamatune's native addon for ${process.platform}-${process.arch} under ${packageRoot()} ` +
-        `but it could not be loaded: ${reason.split('\n')[0]}`,
+      `cannot load llamatune's native addon for ${process.platform}-${process.arch} under ${packageRoot()}: ` +
+        `${reason.split('\n')[0]}`,
       {
         hint:
           `build it with "npm rebuild llamatune" (in a checkout: "npm run build"), which needs a C++17 compiler ` +
@@ -137,11 +138,11 @@ export function native<T>(call: (addon: Addon) => T): T {
   }
 }
 
-/** How a run ends that was aborted; one that waits for an RPC server gives it up. */
+/** Codes of a run that was aborted; RPC_SERVER_LOST if it was waiting for an RPC server. */
 const endedByAbort = new Set(['ABORTED', 'RPC_SERVER_LOST']);
 
 /**
- * Waits for a native run that ends early when `signal` is aborted; the error then carries the signal's reason.
+ * Waits for a native run, which `signal` aborts; the error then carries the signal's reason.
  */
 export async function nativeRun<Result>(
   signal: AbortSignal | undefined,

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 
-/** A GPU back end that is there but could not be loaded, e.g. because of a broken driver. */
+/** A GPU back end that is installed but could not be loaded, e.g. because of a broken driver. */
 export interface UnusableBackend {
   /** 'vulkan', 'cuda', 'hip', or the path in GGML_BACKEND_PATH. */
   backend: string;
@@ -10,8 +10,8 @@ export interface UnusableBackend {
 const LIMIT_MS = 60_000;
 
 /**
- * What the child runs: it loads the back end and asks its devices for their memory, which starts the driver. Text for
- * `node -e`, so that there is no file that a bundler or an asar archive could hide.
+ * The script of the child process: it loads the back end and asks its devices for their memory, which starts the driver.
+ * It is run by `node -e`, because a bundler or an asar archive could hide a file.
  */
 const SCRIPT = `
 const [file, folder, backend] = process.argv.slice(1);
@@ -22,19 +22,19 @@ process.stdout.write('usable');
 process.exit(0);
 `;
 
-/** Whether back ends are tried in a child process first; LLAMATUNE_PROBE=off turns that off. */
+/** Whether back ends are loaded in a child process first; LLAMATUNE_PROBE=off skips that. */
 export const probing = (): boolean => process.env.LLAMATUNE_PROBE !== 'off';
 
 function command(file: string, folder: string, backend: string) {
   const { NODE_OPTIONS: _, ...env } = process.env;
   return {
     args: ['-e', SCRIPT, file, folder, backend],
-    // Electron's executable is a Node.js only when told so; Node.js itself ignores it.
+    // Makes Electron's executable behave as Node.js; Node.js itself ignores it.
     options: { env: { ...env, ELECTRON_RUN_AS_NODE: '1' }, windowsHide: true } as const,
   };
 }
 
-/** Tries one back end in a child process; the reason why it cannot be used, or undefined. */
+/** Loads one back end in a child process. Returns why it cannot be used, or undefined if it can. */
 export async function probe(
   file: string,
   folder: string,
@@ -61,7 +61,7 @@ export async function probe(
   });
 }
 
-/** The same, for callers that cannot wait. */
+/** The same, synchronously. */
 export function probeSync(file: string, folder: string, backend: string): string | undefined {
   const { args, options } = command(file, folder, backend);
   const { stdout, stderr, status, signal, error } = spawnSync(process.execPath, args, {

@@ -4,24 +4,24 @@ import { LlamatuneError } from '../errors.js';
 type Abort = (reason?: unknown) => void;
 
 interface Controls<Event> {
-  /** Hands an event to whoever iterates. */
+  /** Passes an event to the iterators. */
   emit: (event: Event) => void;
   /** Aborted by `abort()`, by the caller's AbortSignal and by disposal. */
   signal: AbortSignal;
 }
 
 /**
- * A piece of work that started when it was created: an async iterable of events, and a promise of the result.
+ * Work that started when this object was created: an async iterable of its events, and a promise of its result.
  *
- * - Iterate it (`for await (const event of run)`) to follow it; the iterator throws the run's error at its end.
- * - `await run.result` for the outcome. Doing only one of the two is fine: an error that the other one would have
- *   reported as unhandled is not.
- * - Leaving the loop early does not stop the run; `abort()`, the config's `signal` or `await using` do.
- * - Events that nobody has taken yet are kept up to `bufferLimit`; beyond it the oldest are dropped, so a run that
- *   nobody follows neither stalls nor fills the memory. Several iterators share one stream.
+ * - Iterate over it (`for await (const event of run)`) for the events; the iterator throws the error of a failed run.
+ * - `await run.result` for the result. You may do only one of the two: the other one does not cause an unhandled
+ *   rejection.
+ * - Leaving the loop early does not stop the run; `abort()`, the config's `signal` and `await using` do.
+ * - Up to `bufferLimit` events are kept until they are read; then the oldest are dropped, so a run without a reader
+ *   neither stalls nor fills the memory. Several iterators share one stream.
  */
 export class Run<Event, Result> implements AsyncIterable<Event>, AsyncDisposable {
-  /** The outcome. Rejects with a LlamatuneError; code ABORTED after an abort. */
+  /** The result. Rejects with a LlamatuneError, after an abort with code ABORTED. */
   readonly result: Promise<Result>;
 
   readonly #controller = new AbortController();
@@ -43,7 +43,7 @@ export class Run<Event, Result> implements AsyncIterable<Event>, AsyncDisposable
     else outer?.addEventListener('abort', follow, { once: true });
 
     const controls = { emit: (event: Event) => this.#emit(event), signal: this.#controller.signal };
-    // Started in a microtask: the caller gets the run first and misses no event, even where `work` throws at once.
+    // In a microtask, so that the caller has the run before `work` can emit or throw.
     this.result = Promise.resolve()
       .then(() => work(controls))
       .catch((error: unknown) => {
@@ -55,11 +55,11 @@ export class Run<Event, Result> implements AsyncIterable<Event>, AsyncDisposable
         this.#ended = true;
         this.#wake();
       });
-    // Whoever iterates only gets the error from the iterator; it must not count as an unhandled rejection too.
+    // A caller that only iterates gets the error from the iterator: this promise must not be an unhandled rejection.
     this.result.catch(() => {});
   }
 
-  /** Events that were dropped because nobody took them in time. */
+  /** Number of events that were dropped because they were not read in time. */
   get droppedEvents(): number {
     return this.#dropped;
   }
@@ -79,7 +79,7 @@ export class Run<Event, Result> implements AsyncIterable<Event>, AsyncDisposable
     if (this.#failure) throw this.#failure.error;
   }
 
-  /** Aborts and waits until nothing of the run is left; never throws. */
+  /** Aborts the run and waits for its end; never throws. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.abort();
     await this.result.catch(() => {});
@@ -100,7 +100,7 @@ export class Run<Event, Result> implements AsyncIterable<Event>, AsyncDisposable
   }
 }
 
-/** The error of a run that was ended by its caller. */
+/** The error of a run that its caller aborted. */
 export function abortedError(reason?: unknown): LlamatuneError {
   if (reason instanceof LlamatuneError && reason.code === 'ABORTED') return reason;
   return new LlamatuneError('ABORTED', 'the run was aborted', {

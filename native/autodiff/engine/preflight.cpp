@@ -3,6 +3,7 @@
 #include "autodiff/engine/gradients.h"
 #include "autodiff/rules/rule-table.h"
 #include "core/error.h"
+#include "core/join.h"
 
 #include <algorithm>
 
@@ -12,12 +13,6 @@ namespace {
 
 void add_once(std::vector<std::string> & names, const std::string & name) {
     if (std::find(names.begin(), names.end(), name) == names.end()) { names.push_back(name); }
-}
-
-std::string joined(const std::vector<std::string> & names) {
-    std::string all;
-    for (const auto & name : names) all += (all.empty() ? "" : ", ") + name;
-    return all;
 }
 
 }
@@ -48,10 +43,10 @@ void require_no_missing(const std::vector<std::string> & without_rule, const std
                         const std::string & what) {
     if (without_rule.empty() && without_device.empty()) { return; }
     std::string message = "expected ops that can be differentiated in " + what + " but received";
-    if (!without_rule.empty()) { message += " ops without a gradient rule: " + joined(without_rule); }
+    if (!without_rule.empty()) { message += " ops without a gradient rule: " + join(without_rule); }
     if (!without_device.empty()) {
         message +=
-            std::string(without_rule.empty() ? "" : ";") + " ops that no device here runs: " + joined(without_device);
+            std::string(without_rule.empty() ? "" : ";") + " ops that no device here runs: " + join(without_device);
     }
     throw error("UNSUPPORTED_OP", message,
                 "This model cannot be trained yet; generate() and inspect still work with it. "

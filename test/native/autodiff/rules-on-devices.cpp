@@ -4,6 +4,7 @@
 #include "autodiff/engine/backward.h"
 #include "autodiff/op-cases.h"
 #include "autodiff/supported-ops.h"
+#include "core/join.h"
 #include "harness.h"
 
 #include <ggml-backend.h>
@@ -89,17 +90,11 @@ std::map<std::string, emitted> all_emitted() {
     return rules;
 }
 
-std::string joined(const std::set<std::string> & names) {
-    std::string all;
-    for (const std::string & name : names) all += (all.empty() ? "" : ", ") + name;
-    return all;
-}
-
 std::string verdict(const emitted & rule, const std::string & backend) {
     std::string text;
     const auto say = [&](const std::map<std::string, std::set<std::string>> & ops, const char * what) {
         const auto found = ops.find(backend);
-        if (found != ops.end()) text += (text.empty() ? "" : "; ") + std::string(what) + joined(found->second);
+        if (found != ops.end()) append_to(text, what + join(found->second), "; ");
     };
     say(rule.lacking, "not ");
     say(rule.limited, "some sizes of ");
@@ -122,7 +117,7 @@ This table is written by the tests, which fail when it is out of date:
 |---|---|---|---|---|
 )";
     for (const auto & [name, rule] : all_emitted()) {
-        text += "| " + name + " | " + joined(rule.ops);
+        text += "| " + name + " | " + join(rule.ops);
         for (const char * backend : backends) text += " | " + verdict(rule, backend);
         text += " |\n";
     }

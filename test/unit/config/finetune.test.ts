@@ -22,7 +22,7 @@ function problemsOf(input: unknown): Record<string, string> {
 }
 
 describe('finetuneSchema', () => {
-  it('needs three options and fills in the rest', () => {
+  it('requires three options and fills in the defaults of the others', () => {
     expect(parseConfig(finetuneSchema, minimal)).toEqual({
       ...minimal,
       mode: 'lora',
@@ -61,7 +61,7 @@ describe('finetuneSchema', () => {
     });
   });
 
-  it('takes every option', () => {
+  it('accepts every option', () => {
     const full = {
       ...minimal,
       model: { path: 'base.gguf', dispose: async () => {} },
@@ -87,7 +87,7 @@ describe('finetuneSchema', () => {
     });
   });
 
-  it('takes where the model goes', () => {
+  it('accepts the placement options', () => {
     const parsed = parseConfig(finetuneSchema, {
       ...minimal,
       device: 'Vulkan0,Vulkan1',
@@ -111,7 +111,7 @@ describe('finetuneSchema', () => {
     expect('blk.3.ffn_gate.weight').not.toMatch(new RegExp(shorthand!.pattern));
   });
 
-  it('refuses places that cannot be, all at once', () => {
+  it('reports all impossible placements at once', () => {
     expect(problemsOf({ ...minimal, device: 'cpu', rpc: ['a:1'], tensorSplit: [1] })).toMatchObject(
       {
         rpc: "expected a GPU or RPC device with this option but received device 'cpu'",
@@ -158,7 +158,7 @@ describe('finetuneSchema', () => {
     ).toEqual(['device', 'gpuLayers']);
   });
 
-  it('reports all problems at once, single fields and rules between fields alike', () => {
+  it('reports all problems at once, of fields and of rules between fields', () => {
     const problems = problemsOf({
       dataset: 3,
       output: '',
@@ -192,7 +192,7 @@ describe('finetuneSchema', () => {
     });
   });
 
-  it('coerces nothing', () => {
+  it('does not coerce types', () => {
     const problems = problemsOf({
       ...minimal,
       epochs: '3',
@@ -205,18 +205,18 @@ describe('finetuneSchema', () => {
     ]);
   });
 
-  it('is no object at all', () => {
+  it('rejects values that are not objects', () => {
     for (const input of [undefined, null, 3, 'x']) expect(problemsOf(input)).toHaveProperty(['']);
   });
 
-  it('has adapter options only for an adapter', () => {
+  it('rejects adapter options with mode full', () => {
     expect(problemsOf({ ...minimal, mode: 'full' })).toEqual({});
     expect(problemsOf({ ...minimal, mode: 'full', lora: { rank: 4 } })).toEqual({
       lora: "expected mode 'lora' with adapter options but received 'full'",
     });
   });
 
-  it('takes one kind of validation', () => {
+  it('requires either a split or a validation dataset', () => {
     const both = { split: 0.1, dataset: 'b.jsonl' };
     expect(problemsOf({ ...minimal, validation: both })).toEqual({
       validation: 'expected split or dataset but received both',
@@ -224,7 +224,7 @@ describe('finetuneSchema', () => {
     expect(problemsOf({ ...minimal, validation: { dataset: 'b.jsonl' } })).toEqual({});
   });
 
-  it('gives each call its own defaults', () => {
+  it('returns new defaults for each call', () => {
     const once = parseConfig(finetuneSchema, minimal);
     once.lora.targets.push('output');
     expect(parseConfig(finetuneSchema, minimal).lora.targets).not.toContain('output');

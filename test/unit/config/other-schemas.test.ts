@@ -43,7 +43,7 @@ describe('generateSchema', () => {
     });
   });
 
-  it('takes adapters as a path, paths, or paths with scales', () => {
+  it('accepts adapters as a path, paths, or paths with scales', () => {
     const adaptersOf = (adapters: unknown) =>
       parseConfig(generateSchema, { ...base, adapters }).adapters;
     expect(adaptersOf('a')).toEqual([{ path: resolve('a'), scale: 1 }]);
@@ -60,7 +60,7 @@ describe('generateSchema', () => {
     });
   });
 
-  it('takes a prompt or messages', () => {
+  it('requires either a prompt or messages', () => {
     const messages = [{ role: 'user', content: 'Hi' }];
     expect(problemsOf(generateSchema, { model: 'm', messages })).toEqual({});
     expect(problemsOf(generateSchema, { model: 'm' })).toEqual({
@@ -75,7 +75,7 @@ describe('generateSchema', () => {
     });
   });
 
-  it('leaves room for a prompt', () => {
+  it('requires a context that is larger than maxTokens', () => {
     expect(problemsOf(generateSchema, { ...base, contextLength: 64, maxTokens: 64 })).toEqual({
       maxTokens: 'expected less than contextLength (64) but received 64',
     });
@@ -93,7 +93,7 @@ describe('benchSchema', () => {
     });
   });
 
-  it('measures something', () => {
+  it('requires something to measure', () => {
     const nothing = { promptTokens: 0, generatedTokens: 0, training: { steps: 0 } };
     expect(problemsOf(benchSchema, { model: 'm', ...nothing })).toHaveProperty(['']);
     expect(problemsOf(benchSchema, { model: 'm', ...nothing, promptTokens: 1 })).toEqual({});
@@ -110,7 +110,7 @@ describe('createModelSchema', () => {
   };
   const base = { path: 'm.gguf', vocabulary };
 
-  it('fills in the defaults, of both kinds of vocabulary', () => {
+  it('fills in the defaults for both kinds of vocabulary', () => {
     expect(parseConfig(createModelSchema, base)).toMatchObject({
       architecture: 'llama',
       vocabulary: { bosToken: null, padToken: null, addBos: false },
@@ -137,7 +137,7 @@ describe('createModelSchema', () => {
     });
   });
 
-  it('needs a BOS token to add', () => {
+  it('requires a BOS token with addBos', () => {
     const adds = { ...vocabulary, addBos: true };
     expect(problemsOf(createModelSchema, { ...base, vocabulary: adds })).toEqual({
       'vocabulary.addBos': 'expected a bosToken with addBos but received none',
@@ -146,7 +146,7 @@ describe('createModelSchema', () => {
     expect(problemsOf(createModelSchema, { ...base, vocabulary: complete })).toEqual({});
   });
 
-  it('knows which architecture has experts', () => {
+  it('accepts expert options only for architectures with experts', () => {
     const moe = { ...base, architecture: 'qwen3moe' };
     expect(problemsOf(createModelSchema, { ...moe, experts: 4, usedExperts: 4 })).toEqual({});
     expect(
@@ -161,7 +161,7 @@ describe('createModelSchema', () => {
     });
   });
 
-  it('says what a vocabulary is', () => {
+  it('says what a vocabulary can be', () => {
     expect(problemsOf(createModelSchema, { path: 'm', vocabulary: 'x.gguf' })).toEqual({
       vocabulary:
         "expected { from } or { pre, tokens, tokenTypes, merges, … } but received 'x.gguf'",

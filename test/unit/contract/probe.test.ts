@@ -24,23 +24,23 @@ async function both(file: string, backend: string): Promise<string | undefined> 
   return reason;
 }
 
-describe('the trial of a back end in a child process', () => {
+describe('probing a back end in a child process', () => {
   it.skipIf(process.platform === 'win32')('finds a library that ends the process', async () => {
     const library = compileBrokenLibrary(folder, 'broken.node');
     const file = opener('crash.cjs', 'process.dlopen({ exports: {} }, backend);');
     expect(await both(file, library)).toMatch(/was ended by SIG|ended with exit code/);
   });
 
-  it('passes what loads', async () => {
+  it('accepts a back end that loads', async () => {
     expect(await both(opener('fine.cjs', ''), 'vulkan')).toBeUndefined();
   });
 
-  it('tells why a library does not load', async () => {
+  it('says why a library cannot be loaded', async () => {
     const file = opener('missing.cjs', 'process.dlopen({ exports: {} }, backend);');
     expect(await both(file, join(folder, 'no-such-library'))).toContain('exit code 1');
   });
 
-  it('is not taken in by a process that ends early without an error', async () => {
+  it('rejects a back end whose process exits early without an error', async () => {
     expect(await both(opener('early.cjs', 'process.exit(0);'), 'vulkan')).toContain('exit code 0');
   });
 });

@@ -17,7 +17,7 @@ const untilAborted = ({ signal }: { signal: AbortSignal }) =>
   });
 
 describe('Run', () => {
-  it('hands over events in order, those from before the iteration too', async () => {
+  it('delivers events in order, including those from before the iteration', async () => {
     const run = new Run<number, string>(async ({ emit }) => {
       emit(1);
       await pause();
@@ -29,7 +29,7 @@ describe('Run', () => {
     expect(await run.result).toBe('done');
   });
 
-  it('ends an iteration that waits when the work ends without another event', async () => {
+  it('ends a waiting iteration when the work ends', async () => {
     const run = new Run<number, number>(async () => {
       await pause();
       return 7;
@@ -37,7 +37,7 @@ describe('Run', () => {
     expect(await collect(run)).toEqual([]);
   });
 
-  it('throws from the iterator what the result rejects with, after the last event', async () => {
+  it('throws the error of the result from the iterator, after the last event', async () => {
     const failure = new Error('no');
     const run = new Run<number, number>(async ({ emit }) => {
       emit(1);
@@ -52,7 +52,7 @@ describe('Run', () => {
     await expect(run.result).rejects.toBe(failure);
   });
 
-  it('keeps the newest events, counts the rest, and never holds the work up', async () => {
+  it('keeps the newest events, counts the dropped ones, and never blocks the work', async () => {
     const run = new Run<number, string>(
       async ({ emit }) => {
         for (let i = 0; i < 100; i++) emit(i);
@@ -65,7 +65,7 @@ describe('Run', () => {
     expect(await collect(run)).toEqual([90, 91, 92, 93, 94, 95, 96, 97, 98, 99]);
   });
 
-  it('leaves no unhandled rejection, whether one iterates, awaits or does neither', async () => {
+  it('causes no unhandled rejection, with or without iterating or awaiting', async () => {
     const unhandled: unknown[] = [];
     const note = (reason: unknown) => unhandled.push(reason);
     process.on('unhandledRejection', note);
@@ -78,7 +78,7 @@ describe('Run', () => {
     expect(unhandled).toEqual([]);
   });
 
-  it('goes on after a loop that was left, and can be followed again', async () => {
+  it('continues after an iteration was left, and can be iterated again', async () => {
     const run = new Run<number, string>(async ({ emit }) => {
       for (let i = 0; i < 5; i++) {
         emit(i);
@@ -90,13 +90,13 @@ describe('Run', () => {
     expect(await collect(run)).toEqual([2, 3, 4]);
   });
 
-  it('rejects with ABORTED and the reason', async () => {
+  it('rejects with ABORTED and the reason of the abort', async () => {
     const run = new Run<number, never>(untilAborted);
     run.abort('enough');
     await expect(run.result).rejects.toMatchObject({ code: 'ABORTED', cause: 'enough' });
   });
 
-  it('follows the signal that it was given, also one that is aborted already', async () => {
+  it('is aborted by its signal, also by one that is aborted already', async () => {
     const controller = new AbortController();
     const run = new Run<number, never>(untilAborted, { signal: controller.signal });
     controller.abort('stop');
@@ -119,7 +119,7 @@ describe('Run', () => {
     expect(ended).toBe(true);
   });
 
-  it('lets an abort after the end pass', async () => {
+  it('ignores an abort after the end', async () => {
     const run = new Run<number, number>(async () => 1);
     await run.result;
     run.abort();
@@ -128,7 +128,7 @@ describe('Run', () => {
 });
 
 describe('abortedError', () => {
-  it('wraps a reason once', () => {
+  it('does not wrap an ABORTED error again', () => {
     const first = abortedError('reason');
     expect(first).toMatchObject({ code: 'ABORTED', cause: 'reason' });
     expect(abortedError(first)).toBe(first);
