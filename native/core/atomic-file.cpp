@@ -1,24 +1,13 @@
 #include "core/atomic-file.h"
 
 #include "core/error.h"
+#include "core/file-system.h"
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <system_error>
-
-#if defined(_WIN32)
-#define WIN32_LEAN_AND_MEAN
-#define NOMINMAX
-#include <io.h>
-#include <process.h>
-#include <windows.h>
-#else
-#include <fcntl.h>
-#include <unistd.h>
-#endif
 
 namespace fs = std::filesystem;
 
@@ -26,64 +15,57 @@ namespace llamatune {
 
 namespace {
 
-#if defined(_WIN32)
+constexpr int most_links = 40; // as in Linux: more are a circle
 
-int process_id() { return _getpid(); }
-std::FILE * open_for_writing(const fs::path & path) { return _wfopen(path.c_str(), L"w+b"); }
-bool flush_to_disk(std::FILE * file) { return std::fflush(file) == 0 && _commit(_fileno(file)) == 0; }
-bool seek_to(std::FILE * file, uint64_t offset) { return _fseeki64(file, int64_t(offset), SEEK_SET) == 0; }
-bool replace(const fs::path & from, const fs::path & to) {
-    return MoveFileExW(from.c_str(), to.c_str(), MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH) != 0;
+[[noreturn]] void not_writable(const std::string & path, const std::string & reason, const char * hint) {
+    throw error("OUTPUT_NOT_WRITABLE", "cannot write '" + path + "': " + reason, hint);
 }
 
-#else
-
-int process_id() { return int(getpid()); }
-std::FILE * open_for_writing(const fs::path & path) { return std::fopen(path.c_str(), "w+b"); }
-bool flush_to_disk(std::FILE * file) { return std::fflush(file) == 0 && fsync(fileno(file)) == 0; }
-bool seek_to(std::FILE * file, uint64_t offset) { return fseeko(file, off_t(offset), SEEK_SET) == 0; }
-bool replace(const fs::path & from, const fs::path & to) {
-    if (std::rename(from.c_str(), to.c_str()) != 0) return false;
-    // The new name itself is only safe once the folder is on the disk; a file system that cannot do this is let off.
-    const fs::path folder = to.has_parent_path() ? to.parent_path() : fs::path(".");
-    const int fd = open(folder.c_str(), O_RDONLY);
-    if (fd >= 0) {
-        (void)fsync(fd);
-        close(fd);
+// Where a chain of symbolic links ends, whether or not there is a file.
+fs::path end_of_links(const std::string & path) {
+    fs::path target = fs::u8path(path);
+    std::error_code failed;
+    for (int links = 0; fs::is_symlink(fs::symlink_status(target, failed)); links++) {
+        if (links == most_links) not_writable(path, "its symbolic links form a circle", "remove the link");
+        target = target.parent_path() / fs::read_symlink(target, failed); // an absolute target replaces the folder
+        if (failed) not_writable(path, failed.message(), "check the symbolic link");
     }
-    return true;
+    return target;
 }
 
-#endif
-
-// Distinct within the process and, by its id, among processes.
-std::string temporary_name(const std::string & path) {
+// Distinct within the process and, by its id, among processes. src/files/names.ts knows the form.
+fs::path temporary_name(const fs::path & target) {
     static std::atomic<unsigned> counter{0};
-    return path + ".tmp-" + std::to_string(process_id()) + "-" + std::to_string(counter++);
+    fs::path name = target;
+    name += ".llamatune-tmp-" + std::to_string(file_system::process_id()) + "-" + std::to_string(counter++);
+    return name;
 }
 
 }
 
-atomic_file::atomic_file(std::string path) : path_(std::move(path)), temporary_(temporary_name(path_)) {
-    std::error_code ec;
-    if (path_.empty() || fs::is_directory(fs::u8path(path_), ec)) {
-        throw error("OUTPUT_NOT_WRITABLE", "expected the name of a file to write but received '" + path_ + "'");
-    }
-    file_ = open_for_writing(fs::u8path(temporary_));
+atomic_file::atomic_file(std::string path) : path_(std::move(path)) {
+    if (path_.empty()) not_writable(path_, "the name is empty", "name a file");
+    target_ = end_of_links(path_);
+    std::error_code ignored;
+    const fs::file_status status = fs::status(target_, ignored);
+    if (fs::is_directory(status)) not_writable(path_, "it is a folder", "name a file inside it");
+    if (fs::exists(status) && !fs::is_regular_file(status)) // replacing a device like /dev/null would remove it
+        not_writable(path_, "it is not a regular file", "name a file");
+    temporary_ = temporary_name(target_);
+    file_ = file_system::open_for_writing(temporary_);
     if (!file_) fail("open");
 }
 
 atomic_file::~atomic_file() {
     if (!file_) return;
     std::fclose(file_);
-    std::error_code ec;
-    fs::remove(fs::u8path(temporary_), ec);
+    std::error_code ignored;
+    fs::remove(temporary_, ignored);
 }
 
 void atomic_file::fail(const char * doing) const {
-    const std::string reason = std::strerror(errno);
-    throw error("OUTPUT_NOT_WRITABLE", "expected to write '" + path_ + "' but could not " + doing + " it: " + reason,
-                "check that the folder exists, that it may be written to and that the disk has room");
+    const std::string reason = std::string("could not ") + doing + " it: " + std::strerror(errno);
+    not_writable(path_, reason, "check that the folder exists, that you may write to it and that the disk has room");
 }
 
 void atomic_file::write(const void * data, size_t bytes) {
@@ -100,20 +82,36 @@ void atomic_file::write_zeros(size_t bytes) {
 }
 
 void atomic_file::seek(uint64_t offset) {
-    if (!seek_to(file_, offset)) fail("seek in");
+    if (!file_system::seek_to(file_, offset)) fail("seek in");
     position_ = offset;
 }
 
 void atomic_file::commit() {
-    if (!flush_to_disk(file_)) fail("flush");
-    const int closed = std::fclose(file_);
+    if (!file_system::flush_to_disk(file_)) fail("flush");
+    const bool closed = std::fclose(file_) == 0;
     file_ = nullptr;
-    if (closed == 0 && replace(fs::u8path(temporary_), fs::u8path(path_))) return;
+    if (closed && replace_target()) return;
     const int reason = errno;
-    std::error_code ec;
-    fs::remove(fs::u8path(temporary_), ec);
+    std::error_code ignored;
+    fs::remove(temporary_, ignored);
     errno = reason;
     fail("rename");
+}
+
+bool atomic_file::replace_target() const {
+    std::error_code ignored;
+    const fs::file_status replaced = fs::status(target_, ignored);
+    if (fs::exists(replaced)) fs::permissions(temporary_, replaced.permissions(), ignored);
+    return file_system::replace(temporary_, target_);
+}
+
+void require_output_apart_from(const std::string & output, const std::vector<std::string> & inputs) {
+    for (const std::string & input : inputs) {
+        std::error_code absent; // a file that is not there is not the same as any other
+        if (input.empty() || !fs::equivalent(fs::u8path(output), fs::u8path(input), absent)) continue;
+        throw error("OUTPUT_CONFLICT", "the output '" + output + "' is the input '" + input + "', which would be lost",
+                    "choose another output");
+    }
 }
 
 }

@@ -147,6 +147,7 @@ private:
 void create_model(const create_options & options, const std::atomic<bool> * stop) {
     check_architecture(options.architecture);
     check_sizes(options);
+    require_output_apart_from(options.path, {options.vocabulary.from.value_or("")});
     const weight_type type = parse_weight_type(options.type);
 
     const gguf_context_ptr gguf(gguf_init_empty());

@@ -19,6 +19,7 @@ void quantize_model(const quantize_options & options) {
                     "expected a type that llama.cpp quantizes whole models to but received '" + type + "'",
                     "use a mix of it, e.g. Q4_K_M for Q4_K");
     }
+    require_output_apart_from(output, {input});
     open_gguf(input);
 
     llama_model_quantize_params params = llama_model_quantize_default_params();
@@ -26,7 +27,7 @@ void quantize_model(const quantize_options & options) {
     params.ftype = llama_ftype(wanted.file_type);
     params.allow_requantize = true;
 
-    atomic_file file(output); // reserves the temporary name, and finds out early whether it can be written
+    atomic_file file(output); // finds out early whether it can be written; llama.cpp writes under its temporary name
     take_recent_errors();
     if (llama_model_quantize(input.c_str(), file.temporary_path().c_str(), &params) != 0) {
         throw error("QUANTIZE_FAILED", "expected llama.cpp to quantize '" + input + "' to " + wanted.name +

@@ -1,5 +1,6 @@
 #include "train/trainer.h"
 
+#include "core/atomic-file.h"
 #include "core/error.h"
 #include "core/process-memory.h"
 #include "data/prefetch.h"
@@ -45,6 +46,11 @@ void require_tokens_of(const model & base, const token_file & file, const std::s
 
 bool due(int64_t step, int32_t every_steps) { return every_steps > 0 && step % every_steps == 0; }
 
+std::vector<std::string> inputs_of(const model & base, const train_options & options) {
+    return {base.options().path, options.train_file, options.validation ? options.validation->file : "",
+            options.lora.init_adapter.value_or("")};
+}
+
 // Smooths the time per step over the last few, for the remaining time.
 class pace {
 public:
@@ -69,6 +75,7 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
     } last; // after everything below is gone
     const auto run_start = clock::now();
     check_train_options(options);
+    require_output_apart_from(options.output, inputs_of(*base, options));
     const auto file = token_file::open(options.train_file);
     require_tokens_of(*base, *file, options.train_file);
     loader data(*file, loader_options_of(options));
@@ -211,7 +218,10 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
     }
     stop_if_asked(stop);
     if (validation && !evaluated) evaluate(epoch);
-    if (!options.output.empty()) subject.save(options.output);
+    if (!options.output.empty()) {
+        on_event(phase_event{"save"});
+        subject.save(options.output);
+    }
     if (!profile.empty()) write_profile(profile, micro_step.profile(), n_micro_batches);
 
     result.steps = at.step;

@@ -56,6 +56,11 @@ export interface Addon {
   setLogger(onLines: ((lines: LogLine[]) => void) | null): void;
   /** `onProgress`: fractions from 0 to 1 of the weights read. */
   loadModel(options: LoadOptions, onProgress: OnEvents<number>): NativeRun<NativeModel>;
+  /**
+   * Takes the lock of this name without waiting: 'busy' if another holder has it, 'unsupported' if the file system has
+   * no locks. It ends with `release()`, which removes the file, or with the process, which leaves the file behind.
+   */
+  lockFile(path: string): { state: 'held' | 'busy' | 'unsupported'; release(): void };
   createModel(options: CreateModelOptions): Promise<void>;
   quantizeModel(options: QuantizeOptions): Promise<void>;
   planTraining(options: TrainOptions): TrainPlan;

@@ -1,6 +1,5 @@
 #include "harness.h"
 
-#include "core/atomic-file.h"
 #include "core/cpu.h"
 #include "core/error.h"
 #include "core/ggml-ptr.h"
@@ -10,14 +9,11 @@
 
 #include <gguf.h>
 
-#include <filesystem>
-#include <fstream>
 #include <set>
 #include <thread>
 #include <vector>
 
 using namespace llamatune;
-namespace fs = std::filesystem;
 
 TEST("core/rng: xoshiro256** gives the reference numbers") {
     rng r(0);
@@ -131,46 +127,4 @@ TEST("core/cpu: between one and all logical processors") {
     CHECK(usable_physical_cores() >= 1);
     const int logical = int(std::thread::hardware_concurrency());
     CHECK(logical == 0 || usable_physical_cores() <= logical);
-}
-
-static std::string contents(const fs::path & path) {
-    std::ifstream in(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
-}
-
-static size_t files_in(const fs::path & dir) {
-    return size_t(std::distance(fs::directory_iterator(dir), fs::directory_iterator()));
-}
-
-TEST("core/atomic-file: the destination changes at commit only, and nothing is left behind") {
-    const fs::path dir = fs::path(harness::cache_directory()) / "atomic-file";
-    fs::remove_all(dir);
-    fs::create_directories(dir);
-    const std::string path = (dir / "out.bin").string();
-    {
-        atomic_file file(path);
-        file.write("first", 5);
-        file.commit();
-    }
-    CHECK_EQ(contents(path), std::string("first"));
-    {
-        atomic_file file(path);
-        file.write("second", 6);
-        CHECK_EQ(file.position(), uint64_t(6));
-        CHECK_EQ(contents(path), std::string("first"));
-    }
-    CHECK_EQ(contents(path), std::string("first"));
-    CHECK_EQ(files_in(dir), size_t(1));
-    {
-        atomic_file file(path);
-        file.write_zeros(5000);
-        file.seek(2);
-        file.write("x", 1);
-        file.commit();
-    }
-    CHECK_EQ(contents(path).size(), size_t(5000));
-    CHECK_EQ(contents(path)[2], 'x');
-    CHECK_EQ(files_in(dir), size_t(1));
-    CHECK_ERROR("OUTPUT_NOT_WRITABLE", atomic_file((dir / "missing" / "out.bin").string()));
-    CHECK_ERROR("OUTPUT_NOT_WRITABLE", atomic_file(dir.string()));
 }

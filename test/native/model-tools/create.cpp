@@ -184,6 +184,22 @@ TEST("model/quantize: an F32 model becomes Q8_0 with nearly the same weights") {
     CHECK(!fs::exists(none));
 }
 
+TEST("model-tools: creating or quantizing a model over its input is refused and the input stays") {
+    const std::string input = tiny::scratch("kept-input.gguf");
+    fs::copy_file(tiny::path("llama"), input);
+    const std::string before = contents(input);
+    const fs::path linked = fs::u8path(tiny::scratch("kept-input-link.gguf"));
+    fs::create_hard_link(fs::u8path(input), linked);
+    for (const std::string & output : {input, linked.u8string()}) {
+        CHECK_ERROR("OUTPUT_CONFLICT", quantize_model({input, output, "Q8_0", 1}));
+        create_options o = tiny::options("llama", output);
+        o.vocabulary = {};
+        o.vocabulary.from = input;
+        CHECK_ERROR("OUTPUT_CONFLICT", create_model(o));
+    }
+    CHECK(contents(input) == before);
+}
+
 TEST("model/save: changed weights are in the file, everything else is as it was") {
     const auto m = load_path(tiny::path("qwen3"), false);
     ggml_tensor * w = find_weight(*m, "blk.1.attn_v.weight");

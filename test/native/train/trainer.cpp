@@ -228,6 +228,19 @@ TEST("train: the stop flag ends the run within a step and nothing is written") {
     CHECK(!std::filesystem::exists(o.output));
 }
 
+TEST("train: an output that is the model or a dataset is refused before anything is trained") {
+    const auto m = tiny::load("llama");
+    train_options options = options_for("kept-dataset", random_samples(*m, 4, 8, 16));
+    options.validation = {harness::write_token_file("kept-validation", random_samples(*m, 4, 8, 16)), 0};
+    options.learning_rates = {1e-3f};
+    for (const std::string & input : {m->options().path, options.train_file, options.validation->file}) {
+        options.output = input;
+        const auto size = std::filesystem::file_size(input);
+        CHECK_ERROR("OUTPUT_CONFLICT", run(m, options));
+        CHECK_EQ(std::filesystem::file_size(input), size);
+    }
+}
+
 TEST("train: wrong tokens and untrainable models are refused by name") {
     train_options o = options_for("range.tok", {harness::counting_sample(1 << 20, 8)});
     o.learning_rates.assign(1, 1e-3f);

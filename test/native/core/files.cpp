@@ -1,0 +1,165 @@
+// Files that appear whole or not at all, and locks on file names.
+#include "harness.h"
+
+#include "core/atomic-file.h"
+#include "core/error.h"
+#include "core/file-system.h"
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+#include <vector>
+
+using namespace llamatune;
+namespace fs = std::filesystem;
+
+static fs::path empty_folder(const char * name) {
+    const fs::path folder = fs::u8path(harness::cache_directory()) / name;
+    fs::remove_all(folder);
+    fs::create_directories(folder);
+    return folder;
+}
+
+static std::string contents(const fs::path & path) {
+    std::ifstream in(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
+static void write(const fs::path & path, const std::string & text) {
+    atomic_file file(path.u8string());
+    file.write(text.data(), text.size());
+    file.commit();
+}
+
+static size_t files_in(const fs::path & folder) {
+    return size_t(std::distance(fs::directory_iterator(folder), fs::directory_iterator()));
+}
+
+// Windows asks for a privilege that few users have.
+static void link_to(const fs::path & target, const fs::path & link) {
+    std::error_code refused;
+    fs::create_symlink(target, link, refused);
+    if (refused) SKIP("symbolic links are not permitted here");
+}
+
+TEST("core/atomic-file: the destination changes at commit only, and nothing is left behind") {
+    const fs::path folder = empty_folder("atomic-file"), path = folder / "out.bin";
+    write(path, "first");
+    CHECK_EQ(contents(path), std::string("first"));
+    {
+        atomic_file file(path.u8string());
+        file.write("second", 6);
+        CHECK_EQ(file.position(), uint64_t(6));
+        CHECK_EQ(contents(path), std::string("first"));
+    }
+    CHECK_EQ(contents(path), std::string("first"));
+    CHECK_EQ(files_in(folder), size_t(1));
+    {
+        atomic_file file(path.u8string());
+        file.write_zeros(5000);
+        file.seek(2);
+        file.write("x", 1);
+        file.commit();
+    }
+    CHECK_EQ(contents(path).size(), size_t(5000));
+    CHECK_EQ(contents(path)[2], 'x');
+    CHECK_EQ(files_in(folder), size_t(1));
+    CHECK_ERROR("OUTPUT_NOT_WRITABLE", atomic_file((folder / "missing" / "out.bin").u8string()));
+    CHECK_ERROR("OUTPUT_NOT_WRITABLE", atomic_file(folder.u8string()));
+}
+
+TEST("core/atomic-file: a symbolic link stays a link and its target is replaced") {
+    const fs::path folder = empty_folder("atomic-file-links"), real = folder / "real", link = folder / "link";
+    fs::create_directories(real);
+    write(real / "out.bin", "first");
+    link_to(fs::path("real") / "out.bin", link);
+    write(link, "second");
+    CHECK(fs::is_symlink(link));
+    CHECK_EQ(contents(real / "out.bin"), std::string("second"));
+    CHECK_EQ(files_in(folder), size_t(2));
+
+    // a link to a link to a file that is not there yet
+    link_to(real / "later.bin", folder / "near");
+    link_to("near", folder / "far");
+    write(folder / "far", "third");
+    CHECK(fs::is_symlink(folder / "far") && fs::is_symlink(folder / "near"));
+    CHECK_EQ(contents(real / "later.bin"), std::string("third"));
+    CHECK_EQ(files_in(real), size_t(2));
+
+    link_to("circle", folder / "circle");
+    CHECK_ERROR("OUTPUT_NOT_WRITABLE", atomic_file((folder / "circle").u8string()));
+}
+
+#if !defined(_WIN32)
+TEST("core/atomic-file: permissions of a replaced file are kept, and a device is never replaced") {
+    const fs::path path = empty_folder("atomic-file-kinds") / "out.bin";
+    write(path, "first");
+    const fs::perms secret = fs::perms::owner_read | fs::perms::owner_write;
+    fs::permissions(path, secret);
+    write(path, "second");
+    CHECK(fs::status(path).permissions() == secret);
+    CHECK_EQ(contents(path), std::string("second"));
+
+    CHECK_ERROR("OUTPUT_NOT_WRITABLE", atomic_file("/dev/null"));
+    CHECK(fs::is_character_file("/dev/null"));
+}
+#endif
+
+TEST("core/atomic-file: an output that is an input is refused by every path to it") {
+    const fs::path folder = empty_folder("output-is-input"), input = folder / "model.gguf";
+    write(input, "model");
+    fs::create_directories(folder / "below");
+    fs::create_hard_link(input, folder / "hard.gguf");
+    const auto refused = [&](const fs::path & output) {
+        CHECK_ERROR("OUTPUT_CONFLICT",
+                    require_output_apart_from(output.u8string(), {"", "/no/such/file", input.u8string()}));
+    };
+    refused(input);
+    refused(folder / "." / "below" / ".." / "model.gguf");
+    refused(folder / "hard.gguf");
+    require_output_apart_from((folder / "new.gguf").u8string(), {input.u8string()});
+    require_output_apart_from("", {input.u8string()});
+    link_to(input, folder / "soft.gguf");
+    refused(folder / "soft.gguf");
+}
+
+TEST("core/file-system: one holder at a time, and the file goes with its lock") {
+    using namespace file_system;
+    const fs::path folder = empty_folder("locks"), path = folder / "out.lock";
+    lock_attempt first = try_lock(path);
+    CHECK(first.state == lock_state::held);
+    CHECK(try_lock(path).state == lock_state::busy);
+    CHECK_EQ(files_in(folder), size_t(1));
+    first.lock->release();
+    first.lock.reset();
+    CHECK_EQ(files_in(folder), size_t(0));
+    CHECK(try_lock(path).state == lock_state::held); // dropped at once, as by a process that is killed
+    CHECK_EQ(files_in(folder), size_t(1));
+    lock_attempt next = try_lock(path);
+    CHECK(next.state == lock_state::held);
+    next.lock->release();
+    CHECK(try_lock(folder / "missing" / "out.lock").state == lock_state::failed);
+}
+
+TEST("core/file-system: many threads that take and drop one lock never hold it together") {
+    using namespace file_system;
+    const fs::path path = empty_folder("lock-race") / "out.lock";
+    std::atomic<int> holders{0}, together{0}, held{0};
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; t++) {
+        threads.emplace_back([&] {
+            for (int i = 0; i < 100; i++) {
+                lock_attempt attempt = try_lock(path);
+                if (attempt.state != lock_state::held) continue;
+                if (++holders > 1) together++;
+                held++;
+                holders--;
+                attempt.lock->release();
+            }
+        });
+    }
+    for (std::thread & thread : threads) thread.join();
+    CHECK(held > 0);
+    CHECK_EQ(together.load(), 0);
+}
