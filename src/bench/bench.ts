@@ -1,5 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BenchConfig, type BenchOptions, benchSchema } from '../config/bench.js';
 import { finetuneSchema } from '../config/finetune.js';
@@ -8,6 +6,7 @@ import type { BenchOptions as NativeBenchOptions } from '../contract/benchmark.j
 import { nativeRun } from '../contract/load.js';
 import { Run } from '../contract/run.js';
 import { prepareDataset } from '../data/prepare.js';
+import { withTemporaryFolder } from '../files/temporary-folder.js';
 import { checkMemory } from '../finetune/memory.js';
 import { trainOptions } from '../finetune/train-options.js';
 import type { LoadedModel } from '../model/loaded-model.js';
@@ -86,8 +85,7 @@ async function measureTraining(
 ): Promise<BenchEvent[]> {
   const { steps, sequenceLength, microBatchSize, precision, recompute, lora } = config.training;
   const totalSteps = steps * (config.warmup + config.repetitions);
-  const directory = await mkdtemp(join(tmpdir(), 'llamatune-bench-'));
-  try {
+  return withTemporaryFolder(async (directory) => {
     const vocabulary = model.info.vocabularySize;
     const row = (i: number) => ({
       tokens: Int32Array.from(
@@ -118,14 +116,8 @@ async function measureTraining(
     const options = { ...trainOptions(training, model, dataset), learningRates };
     const { recompute: chosen } = await checkMemory(model, training, options);
     const measured = { ...config, promptTokens: 0, generatedTokens: 0, trainSteps: steps };
-    return await measure(
-      model,
-      { ...measured, training: { ...options, recompute: chosen } },
-      controls,
-    );
-  } finally {
-    await rm(directory, { recursive: true, force: true });
-  }
+    return measure(model, { ...measured, training: { ...options, recompute: chosen } }, controls);
+  });
 }
 
 function describe(model: LoadedModel): BenchResult['model'] {

@@ -1,5 +1,9 @@
-import { writeFileSync } from 'node:fs';
+import { replaceFile } from '../files/atomic-file.js';
+import { checkFiles } from '../files/check.js';
+import { holdOutputs } from '../files/lock.js';
+import { modelFile } from '../files/run-files.js';
 import {
+  type BenchEvent,
   type BenchOptions,
   type BenchResult,
   bench,
@@ -9,11 +13,13 @@ import {
   benchSchema,
   describeOptions,
   LlamatuneError,
+  parseConfig,
 } from '../index.js';
 import { parseArguments, refusePositionals } from './arguments.js';
 import type { Command } from './command.js';
-import { configurationOf } from './configuration.js';
+import { configFile, configurationOf, ownOutput } from './configuration.js';
 import * as format from './format.js';
+import type { CliIo } from './io.js';
 import { jsonLine } from './json.js';
 import { type CliOption, cliOptions, commonOptions } from './option.js';
 import { columnTable } from './table.js';
@@ -49,30 +55,39 @@ export const benchCommand: Command = {
     refusePositionals(parsed, 'bench');
     const config = configurationOf(parsed, own);
     const json = parsed.values.get('json') === true;
-    const reportPath = parsed.values.get('report') as string | undefined;
-    if (reportPath !== undefined && !/\.(json|md)$/i.test(reportPath)) {
+    const report = ownOutput(parsed, 'report', 'file');
+    if (report !== undefined && !/\.(json|md)$/i.test(report.path)) {
       throw new LlamatuneError(
         'USAGE_INVALID',
-        `expected a path ending in .json or .md for --report but received ${reportPath}`,
+        `expected a path ending in .json or .md for --report but received ${report.path}`,
         { hint: 'name the file bench.json or bench.md' },
       );
     }
-    const run = bench({ ...config, signal: io.signal } as BenchOptions);
-    for await (const event of run) {
-      if (json) {
-        io.stdout.write(jsonLine(event));
-      } else {
-        const what = event.warmup ? 'warm-up' : 'repetition';
-        io.stderr.write(
-          `${event.kind}  ${what} ${event.repetition}  ${format.rate(event.tokensPerSecond)} tokens/s\n`,
-        );
+    const { model } = parseConfig(benchSchema, config, 'bench options');
+    const outputs = report === undefined ? [] : [report];
+    checkFiles({ inputs: [...modelFile(model), ...configFile(parsed)], outputs });
+    await holdOutputs(outputs, async () => {
+      const run = bench({ ...config, signal: io.signal } as BenchOptions);
+      for await (const event of run) show(event, json, io);
+      const result = await run.result;
+      io.stdout.write(json ? jsonLine({ type: 'done', result }) : `${benchTable(result)}\n`);
+      if (report !== undefined) {
+        const isTable = /\.md$/i.test(report.path);
+        replaceFile(report.path, isTable ? benchMarkdown(result) : benchJson(result), 'report');
       }
-    }
-    const result = await run.result;
-    io.stdout.write(json ? jsonLine({ type: 'done', result }) : `${benchTable(result)}\n`);
-    if (reportPath !== undefined) writeReport(reportPath, result);
+    });
   },
 };
+
+function show(event: BenchEvent, json: boolean, io: CliIo): void {
+  if (json) {
+    io.stdout.write(jsonLine(event));
+    return;
+  }
+  const what = event.warmup ? 'warm-up' : 'repetition';
+  const rate = format.rate(event.tokensPerSecond);
+  io.stderr.write(`${event.kind}  ${what} ${event.repetition}  ${rate} tokens/s\n`);
+}
 
 /** The result as a table for a terminal, below a description of model and machine. */
 export function benchTable(result: BenchResult): string {
@@ -92,16 +107,4 @@ export function benchTable(result: BenchResult): string {
     `${system.devices.join(', ')}; ${system.threads} threads; llama.cpp ${system.llamaCpp}`,
     table,
   ].join('\n');
-}
-
-function writeReport(path: string, result: BenchResult): void {
-  try {
-    writeFileSync(path, /\.md$/i.test(path) ? benchMarkdown(result) : benchJson(result));
-  } catch (cause) {
-    throw new LlamatuneError(
-      'OUTPUT_NOT_WRITABLE',
-      `cannot write the report ${path}: ${(cause as Error).message}`,
-      { hint: 'choose another path for --report', cause },
-    );
-  }
 }

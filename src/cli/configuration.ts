@@ -1,3 +1,4 @@
+import type { InputFile, OutputFile } from '../files/check.js';
 import type { ParsedArguments } from './arguments.js';
 import { type JsonObject, mergeConfig, readConfigFile } from './config-file.js';
 
@@ -11,6 +12,24 @@ export function configurationOf({ values }: ParsedArguments, own: ReadonlySet<st
   const file = typeof path === 'string' ? readConfigFile(path) : {};
   const given = [...values].filter(([name]) => !own.has(name));
   return mergeConfig(file, nested(given));
+}
+
+/** The file of `--config`: it has been read, and no output may replace it. */
+export function configFile({ values }: ParsedArguments): InputFile[] {
+  const path = values.get('config');
+  return typeof path === 'string'
+    ? [{ field: 'config', path, kind: 'config', compareOnly: true }]
+    : [];
+}
+
+/** What the command line itself writes, if the option asks for it. */
+export function ownOutput(
+  { values }: ParsedArguments,
+  field: string,
+  kind: 'file' | 'log',
+): OutputFile | undefined {
+  const path = values.get(field);
+  return typeof path === 'string' ? { field, path, kind } : undefined;
 }
 
 /** { 'lora.rank': 8 } as { lora: { rank: 8 } }. */

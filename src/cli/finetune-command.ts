@@ -1,5 +1,7 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { replaceFile } from '../files/atomic-file.js';
+import { checkFiles } from '../files/check.js';
+import { holdOutputs } from '../files/lock.js';
+import { filesOfRun } from '../files/run-files.js';
 import {
   createRunLog,
   describeOptions,
@@ -9,13 +11,14 @@ import {
   finetuneSchema,
   LlamatuneError,
   parseConfig,
+  type RunLogWriter,
   renderLossCurve,
   renderLossCurveHtml,
 } from '../index.js';
 import { parseArguments, refusePositionals } from './arguments.js';
 import type { Command } from './command.js';
-import { configurationOf } from './configuration.js';
-import { finetuneView } from './finetune-view.js';
+import { configFile, configurationOf, ownOutput } from './configuration.js';
+import { type FinetuneView, finetuneView } from './finetune-view.js';
 import { type CliOption, cliOptions, commonOptions } from './option.js';
 import { versions } from './version.js';
 
@@ -35,7 +38,7 @@ const ownOptions: readonly CliOption[] = [
   },
 ];
 const options = [...cliOptions(describeOptions(finetuneSchema)), ...ownOptions];
-const own = new Set([...ownOptions, ...commonOptions].map(({ name }) => name));
+const ownNames = new Set([...ownOptions, ...commonOptions].map(({ name }) => name));
 
 export const finetuneCommand: Command = {
   help: {
@@ -62,50 +65,66 @@ export const finetuneCommand: Command = {
   async run(args, io) {
     const parsed = parseArguments(args, [...options, ...commonOptions], 'finetune');
     refusePositionals(parsed, 'finetune');
-    const config = configurationOf(parsed, own);
-    // Checked here already, so that bad options leave no log behind.
+    const config = configurationOf(parsed, ownNames);
     const complete = parseConfig(finetuneSchema, config, 'finetune options');
-    const curvePath = parsed.values.get('lossCurve') as string | undefined;
-    if (curvePath !== undefined && !/\.(svg|html?)$/i.test(curvePath)) {
+    const curve = ownOutput(parsed, 'lossCurve', 'file');
+    const log = ownOutput(parsed, 'runLog', 'log');
+    if (curve !== undefined && !/\.(svg|html?)$/i.test(curve.path)) {
       throw new LlamatuneError(
         'USAGE_INVALID',
-        `expected a path ending in .svg or .html for --lossCurve but received ${curvePath}`,
+        `expected a path ending in .svg or .html for --lossCurve but received ${curve.path}`,
         { hint: 'name the file loss.svg or loss.html' },
       );
     }
-    const logPath = parsed.values.get('runLog') as string | undefined;
-    const log =
-      logPath === undefined
-        ? undefined
-        : createRunLog(logPath, { config: complete, versions: versions() });
-    const view = finetuneView(io, parsed.values.get('json') === true);
-    const history: FinetuneEvent[] = [];
-    try {
-      const run = finetuneLora({ ...config, signal: io.signal } as FinetuneOptions);
-      for await (const event of run) {
-        log?.write(event);
-        if (curvePath !== undefined) history.push(event);
-        view.show(event);
+    const { inputs, outputs } = filesOfRun(complete);
+    const own = [log, curve].filter((output) => output !== undefined);
+    checkFiles({ inputs: [...inputs, ...configFile(parsed)], outputs: [...outputs, ...own] });
+    await holdOutputs(curve === undefined ? [] : [curve], async () => {
+      const view = finetuneView(io, parsed.values.get('json') === true);
+      const header = { config: complete, versions: versions() };
+      const record = recorder(log === undefined ? undefined : createRunLog(log.path, header), view);
+      const history: FinetuneEvent[] = [];
+      try {
+        const run = finetuneLora({ ...config, signal: io.signal } as FinetuneOptions);
+        for await (const event of run) {
+          record.write(event);
+          if (curve !== undefined) history.push(event);
+          view.show(event);
+        }
+        await run.result;
+      } finally {
+        view.close();
+        record.close();
       }
-      await run.result;
-    } finally {
-      view.close();
-      log?.close();
-    }
-    if (curvePath !== undefined) writeCurve(curvePath, history);
+      if (curve !== undefined) replaceFile(curve.path, drawing(curve.path, history), 'loss curve');
+      if (record.failure !== undefined) throw record.failure;
+    });
   },
 };
 
-function writeCurve(path: string, history: readonly FinetuneEvent[]): void {
-  const draw = /\.svg$/i.test(path) ? renderLossCurve : renderLossCurveHtml;
-  try {
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, draw(history));
-  } catch (cause) {
-    throw new LlamatuneError(
-      'OUTPUT_NOT_WRITABLE',
-      `cannot write the loss curve ${path}: ${(cause as Error).message}`,
-      { hint: 'the adapter has been written; choose another path for --lossCurve', cause },
-    );
-  }
+function drawing(path: string, history: readonly FinetuneEvent[]): string {
+  return /\.svg$/i.test(path) ? renderLossCurve(history) : renderLossCurveHtml(history);
+}
+
+/** Writes to a run log, if there is one. A log that cannot be written any more, on a full disk, must not end the run. */
+function recorder(log: RunLogWriter | undefined, view: FinetuneView) {
+  let failure: LlamatuneError | undefined;
+  const unlessFailed = (work: () => void) => {
+    if (failure !== undefined) return;
+    try {
+      work();
+    } catch (error) {
+      if (!(error instanceof LlamatuneError)) throw error;
+      failure = error;
+      const message = `${error.message}; the run continues without it`;
+      view.show({ type: 'warning', code: error.code, message });
+    }
+  };
+  return {
+    write: (event: FinetuneEvent) => unlessFailed(() => log?.write(event)),
+    close: () => unlessFailed(() => log?.close()),
+    get failure() {
+      return failure;
+    },
+  };
 }

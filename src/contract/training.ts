@@ -49,10 +49,10 @@ export type TrainEvent =
   | EpochEvent
   | WarningEvent;
 
-/** The engine begins to build its graph, or to train. */
+/** The engine begins to build its graph, to train, or to write the output. */
 export interface EnginePhaseEvent {
   type: 'phase';
-  phase: 'graph' | 'train';
+  phase: 'graph' | 'train' | 'save';
 }
 
 /** One optimizer step. Rates count non-padding tokens; a number that was not measured is null. */

@@ -11,11 +11,11 @@ import type {
  */
 export type FinetuneEvent = Exclude<TrainEvent, EnginePhaseEvent> | PhaseEvent | DoneEvent;
 
-/** What the run does before its first step, in this order; `detail` is for people. */
+/** What the run does next, in this order; the steps come between 'train' and 'save'. `detail` is for people. */
 export interface PhaseEvent {
   type: 'phase';
-  /** 'graph' and 'train' come from the engine, the rest from the preparation. */
-  phase: 'validate' | 'model' | 'dataset' | 'memory' | 'save' | EnginePhaseEvent['phase'];
+  /** 'graph', 'train' and 'save' come from the engine, the rest from the preparation. */
+  phase: 'validate' | 'model' | 'dataset' | 'memory' | EnginePhaseEvent['phase'];
   /** 0..1 where the phase can measure itself (loading the model), else null. */
   progress: number | null;
   detail: string;

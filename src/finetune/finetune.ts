@@ -1,13 +1,14 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type FinetuneConfig, type FinetuneOptions, finetuneSchema } from '../config/finetune.js';
 import { configError, parseConfig } from '../config/parse.js';
 import { native, nativeRun } from '../contract/load.js';
-import { abortedError, Run } from '../contract/run.js';
+import { Run } from '../contract/run.js';
 import type { EnginePhaseEvent, TrainEvent, TrainOptions } from '../contract/training.js';
 import { type PreparedDataset, prepareDataset } from '../data/prepare.js';
 import { LlamatuneError } from '../errors.js';
+import { checkFiles } from '../files/check.js';
+import { holdOutputs } from '../files/lock.js';
+import { filesOfRun } from '../files/run-files.js';
+import { withTemporaryFolder } from '../files/temporary-folder.js';
 import type { LoadedModel } from '../model/loaded-model.js';
 import { systemInfo } from '../model/system-info.js';
 import { useModel } from '../model/use-model.js';
@@ -16,7 +17,6 @@ import { resolveWarmupSteps } from '../schedule/warmup.js';
 import type { FinetuneEvent, FinetuneResult, PhaseEvent } from './events.js';
 import { RunHistory } from './history.js';
 import { checkMemory, type MemoryChoice } from './memory.js';
-import { checkPaths } from './paths.js';
 import { trainOptions } from './train-options.js';
 
 export type FinetuneRun = Run<FinetuneEvent, FinetuneResult>;
@@ -29,7 +29,8 @@ export type FinetuneRun = Run<FinetuneEvent, FinetuneResult>;
  * Everything that can be checked is checked before the model is loaded, and memory before the first step.
  *
  * The run's errors: CONFIG_INVALID (all problems at once), MODEL_NOT_FOUND, NOT_A_GGUF, MODEL_TRUNCATED, DATASET_…,
- * SAMPLE_TOO_LONG, SEQUENCE_TOO_LONG, OUTPUT_NOT_WRITABLE, UNSUPPORTED_ARCHITECTURE, UNSUPPORTED_OP, TARGET_UNKNOWN,
+ * SAMPLE_TOO_LONG, SEQUENCE_TOO_LONG, OUTPUT_CONFLICT, OUTPUT_IN_USE, OUTPUT_NOT_WRITABLE,
+ * TEMPORARY_FOLDER_NOT_WRITABLE, UNSUPPORTED_ARCHITECTURE, UNSUPPORTED_OP, TARGET_UNKNOWN,
  * ADAPTER_MISMATCH, INSUFFICIENT_MEMORY, OUT_OF_MEMORY, NON_FINITE_LOSS, NATIVE_ASSERTION, DISPOSED, ABORTED.
  *
  * @example
@@ -55,36 +56,37 @@ interface Controls {
 }
 
 async function finetune(options: FinetuneOptions, controls: Controls): Promise<FinetuneResult> {
-  const { signal } = controls;
-  const phase = phaseReporter(controls);
-  phase('validate', 'options, files and folders');
+  controls.emit(phaseEvent('validate', 'options, files and folders'));
   const config = parseConfig(finetuneSchema, options, 'finetuneLora options');
-  await checkPaths(config);
+  const files = filesOfRun(config);
+  checkFiles(files);
+  return holdOutputs(files.outputs, () =>
+    withTemporaryFolder((directory) => prepareAndTrain(config, directory, controls)),
+  );
+}
 
-  phase('model', typeof config.model === 'string' ? config.model : config.model.path, 0);
+async function prepareAndTrain(
+  config: FinetuneConfig,
+  directory: string,
+  controls: Controls,
+): Promise<FinetuneResult> {
+  const { emit, signal } = controls;
+  const modelPath = typeof config.model === 'string' ? config.model : config.model.path;
+  emit(phaseEvent('model', modelPath, 0));
   const load = {
     ...config,
     purpose: 'train',
     writable: config.mode === 'full',
     signal,
-    onProgress: (fraction: number) => phase('model', String(config.model), fraction),
+    onProgress: (fraction: number) => emit(phaseEvent('model', modelPath, fraction)),
   } as const;
   return useModel(config.model, load, async (model) => {
     checkSequenceLength(model, config);
     checkPacking(model, config);
-    const directory = await mkdtemp(join(tmpdir(), 'llamatune-'));
-    try {
-      phase('dataset', typeof config.dataset === 'string' ? config.dataset : 'rows from memory');
-      const dataset = await prepareDataset({
-        ...config,
-        model: model.textModel,
-        directory,
-        signal,
-      });
-      return await train(model, config, dataset, controls);
-    } finally {
-      await rm(directory, { recursive: true, force: true });
-    }
+    const rows = typeof config.dataset === 'string' ? config.dataset : 'rows from memory';
+    emit(phaseEvent('dataset', rows));
+    const dataset = await prepareDataset({ ...config, model: model.textModel, directory, signal });
+    return train(model, config, dataset, controls);
   });
 }
 
@@ -94,26 +96,25 @@ async function train(
   dataset: PreparedDataset,
   controls: Controls,
 ): Promise<FinetuneResult> {
-  const { signal } = controls;
-  const phase = phaseReporter(controls);
-  const history = new RunHistory(config, dataset, controls.emit);
+  const { emit, signal } = controls;
+  const history = new RunHistory(config, dataset, emit);
   history.warnAboutSamples();
   history.warnAboutPrecision(model.onGpu || systemInfo().matmul.fastBf16);
 
   const planned = scheduled(config, trainOptions(config, model, dataset));
-  phase('memory', 'what the run needs and what there is');
+  emit(phaseEvent('memory', 'what the run needs and what is free'));
   const choice = await checkMemory(model, config, planned);
   const options = { ...planned, recompute: choice.recompute };
 
   const onEvents = (events: TrainEvent[]) => {
     for (const event of events) {
-      if (event.type === 'phase') enginePhase(event.phase, choice, phase);
+      if (event.type === 'phase') emit(enginePhase(event.phase, config, choice));
       else history.add(event);
     }
   };
   const outcome = await nativeRun(signal, (addon) => addon.train(model.native, options, onEvents));
   const result = history.result(outcome, choice, options.precision);
-  controls.emit({ type: 'done', result });
+  emit({ type: 'done', result });
   return result;
 }
 
@@ -155,27 +156,22 @@ function checkPacking({ info }: LoadedModel, config: FinetuneConfig): void {
   });
 }
 
+/** A phase of the engine as its event. */
 function enginePhase(
   phase: EnginePhaseEvent['phase'],
+  { output }: FinetuneConfig,
   { recompute }: MemoryChoice,
-  report: PhaseReporter,
-): void {
-  if (phase === 'graph') {
-    const detail = recompute ? 'activations are computed again in the backward pass' : '';
-    report(phase, detail, null, { recompute });
-  } else report(phase, '');
+): PhaseEvent {
+  if (phase === 'save') return phaseEvent(phase, output);
+  if (phase !== 'graph') return phaseEvent(phase, '');
+  const detail = recompute ? 'activations are recomputed in the backward pass' : '';
+  return { ...phaseEvent(phase, detail), recompute };
 }
 
-type PhaseReporter = ReturnType<typeof phaseReporter>;
-
-function phaseReporter({ emit, signal }: Controls) {
-  return (
-    phase: PhaseEvent['phase'],
-    detail: string,
-    progress: number | null = null,
-    more: { recompute?: boolean } = {},
-  ): void => {
-    if (signal.aborted) throw abortedError(signal.reason);
-    emit({ type: 'phase', phase, progress, detail, ...more });
-  };
+function phaseEvent(
+  phase: PhaseEvent['phase'],
+  detail: string,
+  progress: number | null = null,
+): PhaseEvent {
+  return { type: 'phase', phase, progress, detail };
 }

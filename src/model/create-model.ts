@@ -6,23 +6,35 @@ import {
 } from '../config/create-model.js';
 import { parseConfig } from '../config/parse.js';
 import { native } from '../contract/load.js';
+import { checkFiles } from '../files/check.js';
+import { holdOutputs } from '../files/lock.js';
 
 /**
  * Creates a model with random weights that llama.cpp loads, for training from scratch and for tests. The same seed gives
  * the same file.
  *
- * @throws LlamatuneError CONFIG_INVALID, OUTPUT_NOT_WRITABLE, and the errors of reading the file that the vocabulary is taken from.
+ * @throws LlamatuneError CONFIG_INVALID, OUTPUT_CONFLICT, OUTPUT_IN_USE, OUTPUT_NOT_WRITABLE, and the errors of reading
+ * the file that the vocabulary is taken from.
  */
 export async function createModel(options: CreateModelOptions): Promise<void> {
   const config = parseConfig(createModelSchema, options, 'createModel options');
-  await native((addon) =>
-    addon.createModel({
-      ...config,
-      kvHeads: config.kvHeads ?? config.heads,
-      headLength: config.headLength ?? config.embeddingLength / config.heads,
-      feedForwardLength: config.feedForwardLength ?? 3 * config.embeddingLength,
-      ...expertsOf(config),
-    }),
+  const { vocabulary, path } = config;
+  const outputs = [{ field: 'path', path, kind: 'file' }] as const;
+  const inputs =
+    'from' in vocabulary
+      ? ([{ field: 'vocabulary.from', path: vocabulary.from, kind: 'model' }] as const)
+      : [];
+  checkFiles({ inputs, outputs });
+  await holdOutputs(outputs, () =>
+    native((addon) =>
+      addon.createModel({
+        ...config,
+        kvHeads: config.kvHeads ?? config.heads,
+        headLength: config.headLength ?? config.embeddingLength / config.heads,
+        feedForwardLength: config.feedForwardLength ?? 3 * config.embeddingLength,
+        ...expertsOf(config),
+      }),
+    ),
   );
 }
 

@@ -1,6 +1,16 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
-import { dirname } from 'node:path';
+import {
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { LlamatuneError } from '../errors.js';
+import { checkFiles, type OutputFile } from '../files/check.js';
+import { lockOutputs } from '../files/lock.js';
+import { comparedOnly, filesOfRun, type RunConfig } from '../files/run-files.js';
 import type { DoneEvent, FinetuneEvent, FinetuneResult } from '../finetune/events.js';
 
 /** First line of a run log: what is needed to repeat the run. */
@@ -18,6 +28,7 @@ export interface RunLogWriter {
   readonly path: string;
   /** Writes one event as one line, immediately, so that a killed run leaves a readable log. */
   write(event: FinetuneEvent): void;
+  /** Puts everything onto the disk; calling it again does nothing. */
   close(): void;
 }
 
@@ -34,44 +45,80 @@ export type RunLogEvent = { time: string } & (
 );
 
 /**
- * Starts a run log (JSON Lines: the header, then one event per line). An existing file is replaced.
+ * Starts a run log (JSON Lines: the header, then one event per line). An existing file is replaced, unless it is one of
+ * the files of the configuration or another run writes to it.
  *
- * @throws LlamatuneError OUTPUT_NOT_WRITABLE
+ * @throws LlamatuneError OUTPUT_CONFLICT, OUTPUT_IN_USE, OUTPUT_NOT_WRITABLE
  */
 export function createRunLog(
   path: string,
   header: { config: unknown; versions: Record<string, string> },
 ): RunLogWriter {
-  let file: number | undefined;
-  try {
-    mkdirSync(dirname(path), { recursive: true });
-    file = openSync(path, 'w');
-  } catch (cause) {
-    throw new LlamatuneError(
-      'OUTPUT_NOT_WRITABLE',
-      `expected a run log that can be written but received ${path}: ${(cause as Error).message}`,
-      { hint: 'choose a directory that you may write to', cause },
-    );
-  }
-  const writeLine = (line: object) => {
-    if (file === undefined) throw new Error(`the run log ${path} is closed`);
-    writeSync(file, `${JSON.stringify(line, plainValue)}\n`);
-  };
+  const output: OutputFile = { field: 'runLog', path, kind: 'log' };
+  const { inputs, outputs } = comparedOnly(filesOfRun((header.config ?? {}) as RunConfig));
+  checkFiles({ inputs, outputs: [...outputs, output] });
+  const file = openLocked(output);
   const first: RunLogHeader = { type: 'run', startedAt: new Date().toISOString(), ...header };
-  writeLine(first);
+  try {
+    file.writeLine(first);
+  } catch (error) {
+    file.close();
+    throw error;
+  }
   return {
     path,
-    write: (event) => {
-      const { type, ...rest } = event;
-      writeLine({ type, time: new Date().toISOString(), ...rest });
+    write: ({ type, ...rest }) => file.writeLine({ type, time: new Date().toISOString(), ...rest }),
+    close: file.close,
+  };
+}
+
+function openLocked(output: OutputFile) {
+  const { path } = output;
+  let file: number | undefined;
+  const release = isDevice(path) ? () => {} : lockOutputs([output]);
+  try {
+    file = openSync(path, 'w');
+  } catch (cause) {
+    release();
+    throw notWritable(path, cause);
+  }
+  return {
+    writeLine(line: object): void {
+      if (file === undefined) throw new Error(`the run log ${path} is closed`);
+      try {
+        writeSync(file, `${JSON.stringify(line, plainValue)}\n`);
+      } catch (cause) {
+        throw notWritable(path, cause);
+      }
     },
-    close: () => {
+    close(): void {
       if (file === undefined) return;
-      fsyncSync(file);
-      closeSync(file);
+      const closing = file;
       file = undefined;
+      try {
+        if (fstatSync(closing).isFile()) fsyncSync(closing);
+      } catch (cause) {
+        throw notWritable(path, cause);
+      } finally {
+        closeSync(closing);
+        release();
+      }
     },
   };
+}
+
+/** A log may go to a terminal or a pipe: several runs can share that. */
+function isDevice(path: string): boolean {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  return stats !== undefined && !stats.isFile();
+}
+
+function notWritable(path: string, cause: unknown): LlamatuneError {
+  const message = `cannot write the run log '${path}': ${(cause as Error).message}`;
+  return new LlamatuneError('OUTPUT_NOT_WRITABLE', message, {
+    hint: 'choose another path, or check permissions and free space',
+    cause,
+  });
 }
 
 /**
@@ -98,12 +145,13 @@ export function readRunLog(path: string): RunLog {
     if (value) {
       parsed.push(value);
     } else if (i < lines.length - 1 || finished) {
-      throw invalid(path, i + 1, 'expected a JSON object with a type');
+      throw invalid(path, i + 1, 'this line is not a JSON object with a type');
     }
   }
   const header = parsed.shift();
   if (header?.type !== 'run') {
-    throw invalid(path, 1, `expected the run's header but received ${header?.type ?? 'nothing'}`);
+    const found = header === undefined ? 'the file is empty' : `it has the type '${header.type}'`;
+    throw invalid(path, 1, `the first line must be the header of a run, but ${found}`);
   }
   return { header: header as RunLogHeader, events: parsed as RunLogEvent[] };
 }

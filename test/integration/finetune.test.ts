@@ -89,7 +89,10 @@ describe('finetuneLora', () => {
     const events = await follow(quick({ epochs: 3 }));
     const phases = events.flatMap((event) => (event.type === 'phase' ? [event.phase] : []));
     expect(phases.slice(0, 2)).toEqual(['validate', 'model']);
-    expect(phases).toEqual(expect.arrayContaining(['dataset', 'memory']));
+    expect([...new Set(phases)].slice(2)).toEqual(['dataset', 'memory', 'graph', 'train', 'save']);
+    const save = events.findIndex((event) => event.type === 'phase' && event.phase === 'save');
+    expect(events[save]).toMatchObject({ detail: output, progress: null });
+    expect(events.slice(save + 1).map(({ type }) => type)).toEqual(['done']);
     expect(events).toContainEqual(expect.objectContaining({ phase: 'graph', recompute: false }));
 
     const steps = stepsOf(events);
@@ -134,7 +137,10 @@ describe('finetuneLora', () => {
     };
     const [off, on] = [await run('off'), await run('on')];
     expect([...on.result!.losses]).toEqual([...off.result!.losses]);
-    expect(on.graph).toMatchObject({ recompute: true, detail: expect.stringMatching('again') });
+    expect(on.graph).toMatchObject({
+      recompute: true,
+      detail: expect.stringMatching('recomputed'),
+    });
     expect(off.graph).toMatchObject({ recompute: false, detail: '' });
     expect([off.result!.recompute, on.result!.recompute]).toEqual([false, true]);
     expect(on.result!.estimatedMemoryBytes).toBeLessThan(off.result!.estimatedMemoryBytes);

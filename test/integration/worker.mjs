@@ -3,14 +3,13 @@ import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { bench, finetuneLora, generate, loadModel } from '../../dist/index.js';
 
-const { path, folder, task } = workerData;
+const { path, folder, task, output } = workerData;
 const dataset = [{ prompt: 'Colour?', completion: ' red' }];
 const short = { threads: 1, batchSize: 1, sequenceLength: 16, dataset };
 
 const tasks = {
   async everything() {
     const model = await loadModel(path);
-    const output = join(folder, 'worker.gguf');
     const run = finetuneLora({ ...short, model, output, epochs: 3 });
     let steps = 0;
     for await (const event of run) if (event.type === 'step') steps += 1;

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -13,8 +13,15 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const start = (task: 'everything' | 'endless') =>
-  new Worker(new URL('./worker.mjs', import.meta.url), { workerData: { path, folder, task } });
+let workers = 0;
+const start = (task: 'everything' | 'endless', env?: Record<string, string>) => {
+  const output = join(folder, `worker-${workers++}.gguf`);
+  const workerData = { path, folder, task, output };
+  return new Worker(new URL('./worker.mjs', import.meta.url), {
+    workerData,
+    env: { ...process.env, ...env },
+  });
+};
 
 describe('a worker thread', () => {
   it('can do all of it', async () => {
@@ -22,21 +29,26 @@ describe('a worker thread', () => {
     expect(answer).toEqual({ steps: 3, generated: 4, measured: 1, refused: 'MODEL_NOT_FOUND' });
   });
 
-  it('can do it beside another one', async () => {
+  it('can do it while another one does', async () => {
     const workers = [start('everything'), start('everything')];
     const answers = await Promise.all(workers.map((worker) => once(worker, 'message')));
     for (const [answer] of answers) expect(answer).toMatchObject({ steps: 3, generated: 4 });
   });
 
   it('can be terminated in the middle of its runs, again and again', async () => {
+    const temporary = join(folder, 'temporary');
+    mkdirSync(temporary);
+    const env = { TMPDIR: temporary, TMP: temporary, TEMP: temporary };
     for (let round = 0; round < 3; round++) {
-      const worker = start('endless');
+      const worker = start('endless', env);
       expect(await once(worker, 'message')).toEqual(['started']);
       expect(await worker.terminate()).toBe(1);
       expect(existsSync(join(folder, 'never.gguf'))).toBe(false);
+      expect(readdirSync(temporary)).toHaveLength(1);
     }
-    const [answer] = await once(start('everything'), 'message');
+    const [answer] = await once(start('everything', env), 'message');
     expect(answer).toMatchObject({ steps: 3 });
+    expect(readdirSync(temporary)).toEqual([]);
   });
 });
 

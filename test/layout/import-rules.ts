@@ -61,14 +61,16 @@ export const SOURCE_RULES: ImportRules = {
   data: ['errors.ts', 'config'],
   // Types only: the addon takes configurations as they are.
   contract: ['errors.ts', 'type:config'],
-  model: ['errors.ts', 'config', 'data', 'contract'],
-  finetune: ['errors.ts', 'config', 'schedule', 'data', 'contract', 'model'],
+  files: ['errors.ts', 'contract'],
+  model: ['errors.ts', 'config', 'data', 'contract', 'files'],
+  finetune: ['errors.ts', 'config', 'schedule', 'data', 'contract', 'files', 'model'],
   generate: ['errors.ts', 'config', 'data', 'contract', 'model'],
   // data: the rows that its training measurement learns from.
-  bench: ['finetune', 'config', 'data', 'contract', 'model'],
-  // Types only: a report can be drawn without the addon.
-  report: ['errors.ts', 'type:bench', 'type:finetune'],
-  cli: ['errors.ts', 'closest.ts', 'index.ts'],
+  bench: ['finetune', 'config', 'data', 'contract', 'files', 'model'],
+  // Types only: a report can be drawn without the addon. files: a run log is checked and locked like any output.
+  report: ['errors.ts', 'files', 'type:bench', 'type:finetune'],
+  // files: what the command line itself writes is checked together with the files of the run.
+  cli: ['errors.ts', 'closest.ts', 'files', 'index.ts'],
   'index.ts': ['*'],
 };
 

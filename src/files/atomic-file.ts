@@ -1,0 +1,68 @@
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { LlamatuneError } from '../errors.js';
+import { makeFolder } from './folders.js';
+import { endOfLinks } from './identity.js';
+import { temporaryName } from './names.js';
+
+/**
+ * Writes a whole file, or leaves what is there as it is: the content goes to a temporary file in the same folder, onto
+ * the disk, and then takes the name. A symbolic link stays and its target is replaced; permissions are kept.
+ *
+ * @param what names the file in the error, e.g. 'loss curve'
+ * @throws LlamatuneError OUTPUT_NOT_WRITABLE
+ */
+export function replaceFile(path: string, content: string, what: string): void {
+  try {
+    const target = endOfLinks(path);
+    makeFolder(dirname(target));
+    const temporary = temporaryName(target);
+    try {
+      writeToDisk(temporary, content);
+      const replaced = statSync(target, { throwIfNoEntry: false });
+      if (replaced !== undefined) chmodSync(temporary, replaced.mode & 0o7777);
+      renameSync(temporary, target);
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      throw error;
+    }
+    syncFolder(dirname(target));
+  } catch (cause) {
+    throw new LlamatuneError(
+      'OUTPUT_NOT_WRITABLE',
+      `cannot write the ${what} '${path}': ${(cause as Error).message}`,
+      { hint: 'choose another path, or check permissions and free space', cause },
+    );
+  }
+}
+
+function writeToDisk(path: string, content: string): void {
+  const file = openSync(path, 'w');
+  try {
+    writeFileSync(file, content);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Puts the new name itself onto the disk. Windows and some file systems cannot, which is not an error. */
+function syncFolder(folder: string): void {
+  try {
+    const handle = openSync(folder, 'r');
+    try {
+      fsyncSync(handle);
+    } finally {
+      closeSync(handle);
+    }
+  } catch {}
+}

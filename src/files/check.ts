@@ -1,0 +1,198 @@
+import { accessSync, constants, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { LlamatuneError } from '../errors.js';
+import { conflictOf, type KnownFile } from './conflict.js';
+import { makeFolder, nearestExisting } from './folders.js';
+import { endOfLinks, identify } from './identity.js';
+import { shardsOf } from './names.js';
+
+/** A file that a call reads. */
+export interface InputFile {
+  /** The option that names it. */
+  field: string;
+  path: string;
+  kind: 'model' | 'dataset' | 'adapter' | 'config';
+  /** It is only compared with the outputs: it has been opened already, or is checked elsewhere. */
+  compareOnly?: boolean;
+}
+
+/** What a call writes. */
+export interface OutputFile {
+  /** The option that names it. */
+  field: string;
+  path: string;
+  /** 'file': replaced as a whole. 'log': written line by line. 'folder': checkpoints are written into it. */
+  kind: 'file' | 'log' | 'folder';
+  /** It is only compared with the other files: the call that writes it checks it. */
+  compareOnly?: boolean;
+}
+
+/** Every file and folder that a call reads or writes. */
+export interface CallFiles {
+  inputs: readonly InputFile[];
+  outputs: readonly OutputFile[];
+}
+
+interface Problem {
+  path: string;
+  error: LlamatuneError;
+}
+
+/**
+ * Checks what a call reads and writes before it reads or writes any of it: inputs can be read, outputs can be written,
+ * and writing an output destroys neither an input nor another output, whatever path or link leads to it. Then makes the
+ * folders of the outputs.
+ *
+ * @throws LlamatuneError with the code of the first problem (MODEL_NOT_FOUND, DATASET_NOT_FOUND, OUTPUT_CONFLICT,
+ * OUTPUT_NOT_WRITABLE, …) and all of them in `problems`
+ */
+export function checkFiles(files: CallFiles): void {
+  const defined = (problem: Problem | undefined) => problem !== undefined;
+  throwAll([...files.inputs.map(problemOfInput).filter(defined), ...problemsOfOutputs(files)]);
+  throwAll(files.outputs.map(makeFolderOf).filter(defined));
+}
+
+function throwAll(problems: readonly Problem[]): void {
+  const first = problems[0]?.error;
+  if (first === undefined) return;
+  const { code, hint, cause } = first;
+  const list = problems.map(({ path, error }) => ({ path, message: error.message }));
+  const lines = list.map(({ path, message }) => `  ${path}: ${message}`).join('\n');
+  const message =
+    list.length === 1 ? first.message : `${list.length} files or folders cannot be used:\n${lines}`;
+  throw new LlamatuneError(code, message, { hint, cause, problems: list });
+}
+
+const inputKinds = {
+  model: { notFound: 'MODEL_NOT_FOUND', unreadable: 'MODEL_UNREADABLE' },
+  dataset: { notFound: 'DATASET_NOT_FOUND', unreadable: 'DATASET_UNREADABLE' },
+  adapter: { notFound: 'ADAPTER_NOT_FOUND', unreadable: 'ADAPTER_UNREADABLE' },
+  config: { notFound: 'CONFIG_NOT_FOUND', unreadable: 'CONFIG_UNREADABLE' },
+} as const;
+
+function problemOfInput({ field, path, kind, compareOnly }: InputFile): Problem | undefined {
+  if (compareOnly) return undefined;
+  const { notFound, unreadable } = inputKinds[kind];
+  const problem = (code: string, message: string, hint: string, cause?: unknown) => ({
+    path: field,
+    error: new LlamatuneError(code, message, { hint, cause }),
+  });
+  try {
+    if (statSync(path).isDirectory()) {
+      return problem(unreadable, `the ${kind} '${path}' is a folder`, 'name the file inside it');
+    }
+    accessSync(path, constants.R_OK);
+    return undefined;
+  } catch (cause) {
+    return (cause as NodeJS.ErrnoException).code === 'ENOENT'
+      ? problem(
+          notFound,
+          `${kind} not found: ${path}`,
+          `check the path; it means ${resolve(path)}`,
+          cause,
+        )
+      : problem(
+          unreadable,
+          `cannot read the ${kind} '${path}': ${(cause as Error).message}`,
+          "check the file's permissions",
+          cause,
+        );
+  }
+}
+
+function problemsOfOutputs({ inputs, outputs }: CallFiles): Problem[] {
+  const others: KnownFile[] = inputs.flatMap(knownInput);
+  const problems: Problem[] = [];
+  for (const output of outputs) {
+    const { field, path, kind } = output;
+    try {
+      const file: KnownFile = { what: field, kind, is: identify(path) };
+      const clash = conflictOf(file, others);
+      others.push(file);
+      const problem = clash === undefined ? problemOfPlace(output) : conflict(output, clash);
+      if (problem !== undefined) problems.push(problem);
+    } catch (cause) {
+      problems.push(notWritable(output, (cause as Error).message, permissions, cause));
+    }
+  }
+  return problems;
+}
+
+/** A split model is several files. What cannot be resolved cannot be read, which problemOfInput() reports. */
+function knownInput({ path, kind }: InputFile): KnownFile[] {
+  return shardsOf(path).flatMap((shard) => {
+    try {
+      return [{ what: `the ${kind}`, kind, is: identify(shard) }];
+    } catch {
+      return [];
+    }
+  });
+}
+
+function conflict({ field, path }: OutputFile, reason: string): Problem {
+  const message = `cannot write '${path}': ${reason}`;
+  const hint = 'choose another path for it';
+  return { path: field, error: new LlamatuneError('OUTPUT_CONFLICT', message, { hint }) };
+}
+
+const permissions = 'choose another path, or change its permissions';
+
+function problemOfPlace(output: OutputFile): Problem | undefined {
+  const { path, kind, compareOnly } = output;
+  if (compareOnly) return undefined;
+  if (kind !== 'folder' && /[\\/]$/.test(path)) {
+    return notWritable(output, 'it is a folder', 'name a file inside it');
+  }
+  const target = endOfLinks(path);
+  const stats = statSync(target, { throwIfNoEntry: false });
+  if (kind === 'folder') {
+    if (stats !== undefined && !stats.isDirectory()) {
+      return notWritable(output, 'it is a file', 'name a folder');
+    }
+    return problemOfFolder(output, target);
+  }
+  if (stats?.isDirectory()) return notWritable(output, 'it is a folder', 'name a file inside it');
+  // A log may go to a device or a pipe; replacing one would remove it.
+  if (stats !== undefined && kind === 'file' && !stats.isFile()) {
+    return notWritable(output, 'it is not a regular file', 'name a file');
+  }
+  if (stats !== undefined) accessSync(target, constants.W_OK);
+  return stats !== undefined && !stats.isFile()
+    ? undefined
+    : problemOfFolder(output, dirname(target));
+}
+
+/** New files can be made in the folder, or the folder itself can be made. */
+function problemOfFolder(output: OutputFile, folder: string): Problem | undefined {
+  const existing = nearestExisting(folder);
+  if (!statSync(existing).isDirectory()) {
+    return notWritable(output, `'${existing}' is not a folder`, 'choose another path');
+  }
+  accessSync(existing, constants.W_OK | constants.X_OK);
+  return undefined;
+}
+
+function makeFolderOf(output: OutputFile): Problem | undefined {
+  const { path, kind, compareOnly } = output;
+  if (compareOnly) return undefined;
+  try {
+    const target = endOfLinks(path);
+    makeFolder(kind === 'folder' ? target : dirname(target));
+    return undefined;
+  } catch (cause) {
+    return notWritable(output, (cause as Error).message, permissions, cause);
+  }
+}
+
+function notWritable(
+  { field, path }: OutputFile,
+  reason: string,
+  hint: string,
+  cause?: unknown,
+): Problem {
+  const message = `cannot write '${path}': ${reason}`;
+  return {
+    path: field,
+    error: new LlamatuneError('OUTPUT_NOT_WRITABLE', message, { hint, cause }),
+  };
+}

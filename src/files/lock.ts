@@ -1,0 +1,99 @@
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { native, ready } from '../contract/load.js';
+import { LlamatuneError } from '../errors.js';
+import { atExit } from './at-exit.js';
+import type { OutputFile } from './check.js';
+import { endOfLinks } from './identity.js';
+import { isTemporaryCheckpoint, isTemporaryOf, lockOfFile, lockOfFolder } from './names.js';
+
+/**
+ * Runs `work` while no other run, in this process or another one, can hold the same outputs.
+ *
+ * @throws LlamatuneError OUTPUT_IN_USE with all of them in `problems`
+ */
+export async function holdOutputs<T>(
+  outputs: readonly OutputFile[],
+  work: () => Promise<T>,
+): Promise<T> {
+  await ready();
+  const release = lockOutputs(outputs);
+  try {
+    return await work();
+  } finally {
+    release();
+  }
+}
+
+/**
+ * As holdOutputs, until the returned function is called. The lock is the operating system's: it ends with the process,
+ * however that ends. What earlier writers of these outputs left behind when they were killed is removed.
+ */
+export function lockOutputs(outputs: readonly OutputFile[]): () => void {
+  const held: (() => void)[] = [];
+  const release = () => {
+    for (const each of held.splice(0)) each();
+  };
+  const busy: { field: string; message: string }[] = [];
+  try {
+    for (const { field, path, kind } of outputs) {
+      const target = endOfLinks(path);
+      const lock = kind === 'folder' ? lockOfFolder(target) : lockOfFile(target);
+      const taken = takeLock(lock, path);
+      if (taken === 'busy') busy.push({ field, message: `${ownerOf(lock)} writes to '${path}'` });
+      else held.push(taken);
+      if (typeof taken === 'function') removeLeftovers(target, kind);
+    }
+  } catch (error) {
+    release();
+    throw error;
+  }
+  if (busy.length > 0) {
+    release();
+    throw new LlamatuneError(
+      'OUTPUT_IN_USE',
+      busy.map(({ field, message }) => `${field}: ${message}`).join('; '),
+      {
+        hint: 'wait until it ends, or choose another path',
+        problems: busy.map(({ field, message }) => ({ path: field, message })),
+      },
+    );
+  }
+  return release;
+}
+
+function takeLock(lock: string, path: string): 'busy' | (() => void) {
+  const taken = native((addon) => addon.lockFile(lock));
+  if (taken.state === 'busy') return 'busy';
+  if (taken.state === 'unsupported') {
+    process.emitWarning(`the file system of '${path}' has no locks`, {
+      code: 'LLAMATUNE_OUTPUT_NOT_LOCKED',
+      detail: 'Two runs that write there at the same time are not detected.',
+    });
+    return () => {};
+  }
+  const forget = atExit(taken.release);
+  return () => {
+    forget();
+    taken.release();
+  };
+}
+
+function ownerOf(lock: string): string {
+  let id = '';
+  try {
+    id = readFileSync(lock, 'utf8').trim();
+  } catch {} // released in the meantime
+  if (id === String(process.pid)) return 'another run in this process';
+  return id === '' ? 'another run' : `another run (process ${id})`;
+}
+
+/** Nobody else writes under the lock, so a temporary file of this output has lost its writer. */
+function removeLeftovers(target: string, kind: OutputFile['kind']): void {
+  const folder = kind === 'folder' ? target : dirname(target);
+  const isLeftover = (name: string) =>
+    kind === 'folder' ? isTemporaryCheckpoint(name) : isTemporaryOf(basename(target), name);
+  for (const name of readdirSync(folder)) {
+    if (isLeftover(name)) rmSync(join(folder, name), { force: true });
+  }
+}

@@ -1,0 +1,40 @@
+import { basename, dirname, join } from 'node:path';
+
+/** The lock of an output, next to it. */
+export const lockOfFile = (target: string): string => `${target}.llamatune-lock`;
+/** The lock of a folder that a run writes to, inside it. */
+export const lockOfFolder = (folder: string): string => join(folder, '.llamatune-lock');
+
+/** What a file is called until it is whole; native/core/atomic-file.cpp uses the same form. */
+const TEMPORARY = '.llamatune-tmp-';
+let counter = 0;
+export const temporaryName = (target: string): string =>
+  `${target}${TEMPORARY}${process.pid}-js${counter++}`;
+
+const CHECKPOINT = /^checkpoint-\d+\.gguf$/;
+
+/** Whether the engine would give this name to a checkpoint in its folder. */
+export const isCheckpointName = (target: string): boolean => CHECKPOINT.test(basename(target));
+
+/** Whether a file next to `target` is what an interrupted writer of it left behind. */
+export function isTemporaryOf(target: string, name: string): boolean {
+  return name.startsWith(`${basename(target)}${TEMPORARY}`);
+}
+
+/** Whether a file is what an interrupted writer of a checkpoint left behind. */
+export function isTemporaryCheckpoint(name: string): boolean {
+  const at = name.indexOf(TEMPORARY);
+  return at > 0 && CHECKPOINT.test(name.slice(0, at));
+}
+
+const SHARD = /^(.+)-\d{5}-of-(\d{5})\.gguf$/;
+
+/** All files of a model that is split over several; of any other path, that path alone. */
+export function shardsOf(path: string): string[] {
+  const match = SHARD.exec(basename(path));
+  if (match === null) return [path];
+  const [, name, total] = match as unknown as [string, string, string];
+  return Array.from({ length: Number(total) }, (_, i) =>
+    join(dirname(path), `${name}-${String(i + 1).padStart(5, '0')}-of-${total}.gguf`),
+  );
+}

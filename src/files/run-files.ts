@@ -1,0 +1,49 @@
+import type { CallFiles, InputFile } from './check.js';
+
+/** What of a fine-tuning configuration can name files; a configuration without its defaults has less. */
+export interface RunConfig {
+  model?: string | { path: string };
+  dataset?: unknown;
+  validation?: { dataset?: unknown } | undefined;
+  lora?: { initAdapter?: string | undefined };
+  checkpoint?: { directory: string } | undefined;
+  output?: string;
+}
+
+/** Every file and folder that a fine-tuning run reads or writes. */
+export function filesOfRun(config: RunConfig): CallFiles {
+  const { model, dataset, validation, lora, checkpoint, output } = config;
+  return {
+    inputs: [
+      ...modelFile(model),
+      ...inputFile('dataset', dataset, 'dataset'),
+      ...inputFile('validation.dataset', validation?.dataset, 'dataset'),
+      ...inputFile('lora.initAdapter', lora?.initAdapter, 'adapter'),
+    ],
+    outputs: [
+      ...(output === undefined ? [] : [{ field: 'output', path: output, kind: 'file' } as const]),
+      ...(checkpoint === undefined
+        ? []
+        : [{ field: 'checkpoint.directory', path: checkpoint.directory, kind: 'folder' } as const]),
+    ],
+  };
+}
+
+/** The file of a model that a call names or was given. */
+export function modelFile(model: RunConfig['model']): InputFile[] {
+  if (model === undefined || typeof model === 'string') return inputFile('model', model, 'model');
+  return [{ field: 'model', path: model.path, kind: 'model', compareOnly: true }];
+}
+
+/** Rows from memory are not a file. */
+function inputFile(field: string, path: unknown, kind: InputFile['kind']): InputFile[] {
+  return typeof path === 'string' ? [{ field, path, kind }] : [];
+}
+
+/** The same files, only to compare other outputs with. */
+export function comparedOnly({ inputs, outputs }: CallFiles): CallFiles {
+  return {
+    inputs: inputs.map((file) => ({ ...file, compareOnly: true })),
+    outputs: outputs.map((file) => ({ ...file, compareOnly: true })),
+  };
+}

@@ -1,0 +1,101 @@
+import { lstatSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { native, ready } from '../contract/load.js';
+import { LlamatuneError } from '../errors.js';
+import { atExit } from './at-exit.js';
+
+const PREFIX = 'llamatune-';
+const NAME = /^llamatune-[A-Za-z0-9]{6}$/;
+/** Locked by the process that made the folder, for as long as it lives. */
+const LOCK = '.lock';
+
+/**
+ * Runs `work` with a new folder, which is removed afterwards. Folders whose process was killed are removed first.
+ *
+ * @throws LlamatuneError TEMPORARY_FOLDER_NOT_WRITABLE
+ */
+export async function withTemporaryFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  await ready();
+  removeDeadFolders(tmpdir());
+  const { folder, release } = makeFolder();
+  const remove = () => {
+    release();
+    removeFolder(folder);
+  };
+  const forget = atExit(remove);
+  try {
+    return await work(folder);
+  } finally {
+    forget();
+    remove();
+  }
+}
+
+function makeFolder(): { folder: string; release: () => void } {
+  const parent = tmpdir();
+  let folder: string | undefined;
+  try {
+    for (;;) {
+      folder = mkdtempSync(join(parent, PREFIX));
+      const { state, release } = lock(folder);
+      // Busy: another process took the new folder for a dead one in the moment before it was locked.
+      if (state !== 'busy') return { folder, release };
+    }
+  } catch (cause) {
+    if (folder !== undefined) removeFolder(folder);
+    const variable = process.platform === 'win32' ? 'TEMP' : 'TMPDIR';
+    throw new LlamatuneError(
+      'TEMPORARY_FOLDER_NOT_WRITABLE',
+      `cannot write to the folder for temporary files '${parent}': ${(cause as Error).message}`,
+      {
+        hint: `set the environment variable ${variable} to a folder that you may write to, with room for the dataset`,
+        cause,
+      },
+    );
+  }
+}
+
+const lock = (folder: string) => native((addon) => addon.lockFile(join(folder, LOCK)));
+
+/** What cannot be removed now, such as an open file on Windows, is removed by the next run. */
+function removeFolder(folder: string): void {
+  try {
+    rmSync(folder, { recursive: true, force: true, maxRetries: 2 });
+  } catch {}
+}
+
+/**
+ * Removes the folders of processes that were killed: those with our name and our lock file, of this user, whose lock is
+ * free. Symbolic links are left alone, and so are folders without a lock file, which may be a moment old.
+ */
+function removeDeadFolders(parent: string): void {
+  for (const name of namesIn(parent)) {
+    const folder = join(parent, name);
+    try {
+      if (!NAME.test(name) || !isOurs(folder, 'folder') || !isOurs(join(folder, LOCK), 'file')) {
+        continue;
+      }
+      const { state, release } = lock(folder);
+      if (state !== 'held') continue;
+      release();
+      removeFolder(folder);
+    } catch {} // gone in the meantime
+  }
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return []; // makeFolder() says what is wrong with it
+  }
+}
+
+/** Whether it is of that kind itself, not through a symbolic link, and belongs to this user. */
+function isOurs(path: string, kind: 'file' | 'folder'): boolean {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return false;
+  const isKind = kind === 'file' ? stats.isFile() : stats.isDirectory();
+  return isKind && (process.getuid === undefined || stats.uid === process.getuid());
+}

@@ -1,0 +1,239 @@
+// What a call writes: never over one of its inputs, never together with another run, never half.
+import {
+  copyFileSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import {
+  createModel,
+  createRunLog,
+  type FinetuneOptions,
+  finetuneLora,
+  LlamatuneError,
+  quantizeModel,
+} from '../../src/index.js';
+import { llamatune } from './command-line.js';
+import { tinyModel, tinyOptions } from './tiny-model.js';
+
+let source: string;
+let folder: string;
+const at = (name: string) => join(folder, name);
+beforeAll(async () => {
+  source = await tinyModel();
+});
+beforeEach(() => {
+  folder = realpathSync(mkdtempSync(join(tmpdir(), 'llamatune-test-')));
+  copyFileSync(source, at('model.gguf'));
+  const rows = Array.from({ length: 8 }, (_, i) => ({ prompt: `${i}?`, completion: ` ${i + 1}` }));
+  writeFileSync(at('train.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const quick = (more: Partial<FinetuneOptions> = {}): FinetuneOptions => ({
+  model: at('model.gguf'),
+  dataset: at('train.jsonl'),
+  output: at('adapter.gguf'),
+  sequenceLength: 32,
+  batchSize: 4,
+  threads: 1,
+  ...more,
+});
+
+async function failure(work: Promise<unknown>): Promise<LlamatuneError> {
+  const error = await work.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  expect(error).toBeInstanceOf(LlamatuneError);
+  return error as LlamatuneError;
+}
+
+const isGguf = (path: string) => readFileSync(path).subarray(0, 4).toString() === 'GGUF';
+
+describe('an output that is an input', () => {
+  it('is refused by finetuneLora before the model is read, and the input stays', async () => {
+    const before = readFileSync(at('model.gguf'));
+    const run = finetuneLora(quick({ output: at('model.gguf') }));
+    const phases: string[] = [];
+    const follow = async () => {
+      for await (const event of run) phases.push(event.type === 'phase' ? event.phase : event.type);
+    };
+    expect(await failure(follow())).toMatchObject({
+      code: 'OUTPUT_CONFLICT',
+      problems: [{ path: 'output' }],
+    });
+    expect(phases).toEqual(['validate']);
+    expect(readFileSync(at('model.gguf')).equals(before)).toBe(true);
+    expect(readdirSync(folder).sort()).toEqual(['model.gguf', 'train.jsonl']);
+  });
+
+  it('is refused by quantizeModel and createModel', async () => {
+    linkSync(at('model.gguf'), at('same.gguf'));
+    for (const output of [at('model.gguf'), at('same.gguf')]) {
+      const input = at('model.gguf');
+      const vocabulary = { from: input };
+      expect((await failure(quantizeModel({ input, output }))).code).toBe('OUTPUT_CONFLICT');
+      expect((await failure(createModel({ ...tinyOptions, vocabulary, path: output }))).code).toBe(
+        'OUTPUT_CONFLICT',
+      );
+    }
+    expect(readFileSync(at('model.gguf')).equals(readFileSync(source))).toBe(true);
+  });
+
+  it('is refused by createRunLog, and so is the output itself', async () => {
+    const config = quick({ checkpoint: { directory: at('checkpoints') } });
+    const names = ['model.gguf', 'train.jsonl', 'adapter.gguf', 'checkpoints/checkpoint-3.gguf'];
+    for (const name of names) {
+      expect(() => createRunLog(at(name), { config, versions: {} })).toThrow(
+        expect.objectContaining({ code: 'OUTPUT_CONFLICT' }),
+      );
+    }
+    expect(readFileSync(at('train.jsonl'), 'utf8')).toContain('prompt');
+  });
+
+  it('is refused by the command line for each of its own files, all at once', async () => {
+    const config = at('config.html');
+    const text = JSON.stringify(quick({ output: at('train.jsonl') }));
+    writeFileSync(config, text);
+    const { exit, stderr, stdout } = await llamatune([
+      ...['finetune', '--config', config, '--lossCurve', config],
+      ...['--runLog', at('model.gguf')],
+    ]);
+    expect({ exit, stdout }).toEqual({ exit: 1, stdout: '' });
+    expect(stderr).toContain('error OUTPUT_CONFLICT: 3 files or folders cannot be used:');
+    for (const line of ['output: .* the dataset', 'runLog: .* the model', 'lossCurve: .*config']) {
+      expect(stderr).toMatch(new RegExp(`^  ${line}.*`, 'm'));
+    }
+    expect(readFileSync(config, 'utf8')).toBe(text);
+    expect(isGguf(at('model.gguf'))).toBe(true);
+    expect(readFileSync(at('train.jsonl'), 'utf8')).toContain('prompt');
+  });
+
+  it('is refused by llamatune bench', async () => {
+    copyFileSync(source, at('model.json'));
+    const args = ['bench', '--model', at('model.json'), '--report', at('model.json')];
+    expect(await llamatune(args)).toMatchObject({
+      exit: 1,
+      stderr: expect.stringMatching(/^error OUTPUT_CONFLICT: .*the model/),
+    });
+    expect(isGguf(at('model.json'))).toBe(true);
+  });
+});
+
+describe('an output that is a symbolic link', () => {
+  it.skipIf(process.platform === 'win32')('stays one, for every writer', async () => {
+    mkdirSync(at('real'));
+    for (const name of ['adapter.gguf', 'q.gguf', 'new.gguf', 'run.jsonl', 'loss.svg']) {
+      symlinkSync(join('real', name), at(name));
+    }
+    await quantizeModel({ input: at('model.gguf'), output: at('q.gguf') });
+    await createModel({ ...tinyOptions, path: at('new.gguf') });
+    const { exit } = await llamatune([
+      ...['finetune', '--model', at('model.gguf'), '--dataset', at('train.jsonl')],
+      ...['--output', at('adapter.gguf'), '--sequenceLength', '32', '--threads', '1'],
+      ...['--loss', 'completion', '--runLog', at('run.jsonl'), '--lossCurve', at('loss.svg')],
+    ]);
+    expect(exit).toBe(0);
+    for (const name of ['adapter.gguf', 'q.gguf', 'new.gguf', 'run.jsonl', 'loss.svg']) {
+      expect(lstatSync(at(name)).isSymbolicLink(), name).toBe(true);
+      expect(lstatSync(at(`real/${name}`)).isFile(), name).toBe(true);
+    }
+    expect(readdirSync(at('real'))).toHaveLength(5);
+  });
+});
+
+/** Starts a run and resolves once it trains; the promise of its end is `.result`. */
+async function started(options: FinetuneOptions) {
+  const run = finetuneLora(options);
+  for await (const event of run) if (event.type === 'step') break;
+  return run;
+}
+
+describe('two runs with one output', () => {
+  it('are told apart in one process: the second is refused, the first completes', async () => {
+    const long = quick({ epochs: 500, checkpoint: { directory: at('checkpoints') } });
+    const first = await started(long);
+    const same = await failure(finetuneLora(quick()).result);
+    expect(same).toMatchObject({ code: 'OUTPUT_IN_USE', problems: [{ path: 'output' }] });
+    expect(same.message).toContain('another run in this process');
+    const checkpoints = quick({
+      output: at('b.gguf'),
+      checkpoint: { directory: at('checkpoints') },
+    });
+    expect(await failure(finetuneLora(checkpoints).result)).toMatchObject({
+      code: 'OUTPUT_IN_USE',
+      problems: [{ path: 'checkpoint.directory' }],
+    });
+    const quantize = quantizeModel({ input: at('model.gguf'), output: at('adapter.gguf') });
+    expect((await failure(quantize)).code).toBe('OUTPUT_IN_USE');
+    await finetuneLora(quick({ output: at('c.gguf') })).result;
+
+    first.abort();
+    expect((await failure(first.result)).code).toBe('ABORTED');
+    await finetuneLora({ ...long, epochs: 1 }).result;
+    expect(readdirSync(folder).filter((name) => name.includes('llamatune'))).toEqual([]);
+    expect(readdirSync(at('checkpoints')).filter((name) => name.includes('lock'))).toEqual([]);
+  });
+
+  it('are told apart where only one of them logs', () => {
+    const log = createRunLog(at('run.jsonl'), { config: quick(), versions: {} });
+    expect(() => createRunLog(at('run.jsonl'), { config: quick(), versions: {} })).toThrow(
+      expect.objectContaining({ code: 'OUTPUT_IN_USE' }),
+    );
+    log.close();
+    createRunLog(at('run.jsonl'), { config: quick(), versions: {} }).close();
+    expect(existsSync(`${at('run.jsonl')}.llamatune-lock`)).toBe(false);
+  });
+
+  it('are told apart between processes, and a killed one blocks nobody', async () => {
+    const args = [
+      ...['finetune', '--model', at('model.gguf'), '--dataset', at('train.jsonl')],
+      ...['--output', at('adapter.gguf'), '--sequenceLength', '32', '--threads', '1', '--json'],
+      ...[
+        '--loss',
+        'completion',
+        '--checkpoint.directory',
+        at('checkpoints'),
+        '--epochs',
+        '100000',
+      ],
+    ];
+    let refused: Promise<LlamatuneError> | undefined;
+    const { exit } = await llamatune(args, {
+      onOutput(text, child) {
+        if (refused !== undefined || !text.includes('"type":"step"')) return;
+        refused = failure(finetuneLora(quick()).result);
+        refused.finally(() => child.kill('SIGKILL'));
+      },
+    });
+    expect(exit).toBe(null);
+    const error = await refused;
+    expect(error).toMatchObject({ code: 'OUTPUT_IN_USE' });
+    if (process.platform !== 'win32') expect(error?.message).toMatch(/process \d+/);
+
+    // What a writer that was killed at the worst moment leaves; the user's own files stay.
+    const theirs = ['adapter.gguf.tmp', 'checkpoint-1.gguf.bak'];
+    writeFileSync(at('adapter.gguf.llamatune-tmp-4711-0'), 'half');
+    writeFileSync(at(`checkpoints/checkpoint-5.gguf.llamatune-tmp-4711-1`), 'half');
+    writeFileSync(at(theirs[0]!), 'mine');
+    writeFileSync(at(`checkpoints/${theirs[1]}`), 'mine');
+    await finetuneLora(quick({ checkpoint: { directory: at('checkpoints') } })).result;
+    expect(readdirSync(folder).sort()).toEqual(
+      ['adapter.gguf', theirs[0], 'checkpoints', 'model.gguf', 'train.jsonl'].sort(),
+    );
+    expect(readdirSync(at('checkpoints'))).toEqual([theirs[1]]);
+    expect(isGguf(at('adapter.gguf'))).toBe(true);
+  });
+});
