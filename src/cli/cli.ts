@@ -29,11 +29,14 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
   try {
     return await dispatch(argv, io);
   } catch (error) {
-    const interrupted = io.signal.aborted;
-    if (argv.includes('--json')) io.stdout.write(jsonLine(errorEvent(error)));
-    else if (interrupted) io.stderr.write('interrupted\n');
+    const signal = io.signal.aborted ? (io.signal.reason as NodeJS.Signals) : undefined;
+    const aborted = error instanceof LlamatuneError && error.code === 'ABORTED';
+    // Where nobody reads standard output, the reason must not get lost.
+    if (argv.includes('--json') && !io.outputClosed.aborted) {
+      io.stdout.write(jsonLine(errorEvent(error)));
+    } else if (aborted && signal !== undefined) io.stderr.write(`interrupted by ${signal}\n`);
     else io.stderr.write(errorText(error, io.env.LLAMATUNE_DEBUG === '1'));
-    return exitCodeOf(error, interrupted);
+    return exitCodeOf(error, signal);
   }
 }
 

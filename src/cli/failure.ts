@@ -1,7 +1,10 @@
+import { constants } from 'node:os';
 import { LlamatuneError } from '../errors.js';
 
-/** Exit codes of the command line. */
-export const exitCode = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const;
+/** Exit codes of the command line; a command that a signal ended has 128 + the signal's number, as in a shell. */
+export const exitCode = { ok: 0, failed: 1, usage: 2 } as const;
+
+export const exitCodeOfSignal = (name: NodeJS.Signals): number => 128 + constants.signals[name];
 
 const usageCodes = new Set([
   'USAGE_INVALID',
@@ -11,9 +14,9 @@ const usageCodes = new Set([
   'CONFIG_INVALID_JSON',
 ]);
 
-/** 2 for what the caller wrote, 130 for an interrupted run, 1 for all else. */
-export function exitCodeOf(error: unknown, interrupted: boolean): number {
-  if (interrupted) return exitCode.interrupted;
+/** 2 for what the caller wrote, 128 + n for a run that signal n ended, 1 for all else. */
+export function exitCodeOf(error: unknown, signal: NodeJS.Signals | undefined): number {
+  if (signal !== undefined) return exitCodeOfSignal(signal);
   const known = error instanceof LlamatuneError && usageCodes.has(error.code);
   return known ? exitCode.usage : exitCode.failed;
 }

@@ -71,10 +71,17 @@ export const generateCommand: Command = {
     const config = await withPrompt(configurationOf(parsed, own), parsed, io);
     const json = parsed.values.get('json') === true;
     const run = generate({ ...config, signal: io.signal } as GenerateOptions);
+    // A reader that has seen enough (`| head`) is no failure, and the rest of the text is for nobody.
+    io.outputClosed.addEventListener('abort', () => run.abort());
     let endsWithNewline = true;
-    for await (const event of run) {
-      io.stdout.write(json ? jsonLine(event) : event.text);
-      if (event.text !== '') endsWithNewline = event.text.endsWith('\n');
+    try {
+      for await (const event of run) {
+        io.stdout.write(json ? jsonLine(event) : event.text);
+        if (event.text !== '') endsWithNewline = event.text.endsWith('\n');
+      }
+    } catch (error) {
+      if (io.outputClosed.aborted && !io.signal.aborted) return;
+      throw error;
     }
     const result = await run.result;
     if (json) {

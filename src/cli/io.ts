@@ -4,8 +4,10 @@ export interface CliIo {
   stdout: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
   stderr: NodeJS.WritableStream & { isTTY?: boolean };
   env: Record<string, string | undefined>;
-  /** Aborted on the first interrupt. */
+  /** Aborted by the first Ctrl-C or other signal that asks the process to end; the reason is the signal's name. */
   signal: AbortSignal;
+  /** Aborted when nobody reads standard output any more (`| head`): what is written then is dropped. */
+  outputClosed: AbortSignal;
 }
 
 /** Width for texts: that of the terminal between 60 and 100 columns; 80 without a terminal. */

@@ -15,11 +15,14 @@ describe('exitCodeOf', () => {
     ['CONFIG_NOT_FOUND', 2],
     ['CONFIG_UNREADABLE', 2],
     ['CONFIG_INVALID_JSON', 2],
-  ])('%s', (code, exit) => expect(exitCodeOf(new LlamatuneError(code, ''), false)).toBe(exit));
+  ])('%s', (code, exit) => expect(exitCodeOf(new LlamatuneError(code, ''), undefined)).toBe(exit));
 
-  it('is 130 after an interrupt, and 1 for what nobody expected', () => {
-    expect(exitCodeOf(new LlamatuneError('ABORTED', ''), true)).toBe(130);
-    expect(exitCodeOf(new TypeError('x'), false)).toBe(1);
+  it('is 128 + n after signal n, and 1 for an unexpected error', () => {
+    const aborted = new LlamatuneError('ABORTED', '');
+    expect(exitCodeOf(aborted, 'SIGINT')).toBe(130);
+    expect(exitCodeOf(aborted, 'SIGTERM')).toBe(143);
+    expect(exitCodeOf(aborted, 'SIGHUP')).toBe(129);
+    expect(exitCodeOf(new TypeError('x'), undefined)).toBe(1);
   });
 });
 

@@ -72,6 +72,7 @@ function shown(json: boolean, terminal: boolean): { stdout: string; stderr: stri
     stderr,
     env: {},
     signal: new AbortController().signal,
+    outputClosed: new AbortController().signal,
   };
   const view = finetuneView(io, json);
   for (const event of events) view.show(event);
