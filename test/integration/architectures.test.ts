@@ -2,7 +2,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type FinetuneOptions, finetuneLora, LlamatuneError } from '../../src/index.js';
+import { bench, type FinetuneOptions, finetuneLora, LlamatuneError } from '../../src/index.js';
 import { temporaryFolder } from './tiny-model.js';
 
 // Tiny models of llama.cpp's architectures, which the native tests make. They have token ids and no text.
@@ -51,5 +51,25 @@ describe('other architectures, default options', () => {
     expect(code).toBe('PACKING_UNSUPPORTED');
     expect(message).toMatch(/mamba/);
     expect(problems).toMatchObject([{ path: 'packing' }]);
+  });
+});
+
+// GPT-2 has a table of positions: a longer prompt reads past its end, which a CPU kernel asserts on.
+describe('an assertion that fails on a compute thread', () => {
+  it.skipIf(!existsSync(arch('gpt2.gguf')))('ends the run and not the process', async () => {
+    for (const threads of [1, 2, 4]) {
+      const prompt = (promptTokens: number) =>
+        bench({
+          model: arch('gpt2.gguf'),
+          promptTokens,
+          generatedTokens: 0,
+          training: { steps: 0 },
+          warmup: 0,
+          repetitions: 1,
+          threads,
+        }).result;
+      await expect(prompt(4000)).rejects.toMatchObject({ code: 'NATIVE_ASSERTION' });
+      expect((await prompt(16)).prompt?.samples.length).toBe(1);
+    }
   });
 });

@@ -4,6 +4,12 @@
 #include "core/ggml-ptr.h"
 #include "harness.h"
 
+#include <ggml-alloc.h>
+#include <ggml-backend.h>
+#include <ggml-cpu.h>
+
+#include <cmath>
+#include <cstring>
 #include <thread>
 
 #ifndef _WIN32
@@ -11,8 +17,101 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #endif
+#ifdef __linux__
+#include <ctime>
+#include <filesystem>
+#endif
 
 using namespace llamatune;
+
+namespace {
+
+constexpr int64_t width = 64, rows = 256;
+
+struct threadpool_deleter {
+    void operator()(ggml_threadpool * threads) const { ggml_threadpool_free(threads); }
+};
+using threadpool_ptr = std::unique_ptr<ggml_threadpool, threadpool_deleter>;
+
+threadpool_ptr new_threads(int n) {
+    ggml_threadpool_params params = ggml_threadpool_params_default(n);
+    params.poll = 0; // between graphs the threads sleep: one that still runs shows in the process's CPU time
+    return threadpool_ptr(ggml_threadpool_new(&params));
+}
+
+// y = product · norm(x, eps) for the chosen rows of x; a product needs barriers inside its kernel.
+struct small_graph {
+    ggml_backend_ptr cpu{ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr)};
+    ggml_context_ptr context{ggml_init({16 * ggml_tensor_overhead() + 2 * ggml_graph_overhead(), nullptr, true})};
+    ggml_tensor * x = ggml_new_tensor_2d(context.get(), GGML_TYPE_F32, width, rows);
+    ggml_tensor * chosen = ggml_new_tensor_1d(context.get(), GGML_TYPE_I32, rows);
+    ggml_tensor * weight = ggml_new_tensor_2d(context.get(), GGML_TYPE_Q8_0, width, width);
+    ggml_tensor * picked = ggml_get_rows(context.get(), x, chosen);
+    ggml_tensor * norm = ggml_rms_norm(context.get(), picked, 1e-5f);
+    ggml_tensor * y = ggml_mul_mat(context.get(), weight, norm);
+    ggml_cgraph * graph = ggml_new_graph(context.get());
+    ggml_backend_buffer_ptr buffer;
+
+    small_graph() {
+        ggml_build_forward_expand(graph, y);
+        buffer.reset(ggml_backend_alloc_ctx_tensors(context.get(), cpu.get()));
+        std::vector<float> ones(size_t(width * rows), 1.0f);
+        ggml_backend_tensor_set(x, ones.data(), 0, ggml_nbytes(x));
+        std::vector<uint8_t> quantized(ggml_nbytes(weight));
+        ggml_quantize_chunk(GGML_TYPE_Q8_0, ones.data(), quantized.data(), 0, width, width, nullptr);
+        ggml_backend_tensor_set(weight, quantized.data(), 0, quantized.size());
+        for (int32_t i = 0; i < rows; i++) choose(i, i);
+    }
+
+    void choose(int64_t at, int32_t row) {
+        ggml_backend_tensor_set(chosen, &row, size_t(at) * sizeof(row), sizeof(row));
+    }
+    void set_epsilon(float eps) { std::memcpy(norm->op_params, &eps, sizeof(eps)); }
+
+    void run() { CHECK_EQ(int(ggml_backend_graph_compute(cpu.get(), graph)), int(GGML_STATUS_SUCCESS)); }
+
+    void check_result() {
+        std::vector<float> clear(size_t(ggml_nelements(y)), 0.0f), values = clear;
+        ggml_backend_tensor_set(y, clear.data(), 0, ggml_nbytes(y));
+        run();
+        ggml_backend_tensor_get(y, values.data(), 0, ggml_nbytes(y));
+        for (const float value : values) CHECK_NEAR(value, double(width), 0.1);
+    }
+};
+
+#ifdef __linux__
+size_t threads_of_process() {
+    namespace fs = std::filesystem;
+    return size_t(std::distance(fs::directory_iterator("/proc/self/task"), fs::directory_iterator()));
+}
+#endif
+
+std::string message_of_failure(small_graph & g) {
+    try {
+        g.run();
+    } catch (const error & e) {
+        CHECK_EQ(e.code(), std::string("NATIVE_ASSERTION"));
+        return e.what();
+    }
+    return "no failure";
+}
+
+// One run fails at a row of the last, a middle, or the first thread; the next is right, on the same threads.
+void fail_and_continue(small_graph & g, int repeats) {
+    for (int i = 0; i < repeats; i++) {
+        const int64_t at = (rows - 1) * (i % 3) / 2;
+        g.choose(at, rows); // one thread fails, the others wait for it
+        CHECK(message_of_failure(g).find("i01 < ne01") != std::string::npos);
+        g.choose(at, int32_t(at));
+        g.check_result();
+        g.set_epsilon(NAN); // every thread fails
+        CHECK(message_of_failure(g).find("eps >= 0.0f") != std::string::npos);
+        g.set_epsilon(1e-5f);
+        g.check_result();
+    }
+}
+
+}
 
 TEST("core/assertion: a failed assertion in ggml is an error, on any thread that catches it") {
     std::string code;
@@ -51,4 +150,59 @@ TEST("core/assertion: where nothing catches it the process ends, and says why") 
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
     CHECK(text.find("llamatune: fatal: ") == 0 && text.find("nobody catches this") != std::string::npos);
 #endif
+}
+
+TEST("core/assertion: a failed assertion on a thread of a kept pool is an error, and the next graph is right") {
+    for (const int n_threads : {1, 2, 4, 8}) {
+        small_graph g;
+        const threadpool_ptr threads = new_threads(n_threads);
+        ggml_backend_cpu_set_n_threads(g.cpu.get(), n_threads);
+        ggml_backend_cpu_set_threadpool(g.cpu.get(), threads.get());
+        fail_and_continue(g, 100);
+    }
+}
+
+TEST("core/assertion: the same with threads of one graph only") {
+    for (const int n_threads : {2, 8}) {
+        small_graph g;
+        ggml_backend_cpu_set_n_threads(g.cpu.get(), n_threads);
+        fail_and_continue(g, 3);
+    }
+}
+
+TEST("core/assertion: after a failure no thread is left over or spins") {
+#ifndef __linux__
+    SKIP("counts threads in /proc");
+#else
+    const size_t before = threads_of_process();
+    small_graph g;
+    ggml_backend_cpu_set_n_threads(g.cpu.get(), 4);
+    fail_and_continue(g, 1); // threads of one graph
+    CHECK_EQ(threads_of_process(), before);
+
+    threadpool_ptr threads = new_threads(4);
+    ggml_backend_cpu_set_threadpool(g.cpu.get(), threads.get());
+    g.choose(rows - 1, -1);
+    message_of_failure(g);
+    CHECK_EQ(threads_of_process(), before + 3);
+    const std::clock_t start = std::clock(); // CPU time of all threads
+    const timespec pause{0, 300'000'000};
+    nanosleep(&pause, nullptr);
+    CHECK(double(std::clock() - start) / CLOCKS_PER_SEC < 0.1);
+    threads.reset();
+    CHECK_EQ(threads_of_process(), before);
+#endif
+}
+
+TEST("core/assertion: what a kernel of ours throws on such a thread arrives as it was thrown") {
+    small_graph g;
+    ggml_backend_cpu_set_n_threads(g.cpu.get(), 4);
+    const auto throws = [](ggml_tensor *, const ggml_tensor *, int ith, int, void *) {
+        if (ith == 3) throw error("TEST", "a kernel failed");
+    };
+    ggml_tensor * custom = ggml_map_custom1(g.context.get(), g.x, throws, 4, nullptr);
+    ggml_backend_buffer_ptr buffer{ggml_backend_alloc_ctx_tensors(g.context.get(), g.cpu.get())};
+    ggml_cgraph * graph = ggml_new_graph(g.context.get());
+    ggml_build_forward_expand(graph, custom);
+    CHECK_ERROR("TEST", ggml_backend_graph_compute(g.cpu.get(), graph));
 }
