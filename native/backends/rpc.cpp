@@ -15,14 +15,13 @@ add_server_fn find_add_server() {
     ggml_backend_reg_t rpc = ggml_backend_reg_by_name("RPC");
     void * found = rpc ? ggml_backend_reg_get_proc_address(rpc, "ggml_backend_rpc_add_server") : nullptr;
     if (!found) {
-        throw error("RPC_UNSUPPORTED", "expected a build with ggml's RPC back end but received one without",
-                    "Build from source: npm rebuild llamatune");
+        throw error("RPC_UNSUPPORTED", "this build has no RPC back end", "Build from source: npm rebuild llamatune");
     }
     return reinterpret_cast<add_server_fn>(found);
 }
 
-// Asks the server something: ggml knows a server it has met before, also when that is gone by now. ggml asks once what
-// its buffers are like, under a lock that all servers share: here, where that has a limit.
+// Makes the server answer: ggml lists a server that it has seen before even if that is gone by now. Also asks for the
+// buffer types, since ggml asks for them once, under a lock that all servers share: here that has a time limit.
 void require_answer(ggml_backend_reg_t server) {
     size_t free = 0, total = 0;
     ggml_backend_dev_memory(ggml_backend_reg_dev_get(server, 0), &free, &total);
@@ -30,12 +29,12 @@ void require_answer(ggml_backend_reg_t server) {
         ggml_backend_dev_buffer_type(ggml_backend_reg_dev_get(server, i));
 }
 
-using set_patience_fn = void (*)(ggml_abort_callback stop, void * data, int limit_ms);
+using set_timeout_fn = void (*)(ggml_abort_callback stop, void * data, int limit_ms);
 
-set_patience_fn find_set_patience() {
+set_timeout_fn find_set_timeout() {
     ggml_backend_reg_t rpc = ggml_backend_reg_by_name("RPC");
-    return rpc ? reinterpret_cast<set_patience_fn>(
-                     ggml_backend_reg_get_proc_address(rpc, "ggml_backend_rpc_set_patience"))
+    return rpc ? reinterpret_cast<set_timeout_fn>(
+                     ggml_backend_reg_get_proc_address(rpc, "ggml_backend_rpc_set_timeout"))
                : nullptr;
 }
 
@@ -43,30 +42,31 @@ bool stop_requested(void * flag) {
     return static_cast<const std::atomic<bool> *>(flag)->load(std::memory_order_relaxed);
 }
 
-thread_local const rpc_patience * innermost = nullptr;
+thread_local const rpc_timeout_scope * innermost = nullptr;
 
 }
 
-bool rpc_patience::is_to_stop() { return innermost && innermost->stop_ && *innermost->stop_; }
+bool rpc_timeout_scope::is_to_stop() { return innermost && innermost->stop_ && *innermost->stop_; }
 
-rpc_patience::rpc_patience(const std::atomic<bool> * stop, int limit_seconds)
+rpc_timeout_scope::rpc_timeout_scope(const std::atomic<bool> * stop, int limit_seconds)
     : stop_(stop), limit_seconds_(limit_seconds), outer_(innermost) {
     innermost = this;
     apply();
 }
 
-rpc_patience::rpc_patience(int limit_seconds) : rpc_patience(innermost ? innermost->stop_ : nullptr, limit_seconds) {}
+rpc_timeout_scope::rpc_timeout_scope(int limit_seconds)
+    : rpc_timeout_scope(innermost ? innermost->stop_ : nullptr, limit_seconds) {}
 
-rpc_patience::~rpc_patience() {
+rpc_timeout_scope::~rpc_timeout_scope() {
     innermost = outer_;
     if (outer_)
         outer_->apply();
-    else if (const auto set = find_set_patience())
+    else if (const auto set = find_set_timeout())
         set(nullptr, nullptr, 0);
 }
 
-void rpc_patience::apply() const {
-    if (const auto set = find_set_patience()) {
+void rpc_timeout_scope::apply() const {
+    if (const auto set = find_set_timeout()) {
         set(stop_ ? stop_requested : nullptr, const_cast<std::atomic<bool> *>(stop_), limit_seconds_ * 1000);
     }
 }
@@ -78,7 +78,7 @@ std::vector<ggml_backend_dev_t> connect_rpc_servers(const std::vector<std::strin
     std::string unreachable;
     for (const std::string & server : servers) {
         std::string why;
-        const rpc_patience patience(rpc_answer_seconds);
+        const rpc_timeout_scope timeout(rpc_answer_seconds);
         try {
             ggml_backend_reg_t found = add_server(server.c_str());
             if (found) {
@@ -92,14 +92,14 @@ std::vector<ggml_backend_dev_t> connect_rpc_servers(const std::vector<std::strin
             const auto failure = find_rpc_failure(e.what());
             why = failure ? failure->reason : e.what();
         }
-        if (rpc_patience::is_to_stop()) throw error("ABORTED", "connecting to the RPC servers was aborted");
+        if (rpc_timeout_scope::is_to_stop()) throw error("ABORTED", "connecting to the RPC servers was aborted");
         if (!why.empty()) append_to(unreachable, server + " (" + why + ")");
     }
     if (!unreachable.empty()) {
-        throw error(
-            "RPC_UNREACHABLE", "expected every RPC server to answer but these did not: " + unreachable,
-            "Start llama.cpp's rpc-server there, of the same version; it serves one client at a time, so end what else "
-            "uses it.");
+        throw error("RPC_UNREACHABLE", "these RPC servers did not answer: " + unreachable,
+                    "Start llama.cpp's rpc-server of the same version there. It serves one client at a time: stop "
+                    "other clients "
+                    "that use it.");
     }
     return devices;
 }

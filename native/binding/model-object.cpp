@@ -60,7 +60,7 @@ Napi::Value model_object::info(const Napi::CallbackInfo & call) {
 Napi::Value model_object::devices(const Napi::CallbackInfo & call) {
     return guarded(call.Env(), [&]() -> Napi::Value {
         return start_run(call.Env(), {}, [held = get()](run_context &) {
-            const rpc_patience patience(rpc_answer_seconds);
+            const rpc_timeout_scope timeout(rpc_answer_seconds);
             return written(list_model_devices(*held));
         });
     });

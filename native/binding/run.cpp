@@ -75,7 +75,7 @@ private:
 
     void body() {
         try {
-            const rpc_patience patience(stop_);
+            const rpc_timeout_scope timeout(stop_);
             result_ = work_(*this);
         } catch (...) { failure_ = current_failure(); }
         work_ = nullptr; // releases the model before JavaScript is told that the run has ended
@@ -164,7 +164,7 @@ Napi::Object start_run(Napi::Env env, Napi::Function on_events, run_work work) {
 
 Napi::Promise start_task(Napi::Env env, run_work work) {
     auto limited = [work = std::move(work)](run_context & context) {
-        const rpc_patience patience(rpc_answer_seconds);
+        const rpc_timeout_scope timeout(rpc_answer_seconds);
         return work(context);
     };
     return run::start(env, Napi::Function(), std::move(limited))->promise();
