@@ -25,6 +25,7 @@ public:
     explicit field_lister(std::string prefix) : prefix_(std::move(prefix)) {}
 
     void type(const char *) { names.push_back("type"); }
+    void numbers(std::map<std::string, double> &) {} // not a fixed set
 
     template <class T>
     void operator()(const char * name, T & member) {

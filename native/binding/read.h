@@ -5,7 +5,9 @@
 #include "core/join.h"
 
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -54,11 +56,22 @@ public:
     template <class T>
     void operator()(const char * name, T & to) {
         read(from_.at(name, object_.Get(name)), to);
+        names_.insert(name);
+    }
+
+    // Numbers whose names are not known here: every property without a field.
+    void numbers(std::map<std::string, double> & to) {
+        for (const auto & property : object_) {
+            const std::string name = property.first.ToString();
+            const Napi::Value value = property.second;
+            if (!names_.count(name) && !value.IsUndefined()) read(from_.at(name, value), to[name]);
+        }
     }
 
 private:
     const input & from_;
     Napi::Object object_;
+    std::set<std::string> names_; // of the fields
 };
 
 template <class T>

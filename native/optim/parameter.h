@@ -10,41 +10,50 @@
 
 namespace llamatune {
 
-// A trained tensor and what the optimizer keeps for it, all F32 and of one shape, beside it on its device.
-struct parameter {
+// A tensor that training changes.
+struct trained_tensor {
     std::string name;
     ggml_tensor * value;
-    ggml_tensor * gradient;
-    ggml_tensor * first_moment;
-    ggml_tensor * second_moment;
     float learning_rate_scale = 1.0f; // LoRA+ trains B faster than A
     bool decay = true;                // weight decay applies
 };
 
-struct parameter_value {
-    std::string name;
-    ggml_tensor * value;
-    float learning_rate_scale = 1.0f;
-    bool decay = true;
+struct parameter : trained_tensor {
+    ggml_tensor * gradient; // F32, of the value's shape
 };
 
-// Gradients and moments for a set of tensors, zero at first.
+// A zero tensor of the same type and shape for each of some tensors, on that tensor's device.
+class tensors_like {
+public:
+    // `purpose` names them in the error. Throws error OUT_OF_MEMORY.
+    tensors_like(const std::vector<ggml_tensor *> & originals, const std::string & purpose);
+
+    const std::vector<ggml_tensor *> & all() const { return tensors_; }
+    size_t bytes() const;
+    void clear();
+
+private:
+    ggml_context_ptr ctx_;
+    std::vector<ggml_tensor *> tensors_;
+    std::vector<ggml_backend_buffer_ptr> buffers_; // one for each type of memory
+};
+
+// The trained tensors and their gradients, which start at zero.
 class parameter_set {
 public:
     // Throws error OUT_OF_MEMORY.
-    explicit parameter_set(const std::vector<parameter_value> & values);
+    explicit parameter_set(const std::vector<trained_tensor> & tensors);
 
     const std::vector<parameter> & all() const { return all_; }
+    std::vector<ggml_tensor *> values() const;
     int64_t n_elements() const;
-    size_t bytes() const; // gradients and moments
+    size_t gradient_bytes() const { return gradients_.bytes(); }
 
-    void zero_gradients();
+    void zero_gradients() { gradients_.clear(); }
 
 private:
+    tensors_like gradients_;
     std::vector<parameter> all_;
-    ggml_context_ptr ctx_;
-    std::vector<ggml_backend_buffer_ptr> gradient_buffers_;
-    std::vector<ggml_backend_buffer_ptr> moment_buffers_;
 };
 
 }

@@ -3,6 +3,7 @@
 #include "autodiff/engine/backward.h"
 #include "backends/backend-name.h"
 #include "loss/cross-entropy.h"
+#include "optim/optimizer-rule.h"
 
 #include <algorithm>
 #include <cmath>
@@ -95,10 +96,14 @@ std::set<std::string> missing_ops(ggml_backend_dev_t device, ggml_type type) {
     builder.expand(loss.loss);
     g.add(logits, loss.dlogits);
     run_backward(g, forward.nodes());
+    const auto optim = make_optimizer_rule({});
     for (ggml_tensor * t : forward.trained()) {
-        const auto like = [&] { return ggml_dup_tensor(ctx, t); };
         ggml_set_param(t);
-        builder.expand(ggml_opt_step_adamw(ctx, t, g.of(t), like(), like(), ggml_new_tensor_1d(ctx, GGML_TYPE_F32, 7)));
+        std::vector<ggml_tensor *> state;
+        for (size_t i = 0; i < optim->state_names().size(); i++) state.push_back(ggml_dup_tensor(ctx, t));
+        const auto n_numbers = int64_t(optim->numbers(1, 0, true).size());
+        ggml_tensor * numbers = ggml_new_tensor_1d(ctx, GGML_TYPE_F32, n_numbers);
+        builder.expand(optim->update(ctx, {{"", t}, g.of(t)}, g.of(t), state, numbers));
     }
 
     ggml_cgraph * graph = builder.finish();

@@ -20,17 +20,22 @@ std::string identity(const train_options & o, const data_plan & data) {
     return std::string(o.mode == train_mode::lora ? "lora;" : "full;") + "samples=" + n(data.n_samples) +
            "tokens=" + n(data.n_tokens) + "targets=" + n(data.n_target_tokens) + "rows=" + n(data.n_rows) +
            "sequence=" + n(o.sequence_length) + "batch=" + n(o.batch_size) + "packing=" + n(int(o.packing)) +
-           "shuffle=" + n(int(o.shuffle)) + "seed=" + n(o.seed);
+           "shuffle=" + n(int(o.shuffle)) + "seed=" + n(o.seed) + "optimizer=" + o.optimizer.type;
 }
 
+// What a checkpoint holds of each parameter, in the parameters' order.
 struct part {
-    const char * prefix;
-    ggml_tensor * parameter::* tensor;
+    std::string name; // "value", or that of an optimizer's state
+    std::vector<ggml_tensor *> tensors;
 };
-constexpr part parts[] = {
-    {"value:", &parameter::value}, {"m:", &parameter::first_moment}, {"v:", &parameter::second_moment}};
 
-std::string tensor_name(size_t index, const char * prefix) { return prefix + std::to_string(index); }
+std::vector<part> parts_of(const parameter_set & parameters, const optimizer & optim) {
+    std::vector<part> parts{{"value", parameters.values()}};
+    for (const optimizer::state_tensors & s : optim.state()) parts.push_back({s.name, s.tensors.all()});
+    return parts;
+}
+
+std::string tensor_name(const part & p, size_t index) { return p.name + ":" + std::to_string(index); }
 
 [[noreturn]] void reject(const std::string & path, const std::string & expected, const std::string & received) {
     throw error(
@@ -91,7 +96,8 @@ std::string text(const gguf_context * file, const char * key) {
 }
 
 std::string write_checkpoint(const std::string & directory, const train_options & options, const data_plan & data,
-                             const parameter_set & parameters, const checkpoint_state & state) {
+                             const parameter_set & parameters, const optimizer & optim,
+                             const checkpoint_state & state) {
     std::error_code ignored;
     fs::create_directories(fs::u8path(directory), ignored); // a failure shows when the file is opened
     const std::string path =
@@ -102,16 +108,17 @@ std::string write_checkpoint(const std::string & directory, const train_options 
     gguf_set_val_str(file.get(), "llamatune.identity", identity(options, data).c_str());
     each_number(state, number_writer{file.get()});
     const auto & all = parameters.all();
-    const ggml_context_ptr ctx{ggml_init({ggml_tensor_overhead() * (all.size() * 3 + 1), nullptr, true})};
+    const std::vector<part> parts = parts_of(parameters, optim);
+    const ggml_context_ptr ctx{ggml_init({ggml_tensor_overhead() * (all.size() * parts.size() + 1), nullptr, true})};
     std::vector<std::vector<float>> copies; // from the device
     for (size_t i = 0; i < all.size(); i++) {
         gguf_set_val_str(file.get(), ("llamatune.parameter." + std::to_string(i)).c_str(), all[i].name.c_str());
         for (const part & p : parts) {
-            const ggml_tensor * source = all[i].*p.tensor;
+            const ggml_tensor * source = p.tensors[i];
             copies.emplace_back(size_t(ggml_nelements(source)));
             ggml_backend_tensor_get(source, copies.back().data(), 0, ggml_nbytes(source));
             ggml_tensor * stored = ggml_dup_tensor(ctx.get(), source);
-            ggml_set_name(stored, tensor_name(i, p.prefix).c_str());
+            ggml_set_name(stored, tensor_name(p, i).c_str());
             gguf_add_tensor(file.get(), stored);
             gguf_set_tensor_data(file.get(), stored->name, copies.back().data());
         }
@@ -149,7 +156,7 @@ std::optional<std::string> newest_checkpoint(const std::string & directory) {
 }
 
 checkpoint_state read_checkpoint(const std::string & path, const train_options & options, const data_plan & data,
-                                 parameter_set & parameters) {
+                                 const parameter_set & parameters, const optimizer & optim) {
     ggml_context * raw = nullptr;
     const gguf_context_ptr file{gguf_init_from_file(path.c_str(), {false, &raw})};
     const ggml_context_ptr tensors{raw};
@@ -160,16 +167,17 @@ checkpoint_state read_checkpoint(const std::string & path, const train_options &
     const std::string expected = identity(options, data), received = text(file.get(), "llamatune.identity");
     if (expected != received) { reject(path, expected, received); }
     const auto & all = parameters.all();
-    if (gguf_get_n_tensors(file.get()) != int64_t(all.size() * 3)) {
-        reject(path, std::to_string(all.size()) + " trained tensors",
-               std::to_string(gguf_get_n_tensors(file.get()) / 3));
+    const std::vector<part> parts = parts_of(parameters, optim);
+    if (gguf_get_n_tensors(file.get()) != int64_t(all.size() * parts.size())) {
+        reject(path, std::to_string(all.size() * parts.size()) + " tensors",
+               std::to_string(gguf_get_n_tensors(file.get())));
     }
     for (size_t i = 0; i < all.size(); i++) {
         const std::string name = text(file.get(), ("llamatune.parameter." + std::to_string(i)).c_str());
         if (name != all[i].name) { reject(path, all[i].name, name); }
         for (const part & p : parts) {
-            ggml_tensor * into = all[i].*p.tensor;
-            const ggml_tensor * stored = ggml_get_tensor(tensors.get(), tensor_name(i, p.prefix).c_str());
+            ggml_tensor * into = p.tensors[i];
+            const ggml_tensor * stored = ggml_get_tensor(tensors.get(), tensor_name(p, i).c_str());
             if (!stored || stored->type != GGML_TYPE_F32 || !ggml_are_same_shape(stored, into)) {
                 reject(path, "the shape of " + name, "another");
             }

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "data/loader.h"
-#include "optim/parameter.h"
+#include "optim/optimizer.h"
 #include "train/options.h"
 
 #include <limits>
@@ -22,18 +22,18 @@ struct checkpoint_state {
     int64_t epoch_targets = 0;
 };
 
-// One file per checkpoint, "checkpoint-<step>.gguf" in the directory: parameters, both moments and the state. It
-// appears whole or not at all, so that the newest one there can always be resumed from.
-// Returns the path. Throws error OUTPUT_NOT_WRITABLE.
+// One file per checkpoint, "checkpoint-<step>.gguf" in the directory: the parameters, the optimizer's state by name,
+// and the run's state. It appears whole or not at all, so that the newest one there can always be resumed from. Returns
+// the path. Throws error OUTPUT_NOT_WRITABLE.
 std::string write_checkpoint(const std::string & directory, const train_options & options, const data_plan & data,
-                             const parameter_set & parameters, const checkpoint_state & state);
+                             const parameter_set & parameters, const optimizer & optim, const checkpoint_state & state);
 
 // The newest checkpoint's path, or nothing when the directory holds none.
 std::optional<std::string> newest_checkpoint(const std::string & directory);
 
-// Restores parameters and moments exactly. Throws error CHECKPOINT_INVALID, CHECKPOINT_MISMATCH (other data, batch
-// sizes, seed or trained tensors).
+// Restores parameters and optimizer state exactly. Throws error CHECKPOINT_INVALID, CHECKPOINT_MISMATCH (other data,
+// batch sizes, seed, optimizer or trained tensors).
 checkpoint_state read_checkpoint(const std::string & path, const train_options & options, const data_plan & data,
-                                 parameter_set & parameters);
+                                 const parameter_set & parameters, const optimizer & optim);
 
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/enum-names.h"
+#include "optim/optimizer-options.h"
 
 #include <cstdint>
 #include <optional>
@@ -41,20 +42,6 @@ void fields(V & v, lora_options & o) {
     v("plusRatio", o.plus_ratio);
     v("targets", o.targets);
     v("initAdapter", o.init_adapter);
-}
-
-struct optimizer_options {
-    float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f, weight_decay = 0.0f;
-    float max_gradient_norm = 1.0f; // global-norm clipping (0 = off)
-};
-
-template <class V>
-void fields(V & v, optimizer_options & o) {
-    v("beta1", o.beta1);
-    v("beta2", o.beta2);
-    v("epsilon", o.epsilon);
-    v("weightDecay", o.weight_decay);
-    v("maxGradientNorm", o.max_gradient_norm);
 }
 
 struct validation_options {

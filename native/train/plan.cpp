@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "model/weights.h"
+#include "optim/optimizer.h"
 #include "train/step.h"
 #include "train/trainee.h"
 #include "train/trainer.h"
@@ -56,9 +57,11 @@ memory_estimate estimate_memory(const std::shared_ptr<model> & base, const train
     subject.collect(*graph);
     memory_estimate estimate{};
     estimate.weights_bytes = total_bytes(*base);
-    estimate.adapter_bytes = subject.parameters().bytes();
+    const parameter_set & parameters = subject.parameters();
+    estimate.adapter_bytes =
+        parameters.gradient_bytes() + optimizer_state_bytes(options.optimizer, parameters.n_elements());
     if (options.mode == train_mode::lora) {
-        estimate.adapter_bytes += uint64_t(subject.parameters().n_elements()) * sizeof(float);
+        estimate.adapter_bytes += uint64_t(parameters.n_elements()) * sizeof(float);
     }
     step_options only_ask = step_options_of(options);
     only_ask.allocate = false;

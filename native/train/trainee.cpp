@@ -34,11 +34,11 @@ trainee::trainee(std::shared_ptr<model> base, const train_options & options)
 }
 
 void trainee::collect(const forward & graph) {
-    std::vector<parameter_value> values;
+    std::vector<trained_tensor> tensors;
     if (adapter_) {
         for (const lora_pair & pair : adapter_->pairs()) {
-            values.push_back({pair.a->name, pair.a, 1.0f, true});
-            values.push_back({pair.b->name, pair.b, options_.lora.plus_ratio, true});
+            tensors.push_back({pair.a->name, pair.a, 1.0f, true});
+            tensors.push_back({pair.b->name, pair.b, options_.lora.plus_ratio, true});
         }
     } else {
         const std::vector<ggml_tensor *> weights = graph.weights();
@@ -53,10 +53,10 @@ void trainee::collect(const forward & graph) {
                             "Full training needs an F32 model; a LoRA adapter trains on any type.");
             }
             // gains and biases are not decayed, as is usual
-            values.push_back({weight->name, weight, 1.0f, ggml_n_dims(weight) > 1});
+            tensors.push_back({weight->name, weight, 1.0f, ggml_n_dims(weight) > 1});
         }
     }
-    parameters_ = std::make_unique<parameter_set>(values);
+    parameters_ = std::make_unique<parameter_set>(tensors);
 }
 
 void trainee::save(const std::string & path) const {

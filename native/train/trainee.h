@@ -20,7 +20,7 @@ public:
     // To be given to forward; null with full training.
     llama_adapter_lora * adapter_handle() const { return adapter_ ? adapter_->handle() : nullptr; }
 
-    // Once the graph is there: gradients and moments for what it reads.
+    // Once the graph is built: allocates gradients for the tensors that it reads.
     void collect(const forward & graph);
     parameter_set & parameters() const { return *parameters_; }
 

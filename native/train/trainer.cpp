@@ -7,7 +7,6 @@
 #include "model/tokenizer.h"
 #include "train/checkpoint.h"
 #include "train/evaluate.h"
-#include "train/optimize.h"
 #include "train/plan.h"
 #include "train/profile.h"
 #include "train/step.h"
@@ -94,7 +93,7 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
     how.profile = !profile.empty();
     step micro_step(std::move(graph), devices, &parameters, how);
     int64_t n_micro_batches = 0;
-    optimizer update(parameters, options, devices);
+    optimizer optim(parameters, options.optimizer, devices);
     std::unique_ptr<evaluator> validation;
     if (options.validation) { validation = std::make_unique<evaluator>(base, subject, options, devices); }
 
@@ -102,7 +101,7 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
     const std::optional<checkpoint_options> & checkpoint = options.checkpoint;
     if (checkpoint && checkpoint->resume) {
         if (const auto path = newest_checkpoint(checkpoint->directory)) {
-            at = read_checkpoint(*path, options, data.plan(), parameters);
+            at = read_checkpoint(*path, options, data.plan(), parameters, optim);
             data.seek(at.cursor);
         } else {
             on_event(warning_event{"NO_CHECKPOINT",
@@ -149,14 +148,14 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
 
         // clip and update
         const auto update_start = clock::now();
-        const double norm = batch.total_target_tokens ? update.gradient_norm() : not_measured;
+        const double norm = batch.total_target_tokens ? optim.gradient_norm() : not_measured;
         if (!batch.total_target_tokens) {
             loss = not_measured;
             on_event(
                 warning_event{"STEP_WITHOUT_TARGETS", "step " + std::to_string(at.step + 1) +
                                                           " has no token that carries a loss: nothing was updated"});
         } else if (std::isfinite(norm) && std::isfinite(loss)) {
-            update.update(++at.updates, learning_rate, clip_coefficient(norm, options.optimizer.max_gradient_norm));
+            optim.update(++at.updates, learning_rate, clip_coefficient(norm, options.optimizer.max_gradient_norm));
             at.non_finite = 0;
         } else if (++at.non_finite < most_non_finite) {
             on_event(warning_event{"NON_FINITE_STEP", "step " + std::to_string(at.step + 1) + " gave a loss of " +
@@ -212,8 +211,8 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
             at.epoch_targets = 0;
         }
         if (checkpoint && due(at.step, checkpoint->every_steps)) {
-            on_event(checkpoint_event{at.step,
-                                      write_checkpoint(checkpoint->directory, options, data.plan(), parameters, at)});
+            on_event(checkpoint_event{
+                at.step, write_checkpoint(checkpoint->directory, options, data.plan(), parameters, optim, at)});
         }
     }
     stop_if_asked(stop);

@@ -16,7 +16,7 @@ train_plan plan_training(const train_options & options);
 // What training this model this way needs, without loading its weights' data twice or allocating a graph's buffers.
 struct memory_estimate {
     uint64_t weights_bytes;
-    uint64_t adapter_bytes;    // A, B, their gradients and AdamW's two moments
+    uint64_t adapter_bytes;    // trained tensors, their gradients and the optimizer's state
     uint64_t activation_bytes; // the step's compute buffers
     uint64_t total_bytes;
 };

@@ -6,6 +6,8 @@ import { shapeOf } from './schema-shape.js';
 export interface FieldReader {
   /** The number in the field; undefined if it is absent or invalid. */
   number(path: string): number | undefined;
+  /** Whether the input has the field, rather than its default. */
+  given(path: string): boolean;
   /** The value of the field, or the given value if it is invalid; undefined if it is absent. */
   value(path: string): unknown;
 }
@@ -34,12 +36,19 @@ export function crossFieldProblems(schema: z.ZodType, input: unknown): ConfigPro
 function fieldReader(schema: z.ZodType, input: unknown): FieldReader {
   const read = (path: string) => readField(schema, input, path.split('.'));
   return {
+    given: (path) => givenAt(input, path.split('.')) !== undefined,
     value: (path) => read(path).value,
     number(path) {
       const { value, valid } = read(path);
       return valid && typeof value === 'number' && Number.isFinite(value) ? value : undefined;
     },
   };
+}
+
+function givenAt(input: unknown, [key, ...rest]: readonly string[]): unknown {
+  if (key === undefined) return input;
+  if (typeof input !== 'object' || input === null) return undefined;
+  return givenAt((input as Record<string, unknown>)[key], rest);
 }
 
 function readField(

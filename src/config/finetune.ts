@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { withCrossFieldRules } from './cross-field.js';
+import type { ConfigProblem } from '../errors.js';
+import { type FieldReader, withCrossFieldRules } from './cross-field.js';
 import {
   chatTemplate,
   dataset,
@@ -37,7 +38,18 @@ const lora = z.strictObject({
   initAdapter: path('LoRA adapter (GGUF) to continue training. Default: a new adapter.').optional(),
 });
 
+/** The options that only one optimizer has; the other options apply to all of them. */
+const OWN_OPTIONS = {
+  adamw: ['beta1', 'beta2', 'epsilon'],
+  sgd: ['momentum'],
+} as const;
+type OptimizerType = keyof typeof OWN_OPTIONS;
+
 const optimizer = z.strictObject({
+  type: z
+    .enum(Object.keys(OWN_OPTIONS) as [OptimizerType, ...OptimizerType[]])
+    .default('adamw')
+    .describe('adamw: AdamW (arXiv 1711.05101). sgd: stochastic gradient descent with momentum.'),
   learningRate: z.number().positive().max(1).default(1e-4).describe('Peak learning rate.'),
   beta1: z
     .number()
@@ -56,6 +68,12 @@ const optimizer = z.strictObject({
     .positive()
     .default(1e-8)
     .describe('AdamW epsilon: added to the denominator for numerical stability.'),
+  momentum: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0.9)
+    .describe('SGD momentum (0 = none, which also saves its memory).'),
   weightDecay: z.number().min(0).max(1).default(0.01).describe('Weight decay (decoupled).'),
   maxGradientNorm: z
     .number()
@@ -147,7 +165,7 @@ const base = z.strictObject({
     .enum(['error', 'truncate', 'skip'])
     .default('error')
     .describe('Samples longer than sequenceLength: fail, cut them off, or leave them out.'),
-  optimizer: optimizer.prefault({}).describe('Optimizer: AdamW (arXiv 1711.05101).'),
+  optimizer: optimizer.prefault({}).describe('Optimizer.'),
   scheduler: scheduler.prefault({}).describe('Learning rate schedule.'),
   loss: z
     .enum(['all', 'completion', 'assistant'])
@@ -166,6 +184,20 @@ const base = z.strictObject({
   signal: signal(),
 });
 
+/** An option of another optimizer would have no effect. */
+function optimizerProblems(read: FieldReader): ConfigProblem[] {
+  const type = read.value('optimizer.type');
+  if (!Object.hasOwn(OWN_OPTIONS, String(type))) return [];
+  return Object.entries(OWN_OPTIONS)
+    .filter(([owner]) => owner !== type)
+    .flatMap(([owner, names]) => names.map((name) => ({ owner, path: `optimizer.${name}` })))
+    .filter(({ path }) => read.given(path))
+    .map(({ owner, path }) => ({
+      path,
+      message: `expected no option of '${owner}' with optimizer.type '${type}' but received ${read.value(path)}`,
+    }));
+}
+
 const loraDefaults = JSON.stringify(lora.parse({}));
 
 /** Options of `finetuneLora()`. Each field's default and unit is in its description. */
@@ -179,6 +211,7 @@ export const finetuneSchema = withCrossFieldRules(base, (read) => {
   const has = (at: string) => read.value(at) !== undefined;
   return [
     ...placementProblems(read),
+    ...optimizerProblems(read),
     batch !== undefined && micro !== undefined && micro > 0 && batch % micro !== 0
       ? {
           path: 'microBatchSize',

@@ -249,7 +249,7 @@ const calls: Record<string, { schema: string[]; added: string[]; ours: RegExp }>
   TrainOptions: {
     schema: options(finetuneSchema),
     added: [...preparedTraining, 'validation.file'],
-    ours: /^(model|dataset|maxSteps|tooLong|loss|chatTemplate|signal|device|gpuLayers|tensorSplit|placement|rpc|optimizer\.learningRate|scheduler\..+|validation\.(split|dataset))$/,
+    ours: /^(model|dataset|maxSteps|tooLong|loss|chatTemplate|signal|device|gpuLayers|tensorSplit|placement|rpc|optimizer\.(?!type|maxGradientNorm).+|scheduler\..+|validation\.(split|dataset))$/,
   },
   GenerateOptions: {
     schema: options(generateSchema),

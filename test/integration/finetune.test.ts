@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { finetuneSchema } from '../../src/config/finetune.js';
 import {
   estimateMemory,
   type FinetuneEvent,
@@ -178,6 +179,25 @@ describe('finetuneLora', () => {
     for (const [i, rate] of [5e-4, 1e-3, 1e-3, 7e-4, 4e-4].entries()) {
       expect(rates[i]).toBeCloseTo(rate, 6);
     }
+  });
+
+  it('hands every option of the optimizers to the engine', async () => {
+    const finalLoss = async (optimizer: FinetuneOptions['optimizer']) =>
+      (await finetuneLora(quick({ epochs: 2, optimizer })).result).finalLoss;
+    const options = {
+      adamw: { beta1: 0.5, beta2: 0.9, epsilon: 0.1, weightDecay: 0.9, maxGradientNorm: 0.01 },
+      sgd: { momentum: 0.5, weightDecay: 0.9, maxGradientNorm: 0.01 },
+    };
+    for (const type of ['adamw', 'sgd'] as const) {
+      const plain = await finalLoss({ type, learningRate: 0.1 });
+      for (const [name, value] of Object.entries(options[type])) {
+        const loss = await finalLoss({ type, learningRate: 0.1, [name]: value });
+        expect(loss, `${type} ${name}`).not.toBe(plain);
+      }
+    }
+    const tried = Object.values(options).flatMap((each) => Object.keys(each));
+    const { type: _, learningRate: __, ...all } = finetuneSchema.parse(quick()).optimizer;
+    expect(Object.keys(all).sort()).toEqual([...new Set(tried)].sort());
   });
 
   it('evaluates on a split and on a dataset of its own', async () => {

@@ -22,7 +22,7 @@ export const NATIVE_RULES: ImportRules = {
   'cpu/fusion': ['cpu/kernels', 'autodiff/engine'],
   'cpu/device': ['core', 'cpu/kernels'],
   loss: [],
-  optim: ['core'],
+  optim: ['core', 'graph'],
   train: [
     'core',
     'backends',

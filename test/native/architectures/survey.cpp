@@ -7,7 +7,6 @@
 #include "model/tiny-models.h"
 #include "tiny-batch.h"
 #include "train/linear-targets.h"
-#include "train/optimize.h"
 #include "train/tiny-training.h"
 
 #include <algorithm>

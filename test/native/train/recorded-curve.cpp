@@ -34,7 +34,7 @@ TEST("train: thirty steps give the recorded losses") {
     o.micro_batch_size = 2;
     o.packing = true;
     o.epochs = 10;
-    o.optimizer.weight_decay = 0.01f;
+    o.optimizer.numbers["weightDecay"] = 0.01;
     o.n_threads = 1;
     for (int i = 0; i < 30; i++) o.learning_rates.push_back(1e-2f * float(30 - i) / 30);
     std::vector<double> losses;

@@ -4,7 +4,7 @@
 #include "core/rng.h"
 #include "harness.h"
 #include "model/weights.h"
-#include "train/optimize.h"
+#include "optim/optimizer.h"
 
 #include <cmath>
 #include <iomanip>
@@ -79,12 +79,12 @@ double training::loss(const micro_batch & batch) {
 double training::run(const micro_batch & batch, double weight) { return forward_and_backward_->run(batch, weight); }
 
 void training::optimize(const micro_batch & batch, int steps, double learning_rate) {
-    optimizer adamw(subject_.parameters(), options_, devices_);
+    optimizer optim(subject_.parameters(), options_.optimizer, devices_);
     for (int i = 1; i <= steps; i++) {
         zero_gradients();
         run(batch, 1.0 / double(batch.target_token.size()));
-        adamw.gradient_norm();
-        adamw.update(i, learning_rate, 1.0);
+        optim.gradient_norm();
+        optim.update(i, learning_rate, 1.0);
     }
 }
 

@@ -128,10 +128,13 @@ TEST("train: with a learning rate of 0 and constant data every step has the same
     }
 }
 
-TEST("train: a resumed run is the uninterrupted one, to the last bit") {
+namespace {
+
+void check_resume(const optimizer_options & optimizer) {
     namespace fs = std::filesystem;
     const auto samples = random_samples(*arch_llama(), 20, 5, 32);
     train_options o = options_for("resume.tok", samples);
+    o.optimizer = optimizer;
     o.checkpoint = {harness::cache_directory() + "/resume-checkpoints", 4, false};
     fs::remove_all(o.checkpoint->directory);
     o.learning_rates.assign(9, 1e-3f);
@@ -146,8 +149,41 @@ TEST("train: a resumed run is the uninterrupted one, to the last bit") {
         CHECK_EQ(rest.steps[i].loss, whole.steps[4 + i].loss);
         CHECK_EQ(rest.steps[i].gradient_norm, whole.steps[4 + i].gradient_norm);
     }
-    o.seed = 43;
-    CHECK_ERROR("CHECKPOINT_MISMATCH", run(arch_llama(), o));
+    train_options other = o;
+    other.seed = 43;
+    CHECK_ERROR("CHECKPOINT_MISMATCH", run(arch_llama(), other));
+    other = o;
+    other.optimizer.type = optimizer.type == "sgd" ? "adamw" : "sgd";
+    CHECK_ERROR("CHECKPOINT_MISMATCH", run(arch_llama(), other));
+}
+
+}
+
+TEST("train: a resumed run is the uninterrupted one, to the last bit") { check_resume({}); }
+
+TEST("train: a resumed run with sgd is the uninterrupted one, to the last bit") {
+    check_resume({"sgd", {{"momentum", 0.9}}});
+    check_resume({"sgd", {{"momentum", 0.0}}});
+}
+
+TEST("train: sgd overfits eight samples, and the memory estimate follows its state") {
+    const auto m = tiny::load("llama");
+    train_options o = options_for("overfit-sgd.tok", random_samples(*m, 8, 12, 32));
+    o.optimizer = {"sgd", {{"momentum", 0.9}}};
+    o.lora.rank = 16;
+    o.lora.alpha = 32;
+    o.optimizer.max_gradient_norm = 0;
+    for (int i = 0; i < 200; i++) o.learning_rates.push_back(5e-2f * float(200 - i) / 200);
+    const run_log log = run(m, o);
+    CHECK(log.steps.front().loss > 3);
+    CHECK(log.result.final_loss < 0.5 * log.steps.front().loss);
+
+    const uint64_t one_state = estimate_memory(m, o).adapter_bytes;
+    const uint64_t tensor_bytes = uint64_t(log.result.trainable_parameters) * sizeof(float);
+    o.optimizer.numbers["momentum"] = 0;
+    CHECK_EQ(one_state - estimate_memory(m, o).adapter_bytes, tensor_bytes);
+    o.optimizer.type = "adamw";
+    CHECK_EQ(estimate_memory(m, o).adapter_bytes - one_state, tensor_bytes);
 }
 
 TEST("train: after a resume an epoch's loss covers all of its steps") {

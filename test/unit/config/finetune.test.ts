@@ -1,5 +1,7 @@
+import { readdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { describeOptions } from '../../../src/config/describe.js';
 import { finetuneSchema } from '../../../src/config/finetune.js';
 import { parseConfig } from '../../../src/config/parse.js';
 import { LlamatuneError } from '../../../src/errors.js';
@@ -41,10 +43,12 @@ describe('finetuneSchema', () => {
       shuffle: true,
       tooLong: 'error',
       optimizer: {
+        type: 'adamw',
         learningRate: 1e-4,
         beta1: 0.9,
         beta2: 0.999,
         epsilon: 1e-8,
+        momentum: 0.9,
         weightDecay: 0.01,
         maxGradientNorm: 1,
       },
@@ -190,6 +194,29 @@ describe('finetuneSchema', () => {
       validation: 'expected split or dataset but received neither',
       treads: "expected a known option but received 'treads'; did you mean 'threads'?",
     });
+  });
+
+  it('refuses all options of another optimizer, even where they equal the default', () => {
+    const of = (optimizer: object) => problemsOf({ ...minimal, optimizer });
+    expect(of({ type: 'sgd', beta1: 0.9, epsilon: 1e-7, momentum: 0.8 })).toEqual({
+      'optimizer.beta1': "expected no option of 'adamw' with optimizer.type 'sgd' but received 0.9",
+      'optimizer.epsilon':
+        "expected no option of 'adamw' with optimizer.type 'sgd' but received 1e-7",
+    });
+    expect(of({ momentum: 0.9 })).toEqual({
+      'optimizer.momentum':
+        "expected no option of 'sgd' with optimizer.type 'adamw' but received 0.9",
+    });
+    expect(of({ type: 'sgd', momentum: 0, weightDecay: 0.1 })).toEqual({});
+    expect(of({ type: 'adam', momentum: 0 })).toEqual({
+      'optimizer.type': "expected 'adamw' or 'sgd' but received 'adam'",
+    });
+  });
+
+  it('offers the optimizers that the engine has', () => {
+    const files = readdirSync('native/optim/optimizers').map((file) => file.replace('.cpp', ''));
+    const type = describeOptions(finetuneSchema).find(({ path }) => path === 'optimizer.type');
+    expect(type?.choices).toEqual(files.sort());
   });
 
   it('does not coerce types', () => {

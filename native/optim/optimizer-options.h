@@ -1,0 +1,24 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+namespace llamatune {
+
+// An optimizer and its numbers by name, as the configuration has them: { type: 'adamw', beta1: 0.9, … }.
+struct optimizer_options {
+    std::string type = "adamw";
+    std::map<std::string, double> numbers;
+    float max_gradient_norm = 1.0f; // global-norm clipping (0 = off)
+
+    double number(const char * name, double fallback) const;
+};
+
+template <class V>
+void fields(V & v, optimizer_options & o) {
+    v("type", o.type);
+    v("maxGradientNorm", o.max_gradient_norm);
+    v.numbers(o.numbers); // the rest
+}
+
+}

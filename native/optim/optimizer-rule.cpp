@@ -1,0 +1,47 @@
+#include "optim/optimizer-rule.h"
+
+#include "core/error.h"
+
+namespace llamatune {
+
+// optimizers.inc, written by CMake, has a line ENTRY(name, "name") for each file in optim/optimizers.
+#define ENTRY(name, text) std::unique_ptr<optimizer_rule> make_##name(const optimizer_options & options);
+#include "optim/optimizers.inc"
+#undef ENTRY
+
+namespace {
+
+struct entry {
+    const char * type;
+    std::unique_ptr<optimizer_rule> (*make)(const optimizer_options &);
+};
+
+#define ENTRY(name, text) {text, make_##name},
+const entry entries[] = {
+#include "optim/optimizers.inc"
+};
+#undef ENTRY
+
+}
+
+double optimizer_options::number(const char * name, double fallback) const {
+    const auto found = numbers.find(name);
+    return found == numbers.end() ? fallback : found->second;
+}
+
+std::vector<std::string> optimizer_types() {
+    std::vector<std::string> types;
+    for (const entry & e : entries) types.emplace_back(e.type);
+    return types;
+}
+
+std::unique_ptr<optimizer_rule> make_optimizer_rule(const optimizer_options & options) {
+    std::string known;
+    for (const entry & e : entries) {
+        if (options.type == e.type) return e.make(options);
+        known += (known.empty() ? "" : ", ") + std::string(e.type);
+    }
+    throw error("CONFIG_INVALID", "expected an optimizer of " + known + " but received '" + options.type + "'");
+}
+
+}

@@ -1,0 +1,57 @@
+#pragma once
+
+#include "graph/compute.h"
+#include "optim/optimizer-rule.h"
+
+namespace llamatune {
+
+// Updates the parameters on their devices. Two graphs, built once: the norm of all gradients, and the update.
+class optimizer {
+public:
+    // `parameters` and `devices` must outlive this. Throws error CONFIG_INVALID, OUT_OF_MEMORY.
+    optimizer(const parameter_set & parameters, const optimizer_options & options, const compute & devices);
+
+    // Global L2 norm of the gradients, before clipping.
+    double gradient_norm();
+
+    // `number` counts the updates from 1; the gradients are multiplied by `clip`.
+    void update(int64_t number, double learning_rate, double clip);
+
+    // A tensor for each parameter, in the parameters' order.
+    struct state_tensors {
+        std::string name;
+        tensors_like tensors;
+    };
+    const std::vector<state_tensors> & state() const { return state_; }
+
+private:
+    struct group { // parameters with the same numbers
+        float learning_rate_scale;
+        bool decay;
+        ggml_tensor * numbers;
+    };
+    void build_inputs(const parameter_set & parameters, const compute & devices);
+    void build_norm(const parameter_set & parameters);
+    void build_update(const parameter_set & parameters);
+    group & group_of(const parameter & p);
+
+    std::unique_ptr<optimizer_rule> rule_;
+    std::vector<state_tensors> state_;
+    size_t max_nodes_;
+    ggml_context_ptr ctx_;
+    ggml_backend_buffer_ptr inputs_;
+    std::vector<group> groups_;
+    ggml_tensor * clip_; // F32 [1]
+    ggml_tensor * squared_norm_;
+    ggml_cgraph * norm_graph_;
+    ggml_cgraph * update_graph_;
+    ggml_backend_sched_ptr norm_scheduler_, update_scheduler_;
+};
+
+// c = min(1, max_norm / (‖g‖ + 1e-6)) of global-norm clipping (Pascanu et al., arXiv 1211.5063); 1 for a max_norm of 0.
+double clip_coefficient(double gradient_norm, double max_norm);
+
+// Memory that the state of n_elements trained numbers takes.
+uint64_t optimizer_state_bytes(const optimizer_options & options, int64_t n_elements);
+
+}
