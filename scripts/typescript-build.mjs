@@ -39,3 +39,9 @@ export function buildTypeScript() {
   if (fs.existsSync(main)) fs.chmodSync(main, 0o755);
   return true;
 }
+
+/** Throws if there is no compiled dist/, which benchmarks and examples import. */
+export function requireBuild() {
+  if (fs.existsSync(path.join(root, 'dist', 'index.js'))) return;
+  throw new BuildError('dist/index.js is missing', 'Run npm run build first.');
+}

@@ -1,15 +1,15 @@
 /**
- * npm run bench:generation: generate() beside the vendored llama-bench, in turns, on the same file and threads.
+ * npm run bench:generation: generate() compared with the vendored llama-bench, in turns, on the same file and threads.
  * `npm run bench:generation -- --help` lists the options; docs/performance.md says what the numbers mean.
  */
-import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import path from 'node:path';
-import { parseArgs } from 'node:util';
-import { root, runMain } from '../../scripts/native-build.mjs';
 import { BuildError } from '../../scripts/tools.mjs';
+import { requireBuild } from '../../scripts/typescript-build.mjs';
+import { readArguments, readChoice, readNumber, runBenchmark } from '../bench-training/options.mjs';
 import { shapes } from '../bench-training/shapes.mjs';
+import { runTrial } from '../bench-training/trial.mjs';
 import { buildLlamaBench, runLlamaBench } from './llama-bench.mjs';
 import { buildRow, textTable } from './row.mjs';
 
@@ -19,44 +19,25 @@ const usage = `npm run bench:generation -- [options]
   --type a,b         Q8_0, Q4_K_M, F16, or another type of weights   (Q8_0)
   --prompt n         tokens of the prompt   (512)
   --tokens n         tokens to generate   (32)
-  --rounds n         how often each side is measured, in turns   (5)
+  --rounds n         measurements of each side, in turns   (5)
   --threads n        0: one for each physical core   (0)
   --json             one JSON object for each row on standard output; with npm run --silent nothing else
   --models-dir path  where the models are kept   (.cache/bench-models)`;
 
 function parseOptions(argv) {
   const text = (fallback) => ({ type: 'string', default: fallback });
-  let values;
-  try {
-    ({ values } = parseArgs({
-      args: argv,
-      options: {
-        model: text('qwen3-0.6b'),
-        type: text('Q8_0'),
-        prompt: text('512'),
-        tokens: text('32'),
-        rounds: text('5'),
-        threads: text('0'),
-        json: { type: 'boolean', default: false },
-        'models-dir': { type: 'string' },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    }));
-  } catch (error) {
-    throw new BuildError(error.message, `\n${usage}`);
-  }
-  const number = (name, least) => {
-    const value = Number(values[name]);
-    if (Number.isInteger(value) && value >= least) return value;
-    throw new BuildError(
-      `expected a whole number of at least ${least} for --${name} but received '${values[name]}'`,
-      `\n${usage}`,
-    );
-  };
-  for (const name of values.model.split(',')) {
-    if (!shapes[name])
-      throw new BuildError(`expected a known --model but received '${name}'`, `\n${usage}`);
-  }
+  const values = readArguments(argv, {
+    model: text('qwen3-0.6b'),
+    type: text('Q8_0'),
+    prompt: text('512'),
+    tokens: text('32'),
+    rounds: text('5'),
+    threads: text('0'),
+    json: { type: 'boolean', default: false },
+    'models-dir': { type: 'string' },
+  });
+  const number = (name, least) => readNumber(values[name], name, least);
+  for (const name of values.model.split(',')) readChoice(name, 'model', Object.keys(shapes));
   const common = {
     prompt: number('prompt', 2),
     tokens: number('tokens', 1),
@@ -75,7 +56,7 @@ function parseOptions(argv) {
   };
 }
 
-/** A LoRA pair of rank 8 on every linear layer, trained for two steps so that it does something. Kept beside the model. */
+/** A LoRA pair of rank 8 on every linear layer, trained for two steps so that it does something. Kept next to the model. */
 async function adapterFor(model) {
   const file = `${model.replace(/\.gguf$/, '')}-adapter.gguf`;
   if (existsSync(file)) return file;
@@ -103,14 +84,8 @@ async function adapterFor(model) {
   return file;
 }
 
-function measureApart(spec) {
-  const script = path.join(import.meta.dirname, 'measure.mjs');
-  const { stdout } = spawnSync(process.execPath, [script, JSON.stringify(spec)], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const last = stdout.trim().split('\n').at(-1);
-  const found = last.startsWith('{') ? JSON.parse(last) : { error: { message: 'it ended early' } };
+async function measureGenerate(spec) {
+  const found = await runTrial(path.join(import.meta.dirname, 'measure.mjs'), spec);
   if (found.error) throw new BuildError(`generate() could not be measured: ${found.error.message}`);
   return found;
 }
@@ -119,10 +94,10 @@ async function compare(spec) {
   const loadBefore = process.platform === 'win32' ? null : loadavg()[0];
   const rounds = [];
   for (let i = 0; i < spec.rounds; i++) {
-    // whoever comes first differs, so that neither has the warmer machine
-    const turns = [() => ({ llamaBench: runLlamaBench(spec) }), () => measureApart(spec)];
+    // Which side comes first alternates, so that neither always has the warmer machine.
+    const turns = [async () => ({ llamaBench: runLlamaBench(spec) }), () => measureGenerate(spec)];
     const [first, second] = i % 2 === 0 ? turns : turns.reverse();
-    rounds.push({ ...first(), ...second() });
+    rounds.push({ ...(await first()), ...(await second()) });
   }
   return { ...buildRow(spec, rounds), loadBefore };
 }
@@ -133,9 +108,7 @@ async function main() {
     console.log(usage);
     return;
   }
-  if (!existsSync(path.join(root, 'dist', 'index.js'))) {
-    throw new BuildError('expected dist/index.js but there is none', 'run npm run build first');
-  }
+  requireBuild();
   buildLlamaBench(() => console.error('llamatune: building llama-bench, once'));
   const { benchModel } = await import('../bench-training/models.mjs');
   const { describeMachine } = await import('../bench-training/machine.mjs');
@@ -147,9 +120,7 @@ async function main() {
     console.log(`${cpu}, ${cores} cores; matrix products: ${accelerator ?? "ggml's own"}`);
   }
   for (const asked of options.rows) {
-    const file = await benchModel(asked.model, asked.type, options.modelsDirectory, (made) =>
-      console.error(`llamatune: making ${path.relative(root, made)}`),
-    );
+    const file = await benchModel(asked.model, asked.type, options.modelsDirectory);
     const spec = {
       ...asked,
       threads: asked.threads || machine.cores,
@@ -167,4 +138,4 @@ async function main() {
   }
 }
 
-await runMain(main);
+await runBenchmark(main, usage);

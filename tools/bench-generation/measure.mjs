@@ -1,8 +1,9 @@
-// Measures generate() once, without and with an adapter, and prints it as JSON: a process of its own, as llama-bench is.
+// Measures generate() once, without and with an adapter, and prints it as JSON.
 // node measure.mjs '{"path":"….gguf","adapter":"….gguf","prompt":512,"tokens":32,"threads":2}'
 import { generate, loadModel } from '../../dist/index.js';
+import { printTrial } from '../bench-training/trial.mjs';
 
-/** A text of so many tokens. */
+/** A text with this number of tokens. */
 function textOf(model, tokens) {
   const words = ' the'; // one token of every vocabulary that is used here
   const text = (n) => words.repeat(n);
@@ -56,9 +57,4 @@ async function measureWith(model, spec, adapters) {
   };
 }
 
-try {
-  console.log(JSON.stringify(await measure(JSON.parse(process.argv[2]))));
-} catch (error) {
-  console.log(JSON.stringify({ error: { code: error.code ?? 'FAILED', message: error.message } }));
-  process.exitCode = 1;
-}
+await printTrial(measure);

@@ -1,5 +1,6 @@
 // What the rounds of one comparison come to, and how it is shown.
 import { median } from '../bench-training/row.mjs';
+import { alignColumns } from '../bench-training/table.mjs';
 
 const speeds = ['prompt', 'generation', 'generationAlone'];
 
@@ -63,11 +64,5 @@ export function textTable(row) {
     line(`${row.tokens} alone`, 'generationAlone', 'tok/s', (side) => rate[side].generationAlone),
     line('first token', 'firstToken', 'ms', (side) => row.firstTokenMs[side]),
   ];
-  const widths = cells[0].map((_, i) => Math.max(...cells.map((row) => row[i].length)));
-  return cells
-    .map((row) =>
-      row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))),
-    )
-    .map((row) => row.join('  ').trimEnd())
-    .join('\n');
+  return alignColumns(cells, 1);
 }

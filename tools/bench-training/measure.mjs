@@ -1,5 +1,5 @@
-// Measures one row and prints it as JSON: a process of its own, since the most memory that a process held counts from its
-// start. node measure.mjs '{"model":"qwen3-0.6b","path":"….gguf","type":"Q8_0","sequence":512,"microBatch":4,…}'
+// Measures one row and prints it as JSON.
+// node measure.mjs '{"model":"qwen3-0.6b","path":"….gguf","type":"Q8_0","sequence":512,"microBatch":4,…}'
 import { mkdtempSync, rmSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import path from 'node:path';
@@ -7,6 +7,7 @@ import { finetuneLora, measurePeak } from '../../dist/index.js';
 import { buildRow } from './row.mjs';
 import { makeSamples } from './samples.mjs';
 import { shapes, targetsOf } from './shapes.mjs';
+import { printTrial } from './trial.mjs';
 
 /** Variables that change what is measured. */
 const telling =
@@ -74,14 +75,4 @@ export async function measure(spec) {
   });
 }
 
-if (process.argv[1] === import.meta.filename) {
-  try {
-    const row = await measure(JSON.parse(process.argv[2]));
-    console.log(JSON.stringify(row));
-  } catch (error) {
-    console.log(
-      JSON.stringify({ error: { code: error.code ?? 'FAILED', message: error.message } }),
-    );
-    process.exitCode = 1;
-  }
-}
+if (process.argv[1] === import.meta.filename) await printTrial(measure);

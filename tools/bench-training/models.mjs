@@ -14,14 +14,14 @@ function vocabularyFile(name) {
   const file = path.join(root, 'vendor', 'llama.cpp', 'models', `ggml-vocab-${name}.gguf`);
   if (existsSync(file)) return file;
   throw new BuildError(
-    `expected a vocabulary at ${path.relative(root, file)} but there is none`,
+    `there is no vocabulary at ${path.relative(root, file)}`,
     'Vocabularies come with the source of llama.cpp: run node vendor/fetch.mjs in a checkout of the repository ' +
       '(the npm package leaves them out).',
   );
 }
 
-/** Path of a model of this shape and type, made if it is not there. */
-export async function benchModel(name, type, directory = defaultDirectory, onCreate = () => {}) {
+/** Path of a model of this shape and type; it is made if it is missing, which standard error says. */
+export async function benchModel(name, type, directory = defaultDirectory) {
   const shape = shapes[name];
   const version = createHash('sha256').update(JSON.stringify(shape)).digest('hex').slice(0, 8);
   const file = path.join(directory, `${name}-${type}-${version}.gguf`);
@@ -29,7 +29,7 @@ export async function benchModel(name, type, directory = defaultDirectory, onCre
   const { vocabulary, vocabularySize: _, ...options } = shape;
   const from = vocabularyFile(vocabulary);
   await mkdir(directory, { recursive: true });
-  onCreate(file);
+  console.error(`llamatune: making ${path.relative(root, file)}`);
   await createModel({
     ...options,
     path: file,

@@ -1,5 +1,7 @@
 // The command line of the benchmark: what to measure, and how to show it.
 import { parseArgs } from 'node:util';
+import { runMain } from '../../scripts/native-build.mjs';
+import { BuildError } from '../../scripts/tools.mjs';
 import { shapes } from './shapes.mjs';
 
 export const usage = `npm run bench:training -- [options]
@@ -24,13 +26,24 @@ what becomes of it
   --save             writes benchmarks/results/<date>-<host kind>.json and .md
   --models-dir path  where the models are kept   (.cache/bench-models)`;
 
-/** Something on the command line that cannot be: printed with the usage. */
+/** A mistake in the command line: printed with the usage. */
 export class UsageError extends Error {}
+
+/** Runs the main function of a benchmark; prints expected errors without a stack. */
+export const runBenchmark = (main, help) =>
+  runMain(async () => {
+    try {
+      await main();
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      throw new BuildError(error.message, `\n${help}`);
+    }
+  });
 
 const types = ['Q4_K_M', 'Q8_0', 'F16'];
 const sequences = [128, 512, 2048];
 
-function readNumber(text, name, least) {
+export function readNumber(text, name, least) {
   const value = Number(text);
   if (!Number.isInteger(value) || value < least) {
     throw new UsageError(
@@ -40,11 +53,21 @@ function readNumber(text, name, least) {
   return value;
 }
 
-function readChoice(text, name, choices) {
+export function readChoice(text, name, choices) {
   if (!choices.includes(text)) {
     throw new UsageError(`expected ${choices.join(' or ')} for --${name} but received '${text}'`);
   }
   return text;
+}
+
+/** parseArgs() with --help, whose errors are UsageErrors. */
+export function readArguments(args, options) {
+  const help = { type: 'boolean', short: 'h', default: false };
+  try {
+    return parseArgs({ args, options: { ...options, help } }).values;
+  } catch (error) {
+    throw new UsageError(error.message);
+  }
 }
 
 /** @returns {{ rows: object[], json: boolean, save: boolean, help: boolean, modelsDirectory?: string }} */
@@ -52,33 +75,24 @@ export function parseOptions(argv) {
   const list = { type: 'string', multiple: true };
   const text = { type: 'string' };
   const flag = { type: 'boolean', default: false };
-  let values;
-  try {
-    ({ values } = parseArgs({
-      args: argv,
-      options: {
-        model: list,
-        type: list,
-        sequence: list,
-        'micro-batch': list,
-        precision: list,
-        recompute: list,
-        ragged: flag,
-        packing: flag,
-        all: flag,
-        threads: text,
-        steps: text,
-        warmup: text,
-        profile: flag,
-        json: flag,
-        save: flag,
-        'models-dir': text,
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    }));
-  } catch (error) {
-    throw new UsageError(error.message);
-  }
+  const values = readArguments(argv, {
+    model: list,
+    type: list,
+    sequence: list,
+    'micro-batch': list,
+    precision: list,
+    recompute: list,
+    ragged: flag,
+    packing: flag,
+    all: flag,
+    threads: text,
+    steps: text,
+    warmup: text,
+    profile: flag,
+    json: flag,
+    save: flag,
+    'models-dir': text,
+  });
   const { all } = values;
   const several = (name, read, fallback) => {
     const given = values[name]?.flatMap((part) => part.split(','));

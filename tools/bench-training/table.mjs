@@ -38,14 +38,19 @@ function cellsOf(row) {
   );
 }
 
-export function textTable(rows) {
-  const cells = [columns.map(([title]) => title), ...rows.map(cellsOf)];
-  const widths = columns.map((_, i) => Math.max(...cells.map((row) => row[i].length)));
+/** Rows of cells as aligned text, the first `left` columns to the left, the others to the right. */
+export function alignColumns(cells, left) {
+  const widths = cells[0].map((_, i) => Math.max(...cells.map((row) => row[i].length)));
   return cells
-    .map((row) => row.map((cell, i) => (i < 5 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))))
+    .map((row) =>
+      row.map((cell, i) => (i < left ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))),
+    )
     .map((row) => row.join('  ').trimEnd())
     .join('\n');
 }
+
+export const textTable = (rows) =>
+  alignColumns([columns.map(([title]) => title), ...rows.map(cellsOf)], 5);
 
 export function markdownTable(rows) {
   const line = (cells) => `| ${cells.join(' | ')} |`;
