@@ -1,6 +1,6 @@
 import { type GenerateConfig, type GenerateOptions, generateSchema } from '../config/generate.js';
 import { parseConfig } from '../config/parse.js';
-import type { GenerateOutcome, TokenEvent } from '../contract/generation.js';
+import type { TokenEvent as GenerateEvent, GenerateOutcome } from '../contract/generation.js';
 import { nativeRun } from '../contract/load.js';
 import { Run } from '../contract/run.js';
 import { encodeChatPrompt, encodePrompt } from '../data/prompt.js';
@@ -8,7 +8,7 @@ import { LlamatuneError } from '../errors.js';
 import type { LoadedModel } from '../model/loaded-model.js';
 import { useModel } from '../model/use-model.js';
 
-export type GenerateEvent = TokenEvent;
+export type { GenerateEvent };
 
 export interface GenerateResult extends GenerateOutcome {
   promptTokensPerSecond: number | null;
