@@ -4,9 +4,7 @@
 #include <thread>
 
 #if defined(_WIN32)
-#define WIN32_LEAN_AND_MEAN
-#define NOMINMAX
-#include <windows.h>
+#include "core/windows-api.h"
 
 #include <vector>
 #elif defined(__APPLE__)
@@ -44,7 +42,7 @@ int count_cores() {
 #elif defined(__APPLE__)
 
 int count_cores() {
-    // Performance cores only, where there are two kinds: one slow thread holds all the others up.
+    // Only performance cores where there are two kinds: the other threads would wait for a slow one.
     for (const char * key : {"hw.perflevel0.physicalcpu", "hw.physicalcpu"}) {
         int32_t cores = 0;
         size_t bytes = sizeof(cores);
@@ -63,7 +61,7 @@ bool read_number(const std::string & path, long & value) {
     return ok;
 }
 
-// CPUs' worth of time that the cgroup grants, rounded up; 0: no limit.
+// The CPU quota of the cgroup in CPUs, rounded up; 0: no limit.
 int cgroup_quota() {
     std::FILE * file = std::fopen("/sys/fs/cgroup/cpu.max", "re");
     if (!file) return 0;

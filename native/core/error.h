@@ -5,8 +5,9 @@
 
 namespace llamatune {
 
-// The one exception type of the native code. `code` is stable and upper case ("MODEL_NOT_FOUND"), the message reads
-// "expected … but received …" where that fits, and `hint` says what to do next (may be empty).
+// The one exception type of the native code. `code` is stable and upper case ("MODEL_NOT_FOUND"). The message is a
+// plain sentence; for an invalid argument or option it reads "expected … but received …". `hint` says what to do next
+// (may be empty).
 class error : public std::runtime_error {
 public:
     error(std::string code, const std::string & message, std::string hint = {})

@@ -1,13 +1,11 @@
 #if defined(_WIN32)
 
 #include "core/file-system.h"
+#include "core/windows-api.h"
 
-#define WIN32_LEAN_AND_MEAN
-#define NOMINMAX
 #include <cerrno>
 #include <io.h>
 #include <process.h>
-#include <windows.h>
 
 namespace fs = std::filesystem;
 

@@ -4,9 +4,9 @@
 
 namespace llamatune {
 
-// Asks the system to back this memory with large pages where it can (Linux: transparent huge pages). For buffers of
-// many megabytes that are walked through again and again: fewer page faults at first use and fewer look-ups ever after.
-// Does nothing where there is no such call; before the memory is touched is best.
+// Asks the system to back this memory with large pages (Linux: transparent huge pages), for buffers of many megabytes
+// that are read again and again: fewer page faults and fewer TLB misses. Call it before the memory is first written.
+// Does nothing on systems without such a call.
 void use_large_pages(void * memory, size_t size);
 
 }

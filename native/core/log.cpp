@@ -8,8 +8,8 @@
 #include <memory>
 #include <mutex>
 
-// llama.cpp keeps a logger of its own beside ggml's. This room may not include llama.h (it knows no models), so the one
-// function it needs is declared here.
+// llama.cpp has its own logger next to ggml's. core does not include llama.h, so the one function that it needs is
+// declared here.
 extern "C" void llama_log_set(ggml_log_callback callback, void * user_data);
 
 namespace llamatune {
@@ -30,7 +30,7 @@ thread_log & this_thread() {
 }
 
 std::mutex sink_mutex;
-std::shared_ptr<log_sink> sink; // shared: a line in flight keeps the sink it goes to alive
+std::shared_ptr<log_sink> sink; // shared: a line that is being written keeps its sink alive
 
 std::shared_ptr<log_sink> current_sink() {
     const std::lock_guard<std::mutex> lock(sink_mutex);
@@ -46,7 +46,7 @@ log_level to_level(ggml_log_level level) {
     }
 }
 
-// Returns whether anybody listens.
+// Returns whether there is a sink.
 bool keep_and_send(thread_log & log, log_level level, const std::string & line) {
     if (level >= log_level::warn) {
         log.errors.push_back(line);
@@ -64,7 +64,7 @@ void finish_line(thread_log & log) {
     keep_and_send(log, log.level, line);
 }
 
-// Called from C code that has no use for an exception: a line that cannot be kept is dropped.
+// Called from C code that cannot handle an exception: a line that cannot be stored is dropped.
 void receive(ggml_log_level level, const char * text, void *) {
     try {
         thread_log & log = this_thread();

@@ -24,18 +24,18 @@ void fields(V & v, log_line & l) {
     v("line", l.line);
 }
 
-// Everything llama.cpp and ggml would print goes to one sink; without a sink it is dropped, so native code never
-// prints unasked. The last error lines are kept per thread: they explain why a llama.cpp call returned null.
+// All messages of llama.cpp and ggml go to one sink; without a sink they are dropped, so native code never prints.
+// The last warnings and errors are kept for each thread: they explain why a llama.cpp call returned null.
 using log_sink = std::function<void(log_level level, const std::string & line)>;
 
-// Route llama.cpp's and ggml's logs here (idempotent). Called once before any other llama.cpp call.
+// Routes llama.cpp's and ggml's logs here (idempotent). Call it before any other llama.cpp call.
 void install_log();
 void set_log_sink(log_sink sink);
 
-// A line of our own, by the same way. Returns whether there is a sink.
+// Logs a line of llamatune. Returns whether there is a sink.
 bool write_log(log_level level, const std::string & line);
 
-// The error and warning lines logged on this thread since the last call, joined by "; ".
+// The warnings and errors logged on this thread since the last call, joined by "; ".
 std::string take_recent_errors();
 
 }

@@ -6,9 +6,7 @@
 #endif
 
 #if defined(_WIN32)
-#define WIN32_LEAN_AND_MEAN
-#define NOMINMAX
-#include <windows.h>
+#include "core/windows-api.h"
 // after windows.h
 #include <psapi.h>
 #elif defined(__APPLE__)
@@ -24,7 +22,7 @@ namespace llamatune {
 #if defined(_WIN32)
 
 static bool counters(PROCESS_MEMORY_COUNTERS & out) {
-    // The K32 name lives in kernel32: no extra library to link.
+    // The name with K32 is in kernel32, which is always linked.
     return K32GetProcessMemoryInfo(GetCurrentProcess(), &out, sizeof(out)) != 0;
 }
 

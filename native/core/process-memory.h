@@ -5,12 +5,11 @@
 
 namespace llamatune {
 
-// Bytes of physical memory this process holds now, and the most it has held, where the platform tells.
+// Resident memory of this process, in bytes: now, and at most so far, where the platform reports it.
 std::optional<uint64_t> resident_bytes();
 std::optional<uint64_t> peak_resident_bytes();
 
-// Gives memory that was freed back to the system where the allocator would keep it for later (glibc does, for each
-// thread that ever allocated): after a run an application wants it back.
+// Returns freed memory to the system after a run. glibc would keep it, for each thread that ever allocated.
 void release_freed_memory();
 
 }

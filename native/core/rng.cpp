@@ -23,8 +23,7 @@ rng::rng(uint64_t seed) {
     for (auto & word : s_) word = splitmix64(seed);
 }
 
-// The stream number goes through the mixer together with the hashed seed, so that neighbouring seeds and neighbouring
-// streams start far apart.
+// Mixes the hashed stream number with the hashed seed, so that neighbouring seeds and streams start far apart.
 rng::rng(uint64_t seed, uint64_t stream) {
     uint64_t mixed = splitmix64(seed) ^ splitmix64(stream);
     mixed = splitmix64(mixed) + rotl(stream, 32);
@@ -44,8 +43,7 @@ uint64_t rng::next() {
 }
 
 uint64_t rng::below(uint64_t n) {
-    if (n == 0)
-        throw error("ARGUMENT_INVALID", "expected a range of at least one value for a random number but received 0");
+    if (n == 0) throw error("ARGUMENT_INVALID", "expected a range of at least one value but received 0");
     // Values under 2^64 mod n would make the low remainders more likely: draw again.
     const uint64_t skip = (0 - n) % n;
     for (;;) {

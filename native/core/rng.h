@@ -6,14 +6,14 @@
 
 namespace llamatune {
 
-// xoshiro256** seeded by splitmix64 (Blackman & Vigna, https://prng.di.unimi.it): small, saveable, the same on every
-// platform and compiler (std:: distributions are not).
+// xoshiro256** seeded by splitmix64 (Blackman & Vigna, https://prng.di.unimi.it). Its state can be saved, and unlike
+// the distributions of std:: it gives the same numbers on every platform and compiler.
 class rng {
 public:
     using state_type = std::array<uint64_t, 4>;
 
     explicit rng(uint64_t seed);
-    // A generator for one named purpose, so that adding a consumer never shifts the numbers of another.
+    // One stream per purpose: what draws from one stream never changes the numbers of another.
     rng(uint64_t seed, uint64_t stream);
 
     uint64_t next();

@@ -1,13 +1,10 @@
 #ifdef _WIN32
 
 #include "core/error.h"
+#include "core/windows-api.h"
 #include "data/memory-map.h"
 
-#define WIN32_LEAN_AND_MEAN
-#ifndef NOMINMAX
-#define NOMINMAX
-#endif
-#include <windows.h>
+#include <filesystem>
 
 namespace llamatune {
 
@@ -18,14 +15,6 @@ namespace {
                                           ": Windows error " + std::to_string(GetLastError()));
 }
 
-// Paths come from JavaScript as UTF-8, the system wants UTF-16.
-std::wstring wide(const std::string & text) {
-    const int n = MultiByteToWideChar(CP_UTF8, 0, text.data(), (int)text.size(), nullptr, 0);
-    std::wstring out((size_t)n, L'\0');
-    MultiByteToWideChar(CP_UTF8, 0, text.data(), (int)text.size(), out.data(), n);
-    return out;
-}
-
 struct handle_closer {
     void operator()(HANDLE handle) const { CloseHandle(handle); }
 };
@@ -34,8 +23,9 @@ using handle_ptr = std::unique_ptr<void, handle_closer>;
 class windows_map final : public memory_map {
 public:
     explicit windows_map(const std::string & path) {
-        const HANDLE opened = CreateFileW(wide(path).c_str(), GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_DELETE,
-                                          nullptr, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, nullptr);
+        const HANDLE opened =
+            CreateFileW(std::filesystem::u8path(path).c_str(), GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_DELETE,
+                        nullptr, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, nullptr);
         if (opened == INVALID_HANDLE_VALUE) { fail(path, "opening it failed"); }
         const handle_ptr file(opened);
         LARGE_INTEGER size{};

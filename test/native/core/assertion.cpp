@@ -96,7 +96,7 @@ std::string message_of_failure(small_graph & g) {
     return "no failure";
 }
 
-// One run fails at a row of the last, a middle, or the first thread; the next is right, on the same threads.
+// One run fails on the first, a middle or the last thread; the next one, on the same threads, is right.
 void fail_and_continue(small_graph & g, int repeats) {
     for (int i = 0; i < repeats; i++) {
         const int64_t at = (rows - 1) * (i % 3) / 2;

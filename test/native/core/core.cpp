@@ -35,7 +35,7 @@ TEST("core/rng: splitmix64 seeds it") {
     CHECK(rng(1234567).state() == expected);
 }
 
-TEST("core/rng: streams of one seed differ, and a saved state goes on where it was") {
+TEST("core/rng: streams of one seed differ, and a saved state continues its numbers") {
     std::set<uint64_t> firsts;
     for (uint64_t seed = 0; seed < 32; seed++) {
         for (uint64_t stream = 0; stream < 32; stream++) firsts.insert(rng(seed, stream).next());
@@ -109,7 +109,7 @@ TEST("core/log: ggml's errors are kept per thread and go to the sink, and nowher
     CHECK(read_junk()); // no sink: kept, not printed
     CHECK(!take_recent_errors().empty());
     CHECK_EQ(seen.size(), size_t(1));
-    CHECK(!write_log(log_level::info, "nobody listens"));
+    CHECK(!write_log(log_level::info, "no sink"));
 }
 
 TEST("core/process-memory: a touched block shows in the resident set") {
