@@ -1,6 +1,7 @@
 #include "autodiff/engine/recompute.h"
 
 #include "autodiff/engine/backward.h"
+#include "core/copy-node.h"
 
 #include <algorithm>
 #include <cstring>
@@ -12,8 +13,8 @@ namespace llamatune {
 namespace {
 
 constexpr size_t none = SIZE_MAX;
-// How many times the least memory the cuts may take where that saves time.
-constexpr double generosity = 1.5;
+// The cuts may take this many times the least memory if that saves time.
+constexpr double memory_slack = 1.5;
 constexpr char again_prefix[] = "again: ";
 
 bool is_view(const ggml_tensor * node) {
@@ -21,12 +22,12 @@ bool is_view(const ggml_tensor * node) {
            node->op == GGML_OP_TRANSPOSE;
 }
 
-// Writes where another tensor is.
+// Does the node write into the memory of another tensor?
 bool is_in_place(const ggml_tensor * node) { return node->view_src && !is_view(node); }
 
 const ggml_tensor * owner(const ggml_tensor * t) { return t->view_src ? t->view_src : t; }
 
-// A tensor that owns memory: the nodes between which it must be kept.
+// The nodes between which a tensor that owns memory must be kept.
 struct lifetime {
     size_t born, last_read;
     double bytes;
@@ -50,7 +51,7 @@ std::vector<lifetime> lifetimes(const std::vector<ggml_tensor *> & forward, cons
     return all;
 }
 
-// Bytes alive after each node; infinite where a cut would part a tensor from what is written into it.
+// Bytes alive after each node; infinite where a cut would separate a tensor from the nodes that write into it.
 std::vector<double> bytes_alive(const std::vector<ggml_tensor *> & forward, const std::vector<lifetime> & all) {
     std::vector<double> alive(forward.size() + 1, 0);
     std::unordered_map<const ggml_tensor *, size_t> born;
@@ -69,7 +70,7 @@ std::vector<double> bytes_alive(const std::vector<ggml_tensor *> & forward, cons
     return alive;
 }
 
-// Multiplications of a product with a weight, ours included; 0 of anything else.
+// The multiplications of a product with a weight, fused nodes included; 0 for any other node.
 double product_cost(const ggml_tensor * node) {
     if (node->op != GGML_OP_MUL_MAT && node->op != GGML_OP_MUL_MAT_ID && node->op != GGML_OP_CUSTOM) return 0;
     const ggml_tensor * weight = nullptr;
@@ -80,8 +81,8 @@ double product_cost(const ggml_tensor * node) {
     return weight ? double(weight->ne[0]) * double(ggml_nelements(node)) : 0;
 }
 
-// What need not be computed again where a piece ends after each node: products that nothing but sums read on the way
-// to what is kept, since the gradient of a sum or of a product needs no result.
+// The multiplications that are not repeated if a piece ends after a node: those of products that only sums read before
+// the result is kept, because the gradient of a sum or of a product does not need its result.
 class savings {
 public:
     explicit savings(const std::vector<ggml_tensor *> & forward) {
@@ -106,7 +107,7 @@ private:
     std::unordered_map<const ggml_tensor *, int> readers_;
 };
 
-// Nodes after which less is alive than just before and just after: places for a cut, few enough to compare in pairs.
+// Possible cuts: nodes after which less is alive than just before and just after. Few enough to compare in pairs.
 std::vector<size_t> candidates(const std::vector<double> & alive, size_t n_nodes) {
     constexpr size_t most = 1000;
     std::vector<size_t> found;
@@ -124,7 +125,7 @@ std::vector<size_t> candidates(const std::vector<double> & alive, size_t n_nodes
     return found;
 }
 
-// For the pieces between two candidates: the bytes made in one, and those of them that outlive it.
+// For the pieces between two candidates: the bytes that a piece makes, and the part of them that outlives it.
 class piece_sizes {
 public:
     piece_sizes(const std::vector<lifetime> & all, const std::vector<size_t> & ends)
@@ -159,8 +160,8 @@ struct division {
     std::vector<size_t> last_intervals; /* of all pieces but the last */
 };
 
-// The pieces of at most `limit` bytes each that keep the least, and among those save the most. What is alive at a cut
-// and was made before the cut before it was alive there too: a piece adds only what it made itself.
+// The pieces of at most `limit` bytes each that keep the least, and of equal divisions the one that saves the most. A
+// tensor that is alive at a cut and older than the previous cut was counted there: a piece adds only what it made.
 division divide(const piece_sizes & sizes, const std::vector<double> & saved_after, double limit) {
     const size_t n = saved_after.size();
     std::vector<double> least(n + 1, std::numeric_limits<double>::infinity()); // of the first i intervals
@@ -185,28 +186,6 @@ division divide(const piece_sizes & sizes, const std::vector<double> & saved_aft
     return result;
 }
 
-ggml_tensor * clone(ggml_context * ctx, ggml_tensor * node,
-                    std::unordered_map<const ggml_tensor *, ggml_tensor *> & copies) {
-    ggml_tensor * copy = ggml_new_tensor(ctx, node->type, GGML_MAX_DIMS, node->ne);
-    copies[node] = copy;
-    const auto here = [&](ggml_tensor * t) {
-        const auto found = copies.find(t);
-        return found == copies.end() ? t : found->second;
-    };
-    std::memcpy(copy->nb, node->nb, sizeof(copy->nb));
-    copy->op = node->op;
-    std::memcpy(copy->op_params, node->op_params, sizeof(copy->op_params));
-    for (int i = 0; i < GGML_MAX_SRC; i++) {
-        if (node->src[i]) copy->src[i] = here(node->src[i]);
-    }
-    if (node->view_src) {
-        copy->view_src = here(node->view_src);
-        copy->view_offs = node->view_offs;
-    }
-    ggml_format_name(copy, "%s%s", again_prefix, node->name);
-    return copy;
-}
-
 // Differentiates a piece through clones of its nodes.
 void run_backward_again(gradients & g, const std::vector<ggml_tensor *> & piece) {
     if (std::none_of(piece.begin(), piece.end(), [&](const ggml_tensor * node) { return g.of(node); })) {
@@ -215,15 +194,20 @@ void run_backward_again(gradients & g, const std::vector<ggml_tensor *> & piece)
     std::unordered_map<const ggml_tensor *, ggml_tensor *> copies;
     std::vector<ggml_tensor *> again;
     for (ggml_tensor * node : piece) {
-        again.push_back(clone(g.ctx(), node, copies));
+        again.push_back(copy_node(g.ctx(), node, node_place::alike, [&](ggml_tensor * t) {
+            const auto found = copies.find(t);
+            return found == copies.end() ? t : found->second;
+        }));
+        copies[node] = again.back();
+        ggml_format_name(again.back(), "%s%s", again_prefix, node->name);
         if (g.wants(node)) g.want(again.back());
         if (const node_rule * own = g.own_rule(node)) g.set_rule(again.back(), node_rule(*own));
     }
     if (std::any_of(again.begin(), again.end(), is_in_place)) {
-        for (ggml_tensor * node : again) g.run(node); // these depend on the order
+        for (ggml_tensor * node : again) g.run(node); // nodes in place depend on the order
     }
     for (size_t i = 0; i < piece.size(); i++) {
-        if (ggml_tensor * dy = g.of(piece[i])) g.add(again[i], dy); // from the pieces behind
+        if (ggml_tensor * dy = g.of(piece[i])) g.add(again[i], dy); // from later pieces
     }
     run_backward(g, again);
 }
@@ -247,7 +231,7 @@ std::vector<size_t> find_cuts(const std::vector<ggml_tensor *> & forward, const 
     for (size_t end : ends) saved_after.push_back(of.at_end(forward[end]));
     saved_after.back() = 0;
 
-    // A piece's memory is used once, the kept tensors' all the time: the best limit makes their sum smallest.
+    // A piece needs its memory for a while, the kept tensors all the time: the best limit has the smallest sum.
     struct choice {
         division pieces;
         double bytes;
@@ -269,7 +253,7 @@ std::vector<size_t> find_cuts(const std::vector<ggml_tensor *> & forward, const 
     }
     const choice * best = nullptr;
     for (const choice & c : choices) {
-        if (c.bytes >= whole || c.bytes > generosity * least) continue;
+        if (c.bytes >= whole || c.bytes > memory_slack * least) continue;
         if (!best || c.pieces.saved > best->pieces.saved ||
             (c.pieces.saved == best->pieces.saved && c.bytes < best->bytes))
             best = &c;
