@@ -44,6 +44,12 @@ const modes = {
 /** The folder that holds a mode's CMake cache and objects. */
 export const buildFolder = (mode) => path.join(root, 'build', modes[mode].folder);
 
+/** Path of the built native tests. */
+export const nativeTests = (mode) =>
+  ['llamatune-native-tests', 'Release/llamatune-native-tests.exe']
+    .map((name) => path.join(buildFolder(mode), name))
+    .find((file) => fs.existsSync(file));
+
 const cmakeJs = () => {
   const require = createRequire(path.join(root, 'package.json'));
   return path.join(path.dirname(require.resolve('cmake-js/package.json')), 'bin', 'cmake-js');

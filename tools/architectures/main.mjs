@@ -5,7 +5,13 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { buildFolder, buildNative, root, runMain } from '../../scripts/native-build.mjs';
+import {
+  buildFolder,
+  buildNative,
+  nativeTests,
+  root,
+  runMain,
+} from '../../scripts/native-build.mjs';
 import { BuildError } from '../../scripts/tools.mjs';
 import { renderArchitectures } from './table.mjs';
 
@@ -30,11 +36,8 @@ await runMain(async () => {
   await buildNative({ tests: true });
   const folder = buildFolder('release');
   run('ctest', ['-C', 'Release', '-R', '^arch-models$', '--output-on-failure'], folder);
-  const program = ['llamatune-native-tests', 'Release/llamatune-native-tests.exe']
-    .map((name) => path.join(folder, name))
-    .find((file) => fs.existsSync(file));
   const json = path.join(root, 'docs', 'architectures.json');
-  run(program, ['--survey', json, ...process.argv.slice(2)]);
+  run(nativeTests('release'), ['--survey', json, ...process.argv.slice(2)]);
   const rows = JSON.parse(fs.readFileSync(json, 'utf8'));
   fs.writeFileSync(path.join(root, 'docs', 'architectures.md'), renderArchitectures(rows));
   console.log('llamatune: wrote docs/architectures.json and docs/architectures.md');

@@ -1,5 +1,5 @@
-// What each gradient rule asks of a device, by llama.cpp's own lists of what back ends run; docs/gradient-rules.md is
-// that as a table. After a change of a rule: LLAMATUNE_WRITE_DOCS=1 llamatune-native-tests "gradient-rules.md".
+// The ops that each gradient rule needs of a device, compared with llama.cpp's own lists of what back ends run.
+// docs/gradient-rules.md shows them as a table; `npm run docs` writes it after a change of a rule.
 
 #include "autodiff/engine/backward.h"
 #include "autodiff/op-cases.h"
@@ -25,9 +25,9 @@ const char * const backends[] = {"Metal", "Vulkan", "CUDA"};
 
 struct emitted {
     std::set<std::string> ops;                             // as text
-    std::map<std::string, std::set<std::string>> lacking;  // back end -> those that it does not run
-    std::map<std::string, std::set<std::string>> limited;  // back end -> those that it runs of some sizes
-    std::map<std::string, std::set<std::string>> untested; // back end -> those that its list has no case for
+    std::map<std::string, std::set<std::string>> lacking;  // back end -> ops that it does not run
+    std::map<std::string, std::set<std::string>> limited;  // back end -> ops that it runs for some sizes
+    std::map<std::string, std::set<std::string>> untested; // back end -> ops without a case in its list
 };
 
 bool runs_nothing(const ggml_tensor * node) {
@@ -50,7 +50,7 @@ const std::map<std::string, supported_ops::table> & tables() {
     return all;
 }
 
-// The rules of these run the op itself again, over fewer tokens: where the forward pass ran, that does.
+// The rules of these ops run the op itself again, over fewer tokens: a device that runs the forward pass runs that.
 bool is_scan(const ggml_tensor * node) { return node->op == GGML_OP_SSM_SCAN || node->op == GGML_OP_GATED_DELTA_NET; }
 
 void collect(const ggml_tensor * node, emitted & into) {
@@ -110,8 +110,7 @@ operation for a gradient: the operations that it emits, and whether Metal, Vulka
 own lists (`docs/ops/*.csv` of its source). Operations are those of the rule's test cases (`test/native/autodiff`), with
 types other than F32. What a device does not run, or not with these types, the CPU does for it during a run.
 
-This table is written by the tests, which fail when it is out of date:
-`LLAMATUNE_WRITE_DOCS=1 build/addon/llamatune-native-tests gradient-rules.md`.
+`npm run docs` writes this table, and a test fails when it is out of date.
 
 | rule | operations emitted | Metal | Vulkan | CUDA |
 |---|---|---|---|---|
@@ -174,6 +173,5 @@ TEST("autodiff/devices: docs/gradient-rules.md says what the rules emit") {
     std::ifstream file(document_path(), std::ios::binary);
     const std::string received{std::istreambuf_iterator<char>(file), {}};
     if (received == expected) return;
-    harness::fail(__FILE__, __LINE__,
-                  "docs/gradient-rules.md to say what the rules emit: run this test with LLAMATUNE_WRITE_DOCS=1");
+    harness::fail(__FILE__, __LINE__, "docs/gradient-rules.md to say what the rules emit: run npm run docs");
 }

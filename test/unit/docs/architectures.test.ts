@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import * as table from '../../../tools/architectures/table.mjs';
 
 // docs/architectures.md is what docs/architectures.json says. After `npm run architectures`, or a change of the table:
-//   npx vitest run test/unit/docs -u
+//   npm run docs
 const file = (name: string) => new URL(`../../../docs/${name}`, import.meta.url);
 const { nameAndKind, renderArchitectures } = table as {
   nameAndKind: (name: string, names: string[]) => [string, string];
