@@ -3,6 +3,7 @@
 #include "autodiff/engine/backward.h"
 #include "autodiff/engine/preflight.h"
 #include "autodiff/engine/recompute.h"
+#include "backends/backend-name.h"
 #include "core/error.h"
 #include "core/join.h"
 #include "cpu/host-cross-entropy.h"
@@ -171,13 +172,15 @@ step::step(std::unique_ptr<forward> graph, const compute & devices, const parame
            const step_options & options)
     : state_(new state{std::move(graph), devices, options}) {
     state & s = *state_;
+    const auto is_remote = [](ggml_backend_dev_t device) { return backend_of(device) == "rpc"; };
+    s.options.gradient.only_common_ops = std::any_of(devices.devices().begin(), devices.devices().end(), is_remote);
     s.build_kept();
     std::vector<ggml_tensor *> nodes = s.graph->nodes();
     tensor_arena & ctx = s.trunk_nodes.ctx();
 
     const int64_t n_embd = s.hidden->ne[0], n_tokens = s.graph->shape().n_tokens();
     const auto tokens_of = [&](ggml_tensor * t) { return ggml_view_2d(ctx, t, n_embd, n_tokens, t->nb[1], 0); };
-    gradients g(s.trunk_nodes, devices.devices(), options.gradient);
+    gradients g(s.trunk_nodes, devices.devices(), s.options.gradient);
     if (options.with_backward && parameters) {
         for (const ggml_tensor * node : nodes) s.read.insert(std::begin(node->src), std::end(node->src));
         for (const parameter & p : parameters->all()) {

@@ -1,6 +1,6 @@
 #include "autodiff/engine/backward.h"
 
-#include "autodiff/rules/rule-table.h"
+#include "autodiff/engine/rule.h"
 #include "core/error.h"
 
 #include <iterator>
@@ -40,10 +40,7 @@ void run_backward(gradients & g, const std::vector<ggml_tensor *> & forward) {
             continue;
         }
         const rule apply = find_rule(node);
-        if (!apply) {
-            throw error("UNSUPPORTED_OP",
-                        std::string("expected an op with a gradient rule but received ") + ggml_op_desc(node));
-        }
+        if (!apply) { throw error("UNSUPPORTED_OP", std::string("no gradient rule for ") + ggml_op_desc(node)); }
         apply(g, node, g.contiguous(dy));
     }
 }

@@ -4,9 +4,9 @@
 
 namespace llamatune {
 
-// Marks, in `g`, everything in `forward`, a list in execution order, between the tensors already wanted (the
-// parameters) and `result` (null: the last node) that a gradient flows through. What only leads to an op without a
-// gradient (a selection of experts) is not.
+// Marks in `g` the nodes of `forward`, a list in execution order, that a gradient flows through from `result` (null:
+// the last node) to the tensors that are already wanted (the parameters). Nodes that only lead to an op without a
+// gradient (a selection of experts) are not marked.
 void mark_gradient_path(gradients & g, const std::vector<ggml_tensor *> & forward,
                         const ggml_tensor * result = nullptr);
 

@@ -6,12 +6,11 @@ namespace llamatune {
 
 class gradients;
 
-// A weight of any type as F32, by what the devices run: a cast; where they have none for its type, its rows gathered;
-// where they have neither, a product. A cast again where they have nothing of it: the CPU, which is always among them,
-// then does it.
+// A weight of any type as F32, by an op that the devices run: a cast; without a cast for its type, GET_ROWS of all
+// rows; without that, a product. If they run none of the three, a cast, which the CPU then does.
 ggml_tensor * dequantized(gradients & g, ggml_tensor * weight);
 
-// The single ways; for contiguous weights.
+// Each of these ways.
 ggml_tensor * dequantized_by_rows(gradients & g, ggml_tensor * weight);
 ggml_tensor * dequantized_by_product(gradients & g, ggml_tensor * weight);
 

@@ -1,7 +1,6 @@
 #include "autodiff/engine/gradients.h"
 
 #include "autodiff/engine/dequantize.h"
-#include "backends/backend-name.h"
 #include "core/error.h"
 
 #include <algorithm>
@@ -10,7 +9,7 @@ namespace llamatune {
 
 namespace {
 
-// Where a device's kernels can begin to read. Those that read host memory can do so anywhere.
+// The alignment at which a device's kernels can begin to read. Those that read host memory can begin anywhere.
 size_t alignment_of(ggml_backend_dev_t device) {
     ggml_backend_buffer_type_t type = ggml_backend_dev_buffer_type(device);
     return ggml_backend_buft_is_host(type) ? 1 : ggml_backend_buft_get_alignment(type);
@@ -38,8 +37,8 @@ void gradients::add(ggml_tensor * t, ggml_tensor * dy) {
     if (!wants(t)) { return; }
     if (!ggml_are_same_shape(t, dy)) {
         if (ggml_nelements(t) != ggml_nelements(dy)) {
-            throw error("GRADIENT_SHAPE", std::string("expected a gradient with the shape of ") + t->name + " (" +
-                                              ggml_op_desc(t) + ") but received another number of elements");
+            throw error("GRADIENT_SHAPE", std::string("the gradient of ") + t->name + " (" + ggml_op_desc(t) +
+                                              ") has another number of elements than the tensor");
         }
         dy = ggml_reshape(ctx(), contiguous(dy), t);
     }
@@ -76,7 +75,7 @@ void gradients::add_window(ggml_tensor * t, ggml_tensor * dy, size_t nb1, size_t
     ggml_tensor *& total = gradient_[t];
     ggml_tensor *& windows = own_[t];
     if (!total) { windows = total = zeros(t); }
-    // In place where the sum is this tensor's alone; what came by add() may be another tensor's gradient too.
+    // In place if no other tensor shares the sum; a tensor that came by add() may be the gradient of another one too.
     const auto accumulate = total == windows ? ggml_acc_inplace : ggml_acc;
     windows = total = accumulate(ctx(), contiguous(total), contiguous(dy), nb1, nb2, nb3, offset);
     run(total);
@@ -85,9 +84,8 @@ void gradients::add_window(ggml_tensor * t, ggml_tensor * dy, size_t nb1, size_t
 bool gradients::allows(const ggml_tensor * fused) const { return options_.rules != rule_mode::composed && runs(fused); }
 
 bool gradients::runs(const ggml_tensor * node) const {
+    if (options_.only_common_ops && node->op != GGML_OP_MUL_MAT) { return false; }
     for (ggml_backend_dev_t device : devices_) {
-        // an RPC server says yes to everything without asking its device: only what every device runs is asked of it
-        if (backend_of(device) == "rpc" && node->op != GGML_OP_MUL_MAT) { return false; }
         // an accelerator runs products only and leaves the rest to the CPU
         if (ggml_backend_dev_type(device) != GGML_BACKEND_DEVICE_TYPE_ACCEL &&
             !ggml_backend_dev_supports_op(device, node)) {
@@ -116,7 +114,7 @@ ggml_tensor * gradients::unscaled(ggml_tensor * dy) {
 
 ggml_tensor * gradients::contiguous(ggml_tensor * t) {
     if (!ggml_is_contiguous(t) || t->view_offs % alignment_ != 0) { return ggml_cont(ctx(), t); }
-    // A dimension of one may have any stride; some ops ask for the one that it has in a tensor of its own.
+    // A dimension of size one may have any stride; some ops assert the stride of a dense tensor.
     size_t stride = ggml_type_size(t->type);
     for (int i = 0; i < GGML_MAX_DIMS; i++) {
         if (t->nb[i] != stride) return ggml_reshape(ctx(), t, t);
@@ -129,10 +127,14 @@ ggml_tensor * gradients::transposed(ggml_tensor * t) { return ggml_cont(ctx(), g
 
 ggml_tensor * gradients::as_f32(ggml_tensor * t) { return t->type == GGML_TYPE_F32 ? t : dequantized(*this, t); }
 
-ggml_tensor * gradients::zeros(const ggml_tensor * shape) {
+ggml_tensor * gradients::filled(float value, int64_t ne0, int64_t ne1, int64_t ne2, int64_t ne3) {
     // FILL takes a tensor to fill, for which the graph keeps memory from its start: one number is cheap.
-    ggml_tensor * zero = ggml_fill(ctx(), ggml_new_tensor_1d(ctx(), GGML_TYPE_F32, 1), 0.0f);
-    return ggml_repeat_4d(ctx(), zero, shape->ne[0], shape->ne[1], shape->ne[2], shape->ne[3]);
+    ggml_tensor * number = ggml_fill(ctx(), ggml_new_tensor_1d(ctx(), GGML_TYPE_F32, 1), value);
+    return ggml_repeat_4d(ctx(), number, ne0, ne1, ne2, ne3);
+}
+
+ggml_tensor * gradients::zeros(const ggml_tensor * shape) {
+    return filled(0.0f, shape->ne[0], shape->ne[1], shape->ne[2], shape->ne[3]);
 }
 
 ggml_tensor * gradients::sum_to(ggml_tensor * t, const ggml_tensor * shape) {

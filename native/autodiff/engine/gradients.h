@@ -12,8 +12,8 @@
 
 namespace llamatune {
 
-// How rules may express a gradient: with a fused *_BACK op where every device runs it, or from primitives only.
-// `composed` exists so that the primitive path is tested on devices that have the fused one.
+// How rules may express a gradient: with a fused *_BACK op if every device runs it, or from primitives only.
+// `composed` tests the primitive path on devices that have the fused op.
 enum class rule_mode { automatic, composed };
 
 struct gradient_options {
@@ -21,14 +21,17 @@ struct gradient_options {
     // The size of the parts in which large weights are dequantized and long sequences are scanned, as F32. Smaller
     // parts need less memory and more nodes.
     int64_t slice_bytes = 32ll << 20;
+    // Some device cannot tell which ops it runs (an RPC server): only products are asked of it, which every back end
+    // runs; all else goes to the CPU where the device lacks it.
+    bool only_common_ops = false;
 };
 
 class gradients;
-// Adds to the gradients of a node's sources, given that of its result (contiguous).
+// Adds the gradients of a node's sources, given the gradient of its result (contiguous).
 using node_rule = std::function<void(gradients & g, ggml_tensor * node, ggml_tensor * dy)>;
 
 // The growing backward graph. A gradient rule reads the forward node and the gradient of its result, and adds the
-// gradients of its sources here. Every gradient is F32, whatever the type of the tensor it belongs to.
+// gradients of its sources here. Every gradient is F32, for tensors of any type.
 class gradients {
 public:
     // `graph` receives the backward nodes in the order in which rules emit them: that order decides peak memory.
@@ -46,7 +49,7 @@ public:
 
     // The gradient gathered so far, or null.
     ggml_tensor * of(const ggml_tensor * t) const;
-    // The same, no longer kept here: for a rule that adds to it in its own node and hands the sum to add().
+    // The same, and forgets it: for a rule whose node adds to it and that passes the sum to add().
     ggml_tensor * take(const ggml_tensor * t);
 
     // d(t) += dy. Shapes must be equal; any layout.
@@ -54,8 +57,8 @@ public:
     // d(t)[strided window] += dy: the window is given in bytes of a contiguous F32 tensor of t's shape.
     void add_window(ggml_tensor * t, ggml_tensor * dy, size_t nb1, size_t nb2, size_t nb3, size_t offset);
 
-    // For rules whose kernel can add to what is there: the gradient so far when it is t's alone, so that it may be
-    // written over, else null; and the sum that takes its place, or the first part, a tensor made for t alone.
+    // For rules whose kernel adds to its destination. own(): the gradient so far if no other tensor shares it, so that
+    // it may be overwritten, else null. set_own(): replaces it by `dy`, a tensor made for t alone.
     ggml_tensor * own(const ggml_tensor * t) const;
     void set_own(ggml_tensor * t, ggml_tensor * dy);
 
@@ -64,44 +67,45 @@ public:
         accumulators_[parameter] = accumulator;
     }
 
-    // All gradients are too large by some factor: what reaches an accumulator is multiplied by this number, an F32 [1].
+    // All gradients are scaled by some factor: they are multiplied by this number, an F32 [1], before they are
+    // accumulated.
     void unscale_by(ggml_tensor * factor) { unscale_ = factor; }
 
-    // Where the gradient of a trained tensor is summed, or null: for nodes that write there themselves.
+    // The accumulator of a trained tensor, or null: for nodes that write there themselves.
     ggml_tensor * accumulator(const ggml_tensor * t) const {
         const auto found = accumulators_.find(t);
         return found == accumulators_.end() ? nullptr : found->second;
     }
 
-    // A rule for one node, before the table's: of nodes that stand for several. It may be run on a clone of the node in
-    // its place (autodiff/recompute), whose sources may be clones too: it, and the node's kernel, must find every
-    // tensor of the graph through the node it is given, never through captured pointers. A clone runs only where a node
-    // of the backward part has it among its sources, so what reads something that the node's kernel writes beside its
-    // result must have the node itself as a source as well.
+    // A rule for one node, which takes precedence over the table: for fused nodes. It may be given a copy of the node
+    // (autodiff/recompute), whose sources may be copies too: the rule, and the node's kernel, must find every tensor of
+    // the graph through the node they are given, never through captured pointers. A copy runs only if it is a source of
+    // a node of the backward part, so a node that reads a second result of the kernel must have the fused node as a
+    // source as well.
     void set_rule(const ggml_tensor * node, node_rule rule) { own_rules_[node] = std::move(rule); }
     const node_rule * own_rule(const ggml_tensor * node) const {
         const auto found = own_rules_.find(node);
         return found == own_rules_.end() ? nullptr : &found->second;
     }
 
-    // The graph's next node: for what is run for its effect.
+    // Appends the node to the graph now: for nodes that run for their effect, or early to free memory.
     void run(ggml_tensor * node) { graph_.expand(node); }
 
-    // May the rule use this fused node? (Built but not yet in the graph; dropped when the answer is no.)
+    // May the rule use this fused node? (It is built but not yet in the graph, and dropped if it may not.)
     bool allows(const ggml_tensor * fused) const;
 
-    // Does every device run this node? (As above; an accelerator need not.)
+    // Does every device but the accelerators run this node?
     bool runs(const ggml_tensor * node) const;
 
-    // Is this node one that an accelerator for products (a device of type ACCEL) was made for? Then it beats the
-    // composition even where that would run as well.
+    // Does an accelerator for products (a device of type ACCEL) run this node? Then it is faster than the composition.
     bool accelerated(const ggml_tensor * product) const;
 
     // Building blocks that several rules share.
-    ggml_tensor * contiguous(ggml_tensor * t);      // t, copied only when its layout or its place needs it
-    ggml_tensor * transposed(ggml_tensor * t);      // contiguous [ne1, ne0, ne2, ne3]
-    ggml_tensor * as_f32(ggml_tensor * t);          // dequantized or converted when needed
-    ggml_tensor * zeros(const ggml_tensor * shape); // F32 zeros of that shape
+    ggml_tensor * contiguous(ggml_tensor * t); // t, copied only if its layout or alignment requires it
+    ggml_tensor * transposed(ggml_tensor * t); // contiguous [ne1, ne0, ne2, ne3]
+    ggml_tensor * as_f32(ggml_tensor * t);     // dequantized or converted when needed
+    ggml_tensor * filled(float value, int64_t ne0, int64_t ne1 = 1, int64_t ne2 = 1, int64_t ne3 = 1); // F32
+    ggml_tensor * zeros(const ggml_tensor * shape);                   // F32 zeros of that shape
     ggml_tensor * sum_to(ggml_tensor * t, const ggml_tensor * shape); // undo a broadcast from `shape`
     ggml_tensor * mean_rows(ggml_tensor * t);                         // [1, ne1, ne2, ne3]
     ggml_tensor * one_minus(ggml_tensor * t);

@@ -1,7 +1,7 @@
 #include "autodiff/engine/preflight.h"
 
 #include "autodiff/engine/gradients.h"
-#include "autodiff/rules/rule-table.h"
+#include "autodiff/engine/rule.h"
 #include "core/error.h"
 #include "core/join.h"
 
@@ -42,11 +42,10 @@ std::vector<std::string> ops_without_device(ggml_cgraph * graph, const std::vect
 void require_no_missing(const std::vector<std::string> & without_rule, const std::vector<std::string> & without_device,
                         const std::string & what) {
     if (without_rule.empty() && without_device.empty()) { return; }
-    std::string message = "expected ops that can be differentiated in " + what + " but received";
-    if (!without_rule.empty()) { message += " ops without a gradient rule: " + join(without_rule); }
+    std::string message = "cannot train " + what + ":";
+    if (!without_rule.empty()) { message += " no gradient rule for " + join(without_rule); }
     if (!without_device.empty()) {
-        message +=
-            std::string(without_rule.empty() ? "" : ";") + " ops that no device here runs: " + join(without_device);
+        message += std::string(without_rule.empty() ? "" : ";") + " no device here runs " + join(without_device);
     }
     throw error("UNSUPPORTED_OP", message,
                 "This model cannot be trained yet; generate() and inspect still work with it. "

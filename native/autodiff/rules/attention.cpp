@@ -1,10 +1,12 @@
-#include "autodiff/rules/attention.h"
+#include "autodiff/rules/families.h"
 
 #include "core/error.h"
 
 #include <cstring>
 
 namespace llamatune::rules {
+
+namespace {
 
 // y = softmax(scale · x + bias):  dx = scale · y (dy - Σ y dy). Attention sinks only add to the denominator, so y then
 // sums to less than one and the formula stands; a sink holds the rest of the probability and weighs nothing in the
@@ -13,11 +15,8 @@ void soft_max(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     tensor_arena & ctx = g.ctx();
     ggml_tensor * x = node->src[0];
     ggml_tensor * sinks = node->src[2]; // [n_head]
-    if (g.wants(node->src[1])) {
-        throw error("UNSUPPORTED_OP", "expected an attention mask that is not trained but received one that is");
-    }
-    float scale;
-    std::memcpy(&scale, node->op_params, sizeof(scale));
+    if (g.wants(node->src[1])) { throw error("UNSUPPORTED_OP", "cannot differentiate SOFT_MAX with a trained mask"); }
+    const float scale = parameter(node, 0);
     if (g.wants(sinks)) {
         ggml_tensor * along = ggml_sum_rows(ctx, ggml_mul(ctx, dy, node)); // [1, n_tokens, n_head, n_stream]
         ggml_tensor * rest = ggml_scale_bias(ctx, ggml_sum_rows(ctx, node), 1.0f, -1.0f);
@@ -60,6 +59,19 @@ void rope_back(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
         ggml_rope_ext(g.ctx(), dy, node->src[1], node->src[2], 0, node->op_params[2], 0, 0, 0, 0, 0, 0, 0);
     std::memcpy(dx->op_params, node->op_params, sizeof(node->op_params));
     g.add(node->src[0], dx);
+}
+
+}
+
+rule_rows attention_rules() {
+    return {
+        // y = softmax(s x + mask): dx = s y (dy - Σ y dy)
+        {GGML_OP_SOFT_MAX, soft_max},
+        // y = R x, R the rotation by the position's angles: dx = Rᵀ dy
+        {GGML_OP_ROPE, rope},
+        // y = Rᵀ x: dx = R dy
+        {GGML_OP_ROPE_BACK, rope_back},
+    };
 }
 
 }

@@ -1,4 +1,5 @@
-#include "autodiff/rules/linear-attention.h"
+#include "autodiff/rules/families.h"
+
 #include "autodiff/scan/composed.h"
 #include "autodiff/scan/token-segments.h"
 #include "core/error.h"
@@ -12,7 +13,7 @@ namespace llamatune::rules {
 namespace {
 
 // Where keys decay each at its own rate, scores are sums over an explicit [size, t, j].
-constexpr int64_t chunk_tokens = 16, chunk_tokens_alike = 64;
+constexpr int64_t chunk_tokens = 16, chunk_tokens_by_head = 64;
 
 // RWKV 7's generalized delta rule (Peng et al., 2503.14456), values in rows and keys in columns of the state:
 //   state_t = state_{t-1} (diag(w_t) + a_t b_tᵀ) + v_t k_tᵀ,   y_t = state_t r_t
@@ -29,8 +30,8 @@ public:
 
     delta_rule(tensor_arena & ctx, const tensors & t)
         : ctx(ctx), t(t), size(t.r->ne[0]), n_head(t.r->ne[1]), n_t(t.r->ne[2]), n_seqs(t.r->ne[3]),
-          rates(t.log_w->ne[0]), n_c(std::min(rates == 1 ? chunk_tokens_alike : chunk_tokens, n_t)), chunks(n_t / n_c),
-          heads(n_head * n_seqs), all(chunks * heads) {}
+          rates(t.log_w->ne[0]), n_c(std::min(rates == 1 ? chunk_tokens_by_head : chunk_tokens, n_t)),
+          chunks(n_t / n_c), heads(n_head * n_seqs), all(chunks * heads) {}
 
     void build() {
         ggml_tensor *r = in_chunks(t.r), *k = in_chunks(t.k), *v = in_chunks(t.v), *a = in_chunks(t.a),
@@ -152,15 +153,18 @@ void differentiate_delta_rule(gradients & g, segmented_op & op, ggml_tensor * dy
     by_segments(g, op, dy);
 }
 
-}
-
 void rwkv_wkv7(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     tensor_arena & ctx = g.ctx();
     ggml_tensor * const * src = node->src;
-    segmented_op op{node,   {src[0], src[1], src[2], src[3], src[4], src[5]}, 0, nullptr,
-                    src[6], chunk_tokens * src[0]->ne[0] * src[0]->ne[1]};
+    segmented_op op;
+    op.sources = {src[0], src[1], src[2], src[3], src[4], src[5]};
+    op.state = src[6];
+    op.length = [&](int64_t left) {
+        return tokens_at_once(g.slice_bytes(), chunk_tokens * src[0]->ne[0] * src[0]->ne[1] * op.state->ne[1], left);
+    };
     op.make = [&](const segmented_op::parts & p, ggml_tensor * before) {
-        return ggml_rwkv_wkv7(ctx, p[0], p[1], p[2], p[3], p[4], p[5], before);
+        const auto of = [&](size_t i) { return in_one_sequence(g, p[i]); };
+        return ggml_rwkv_wkv7(ctx, of(0), of(1), of(2), of(3), of(4), of(5), before);
     };
     differentiate_delta_rule(g, op, dy, [&](const segmented_op::parts & p, ggml_tensor * state) {
         return delta_rule::tensors{p[0], ggml_log(ctx, p[1]), p[2], p[3], p[4], p[5], state};
@@ -174,19 +178,19 @@ void gated_delta_net(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
                 *state = node->src[5];
     const int64_t size = v->ne[0], n_head = v->ne[1], n_seqs = v->ne[3];
     if (node->op_params[0] != 1 || q->ne[3] != n_seqs || k->ne[3] != n_seqs) {
-        throw error("UNSUPPORTED_OP", "expected GATED_DELTA_NET with one final state and as many sequences of queries "
-                                      "and keys as of values but received " +
-                                          std::to_string(node->op_params[0]) + " states");
+        throw error("UNSUPPORTED_OP", "cannot differentiate GATED_DELTA_NET with " +
+                                          std::to_string(node->op_params[0]) +
+                                          " final states, or with fewer sequences of queries or keys than of values");
     }
     const int64_t numbers = (gate->ne[0] == 1 ? 4 : chunk_tokens) * size * n_head;
-    segmented_op op{
-        node, {q, k, v, gate, beta}, 2, nullptr, ggml_reshape_2d(ctx, state, size * size * n_head, n_seqs), numbers};
+    segmented_op op;
+    op.sources = {q, k, v, gate, beta};
+    op.like = 2;
+    op.state = ggml_reshape_2d(ctx, state, size * size * n_head, n_seqs);
+    op.length = [&](int64_t left) { return tokens_at_once(g.slice_bytes(), numbers * n_seqs, left); };
     if (g.wants(state)) g.want(op.state);
     op.make = [&](const segmented_op::parts & p, ggml_tensor * before) {
-        const auto of = [&](size_t i) {
-            return ggml_reshape_4d(ctx, p[i], p[i]->ne[0], p[i]->ne[1], p[i]->ne[2] / n_seqs, n_seqs);
-        };
-        return ggml_gated_delta_net(ctx, of(0), of(1), of(2), of(3), of(4),
+        return ggml_gated_delta_net(ctx, p[0], p[1], p[2], p[3], p[4],
                                     ggml_reshape_4d(ctx, before, size, size, n_head, n_seqs), 1);
     };
     differentiate_delta_rule(g, op, dy, [&](const segmented_op::parts & p, ggml_tensor * before) {
@@ -202,6 +206,16 @@ void gated_delta_net(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
                                    before};
     });
     if (ggml_tensor * dstate = g.take(op.state)) g.add(state, dstate);
+}
+
+}
+
+rule_rows delta_rule_rules() {
+    return {
+        // state_t = state_{t-1} (diag(w_t) + a_t b_tᵀ) + v_t k_tᵀ, y_t = state_t r_t; see delta_rule above
+        {GGML_OP_RWKV_WKV7, rwkv_wkv7},
+        {GGML_OP_GATED_DELTA_NET, gated_delta_net},
+    };
 }
 
 }

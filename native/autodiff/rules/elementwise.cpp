@@ -1,10 +1,8 @@
-#include "autodiff/rules/elementwise.h"
-
-#include "autodiff/rules/activations.h"
-
-#include <cstring>
+#include "autodiff/rules/families.h"
 
 namespace llamatune::rules {
+
+namespace {
 
 void add(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     g.add(node->src[0], dy);
@@ -17,7 +15,7 @@ void sub(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
 }
 
 // Metal reads dense rows only.
-static ggml_tensor * with_dense_rows(gradients & g, ggml_tensor * t) {
+ggml_tensor * with_dense_rows(gradients & g, ggml_tensor * t) {
     return ggml_is_contiguous_rows(t) ? t : g.contiguous(t);
 }
 
@@ -90,59 +88,6 @@ void mean(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     g.add(x, ggml_repeat(g.ctx(), ggml_scale(g.ctx(), dy, 1.0f / float(x->ne[0])), x));
 }
 
-// ---- activations: dy * act'(x); `y` = act(x) where the forward has it
-
-namespace {
-
-using activation = ggml_tensor * (*)(gradients & g, ggml_tensor * x, ggml_tensor * dy);
-
-// d silu(x) = s + x s (1 - s), s = sigmoid(x)
-ggml_tensor * d_silu(gradients & g, ggml_tensor * x, ggml_tensor * dy) {
-    if (ggml_tensor * fused = ggml_silu_back(g.ctx(), dy, x); g.allows(fused)) { return fused; }
-    ggml_tensor * s = ggml_sigmoid(g.ctx(), x);
-    ggml_tensor * slope = ggml_add(g.ctx(), s, ggml_mul(g.ctx(), ggml_mul(g.ctx(), x, s), g.one_minus(s)));
-    return ggml_mul(g.ctx(), dy, slope);
-}
-
-// d gelu(x), tanh form: (1 + t)/2 + x (1 - t²)/2 · √(2/π)(1 + 3·0.044715 x²), t = tanh(√(2/π)(x + 0.044715 x³))
-ggml_tensor * d_gelu(gradients & g, ggml_tensor * x, ggml_tensor * dy) {
-    tensor_arena & ctx = g.ctx();
-    constexpr float c = 0.79788456080286535588f, k = 0.044715f;
-    ggml_tensor * x2 = ggml_sqr(ctx, x);
-    ggml_tensor * t = ggml_tanh(ctx, ggml_mul(ctx, x, ggml_scale_bias(ctx, x2, c * k, c)));
-    ggml_tensor * inner = ggml_scale_bias(ctx, x2, 3.0f * c * k, c);
-    ggml_tensor * right = ggml_mul(ctx, ggml_mul(ctx, x, g.one_minus(ggml_sqr(ctx, t))), inner);
-    return ggml_mul(ctx, dy, ggml_scale(ctx, ggml_add(ctx, ggml_scale_bias(ctx, t, 1.0f, 1.0f), right), 0.5f));
-}
-
-// gelu_quick(x) = x sigmoid(1.702 x)
-ggml_tensor * d_gelu_quick(gradients & g, ggml_tensor * x, ggml_tensor * dy) {
-    tensor_arena & ctx = g.ctx();
-    ggml_tensor * s = ggml_sigmoid(ctx, ggml_scale(ctx, x, 1.702f));
-    ggml_tensor * right = ggml_mul(ctx, ggml_scale(ctx, ggml_mul(ctx, x, s), 1.702f), g.one_minus(s));
-    return ggml_mul(ctx, dy, ggml_add(ctx, s, right));
-}
-
-ggml_tensor * d_relu(gradients & g, ggml_tensor * x, ggml_tensor * dy) {
-    return ggml_mul(g.ctx(), dy, ggml_step(g.ctx(), x));
-}
-
-ggml_tensor * act_silu(gradients & g, ggml_tensor * x) { return ggml_silu(g.ctx(), x); }
-ggml_tensor * act_gelu(gradients & g, ggml_tensor * x) { return ggml_gelu(g.ctx(), x); }
-ggml_tensor * act_gelu_quick(gradients & g, ggml_tensor * x) { return ggml_gelu_quick(g.ctx(), x); }
-ggml_tensor * act_relu(gradients & g, ggml_tensor * x) { return ggml_relu(g.ctx(), x); }
-
-// y = act(x) · gate
-void gated(gradients & g, ggml_tensor * node, ggml_tensor * dy, ggml_tensor * (*act)(gradients &, ggml_tensor *),
-           activation d_act) {
-    const gated_sources s = sources_of_gated(g, node);
-    ggml_tensor * dx = wants_of_gated(g, node, 0) ? d_act(g, s.x, ggml_mul(g.ctx(), dy, s.gate)) : nullptr;
-    ggml_tensor * dgate = wants_of_gated(g, node, 1) ? ggml_mul(g.ctx(), dy, act(g, s.x)) : nullptr;
-    add_to_gated(g, node, dx, dgate);
-}
-
-}
-
 void neg(gradients & g, ggml_tensor * node, ggml_tensor * dy) { g.add(node->src[0], ggml_scale(g.ctx(), dy, -1.0f)); }
 
 void abs(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
@@ -151,36 +96,35 @@ void abs(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
 
 void exp(gradients & g, ggml_tensor * node, ggml_tensor * dy) { g.add(node->src[0], ggml_mul(g.ctx(), dy, node)); }
 
-void tanh(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
-    g.add(node->src[0], ggml_mul(g.ctx(), dy, g.one_minus(ggml_sqr(g.ctx(), node))));
 }
 
-void sigmoid(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
-    g.add(node->src[0], ggml_mul(g.ctx(), dy, ggml_mul(g.ctx(), node, g.one_minus(node))));
+rule_rows elementwise_rules() {
+    return {
+        {GGML_OP_ADD, add},           // y = a + b: da = dy, db = dy
+        {GGML_OP_SUB, sub},           // y = a - b: da = dy, db = -dy
+        {GGML_OP_MUL, mul},           // y = a b: da = dy b, db = dy a
+        {GGML_OP_DIV, div},           // y = a / b: da = dy / b, db = -dy y / b
+        {GGML_OP_ADD1, add1},         // y = a + b, b a number: da = dy, db = Σ dy
+        {GGML_OP_SCALE, scale},       // y = s x + c: dx = s dy
+        {GGML_OP_CLAMP, clamp},       // dx = dy between the bounds, 0 outside of them
+        {GGML_OP_SQR, sqr},           // dx = 2 x dy
+        {GGML_OP_SQRT, sqrt},         // dx = dy / (2 y)
+        {GGML_OP_LOG, log},           // dx = dy / x
+        {GGML_OP_SIN, sin},           // dx = dy cos(x)
+        {GGML_OP_COS, cos},           // dx = -dy sin(x)
+        {GGML_OP_SUM, sum},           // dx = dy
+        {GGML_OP_SUM_ROWS, sum_rows}, // dx = dy
+        {GGML_OP_MEAN, mean},         // dx = dy / n
+        {GGML_UNARY_OP_NEG, neg},     // dx = -dy
+        {GGML_UNARY_OP_ABS, abs},     // dx = dy sgn(x)
+        {GGML_UNARY_OP_EXP, exp},     // dx = dy y
+        {GGML_UNARY_OP_SGN, zero_gradient},
+        {GGML_UNARY_OP_STEP, zero_gradient},
+        {GGML_UNARY_OP_FLOOR, zero_gradient},
+        {GGML_UNARY_OP_CEIL, zero_gradient},
+        {GGML_UNARY_OP_ROUND, zero_gradient},
+        {GGML_UNARY_OP_TRUNC, zero_gradient},
+    };
 }
-
-void softplus(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
-    g.add(node->src[0], ggml_mul(g.ctx(), dy, ggml_sigmoid(g.ctx(), g.contiguous(node->src[0]))));
-}
-
-void relu(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
-    g.add(node->src[0], d_relu(g, g.contiguous(node->src[0]), dy));
-}
-void silu(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
-    g.add(node->src[0], d_silu(g, g.contiguous(node->src[0]), dy));
-}
-void gelu(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
-    g.add(node->src[0], d_gelu(g, g.contiguous(node->src[0]), dy));
-}
-void gelu_quick(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
-    g.add(node->src[0], d_gelu_quick(g, g.contiguous(node->src[0]), dy));
-}
-
-void swiglu(gradients & g, ggml_tensor * node, ggml_tensor * dy) { gated(g, node, dy, act_silu, d_silu); }
-void geglu(gradients & g, ggml_tensor * node, ggml_tensor * dy) { gated(g, node, dy, act_gelu, d_gelu); }
-void geglu_quick(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
-    gated(g, node, dy, act_gelu_quick, d_gelu_quick);
-}
-void reglu(gradients & g, ggml_tensor * node, ggml_tensor * dy) { gated(g, node, dy, act_relu, d_relu); }
 
 }

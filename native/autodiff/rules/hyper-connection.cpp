@@ -1,16 +1,15 @@
-#include "autodiff/rules/hyper-connection.h"
-
-#include <cstring>
+#include "autodiff/rules/families.h"
 
 namespace llamatune::rules {
+
+namespace {
 
 // Streams of a token mixed to one:  y[i, t] = c Σ_h x[i, h, t] w[h, t], or with w[i, h, t] = sigmoid(gate) when gated.
 void hyper_connection_pre(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     tensor_arena & ctx = g.ctx();
     ggml_tensor * x = node->src[0];       // [n_embd, n_stream, n_tokens]
     ggml_tensor * weights = node->src[1]; // [n_stream, n_tokens], or [n_embd, n_stream, n_tokens]
-    float scale;
-    std::memcpy(&scale, node->op_params, sizeof(scale));
+    const float scale = parameter(node, 0);
     const bool gated = node->op_params[1] != 0;
 
     ggml_tensor * scaled = scale == 1.0f ? dy : ggml_scale(ctx, dy, scale);
@@ -25,6 +24,15 @@ void hyper_connection_pre(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     } else {
         g.add(weights, ggml_sum_rows(ctx, dw));
     }
+}
+
+}
+
+rule_rows hyper_connection_rules() {
+    return {
+        // y = c Σ_h x_h w_h: dx_h = c w_h dy, dw_h = c x_h · dy
+        {GGML_OP_DSV4_HC_PRE, hyper_connection_pre},
+    };
 }
 
 }

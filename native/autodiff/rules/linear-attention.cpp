@@ -1,9 +1,7 @@
-#include "autodiff/rules/linear-attention.h"
+#include "autodiff/rules/families.h"
 
 #include "autodiff/scan/recurrence.h"
 #include "autodiff/scan/token-segments.h"
-
-#include <cstring>
 
 namespace llamatune::rules {
 
@@ -53,9 +51,7 @@ segment_gradients differentiate(gradients & g, const tokens & s, ggml_tensor * b
         dstate = done(ggml_cont(ctx, over.tokens(of_previous, 0, 1)));
         dq = ggml_mul_mat(ctx, states(previous), value(dy)); // [values, keys] x [values, 1] -> [keys, 1]
     } else {
-        ggml_tensor one{};
-        one.ne[0] = m, one.ne[1] = 1, one.ne[2] = n_seqs, one.ne[3] = 1;
-        ggml_tensor * next = over.earlier(decay, ggml_scale_bias(ctx, g.zeros(&one), 1.0f, 1.0f));
+        ggml_tensor * next = over.earlier(decay, g.filled(1.0f, m, 1, n_seqs));
         lambda = over.backward(next, read, one_time(dafter));
         dstate = done(ggml_mul(ctx, over.tokens(lambda, 0, 1), over.tokens(decay, 0, 1)));
         dq = ggml_mul_mat(ctx, states(state), value(dy));
@@ -79,31 +75,44 @@ segment_gradients differentiate(gradients & g, const tokens & s, ggml_tensor * b
 }
 
 void linear_attention(gradients & g, ggml_tensor * node, ggml_tensor * dy, const tokens & s, int state) {
-    const int64_t a_state = s.size() * s.size() * s.n_head();
-    segmented_op op{node, {s.k, s.v, s.q, s.w}, 0, s.first, node->src[state], a_state};
+    segmented_op op;
+    op.sources = {s.k, s.v, s.q, s.w};
+    op.shared = s.first;
+    op.state = node->src[state];
+    op.length = [&](int64_t left) {
+        return tokens_at_once(g.slice_bytes(), s.size() * s.size() * s.n_head() * op.state->ne[1], left);
+    };
     const auto with = [s](const std::vector<ggml_tensor *> & t) {
         return tokens{t[0], t[1], t[2], t[3], s.first, s.scale};
     };
     op.make = [&](const std::vector<ggml_tensor *> & t, ggml_tensor * before) {
         // only the states are read of it: they are the same for both ops, and Metal lacks GATED_LINEAR_ATTN
         ggml_tensor * first = s.first ? s.first : ggml_view_2d(g.ctx(), t[0], s.size(), s.n_head(), t[0]->nb[1], 0);
-        return ggml_rwkv_wkv6(g.ctx(), t[0], t[1], t[2], first, t[3], before);
+        const auto of = [&](size_t i) { return in_one_sequence(g, t[i]); };
+        return ggml_rwkv_wkv6(g.ctx(), of(0), of(1), of(2), first, of(3), before);
     };
     op.differentiate = [&](const std::vector<ggml_tensor *> & t, ggml_tensor * before, ggml_tensor * d,
                            ggml_tensor * dafter) { return differentiate(g, with(t), before, d, dafter); };
     by_segments(g, op, dy);
 }
 
-}
-
 void gated_linear_attn(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
-    float scale;
-    std::memcpy(&scale, node->op_params, sizeof(scale));
-    linear_attention(g, node, dy, {node->src[0], node->src[1], node->src[2], node->src[3], nullptr, scale}, 4);
+    linear_attention(g, node, dy, {node->src[0], node->src[1], node->src[2], node->src[3], nullptr, parameter(node, 0)},
+                     4);
 }
 
 void rwkv_wkv6(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     linear_attention(g, node, dy, {node->src[0], node->src[1], node->src[2], node->src[4], node->src[3], 1.0f}, 5);
+}
+
+}
+
+rule_rows linear_attention_rules() {
+    return {
+        // state_t = w_t state_{t-1} + k_t v_tᵀ, y_t = q_t state_t; see tokens above
+        {GGML_OP_GATED_LINEAR_ATTN, gated_linear_attn},
+        {GGML_OP_RWKV_WKV6, rwkv_wkv6},
+    };
 }
 
 }

@@ -1,4 +1,4 @@
-#include "autodiff/rules/matmul.h"
+#include "autodiff/rules/families.h"
 
 #include <algorithm>
 
@@ -46,8 +46,6 @@ ggml_tensor * transposed_product(gradients & g, ggml_tensor * a, ggml_tensor * d
     return sum;
 }
 
-}
-
 // Y[m, n, b2, b3] = Σ_k A[k, m, a2, a3] · B[k, n, b2, b3]; A is repeated along dimensions 2 and 3 (grouped-query
 // attention), B never is. A may be quantized: it is dequantized and transposed for the whole batch, never token by
 // token.
@@ -69,6 +67,15 @@ void mul_mat(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     ggml_tensor * da = ggml_out_prod(ctx, x, dy); // [k, n] x [m, n] -> [k, m]
     if (!g.accelerated(da)) { da = ggml_mul_mat(ctx, g.transposed(x), g.transposed(dy)); }
     g.add(a, fold ? da : sum_groups(g, da, a->ne[2], a->ne[3]));
+}
+
+}
+
+rule_rows matmul_rules() {
+    return {
+        // Y = Aᵀ B: dB = A dY, dA = B dYᵀ
+        {GGML_OP_MUL_MAT, mul_mat},
+    };
 }
 
 }

@@ -1,7 +1,10 @@
-#include "autodiff/rules/moe.h"
+#include "autodiff/rules/families.h"
+#include "autodiff/rules/scatter-rows.h"
+
+#include "autodiff/rules/families.h"
+#include "autodiff/rules/scatter-rows.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace llamatune::rules {
 
@@ -14,34 +17,6 @@ int64_t expert_slice_bytes(const gradients & g) { return g.slice_bytes() / 2; }
 int64_t slice_length(int64_t n, int64_t bytes, int64_t budget) {
     constexpr int64_t most_slices = 64;
     return std::min(n, std::max({int64_t(1), budget / bytes, (n + most_slices - 1) / most_slices}));
-}
-
-ggml_tensor * filled(gradients & g, float value, int64_t ne0, int64_t ne1, int64_t ne2, int64_t ne3) {
-    tensor_arena & ctx = g.ctx(); // one number, repeated: FILL's own source takes memory for the whole graph
-    ggml_tensor * one = ggml_fill(ctx, ggml_new_tensor_1d(ctx, GGML_TYPE_F32, 1), value);
-    return ggml_repeat_4d(ctx, one, ne0, ne1, ne2, ne3);
-}
-
-// Is each row of this view part of a row of what it is a view of?
-bool is_part_of_rows(const ggml_tensor * view) {
-    const ggml_tensor * source = view->src[0];
-    size_t offset;
-    std::memcpy(&offset, view->op_params, sizeof(offset));
-    for (int i = 0; i < GGML_MAX_DIMS; i++) {
-        if (view->ne[i] > 1 && view->nb[i] != source->nb[i]) return false;
-    }
-    return offset % source->nb[1] + size_t(view->ne[0]) * view->nb[0] <= size_t(source->ne[0]) * source->nb[0];
-}
-
-// Do these come from a sort of each row's places? Then no place is there twice.
-bool are_distinct(const ggml_tensor * rows) {
-    while (rows) {
-        if (rows->op == GGML_OP_ARGSORT || rows->op == GGML_OP_TOP_K) return true;
-        const bool copied = rows->op == GGML_OP_CONT && ggml_are_same_shape(rows, rows->src[0]);
-        if (!copied && !(rows->op == GGML_OP_VIEW && is_part_of_rows(rows))) return false;
-        rows = rows->src[0];
-    }
-    return false;
 }
 
 // x [P, n], y [Q, n] -> Σ x yᵀ, [P, Q]
@@ -63,7 +38,7 @@ ggml_tensor * spread_slots(gradients & g, ggml_tensor * t, ggml_tensor * ids, in
     const int64_t n = t->ne[0], n_used = ids->ne[0], n_tokens = ids->ne[1];
     ggml_tensor * rows = ggml_view_3d(ctx, ids, 1, n_used, n_tokens, ids->nb[0], ids->nb[1], 0);
     ggml_tensor * apart = ggml_reshape_4d(ctx, g.contiguous(t), n, 1, n_used, n_tokens);
-    return ggml_set_rows(ctx, filled(g, 0.0f, n, n_expert, n_used, n_tokens), apart, rows);
+    return ggml_set_rows(ctx, g.filled(0.0f, n, n_expert, n_used, n_tokens), apart, rows);
 }
 
 // Aᵀ dY, expert by expert: A [k, m, n_expert], dY [m, n_used, n_tokens] -> [k, n_used, n_tokens]. A is dequantized and
@@ -88,11 +63,11 @@ ggml_tensor * transposed_product(gradients & g, ggml_tensor * a, ggml_tensor * d
 }
 
 // Σ x dyᵀ over the tokens of each expert: [k, m, n_expert]. The narrower side is spread over the experts, with zeros
-// for those that a token does not use; then one product over all tokens has every expert's sum.
+// for the experts that a token does not use; then one product over all tokens gives every expert's sum.
 ggml_tensor * expert_products(gradients & g, ggml_tensor * x, ggml_tensor * dy, ggml_tensor * ids, int64_t n_expert) {
     tensor_arena & ctx = g.ctx();
     const int64_t k = x->ne[0], m = dy->ne[0], n_used = ids->ne[0], n_tokens = ids->ne[1];
-    const bool shared = x->ne[1] == 1; // by the slots of a token, whose rows then lie beside each other
+    const bool shared = x->ne[1] == 1; // by the slots of a token, whose rows are then adjacent
     const bool spread_dy = (shared ? m : m * n_used) <= k * n_used;
     const int64_t spread = n_expert * (spread_dy ? (shared ? m : m * n_used) : k * n_used);
     const int64_t result_bytes = k * m * n_expert * int64_t(sizeof(float));
@@ -124,23 +99,6 @@ ggml_tensor * expert_products(gradients & g, ggml_tensor * x, ggml_tensor * dy, 
     return ggml_cont(ctx, ggml_permute(ctx, ggml_reshape_3d(ctx, sum, k, n_expert, m), 0, 2, 1, 3));
 }
 
-}
-
-ggml_tensor * scatter_rows(gradients & g, ggml_tensor * dy, ggml_tensor * rows, int64_t n_rows) {
-    tensor_arena & ctx = g.ctx();
-    const int64_t k = dy->ne[0], n = dy->ne[1], n_batch = dy->ne[2] * dy->ne[3];
-    if (are_distinct(rows)) { return ggml_set_rows(ctx, filled(g, 0.0f, k, n_rows, dy->ne[2], dy->ne[3]), dy, rows); }
-    // Where rows may repeat: a product with ones at their places, each of which is a table of its own.
-    if (dy->ne[3] > 1) rows = g.contiguous(rows);
-    ggml_tensor * places = ggml_view_3d(ctx, rows, 1, n, n_batch, rows->nb[0], rows->nb[1], 0);
-    ggml_tensor * ones =
-        ggml_set_rows(ctx, filled(g, 0.0f, 1, n_rows, n, n_batch), filled(g, 1.0f, 1, 1, n, n_batch), places);
-    ggml_tensor * table =
-        ggml_mul_mat(ctx, g.transposed(ggml_reshape_3d(ctx, g.contiguous(dy), k, n, n_batch)),
-                     g.transposed(ggml_reshape_3d(ctx, ones, n_rows, n, n_batch))); // [k, n_rows, n_batch]
-    return ggml_reshape_4d(ctx, table, k, n_rows, dy->ne[2], dy->ne[3]);
-}
-
 // Y[m, s, t] = A[:, :, ids[s, t]] · B[k, s % slots, t] for slots s of tokens t. A [k, m, n_expert] may be quantized.
 void mul_mat_id(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     ggml_tensor * a = node->src[0];
@@ -162,6 +120,21 @@ void add_id(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     ggml_tensor * flat = ggml_reshape_2d(ctx, dy, dy->ne[0], n_slots);
     ggml_tensor * fused = ggml_get_rows_back(ctx, flat, rows, b);
     g.add(b, g.allows(fused) ? fused : scatter_rows(g, flat, rows, b->ne[1]));
+}
+
+}
+
+rule_rows moe_rules() {
+    return {
+        // y_s = A[id_s] b: db = Σ_s A[id_s]ᵀ dy_s, dA[e] = Σ_{id_s = e} dy_s bᵀ
+        {GGML_OP_MUL_MAT_ID, mul_mat_id},
+        // y_s = a_s + b[id_s]: da = dy, db[e] = Σ_{id_s = e} dy_s
+        {GGML_OP_ADD_ID, add_id},
+        // the choice of experts
+        {GGML_OP_ARGMAX, zero_gradient},
+        {GGML_OP_ARGSORT, zero_gradient},
+        {GGML_OP_TOP_K, zero_gradient},
+    };
 }
 
 }

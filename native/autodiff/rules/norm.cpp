@@ -1,17 +1,16 @@
-#include "autodiff/rules/norm.h"
+#include "autodiff/rules/families.h"
 
 #include "core/error.h"
 
-#include <cstring>
-
 namespace llamatune::rules {
+
+namespace {
 
 // y = x r, r = 1/√(mean(x²) + ε):  dx = r (dy - y · mean(dy · y))   (Zhang & Sennrich, 1910.07467)
 void rms_norm(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     tensor_arena & ctx = g.ctx();
     ggml_tensor * x = g.contiguous(node->src[0]);
-    float eps;
-    std::memcpy(&eps, node->op_params, sizeof(eps));
+    const float eps = parameter(node, 0);
     if (ggml_tensor * fused = ggml_rms_norm_back(ctx, dy, x, eps); g.allows(fused)) {
         g.add(node->src[0], fused);
         return;
@@ -21,8 +20,6 @@ void rms_norm(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     ggml_tensor * along = g.mean_rows(ggml_mul(ctx, dy, node));
     g.add(node->src[0], ggml_div(ctx, ggml_sub(ctx, dy, ggml_mul(ctx, node, along)), root));
 }
-
-namespace {
 
 // y = (x - mean(x)) r, r = 1/√(var(x) + ε):  dx = r (dy - mean(dy) - y · mean(dy · y))   (Ba et al., 1607.06450)
 ggml_tensor * d_norm(gradients & g, ggml_tensor * x, ggml_tensor * y, ggml_tensor * dy, float eps) {
@@ -34,23 +31,20 @@ ggml_tensor * d_norm(gradients & g, ggml_tensor * x, ggml_tensor * y, ggml_tenso
     return ggml_div(ctx, inner, root);
 }
 
-}
-
 void norm(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
-    float eps;
-    std::memcpy(&eps, node->op_params, sizeof(eps));
+    const float eps = parameter(node, 0);
     g.add(node->src[0], d_norm(g, g.contiguous(node->src[0]), node, dy, eps));
 }
 
-// The same over the numbers of a group of channels, [ne0, ne1, channels, batch]: they are a row when groups are alike.
+// The same over the numbers of a group of channels, [ne0, ne1, channels, batch]: a row each, since groups are equal.
 void group_norm(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     const int64_t channels = node->ne[2], groups = node->op_params[0];
     if (channels % groups) {
-        throw error("UNSUPPORTED_OP", "expected GROUP_NORM with equal groups but received " + std::to_string(channels) +
-                                          " channels in " + std::to_string(groups));
+        throw error("UNSUPPORTED_OP",
+                    "cannot differentiate GROUP_NORM with unequal groups: " + std::to_string(channels) +
+                        " channels in " + std::to_string(groups) + " groups");
     }
-    float eps;
-    std::memcpy(&eps, node->op_params + 1, sizeof(eps));
+    const float eps = parameter(node, 1);
     const auto rows = [&](ggml_tensor * t) {
         return ggml_reshape_3d(g.ctx(), g.contiguous(t), node->ne[0] * node->ne[1] * channels / groups, groups,
                                node->ne[3]);
@@ -61,13 +55,26 @@ void group_norm(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
 // y = x / r, r = max(‖x‖, ε):  dx = (dy - y (y · dy)) / r, without the second term where ε is the larger
 void l2_norm(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     tensor_arena & ctx = g.ctx();
-    float eps;
-    std::memcpy(&eps, node->op_params, sizeof(eps));
+    const float eps = parameter(node, 0);
     ggml_tensor * length = ggml_sqrt(ctx, ggml_sum_rows(ctx, ggml_sqr(ctx, g.contiguous(node->src[0]))));
     ggml_tensor * above = ggml_scale_bias(ctx, length, 1.0f, -eps);
     ggml_tensor * r = ggml_scale_bias(ctx, ggml_relu(ctx, above), 1.0f, eps);
     ggml_tensor * along = ggml_mul(ctx, ggml_sum_rows(ctx, ggml_mul(ctx, dy, node)), ggml_step(ctx, above));
     g.add(node->src[0], ggml_div(ctx, ggml_sub(ctx, dy, ggml_mul(ctx, node, along)), r));
+}
+
+}
+
+rule_rows norm_rules() {
+    return {
+        // y = x r, r = 1/√(mean(x²) + ε): dx = r (dy - y mean(dy y))
+        {GGML_OP_RMS_NORM, rms_norm},
+        // y = (x - mean(x)) r: dx = r (dy - mean(dy) - y mean(dy y))
+        {GGML_OP_NORM, norm},
+        {GGML_OP_GROUP_NORM, group_norm}, // the same over the numbers of a group
+        // y = x / max(‖x‖, ε): dx = (dy - y (y · dy)) / ‖x‖
+        {GGML_OP_L2_NORM, l2_norm},
+    };
 }
 
 }

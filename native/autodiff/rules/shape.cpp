@@ -1,12 +1,13 @@
-#include "autodiff/rules/shape.h"
-
-#include "autodiff/rules/moe.h"
+#include "autodiff/rules/families.h"
+#include "autodiff/rules/scatter-rows.h"
 #include "core/error.h"
 
 #include <algorithm>
 #include <cstring>
 
 namespace llamatune::rules {
+
+namespace {
 
 void reshape(gradients & g, ggml_tensor * node, ggml_tensor * dy) { g.add(node->src[0], dy); }
 
@@ -27,8 +28,8 @@ void view(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
         return;
     }
     if (!ggml_is_contiguous(base) || node->nb[0] != unit || ggml_blck_size(base->type) != 1) {
-        throw error("UNSUPPORTED_OP", std::string("expected a view with dense rows of a dense tensor but received ") +
-                                          node->name + ", a view of " + base->name);
+        throw error("UNSUPPORTED_OP", std::string("cannot differentiate the view ") + node->name + " of " + base->name +
+                                          ": its rows, or the tensor, are not dense in memory");
     }
     // Back ends find the window's elements by dividing by the strides: largest last. The gradient is F32 even where the
     // forward tensor is F16.
@@ -97,6 +98,29 @@ void get_rows(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
         return;
     }
     g.add(table, scatter_rows(g, dy, rows, table->ne[1]));
+}
+
+}
+
+rule_rows shape_rules() {
+    return {
+        // the same numbers in other places: dx is dy in theirs
+        {GGML_OP_RESHAPE, reshape},
+        {GGML_OP_VIEW, view},
+        {GGML_OP_PERMUTE, permute},
+        {GGML_OP_TRANSPOSE, transpose},
+        {GGML_OP_CONT, copy},
+        {GGML_OP_CPY, copy}, // also a change of type
+        {GGML_OP_DUP, copy},
+        {GGML_OP_CONCAT, concat},
+        // dx = Σ dy over the repetitions
+        {GGML_OP_REPEAT, repeat},
+        // y_i = x[row_i]: dx[r] = Σ_{row_i = r} dy_i
+        {GGML_OP_GET_ROWS, get_rows},
+        // constants
+        {GGML_OP_FILL, zero_gradient},
+        {GGML_OP_ARANGE, zero_gradient},
+    };
 }
 
 }

@@ -1,8 +1,10 @@
-#include "autodiff/rules/triangular.h"
+#include "autodiff/rules/families.h"
 
 namespace llamatune::rules {
 
-// y_t = Σ_{j≤t} x_j:  dx_j = Σ_{t≥j} dy_t, everything but what stands before j
+namespace {
+
+// y_t = Σ_{j≤t} x_j:  dx_j = Σ_{t≥j} dy_t, the sum of all minus the sum of those before j
 void cumsum(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     tensor_arena & ctx = g.ctx();
     ggml_tensor * before = ggml_sub(ctx, dy, ggml_cumsum(ctx, dy));
@@ -19,8 +21,7 @@ void solve_tri(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     tensor_arena & ctx = g.ctx();
     ggml_tensor * a = node->src[0]; // [n, n, batch…]: a row is A's row
     ggml_tensor * b = node->src[1]; // [k, n, batch…]
-    ggml_tensor * one = ggml_fill(ctx, ggml_new_tensor_1d(ctx, GGML_TYPE_F32, 1), 1.0f);
-    ggml_tensor * identity = ggml_diag(ctx, ggml_repeat_4d(ctx, one, a->ne[0], 1, a->ne[2], a->ne[3]));
+    ggml_tensor * identity = ggml_diag(ctx, g.filled(1.0f, a->ne[0], 1, a->ne[2], a->ne[3]));
     ggml_tensor * inverse = ggml_solve_tri(ctx, g.contiguous(a), identity, true, true, false); // [n, n]
     ggml_tensor * db = ggml_mul_mat(ctx, g.transposed(dy), g.transposed(inverse)); // [n, k] x [n, n] -> [k, n]
     g.add(b, db);
@@ -34,6 +35,21 @@ void diag(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     // the diagonal as a column of one number per row: a row and one element further each time
     g.add(node->src[0], ggml_cont(g.ctx(), ggml_view_4d(g.ctx(), dy, 1, dy->ne[1], dy->ne[2], dy->ne[3],
                                                         dy->nb[1] + dy->nb[0], dy->nb[2], dy->nb[3], 0)));
+}
+
+}
+
+rule_rows triangular_rules() {
+    return {
+        // y_t = Σ_{j≤t} x_j: dx_j = Σ_{t≥j} dy_t
+        {GGML_OP_CUMSUM, cumsum},
+        // dx = dy where the triangle keeps x
+        {GGML_OP_TRI, tri},
+        // A X = B: dB = A⁻ᵀ dX, dA = -tril(dB Xᵀ)
+        {GGML_OP_SOLVE_TRI, solve_tri},
+        // dx = the diagonal of dy
+        {GGML_OP_DIAG, diag},
+    };
 }
 
 }

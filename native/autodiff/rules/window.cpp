@@ -1,4 +1,4 @@
-#include "autodiff/rules/window.h"
+#include "autodiff/rules/families.h"
 
 #include "core/error.h"
 
@@ -6,11 +6,13 @@
 
 namespace llamatune::rules {
 
+namespace {
+
 // zeros on both sides of each dimension: the gradient is the window that the source went to
 void pad(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     const int32_t * p = node->op_params; // left and right of dimension 0, 1, 2, 3; circular
     if (p[8]) {
-        throw error("UNSUPPORTED_OP", "expected padding with zeros but received PAD with the tensor repeated");
+        throw error("UNSUPPORTED_OP", "cannot differentiate PAD that repeats the tensor instead of adding zeros");
     }
     const size_t offset = p[0] * dy->nb[0] + p[2] * dy->nb[1] + p[4] * dy->nb[2] + p[6] * dy->nb[3];
     const int64_t * ne = node->src[0]->ne;
@@ -21,8 +23,6 @@ void roll(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     const int32_t * shift = node->op_params;
     g.add(node->src[0], ggml_roll(g.ctx(), dy, -shift[0], -shift[1], -shift[2], -shift[3]));
 }
-
-namespace {
 
 struct strides {
     size_t nb1, nb2, nb3, offset;
@@ -43,12 +43,8 @@ void add_of_window(gradients & g, const ggml_tensor * node, ggml_tensor * dy) {
     }
 }
 
-}
-
-namespace {
-
 // The SETs behind one another that fill a tensor slice by slice along one dimension, `last` the last of them: what is
-// below them has no gradient then. Empty where slices are missing, or are not all alike.
+// below them has no gradient then. Empty if slices are missing or differ in shape.
 std::vector<ggml_tensor *> filling(ggml_tensor * last) {
     const ggml_tensor * part = last->src[1];
     const strides w = window_of(last);
@@ -77,8 +73,6 @@ std::vector<ggml_tensor *> filling(ggml_tensor * last) {
     return chain.size() == filled.size() ? chain : std::vector<ggml_tensor *>();
 }
 
-}
-
 void set(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     if (const std::vector<ggml_tensor *> chain = filling(node); !chain.empty()) {
         for (ggml_tensor * one : chain) add_of_window(g, one, dy);
@@ -98,8 +92,6 @@ void acc(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     add_of_window(g, node, dy);
 }
 
-namespace {
-
 // The lower halves of 64-bit row numbers, as llama.cpp's caches have them: GET_ROWS takes 32-bit ones. (GGUF's hosts
 // are little-endian, and no tensor has 2^31 rows.)
 ggml_tensor * as_i32(gradients & g, ggml_tensor * rows) {
@@ -109,8 +101,6 @@ ggml_tensor * as_i32(gradients & g, ggml_tensor * rows) {
     low->op = GGML_OP_VIEW;
     low->src[0] = rows;
     return low;
-}
-
 }
 
 // y = a with its rows [row i of the batch] replaced by b's. Rows of one batch are taken to be distinct: of a row that
@@ -128,18 +118,36 @@ void set_rows(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     const int64_t batches = b->ne[2] * b->ne[3];
     if (rows->ne[1] * rows->ne[2] != batches && rows->ne[1] * rows->ne[2] != 1) {
         throw error("UNSUPPORTED_OP",
-                    std::string("expected SET_ROWS with rows for all batches or each but received ") + node->name);
+                    std::string("cannot differentiate SET_ROWS with lists of rows for some of its batches: ") +
+                        node->name);
     }
     rows = as_i32(g, rows);
     if (rows->ne[1] * rows->ne[2] == batches) {
         g.add(b, ggml_get_rows(ctx, dy, rows));
         return;
     }
-    // one list for every batch: the batches stand beside each other in longer rows meanwhile
+    // one list for all batches: the batches are put side by side into longer rows
     const int64_t k = b->ne[0], n = b->ne[1], n_rows = a->ne[1];
-    ggml_tensor * beside = ggml_cont(ctx, ggml_permute(ctx, dy, 0, 3, 1, 2)); // [k, b2, b3, n_rows]
-    ggml_tensor * read = ggml_get_rows(ctx, ggml_reshape_2d(ctx, beside, k * batches, n_rows), rows);
+    ggml_tensor * wide = ggml_cont(ctx, ggml_permute(ctx, dy, 0, 3, 1, 2)); // [k, b2, b3, n_rows]
+    ggml_tensor * read = ggml_get_rows(ctx, ggml_reshape_2d(ctx, wide, k * batches, n_rows), rows);
     g.add(b, ggml_permute(ctx, ggml_reshape_4d(ctx, read, k, b->ne[2], b->ne[3], n), 0, 2, 3, 1)); // [k, n, b2, b3]
+}
+
+}
+
+rule_rows window_rules() {
+    return {
+        // zeros around x: dx is the window of dy
+        {GGML_OP_PAD, pad},
+        // dx is dy rolled back
+        {GGML_OP_ROLL, roll},
+        // y = a, in a window b: da = dy outside of it, db = dy inside
+        {GGML_OP_SET, set},
+        // y = a, in a window a + b: da = dy, db = dy inside of it
+        {GGML_OP_ACC, acc},
+        // y = a, at some rows b: da = dy at the other rows, db = dy at these
+        {GGML_OP_SET_ROWS, set_rows},
+    };
 }
 
 }

@@ -7,9 +7,9 @@
 
 namespace llamatune {
 
-// The gradient of an op through its composed form: `results` are computed from `leaves` (and constants) by ops that
-// have rules, each with the gradient of its own. The leaves' are left in `g` (gradients::take); those that want one
-// must be wanted there. Leaves must be tensors made for this, not the graph's.
+// The gradient of an op through its composed form: `results`, each with its gradient, are computed from `leaves` (and
+// constants) by ops that have rules. The gradients of the leaves that are wanted in `g` are left there
+// (gradients::take). Leaves must be tensors made for this call, not tensors of the graph.
 void differentiate(gradients & g, const std::vector<std::pair<ggml_tensor *, ggml_tensor *>> & results,
                    const std::vector<ggml_tensor *> & leaves);
 

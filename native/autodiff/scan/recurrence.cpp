@@ -52,10 +52,4 @@ ggml_tensor * sum_second(tensor_arena & ctx, ggml_tensor * t) {
     return t;
 }
 
-int64_t tokens_at_once(int64_t bytes, int64_t numbers, int64_t left) {
-    int64_t n = 1;
-    while (2 * n <= left && 2 * n * numbers * int64_t(sizeof(float)) <= bytes) n *= 2;
-    return n;
-}
-
 }

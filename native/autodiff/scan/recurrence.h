@@ -4,8 +4,9 @@
 
 namespace llamatune {
 
-// First-order recurrences over time, of many numbers at once, [m, n_t, n_seqs]: work of n_t, 7 nodes for each halving
-// of n_t, which must be a power of two. Decays are only multiplied with each other, so nothing overflows.
+// First-order recurrences over time for many numbers at once, [m, n_t, n_seqs]: the work is proportional to n_t, and 7
+// nodes are made for each halving of n_t, which must be a power of two. Decays are only multiplied with each other, so
+// nothing overflows.
 class recurrence {
 public:
     explicit recurrence(tensor_arena & ctx) : ctx_(ctx) {}
@@ -15,7 +16,8 @@ public:
     // s_t = a_t s_{t+1} + b_t, from s_{n_t} = after
     ggml_tensor * backward(ggml_tensor * a, ggml_tensor * b, ggml_tensor * after);
 
-    // One token later: the last falls out, `before` comes in; and the other way.
+    // Shifted by one token: later() drops the last and starts with `before`; earlier() drops the first and ends with
+    // `after`.
     ggml_tensor * later(ggml_tensor * t, ggml_tensor * before);
     ggml_tensor * earlier(ggml_tensor * t, ggml_tensor * after);
     ggml_tensor * tokens(ggml_tensor * t, int64_t first, int64_t n);
@@ -27,11 +29,7 @@ private:
     tensor_arena & ctx_;
 };
 
-// A contiguous [inner, n, outer…] summed over dimension 1, by adding halves: reads it once, copies nothing.
+// Sums a contiguous [inner, n, outer…] over dimension 1 by adding halves, without a copy.
 ggml_tensor * sum_second(tensor_arena & ctx, ggml_tensor * t);
-
-// The largest power of two of tokens, at most `left`, of which a tensor with `numbers` F32 values per token fits
-// `bytes`.
-int64_t tokens_at_once(int64_t bytes, int64_t numbers, int64_t left);
 
 }

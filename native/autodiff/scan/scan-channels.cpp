@@ -51,9 +51,7 @@ scan_gradients differentiate_channels(gradients & g, const scan_segment & s, con
         d.c = ggml_mul_mat(ctx, states(state), dy); // [channels, d_state] x [channels, 1] -> [d_state, 1, n_t, n_seqs]
         g.run(d.c);
     }
-    ggml_tensor one{};
-    one.ne[0] = m, one.ne[1] = 1, one.ne[2] = n_seqs, one.ne[3] = 1;
-    ggml_tensor * next = over.earlier(decay, ggml_scale_bias(ctx, g.zeros(&one), 1.0f, 1.0f));
+    ggml_tensor * next = over.earlier(decay, g.filled(1.0f, m, 1, n_seqs));
     ggml_tensor * lambda = over.backward(next, times(outer(dy, by_state(s.c))), one_time(s.dstate));
     if (wanted.b) {
         d.b = ggml_mul_mat(ctx, states(lambda), input);

@@ -53,7 +53,7 @@ public:
     ggml_tensor * state; // after the last token
 
 private:
-    // [k, heads · n_group, n_t, n_seqs] -> [k · heads, n_group, n_c, chunks · n_seqs], the last chunk filled up with
+    // [k, heads · n_group, n_t, n_seqs] -> [k · heads, n_group, n_c, chunks · n_seqs], the last chunk padded with
     // zeros: tokens that neither decay nor add
     ggml_tensor * in_chunks(ggml_tensor * t) {
         const int64_t inner = t->ne[0] * t->ne[1] / n_group;
@@ -81,7 +81,8 @@ private:
         return ggml_view_4d(ctx, t, t->ne[0], t->ne[1], n_t, n_seqs, t->nb[1], t->nb[2], t->nb[3], 0);
     }
 
-    // What each chunk finds, [d_state, head_dim, heads, b], given what it adds and how much of what it finds is left.
+    // The state before each chunk, [d_state, head_dim, heads, b], given what each adds to it and how much of it
+    // remains.
     ggml_tensor * states(ggml_tensor * added, ggml_tensor * left) {
         const int64_t size = d_state * head_dim * heads;
         added = ggml_reshape_4d(ctx, added, size, n_group, chunks, n_seqs);

@@ -4,21 +4,21 @@
 
 namespace llamatune {
 
-// Some consecutive tokens of GGML_OP_SSM_SCAN, every tensor contiguous F32. With δ = softplus(dt), for each channel
-// p of head h and each number n of its state:
+// A segment of consecutive tokens of GGML_OP_SSM_SCAN; every tensor is contiguous F32. With δ = softplus(dt), for each
+// channel p of head h and each number n of its state:
 //   state_t[n] = exp(δ_t A[n]) state_{t-1}[n] + B_t[n] x_t δ_t,    y_t = Σ_n state_t[n] C_t[n]
 struct scan_segment {
     ggml_tensor * state;  // [d_state, head_dim, n_head, n_seqs], before the first token
     ggml_tensor * x;      // [head_dim, n_head, n_t, n_seqs]
     ggml_tensor * dt;     // [n_head, n_t, n_seqs]
-    ggml_tensor * a;      // [d_state, n_head], or [1, n_head] where a head's numbers decay alike (Mamba 2)
+    ggml_tensor * a;      // [d_state, n_head], or [1, n_head] with one decay per head (Mamba 2)
     ggml_tensor * b;      // [d_state, n_group, n_t, n_seqs]
     ggml_tensor * c;      // as b
     ggml_tensor * dy;     // as x
     ggml_tensor * dstate; // as state, after the last token
 };
 
-// Of a segment's tensors; null for what no gradient is wanted of. dstate is of the state before the first token.
+// The gradients of a segment's tensors; null for those that are not wanted. `state`: before the first token.
 struct scan_gradients {
     ggml_tensor *state, *x, *dt, *a, *b, *c;
 };
@@ -26,13 +26,9 @@ struct scan_wanted {
     bool a, b, c;
 };
 
-// How many of the next `left` tokens to take at once, so that a tensor over all of a segment's states (or, where heads
-// decay alike, over its channels) has a bounded size.
-int64_t segment_length(const gradients & g, const ggml_tensor * scan, int64_t left);
-
-// Every number of a channel's state decays at its own rate (Mamba): n_t must be a power of two, n_group 1.
+// For Mamba, where every number of a channel's state has its own decay: n_t must be a power of two, n_group 1.
 scan_gradients differentiate_channels(gradients & g, const scan_segment & s, const scan_wanted & wanted);
-// Heads decay alike (Mamba 2).
+// For Mamba 2, where all numbers of a head have the same decay.
 scan_gradients differentiate_heads(gradients & g, const scan_segment & s, const scan_wanted & wanted);
 
 }

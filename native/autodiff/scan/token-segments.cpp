@@ -1,8 +1,16 @@
 #include "autodiff/scan/token-segments.h"
 
-#include "autodiff/scan/recurrence.h"
-
 namespace llamatune {
+
+int64_t tokens_at_once(int64_t bytes, int64_t numbers, int64_t left) {
+    int64_t n = 1;
+    while (2 * n <= left && 2 * n * numbers * int64_t(sizeof(float)) <= bytes) n *= 2;
+    return n;
+}
+
+ggml_tensor * in_one_sequence(gradients & g, ggml_tensor * part) {
+    return ggml_reshape_3d(g.ctx(), part, part->ne[0], part->ne[1], part->ne[2] * part->ne[3]);
+}
 
 void by_segments(gradients & g, const segmented_op & op, ggml_tensor * dy) {
     tensor_arena & ctx = g.ctx();
@@ -12,8 +20,8 @@ void by_segments(gradients & g, const segmented_op & op, ggml_tensor * dy) {
     // of a contiguous tensor with rows of the shape of `shape`: [size, n_head, n, n_seqs]
     const auto part = [&](ggml_tensor * t, const ggml_tensor * shape, int64_t first, int64_t n) {
         const size_t nb1 = size_t(shape->ne[0]) * sizeof(float), nb2 = nb1 * size_t(shape->ne[1]);
-        return ggml_cont(ctx,
-                         ggml_view_4d(ctx, t, shape->ne[0], shape->ne[1], n, n_seqs, nb1, nb2, n_t * nb2, first * nb2));
+        return g.contiguous(
+            ggml_view_4d(ctx, t, shape->ne[0], shape->ne[1], n, n_seqs, nb1, nb2, n_t * nb2, first * nb2));
     };
     std::vector<ggml_tensor *> contiguous;
     for (ggml_tensor * t : op.sources) contiguous.push_back(g.contiguous(t));
@@ -30,13 +38,11 @@ void by_segments(gradients & g, const segmented_op & op, ggml_tensor * dy) {
     std::vector<int64_t> first{0};
     std::vector<ggml_tensor *> before{op.state};
     for (;;) {
-        const int64_t from = first.back(), n = tokens_at_once(g.slice_bytes(), op.numbers * n_seqs, n_t - from);
+        const int64_t from = first.back(), n = op.length(n_t - from);
         first.push_back(from + n);
         if (from + n == n_t) break;
-        segmented_op::parts now = parts(from, n);
-        for (ggml_tensor *& t : now) t = ggml_reshape_3d(ctx, t, t->ne[0], t->ne[1], n * n_seqs);
-        before.push_back(states_of(op.make(now, before.back()), n));
-        g.run(before.back());
+        before.push_back(states_of(op.make(parts(from, n), before.back()), n));
+        g.run(before.back()); // then the memory of the outputs is free again
     }
     ggml_tensor * dstate = states_of(dy, n_t);
     std::vector<ggml_tensor *> results(op.sources.size());

@@ -3,8 +3,8 @@
 // CPU.
 
 #include "autodiff/engine/backward.h"
+#include "autodiff/engine/rule.h"
 #include "autodiff/op-cases.h"
-#include "autodiff/rules/rule-table.h"
 #include "device/test-device.h"
 #include "harness.h"
 
@@ -34,7 +34,7 @@ struct cpu {
     ggml_backend_buffer_type_t buffer_type() const { return ggml_backend_get_default_buffer_type(backend.get()); }
 };
 
-// Alone for the thousands of forward runs; two threads for backward, so that a race can show.
+// One thread for the thousands of forward runs; two for backward, so that a race can show.
 cpu & single() {
     static cpu c(1);
     return c;
@@ -117,7 +117,7 @@ std::vector<std::vector<double>> numeric_gradients(const op_case & c) {
     return gradients;
 }
 
-// accumulate: into a tensor of the caller's, as the trainer does, which then holds something already.
+// accumulate: adds to a tensor that already holds something, as the trainer does.
 std::vector<std::vector<float>> analytic_gradients(const op_case & c, rule_mode mode, bool accumulate) {
     constexpr float before = 0.25f;
     const ggml_backend_buffer_type_t type = ggml_backend_dev_buffer_type(test_device::device());

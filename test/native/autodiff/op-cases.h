@@ -1,7 +1,7 @@
 #pragma once
 
-// One small forward graph per gradient rule and variant. To add a rule: add its row in autodiff/rule-table.cpp, write
-// the rule, and add a case here, in its family's file; a rule without a case fails "every rule has a case".
+// One small forward graph per gradient rule and variant, in the file of the rule's family; a rule without a case fails
+// "every rule has a case". ARCHITECTURE.md says how to add a rule.
 
 #include "core/graph-builder.h"
 #include "core/rng.h"
@@ -54,14 +54,14 @@ struct op_case {
     std::string name; // the variant
     std::function<ggml_tensor *(leaves &)> build;
 
-    // Of the central differences, in units of the parameter. Ops that are linear take large steps where the forward
-    // is rounded to a narrow type: the difference is then exact but for the rounding.
+    // Step of the central differences, in units of the parameter. Linear ops take large steps if the forward pass
+    // rounds to a narrow type: the difference is then exact up to the rounding.
     double step = 1e-2;
-    // Of ‖numeric - analytic‖ / ‖numeric‖, per parameter.
+    // Largest ‖numeric - analytic‖ / ‖numeric‖ of a parameter.
     double tolerance = 1e-3;
 };
 
-// A scan of a state-space model, all of its sources trained; by_head: the numbers of a head's states decay alike.
+// A scan of a state-space model, all of its sources trained; by_head: one decay per head.
 struct scan_shape {
     int64_t d_state, head_dim, n_head, n_group, n_t, n_seqs;
 };
