@@ -28,7 +28,7 @@ using set_threadpool_fn = void (*)(ggml_backend_t, ggml_threadpool *);
 using set_padding_fn = void (*)(ggml_backend_t, const uint8_t *, int64_t, int64_t);
 using set_abort_callback_fn = void (*)(ggml_backend_t, ggml_abort_callback, void *);
 
-// A device may be chosen and get no layer; without it, a model that is all on the CPU takes the CPU's own kernels.
+// Exclude devices without weights, so that a model on the CPU alone keeps the CPU kernels.
 bool holds_weights(const model & base, ggml_backend_dev_t device) {
     const auto & weights = base.handle()->tensors_by_name;
     return std::any_of(weights.begin(), weights.end(), [&](const auto & named) {
@@ -37,8 +37,8 @@ bool holds_weights(const model & base, ggml_backend_dev_t device) {
     });
 }
 
-// The device of the output matrix, whose products the loss computes, among those that take part; `cpu` where it lies in
-// host memory, whichever device the layer was meant for.
+// The device of the output matrix, whose products the loss computes, if it runs the graph; `cpu` if it lies in host
+// memory.
 ggml_backend_dev_t output_device(const model & base, const std::vector<ggml_backend_dev_t> & devices,
                                  ggml_backend_dev_t cpu) {
     const ggml_tensor * output = base.handle()->output;
@@ -66,7 +66,7 @@ compute::compute(const model & base, int32_t n_threads, const char * precision)
     }
     ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
     if (!cpu) {
-        throw error("BACKEND_NOT_FOUND", "expected a CPU back end but received none",
+        throw error("BACKEND_NOT_FOUND", "no CPU back end was found",
                     "The installation is incomplete: reinstall llamatune.");
     }
     devices_.push_back(cpu);
@@ -75,15 +75,14 @@ compute::compute(const model & base, int32_t n_threads, const char * precision)
         const bool accelerator = ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_ACCEL;
         ggml_backend_ptr backend{ggml_backend_dev_init(device, accelerator ? precision : nullptr)};
         if (!backend) {
-            throw error("DEVICE_FAILED", std::string("expected the device ") + ggml_backend_dev_name(device) +
-                                             " to start but it did not");
+            throw error("DEVICE_FAILED", std::string("the device ") + ggml_backend_dev_name(device) + " did not start");
         }
         if (const auto set = procedure<set_n_threads_fn>(device, "ggml_backend_set_n_threads")) {
             set(backend.get(), n_threads_);
         }
         backends_.push_back(std::move(backend));
     }
-    // Threads that stay alive between graphs: a step runs many, and each would start its own.
+    // Threads that stay alive between graphs: a step runs many graphs, and each would start new threads.
     const auto make = procedure<threadpool_new_fn>(cpu, "ggml_threadpool_new");
     const auto attach = procedure<set_threadpool_fn>(cpu, "ggml_backend_cpu_set_threadpool");
     free_threads_ = procedure<threadpool_free_fn>(cpu, "ggml_threadpool_free");
@@ -110,7 +109,7 @@ ggml_backend_buffer_type_t compute::host_buffer_type() const { return ggml_backe
 ggml_backend_sched_ptr compute::new_scheduler(size_t n_tensors) const {
     std::vector<ggml_backend_t> raw;
     for (const auto & backend : backends_) raw.push_back(backend.get());
-    const size_t graph_size = n_tensors + n_tensors / 4 + 16; // of a hash table, which is slow when it is full
+    const size_t graph_size = n_tensors + n_tensors / 4 + 16; // the size of a hash table, which is slow when full
     return ggml_backend_sched_ptr(
         ggml_backend_sched_new(raw.data(), nullptr, int(raw.size()), graph_size, false, true));
 }
@@ -136,15 +135,14 @@ void run_graph(ggml_backend_sched_t scheduler, ggml_cgraph * graph) {
     case GGML_STATUS_SUCCESS: return;
     case GGML_STATUS_ABORTED: throw error("ABORTED", "the run was aborted");
     case GGML_STATUS_ALLOC_FAILED:
-        throw error("OUT_OF_MEMORY", "expected memory for the graph's run but received none",
-                    "Lower sequenceLength or microBatchSize.");
-    default: throw error("COMPUTE_FAILED", "expected the device to run the graph but it reported a failure");
+        throw error("OUT_OF_MEMORY", "out of memory while the graph ran", "Lower sequenceLength or microBatchSize.");
+    default: throw error("COMPUTE_FAILED", "the device failed to run the graph");
     }
 }
 
 void allocate_graph(ggml_backend_sched_t scheduler, ggml_cgraph * graph, const char * what) {
     if (!ggml_backend_sched_alloc_graph(scheduler, graph)) {
-        throw error("OUT_OF_MEMORY", std::string("expected memory for ") + what + " but received none",
+        throw error("OUT_OF_MEMORY", std::string("out of memory allocating ") + what,
                     "Lower sequenceLength or microBatchSize, or the number of targets.");
     }
     std::unordered_set<ggml_backend_buffer_t> seen;

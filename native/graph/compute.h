@@ -12,11 +12,10 @@ struct ggml_threadpool;
 
 namespace llamatune {
 
-// The devices a training graph runs on: those that hold weights of the model, and the CPU for whatever they lack.
+// The devices that a training graph runs on: those with weights of the model, and the CPU for ops that they lack.
 class compute {
 public:
-    // n_threads 0: every usable physical core. `precision` is what an accelerator for products is asked for: "f32" or
-    // "bf16".
+    // n_threads 0: every usable physical core. `precision` of an accelerator for products: "f32" or "bf16".
     compute(const model & base, int32_t n_threads, const char * precision = "f32");
     ~compute();
     compute(const compute &) = delete;
@@ -24,17 +23,17 @@ public:
 
     // GPUs of the model first, the CPU last.
     const std::vector<ggml_backend_dev_t> & devices() const { return devices_; }
-    bool on_host() const; // all of them compute in host memory
+    bool on_host() const; // do all of them compute in host memory?
     ggml_backend_buffer_type_t host_buffer_type() const;
-    // Of the device that holds the output matrix: what the loss reads lies there.
+    // Of the device that holds the output matrix, for the tensors that the loss reads.
     ggml_backend_buffer_type_t output_buffer_type() const { return ggml_backend_dev_buffer_type(output_); }
     int32_t n_threads() const { return n_threads_; }
 
     // A scheduler for graphs of up to n_tensors nodes, weights and inputs. It must not outlive this object.
     ggml_backend_sched_ptr new_scheduler(size_t n_tensors) const;
 
-    // Tells devices that can leave padding out which blocks of 64 of the micro-batch's tokens hold nothing else; with
-    // no blocks, that nothing is known any more.
+    // Tells devices that can skip padding which blocks of 64 of the micro-batch's tokens are padding only; no blocks:
+    // skip nothing.
     void set_padding(const std::vector<uint8_t> & blocks, int64_t n_tokens) const;
 
     // While set, a running graph ends early (GGML_STATUS_ABORTED) once the flag turns true.

@@ -32,7 +32,7 @@ void name_node(const llama_ubatch &, ggml_tensor * node, const char * name, int 
     }
 }
 
-// The product with the output matrix, walking back from the logits; null when there is none.
+// The product with the output matrix, found by walking back from the logits; null if there is none.
 ggml_tensor * find_projection(ggml_tensor * logits, int64_t n_vocab) {
     std::vector<ggml_tensor *> queue{logits};
     std::unordered_set<ggml_tensor *> seen;
@@ -55,7 +55,7 @@ bool is_stateless(const llm_graph_input_i & input) {
            dynamic_cast<const llm_graph_input_pos_bucket *>(&input);
 }
 
-// While one lives, what llama.cpp creates for this model has shapes but no memory. Hold the model's mutex.
+// During its lifetime llama.cpp creates tensors for this model without memory. Hold the model's mutex.
 struct without_memory {
     explicit without_memory(llama_model & m) : model(m), before(m.hparams.no_alloc) { model.hparams.no_alloc = true; }
     ~without_memory() { model.hparams.no_alloc = before; }
@@ -99,9 +99,23 @@ struct forward::state {
                                 &result};
     }
 
+    void open_context(const batch_shape & shape, const compute & devices);
+    void build(const batch_shape & shape);
+    void allocate_inputs(ggml_backend_buffer_type_t type);
     llama_ubatch place(const micro_batch & batch, const batch_shape & shape);
     void check_order(const llama_ubatch & ubatch, const llama_batch & batch) const;
 };
+
+namespace {
+
+micro_batch blank_batch(const batch_shape & shape) {
+    micro_batch blank;
+    blank.tokens.assign(size_t(shape.n_tokens()), 0);
+    blank.segment_id.assign(size_t(shape.n_tokens()), 0);
+    return blank;
+}
+
+}
 
 // Puts the batch into the (memory-less) cache, which gives every token its cell.
 llama_ubatch forward::state::place(const micro_batch & batch, const batch_shape & shape) {
@@ -128,14 +142,14 @@ llama_ubatch forward::state::place(const micro_batch & batch, const batch_shape 
     }
     if (sequence >= int32_t(max_segments)) {
         throw error("BATCH_TOO_MANY_SEGMENTS",
-                    "expected at most " + std::to_string(max_segments) +
-                        " packed samples per micro-batch but received " + std::to_string(sequence + 1),
+                    "the micro-batch packs " + std::to_string(sequence + 1) + " samples, more than llama.cpp's " +
+                        std::to_string(max_segments),
                     "Lower microBatchSize or sequenceLength, or turn packing off.");
     }
     llama_model & m = *base->handle();
     llama_batch_allocr allocator(m.hparams.n_pos_per_embd());
     if (!allocator.init(raw, m.vocab, nullptr, m.hparams.n_embd_inp(), cparams.n_seq_max, true)) {
-        throw error("BATCH_INVALID", "expected a batch that llama.cpp accepts but received: " + take_recent_errors(),
+        throw error("BATCH_INVALID", "llama.cpp refused the micro-batch: " + take_recent_errors(),
                     "The dataset may hold tokens outside of this model's vocabulary.");
     }
     llama_ubatch ubatch{};
@@ -144,8 +158,7 @@ llama_ubatch forward::state::place(const micro_batch & batch, const batch_shape 
         batch_memory =
             memory->init_batch(allocator, uint32_t(n_tokens), false); // true would split recurrent models' rows
         if (!batch_memory || batch_memory->get_status() != LLAMA_MEMORY_STATUS_SUCCESS || !batch_memory->apply()) {
-            throw error("BATCH_INVALID",
-                        "expected the micro-batch to fit llama.cpp's cache but it did not: " + take_recent_errors());
+            throw error("BATCH_INVALID", "the micro-batch does not fit llama.cpp's cache: " + take_recent_errors());
         }
         ubatch = batch_memory->get_ubatch();
     } else {
@@ -162,27 +175,16 @@ void forward::state::check_order(const llama_ubatch & ubatch, const llama_batch 
         same = ubatch.token[i] == batch.token[i] && ubatch.pos[i] == batch.pos[i];
     }
     if (!same) {
-        throw error("GRAPH_UNSUPPORTED", "expected llama.cpp to take the micro-batch whole and in order but it did not",
+        throw error("GRAPH_UNSUPPORTED", "llama.cpp splits or reorders the micro-batch",
                     "Train this architecture with microBatchSize 1 and without packing.");
     }
 }
 
-forward::forward(std::shared_ptr<model> base, llama_adapter_lora * adapter, const batch_shape & shape,
-                 const compute & devices)
-    : state_(std::make_unique<state>()), shape_(shape) {
-    state & s = *state_;
-    s.base = std::move(base);
-    llama_model & m = *s.base->handle();
-    if (shape.packed && !can_pack(*s.base)) {
-        throw error("PACKING_UNSUPPORTED",
-                    std::string("expected an architecture whose samples can share a row but received ") +
-                        llm_arch_name(m.arch) + ", whose recurrent state would pass from one sample to the next",
-                    "Turn packing off for this model.");
-    }
-    if (adapter) { s.adapters[adapter] = 1.0f; }
+void forward::state::open_context(const batch_shape & shape, const compute & devices) {
+    llama_model & m = *base->handle();
     const uint32_t n_tokens = uint32_t(shape.n_tokens());
     {
-        const std::lock_guard<std::mutex> lock(s.base->mutex());
+        const std::lock_guard<std::mutex> lock(base->mutex());
         const without_memory no_buffers(m);
         llama_context_params params = llama_context_default_params();
         params.n_ctx = 256;
@@ -193,95 +195,105 @@ forward::forward(std::shared_ptr<model> base, llama_adapter_lora * adapter, cons
         params.type_k = params.type_v = GGML_TYPE_F32;
         params.swa_full = true;
         params.no_perf = true;
-        s.context.reset(llama_init_from_model(&m, params));
-        if (!s.context) {
+        context.reset(llama_init_from_model(&m, params));
+        if (!context) {
             const std::string log = take_recent_errors();
             require_rpc_servers(log);
-            throw error("GRAPH_UNSUPPORTED",
-                        "expected llama.cpp to open a context for training but it did not: " + log);
+            throw error("GRAPH_UNSUPPORTED", "llama.cpp did not open a context: " + log);
         }
-        s.cparams = s.context->get_cparams();
-        s.cparams.n_ctx = n_tokens;
-        s.cparams.n_ctx_seq = shape.packed ? n_tokens : shape.sequence_length;
-        s.cparams.n_seq_max = shape.packed ? max_segments : shape.n_rows;
-        s.cparams.kv_unified = shape.packed;
-        s.cparams.n_batch = s.cparams.n_ubatch = s.cparams.n_outputs_max = n_tokens;
-        s.cparams.flash_attn =
-            true; // of the cache's layout: where llama.cpp has no such kernel, it had turned this off
-        llama_memory_params memory{};
-        memory.type_k = memory.type_v = GGML_TYPE_F32;
-        memory.swa_full = true;
-        memory.ctx_type = s.cparams.ctx_type;
-        s.memory.reset(m.create_memory(memory, s.cparams));
+        cparams = context->get_cparams();
+        cparams.n_ctx = n_tokens;
+        cparams.n_ctx_seq = shape.packed ? n_tokens : shape.sequence_length;
+        cparams.n_seq_max = shape.packed ? max_segments : shape.n_rows;
+        cparams.kv_unified = shape.packed;
+        cparams.n_batch = cparams.n_ubatch = cparams.n_outputs_max = n_tokens;
+        cparams.flash_attn = true; // the cache's layout: llama.cpp turns it off where it has no such kernel
+        llama_memory_params cache{};
+        cache.type_k = cache.type_v = GGML_TYPE_F32;
+        cache.swa_full = true;
+        cache.ctx_type = cparams.ctx_type;
+        memory.reset(m.create_memory(cache, cparams));
     }
-    // From plain operations: these fused kernels have no gradient. That of gated delta nets has one; where llama.cpp
-    // found that a device lacks it, it is composed as well.
-    s.cparams.flash_attn = false;
-    if (!devices.on_host()) { s.cparams.fused_gdn_ar = s.cparams.fused_gdn_ch = false; }
-    s.cparams.fused_lid = false; // lightning indexer
-    s.cparams.fused_dsv4_hc_pre = s.cparams.fused_dsv4_hc_comb = s.cparams.fused_dsv4_hc_post =
-        false; // hyper-connections
+    // These fused kernels have no gradient, so llama.cpp composes them from plain operations. That of gated delta nets
+    // has one; if llama.cpp found that a device lacks the kernel, it composes it as well.
+    cparams.flash_attn = false;
+    if (!devices.on_host()) { cparams.fused_gdn_ar = cparams.fused_gdn_ch = false; }
+    cparams.fused_lid = false;                                                                   // lightning indexer
+    cparams.fused_dsv4_hc_pre = cparams.fused_dsv4_hc_comb = cparams.fused_dsv4_hc_post = false; // hyper-connections
+}
 
-    // Any batch of this shape gives the same graph; inputs are filled later.
-    micro_batch blank;
-    blank.tokens.assign(n_tokens, 0);
-    blank.segment_id.assign(n_tokens, 0);
-    const llama_ubatch ubatch = s.place(blank, shape);
-    s.n_segments_of_graph = ubatch.n_seqs_unq;
-
-    const uint32_t max_nodes = s.context->graph_max_nodes(n_tokens);
-    s.source = std::make_unique<llm_graph_result>(max_nodes);
-    s.source->reset();
-    ggml_cgraph * graph = m.build_graph(s.parameters(ubatch, n_tokens, *s.source));
-    ggml_tensor * logits = s.source->get_logits();
+// Any batch of this shape gives the same graph; inputs are filled later.
+void forward::state::build(const batch_shape & shape) {
+    llama_model & m = *base->handle();
+    const uint32_t n_tokens = uint32_t(shape.n_tokens());
+    const llama_ubatch ubatch = place(blank_batch(shape), shape);
+    n_segments_of_graph = ubatch.n_seqs_unq;
+    source = std::make_unique<llm_graph_result>(context->graph_max_nodes(n_tokens));
+    source->reset();
+    ggml_cgraph * graph = m.build_graph(parameters(ubatch, n_tokens, *source));
+    ggml_tensor * logits = source->get_logits();
     if (!graph || !logits) {
-        throw error("GRAPH_UNSUPPORTED", "expected a model that gives logits but received one that does not",
+        throw error("GRAPH_UNSUPPORTED", "the model has no logits",
                     "Embedding and encoder models cannot be trained with a language-model loss.");
     }
     ggml_tensor * projection = find_projection(logits, llama_vocab_n_tokens(&m.vocab));
-    if (!projection) {
-        throw error("GRAPH_UNSUPPORTED", "expected the logits to come from an output matrix but found none");
-    }
-    cloner clone(s.tensors);
-    unhook_cache(graph, n_tokens, s.tensors, clone);
-    s.hidden = clone(projection->src[1]);
-    s.nodes = clone.nodes();
-    for (const ggml_tensor * node : s.nodes) {
-        for (const ggml_tensor * source : node->src) {
-            if (source && source->op == GGML_OP_NONE && is_cache(source)) {
-                throw error("GRAPH_UNSUPPORTED",
-                            std::string("expected a graph that reads no cache but received one that reads ") +
-                                source->name,
-                            "This architecture's cache cannot be unhooked yet.");
+    if (!projection) { throw error("GRAPH_UNSUPPORTED", "the model's logits do not come from an output matrix"); }
+    cloner clone(tensors);
+    unhook_cache(graph, n_tokens, tensors, clone);
+    hidden = clone(projection->src[1]);
+    nodes = clone.nodes();
+    for (const ggml_tensor * node : nodes) {
+        for (const ggml_tensor * read : node->src) {
+            if (read && read->op == GGML_OP_NONE && is_cache(read)) {
+                throw error("GRAPH_UNSUPPORTED", std::string("the training graph still reads the cache ") + read->name,
+                            "This architecture's cache cannot be replaced for training yet.");
             }
         }
     }
+}
 
-    // The inputs live outside of the scheduler's buffers, all of them: llama.cpp fills also those we do not read.
-    std::vector<ggml_tensor *> inputs;
+// All inputs live outside of the scheduler's buffers: llama.cpp also fills those that the graph does not read.
+void forward::state::allocate_inputs(ggml_backend_buffer_type_t type) {
+    std::vector<ggml_tensor *> all;
     std::unordered_set<const ggml_tensor *> used;
-    for (const ggml_tensor * node : s.nodes) used.insert(std::begin(node->src), std::end(node->src));
-    ggml_backend_buffer_type_t type = devices.host_buffer_type();
+    for (const ggml_tensor * node : nodes) used.insert(std::begin(node->src), std::end(node->src));
     const size_t alignment = ggml_backend_buft_get_alignment(type);
     size_t size = 0;
-    for (ggml_tensor * t = ggml_get_first_tensor(s.source->get_ctx()); t;
-         t = ggml_get_next_tensor(s.source->get_ctx(), t)) {
+    for (ggml_tensor * t = ggml_get_first_tensor(source->get_ctx()); t;
+         t = ggml_get_next_tensor(source->get_ctx(), t)) {
         const bool embedding = t->type == GGML_TYPE_F32 && !used.count(t) && !std::strcmp(t->name, "inp_embd");
         if (t->op == GGML_OP_NONE && (t->flags & GGML_TENSOR_FLAG_INPUT) && !embedding) {
-            inputs.push_back(t);
+            all.push_back(t);
             size += GGML_PAD(ggml_backend_buft_get_alloc_size(type, t), alignment);
         }
     }
-    s.inputs.reset(ggml_backend_buft_alloc_buffer(type, size + alignment));
-    if (!s.inputs) {
-        throw error("OUT_OF_MEMORY", "expected " + std::to_string(size) + " bytes for the inputs but received none",
+    inputs.reset(ggml_backend_buft_alloc_buffer(type, size + alignment));
+    if (!inputs) {
+        throw error("OUT_OF_MEMORY", "out of memory allocating the inputs (" + std::to_string(size) + " bytes)",
                     "Lower sequenceLength or microBatchSize.");
     }
-    char * at = static_cast<char *>(ggml_backend_buffer_get_base(s.inputs.get()));
-    for (ggml_tensor * t : inputs) {
-        ggml_backend_tensor_alloc(s.inputs.get(), t, at);
+    char * at = static_cast<char *>(ggml_backend_buffer_get_base(inputs.get()));
+    for (ggml_tensor * t : all) {
+        ggml_backend_tensor_alloc(inputs.get(), t, at);
         at += GGML_PAD(ggml_backend_buft_get_alloc_size(type, t), alignment);
     }
+}
+
+forward::forward(std::shared_ptr<model> base, llama_adapter_lora * adapter, const batch_shape & shape,
+                 const compute & devices)
+    : state_(std::make_unique<state>()), shape_(shape) {
+    state & s = *state_;
+    s.base = std::move(base);
+    if (shape.packed && !can_pack(*s.base)) {
+        throw error("PACKING_UNSUPPORTED",
+                    std::string("cannot pack samples for ") + llm_arch_name(s.base->handle()->arch) +
+                        ": its recurrent state would pass from one sample to the next",
+                    "Turn packing off for this model.");
+    }
+    if (adapter) { s.adapters[adapter] = 1.0f; }
+    s.open_context(shape, devices);
+    s.build(shape);
+    s.allocate_inputs(devices.host_buffer_type());
 }
 
 forward::~forward() {
@@ -297,10 +309,7 @@ ggml_tensor * forward::hidden() const { return state_->hidden; }
 forward::head forward::build_head(tensor_arena & ctx, ggml_tensor * chunk) const {
     state & s = *state_;
     llama_model & m = *s.base->handle();
-    micro_batch blank;
-    blank.tokens.assign(size_t(shape_.n_tokens()), 0);
-    blank.segment_id.assign(size_t(shape_.n_tokens()), 0);
-    const llama_ubatch ubatch = s.place(blank, shape_);
+    const llama_ubatch ubatch = s.place(blank_batch(shape_), shape_);
     // The same graph for fewer outputs has the head in the right shapes.
     llm_graph_result source(s.source->get_max_nodes());
     source.reset();
@@ -314,11 +323,10 @@ forward::head forward::build_head(tensor_arena & ctx, ggml_tensor * chunk) const
     result.nodes = clone.nodes();
     for (const ggml_tensor * node : result.nodes) {
         for (const ggml_tensor * leaf : node->src) {
-            // only weights may come from outside: the source graph is about to go
+            // only weights may come from outside: the source graph is deleted on return
             if (leaf && leaf->op == GGML_OP_NONE && leaf != chunk && (leaf->flags & GGML_TENSOR_FLAG_INPUT)) {
                 throw error("GRAPH_UNSUPPORTED",
-                            std::string("expected the output head to need hidden states only but it reads ") +
-                                leaf->name);
+                            std::string("the output head reads ") + leaf->name + ", not hidden states alone");
             }
         }
     }
@@ -342,14 +350,14 @@ std::vector<ggml_tensor *> forward::weights() const {
 void forward::set_batch(const micro_batch & batch) {
     state & s = *state_;
     const llama_ubatch ubatch = s.place(batch, shape_);
-    // Lets the inputs see this batch's cells. How many sequences a packed batch holds changes no topology.
+    // Lets the inputs see this batch's cells. The number of packed sequences does not change the topology.
     llama_ubatch like = ubatch;
     like.n_seqs_unq = s.n_segments_of_graph;
     const llm_graph_params parameters = s.parameters(like, uint32_t(shape_.n_tokens()), *s.source);
     for (const auto & input : s.source->inputs) {
         if (!input->can_reuse(parameters) && !is_stateless(*input)) {
             throw error("GRAPH_UNSUPPORTED",
-                        "expected every batch of one shape to give the same graph but llama.cpp would build another");
+                        "llama.cpp builds another graph for this batch than for the first of its shape");
         }
     }
     s.source->set_inputs(&ubatch);

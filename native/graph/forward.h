@@ -15,15 +15,15 @@ namespace llamatune {
 struct batch_shape {
     uint32_t n_rows = 1;            // rows of a micro-batch
     uint32_t sequence_length = 512; // tokens per row
-    // false: a row is one sequence, and each row attends within itself, a stream of its own.
+    // false: a row is one sequence, and each row attends within itself, as a separate stream.
     // true: a row may hold several segments; all rows are one stream, and llama.cpp's mask keeps the segments apart.
     bool packed = false;
 
     int64_t n_tokens() const { return int64_t(n_rows) * sequence_length; }
 };
 
-// llama.cpp's own forward graph for one batch shape, its cache unhooked and its end cut off before the output
-// projection. Topology is fixed; set_batch() fills the inputs for each micro-batch.
+// llama.cpp's own forward graph for one batch shape, without its cache and without the output projection and what
+// follows it. The topology is fixed; set_batch() fills the inputs for each micro-batch.
 class forward {
 public:
     // `adapter` may be null. Throws error GRAPH_UNSUPPORTED (an architecture whose cache or output cannot be cut),
@@ -36,7 +36,7 @@ public:
 
     const batch_shape & shape() const { return shape_; }
 
-    // The nodes from the embeddings to the hidden state, in execution order, in context(). More may be added there.
+    // The nodes from the embeddings to the hidden state, in execution order.
     const std::vector<ggml_tensor *> & nodes() const;
     // What the output projection takes: [n_embd, n_tokens], F32, one column per token in the micro-batch's order.
     ggml_tensor * hidden() const;

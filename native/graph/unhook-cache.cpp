@@ -22,15 +22,16 @@ bool starts_with(const ggml_tensor * t, const char * text) {
 ggml_tensor * zeros_like(const ggml_tensor * t, tensor_arena & ctx, cloner & clone) {
     if (t->type != GGML_TYPE_F32) {
         throw error("GRAPH_UNSUPPORTED",
-                    std::string("expected ") + t->name + " to be F32 but received " + ggml_type_name(t->type),
-                    "This architecture's cache cannot be unhooked yet.");
+                    std::string("the recurrent state ") + t->name + " has the type " + ggml_type_name(t->type) +
+                        " and not F32",
+                    "This architecture's cache cannot be replaced for training yet.");
     }
-    // one number, repeated: a tensor to fill would need memory from the graph's start
+    // one number, repeated: a tensor to fill would need memory for the whole graph
     ggml_tensor * zero = clone.append(ggml_fill(ctx, ggml_new_tensor_1d(ctx, t->type, 1), 0.0f));
     return clone.append(ggml_repeat_4d(ctx, zero, t->ne[0], t->ne[1], t->ne[2], t->ne[3]));
 }
 
-// What reads the whole of what this batch wrote gets the rows themselves; null where a view shows something else.
+// The rows that this batch writes, in the shape of a view of all of them; null if the view shows something else.
 ggml_tensor * fresh_rows(const ggml_tensor * view, ggml_tensor * written, int64_t n_tokens, tensor_arena & ctx,
                          cloner & clone) {
     // [head size, heads, tokens per stream, streams]
@@ -53,7 +54,7 @@ bool is_cache(const ggml_tensor * t) {
 }
 
 void unhook_cache(ggml_cgraph * graph, int64_t n_tokens, tensor_arena & ctx, cloner & clone) {
-    // Every sequence starts with this batch, from zeros; what is left for the next batch is not read.
+    // Every sequence starts with this batch, from a state of zeros; the state for the next batch is not read.
     clone.on_leaf([&ctx, &clone](ggml_tensor * leaf) { return is_cache(leaf) ? zeros_like(leaf, ctx, clone) : leaf; });
     std::unordered_map<const ggml_tensor *, ggml_tensor *> writes; // cache tensor -> the SET_ROWS into it
     for (int i = 0; i < ggml_graph_n_nodes(graph); i++) {
@@ -61,13 +62,13 @@ void unhook_cache(ggml_cgraph * graph, int64_t n_tokens, tensor_arena & ctx, clo
         if (node->op == GGML_OP_SET_ROWS && is_cache(node)) { writes[owner(node)] = node; }
         const auto write = node->op == GGML_OP_VIEW && is_cache(node) ? writes.find(node->src[0]) : writes.end();
         if (write == writes.end()) {
-            continue; // no view of a cache, or one that shows what was there before
+            continue; // not a view of a cache, or one of its previous content
         }
         ggml_tensor * cache = node->src[0];
         if (ggml_tensor * rows = fresh_rows(node, write->second->src[0], n_tokens, ctx, clone)) {
             clone.replace(node, rows);
         } else {
-            // compressed keys, a row for several tokens: what was written, among zeros
+            // compressed keys, one row for several tokens: the written rows among zeros
             ggml_tensor * filled = clone(write->second);
             clone.replace(cache, clone.append(ggml_reshape_4d(ctx, filled, cache->ne[0], cache->ne[1], cache->ne[2],
                                                               cache->ne[3])));

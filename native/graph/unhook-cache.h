@@ -6,13 +6,13 @@
 
 namespace llamatune {
 
-// Is this tensor, or what it is a view of, a cache of llama.cpp's: keys and values, or recurrent state?
+// Is this tensor a cache of llama.cpp, or a view of one: of keys and values, or of recurrent state?
 bool is_cache(const ggml_tensor * t);
 
-// Training needs no cache: all that attention reads was written by this same batch a moment before. Replaces, in the
-// cloner, each view of a key-value cache by the batch's fresh rows (same values, same shape), so that gradients reach
-// the projections of K and V and nothing is written to the cache; a cache that holds other rows than the batch's, by
-// zeros with the rows that the batch writes; and recurrent state by zeros. n_tokens: of the batch.
+// Training needs no cache: the batch itself has just written everything that attention reads. In the cloner, this
+// replaces each view of a key-value cache by the rows that the batch writes (same values, same shape), so that
+// gradients reach the projections of K and V and nothing is written to the cache. A cache with other rows than the
+// batch's becomes zeros with the rows that the batch writes, and recurrent state becomes zeros. n_tokens: of the batch.
 void unhook_cache(ggml_cgraph * graph, int64_t n_tokens, tensor_arena & ctx, cloner & clone);
 
 }

@@ -23,7 +23,7 @@ std::vector<float> random_values(rng & random, int64_t count) {
     return values;
 }
 
-// Types whose quantization searches tables that take half a minute to make. Any bits are a block of theirs, if its
+// Types whose quantization needs tables that take half a minute to make. For them random bits are a valid block, if its
 // scale is a sensible number.
 bool is_slow_to_make(ggml_type type) {
     const std::set<ggml_type> slow{GGML_TYPE_IQ1_S, GGML_TYPE_IQ1_M,   GGML_TYPE_IQ2_XXS, GGML_TYPE_IQ2_XS,
@@ -48,7 +48,7 @@ void fill_with_random_blocks(ggml_type type, std::vector<char> & bytes, rng & ra
     }
 }
 
-// A weight [k, m] of some type, and what its bytes stand for.
+// A weight [k, m] of some type, and its values.
 struct frozen {
     ggml_type type;
     int64_t k, m;
@@ -164,7 +164,7 @@ void check_gradient_through(const frozen & weight, int64_t n) {
     }
 }
 
-// Types of inputs and of numbers that no weight of a model has. A type that is new to ggml is in neither list.
+// Types that weights never have. A type that is new to ggml is tested.
 const std::set<ggml_type> never_weights{GGML_TYPE_Q8_1, GGML_TYPE_Q8_K, GGML_TYPE_I8, GGML_TYPE_I16,
                                         GGML_TYPE_I32,  GGML_TYPE_I64,  GGML_TYPE_F64};
 

@@ -33,7 +33,7 @@ void add_gated(std::vector<op_case> & cases, const std::string & rule, const gat
     two("within the limits", [=](leaves & l) {
         return op(l.ctx(), l.parameter({5, 3, 2}, -0.9f, 0.9f), l.parameter({5, 3, 2}, -0.9f, 0.9f));
     });
-    // beyond the limit of x nothing moves: only some of it may be there
+    // the gradient is zero beyond the limit of x: only some values may be there
     two("a gate beyond the limits", [=](leaves & l) {
         return op(l.ctx(), l.signed_parameter({5, 3}, 0.1f, 0.9f), l.constant({5, 3}, 1.1f, 2.0f));
     });

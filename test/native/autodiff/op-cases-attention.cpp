@@ -6,7 +6,7 @@ namespace op_cases {
 
 namespace {
 
-// [n_kv, n_tokens]: token i sees the keys up to itself, as llama.cpp's masks say it.
+// [n_kv, n_tokens]: token i sees the keys up to itself, as in llama.cpp's masks.
 std::vector<float> causal(int64_t n_kv, int64_t n_tokens) {
     std::vector<float> values;
     for (int64_t i = 0; i < n_tokens; i++) {
@@ -40,10 +40,7 @@ ggml_tensor * rotate(leaves & l, ggml_tensor * x, const rotation & r) {
     return r.offset ? ggml_rope_set_offset(y, r.offset) : y;
 }
 
-}
-
-std::vector<op_case> attention() {
-    std::vector<op_case> cases;
+void add_soft_max(std::vector<op_case> & cases) {
     const auto soft_max = [&](const std::string & name, std::function<ggml_tensor *(leaves &)> build) {
         cases.push_back({"SOFT_MAX", name, std::move(build)});
     };
@@ -62,7 +59,7 @@ std::vector<op_case> attention() {
         return ggml_soft_max_ext(l.ctx(), l.parameter({5, 3, 2, 2}, -2, 2), l.typed(GGML_TYPE_F32, {5, 3, 1, 2}, two),
                                  0.5f, 0);
     });
-    for (const int64_t heads : {4, 3}) { // the slopes of a number that is no power of two follow another rule
+    for (const int64_t heads : {4, 3}) { // ALiBi has another rule for numbers of heads that are not powers of two
         soft_max("ALiBi over " + std::to_string(heads) + " heads", [=](leaves & l) {
             ggml_tensor * mask = l.constant({5, 3}, -4, 0);
             return ggml_soft_max_ext(l.ctx(), l.parameter({5, 3, heads}, -2, 2), mask, 0.5f, 8.0f);
@@ -83,7 +80,9 @@ std::vector<op_case> attention() {
         ggml_tensor * scores = ggml_mul_mat(l.ctx(), l.parameter({4, 5}), l.parameter({4, 3}));
         return ggml_soft_max_ext(l.ctx(), scores, nullptr, 0.5f, 0);
     });
+}
 
+void add_rope(std::vector<op_case> & cases) {
     const auto rope = [&](const std::string & name, const rotation & r) {
         cases.push_back({"ROPE", name, [=](leaves & l) { return rotate(l, l.parameter({8, 2, 3, 1}), r); }});
     };
@@ -136,6 +135,14 @@ std::vector<op_case> attention() {
                              ggml_view_3d(l.ctx(), fused, 8, 2, 3, 8 * sizeof(float), fused->nb[1], 8 * sizeof(float));
                          return rotate(l, q, {8, GGML_ROPE_TYPE_NEOX});
                      }});
+}
+
+}
+
+std::vector<op_case> attention() {
+    std::vector<op_case> cases;
+    add_soft_max(cases);
+    add_rope(cases);
     return cases;
 }
 

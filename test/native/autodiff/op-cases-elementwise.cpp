@@ -92,11 +92,11 @@ std::vector<op_case> elementwise() {
     add_unary(
         cases, "SCALE",
         [](ggml_context * ctx, ggml_tensor * x) { return ggml_scale_bias(ctx, ggml_cont(ctx, x), 0.3f, 4.0f); }, 0, 1);
-    // ggml_clamp works in place: on a copy, so that the case can go on from its input
+    // ggml_clamp works in place: a copy, so that the case can reuse its input
     add_unary(
         cases, "CLAMP",
         [](ggml_context * ctx, ggml_tensor * x) { return ggml_clamp(ctx, ggml_cont(ctx, x), -0.9f, 1.1f); }, -0.2f, 2,
-        1e-3, 3e-3); // small steps: few values are beside a bound
+        1e-3, 3e-3); // small steps: few values are next to a bound
     add_unary(cases, "SQR", ggml_sqr, 0, 2);
     add_unary(cases, "SQRT", ggml_sqrt, 0.5f, 2);
     add_unary(cases, "LOG", ggml_log, 0.5f, 2);

@@ -33,7 +33,8 @@ ggml_tensor * wkv7(leaves & l, const attention_shape & s) {
     return ggml_rwkv_wkv7(l.ctx(), r, w, k, v, a, b, state);
 }
 
-// Queries and keys have half as many heads as values; keys are short, as after their norm. own_rates: Kimi's kind.
+// Queries and keys have half as many heads as values; keys are short, as after their norm. own_rates: a decay per key,
+// as in Kimi.
 ggml_tensor * delta_net(leaves & l, const attention_shape & s, bool own_rates) {
     const auto tensor = [&](int64_t size, int64_t heads, float lo, float hi) {
         return l.parameter({size, heads, s.n_t, s.n_seqs}, lo, hi);

@@ -12,8 +12,8 @@ void add_rows(std::vector<op_case> & cases) {
     const auto add = [&](const std::string & name, std::function<ggml_tensor *(leaves &)> build) {
         cases.push_back({"SET_ROWS", name, std::move(build)});
     };
-    // The destination is written over: it must be a node of the graph, or a second run would meet the first one's
-    // result.
+    // The op overwrites its destination, which must be a node of the graph: a second run would otherwise start from the
+    // result of the first.
     add("rows of a table", [](leaves & l) {
         ggml_tensor * table = ggml_scale(l.ctx(), l.parameter({4, 6}), 2.0f);
         return mixed(l, ggml_set_rows(l.ctx(), table, l.parameter({4, 3}), l.indices({3}, {5, 0, 2})));

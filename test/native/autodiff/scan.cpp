@@ -23,7 +23,7 @@ struct result {
 result gradients_by(const scan_shape & shape, bool by_head, int64_t slice_bytes) {
     leaves made(11);
     ggml_tensor * scan = op_cases::scan(made, shape, by_head);
-    ggml_tensor * output = ggml_sqr(made.ctx(), scan); // the states at the end take part
+    ggml_tensor * output = ggml_sqr(made.ctx(), scan); // so that the final states have gradients too
     ggml_tensor * weight = made.constant({output->ne[0]}, 0.2f, 1.0f);
     ggml_backend_ptr cpu{ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr)};
     made.allocate(ggml_backend_get_default_buffer_type(cpu.get()));
@@ -74,7 +74,7 @@ void expect_independent(const scan_shape & shape, bool by_head, std::initializer
 
 }
 
-TEST("autodiff/scan: one after another, segments of any length give the gradients of all tokens at once") {
+TEST("autodiff/scan: segments of any length give the gradients of all tokens at once") {
     expect_independent({4, 1, 6, 1, 13, 2}, false, {400, 800});   // of 2 and of 4 tokens
     expect_independent({4, 3, 4, 2, 150, 2}, true, {1, 1 << 16}); // of 64 and of 128
 }

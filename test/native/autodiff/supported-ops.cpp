@@ -48,7 +48,7 @@ std::vector<std::string> fields(const std::string & line) { // "a","b,c" -> a | 
 
 using parameters = std::map<std::string, std::string>;
 
-// Has one of these parameters, of those named, another value than that?
+// Does one of the given parameters differ from its value in `from`?
 bool differs(const parameters & given, const std::map<std::string, std::string> & from) {
     for (const auto & [key, value] : from) {
         const auto found = given.find(key);
@@ -85,7 +85,7 @@ bool has_sliced_source(const ggml_tensor * node) {
     return some_source(node, [](const ggml_tensor * t) { return !ggml_is_contiguous(t); });
 }
 
-// Variants of an op that differ by more than types and layouts.
+// Is the case the node's variant of the op, where variants differ by more than types and layouts?
 bool is_variant(const parameters & given, const ggml_tensor * node) {
     const auto value = [&](const char * key) {
         const auto found = given.find(key);
@@ -108,7 +108,7 @@ bool is_variant(const parameters & given, const ggml_tensor * node) {
     return true;
 }
 
-// The type that a parameter of llama.cpp's cases stands for; null where it is no type.
+// The tensor whose type a parameter of llama.cpp's cases names; null for other parameters.
 const ggml_tensor * typed_by(const std::string & key, const ggml_tensor * node) {
     if (key == "type") return node->op == GGML_OP_GET_ROWS ? node->src[0] : node;
     if (key == "type_a" || key == "type_src") return node->src[0];

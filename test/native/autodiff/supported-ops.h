@@ -1,7 +1,7 @@
 #pragma once
 
-// What back ends run, as llama.cpp's own tests found it (vendor/llama.cpp/docs/ops/<name>.csv): for devices that are
-// not at hand.
+// The ops that back ends run, as llama.cpp's own tests found them (vendor/llama.cpp/docs/ops/<name>.csv): for devices
+// that this machine lacks.
 
 #include <ggml.h>
 
