@@ -40,8 +40,10 @@ const patchFiles = () =>
     .filter((name) => name.endsWith('.patch'))
     .sort();
 
+const readPin = () => JSON.parse(fs.readFileSync(pinFile, 'utf8'));
+
 /** The pin and the patches that a tree is made from: it is up to date if its stamp equals this. */
-function expectedStamp(pin) {
+export function expectedStamp(pin = readPin()) {
   const patches = patchFiles().map((name) => ({
     name,
     // Ignore line endings: git may have checked the patches out with CRLF.
@@ -55,9 +57,8 @@ function expectedStamp(pin) {
 
 /** True if `dest` holds the pinned source with the current patches. */
 export function isUpToDate(dest = path.join(here, 'llama.cpp')) {
-  const pin = JSON.parse(fs.readFileSync(pinFile, 'utf8'));
   try {
-    return fs.readFileSync(path.join(dest, stampName), 'utf8') === expectedStamp(pin);
+    return fs.readFileSync(path.join(dest, stampName), 'utf8') === expectedStamp();
   } catch {
     return false;
   }
@@ -190,7 +191,7 @@ function keepTimes(tree, old) {
  */
 export function fetchVendor({ dest = path.join(here, 'llama.cpp'), log = console.log } = {}) {
   if (isUpToDate(dest)) return false;
-  const pin = JSON.parse(fs.readFileSync(pinFile, 'utf8'));
+  const pin = readPin();
   fs.mkdirSync(path.dirname(dest), { recursive: true });
   // Next to the destination, so that the last step is a rename on the same file system.
   const work = fs.mkdtempSync(path.join(path.dirname(dest), '.fetch-'));
