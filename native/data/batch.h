@@ -22,20 +22,23 @@ struct micro_batch {
     std::vector<int32_t> positions;  // [n_rows * sequence_length], from 0 in each segment; padding counts on
     std::vector<int32_t> segment_id; // [n_rows * sequence_length], index of the segment in its row; -1: padding
 
-    // The positions that carry a loss, ascending: the logits at flat index target_position[i] predict target_token[i].
+    // The positions that carry a loss, in ascending order: the logits at flat index target_position[i] predict
+    // target_token[i].
     std::vector<int32_t> target_position;
     std::vector<int32_t> target_token;
+    std::vector<float> target_weight; // factor of its loss, above 0
 };
 
-// The micro-batches of one optimizer step and their totals, known before the first one runs: every target token's
-// loss weighs 1 / total_target_tokens, however the step is cut into micro-batches.
+// The micro-batches of one optimizer step and their totals, known before the first one runs: a target's loss is divided
+// by total_target_weight, however the step is split into micro-batches.
 struct step_batch {
     uint64_t epoch = 0;     // 0-based
     uint64_t first_row = 0; // place of the step's first row in the epoch's order
     uint64_t n_rows = 0;    // rows that hold samples
     bool last_of_epoch = false;
     uint64_t total_target_tokens = 0; // 0 is possible where samples have no target
-    uint64_t total_tokens = 0;        // without padding
+    double total_target_weight = 0;
+    uint64_t total_tokens = 0; // without padding
     uint64_t n_samples = 0;
 
     size_t size() const { return size_; }

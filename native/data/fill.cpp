@@ -21,8 +21,10 @@ void clear_batch(micro_batch & out, uint32_t n_rows, uint32_t sequence_length) {
     }
     out.target_position.clear();
     out.target_token.clear();
+    out.target_weight.clear();
     out.target_position.reserve(n);
     out.target_token.reserve(n);
+    out.target_weight.reserve(n);
 }
 
 void fill_row(micro_batch & out, const row & r, const token_file & file) {
@@ -37,9 +39,10 @@ void fill_row(micro_batch & out, const row & r, const token_file & file) {
         std::iota(out.positions.begin() + (ptrdiff_t)at, out.positions.begin() + (ptrdiff_t)(at + s.length), 0);
         // The token at i is predicted from i - 1, which the first token of a segment does not have.
         for (uint32_t i = 1; i < s.length; i++) {
-            if (sample.mask[i]) {
+            if (const float weight = sample.weight(i); weight > 0) {
                 out.target_position.push_back((int32_t)(at + i - 1));
                 out.target_token.push_back(sample.tokens[i]);
+                out.target_weight.push_back(weight);
             }
         }
         at += s.length;

@@ -54,10 +54,6 @@ data_plan plan_of(const token_file & file, size_t n_rows, uint32_t rows_per_step
     plan.steps_per_epoch = (n_rows + rows_per_step - 1) / rows_per_step;
     plan.n_tokens = file.n_tokens();
     plan.n_target_tokens = file.n_target_tokens();
-    for (size_t i = 0; i < file.n_samples(); i++) {
-        const token_file::sample s = file.at(i);
-        plan.n_samples_without_targets += std::find(s.mask, s.mask + s.n_tokens, 1) == s.mask + s.n_tokens;
-    }
     return plan;
 }
 
@@ -89,6 +85,7 @@ void loader::next(step_batch & out) {
     out.n_rows = n_rows;
     out.last_of_epoch = cursor_.row + n_rows == rows_.size();
     out.total_target_tokens = 0;
+    out.total_target_weight = 0;
     out.total_tokens = 0;
     out.n_samples = 0;
     out.resize((n_rows + options_.micro_batch_size - 1) / options_.micro_batch_size);
@@ -99,6 +96,7 @@ void loader::next(step_batch & out) {
         const size_t end = std::min<size_t>(begin + options_.micro_batch_size, n_rows);
         for (size_t i = begin; i < end; i++) { fill_row(batch, rows_[order_[cursor_.row + i]], file_); }
         out.total_target_tokens += batch.target_position.size();
+        for (const float weight : batch.target_weight) out.total_target_weight += double(weight);
         out.total_tokens += batch.n_tokens;
         out.n_samples += batch.n_samples;
     }

@@ -21,7 +21,6 @@ struct loader_options {
 // What one epoch is made of.
 struct data_plan {
     uint64_t n_samples;
-    uint64_t n_samples_without_targets;
     uint64_t n_rows;
     uint64_t steps_per_epoch; // ceil(n_rows / batch_size)
     uint64_t n_tokens;        // without padding

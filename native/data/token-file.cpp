@@ -3,19 +3,20 @@
 #include "core/error.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 namespace llamatune {
 
 namespace {
 
-constexpr char magic[8] = {'L', 'T', 'T', 'O', 'K', 'E', 'N', '1'};
+constexpr char magic[8] = {'L', 'T', 'T', 'O', 'K', 'E', 'N', '2'};
 constexpr uint32_t byte_order_mark = 0x01020304u;
 
 struct header {
     char magic[8];
     uint32_t byte_order;
-    uint32_t reserved;
+    uint32_t bytes_per_weight;
     uint64_t n_samples;
     uint64_t n_tokens;
 };
@@ -36,18 +37,20 @@ header check_header(const memory_map & map, const std::string & path) {
         fail(path, "a header of " + number(sizeof(h)) + " bytes", number(map.size()) + " bytes");
     }
     std::memcpy(&h, map.data(), sizeof(h));
-    if (std::memcmp(h.magic, magic, sizeof(magic)) != 0) { fail(path, "the magic 'LTTOKEN1'", "other bytes"); }
+    if (std::memcmp(h.magic, magic, sizeof(magic)) != 0) { fail(path, "the magic 'LTTOKEN2'", "other bytes"); }
     if (h.byte_order != byte_order_mark) {
         fail(path, "byte-order mark " + number(byte_order_mark), number(h.byte_order));
     }
-    if (h.reserved != 0) { fail(path, "0 in the reserved field", number(h.reserved)); }
+    if (h.bytes_per_weight != 1 && h.bytes_per_weight != sizeof(float)) {
+        fail(path, "1 or 4 bytes per weight", number(h.bytes_per_weight));
+    }
     // Bounding the counts by the file's size first keeps the sums below from overflowing.
     if (h.n_samples > map.size() / sizeof(uint64_t) || h.n_tokens > map.size() / sizeof(int32_t)) {
         fail(path, "no more samples and tokens than " + number(map.size()) + " bytes hold",
              number(h.n_samples) + " samples and " + number(h.n_tokens) + " tokens");
     }
-    const uint64_t expected =
-        sizeof(h) + (h.n_samples + 1) * sizeof(uint64_t) + pad_to_8(h.n_tokens * sizeof(int32_t)) + h.n_tokens;
+    const uint64_t expected = sizeof(h) + (h.n_samples + 1) * sizeof(uint64_t) +
+                              pad_to_8(h.n_tokens * sizeof(int32_t)) + h.n_tokens * h.bytes_per_weight;
     if (map.size() != expected && map.size() != pad_to_8(expected)) {
         fail(path,
              number(expected) + " bytes for " + number(h.n_samples) + " samples and " + number(h.n_tokens) + " tokens",
@@ -67,7 +70,12 @@ std::unique_ptr<token_file> token_file::open(const std::string & path) {
     file->n_tokens_ = (size_t)h.n_tokens;
     file->offsets_ = reinterpret_cast<const uint64_t *>(data + sizeof(header));
     file->tokens_ = reinterpret_cast<const int32_t *>(file->offsets_ + h.n_samples + 1);
-    file->mask_ = reinterpret_cast<const uint8_t *>(file->tokens_) + pad_to_8(h.n_tokens * sizeof(int32_t));
+    const uint8_t * weights = reinterpret_cast<const uint8_t *>(file->tokens_) + pad_to_8(h.n_tokens * sizeof(int32_t));
+    if (h.bytes_per_weight == 1) {
+        file->bytes_ = weights;
+    } else {
+        file->floats_ = reinterpret_cast<const float *>(weights);
+    }
     file->check_samples(path);
     return file;
 }
@@ -88,17 +96,23 @@ void token_file::check_samples(const std::string & path) {
                      number(n_tokens_),
                  "an end at " + number(offsets_[i + 1]));
         }
-        const uint64_t begin = offsets_[i], end = offsets_[i + 1];
-        if (mask_[begin] != 0) {
-            fail(path, "mask 0 for the first token of sample " + number(i), number(mask_[begin]));
+        const sample s = at(i);
+        if (s.weight(0) != 0) {
+            fail(path, "weight 0 for the first token of sample " + number(i), std::to_string(s.weight(0)));
         }
-        for (uint64_t t = begin; t < end; t++) {
-            if (tokens_[t] < 0) {
-                fail(path, "token ids from 0 on in sample " + number(i), std::to_string(tokens_[t]));
+        for (size_t t = 0; t < s.n_tokens; t++) {
+            if (s.tokens[t] < 0) {
+                fail(path, "token ids of at least 0 in sample " + number(i), std::to_string(s.tokens[t]));
             }
-            if (mask_[t] > 1) { fail(path, "mask values 0 or 1 in sample " + number(i), number(mask_[t])); }
-            max_token_ = std::max(max_token_, tokens_[t]);
-            n_target_tokens_ += mask_[t];
+            const float weight = s.weight(t);
+            if (!(weight >= 0) || !std::isfinite(weight) || (bytes_ && weight > 1)) {
+                fail(path,
+                     bytes_ ? "weights 0 or 1 in sample " + number(i)
+                            : "finite weights of at least 0 in sample " + number(i),
+                     std::to_string(weight));
+            }
+            max_token_ = std::max(max_token_, s.tokens[t]);
+            n_target_tokens_ += weight > 0;
         }
     }
     if (offsets_[n_samples_] != n_tokens_) {
@@ -109,7 +123,8 @@ void token_file::check_samples(const std::string & path) {
 
 token_file::sample token_file::at(size_t i) const {
     const uint64_t begin = offsets_[i];
-    return {tokens_ + begin, mask_ + begin, (size_t)(offsets_[i + 1] - begin)};
+    return {tokens_ + begin, size_t(offsets_[i + 1] - begin), bytes_ ? bytes_ + begin : nullptr,
+            floats_ ? floats_ + begin : nullptr};
 }
 
 }

@@ -56,7 +56,7 @@ void each_number(state_type & state, function && field) {
     field("llamatune.target_tokens", state.target_tokens);
     field("llamatune.loss", state.loss);
     field("llamatune.epoch_loss", state.epoch_loss);
-    field("llamatune.epoch_targets", state.epoch_targets);
+    field("llamatune.epoch_weight", state.epoch_weight);
 }
 
 struct number_writer {

@@ -18,8 +18,7 @@ struct checkpoint_state {
     data_cursor cursor;     // of the next step
     int64_t tokens = 0, target_tokens = 0;
     double loss = std::numeric_limits<double>::quiet_NaN(); // of the last step with targets
-    double epoch_loss = 0;                                  // sum over the targets of the epoch so far
-    int64_t epoch_targets = 0;
+    double epoch_loss = 0, epoch_weight = 0; // sums over the targets of the epoch so far: weight · loss, weight
 };
 
 // One file per checkpoint, "checkpoint-<step>.gguf" in the directory: the parameters, the optimizer's state by name,

@@ -21,15 +21,16 @@ evaluator::evaluator(const std::shared_ptr<model> & base, const trainee & subjec
 
 evaluator::outcome evaluator::run(const std::atomic<bool> & stop) {
     const auto start = std::chrono::steady_clock::now();
-    double total = 0;
+    double total = 0, weight = 0;
     int64_t targets = 0;
     data_->rewind();
     while (data_->next(batch_)) {
         if (stop) { throw error("ABORTED", "the run was aborted"); }
         total += step_->run(batch_, 0.0);
         targets += int64_t(batch_.target_position.size());
+        for (const float w : batch_.target_weight) weight += double(w);
     }
-    return {total / double(targets), targets,
+    return {total / weight, targets,
             std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count()};
 }
 

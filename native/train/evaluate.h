@@ -8,7 +8,7 @@
 
 namespace llamatune {
 
-// Mean cross-entropy over a whole token file, with the weights as they are now; no gradient is computed.
+// Mean loss over a whole token file with the current parameters; no gradient is computed.
 class evaluator {
 public:
     evaluator(const std::shared_ptr<model> & base, const trainee & subject, const train_options & options,

@@ -17,8 +17,8 @@ namespace llamatune {
 using step_clock = std::chrono::steady_clock;
 
 // GPUs multiply F32 matrices as F16, whose smallest number is 6e-8: a probability divided by all targets of a step
-// would be lost. There, each target's gradient is this large, which leaves as much room above, and is scaled back when
-// it is summed.
+// would be lost. There, the gradient of the target with the largest weight is this large, which leaves as much room
+// above, and is scaled back when it is summed.
 constexpr float narrow_scale = 64.0f;
 
 struct step::state {
@@ -58,7 +58,8 @@ struct step::state {
 
     // of the run in progress
     const micro_batch * batch = nullptr;
-    double weight = 0;
+    double scale = 0;
+    float largest_weight = 1; // of the batch's targets
     double total = 0;
     std::vector<float> target_losses;
     std::vector<int32_t> row_values, target_values;

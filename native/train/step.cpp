@@ -79,7 +79,7 @@ void step::state::run_loss() {
     const auto begun = clock::now();
     devices.set_padding({}, 0); // a chunk's columns are targets
     const size_t n = batch->target_position.size();
-    const float target_weight = on_host() ? float(weight) : narrow_scale;
+    const double factor = on_host() ? scale : double(narrow_scale) / double(largest_weight);
     if (options.with_backward) {
         ggml_backend_buffer_clear(kept_gradient_buffer.get(), 0); // positions without a target keep zero
     }
@@ -93,7 +93,7 @@ void step::state::run_loss() {
             const bool real = i < count;
             row_values[i] = real ? batch->target_position[first + i] : int32_t(graph->shape().n_tokens());
             target_values[i] = real ? batch->target_token[first + i] : 0;
-            weight_values[i] = real ? target_weight : 0.0f;
+            weight_values[i] = real ? float(factor * double(batch->target_weight[first + i])) : 0.0f;
         }
         ggml_backend_tensor_set(rows, row_values.data(), 0, ggml_nbytes(rows));
         ggml_backend_tensor_set(targets, target_values.data(), 0, ggml_nbytes(targets));
@@ -103,20 +103,22 @@ void step::state::run_loss() {
         ggml_backend_tensor_get(losses, target_losses.data() + first, 0, count * sizeof(float));
     }
     tell_padding();
-    for (float loss : target_losses) total += loss;
+    for (size_t i = 0; i < n; i++) total += double(batch->target_weight[i]) * double(target_losses[i]);
     timing.loss_ms += ms_since(begun);
 }
 
-double step::run(const micro_batch & batch, double weight) {
+double step::run(const micro_batch & batch, double scale) {
     state & s = *state_;
     s.batch = &batch;
-    s.weight = weight;
+    s.scale = scale;
+    const auto largest = std::max_element(batch.target_weight.begin(), batch.target_weight.end());
+    s.largest_weight = largest == batch.target_weight.end() ? 1.0f : *largest;
     s.total = 0;
     s.timing = {};
     s.graph->set_batch(batch);
     s.tell_padding();
     if (!s.on_host()) {
-        const float back = float(weight / double(narrow_scale));
+        const float back = float(scale * double(s.largest_weight) / double(narrow_scale));
         ggml_backend_tensor_set(s.unscale, &back, 0, sizeof(back));
     }
     s.past_boundary = false;

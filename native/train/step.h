@@ -44,9 +44,9 @@ public:
          const step_options & options);
     ~step();
 
-    // Adds the gradients of  weight · Σ cross-entropy over the targets  to the parameters', and returns that sum
-    // unweighted (nats).
-    double run(const micro_batch & batch, double weight);
+    // Adds the gradients of  scale · Σ weight · cross-entropy  over the targets, with their weights, to the
+    // parameters', and returns the sum without the scale (nats).
+    double run(const micro_batch & batch, double scale);
 
     // Per target of the batch, in order: the cross-entropy of the last run.
     const std::vector<float> & target_losses() const;

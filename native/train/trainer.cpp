@@ -133,13 +133,13 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
 
         // forward, loss and backward of every micro-batch; each target weighs the same, however the batch is cut
         parameters.zero_gradients();
-        const double weight = batch.total_target_tokens ? 1.0 / double(batch.total_target_tokens) : 0.0;
+        const double scale = batch.total_target_tokens ? 1.0 / batch.total_target_weight : 0.0;
         double loss = 0;
         step_timing timing;
         for (const micro_batch & micro : batch) {
             stop_if_asked(stop);
             if (micro.target_position.empty()) continue;
-            loss += micro_step.run(micro, weight) * weight;
+            loss += micro_step.run(micro, scale) * scale;
             n_micro_batches++;
             timing.forward_ms += micro_step.timing().forward_ms;
             timing.loss_ms += micro_step.timing().loss_ms;
@@ -176,8 +176,8 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
         at.target_tokens += int64_t(batch.total_target_tokens);
         if (batch.total_target_tokens) {
             at.loss = loss;
-            at.epoch_loss += loss * double(batch.total_target_tokens);
-            at.epoch_targets += int64_t(batch.total_target_tokens);
+            at.epoch_loss += loss * batch.total_target_weight;
+            at.epoch_weight += batch.total_target_weight;
         }
         epoch = int64_t(batch.epoch) + 1;
         const double step_ms = ms_between(start, end), seconds = step_ms / 1000;
@@ -205,10 +205,9 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
         evaluated = validation && due(at.step, options.validation->every_steps);
         if (evaluated) evaluate(epoch);
         if (batch.last_of_epoch) {
-            on_event(epoch_event{epoch, at.step,
-                                 at.epoch_targets ? at.epoch_loss / double(at.epoch_targets) : not_measured});
+            on_event(epoch_event{epoch, at.step, at.epoch_weight > 0 ? at.epoch_loss / at.epoch_weight : not_measured});
             at.epoch_loss = 0;
-            at.epoch_targets = 0;
+            at.epoch_weight = 0;
         }
         if (checkpoint && due(at.step, checkpoint->every_steps)) {
             on_event(checkpoint_event{

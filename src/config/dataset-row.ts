@@ -2,6 +2,10 @@ import { z } from 'zod';
 
 /** One message of a conversation, as chat templates take it. Further keys reach the template. */
 export interface ChatMessage {
+  /** Factor of the loss of an assistant's turn, 0 or more. Default: 1. */
+  weight?: number | null;
+  /** false: the same as weight 0. */
+  train?: boolean | null;
   /** 'system', 'user', 'assistant', 'tool', or what else the chat template knows. */
   role: string;
   /** null only where the message has other content, e.g. tool calls. */
@@ -27,10 +31,12 @@ export interface TextRow {
   text: string;
 }
 
-/** Tokens as they are; nothing is added. */
+/** Tokens as they are; nothing is added. Not both of weights and mask. */
 export interface TokenRow {
   tokens: readonly number[] | Int32Array;
-  /** 1: predicting this token carries a loss. Default: 1 for every token but the first. */
+  /** Factor of the loss of predicting each token, 0 or more. Default: 1 for every token but the first. */
+  weights?: readonly number[] | Float32Array;
+  /** The same with 0 and 1 only. */
   mask?: readonly (0 | 1)[] | Uint8Array;
 }
 
@@ -40,9 +46,24 @@ export interface TokenRow {
  */
 export type DatasetRow = ChatRow | CompletionRow | TextRow | TokenRow;
 
+/** Finite also as a 32-bit float. */
+const lossWeight = z.number().min(0).max(1e30);
+
 const message = z
-  .looseObject({ role: z.string().min(1), content: z.string().nullish() })
+  .looseObject({
+    role: z.string().min(1),
+    content: z.string().nullish(),
+    weight: lossWeight.nullish(),
+    train: z.boolean().nullish(),
+  })
   .superRefine((value, context) => {
+    if (value.train === (value.weight === 0) && typeof value.weight === 'number') {
+      context.addIssue({
+        code: 'custom',
+        path: ['weight'],
+        message: `expected a weight that agrees with train: ${value.train} but received ${value.weight}`,
+      });
+    }
     if (typeof value.content === 'string' || Object.keys(value).some(isOtherContent)) return;
     context.addIssue({
       code: 'custom',
@@ -51,9 +72,11 @@ const message = z
     });
   });
 
-const isOtherContent = (key: string): boolean => !['role', 'content', 'name'].includes(key);
+const isOtherContent = (key: string): boolean =>
+  !['role', 'content', 'name', 'weight', 'train'].includes(key);
 
 const tokenIds = z.union([z.instanceof(Int32Array), z.array(z.int().min(0).max(0x7fffffff))]);
+const tokenWeights = z.union([z.instanceof(Float32Array), z.array(lossWeight)]);
 const tokenMask = z.union([
   z.instanceof(Uint8Array),
   z.array(z.union([z.literal(0), z.literal(1)])),
@@ -73,5 +96,6 @@ export const textRowSchema = z.looseObject({ text: z.string().min(1).describe('T
 
 export const tokenRowSchema = z.looseObject({
   tokens: tokenIds.describe("Token ids of the model's vocabulary."),
-  mask: tokenMask.optional().describe('One 0 or 1 for each token. Default: all 1.'),
+  weights: tokenWeights.optional().describe('Factor of the loss of each token. Default: all 1.'),
+  mask: tokenMask.optional().describe('The same with 0 and 1 only.'),
 });

@@ -1,16 +1,16 @@
 import { LlamatuneError } from '../errors.js';
 import type { TextModel } from './tokenizer.js';
 
-/** A part of a sample's text, and whether predicting it carries a loss. */
+/** A part of a sample's text, and the factor of the loss of predicting it; 0: none. */
 export interface Piece {
   text: string;
-  target: boolean;
+  weight: number;
 }
 
-/** A tokenized sample. A mask of 1: predicting this token carries a loss. */
+/** A tokenized sample, and the factor of the loss of predicting each token. */
 export interface EncodedSample {
   tokens: Int32Array;
-  mask: Uint8Array;
+  weights: Float32Array;
 }
 
 export function joinSamples(parts: readonly EncodedSample[]): EncodedSample {
@@ -19,14 +19,14 @@ export function joinSamples(parts: readonly EncodedSample[]): EncodedSample {
       Int32Array,
       parts.map(({ tokens }) => tokens),
     ),
-    mask: concatenate(
-      Uint8Array,
-      parts.map(({ mask }) => mask),
+    weights: concatenate(
+      Float32Array,
+      parts.map(({ weights }) => weights),
     ),
   };
 }
 
-function concatenate<T extends Int32Array | Uint8Array>(
+function concatenate<T extends Int32Array | Float32Array | Uint8Array>(
   type: new (length: number) => T,
   parts: readonly T[],
 ): T {
@@ -40,12 +40,12 @@ function concatenate<T extends Int32Array | Uint8Array>(
 }
 
 const encoder = new TextEncoder();
-/** Ends no token's merge and starts no word, so that what follows is tokenized as inside a text. */
+/** Never merges with what follows and starts no word: text after it is tokenized as inside a text. */
 const GUARD = '\n';
 
 /**
- * Tokenizes each piece by itself, so that no token reaches over the border between what carries a
- * loss and what does not: generation, too, continues after a prompt that was tokenized alone.
+ * Tokenizes each piece separately, so that no token spans a prompt and its answer: generation also
+ * continues after a prompt that was tokenized alone.
  */
 export class PieceEncoder {
   readonly #model: TextModel;
@@ -64,10 +64,10 @@ export class PieceEncoder {
     const sample = joinSamples(
       parts.map((tokens, i) => ({
         tokens,
-        mask: new Uint8Array(tokens.length).fill(filled[i]!.target ? 1 : 0),
+        weights: new Float32Array(tokens.length).fill(filled[i]!.weight),
       })),
     );
-    // A single piece has no border to be wrong about: its tokens are the model's own reading.
+    // A single piece has no boundary that could be wrong.
     if (filled.length > 1) this.#verify(filled.map(({ text }) => text).join(''), sample.tokens);
     return sample;
   }
@@ -94,7 +94,7 @@ export class PieceEncoder {
     return exact ? rest : tokens;
   }
 
-  /** White space may differ: some vocabularies swallow it around control tokens, or add one in front. */
+  /** White space may differ: some vocabularies drop it around control tokens, or put a space in front. */
   #verify(text: string, tokens: Int32Array): void {
     const [expected, spelled] = [encoder.encode(text), this.#spell(tokens)];
     if (same(expected, spelled)) return;
@@ -102,9 +102,8 @@ export class PieceEncoder {
     if (bare(expected) === bare(spelled)) return;
     throw new LlamatuneError(
       'TOKENIZER_INEXACT',
-      "expected tokens that spell the sample's text but received others " +
-        '(this vocabulary rewrites texts)',
-      { hint: "use loss: 'all', or { tokens, mask } rows" },
+      "the tokens do not spell the sample's text, because this vocabulary rewrites texts",
+      { hint: "use loss: 'all', or { tokens, weights } rows" },
     );
   }
 

@@ -4,7 +4,7 @@ import type { DatasetSource } from '../config/fields.js';
 import { describeValue } from '../config/parse.js';
 import { LlamatuneError } from '../errors.js';
 import type { EncodedSample } from './encode-pieces.js';
-import { type LossOn, SampleEncoder } from './mask.js';
+import { hasTarget, type LossOn, SampleEncoder } from './encode-sample.js';
 import { pacer } from './pause.js';
 import { emptyDataset, readRows } from './readers.js';
 import { shapeRow } from './rows.js';
@@ -12,12 +12,12 @@ import { SampleParts } from './sample-parts.js';
 import { splitSamples } from './split.js';
 import type { TextModel } from './tokenizer.js';
 
-/** What to do with a sample of more than `sequenceLength` tokens. */
+/** What to do with a sample longer than `sequenceLength` tokens. */
 export type TooLong = 'error' | 'truncate' | 'skip';
 
 export interface PrepareOptions {
   dataset: DatasetSource;
-  /** A part of the dataset (0 < split < 1), or a dataset of its own. Default: none. */
+  /** A fraction of the dataset (0 < split < 1), or another dataset. Default: none. */
   validation?: { split?: number | undefined; dataset?: DatasetSource | undefined } | undefined;
   model: TextModel;
   /** Where `train.tokens` and `validation.tokens` are written; made if it does not exist. */
@@ -50,19 +50,19 @@ export interface PreparedDataset {
   validation: PreparedFile | null;
   /** Samples that were cut to sequenceLength, of both datasets. */
   truncated: number;
-  /** Samples that were left out: too long, or without a target once cut. */
+  /** Samples that were skipped: too long, or without a target once cut. */
   skipped: number;
 }
 
 /**
- * Tokenizes a dataset once, into files that native code maps into memory. Rows stream through:
- * memory holds one row and a few numbers for each sample. The event loop gets its turn every few
- * milliseconds. On an error no half-written file is left behind.
+ * Tokenizes a dataset once, into files that native code maps into memory. Rows are streamed: memory
+ * holds one row and a few numbers per sample. It yields to the event loop every few milliseconds. On
+ * an error no half-written file is left behind.
  *
  * @throws LlamatuneError DATASET_NOT_FOUND, DATASET_UNREADABLE, DATASET_EMPTY, DATASET_ENCODING,
  *   DATASET_INVALID_JSON, DATASET_INVALID_CSV, DATASET_INVALID_ROW, DATASET_NO_TARGET, DATASET_TOO_SMALL, SAMPLE_TOO_LONG, NO_CHAT_TEMPLATE,
- *   TEMPLATE_FAILED, TOKENIZER_INEXACT, OUTPUT_NOT_WRITABLE, ABORTED. Those that a row causes start
- *   with its place: 'train.jsonl:17', or 'row 17' of an iterable.
+ *   TEMPLATE_FAILED, TOKENIZER_INEXACT, OUTPUT_NOT_WRITABLE, ABORTED. An error in a row names it:
+ *   'train.jsonl:17', or 'row 17' of an iterable.
  */
 export async function prepareDataset(options: PrepareOptions): Promise<PreparedDataset> {
   const { directory, validation } = options;
@@ -148,7 +148,7 @@ async function* rowsOf(source: DatasetSource): AsyncGenerator<{ row: unknown; wh
   if (count === 0) throw emptyDataset(`(${describeValue(source)} of rows)`);
 }
 
-/** The sample as it can be trained on; undefined: left out. */
+/** The sample, cut if necessary; undefined: it is skipped. */
 function limitLength(
   sample: EncodedSample,
   where: string,
@@ -159,24 +159,23 @@ function limitLength(
   if (tooLong === 'error') {
     throw new LlamatuneError(
       'SAMPLE_TOO_LONG',
-      `${where}: expected at most ${sequenceLength} tokens (sequenceLength) but received ${sample.tokens.length}`,
+      `${where}: the sample has ${sample.tokens.length} tokens, more than sequenceLength (${sequenceLength})`,
       { hint: "raise sequenceLength, shorten the sample, or set tooLong to 'truncate' or 'skip'" },
     );
   }
-  const mask = sample.mask.subarray(0, sequenceLength);
-  if (tooLong === 'skip' || !mask.includes(1)) {
+  const weights = sample.weights.subarray(0, sequenceLength);
+  if (tooLong === 'skip' || !hasTarget(weights)) {
     counts.skipped += 1;
     return undefined;
   }
   counts.truncated += 1;
-  return { tokens: sample.tokens.subarray(0, sequenceLength), mask };
+  return { tokens: sample.tokens.subarray(0, sequenceLength), weights };
 }
 
 function allSkipped(skipped: number, sequenceLength: number): LlamatuneError {
   return new LlamatuneError(
     'DATASET_EMPTY',
-    `expected a sample of at most ${sequenceLength} tokens (sequenceLength) ` +
-      `but received ${skipped} longer ones, all skipped`,
+    `all ${skipped} samples are longer than sequenceLength (${sequenceLength}) and were skipped`,
     { hint: 'raise sequenceLength' },
   );
 }
@@ -203,7 +202,7 @@ async function makeDirectory(directory: string): Promise<void> {
   } catch (cause) {
     throw new LlamatuneError(
       'OUTPUT_NOT_WRITABLE',
-      `expected to write in '${directory}' but received ${(cause as Error).message}`,
+      `cannot write in '${directory}': ${(cause as Error).message}`,
       { hint: 'check the path and its permissions', cause },
     );
   }

@@ -33,7 +33,7 @@ const SHAPES: Readonly<Record<ShapedRow['shape'], Shape>> = {
 };
 
 const HINT =
-  'a row is { messages: [{ role, content }] }, { prompt, completion }, { text } or { tokens, mask }';
+  'a row is { messages: [{ role, content }] }, { prompt, completion }, { text } or { tokens, weights }';
 
 /**
  * Checks one row of a dataset.
@@ -72,16 +72,27 @@ export function shapeRow(value: unknown, where: string): ShapedRow {
   return { shape, row: parsed.data } as ShapedRow;
 }
 
-function checkTokenRow({ tokens, mask }: TokenRow, where: string): void {
-  if (mask !== undefined && mask.length !== tokens.length) {
+function checkTokenRow(row: TokenRow, where: string): void {
+  if (row.weights !== undefined && row.mask !== undefined) {
+    throw invalidRow(where, 'expected weights or mask but received both');
+  }
+  const name = row.weights === undefined ? 'mask' : 'weights';
+  const values = row[name];
+  if (values === undefined) return;
+  if (values.length !== row.tokens.length) {
     throw invalidRow(
       where,
-      `expected a mask of ${tokens.length} values, one for each token, but received ${mask.length}`,
+      `${name}: expected ${row.tokens.length} values, one per token, but received ${values.length}`,
     );
   }
-  const wrong = mask?.findIndex((value: number) => value > 1) ?? -1;
+  // zod checks the elements of arrays, but not of typed arrays.
+  const [fits, expected]: [(value: number) => boolean, string] =
+    name === 'mask'
+      ? [(value) => value <= 1, '0 or 1']
+      : [(value) => value >= 0 && Number.isFinite(value), 'a finite number of at least 0'];
+  const wrong = Array.prototype.findIndex.call(values, (value: number) => !fits(value));
   if (wrong >= 0) {
-    throw invalidRow(where, `mask.${wrong}: expected 0 or 1 but received ${mask![wrong]}`);
+    throw invalidRow(where, `${name}.${wrong}: expected ${expected} but received ${values[wrong]}`);
   }
 }
 

@@ -5,38 +5,41 @@ import { BufferedFile, bytesOf, TokenFileWriter } from './token-file.js';
 
 type Pace = () => Promise<void> | undefined;
 
+/** Of a token id and of a weight, in the temporary files. */
+const BYTES_PER_TOKEN = 4;
+
 /**
- * Samples on their way into token files. Their tokens and masks go to two temporary files at once,
- * as a token file's header needs all counts; only the lengths are kept in memory.
+ * Samples on their way into token files. Their tokens and weights go to two temporary files first,
+ * because a token file's header needs all counts; only the lengths are kept in memory.
  */
 export class SampleParts {
   readonly lengths: number[] = [];
   /** Tokens of each sample that carry a loss. */
   readonly targets: number[] = [];
-  readonly #files: readonly { path: string; file: BufferedFile; bytesPerToken: number }[];
+  readonly #tokens: BufferedFile;
+  readonly #weights: BufferedFile;
+  /** Every weight so far is 0 or 1. */
+  #onlyMask = true;
 
-  private constructor(files: { path: string; file: BufferedFile; bytesPerToken: number }[]) {
-    this.#files = files;
+  private constructor(tokens: BufferedFile, weights: BufferedFile) {
+    this.#tokens = tokens;
+    this.#weights = weights;
   }
 
   /** @param name starts the temporary files' names in `directory`. */
   static async create(directory: string, name: string): Promise<SampleParts> {
-    const files = [];
-    for (const [suffix, bytesPerToken] of [
-      ['tokens', 4],
-      ['mask', 1],
-    ] as const) {
-      const path = join(directory, `${name}.${suffix}.part`);
-      files.push({ path, file: await BufferedFile.create(path), bytesPerToken });
-    }
-    return new SampleParts(files);
+    const create = (suffix: string) =>
+      BufferedFile.create(join(directory, `${name}.${suffix}.part`));
+    const tokens = await create('tokens');
+    return new SampleParts(tokens, await create('weights'));
   }
 
-  async append({ tokens, mask }: EncodedSample): Promise<void> {
+  async append({ tokens, weights }: EncodedSample): Promise<void> {
     this.lengths.push(tokens.length);
-    this.targets.push(mask.reduce((sum, target) => sum + target, 0));
-    await this.#files[0]!.file.append(bytesOf(tokens));
-    await this.#files[1]!.file.append(mask);
+    this.targets.push(weights.reduce((count, weight) => count + (weight > 0 ? 1 : 0), 0));
+    this.#onlyMask &&= weights.every((weight) => weight === 0 || weight === 1);
+    await this.#tokens.append(bytesOf(tokens));
+    await this.#weights.append(bytesOf(weights));
   }
 
   /** Writes the token files: sample i goes to `paths[side(i)]`. */
@@ -49,12 +52,17 @@ export class SampleParts {
     try {
       for (const [index, path] of paths.entries()) {
         const lengths = this.lengths.filter((_, sample) => side(sample) === index);
-        writers.push(await TokenFileWriter.create(path, lengths));
+        writers.push(await TokenFileWriter.create(path, lengths, this.#onlyMask ? 1 : 4));
       }
-      for (const { file, bytesPerToken } of this.#files) {
-        await this.#distribute(file, bytesPerToken, (sample) => writers[side(sample)]!, pace);
-        if (bytesPerToken === 4) for (const writer of writers) await writer.endTokens();
-      }
+      const writerOf = (sample: number) => writers[side(sample)]!;
+      await this.#distribute(this.#tokens, (sample, bytes) => writerOf(sample).append(bytes), pace);
+      for (const writer of writers) await writer.endTokens();
+      const pack = this.#onlyMask ? asMask : (bytes: Uint8Array) => bytes;
+      await this.#distribute(
+        this.#weights,
+        (sample, bytes) => writerOf(sample).append(pack(bytes)),
+        pace,
+      );
       for (const writer of writers) await writer.commit();
     } catch (error) {
       for (const writer of writers) await writer.discard();
@@ -62,24 +70,23 @@ export class SampleParts {
     }
   }
 
-  /** Reads one temporary file from start to end and hands each sample's bytes to its writer. */
+  /** Reads a temporary file from start to end and hands on each sample's bytes, a piece at a time. */
   async #distribute(
     file: BufferedFile,
-    bytesPerToken: number,
-    writerOf: (sample: number) => TokenFileWriter,
+    append: (sample: number, bytes: Uint8Array) => Promise<void>,
     pace: Pace,
   ): Promise<void> {
     let sample = 0;
-    let left = this.lengths[0]! * bytesPerToken;
+    let left = this.lengths[0]! * BYTES_PER_TOKEN;
     for await (const chunk of file.chunks()) {
       for (let at = 0; at < chunk.length; ) {
         const piece = chunk.subarray(at, at + left);
-        await writerOf(sample).append(piece);
+        await append(sample, piece);
         at += piece.length;
         left -= piece.length;
         if (left === 0) {
           sample += 1;
-          left = (this.lengths[sample] ?? 0) * bytesPerToken;
+          left = (this.lengths[sample] ?? 0) * BYTES_PER_TOKEN;
         }
         await pace();
       }
@@ -88,9 +95,15 @@ export class SampleParts {
 
   /** Removes the temporary files. */
   async dispose(): Promise<void> {
-    for (const { path, file } of this.#files) {
+    for (const file of [this.#tokens, this.#weights]) {
       await file.close().catch(() => {});
-      await rm(path, { force: true });
+      await rm(file.path, { force: true });
     }
   }
+}
+
+/** Weights of 0 and 1, from four bytes each to one. */
+function asMask(bytes: Uint8Array): Uint8Array {
+  const { buffer, byteOffset, length } = bytes;
+  return Uint8Array.from(new Float32Array(buffer, byteOffset, length / BYTES_PER_TOKEN));
 }

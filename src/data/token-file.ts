@@ -1,33 +1,35 @@
-import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { LlamatuneError } from '../errors.js';
 
 /*
  * The prepared dataset that native code maps into memory. A local cache in the machine's own byte
  * order; native/data/token-file.h has the layout:
- *   "LTTOKEN1", u32 byte-order mark, u32 0, u64 n_samples, u64 n_tokens,
- *   u64 offsets [n_samples + 1], i32 tokens [n_tokens] padded to 8 bytes, u8 mask [n_tokens].
+ *   "LTTOKEN2", u32 byte-order mark, u32 bytes per weight, u64 n_samples, u64 n_tokens,
+ *   u64 offsets [n_samples + 1], i32 tokens [n_tokens] padded to 8 bytes, u8 or f32 weights [n_tokens].
  */
-const MAGIC = 'LTTOKEN1';
+const MAGIC = 'LTTOKEN2';
 const BYTE_ORDER_MARK = 0x01020304;
 const HEADER_BYTES = 32;
 const BUFFER_BYTES = 1024 * 1024;
 
 /** Appends to a file in large pieces. */
 export class BufferedFile {
+  readonly path: string;
   readonly #file: FileHandle;
   readonly #buffer = Buffer.allocUnsafe(BUFFER_BYTES);
   #used = 0;
 
-  private constructor(file: FileHandle) {
+  private constructor(path: string, file: FileHandle) {
+    this.path = path;
     this.#file = file;
   }
 
   /** @throws LlamatuneError OUTPUT_NOT_WRITABLE */
   static async create(path: string): Promise<BufferedFile> {
-    return new BufferedFile(await writing(path, () => open(path, 'w+')));
+    return new BufferedFile(path, await writing(path, () => open(path, 'w+')));
   }
 
-  /** Copies `bytes`; only a full buffer waits for the disk. */
+  /** Copies `bytes`; waits for the disk only when the buffer is full. */
   async append(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length; ) {
       const part = bytes.subarray(at, at + BUFFER_BYTES - this.#used);
@@ -44,7 +46,7 @@ export class BufferedFile {
     this.#used = 0;
   }
 
-  /** What was appended, from the start, in pieces that are valid until the next one. */
+  /** What was appended, from the start, in chunks that are valid until the next one. */
   async *chunks(): AsyncGenerator<Buffer, void, undefined> {
     await this.flush();
     for (let at = 0; ; ) {
@@ -77,13 +79,13 @@ async function writing<T>(what: string, work: () => Promise<T>): Promise<T> {
   } catch (cause) {
     throw new LlamatuneError(
       'OUTPUT_NOT_WRITABLE',
-      `expected to write ${what} but received ${(cause as Error).message}`,
+      `cannot write ${what}: ${(cause as Error).message}`,
       { hint: 'check permissions and free space of the directory', cause },
     );
   }
 }
 
-/** One token file in the making: header and offsets first, then tokens, then masks. */
+/** Writes one token file: header and offsets first, then tokens, then weights. */
 export class TokenFileWriter {
   readonly path: string;
   readonly #partial: string;
@@ -96,8 +98,15 @@ export class TokenFileWriter {
     this.#out = out;
   }
 
-  /** @param lengths tokens of each sample, in order. */
-  static async create(path: string, lengths: Iterable<number>): Promise<TokenFileWriter> {
+  /**
+   * @param lengths tokens of each sample, in order.
+   * @param bytesPerWeight 1 (weights are 0 or 1) or 4 (32-bit floats).
+   */
+  static async create(
+    path: string,
+    lengths: Iterable<number>,
+    bytesPerWeight: 1 | 4,
+  ): Promise<TokenFileWriter> {
     let samples = 0;
     let tokens = 0;
     for (const length of lengths) {
@@ -108,7 +117,7 @@ export class TokenFileWriter {
     const writer = new TokenFileWriter(path, partial, await BufferedFile.create(partial));
     const header = Buffer.alloc(HEADER_BYTES);
     header.write(MAGIC, 'latin1');
-    header.set(bytesOf(Uint32Array.of(BYTE_ORDER_MARK, 0)), 8);
+    header.set(bytesOf(Uint32Array.of(BYTE_ORDER_MARK, bytesPerWeight)), 8);
     header.set(bytesOf(BigUint64Array.of(BigInt(samples), BigInt(tokens))), 16);
     await writer.#out.append(header);
     let offset = 0;
@@ -125,12 +134,12 @@ export class TokenFileWriter {
     return this.#out.append(bytes);
   }
 
-  /** Between the tokens and the masks. */
+  /** Between the tokens and the weights. */
   endTokens(): Promise<void> {
     return this.#out.append(Buffer.alloc(this.#padding));
   }
 
-  /** The file appears under its name only when it is whole and on the disk. */
+  /** The file gets its name only once it is complete and on the disk. */
   async commit(): Promise<void> {
     await this.#out.sync();
     await this.#out.close();
@@ -143,43 +152,8 @@ export class TokenFileWriter {
   }
 }
 
-export function bytesOf(array: Int32Array | Uint32Array | BigUint64Array): Uint8Array {
+export function bytesOf(
+  array: Int32Array | Uint32Array | Float32Array | BigUint64Array,
+): Uint8Array {
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-}
-
-/** One sample of a token file. */
-export interface TokenFileSample {
-  tokens: number[];
-  mask: number[];
-}
-
-/**
- * Reads a whole token file: for tests and small files.
- *
- * @throws LlamatuneError TOKEN_FILE_INVALID
- */
-export async function readTokenFile(path: string): Promise<TokenFileSample[]> {
-  const file = await readFile(path);
-  const bytes = new Uint8Array(file).buffer;
-  const [mark, reserved] = file.length < HEADER_BYTES ? [] : new Uint32Array(bytes, 8, 2);
-  if (file.toString('latin1', 0, 8) !== MAGIC || mark !== BYTE_ORDER_MARK || reserved !== 0) {
-    throw new LlamatuneError(
-      'TOKEN_FILE_INVALID',
-      `expected a token file of this machine at '${path}' but received other bytes`,
-      { hint: 'prepare the dataset again' },
-    );
-  }
-  const [samples, tokens] = Array.from(new BigUint64Array(bytes, 16, 2), Number) as [
-    number,
-    number,
-  ];
-  const offsets = Array.from(new BigUint64Array(bytes, HEADER_BYTES, samples + 1), Number);
-  const tokensAt = HEADER_BYTES + (samples + 1) * 8;
-  const maskAt = tokensAt + Math.ceil((tokens * 4) / 8) * 8;
-  const allTokens = new Int32Array(bytes, tokensAt, tokens);
-  const allMasks = new Uint8Array(bytes, maskAt, tokens);
-  return Array.from({ length: samples }, (_, i) => ({
-    tokens: Array.from(allTokens.subarray(offsets[i], offsets[i + 1])),
-    mask: Array.from(allMasks.subarray(offsets[i], offsets[i + 1])),
-  }));
 }

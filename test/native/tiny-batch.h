@@ -24,6 +24,7 @@ inline llamatune::micro_batch tiny_batch(const llamatune::model & m, uint32_t ro
         for (uint32_t i = 0; i + 1 < length; i++) {
             batch.target_position.push_back(int32_t(row * length + i));
             batch.target_token.push_back(batch.tokens[row * length + i + 1]);
+            batch.target_weight.push_back(1.0f);
         }
     }
     return batch;

@@ -145,17 +145,19 @@ TEST("data/loader: tokens, positions and segments of packed rows") {
     CHECK_EQ(step.n_samples, 3u);
 }
 
-TEST("data/loader: only masked tokens are targets, and none across segments") {
-    const token_sample masked{{1, 2, 3, 4, 5}, {0, 0, 1, 0, 1}};
+TEST("data/loader: only tokens with a weight are targets, and none across segments") {
+    const token_sample weighted{{1, 2, 3, 4, 5}, {0, 0, 1, 0, 0.25f}};
     const token_sample none{{6, 7}, {0, 0}}, one{{8}, {0}};
-    const auto file = token_file::open(write_token_file("mask.tokens", {masked, none, one}));
+    const auto file = token_file::open(write_token_file("weights.tokens", {weighted, none, one}));
     loader data(*file, options_of(true, false));
-    CHECK_EQ(data.plan().n_samples_without_targets, 2u);
     CHECK_EQ(data.plan().n_target_tokens, 2u);
     step_batch step;
     data.next(step);
     CHECK((step[0].target_position == std::vector<int32_t>{1, 3}));
     CHECK((step[0].target_token == std::vector<int32_t>{3, 5}));
+    CHECK((step[0].target_weight == std::vector<float>{1, 0.25f}));
+    CHECK_EQ(step.total_target_tokens, 2u);
+    CHECK_EQ(step.total_target_weight, 1.25);
 
     const auto many = numbered_samples("across.tokens", 60, 20);
     loader packed(*many, options_of(true));

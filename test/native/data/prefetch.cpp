@@ -11,7 +11,7 @@ std::vector<harness::token_sample> samples(size_t n) {
     std::vector<harness::token_sample> all(n);
     for (size_t i = 0; i < n; i++) {
         all[i].tokens = {int32_t(i), int32_t(i) + 1, int32_t(i) + 2};
-        all[i].mask = {0, 1, 1};
+        all[i].weights = {0, 1, 1};
     }
     return all;
 }

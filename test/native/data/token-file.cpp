@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "data/token-file.h"
 
+#include <cmath>
 #include <functional>
 
 using namespace llamatune;
@@ -15,7 +16,7 @@ std::vector<uint8_t> valid_bytes() {
     return token_file_bytes({counting_sample(10, 3), counting_sample(20, 2), counting_sample(30, 4)});
 }
 
-constexpr size_t at_n_samples = 16, at_n_tokens = 24, at_offsets = 32, at_tokens = 64, at_mask = 104;
+constexpr size_t at_n_samples = 16, at_n_tokens = 24, at_offsets = 32, at_tokens = 64, at_weights = 104;
 
 // Opening the valid file after one change to its bytes.
 void open_changed(const std::function<void(std::vector<uint8_t> &)> & change) {
@@ -36,12 +37,12 @@ TEST("data/token-file: reads what was written") {
     CHECK_EQ(s.n_tokens, 4u);
     for (int i = 0; i < 4; i++) {
         CHECK_EQ(s.tokens[i], 30 + i);
-        CHECK_EQ((int)s.mask[i], i > 0 ? 1 : 0);
+        CHECK_EQ(s.weight(size_t(i)), i > 0 ? 1.0f : 0.0f);
     }
     CHECK_EQ(file->at(1).tokens[0], 20);
 }
 
-TEST("data/token-file: a padded mask and no samples are fine") {
+TEST("data/token-file: padded weights and no samples are accepted") {
     std::vector<uint8_t> bytes = valid_bytes();
     while (bytes.size() % 8) bytes.push_back(0);
     CHECK_EQ(token_file::open(write_bytes("padded.tokens", bytes))->n_tokens(), 9u);
@@ -50,15 +51,30 @@ TEST("data/token-file: a padded mask and no samples are fine") {
     CHECK_EQ(empty->max_token(), -1);
 }
 
+TEST("data/token-file: weights other than 0 and 1 take four bytes each") {
+    const token_sample weighted{{1, 2, 3}, {0, 0.5f, 3}}, masked{{4, 5, 6}, {0, 1, 0}};
+    const auto file = token_file::open(write_token_file("floats.tokens", {weighted, masked}));
+    CHECK_EQ(file->n_target_tokens(), 3u);
+    CHECK_EQ(file->at(0).weight(1), 0.5f);
+    CHECK_EQ(file->at(0).weight(2), 3.0f);
+    CHECK_EQ(file->at(1).weight(1), 1.0f);
+    CHECK_EQ(file->at(1).weight(2), 0.0f);
+    for (const float wrong : {-1.0f, INFINITY, NAN}) {
+        const token_sample sample{{1, 2, 3}, {0, 0.5f, wrong}};
+        CHECK_ERROR("TOKEN_FILE_INVALID", token_file::open(write_token_file("wrong-weight.tokens", {sample})));
+    }
+    CHECK_ERROR("TOKEN_FILE_INVALID", token_file::open(write_token_file("first-weight.tokens", {{{1, 2}, {0.5f, 1}}})));
+}
+
 TEST("data/token-file: every inconsistency is an error") {
     const char * code = "TOKEN_FILE_INVALID";
     CHECK_ERROR(code, token_file::open(cache_directory() + "/data/missing.tokens"));
     CHECK_ERROR(code, token_file::open(cache_directory()));
     CHECK_ERROR(code, token_file::open(write_bytes("empty.tokens", {})));
     CHECK_ERROR(code, open_changed([](auto & b) { b.resize(20); }));
-    CHECK_ERROR(code, open_changed([](auto & b) { b[7] = '2'; }));
+    CHECK_ERROR(code, open_changed([](auto & b) { b[7] = '1'; }));
     CHECK_ERROR(code, open_changed([](auto & b) { std::swap(b[8], b[11]); }));
-    CHECK_ERROR(code, open_changed([](auto & b) { b[12] = 1; }));
+    CHECK_ERROR(code, open_changed([](auto & b) { b[12] = 2; }));
     CHECK_ERROR(code, open_changed([](auto & b) { b.pop_back(); }));
     CHECK_ERROR(code, open_changed([](auto & b) { b.resize(b.size() + 8); }));
     CHECK_ERROR(code, open_changed([](auto & b) { b[at_n_samples]++; }));
@@ -75,8 +91,8 @@ TEST("data/token-file: every inconsistency is an error") {
     CHECK_ERROR(code, open_changed([](auto & b) { b[at_offsets + 24] = 8; }));  // a token of no sample
     CHECK_ERROR(code, open_changed([](auto & b) { b[at_offsets + 15] = 1; }));  // far outside
     CHECK_ERROR(code, open_changed([](auto & b) { b[at_tokens + 3] = 0x80; })); // negative
-    CHECK_ERROR(code, open_changed([](auto & b) { b[at_mask] = 1; }));          // a loss on a first token
-    CHECK_ERROR(code, open_changed([](auto & b) { b[at_mask + 1] = 2; }));
+    CHECK_ERROR(code, open_changed([](auto & b) { b[at_weights] = 1; }));       // a loss on a first token
+    CHECK_ERROR(code, open_changed([](auto & b) { b[at_weights + 1] = 2; }));
 }
 
 TEST("data/token-file: the error says what was expected and received") {

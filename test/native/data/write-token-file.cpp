@@ -19,22 +19,36 @@ void put(std::vector<uint8_t> & bytes, T value) {
 
 }
 
+namespace {
+
+bool has_fractions(const std::vector<token_sample> & samples) {
+    for (const token_sample & s : samples) {
+        for (const float weight : s.weights) {
+            if (weight != 0 && weight != 1) return true;
+        }
+    }
+    return false;
+}
+
+}
+
 token_sample counting_sample(int32_t first, size_t n) {
     token_sample s;
     for (size_t i = 0; i < n; i++) {
         s.tokens.push_back(first + (int32_t)i);
-        s.mask.push_back(i > 0);
+        s.weights.push_back(i > 0);
     }
     return s;
 }
 
 std::vector<uint8_t> token_file_bytes(const std::vector<token_sample> & samples) {
     std::vector<uint8_t> bytes;
-    for (const char c : std::string("LTTOKEN1")) put(bytes, c);
+    for (const char c : std::string("LTTOKEN2")) put(bytes, c);
     uint64_t n_tokens = 0;
     for (const token_sample & s : samples) n_tokens += s.tokens.size();
     put<uint32_t>(bytes, 0x01020304);
-    put<uint32_t>(bytes, 0);
+    const bool floats = has_fractions(samples);
+    put<uint32_t>(bytes, floats ? 4 : 1);
     put<uint64_t>(bytes, samples.size());
     put<uint64_t>(bytes, n_tokens);
     uint64_t offset = 0;
@@ -43,7 +57,15 @@ std::vector<uint8_t> token_file_bytes(const std::vector<token_sample> & samples)
     for (const token_sample & s : samples)
         for (const int32_t t : s.tokens) put(bytes, t);
     while (bytes.size() % 8) bytes.push_back(0);
-    for (const token_sample & s : samples) bytes.insert(bytes.end(), s.mask.begin(), s.mask.end());
+    for (const token_sample & s : samples) {
+        for (const float weight : s.weights) {
+            if (floats) {
+                put(bytes, weight);
+            } else {
+                put(bytes, uint8_t(weight));
+            }
+        }
+    }
     return bytes;
 }
 
@@ -51,6 +73,7 @@ std::string write_bytes(const std::string & name, const std::vector<uint8_t> & b
     const std::filesystem::path folder = std::filesystem::path(cache_directory()) / "data";
     std::filesystem::create_directories(folder);
     const std::string path = (folder / name).string();
+    std::filesystem::remove(path); // another process may have the file mapped
     std::ofstream out(path, std::ios::binary | std::ios::trunc);
     out.write(reinterpret_cast<const char *>(bytes.data()), (std::streamsize)bytes.size());
     if (!out) throw failure("cannot write " + path);

@@ -8,7 +8,7 @@ namespace harness {
 
 struct token_sample {
     std::vector<int32_t> tokens;
-    std::vector<uint8_t> mask;
+    std::vector<float> weights;
 };
 
 // A sample of n tokens from `first` on; every token but the first carries a loss.

@@ -143,6 +143,7 @@ TEST("device/gradients: recomputed, packed and with a token repeated, equal the 
     micro_batch batch = tiny_batch(*here, 1, 48); // two samples in a row
     batch.target_position.clear();
     batch.target_token.clear();
+    batch.target_weight.clear();
     for (size_t i = 0; i < batch.tokens.size(); i++) {
         batch.tokens[i] %= 7;
         batch.segment_id[i] = i < 20 ? 0 : 1;
@@ -151,6 +152,7 @@ TEST("device/gradients: recomputed, packed and with a token repeated, equal the 
         if (i == 19) continue; // a sample's last token predicts nothing
         batch.target_position.push_back(i);
         batch.target_token.push_back(batch.tokens[size_t(i) + 1]);
+        batch.target_weight.push_back(1.0f);
     }
     training_options options, once;
     options.packed = once.packed = true;

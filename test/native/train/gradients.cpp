@@ -2,6 +2,7 @@
 
 #include "adapter/targets.h"
 #include "core/error.h"
+#include "core/rng.h"
 #include "harness.h"
 #include "tiny-batch.h"
 #include "train/tiny-training.h"
@@ -38,11 +39,13 @@ TEST("train/gradients: packed samples, of several lengths") {
         micro_batch batch = tiny_batch(*m, 1, 24);
         batch.target_position.clear();
         batch.target_token.clear();
+        batch.target_weight.clear();
         for (int i = 0; i < 24; i++) {
             batch.segment_id[size_t(i)] = i < 5 ? 0 : i < 16 ? 1 : 2;
             if (i == 4 || i == 15 || i == 23) continue; // a segment's last token predicts nothing
             batch.target_position.push_back(i);
             batch.target_token.push_back(batch.tokens[size_t(i) + 1]);
+            batch.target_weight.push_back(1.0f);
         }
         training_options options;
         options.packed = true;
@@ -90,6 +93,44 @@ TEST("train/gradients: one batch gives the same loss and gradients however it is
     }
 }
 
+TEST("train/gradients: weighted targets, as the weighted sum of each target's own loss and gradient") {
+    const auto m = arch("llama");
+    micro_batch batch = tiny_batch(*m, 2, 6);
+    const size_t n = batch.target_token.size();
+    rng random(5);
+    for (float & weight : batch.target_weight) weight = float(random.below(9)) / 4 + 0.125f;
+    batch.target_weight[2] = 1000; // larger than the range that F16 products have on a GPU
+    double sum = 0, expected_loss = 0;
+    for (const float weight : batch.target_weight) sum += double(weight);
+    for (const bool composed : {false, true}) {
+        training_options options;
+        if (composed) options.step.gradient.rules = rule_mode::composed;
+        training t(m, batch, options);
+        std::vector<std::vector<double>> expected;
+        expected_loss = 0;
+        for (size_t i = 0; i < n; i++) {
+            micro_batch one = batch;
+            one.target_position = {batch.target_position[i]};
+            one.target_token = {batch.target_token[i]};
+            one.target_weight = {1.0f};
+            t.zero_gradients();
+            const double share = double(batch.target_weight[i]) / sum;
+            expected_loss += share * t.run(one, 1.0);
+            const tiny::tensor_values g = t.gradients();
+            expected.resize(g.size());
+            for (size_t p = 0; p < g.size(); p++) {
+                expected[p].resize(g[p].size());
+                for (size_t j = 0; j < g[p].size(); j++) expected[p][j] += share * double(g[p][j]);
+            }
+        }
+        t.zero_gradients();
+        CHECK_NEAR(t.run(batch, 1.0 / sum) / sum, expected_loss, 1e-5);
+        tiny::tensor_values as_float;
+        for (const auto & values : expected) as_float.emplace_back(values.begin(), values.end());
+        CHECK(tiny::relative_error(t.gradients(), as_float) < 1e-5);
+    }
+}
+
 TEST("train/gradients: zeroed, the same batch gives the same gradient to the bit; not zeroed, twice it") {
     const auto m = arch("qwen3");
     const micro_batch batch = tiny_batch(*m, 2, 8), other = tiny_batch(*m, 2, 8, 99);
@@ -123,6 +164,7 @@ TEST("train/gradients: what stands at padding changes nothing") {
     micro_batch batch = tiny_batch(*m, 2, 12);
     batch.target_position.resize(6); // the first row's; its end and the whole second row carry no loss
     batch.target_token.resize(6);
+    batch.target_weight.resize(6);
     training t(m, batch, {});
     const tiny::tensor_values before = tiny::gradients_of(t, batch);
     for (size_t i = 7; i < 24; i++) batch.tokens[i] = (batch.tokens[i] + 11) % 100;

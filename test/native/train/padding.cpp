@@ -26,6 +26,7 @@ micro_batch ragged(const model & m) {
     }
     batch.target_position = position;
     batch.target_token = token;
+    batch.target_weight.resize(token.size());
     return batch;
 }
 

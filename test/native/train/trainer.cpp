@@ -9,6 +9,7 @@
 #include "llama.h"
 
 #include <filesystem>
+#include <functional>
 
 using namespace llamatune;
 
@@ -48,7 +49,7 @@ std::vector<harness::token_sample> random_samples(const model & m, size_t n, siz
         const size_t length = shortest + random.below(longest - shortest + 1);
         for (size_t i = 0; i < length; i++) {
             s.tokens.push_back(int32_t(random.below(uint64_t(n_vocab))));
-            s.mask.push_back(i > 0);
+            s.weights.push_back(i > 0);
         }
     }
     return samples;
@@ -115,6 +116,61 @@ TEST("train: packed rows give the loss of rows of their own") {
     CHECK_EQ(packed.steps[0].target_tokens, apart.steps[0].target_tokens);
     CHECK_NEAR(packed.steps[0].loss, apart.steps[0].loss, 1e-5);
     CHECK_NEAR(packed.steps[0].gradient_norm, apart.steps[0].gradient_norm, 1e-4 * apart.steps[0].gradient_norm);
+}
+
+namespace {
+
+// Samples with weights 0 to 2 in steps of a quarter.
+std::vector<harness::token_sample> weighted_samples(const model & m, size_t n, size_t shortest, size_t longest) {
+    auto samples = random_samples(m, n, shortest, longest);
+    rng random(11);
+    for (auto & s : samples) {
+        for (size_t i = 1; i < s.weights.size(); i++) s.weights[i] = float(random.below(9)) / 4;
+    }
+    return samples;
+}
+
+}
+
+TEST("train: weighted losses do not depend on how a batch is split or packed") {
+    std::vector<run_log> logs;
+    for (const auto & [micro, packing] : {std::pair{16, false}, {4, false}, {1, false}, {2, true}}) {
+        train_options o = options_for("weighted.tok", weighted_samples(*arch_llama(), 16, 5, 15));
+        o.batch_size = 16;
+        o.micro_batch_size = micro;
+        o.packing = packing;
+        o.learning_rates.assign(1, 1e-3f);
+        logs.push_back(run(arch_llama(), o));
+    }
+    for (const run_log & log : logs) {
+        CHECK_EQ(log.steps[0].target_tokens, logs[0].steps[0].target_tokens);
+        CHECK_NEAR(log.steps[0].loss, logs[0].steps[0].loss, 1e-5);
+        CHECK_NEAR(log.steps[0].gradient_norm, logs[0].steps[0].gradient_norm, 1e-4 * logs[0].steps[0].gradient_norm);
+    }
+}
+
+TEST("train: the same weight for all targets changes nothing, and weight 0 is no target") {
+    const auto samples = random_samples(*arch_llama(), 16, 5, 30);
+    const auto losses_with = [&](const std::function<float(size_t)> & weight_of) {
+        auto changed = samples;
+        for (auto & s : changed) {
+            for (size_t i = 1; i < s.weights.size(); i++) s.weights[i] = weight_of(i);
+        }
+        train_options o = options_for("weights.tok", changed);
+        o.learning_rates.assign(3, 1e-3f);
+        o.validation = {o.train_file, 0};
+        return run(arch_llama(), o);
+    };
+    const run_log ones = losses_with([](size_t) { return 1.0f; }), halves = losses_with([](size_t) { return 0.5f; });
+    const run_log odd = losses_with([](size_t i) { return float(i % 2); });
+    const run_log odd_halves = losses_with([](size_t i) { return i % 2 ? 0.5f : 0.0f; }); // as floats
+    for (size_t i = 0; i < 3; i++) {
+        CHECK_NEAR(halves.steps[i].loss, ones.steps[i].loss, 1e-6);
+        CHECK_NEAR(odd_halves.steps[i].loss, odd.steps[i].loss, 1e-6);
+        CHECK_EQ(odd_halves.steps[i].target_tokens, odd.steps[i].target_tokens);
+    }
+    CHECK(odd.steps[0].target_tokens < ones.steps[0].target_tokens);
+    CHECK_NEAR(halves.result.final_validation_loss, ones.result.final_validation_loss, 1e-6);
 }
 
 TEST("train: with a learning rate of 0 and constant data every step has the same gradient") {

@@ -70,9 +70,9 @@ export class ByteModel implements TextModel {
     return new TextDecoder().decode(Uint8Array.from(bytes));
   }
 
-  /** What the tokens under the mask spell. */
-  targetText(sample: { tokens: ArrayLike<number>; mask: ArrayLike<number> }): string {
-    return this.text(Array.from(sample.tokens).filter((_, i) => sample.mask[i] === 1));
+  /** What the tokens with a loss spell. */
+  targetText(sample: { tokens: ArrayLike<number>; weights: ArrayLike<number> }): string {
+    return this.text(Array.from(sample.tokens).filter((_, i) => sample.weights[i]! > 0));
   }
 
   #bytes(text: string): number[] {

@@ -17,8 +17,8 @@ class StrippingModel extends ByteModel {
 }
 
 const pieces = [
-  { text: 'Ab<|im_end|>\n', target: false },
-  { text: 'Cd', target: true },
+  { text: 'Ab<|im_end|>\n', weight: 0 },
+  { text: 'Cd', weight: 1 },
 ];
 
 describe('PieceEncoder', () => {
@@ -31,8 +31,8 @@ describe('PieceEncoder', () => {
 
   it('skips empty pieces, and gives no tokens for nothing', () => {
     const encoder = new PieceEncoder(new ByteModel());
-    expect(encoder.encode([{ text: '', target: true }]).tokens).toHaveLength(0);
-    expect(encoder.encode([{ text: '', target: true }, ...pieces])).toEqual(encoder.encode(pieces));
+    expect(encoder.encode([{ text: '', weight: 1 }]).tokens).toHaveLength(0);
+    expect(encoder.encode([{ text: '', weight: 1 }, ...pieces])).toEqual(encoder.encode(pieces));
   });
 
   it('refuses a vocabulary that rewrites texts, once a border matters', () => {
@@ -51,8 +51,8 @@ describe('PieceEncoder', () => {
   it('reads lone surrogates as UTF-8 does', () => {
     const model = new ByteModel();
     const sample = new PieceEncoder(model).encode([
-      { text: 'a', target: false },
-      { text: '\ud800', target: true },
+      { text: 'a', weight: 0 },
+      { text: '\ud800', weight: 1 },
     ]);
     expect(model.targetText(sample)).toBe('\ufffd');
   });

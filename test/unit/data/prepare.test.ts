@@ -2,8 +2,8 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type PrepareOptions, prepareDataset } from '../../../src/data/prepare.js';
-import { readTokenFile } from '../../../src/data/token-file.js';
 import { ByteModel } from './byte-model.js';
+import { readTokenFile } from './read-token-file.js';
 import { temporaryDirectory } from './temporary.js';
 
 type Given = Partial<PrepareOptions> & Pick<PrepareOptions, 'dataset'>;
@@ -22,15 +22,14 @@ const rows = (count: number) =>
   Array.from({ length: count }, (_, i) => ({ text: `row ${i} ${'x'.repeat(i % 11)}` }));
 
 const model = new ByteModel();
-const textsOf = async (file: string) =>
-  (await readTokenFile(file)).map(({ tokens }) => model.text(tokens));
+const textsOf = async (file: string) => readTokenFile(file).map(({ tokens }) => model.text(tokens));
 const textOf = ({ text }: { text: string }) => `${text}</s>`;
 
 describe('prepareDataset', () => {
   it('writes every row, in order, and counts', async () => {
     const given = rows(30);
     const { train, validation, truncated, skipped } = await prepare({ dataset: given });
-    const samples = await readTokenFile(train.file);
+    const samples = readTokenFile(train.file);
     expect(await textsOf(train.file)).toEqual(given.map(textOf));
     const lengths = samples.map(({ tokens }) => tokens.length);
     const tokens = lengths.reduce((a, b) => a + b);
@@ -51,12 +50,24 @@ describe('prepareDataset', () => {
     const { train } = await prepare({ dataset });
     const file = readFileSync(train.file);
     const bytes = new Uint8Array(file).buffer;
-    expect(file.toString('latin1', 0, 8)).toBe('LTTOKEN1');
-    expect([...new Uint32Array(bytes, 8, 2)]).toEqual([0x01020304, 0]);
+    expect(file.toString('latin1', 0, 8)).toBe('LTTOKEN2');
+    expect([...new Uint32Array(bytes, 8, 2)]).toEqual([0x01020304, 1]);
     expect([...new BigUint64Array(bytes, 16, 5)]).toEqual([2n, 5n, 0n, 3n, 5n]);
-    // Five tokens of four bytes are padded to a multiple of eight; the masks follow.
+    // Five tokens of four bytes are padded to a multiple of eight; the weights follow, a byte each.
     expect([...new Int32Array(bytes, 56, 6)]).toEqual([7, 8, 9, 10, 11, 0]);
     expect([...file.subarray(80)]).toEqual([0, 1, 0, 0, 1]);
+  });
+
+  it('writes weights other than 0 and 1 as 32-bit floats', async () => {
+    const dataset = [
+      { tokens: [7, 8, 9], weights: [1, 0.25, 2] },
+      { tokens: [10, 11], mask: [0, 1] as const },
+    ];
+    const { train } = await prepare({ dataset });
+    const file = new Uint8Array(readFileSync(train.file)).buffer;
+    expect([...new Uint32Array(file, 8, 2)]).toEqual([0x01020304, 4]);
+    expect([...new Float32Array(file, 80, 5)]).toEqual([0, 0.25, 2, 0, 1]);
+    expect(train.targetTokens).toBe(3);
   });
 
   it('takes paths, iterables and async iterables alike', async () => {
@@ -87,10 +98,10 @@ describe('prepareDataset', () => {
     const long = Array.from({ length: 700_000 }, (_, i) => 4 + (i % 250));
     const dataset = [{ text: 'a' }, { tokens: long }, { text: 'b' }];
     const { train } = await prepare({ dataset, sequenceLength: 1_000_000 });
-    const samples = await readTokenFile(train.file);
+    const samples = readTokenFile(train.file);
     expect(samples.map(({ tokens }) => tokens.length)).toEqual([2, 700_000, 2]);
     expect(samples[1]!.tokens).toEqual(long);
-    expect(samples[1]!.mask.reduce((a, b) => a + b)).toBe(699_999);
+    expect(samples[1]!.weights.reduce((a, b) => a + b)).toBe(699_999);
   });
 });
 
@@ -135,7 +146,7 @@ describe('samples that are too long', () => {
   it('are an error with place, length and limit', async () => {
     await expect(prepare({ dataset, sequenceLength: 10 })).rejects.toMatchObject({
       code: 'SAMPLE_TOO_LONG',
-      message: 'row 2: expected at most 10 tokens (sequenceLength) but received 21',
+      message: 'row 2: the sample has 21 tokens, more than sequenceLength (10)',
     });
   });
 

@@ -55,11 +55,27 @@ describe('shapeRow', () => {
     ],
     [
       { tokens: [1, 2], mask: [1] },
-      'a.jsonl:7: expected a mask of 2 values, one for each token, but received 1',
+      'a.jsonl:7: mask: expected 2 values, one per token, but received 1',
     ],
     [
       { tokens: [1, 2], mask: Uint8Array.of(0, 2) },
       'a.jsonl:7: mask.1: expected 0 or 1 but received 2',
+    ],
+    [
+      { tokens: [1, 2], weights: [0, 1, 1] },
+      'a.jsonl:7: weights: expected 2 values, one per token, but received 3',
+    ],
+    [
+      { tokens: [1, 2], weights: Float32Array.of(0, Number.NaN) },
+      'a.jsonl:7: weights.1: expected a finite number of at least 0 but received NaN',
+    ],
+    [
+      { tokens: [1, 2], weights: [0, 1], mask: [0, 1] },
+      'a.jsonl:7: expected weights or mask but received both',
+    ],
+    [
+      { messages: [{ role: 'assistant', content: 'x', weight: 1, train: false }] },
+      'a.jsonl:7: messages.0.weight: expected a weight that agrees with train: false but received 1',
     ],
   ])('says what is wrong with %j', (row, message) => {
     expect(errorOf(row)).toBe(message);

@@ -163,9 +163,11 @@ TEST("fused/experts: pairs, in a whole model, give the composed gradients; paddi
         // the second row's last 64 tokens are padding: whole blocks of it
         batch.target_position.clear();
         batch.target_token.clear();
+        batch.target_weight.clear();
         for (int i = 0; i < 100; i++) {
             batch.target_position.push_back(i);
             batch.target_token.push_back(batch.tokens[size_t(i) + 1]);
+            batch.target_weight.push_back(1.0f);
         }
         for (size_t i = 128; i < 192; i++) batch.segment_id[i] = -1;
         const tiny::tensor_values padded = tiny::gradients_of(ours, batch);

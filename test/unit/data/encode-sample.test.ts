@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type LossOn, SampleEncoder } from '../../../src/data/mask.js';
+import { type LossOn, SampleEncoder } from '../../../src/data/encode-sample.js';
 import { shapeRow } from '../../../src/data/rows.js';
 import { BOS, ByteModel, type ByteModelOptions, EOS } from './byte-model.js';
 import {
@@ -41,8 +41,8 @@ describe('loss on conversations', () => {
 
   it('all: everything but the first token', () => {
     const sample = encode(talk, 'all');
-    expect(sample.mask[0]).toBe(0);
-    expect(sample.mask.subarray(1).every((value) => value === 1)).toBe(true);
+    expect(sample.weights[0]).toBe(0);
+    expect(sample.weights.subarray(1).every((value) => value === 1)).toBe(true);
   });
 
   it('gives the same tokens whatever carries the loss', () => {
@@ -81,6 +81,51 @@ describe('loss on conversations', () => {
       const sample = encode({ messages }, 'assistant');
       expect(sample.target).toBe(`${text(11)}<|im_end|>${text(17)}<|im_end|>`);
     }
+  });
+});
+
+describe('weights of messages', () => {
+  const weighted = (first: object, second: object = {}) => ({
+    messages: [
+      user('Hi'),
+      { ...assistant('Yes'), ...first },
+      user('Ok?'),
+      { ...assistant('No'), ...second },
+    ],
+  });
+  const runs = ({ weights }: { weights: Float32Array }) =>
+    [...weights].filter((weight, i) => weight !== weights[i - 1]);
+
+  it('a weight multiplies the loss of its turn', () => {
+    expect(runs(encode(weighted({ weight: 0.5 }), 'assistant'))).toEqual([0, 0.5, 0, 1, 0]);
+    expect(runs(encode(weighted({ weight: 0.5 }, { weight: 2 }), 'completion'))).toEqual([0, 2, 0]);
+    expect(runs(encode(weighted({ weight: 0.5 }), 'all'))).toEqual([0, 1, 0.5, 1]);
+  });
+
+  it('weight 0 and train: false take the loss from a turn', () => {
+    for (const none of [{ weight: 0 }, { train: false }, { weight: 0, train: false }]) {
+      expect(encode(weighted(none), 'assistant').target).toBe('No<|im_end|>');
+      expect(encode(weighted(none), 'all').target).not.toMatch(/Yes/);
+    }
+    expect(encode(weighted({ weight: null, train: true }), 'assistant')).toEqual(
+      encode(talk, 'assistant'),
+    );
+    expect(() => encode(weighted({}, { train: false }), 'completion')).toThrowError(
+      expect.objectContaining({ code: 'DATASET_NO_TARGET' }),
+    );
+  });
+
+  it('refuses a weight on another role that would have no effect', () => {
+    const asked = (weight: object) => ({
+      messages: [{ ...user('Hi'), ...weight }, assistant('x')],
+    });
+    expect(() => encode(asked({ weight: 1 }), 'assistant')).toThrowError(
+      "a:1: messages.0: expected weight 0 for role 'user' with loss 'assistant' but received 1",
+    );
+    expect(() => encode(asked({ train: false }), 'all')).toThrowError(
+      "a:1: messages.0: expected weight 1 for role 'user' with loss 'all' but received 0",
+    );
+    expect(encode(asked({ weight: 0 }), 'assistant').target).toBe('x<|im_end|>');
   });
 });
 
@@ -194,11 +239,13 @@ describe('rows without a template', () => {
     );
   });
 
-  it('tokens keep their mask, but for the first', () => {
+  it('tokens keep their mask or weights, except the first', () => {
     const sample = encode({ tokens: [5, 6, 7], mask: [1, 0, 1] }, 'assistant');
     expect([...sample.tokens]).toEqual([5, 6, 7]);
-    expect([...sample.mask]).toEqual([0, 0, 1]);
-    expect([...encode({ tokens: Int32Array.of(5, EOS) }, 'all').mask]).toEqual([0, 1]);
+    expect([...sample.weights]).toEqual([0, 0, 1]);
+    const weighted = encode({ tokens: [5, 6, 7], weights: [1, 0.25, 3] }, 'assistant');
+    expect([...weighted.weights]).toEqual([0, 0.25, 3]);
+    expect([...encode({ tokens: Int32Array.of(5, EOS) }, 'all').weights]).toEqual([0, 1]);
   });
 
   it('tokens beyond the vocabulary are an error', () => {

@@ -1,4 +1,4 @@
-import type { ChatRow } from '../config/dataset-row.js';
+import type { ChatMessage, ChatRow } from '../config/dataset-row.js';
 import { LlamatuneError } from '../errors.js';
 import { findAssistantTurns } from './chat-spans.js';
 import { renderChat } from './chat-template.js';
@@ -21,7 +21,8 @@ import {
  * | completion | the last assistant turn | the completion | an error |
  * | assistant | every assistant turn | the completion | an error |
  *
- * Rows of tokens bring their own mask. A sample's first token never carries a loss: nothing stands before it.
+ * Rows of tokens have their own weights. An assistant's message may have a weight, or `train: false`, which is a weight
+ * of 0. A sample's first token never carries a loss, because it is not predicted from anything.
  */
 export type LossOn = 'all' | 'completion' | 'assistant';
 
@@ -31,7 +32,7 @@ export interface SampleEncoderOptions {
   chatTemplate?: string | undefined;
 }
 
-/** Turns rows into tokens and loss masks, for one model. */
+/** Turns rows into tokens and loss weights, for one model. */
 export class SampleEncoder {
   readonly #vocabulary: Vocabulary;
   readonly #special: SpecialTexts;
@@ -58,8 +59,8 @@ export class SampleEncoder {
    */
   encode(shaped: ShapedRow, where: string): EncodedSample {
     const sample = located(where, () => this.#encodeShape(shaped, where));
-    if (sample.mask.length > 0) sample.mask[0] = 0;
-    if (!sample.mask.includes(1)) throw noTarget(where, 'a sample with a token to learn', 'none');
+    if (sample.weights.length > 0) sample.weights[0] = 0;
+    if (!hasTarget(sample.weights)) throw noTarget(where, 'the sample has no token to learn');
     return sample;
   }
 
@@ -70,15 +71,15 @@ export class SampleEncoder {
       case 'completion': {
         const { prompt, completion } = shaped.row;
         return this.#encodeText([
-          { text: prompt, target: this.#loss === 'all' },
-          { text: completion, target: true },
+          { text: prompt, weight: this.#loss === 'all' ? 1 : 0 },
+          { text: completion, weight: 1 },
         ]);
       }
       case 'text':
         if (this.#loss !== 'all') {
-          throw noTarget(where, `a row for loss '${this.#loss}'`, 'a text without an answer in it');
+          throw noTarget(where, `a text has no answer that loss '${this.#loss}' could cover`);
         }
-        return this.#encodeText([{ text: shaped.row.text, target: true }]);
+        return this.#encodeText([{ text: shaped.row.text, weight: 1 }]);
       case 'tokens':
         return this.#encodeTokens(shaped.row, where);
     }
@@ -93,21 +94,44 @@ export class SampleEncoder {
         tools: tools ?? null,
       });
     const text = render(messages, false);
-    if (this.#loss === 'all') return [{ text, target: true }];
-    const every = [...messages.keys()].filter((index) => messages[index]!.role === 'assistant');
-    if (every.length === 0) {
-      throw noTarget(where, 'a conversation with an assistant turn', 'one without');
-    }
-    const turns = this.#loss === 'assistant' ? every : every.slice(-1);
+    this.#checkWeights(messages, where);
+    const turns = this.#weightedTurns(messages);
+    if (this.#loss === 'all' && turns.length === 0) return [{ text, weight: 1 }];
+    if (turns.length === 0) throw noTarget(where, 'the conversation has no assistant turn');
     const ends = [this.#special.eot, this.#special.eos];
     const spans = findAssistantTurns(text, messages, turns, render, ends);
+    const between = this.#loss === 'all' ? 1 : 0;
     let at = 0;
-    const pieces = spans.flatMap(({ start, end }) => {
-      const before = { text: text.slice(at, start), target: false };
+    const pieces = spans.flatMap(({ start, end }, i) => {
+      const before = { text: text.slice(at, start), weight: between };
       at = end;
-      return [before, { text: text.slice(start, end), target: true }];
+      return [
+        before,
+        { text: text.slice(start, end), weight: weightOf(messages[turns[i]!]!) ?? 1 },
+      ];
     });
-    return [...pieces, { text: text.slice(at), target: false }];
+    return [...pieces, { text: text.slice(at), weight: between }];
+  }
+
+  /** Messages whose weight differs from that of the text around them. */
+  #weightedTurns(messages: ChatRow['messages']): number[] {
+    const assistant = [...messages.keys()].filter((i) => messages[i]!.role === 'assistant');
+    if (this.#loss === 'completion') return assistant.slice(-1);
+    if (this.#loss === 'assistant') return assistant;
+    return assistant.filter((i) => (weightOf(messages[i]!) ?? 1) !== 1);
+  }
+
+  /** Only an assistant's turn can be told from the text around it. */
+  #checkWeights(messages: ChatRow['messages'], where: string): void {
+    const possible = this.#loss === 'all' ? 1 : 0;
+    for (const [i, message] of messages.entries()) {
+      const weight = weightOf(message);
+      if (message.role === 'assistant' || weight === undefined || weight === possible) continue;
+      throw invalidRow(
+        where,
+        `messages.${i}: expected weight ${possible} for role '${message.role}' with loss '${this.#loss}' but received ${weight}`,
+      );
+    }
   }
 
   #encodeText(pieces: readonly Piece[]): EncodedSample {
@@ -130,11 +154,14 @@ export class SampleEncoder {
         `tokens.${wrong}: expected a token id below ${limit} but received ${tokens[wrong]}`,
       );
     }
-    const mask =
-      row.mask === undefined
-        ? new Uint8Array(tokens.length).fill(1)
-        : Uint8Array.from(row.mask as ArrayLike<number>);
-    return { tokens, mask };
+    const weights = row.weights ?? row.mask;
+    return {
+      tokens,
+      weights:
+        weights === undefined
+          ? new Float32Array(tokens.length).fill(1)
+          : Float32Array.from(weights as ArrayLike<number>),
+    };
   }
 
   #withBos(sample: EncodedSample): EncodedSample {
@@ -143,20 +170,27 @@ export class SampleEncoder {
   }
 }
 
-const single = (token: number, mask: 0 | 1): EncodedSample => ({
+const single = (token: number, weight: number): EncodedSample => ({
   tokens: Int32Array.of(token),
-  mask: Uint8Array.of(mask),
+  weights: Float32Array.of(weight),
 });
 
-function noTarget(where: string, expected: string, received: string): LlamatuneError {
-  return new LlamatuneError(
-    'DATASET_NO_TARGET',
-    `${where}: expected ${expected} but received ${received}`,
-    { hint: "add what is to be learned, remove the row, or train on everything with loss: 'all'" },
-  );
+/** undefined: the message does not say. */
+function weightOf({ weight, train }: ChatMessage): number | undefined {
+  return weight ?? (train === false ? 0 : train === true ? 1 : undefined);
 }
 
-/** Errors of a template or tokenizer do not know the row: name it. */
+export function hasTarget(weights: Float32Array): boolean {
+  return weights.some((weight) => weight > 0);
+}
+
+function noTarget(where: string, reason: string): LlamatuneError {
+  return new LlamatuneError('DATASET_NO_TARGET', `${where}: ${reason}`, {
+    hint: "add what is to be learned, remove the row, or train on everything with loss: 'all'",
+  });
+}
+
+/** Names the row in errors of the template or the tokenizer. */
 function located<T>(where: string, work: () => T): T {
   try {
     return work();
