@@ -3,7 +3,7 @@
 //   node examples/finetune.mjs base.gguf train.jsonl adapter.gguf [steps]
 
 import { writeFile } from 'node:fs/promises';
-import { finetuneLora, renderLossCurve } from 'llamatune';
+import { finetune, renderLossCurve } from 'llamatune';
 
 const [model, dataset, output, steps] = process.argv.slice(2);
 if (!output) {
@@ -17,7 +17,7 @@ if (!output) {
 const controller = new AbortController();
 process.once('SIGINT', () => controller.abort());
 
-const run = finetuneLora({
+const run = finetune({
   model,
   dataset,
   output,

@@ -45,7 +45,7 @@ export type {
 } from './contract/training.js';
 export { type ConfigProblem, LlamatuneError } from './errors.js';
 export type { DoneEvent, FinetuneEvent, FinetuneResult, PhaseEvent } from './finetune/events.js';
-export { type FinetuneRun, finetuneFull, finetuneLora } from './finetune/finetune.js';
+export { type FinetuneRun, finetune, finetuneFull, finetuneLora } from './finetune/finetune.js';
 export { estimateMemory, type MemoryEstimate } from './finetune/memory.js';
 export {
   type GenerateEvent,

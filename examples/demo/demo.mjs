@@ -14,7 +14,7 @@ import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import {
   createRunLog,
-  finetuneLora,
+  finetune,
   generate,
   LlamatuneError,
   loadModel,
@@ -121,7 +121,7 @@ async function tuneAndCompare(model, path, started) {
   console.log('Fine-tuning …');
   const history = [];
   const show = progressLine();
-  const run = finetuneLora({ model, ...config });
+  const run = finetune({ model, ...config });
   for await (const event of run) {
     log.write(event);
     history.push(event);

@@ -75,7 +75,7 @@ void fields(V & v, create_options & o) {
     v("headLength", o.head_length);
     v("feedForwardLength", o.feed_forward_length);
     v("experts", o.experts);
-    v("usedExperts", o.used_experts);
+    v("expertsPerToken", o.used_experts);
     v("expertFeedForwardLength", o.expert_feed_forward_length);
     v("ropeFrequencyBase", o.rope_frequency_base);
     v("tieEmbeddings", o.tie_embeddings);

@@ -39,7 +39,7 @@ void fields(V & v, lora_options & o) {
     v("rank", o.rank);
     v("alpha", o.alpha);
     v("rsLora", o.rs_lora);
-    v("plusRatio", o.plus_ratio);
+    v("loraPlusRatio", o.plus_ratio);
     v("targets", o.targets);
     v("initAdapter", o.init_adapter);
 }
@@ -90,8 +90,8 @@ struct train_options {
     std::optional<checkpoint_options> checkpoint;
 
     train_precision precision = train_precision::f32;
-    int32_t n_threads = 0;  // 0: all physical cores
-    bool recompute = false; // gradient checkpointing: activations are computed again in the backward pass
+    int32_t n_threads = 0;               // 0: all physical cores
+    bool gradient_checkpointing = false; // activations are recomputed in the backward pass
 };
 
 template <class V>
@@ -113,7 +113,7 @@ void fields(V & v, train_options & o) {
     v("checkpoint", o.checkpoint);
     v("precision", o.precision);
     v("threads", o.n_threads);
-    v("recompute", o.recompute);
+    v("gradientCheckpointing", o.gradient_checkpointing);
 }
 
 // What a run will do, known before a model is loaded: the caller derives the schedule's length from it.

@@ -35,9 +35,9 @@ batch_shape shape_of(const train_options & o) {
 
 step_options step_options_of(const train_options & o) {
     step_options how;
-    how.recompute = o.recompute;
+    how.recompute = o.gradient_checkpointing;
     // The output matrix is converted anew for every chunk of logits: few chunks are fast, small ones save memory.
-    how.loss_budget_bytes = (o.recompute ? 256ll : 512ll) << 20;
+    how.loss_budget_bytes = (o.gradient_checkpointing ? 256ll : 512ll) << 20;
     return how;
 }
 

@@ -28,7 +28,7 @@ interface Controls {
  * A model given as a path is loaded twice: with repacked weights for inference, as in `generate`, and without repacking
  * for training. A loaded model is measured as it is.
  *
- * The run's errors: CONFIG_INVALID, ABORTED, and the errors of loadModel() and finetuneLora().
+ * The run's errors: CONFIG_INVALID, ABORTED, and the errors of loadModel() and finetune().
  */
 export function bench(options: BenchOptions): BenchRun {
   return new Run(
@@ -83,7 +83,8 @@ async function measureTraining(
   config: BenchConfig,
   controls: Controls,
 ): Promise<BenchEvent[]> {
-  const { steps, sequenceLength, microBatchSize, precision, recompute, lora } = config.training;
+  const { steps, sequenceLength, microBatchSize, precision, gradientCheckpointing, lora } =
+    config.training;
   const totalSteps = steps * (config.warmup + config.repetitions);
   return withTemporaryFolder(async (directory) => {
     const vocabulary = model.info.vocabularySize;
@@ -103,7 +104,7 @@ async function measureTraining(
       microBatchSize,
       loss: 'all',
       precision,
-      recompute,
+      gradientCheckpointing,
       threads: config.threads,
     });
     const dataset = await prepareDataset({
@@ -114,9 +115,13 @@ async function measureTraining(
     });
     const learningRates = new Float32Array(totalSteps).fill(training.optimizer.learningRate);
     const options = { ...trainOptions(training, model, dataset), learningRates };
-    const { recompute: chosen } = await checkMemory(model, training, options);
+    const { gradientCheckpointing: chosen } = await checkMemory(model, training, options);
     const measured = { ...config, promptTokens: 0, generatedTokens: 0, trainSteps: steps };
-    return measure(model, { ...measured, training: { ...options, recompute: chosen } }, controls);
+    return measure(
+      model,
+      { ...measured, training: { ...options, gradientCheckpointing: chosen } },
+      controls,
+    );
   });
 }
 

@@ -7,7 +7,7 @@ import {
   describeOptions,
   type FinetuneEvent,
   type FinetuneOptions,
-  finetuneLora,
+  finetune,
   finetuneSchema,
   LlamatuneError,
   parseConfig,
@@ -85,7 +85,7 @@ export const finetuneCommand: Command = {
       const record = recorder(log === undefined ? undefined : createRunLog(log.path, header), view);
       const history: FinetuneEvent[] = [];
       try {
-        const run = finetuneLora({ ...config, signal: io.signal } as FinetuneOptions);
+        const run = finetune({ ...config, signal: io.signal } as FinetuneOptions);
         for await (const event of run) {
           record.write(event);
           if (curve !== undefined) history.push(event);

@@ -229,8 +229,10 @@ function trainingTable(training: Training): string {
     ['  trained tensors, optimizer', format.bytes(training.adapterBytes)],
     ['  activations', format.bytes(training.activationBytes)],
     [
-      `  activations with recompute '${training.recompute ? 'off' : 'on'}'`,
-      format.bytes(training.recompute ? training.activationBytesOff : training.activationBytesOn),
+      `  activations ${training.gradientCheckpointing ? 'without' : 'with'} gradient checkpointing`,
+      format.bytes(
+        training.gradientCheckpointing ? training.activationBytesOff : training.activationBytesOn,
+      ),
     ],
     ['Available now', format.bytes(training.availableBytes)],
   ]);

@@ -89,7 +89,7 @@ export function cliOptions(descriptions: readonly OptionDescription[]): CliOptio
 function typeText(option: OptionDescription): string {
   switch (option.kind) {
     case 'boolean':
-      return 'flag';
+      return ['flag', ...option.choices.map((choice) => `=${choice}`)].join(' or ');
     case 'list':
       return 'name,…';
     case 'json':

@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { withCrossFieldRules } from './cross-field.js';
 import {
+  gradientCheckpointing,
   loraShape,
   model,
   placementProblems,
   placementShape,
   precision,
-  recompute,
   signal,
   threads,
 } from './fields.js';
@@ -25,7 +25,7 @@ const training = z.strictObject({
     .default(1)
     .describe('Rows per forward and backward pass.'),
   precision: precision(),
-  recompute: recompute(),
+  gradientCheckpointing: gradientCheckpointing(),
   lora: z.strictObject(loraShape).prefault({}).describe('LoRA adapter to train.'),
 });
 

@@ -83,7 +83,7 @@ const base = z.strictObject({
     .max(512)
     .optional()
     .describe("Experts per layer; only for architecture 'qwen3moe'. Default: 8."),
-  usedExperts: z
+  expertsPerToken: z
     .int()
     .min(1)
     .max(512)
@@ -128,10 +128,13 @@ export const createModelSchema = withCrossFieldRules(base, (read) => {
   const count = Array.isArray(tokens) ? tokens.length : undefined;
   const architecture = read.value('architecture');
   const mixture = typeof architecture === 'string' && hasExperts(architecture);
-  const [experts, usedExperts] = [read.number('experts') ?? 8, read.number('usedExperts') ?? 2];
+  const [experts, expertsPerToken] = [
+    read.number('experts') ?? 8,
+    read.number('expertsPerToken') ?? 2,
+  ];
   const foreign = mixture
     ? ['feedForwardLength']
-    : ['experts', 'usedExperts', 'expertFeedForwardLength'];
+    : ['experts', 'expertsPerToken', 'expertFeedForwardLength'];
   return [
     ...foreign.map((path) =>
       read.value(path) !== undefined
@@ -143,10 +146,10 @@ export const createModelSchema = withCrossFieldRules(base, (read) => {
           }
         : undefined,
     ),
-    mixture && usedExperts > experts
+    mixture && expertsPerToken > experts
       ? {
-          path: 'usedExperts',
-          message: `expected no more than experts (${experts}) but received ${usedExperts}`,
+          path: 'expertsPerToken',
+          message: `expected no more than experts (${experts}) but received ${expertsPerToken}`,
         }
       : undefined,
     width !== undefined &&

@@ -101,7 +101,7 @@ function kindOf(field: JsonSchema): OptionDescription['kind'] {
   if (field.cli === 'path') return 'string';
   const types = field.anyOf ?? [field];
   if (types.some((each) => each.type === 'number' || each.type === 'integer')) return 'number';
-  if (types.length === 1 && field.type === 'boolean') return 'boolean';
+  if (types.some((each) => each.type === 'boolean')) return 'boolean';
   const isTextList = (each: JsonSchema): boolean =>
     each.type === 'array' && (each.items?.anyOf ?? [each.items]).some((i) => i?.type === 'string');
   if (types.some(isTextList)) return 'list';

@@ -241,9 +241,9 @@ export const precision = () =>
         'on a CPU with such units, else f32.',
     );
 
-export const recompute = () =>
+export const gradientCheckpointing = () =>
   z
-    .enum(['auto', 'on', 'off'])
+    .union([z.literal('auto'), z.boolean()])
     .default('auto')
     .describe(
       'Gradient checkpointing: recompute activations in the backward pass instead of keeping them. Needs a fraction of ' +

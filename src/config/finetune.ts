@@ -4,13 +4,13 @@ import { type FieldReader, withCrossFieldRules } from './cross-field.js';
 import {
   chatTemplate,
   dataset,
+  gradientCheckpointing,
   loraShape,
   model,
   path,
   placementProblems,
   placementShape,
   precision,
-  recompute,
   seed,
   signal,
   threads,
@@ -27,7 +27,7 @@ const lora = z.strictObject({
     .boolean()
     .default(false)
     .describe('Rank-stabilized LoRA: scale by alpha / sqrt(rank) instead (arXiv 2312.03732).'),
-  plusRatio: z
+  loraPlusRatio: z
     .number()
     .positive()
     .default(1)
@@ -161,7 +161,7 @@ const base = z.strictObject({
     .default(false)
     .describe('Pack several samples into each row, without attention between them.'),
   shuffle: z.boolean().default(true).describe('Shuffle the samples before each epoch.'),
-  tooLong: z
+  overlength: z
     .enum(['error', 'truncate', 'skip'])
     .default('error')
     .describe('Samples longer than sequenceLength: fail, cut them off, or leave them out.'),
@@ -178,7 +178,7 @@ const base = z.strictObject({
   checkpoint: checkpoint.optional().describe('Checkpoints during training. Default: none.'),
   seed: seed(),
   precision: precision(),
-  recompute: recompute(),
+  gradientCheckpointing: gradientCheckpointing(),
   threads: threads(),
   ...placementShape(),
   signal: signal(),
@@ -200,7 +200,7 @@ function optimizerProblems(read: FieldReader): ConfigProblem[] {
 
 const loraDefaults = JSON.stringify(lora.parse({}));
 
-/** Options of `finetuneLora()`. Each field's default and unit is in its description. */
+/** Options of `finetune()`. Each field's default and unit is in its description. */
 export const finetuneSchema = withCrossFieldRules(base, (read) => {
   const [batch, micro] = [read.number('batchSize'), read.number('microBatchSize')];
   const [peak, floor] = [

@@ -9,7 +9,7 @@ type Issue = z.core.$ZodIssue;
 /**
  * Checks a configuration and fills in its defaults. Nothing is coerced or clamped.
  *
- * @param what names the configuration in the message, e.g. 'finetuneLora options'.
+ * @param what names the configuration in the message, e.g. 'finetune options'.
  * @throws LlamatuneError CONFIG_INVALID with every problem at once, each with its path.
  */
 export function parseConfig<S extends z.ZodType>(

@@ -111,7 +111,7 @@ export type CreateModelOptions = CreateModelConfig &
       | 'headLength'
       | 'feedForwardLength'
       | 'experts'
-      | 'usedExperts'
+      | 'expertsPerToken'
       | 'expertFeedForwardLength'
     >
   >;

@@ -11,7 +11,7 @@ export interface PreparedTraining {
   /** 'auto' resolved. */
   precision: 'f32' | 'bf16';
   /** 'auto' resolved. */
-  recompute: boolean;
+  gradientCheckpointing: boolean;
 }
 
 /** The configuration as the user gave it, checked and completed, and what the preparation found. */

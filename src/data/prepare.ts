@@ -13,7 +13,7 @@ import { splitSamples } from './split.js';
 import type { TextModel } from './tokenizer.js';
 
 /** What to do with a sample longer than `sequenceLength` tokens. */
-export type TooLong = 'error' | 'truncate' | 'skip';
+export type Overlength = 'error' | 'truncate' | 'skip';
 
 export interface PrepareOptions {
   dataset: DatasetSource;
@@ -26,7 +26,7 @@ export interface PrepareOptions {
   /** Tokens a sample may have. */
   sequenceLength: number;
   /** Default: 'error'. */
-  tooLong?: TooLong;
+  overlength?: Overlength;
   /** Chooses the validation split. */
   seed: number;
   /** In place of the model's own chat template. */
@@ -152,19 +152,21 @@ async function* rowsOf(source: DatasetSource): AsyncGenerator<{ row: unknown; wh
 function limitLength(
   sample: EncodedSample,
   where: string,
-  { sequenceLength, tooLong = 'error' }: PrepareOptions,
+  { sequenceLength, overlength = 'error' }: PrepareOptions,
   counts: { truncated: number; skipped: number },
 ): EncodedSample | undefined {
   if (sample.tokens.length <= sequenceLength) return sample;
-  if (tooLong === 'error') {
+  if (overlength === 'error') {
     throw new LlamatuneError(
       'SAMPLE_TOO_LONG',
       `${where}: the sample has ${sample.tokens.length} tokens, more than sequenceLength (${sequenceLength})`,
-      { hint: "raise sequenceLength, shorten the sample, or set tooLong to 'truncate' or 'skip'" },
+      {
+        hint: "raise sequenceLength, shorten the sample, or set overlength to 'truncate' or 'skip'",
+      },
     );
   }
   const weights = sample.weights.subarray(0, sequenceLength);
-  if (tooLong === 'skip' || !hasTarget(weights)) {
+  if (overlength === 'skip' || !hasTarget(weights)) {
     counts.skipped += 1;
     return undefined;
   }

@@ -19,8 +19,8 @@ export interface PhaseEvent {
   /** 0..1 where the phase can measure itself (loading the model), else null. */
   progress: number | null;
   detail: string;
-  /** In phase 'graph': whether activations are computed again in the backward pass, as asked for or chosen. */
-  recompute?: boolean;
+  /** In phase 'graph': as given, or what 'auto' chose. */
+  gradientCheckpointing?: boolean;
 }
 
 /** The last event of a run that succeeded. */
@@ -32,7 +32,7 @@ export interface DoneEvent {
 /** What a fine-tuning run leaves behind. */
 export interface FinetuneResult
   extends TrainResult,
-    Pick<TrainOptions, 'mode' | 'epochs' | 'precision' | 'recompute'> {
+    Pick<TrainOptions, 'mode' | 'epochs' | 'precision' | 'gradientCheckpointing'> {
   /** The written file: the adapter (mode 'lora') or the whole model (mode 'full'). */
   output: string;
   /** Loss of every step that this call ran, in order; NaN for a step without a loss. */

@@ -22,9 +22,9 @@ import { trainOptions } from './train-options.js';
 export type FinetuneRun = Run<FinetuneEvent, FinetuneResult>;
 
 /**
- * Fine-tunes a GGUF model on its own thread and writes a LoRA adapter that stock llama.cpp loads. Returns at once:
- * iterate the run for its events, await `.result` for the outcome; doing only one of the two is fine. Events that
- * nobody takes never hold the training up: the newest 4096 are kept.
+ * Fine-tunes a GGUF model on a thread of its own and writes a LoRA adapter (`mode: 'lora'`) or a whole model
+ * (`mode: 'full'`) that stock llama.cpp loads. Returns at once: iterate over the run for its events, await `.result` for
+ * the result, or do only one of the two. Unread events do not block the training: the newest 4096 are kept.
  *
  * Everything that can be checked is checked before the model is loaded, and memory before the first step.
  *
@@ -34,20 +34,33 @@ export type FinetuneRun = Run<FinetuneEvent, FinetuneResult>;
  * ADAPTER_MISMATCH, INSUFFICIENT_MEMORY, OUT_OF_MEMORY, NON_FINITE_LOSS, NATIVE_ASSERTION, DISPOSED, ABORTED.
  *
  * @example
- * const run = finetuneLora({ model: 'base.gguf', dataset: 'train.jsonl', output: 'adapter.gguf', epochs: 3 });
+ * const run = finetune({ model: 'base.gguf', dataset: 'train.jsonl', output: 'adapter.gguf', epochs: 3 });
  * for await (const event of run) if (event.type === 'step') console.log(event.step, event.loss);
  * const { output, finalLoss } = await run.result;
  */
-export function finetuneLora(options: FinetuneOptions): FinetuneRun {
-  return new Run((controls) => finetune(options, controls), { signal: options?.signal });
+export function finetune(options: FinetuneOptions): FinetuneRun {
+  return new Run((controls) => run(options, controls), { signal: options?.signal });
+}
+
+/** Like `finetune()` with `mode: 'lora'`: trains a LoRA adapter. */
+export function finetuneLora(options: Omit<FinetuneOptions, 'mode'>): FinetuneRun {
+  return finetune(withMode('lora', options));
 }
 
 /**
- * As finetuneLora, but trains every parameter of a model with F32 weights and writes a whole model: the same as
- * `mode: 'full'`. It needs a path, since a shared model's weights must not change.
+ * Like `finetune()` with `mode: 'full'`: trains every parameter of a model with F32 weights and writes a whole model.
+ * `model` must be a path, because the weights of a shared model must not change.
  */
 export function finetuneFull(options: Omit<FinetuneOptions, 'mode' | 'lora'>): FinetuneRun {
-  return finetuneLora({ ...options, mode: 'full' });
+  return finetune(withMode('full', options));
+}
+
+/** @throws LlamatuneError CONFIG_INVALID for another mode, which the types exclude. */
+function withMode(mode: FinetuneConfig['mode'], options: FinetuneOptions): FinetuneOptions {
+  const given = options?.mode;
+  if (given === undefined || given === mode) return { ...options, mode };
+  const message = `expected '${mode}' for this function but received '${given}'`;
+  throw configError([{ path: 'mode', message }], 'finetune options');
 }
 
 interface Controls {
@@ -55,9 +68,9 @@ interface Controls {
   signal: AbortSignal;
 }
 
-async function finetune(options: FinetuneOptions, controls: Controls): Promise<FinetuneResult> {
+async function run(options: FinetuneOptions, controls: Controls): Promise<FinetuneResult> {
   controls.emit(phaseEvent('validate', 'options, files and folders'));
-  const config = parseConfig(finetuneSchema, options, 'finetuneLora options');
+  const config = parseConfig(finetuneSchema, options, 'finetune options');
   const files = filesOfRun(config);
   checkFiles(files);
   return holdOutputs(files.outputs, () =>
@@ -104,7 +117,7 @@ async function train(
   const planned = scheduled(config, trainOptions(config, model, dataset));
   emit(phaseEvent('memory', 'what the run needs and what is free'));
   const choice = await checkMemory(model, config, planned);
-  const options = { ...planned, recompute: choice.recompute };
+  const options = { ...planned, gradientCheckpointing: choice.gradientCheckpointing };
 
   const onEvents = (events: TrainEvent[]) => {
     for (const event of events) {
@@ -160,12 +173,14 @@ function checkPacking({ info }: LoadedModel, config: FinetuneConfig): void {
 function enginePhase(
   phase: EnginePhaseEvent['phase'],
   { output }: FinetuneConfig,
-  { recompute }: MemoryChoice,
+  { gradientCheckpointing }: MemoryChoice,
 ): PhaseEvent {
   if (phase === 'save') return phaseEvent(phase, output);
   if (phase !== 'graph') return phaseEvent(phase, '');
-  const detail = recompute ? 'activations are recomputed in the backward pass' : '';
-  return { ...phaseEvent(phase, detail), recompute };
+  const detail = gradientCheckpointing
+    ? 'gradient checkpointing: activations are recomputed in the backward pass'
+    : '';
+  return { ...phaseEvent(phase, detail), gradientCheckpointing };
 }
 
 function phaseEvent(

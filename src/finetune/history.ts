@@ -60,7 +60,7 @@ export class RunHistory {
 
   result(
     outcome: TrainResult,
-    { totalBytes, recompute }: MemoryChoice,
+    { totalBytes, gradientCheckpointing }: MemoryChoice,
     precision: TrainOptions['precision'],
   ): FinetuneResult {
     return {
@@ -73,7 +73,7 @@ export class RunHistory {
       samples: this.#dataset.train.samples,
       validationSamples: this.#dataset.validation?.samples ?? 0,
       estimatedMemoryBytes: totalBytes,
-      recompute,
+      gradientCheckpointing,
       precision,
       warnings: this.#warnings,
     };

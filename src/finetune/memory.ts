@@ -11,9 +11,9 @@ import { trainOptions } from './train-options.js';
 /** What a training run needs, in bytes, and what this machine has for it now. */
 export interface MemoryEstimate extends MemoryNeeds {
   availableBytes: number;
-  /** Whether activations would be computed again: as asked for, or what `recompute: 'auto'` chooses now. */
-  recompute: boolean;
-  /** activationBytes with recompute 'off' and 'on'. */
+  /** As given, or what 'auto' chooses now. */
+  gradientCheckpointing: boolean;
+  /** activationBytes with gradientCheckpointing false and true. */
   activationBytesOff: number;
   activationBytesOn: number;
 }
@@ -33,28 +33,31 @@ export async function estimateMemory(
   );
   return useModel(config.model, { ...config, purpose: 'train' }, async (model) => {
     const measure = measureOf(model, trainOptions(config, model, undefined));
-    const [off, on] = [await measure({ recompute: false }), await measure({ recompute: true })];
+    const [off, on] = [
+      await measure({ gradientCheckpointing: false }),
+      await measure({ gradientCheckpointing: true }),
+    ];
     const availableBytes = await availableMemory(model, config.signal);
-    const recompute = chooseRecompute(config, off.needed, availableBytes);
-    const { needed, ...estimate } = recompute ? on : off;
+    const gradientCheckpointing = chooseCheckpointing(config, off.needed, availableBytes);
+    const { needed, ...estimate } = gradientCheckpointing ? on : off;
     return {
       ...estimate,
       availableBytes,
-      recompute,
+      gradientCheckpointing,
       activationBytesOff: off.activationBytes,
       activationBytesOn: on.activationBytes,
     };
   });
 }
 
-/** What a run was found to need, and whether its activations are computed again. */
+/** The memory that a run needs, and what gradientCheckpointing 'auto' chose. */
 export interface MemoryChoice {
   totalBytes: number;
-  recompute: boolean;
+  gradientCheckpointing: boolean;
 }
 
 /**
- * Chooses for `recompute: 'auto'`.
+ * Chooses for `gradientCheckpointing: 'auto'`.
  *
  * @throws LlamatuneError INSUFFICIENT_MEMORY, naming what the run needs, what there is and what would fit.
  */
@@ -66,15 +69,19 @@ export async function checkMemory(
 ): Promise<MemoryChoice> {
   const available = given ?? (await availableMemory(model, config.signal));
   const measure = measureOf(model, options);
-  const asked = await measure({ recompute: config.recompute === 'on' });
-  const recompute = chooseRecompute(config, asked.needed, available);
-  const estimate = recompute && config.recompute === 'auto' ? await measure({ recompute }) : asked;
-  if (estimate.needed <= available) return { totalBytes: estimate.totalBytes, recompute };
+  const asked = await measure({ gradientCheckpointing: config.gradientCheckpointing === true });
+  const gradientCheckpointing = chooseCheckpointing(config, asked.needed, available);
+  const estimate =
+    gradientCheckpointing && config.gradientCheckpointing === 'auto'
+      ? await measure({ gradientCheckpointing })
+      : asked;
+  if (estimate.needed <= available)
+    return { totalBytes: estimate.totalBytes, gradientCheckpointing };
   throw new LlamatuneError(
     'INSUFFICIENT_MEMORY',
     `expected at most ${size(available)} of memory but this run needs about ${size(estimate.needed)} ` +
       `(weights ${size(estimate.weightsBytes)}, trained tensors ${size(estimate.adapterBytes)}, ` +
-      `activations ${size(estimate.activationBytes)}${recompute ? ', recomputed' : ''})`,
+      `activations ${size(estimate.activationBytes)}${gradientCheckpointing ? ', recomputed' : ''})`,
     { hint: await whatFits(config, async (change) => (await measure(change)).needed, available) },
   );
 }
@@ -96,12 +103,14 @@ function measureOf(model: LoadedModel, options: TrainOptions) {
 /** The part of the available memory that a run may fill before 'auto' turns to recomputation: an estimate is no promise. */
 const COMFORTABLE = 0.8;
 
-function chooseRecompute(
-  { recompute }: FinetuneConfig,
+function chooseCheckpointing(
+  { gradientCheckpointing }: FinetuneConfig,
   neededWithout: number,
   available: number,
 ): boolean {
-  return recompute === 'auto' ? neededWithout > COMFORTABLE * available : recompute === 'on';
+  return gradientCheckpointing === 'auto'
+    ? neededWithout > COMFORTABLE * available
+    : gradientCheckpointing;
 }
 
 /** Recomputes activations, then halves the micro-batch, then the sequence length, until the run fits. */
@@ -111,18 +120,19 @@ async function whatFits(
   available: number,
 ): Promise<string> {
   let { microBatchSize, sequenceLength } = config;
-  const recompute = true;
-  const also = config.recompute === 'off' ? "recompute 'on' with " : '';
-  if (config.recompute === 'off') {
-    const bytes = await needs({ recompute });
-    if (bytes <= available) return `recompute 'on' or 'auto' would fit: about ${size(bytes)}`;
+  const gradientCheckpointing = true;
+  const also = config.gradientCheckpointing === false ? 'gradientCheckpointing with ' : '';
+  if (config.gradientCheckpointing === false) {
+    const bytes = await needs({ gradientCheckpointing });
+    if (bytes <= available)
+      return `gradientCheckpointing 'auto' or true would fit: about ${size(bytes)}`;
   }
   while (microBatchSize > 1 || sequenceLength > 64) {
     if (microBatchSize > 1) {
       do microBatchSize--;
       while (config.batchSize % microBatchSize !== 0);
     } else sequenceLength = Math.max(64, sequenceLength >> 1);
-    const bytes = await needs({ microBatchSize, sequenceLength, recompute });
+    const bytes = await needs({ microBatchSize, sequenceLength, gradientCheckpointing });
     if (bytes <= available) {
       return `${also}microBatchSize ${microBatchSize} with sequenceLength ${sequenceLength} would fit: about ${size(bytes)}`;
     }

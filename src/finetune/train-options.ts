@@ -6,7 +6,7 @@ import { choosePrecision } from './precision.js';
 
 /**
  * A checked configuration as the engine takes it, with the dataset's token files. The learning rates are still to come,
- * and recompute 'auto' counts as 'off', until the plan and the memory are known.
+ * and gradientCheckpointing 'auto' counts as false, until the plan and the memory are known.
  *
  * @param dataset undefined: only to estimate memory.
  */
@@ -25,6 +25,6 @@ export function trainOptions(
         : { file, everySteps: config.validation.everySteps },
     learningRates: new Float32Array(),
     precision: choosePrecision(config, model),
-    recompute: config.recompute === 'on',
+    gradientCheckpointing: config.gradientCheckpointing === true,
   };
 }

@@ -40,11 +40,11 @@ export async function createModel(options: CreateModelOptions): Promise<void> {
 
 function expertsOf(config: CreateModelConfig) {
   if (!hasExperts(config.architecture)) {
-    return { experts: 0, usedExperts: 0, expertFeedForwardLength: 0 };
+    return { experts: 0, expertsPerToken: 0, expertFeedForwardLength: 0 };
   }
   return {
     experts: config.experts ?? 8,
-    usedExperts: config.usedExperts ?? 2,
+    expertsPerToken: config.expertsPerToken ?? 2,
     expertFeedForwardLength: config.expertFeedForwardLength ?? config.embeddingLength,
   };
 }

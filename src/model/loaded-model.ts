@@ -68,7 +68,7 @@ interface Layout {
 export class LoadedModel implements AsyncDisposable {
   /** Path of the file. */
   readonly path: string;
-  /** Whether `finetuneLora` can use it (`purpose: 'train'`). */
+  /** Whether `finetune` can use it (`purpose: 'train'`). */
   readonly trainable: boolean;
   /** Whether the weights can be modified, as full fine-tuning does. */
   readonly writable: boolean;

@@ -186,15 +186,17 @@ describe('bad input to finetuneLora', () => {
     });
     const options = trainOptions(config, loaded, undefined);
     const roomy = await checkMemory(loaded, config, options, 1e12);
-    expect(roomy.recompute).toBe(false);
+    expect(roomy.gradientCheckpointing).toBe(false);
     const tight = await checkMemory(loaded, config, options, roomy.totalBytes);
-    expect(tight.recompute).toBe(true);
+    expect(tight.gradientCheckpointing).toBe(true);
     expect(tight.totalBytes).toBeLessThan(roomy.totalBytes);
-    expect(await checkMemory(loaded, { ...config, recompute: 'on' }, options, 1e12)).toEqual(tight);
-    const fixed = { ...config, recompute: 'off' } as const;
+    expect(
+      await checkMemory(loaded, { ...config, gradientCheckpointing: true }, options, 1e12),
+    ).toEqual(tight);
+    const fixed = { ...config, gradientCheckpointing: false } as const;
     expect(await checkMemory(loaded, fixed, options, roomy.totalBytes)).toEqual(roomy);
     const refused = await checkMemory(loaded, fixed, options, tight.totalBytes).catch((e) => e);
-    expect(refused.hint).toMatch(/recompute 'on' or 'auto' would fit/);
+    expect(refused.hint).toMatch(/gradientCheckpointing 'auto' or true would fit/);
     const error = await checkMemory(loaded, config, options, tight.totalBytes * 0.7).catch(
       (thrown) => thrown,
     );

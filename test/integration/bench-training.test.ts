@@ -38,7 +38,7 @@ describe('npm run bench:training', () => {
         microBatch: 2,
         precision: 'bf16',
         ragged: true,
-        recompute: 'off',
+        gradientCheckpointing: 'off',
         threads: 1,
         steps: 2,
         peakPrecision: matmul.accelerator === null || matmul.fastBf16 ? 'bf16' : 'f32',

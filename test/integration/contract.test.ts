@@ -209,7 +209,7 @@ const preparedTraining = keys<PreparedTraining>({
   validation: true,
   learningRates: true,
   precision: true,
-  recompute: true,
+  gradientCheckpointing: true,
 });
 const preparedGeneration = keys<PreparedGeneration>({
   prompt: true,
@@ -249,7 +249,7 @@ const calls: Record<string, { schema: string[]; added: string[]; ours: RegExp }>
   TrainOptions: {
     schema: options(finetuneSchema),
     added: [...preparedTraining, 'validation.file'],
-    ours: /^(model|dataset|maxSteps|tooLong|loss|chatTemplate|signal|device|gpuLayers|tensorSplit|placement|rpc|optimizer\.(?!type|maxGradientNorm).+|scheduler\..+|validation\.(split|dataset))$/,
+    ours: /^(model|dataset|maxSteps|overlength|loss|chatTemplate|signal|device|gpuLayers|tensorSplit|placement|rpc|optimizer\.(?!type|maxGradientNorm).+|scheduler\..+|validation\.(split|dataset))$/,
   },
   GenerateOptions: {
     schema: options(generateSchema),

@@ -24,7 +24,7 @@ beforeAll(async () => {
     architecture: 'qwen3moe',
     initStd: 0.2, // as in finetune.test.ts: small embeddings give unsure logits
     experts: 8,
-    usedExperts: 2,
+    expertsPerToken: 2,
     expertFeedForwardLength: 64,
   });
   await quantizeModel({ input: model, output: quantized, type: 'Q8_0' });

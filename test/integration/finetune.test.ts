@@ -7,9 +7,11 @@ import {
   estimateMemory,
   type FinetuneEvent,
   type FinetuneOptions,
+  finetune,
   finetuneFull,
   finetuneLora,
   generate,
+  LlamatuneError,
   type LoadedModel,
   loadModel,
   quantizeModel,
@@ -53,16 +55,25 @@ const stepsOf = (events: FinetuneEvent[]) =>
 
 async function follow(options: FinetuneOptions): Promise<FinetuneEvent[]> {
   const events: FinetuneEvent[] = [];
-  for await (const event of finetuneLora(options)) events.push(event);
+  for await (const event of finetune(options)) events.push(event);
   return events;
 }
 
-describe('finetuneLora', () => {
+describe('finetune', () => {
+  it('has a function for each mode, which refuses another one', async () => {
+    expect((await finetuneLora(quick({ maxSteps: 1 })).result).mode).toBe('lora');
+    const other = { ...quick(), mode: 'full' } as FinetuneOptions;
+    expect(() => finetuneLora(other)).toThrow("mode: expected 'lora' for this function");
+    expect(() => finetuneFull({ ...other, mode: 'lora' } as FinetuneOptions)).toThrow(
+      LlamatuneError,
+    );
+  });
+
   it('overfits eight samples, and generate repeats them with the adapter', async () => {
     // Larger weights: logits that come from small random embeddings cannot be sure of anything.
     await using model = await loadModel(await tinyModel('tiny-sure', { initStd: 0.2 }));
     const learned = join(folder, 'learned.gguf');
-    const run = finetuneLora(
+    const run = finetune(
       quick({
         model,
         output: learned,
@@ -94,7 +105,9 @@ describe('finetuneLora', () => {
     const save = events.findIndex((event) => event.type === 'phase' && event.phase === 'save');
     expect(events[save]).toMatchObject({ detail: output, progress: null });
     expect(events.slice(save + 1).map(({ type }) => type)).toEqual(['done']);
-    expect(events).toContainEqual(expect.objectContaining({ phase: 'graph', recompute: false }));
+    expect(events).toContainEqual(
+      expect.objectContaining({ phase: 'graph', gradientCheckpointing: false }),
+    );
 
     const steps = stepsOf(events);
     expect(steps.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6]);
@@ -121,7 +134,7 @@ describe('finetuneLora', () => {
 
   it('repeats itself with the same seed, and the loss does not depend on the micro-batch', async () => {
     const losses = async (options: Partial<FinetuneOptions>) =>
-      (await finetuneLora(quick({ epochs: 2, ...options })).result).losses;
+      (await finetune(quick({ epochs: 2, ...options })).result).losses;
     const first = await losses({ seed: 3 });
     expect([...(await losses({ seed: 3 }))]).toEqual([...first]);
     expect([...(await losses({ seed: 4 }))]).not.toEqual([...first]);
@@ -129,21 +142,24 @@ describe('finetuneLora', () => {
     for (const [i, loss] of first.entries()) expect(split[i]).toBeCloseTo(loss, 4);
   });
 
-  it('gives the same losses with activations computed again, and says that they are', async () => {
-    const run = async (recompute: 'on' | 'off') => {
-      const events = await follow(quick({ epochs: 2, recompute }));
+  it('gives the same losses with gradient checkpointing, and reports that it is on', async () => {
+    const run = async (gradientCheckpointing: boolean) => {
+      const events = await follow(quick({ epochs: 2, gradientCheckpointing }));
       const graph = events.find((event) => event.type === 'phase' && event.phase === 'graph');
       const last = events.at(-1)!;
       return { graph, result: last.type === 'done' ? last.result : undefined };
     };
-    const [off, on] = [await run('off'), await run('on')];
+    const [off, on] = [await run(false), await run(true)];
     expect([...on.result!.losses]).toEqual([...off.result!.losses]);
     expect(on.graph).toMatchObject({
-      recompute: true,
+      gradientCheckpointing: true,
       detail: expect.stringMatching('recomputed'),
     });
-    expect(off.graph).toMatchObject({ recompute: false, detail: '' });
-    expect([off.result!.recompute, on.result!.recompute]).toEqual([false, true]);
+    expect(off.graph).toMatchObject({ gradientCheckpointing: false, detail: '' });
+    expect([off.result!.gradientCheckpointing, on.result!.gradientCheckpointing]).toEqual([
+      false,
+      true,
+    ]);
     expect(on.result!.estimatedMemoryBytes).toBeLessThan(off.result!.estimatedMemoryBytes);
   });
 
@@ -204,7 +220,7 @@ describe('finetuneLora', () => {
     const split = await follow(quick({ epochs: 2, validation: { split: 0.25, everySteps: 1 } }));
     const evaluations = split.filter(({ type }) => type === 'evaluation');
     expect(evaluations.length).toBeGreaterThanOrEqual(4);
-    const own = await finetuneLora(quick({ validation: { dataset: rows.slice(0, 3) } })).result;
+    const own = await finetune(quick({ validation: { dataset: rows.slice(0, 3) } })).result;
     expect(own).toMatchObject({ samples: 8, validationSamples: 3 });
     expect(own.finalValidationLoss).toBeGreaterThan(0);
     expect(own.evaluations.at(-1)?.loss).toBe(own.finalValidationLoss);
@@ -213,14 +229,14 @@ describe('finetuneLora', () => {
   it('resumes from a checkpoint as if it had never stopped', async () => {
     const checkpointed = (name: string, resume: boolean) =>
       quick({ epochs: 4, checkpoint: { directory: join(folder, name), everySteps: 3, resume } });
-    const whole = await finetuneLora(quick({ epochs: 4 })).result;
+    const whole = await finetune(quick({ epochs: 4 })).result;
 
-    const run = finetuneLora(checkpointed('checkpoints', false));
+    const run = finetune(checkpointed('checkpoints', false));
     const stopAtCheckpoint = async () => {
       for await (const event of run) if (event.type === 'checkpoint') run.abort();
     };
     await expect(stopAtCheckpoint()).rejects.toMatchObject({ code: 'ABORTED' });
-    const rest = finetuneLora(checkpointed('checkpoints', true));
+    const rest = finetune(checkpointed('checkpoints', true));
     let tokens = 0;
     for await (const event of rest) if (event.type === 'step') tokens += event.tokens;
     const resumed = await rest.result;
@@ -237,8 +253,8 @@ describe('finetuneLora', () => {
     const lines = rows.map(({ prompt, completion }) => `${cell(prompt)},${cell(completion)}`);
     writeFileSync(dataset, `prompt,completion\n${lines.join('\n')}\n`);
     const [fromFile, fromMemory] = [
-      await finetuneLora(quick({ dataset })).result,
-      await finetuneLora(quick({})).result,
+      await finetune(quick({ dataset })).result,
+      await finetune(quick({})).result,
     ];
     expect([...fromFile.losses]).toEqual([...fromMemory.losses]);
   });
@@ -254,7 +270,7 @@ describe('finetuneLora', () => {
     writeFileSync(dataset, answers.map((_, i) => JSON.stringify(chat(i))).join('\n'));
     const quantized = join(folder, 'q8.gguf');
     await quantizeModel({ input: path, output: quantized, type: 'Q8_0' });
-    const result = await finetuneLora(
+    const result = await finetune(
       quick({
         model: quantized,
         dataset,
@@ -272,8 +288,8 @@ describe('finetuneLora', () => {
     mkdirSync(temporary);
     for (const name of ['TMPDIR', 'TMP', 'TEMP']) vi.stubEnv(name, temporary);
     expect(tmpdir()).toBe(temporary);
-    await finetuneLora(quick()).result;
-    const run = finetuneLora(quick({ epochs: 500 }));
+    await finetune(quick()).result;
+    const run = finetune(quick({ epochs: 500 }));
     for await (const event of run) {
       if (event.type !== 'step') continue;
       expect(readdirSync(temporary)).toHaveLength(1);
@@ -286,7 +302,7 @@ describe('finetuneLora', () => {
 
   it('ends within a step of an abort and writes nothing', async () => {
     const never = join(folder, 'never.gguf');
-    const run = finetuneLora(quick({ output: never, epochs: 5000 }));
+    const run = finetune(quick({ output: never, epochs: 5000 }));
     const reason = new Error('enough');
     let after = 0;
     let aborted = false;
@@ -306,7 +322,7 @@ describe('finetuneLora', () => {
   });
 
   it('trains when nobody looks, and settles when only the result is awaited', async () => {
-    const result = await finetuneLora(quick({ epochs: 2 })).result;
+    const result = await finetune(quick({ epochs: 2 })).result;
     expect(result.steps).toBe(4);
   });
 });
@@ -341,7 +357,7 @@ describe('finetuneFull', () => {
   });
 
   it('will not change the weights of a shared model', async () => {
-    await expect(finetuneLora(quick({ mode: 'full' })).result).rejects.toMatchObject({
+    await expect(finetune(quick({ mode: 'full' })).result).rejects.toMatchObject({
       code: 'MODEL_NOT_TRAINABLE',
     });
   });
@@ -350,11 +366,14 @@ describe('finetuneFull', () => {
 describe('estimateMemory', () => {
   it('tells what recomputing activations would save', async () => {
     const estimate = await estimateMemory({ model, sequenceLength: 128 });
-    expect(estimate).toMatchObject({ recompute: false });
+    expect(estimate).toMatchObject({ gradientCheckpointing: false });
     expect(estimate.activationBytes).toBe(estimate.activationBytesOff);
     expect(estimate.activationBytesOn).toBeLessThan(estimate.activationBytesOff);
-    const on = await estimateMemory({ model, sequenceLength: 128, recompute: 'on' });
-    expect(on).toMatchObject({ recompute: true, activationBytes: estimate.activationBytesOn });
+    const on = await estimateMemory({ model, sequenceLength: 128, gradientCheckpointing: true });
+    expect(on).toMatchObject({
+      gradientCheckpointing: true,
+      activationBytes: estimate.activationBytesOn,
+    });
   });
 
   it('grows with the sequence length and the micro-batch', async () => {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import {
   type FinetuneEvent,
-  finetuneLora,
+  finetune,
   loadModel,
   measurePeak,
   systemInfo,
@@ -41,7 +41,7 @@ describe('precision', () => {
     await using model = await loadModel(path);
     const train = async (precision: 'f32' | 'bf16') => {
       const events: FinetuneEvent[] = [];
-      const run = finetuneLora({
+      const run = finetune({
         model,
         dataset: rows,
         output: join(folder, `${precision}.gguf`),
@@ -83,7 +83,7 @@ describe('precision auto', () => {
     ['wide', 512, 'lora', true],
   ] as const)('of a %s model', async (name, embeddingLength, mode, pays) => {
     const path = await tinyModel(`tiny-${name}-auto`, { embeddingLength, type: 'F32' });
-    const { precision } = await finetuneLora({
+    const { precision } = await finetune({
       model: path,
       mode,
       dataset: rows.slice(0, 2),

@@ -73,7 +73,7 @@ describe('over RPC', () => {
       { gpuLayers: 1 },
       { device: second.address },
       { placement: { 'ffn_(up|down)': 'cpu', attn_q: first.address } },
-      { recompute: 'on' as const },
+      { gradientCheckpointing: true },
     ]) {
       expectClose((await finetuneLora(quick({ rpc, ...where })).result).losses, local.losses);
     }

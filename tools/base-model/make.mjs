@@ -35,7 +35,7 @@ const training = {
   batchSize: 6,
   microBatchSize: 6,
   packing: true,
-  tooLong: 'skip',
+  overlength: 'skip',
   loss: 'assistant',
   optimizer: {
     learningRate: 2.5e-3,

@@ -19,8 +19,8 @@ const results = path.join(root, 'benchmarks', 'results');
 async function measureRow(spec, environment) {
   const row = await runTrial(measureScript, spec, environment);
   if (!row.error) return row;
-  const { path: _, recompute = null, ...asked } = spec;
-  return { ...asked, recompute, error: row.error };
+  const { path: _, gradientCheckpointing = null, ...asked } = spec;
+  return { ...asked, gradientCheckpointing, error: row.error };
 }
 
 /** With --profile: the engine writes the time of its operations to the file that LLAMATUNE_PROFILE names. */

@@ -43,7 +43,8 @@ async function train(spec) {
       precision: spec.precision,
       threads: spec.threads,
       seed: spec.seed,
-      recompute: spec.recompute,
+      gradientCheckpointing:
+        spec.gradientCheckpointing === 'auto' ? 'auto' : spec.gradientCheckpointing === 'on',
     });
     const steps = [];
     let startToFirstStepMs = null;
@@ -52,8 +53,8 @@ async function train(spec) {
       startToFirstStepMs ??= performance.now() - started - event.stepMs;
       steps.push(event);
     }
-    const { peakMemoryBytes, recompute } = await run.result;
-    return { steps, startToFirstStepMs, peakMemoryBytes, recompute };
+    const { peakMemoryBytes, gradientCheckpointing } = await run.result;
+    return { steps, startToFirstStepMs, peakMemoryBytes, gradientCheckpointing };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

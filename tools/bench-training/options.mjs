@@ -12,7 +12,7 @@ what is measured; several values with commas, each combination is one row
   --sequence n,n     tokens in a row of the batch   (512)
   --micro-batch n,n  rows in a forward and backward pass   (as many as make 2048 tokens)
   --precision a,b    bf16, f32   (bf16)
-  --recompute a,b    auto, on, off: activations computed again in the backward pass   (auto)
+  --gradient-checkpointing a,b   auto, on, off   (auto)
   --ragged           rows of lengths that chat data has, in place of full ones
   --packing          several samples in a row
   --all              every model, type and sequence (128, 512, 2048), full and ragged; options above narrow it
@@ -81,7 +81,7 @@ export function parseOptions(argv) {
     sequence: list,
     'micro-batch': list,
     precision: list,
-    recompute: list,
+    'gradient-checkpointing': list,
     ragged: flag,
     packing: flag,
     all: flag,
@@ -121,9 +121,11 @@ export function parseOptions(argv) {
     precision: several('precision', (part, name) => readChoice(part, name, ['bf16', 'f32']), [
       'bf16',
     ]),
-    recompute: several('recompute', (part, name) => readChoice(part, name, ['auto', 'on', 'off']), [
-      'auto',
-    ]),
+    gradientCheckpointing: several(
+      'gradient-checkpointing',
+      (part, name) => readChoice(part, name, ['auto', 'on', 'off']),
+      ['auto'],
+    ),
     sequence: several(
       'sequence',
       (part, name) => readNumber(part, name, 2),

@@ -14,7 +14,7 @@ const parts = ['forward', 'backward', 'loss', 'optimizer', 'data'];
 /**
  * @param spec what was asked for: model, type, sequence, microBatch, precision, threads, warmup, …
  * @param run.steps the run's step events, warm-up first
- * @param run.recompute whether activations were computed again
+ * @param run.gradientCheckpointing whether it was on
  * @param run.peaks what measurePeak() gave before and after it
  * @returns the row, without a number that was not measured
  */
@@ -43,7 +43,7 @@ export function buildRow(spec, run) {
     ragged: spec.ragged,
     packing: spec.packing,
     // what 'auto' came to
-    recompute: run.recompute ? 'on' : 'off',
+    gradientCheckpointing: run.gradientCheckpointing ? 'on' : 'off',
     rank: spec.rank,
     threads: peak.threads,
     steps: measured.length,
@@ -88,7 +88,7 @@ export function rowKey(row) {
     row.precision,
     row.ragged,
     row.packing,
-    row.recompute,
+    row.gradientCheckpointing,
     row.rank,
     row.threads,
     row.environment ?? {},

@@ -67,7 +67,7 @@ export const shapes = {
     kvHeads: 4,
     headLength: 64,
     experts: 64,
-    usedExperts: 8,
+    expertsPerToken: 8,
     expertFeedForwardLength: 384,
     ropeFrequencyBase: 1e6,
   },
@@ -108,7 +108,7 @@ export function linearsOf(shape) {
     [width, keys],
     [width, keys],
     [queries, width],
-    ...Array.from({ length: shape.usedExperts ?? 1 }, () => [
+    ...Array.from({ length: shape.expertsPerToken ?? 1 }, () => [
       [width, wide],
       [width, wide],
       [wide, width],

@@ -279,14 +279,14 @@ TEST("train: with activations computed again the run is the same, to the last bi
     train_options o = options_for("again.tokens", random_samples(*m, 16, 10, 30));
     o.learning_rates.assign(4, 1e-2f);
     const run_log once = run(m, o);
-    o.recompute = true;
+    o.gradient_checkpointing = true;
     const run_log again = run(m, o);
     for (size_t i = 0; i < 4; i++) {
         CHECK_EQ(again.steps[i].loss, once.steps[i].loss);
         CHECK_EQ(again.steps[i].gradient_norm, once.steps[i].gradient_norm);
     }
     const uint64_t with = estimate_memory(m, o).activation_bytes;
-    o.recompute = false;
+    o.gradient_checkpointing = false;
     CHECK(with < estimate_memory(m, o).activation_bytes);
 }
 

@@ -64,6 +64,10 @@ describe('parseArguments', () => {
     });
   });
 
+  it('accepts a word in place of a flag', () => {
+    expect(values('--packing=auto')).toEqual({ packing: 'auto' });
+  });
+
   it('leaves what is no number or JSON as text, for the check of the whole configuration', () => {
     expect(values('--lora.rank', 'eight', '--messages', '{')).toEqual({
       'lora.rank': 'eight',

@@ -46,7 +46,7 @@ const result: FinetuneResult = {
   trainableParameters: 123_456,
   peakMemoryBytes: null,
   estimatedMemoryBytes: 95_000_000,
-  recompute: false,
+  gradientCheckpointing: false,
   warnings: [],
 };
 

@@ -32,6 +32,12 @@ describe('describeOptions', () => {
       kind: 'list',
     });
     expect(option('finetuneSchema', 'packing')).toMatchObject({ kind: 'boolean', default: false });
+    expect(option('finetuneSchema', 'gradientCheckpointing')).toMatchObject({
+      type: "'auto' | boolean",
+      kind: 'boolean',
+      choices: ['auto'],
+      default: 'auto',
+    });
     expect(option('finetuneSchema', 'gpuLayers')).toMatchObject({
       type: "integer >= 0 | 'all'",
       kind: 'number',

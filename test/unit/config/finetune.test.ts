@@ -11,7 +11,7 @@ const minimal = { model: 'base.gguf', dataset: 'train.jsonl', output: resolve('a
 
 function problemsOf(input: unknown): Record<string, string> {
   try {
-    parseConfig(finetuneSchema, input, 'finetuneLora options');
+    parseConfig(finetuneSchema, input, 'finetune options');
   } catch (error) {
     expect(error).toBeInstanceOf(LlamatuneError);
     const { code, problems, message, hint } = error as LlamatuneError;
@@ -32,7 +32,7 @@ describe('finetuneSchema', () => {
         rank: 8,
         alpha: 16,
         rsLora: false,
-        plusRatio: 1,
+        loraPlusRatio: 1,
         targets: ['all-linear'],
       },
       epochs: 1,
@@ -41,7 +41,7 @@ describe('finetuneSchema', () => {
       microBatchSize: 1,
       packing: false,
       shuffle: true,
-      tooLong: 'error',
+      overlength: 'error',
       optimizer: {
         type: 'adamw',
         learningRate: 1e-4,
@@ -55,7 +55,7 @@ describe('finetuneSchema', () => {
       scheduler: { type: 'cosine', minLearningRate: 0 },
       loss: 'assistant',
       precision: 'auto',
-      recompute: 'auto',
+      gradientCheckpointing: 'auto',
       seed: 42,
       threads: 0,
       device: 'auto',
@@ -73,7 +73,7 @@ describe('finetuneSchema', () => {
       lora: { rank: 4, alpha: 8, targets: ['attn_q'], initAdapter: resolve('a.gguf') },
       maxSteps: 100,
       microBatchSize: 4,
-      recompute: 'on',
+      gradientCheckpointing: true,
       scheduler: { type: 'linear', warmupSteps: 10 },
       validation: { split: 0.1, everySteps: 5 },
       checkpoint: { directory: resolve('checkpoints'), everySteps: 5, resume: true },

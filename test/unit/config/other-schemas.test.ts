@@ -148,13 +148,13 @@ describe('createModelSchema', () => {
 
   it('accepts expert options only for architectures with experts', () => {
     const moe = { ...base, architecture: 'qwen3moe' };
-    expect(problemsOf(createModelSchema, { ...moe, experts: 4, usedExperts: 4 })).toEqual({});
+    expect(problemsOf(createModelSchema, { ...moe, experts: 4, expertsPerToken: 4 })).toEqual({});
     expect(
-      problemsOf(createModelSchema, { ...moe, feedForwardLength: 64, usedExperts: 9 }),
+      problemsOf(createModelSchema, { ...moe, feedForwardLength: 64, expertsPerToken: 9 }),
     ).toEqual({
       feedForwardLength:
         "expected expertFeedForwardLength for architecture 'qwen3moe' but received feedForwardLength",
-      usedExperts: 'expected no more than experts (8) but received 9',
+      expertsPerToken: 'expected no more than experts (8) but received 9',
     });
     expect(problemsOf(createModelSchema, { ...base, experts: 4 })).toEqual({
       experts: "expected an architecture with experts ('qwen3moe') but received 'llama'",

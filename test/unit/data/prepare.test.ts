@@ -151,10 +151,10 @@ describe('samples that are too long', () => {
   });
 
   it('are cut or left out on demand, and counted', async () => {
-    const cut = await prepare({ dataset, sequenceLength: 10, tooLong: 'truncate' });
+    const cut = await prepare({ dataset, sequenceLength: 10, overlength: 'truncate' });
     expect(cut).toMatchObject({ truncated: 1, skipped: 0, train: { samples: 3, longest: 10 } });
     expect((await textsOf(cut.train.file))[1]).toBe('x'.repeat(10));
-    const left = await prepare({ dataset, sequenceLength: 10, tooLong: 'skip' });
+    const left = await prepare({ dataset, sequenceLength: 10, overlength: 'skip' });
     expect(left).toMatchObject({ truncated: 0, skipped: 1, train: { samples: 2 } });
   });
 
@@ -164,9 +164,9 @@ describe('samples that are too long', () => {
       { prompt: 'a', completion: 'b' },
     ];
     const given = { dataset: answers, loss: 'completion', sequenceLength: 10 } as const;
-    expect(await prepare({ ...given, tooLong: 'truncate' })).toMatchObject({ skipped: 1 });
+    expect(await prepare({ ...given, overlength: 'truncate' })).toMatchObject({ skipped: 1 });
     await expect(
-      prepare({ ...given, dataset: answers.slice(0, 1), tooLong: 'skip' }),
+      prepare({ ...given, dataset: answers.slice(0, 1), overlength: 'skip' }),
     ).rejects.toMatchObject({ code: 'DATASET_EMPTY' });
   });
 

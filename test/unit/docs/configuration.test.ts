@@ -13,7 +13,11 @@ import { quantizeModelSchema } from '../../../src/config/quantize-model.js';
 // docs/configuration.md is what the schemas say. After a change to them:  npm run docs
 
 const sections: [title: string, intro: string, schema: z.ZodType][] = [
-  ['finetune', 'Options of `finetuneLora()` and `llamatune finetune`.', finetuneSchema],
+  [
+    'finetune',
+    'Options of `finetune()`, `finetuneLora()`, `finetuneFull()` and `llamatune finetune`.',
+    finetuneSchema,
+  ],
   ['generate', 'Options of `generate()` and `llamatune generate`.', generateSchema],
   ['loadModel', 'Options of `loadModel()`.', loadModelSchema],
   ['devices', 'Options of `devices()` and `llamatune devices`.', devicesSchema],

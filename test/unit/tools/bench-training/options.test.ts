@@ -22,7 +22,7 @@ describe('the command line of bench:training', () => {
         sequence: 512,
         microBatch: 4,
         precision: 'bf16',
-        recompute: 'auto',
+        gradientCheckpointing: 'auto',
         ragged: false,
         packing: false,
         threads: 0,
@@ -58,14 +58,16 @@ describe('the command line of bench:training', () => {
   it('reads numbers and choices', () => {
     const [row] = rowsOf('--micro-batch=1', '--threads=2', '--steps=9', '--warmup=0');
     expect(row).toMatchObject({ microBatch: 1, threads: 2, steps: 9, warmup: 0 });
-    const values = rowsOf('--recompute', 'auto,on,off').map(({ recompute }) => recompute);
+    const values = rowsOf('--gradient-checkpointing', 'auto,on,off').map(
+      ({ gradientCheckpointing }) => gradientCheckpointing,
+    );
     expect(values).toEqual(['auto', 'on', 'off']);
   });
 
   it.each([
     [['--model', 'gpt5'], /qwen3-0\.6b or .* for --model but received 'gpt5'/],
     [['--precision', 'fp8'], /bf16 or f32/],
-    [['--recompute', 'true'], /auto or on or off/],
+    [['--gradient-checkpointing', 'true'], /auto or on or off/],
     [['--sequence', '1'], /at least 2 for --sequence but received '1'/],
     [['--steps', '0'], /at least 1 for --steps/],
     [['--steps', '1.5'], /whole number/],
@@ -80,7 +82,7 @@ describe('the command line of bench:training', () => {
 describe('the tables', () => {
   const row = {
     ...rowsOf()[0],
-    recompute: 'off',
+    gradientCheckpointing: 'off',
     tokensPerSecond: 512.4,
     minTokensPerSecond: 400,
     maxTokensPerSecond: 600,

@@ -31,7 +31,7 @@ describe('flopPerToken', () => {
     const shape = shapes['qwen3moe-64x8'];
     const all = linearsOf(shape);
     expect(all).toHaveLength(4 + 3 * 8);
-    const flop = flopPerToken({ ...shape, usedExperts: 9 }, { rank: 8, targetShare: 1 });
+    const flop = flopPerToken({ ...shape, expertsPerToken: 9 }, { rank: 8, targetShare: 1 });
     expect(flop - flopPerToken(shape, { rank: 8, targetShare: 1 })).toBe(
       shape.layers * (4 * 3 * 1024 * 384 + 6 * 8 * 3 * (1024 + 384)),
     );
@@ -107,7 +107,7 @@ describe('buildRow', () => {
       peakMemoryBytes: 5e8,
       startToFirstStepMs: 123,
       threads: 2,
-      recompute: 'off',
+      gradientCheckpointing: 'off',
     });
   });
 
