@@ -36,6 +36,27 @@ export const expectedSkips: readonly ExpectedSkip[] = [
       'test/integration/rpc.test.ts: over RPC > a run on a server that hangs can be aborted',
       'test/integration/rpc-hangs.test.ts: an RPC server that hangs',
       'test/unit/native/probe.test.ts: the trial of a back end in a child process > finds a library that ends the process',
+      'test/integration/signals.test.ts: a signal',
+      'test/integration/signals.test.ts: a full disk',
+    ],
+  },
+  {
+    reason: 'Windows has no file modes or devices, and symbolic links to files need a privilege',
+    holds: windows,
+    tests: [
+      'test/unit/files/check.test.ts: an output that is an input > is refused through chains of symbolic links',
+      'test/unit/files/check.test.ts: checkFiles > never replaces a device, and logs to one',
+      'test/unit/files/check.test.ts: checkFiles without permission',
+      'test/unit/files/files.test.ts: replaceFile > keeps a symbolic link and permissions',
+      'test/integration/outputs.test.ts: an output that is a symbolic link > stays one, for every writer',
+    ],
+  },
+  {
+    reason: 'there is no /dev/full',
+    holds: !existsSync('/dev/full'),
+    tests: [
+      'test/integration/signals.test.ts: a full disk > under standard output costs the exit code',
+      'test/integration/signals.test.ts: a full disk > from the start ends the run before it begins',
     ],
   },
   {

@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DatasetSource } from '../config/fields.js';
 import { describeValue } from '../config/parse.js';
@@ -20,7 +19,7 @@ export interface PrepareOptions {
   /** A fraction of the dataset (0 < split < 1), or another dataset. Default: none. */
   validation?: { split?: number | undefined; dataset?: DatasetSource | undefined } | undefined;
   model: TextModel;
-  /** Where `train.tokens` and `validation.tokens` are written; made if it does not exist. */
+  /** Where `train.tokens` and `validation.tokens` are written. */
   directory: string;
   loss: LossOn;
   /** Tokens a sample may have. */
@@ -61,12 +60,11 @@ export interface PreparedDataset {
  *
  * @throws LlamatuneError DATASET_NOT_FOUND, DATASET_UNREADABLE, DATASET_EMPTY, DATASET_ENCODING,
  *   DATASET_INVALID_JSON, DATASET_INVALID_CSV, DATASET_INVALID_ROW, DATASET_NO_TARGET, DATASET_TOO_SMALL, SAMPLE_TOO_LONG, NO_CHAT_TEMPLATE,
- *   TEMPLATE_FAILED, TOKENIZER_INEXACT, OUTPUT_NOT_WRITABLE, ABORTED. An error in a row names it:
+ *   TEMPLATE_FAILED, TOKENIZER_INEXACT, TEMPORARY_FOLDER_NOT_WRITABLE, ABORTED. An error in a row names it:
  *   'train.jsonl:17', or 'row 17' of an iterable.
  */
 export async function prepareDataset(options: PrepareOptions): Promise<PreparedDataset> {
   const { directory, validation } = options;
-  await makeDirectory(directory);
   const encoder = new SampleEncoder(options.model, options);
   const trainFile = join(directory, 'train.tokens');
   const validationFile = join(directory, 'validation.tokens');
@@ -196,16 +194,4 @@ function describeFile(
     stats.longest = Math.max(stats.longest, length);
   }
   return stats;
-}
-
-async function makeDirectory(directory: string): Promise<void> {
-  try {
-    await mkdir(directory, { recursive: true });
-  } catch (cause) {
-    throw new LlamatuneError(
-      'OUTPUT_NOT_WRITABLE',
-      `cannot write in '${directory}': ${(cause as Error).message}`,
-      { hint: 'check the path and its permissions', cause },
-    );
-  }
 }

@@ -1,5 +1,5 @@
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
-import { LlamatuneError } from '../errors.js';
+import { temporaryNotWritable } from '../files/temporary-folder.js';
 
 /*
  * The prepared dataset that native code maps into memory. A local cache in the machine's own byte
@@ -24,7 +24,7 @@ export class BufferedFile {
     this.#file = file;
   }
 
-  /** @throws LlamatuneError OUTPUT_NOT_WRITABLE */
+  /** @throws LlamatuneError TEMPORARY_FOLDER_NOT_WRITABLE */
   static async create(path: string): Promise<BufferedFile> {
     return new BufferedFile(path, await writing(path, () => open(path, 'w+')));
   }
@@ -77,11 +77,7 @@ async function writing<T>(what: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {
-    throw new LlamatuneError(
-      'OUTPUT_NOT_WRITABLE',
-      `cannot write ${what}: ${(cause as Error).message}`,
-      { hint: 'check permissions and free space of the directory', cause },
-    );
+    throw temporaryNotWritable(what, cause);
   }
 }
 

@@ -1,5 +1,5 @@
 import { accessSync, constants, statSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { dirname, resolve, sep } from 'node:path';
 import { LlamatuneError } from '../errors.js';
 import { conflictOf, type KnownFile } from './conflict.js';
 import { makeFolder, nearestExisting } from './folders.js';
@@ -140,7 +140,7 @@ const permissions = 'choose another path, or change its permissions';
 function problemOfPlace(output: OutputFile): Problem | undefined {
   const { path, kind, compareOnly } = output;
   if (compareOnly) return undefined;
-  if (kind !== 'folder' && /[\\/]$/.test(path)) {
+  if (kind !== 'folder' && (path.endsWith('/') || path.endsWith(sep))) {
     return notWritable(output, 'it is a folder', 'name a file inside it');
   }
   const target = endOfLinks(path);

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { native, ready } from '../contract/load.js';
 import { LlamatuneError } from '../errors.js';
 import { atExit } from './at-exit.js';
@@ -92,8 +92,10 @@ function ownerOf(lock: string): string {
 function removeLeftovers(target: string, kind: OutputFile['kind']): void {
   const folder = kind === 'folder' ? target : dirname(target);
   const isLeftover = (name: string) =>
-    kind === 'folder' ? isTemporaryCheckpoint(name) : isTemporaryOf(basename(target), name);
-  for (const name of readdirSync(folder)) {
-    if (isLeftover(name)) rmSync(join(folder, name), { force: true });
-  }
+    kind === 'folder' ? isTemporaryCheckpoint(name) : isTemporaryOf(target, name);
+  try {
+    for (const name of readdirSync(folder)) {
+      if (isLeftover(name)) rmSync(join(folder, name), { force: true });
+    }
+  } catch {} // a folder that may be written to but not read, or another user's file: nothing depends on it
 }

@@ -44,16 +44,18 @@ function makeFolder(): { folder: string; release: () => void } {
     }
   } catch (cause) {
     if (folder !== undefined) removeFolder(folder);
-    const variable = process.platform === 'win32' ? 'TEMP' : 'TMPDIR';
-    throw new LlamatuneError(
-      'TEMPORARY_FOLDER_NOT_WRITABLE',
-      `cannot write to the folder for temporary files '${parent}': ${(cause as Error).message}`,
-      {
-        hint: `set the environment variable ${variable} to a folder that you may write to, with room for the dataset`,
-        cause,
-      },
-    );
+    throw temporaryNotWritable(`the folder for temporary files '${parent}'`, cause);
   }
+}
+
+/** @param what the file or folder in question */
+export function temporaryNotWritable(what: string, cause: unknown): LlamatuneError {
+  const variable = process.platform === 'win32' ? 'TEMP' : 'TMPDIR';
+  const message = `cannot write to ${what}: ${(cause as Error).message}`;
+  return new LlamatuneError('TEMPORARY_FOLDER_NOT_WRITABLE', message, {
+    hint: `set the environment variable ${variable} to a folder that you may write to, with room for the dataset`,
+    cause,
+  });
 }
 
 const lock = (folder: string) => native((addon) => addon.lockFile(join(folder, LOCK)));

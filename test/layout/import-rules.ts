@@ -58,8 +58,8 @@ export const SOURCE_RULES: ImportRules = {
   'closest.ts': [],
   config: ['errors.ts', 'closest.ts'],
   schedule: ['errors.ts'],
-  // data checks rows with the schemas of config/dataset-row.ts.
-  data: ['errors.ts', 'config'],
+  // data checks rows with the schemas of config/dataset-row.ts; files: the error of the folder for temporary files.
+  data: ['errors.ts', 'config', 'files'],
   // Types only: the addon takes configurations as they are.
   contract: ['errors.ts', 'type:config'],
   files: ['errors.ts', 'contract'],

@@ -192,12 +192,12 @@ describe('what goes wrong', () => {
     await expect(prepare({ dataset: [] })).rejects.toMatchObject({ code: 'DATASET_EMPTY' });
   });
 
-  it('a directory that cannot be made', async () => {
+  it('a directory that cannot be written to', async () => {
     const file = join(temporaryDirectory(), 'file');
     writeFileSync(file, '');
     const directory = join(file, 'below');
     await expect(prepare({ dataset: rows(1), directory })).rejects.toMatchObject({
-      code: 'OUTPUT_NOT_WRITABLE',
+      code: 'TEMPORARY_FOLDER_NOT_WRITABLE',
     });
   });
 
