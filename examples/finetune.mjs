@@ -1,4 +1,4 @@
-// Fine-tunes a model on a JSONL file and draws the loss curve beside the adapter.
+// Fine-tunes a model on a JSONL file and draws the loss curve next to the adapter.
 //
 //   node examples/finetune.mjs base.gguf train.jsonl adapter.gguf [steps]
 

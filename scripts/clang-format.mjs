@@ -6,7 +6,7 @@ import path from 'node:path';
 import { root } from './native-build.mjs';
 
 /** Every C++ file below native/ and test/native/, relative to the root. */
-export const cppFiles = () =>
+const cppFiles = () =>
   ['native', 'test/native'].flatMap((folder) =>
     fs
       .readdirSync(path.join(root, folder), { recursive: true })

@@ -2,7 +2,7 @@
  * npm run prebuilds: fills prebuilds/<platform>-<arch>/ with the portable addon and the libraries that belong to it.
  * That folder alone runs: no compiler, no vendored source, any CPU of the architecture.
  *
- * prebuildify lays out the folder (file name and libc tag that node-gyp-build looks for, libraries beside the addon).
+ * prebuildify lays out the folder (file name and libc tag that node-gyp-build looks for, libraries next to the addon).
  * It would call node-gyp, which wants Node's headers for nothing: our build takes node-gyp's place.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -36,7 +36,7 @@ function neededVersions(folder) {
 const isFile = (folder) => (name) => fs.statSync(path.join(folder, name)).isFile();
 
 /**
- * Libraries whose names prebuildify does not know (libdnnl.so.3.6), and the licences of those that are not ours.
+ * Libraries whose names prebuildify does not know (libdnnl.so.3.6), and the licenses of third-party ones.
  *
  * @returns {string | undefined} Where those came from, e.g. 'libdnnl2 2.6.3-1, …'.
  */
@@ -60,7 +60,7 @@ function addLibraries(folder) {
     .join(', ');
 }
 
-/** Loads the addon in a process of its own from a copy of the folder, away from build/ and vendor/. */
+/** Loads the addon in a separate process from a copy of the folder, away from build/ and vendor/. */
 function check(folder) {
   const copy = fs.mkdtempSync(path.join(stage, 'check-'));
   try {

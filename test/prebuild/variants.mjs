@@ -1,7 +1,7 @@
 /**
- * The prebuilt addon, alone: each CPU variant that this machine can run, of ggml and of the addon, is put into a folder
- * without the others of its kind, fine-tunes the same model in a process of its own, and must arrive at the same losses.
- * Only libraries of that folder may be in use. Prints "N passed, N failed, N skipped".
+ * Tests the prebuilt addon: each CPU variant of ggml and of the addon is put into a folder without the others of its kind,
+ * fine-tunes the same model in a separate process, and must get the same losses. Only libraries of that folder may be
+ * loaded. A variant is skipped if /proc/cpuinfo lacks its instructions, and must run otherwise. Prints "N passed, N failed, N skipped".
  *
  *     node test/prebuild/variants.mjs <model.gguf>
  */
@@ -30,7 +30,7 @@ const say = (kind, name, why = '') => {
   );
 };
 
-/** Losses of a run with only `libraries` beside the addon, one of them `broken`, or why there are none. `extra`: one more. */
+/** The losses of a run with only `libraries` (one of them made empty: `broken`) and `extra` next to the addon, or the problem. */
 function fineTune(libraries, broken, extra) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'llamatune-variant-'));
   try {
@@ -62,47 +62,60 @@ const best = fineTune(files);
 if (!best.losses) say('failed', 'all variants together', best.problem);
 else say('passed', `all variants together (${best.losses.length} steps)`);
 
-/** Whether a run came to the same losses and multiplied with what it should; `unfit`: how a variant says that it cannot run. */
-function compare(name, { losses, accelerator, problem }, { unfit, withOnednn }) {
-  if (!losses) {
-    // A variant whose instructions the CPU lacks is refused; anything else is a failure.
-    const kind = unfit && problem.includes(unfit) ? 'skipped' : 'failed';
-    return say(kind, name, problem.split('\n').slice(0, 8).join(' '));
-  }
+/** Reports whether a run had the same losses and used the right library for matrix products. */
+function compare(name, { losses, accelerator, problem }, { withOnednn }) {
+  if (!losses) return say('failed', name, problem.split('\n').slice(0, 8).join(' '));
   const worst = Math.max(...losses.map((loss, i) => Math.abs(loss - best.losses[i])));
   if (losses.length !== best.losses.length || !(worst < 1e-4)) {
-    return say('failed', name, `expected the losses of all together but they differ by ${worst}`);
+    return say('failed', name, `the losses differ from those of all variants together by ${worst}`);
   }
   if (withOnednn !== undefined && withOnednn !== (accelerator !== null)) {
     return say(
       'failed',
       name,
-      `expected ${withOnednn ? 'oneDNN' : 'ggml'} but used ${accelerator}`,
+      `it multiplies with ${accelerator} instead of ${withOnednn ? 'oneDNN' : 'ggml'}`,
     );
   }
   say('passed', name);
 }
 
-for (const variant of best.losses ? ofGgml : []) {
-  const libraries = without(ofGgml.filter((other) => other !== variant));
-  compare(variant, fineTune(libraries), { unfit: 'BACKEND_NOT_FOUND' });
-}
-/** What Linux calls the instructions that a variant of the addon needs beyond those of the one before. */
+/** Instruction sets that a variant needs, by the last part of its name, as /proc/cpuinfo spells them. */
 const instructions = {
-  'x86-64-v3': 'avx2',
-  'x86-64-v4': 'avx512f',
-  'x86-64-v4-bf16': 'avx512_bf16',
+  sse42: ['sse4_2'],
+  sandybridge: ['avx'],
+  ivybridge: ['avx', 'f16c'],
+  piledriver: ['avx', 'f16c', 'fma'],
+  haswell: ['avx2', 'bmi2', 'f16c', 'fma'],
+  skylakex: ['avx512f', 'avx512bw'],
+  cannonlake: ['avx512vbmi'],
+  cascadelake: ['avx512_vnni'],
+  icelake: ['avx512vbmi', 'avx512_vnni'],
+  cooperlake: ['avx512_vnni', 'avx512_bf16'],
+  zen4: ['avx512vbmi', 'avx512_vnni', 'avx512_bf16'],
+  alderlake: ['avx_vnni'],
+  sapphirerapids: ['avx512_bf16', 'amx_tile', 'amx_int8'],
+  // variants of the addon
+  'x86-64-v3': ['avx2'],
+  'x86-64-v4': ['avx512f'],
+  'x86-64-v4-bf16': ['avx512_bf16'],
 };
-const cpu = fs.existsSync('/proc/cpuinfo') ? fs.readFileSync('/proc/cpuinfo', 'utf8') : '';
+const cpuinfo = fs.existsSync('/proc/cpuinfo') ? fs.readFileSync('/proc/cpuinfo', 'utf8') : '';
+const flags = new Set(/^flags\s*:(.*)$/m.exec(cpuinfo)?.[1].trim().split(/\s+/));
+const lacking = (variant) => {
+  const name = Object.keys(instructions).find((key) => variant.includes(`-${key}.`));
+  return flags.size > 0 ? (instructions[name] ?? []).filter((flag) => !flags.has(flag)) : [];
+};
+
+/** A variant alone: skipped exactly where the CPU lacks its instructions. */
+function tryVariant(variant, kind, expectation) {
+  const missing = lacking(variant);
+  if (missing.length > 0) return say('skipped', variant, `this CPU has no ${missing.join(', ')}`);
+  const result = fineTune(without(kind.filter((other) => other !== variant)));
+  compare(variant, result, expectation);
+}
+for (const variant of best.losses ? ofGgml : []) tryVariant(variant, ofGgml, {});
 for (const variant of best.losses ? ofAddon : []) {
-  const needs = instructions[/^libllamatune-(.*)\.so$/.exec(variant)?.[1]];
-  if (needs && cpu && !new RegExp(`\\b${needs}\\b`).test(cpu)) {
-    say('skipped', variant, `this CPU has no ${needs}`);
-    continue;
-  }
-  const libraries = without(ofAddon.filter((other) => other !== variant));
-  const withOnednn = variant !== plain;
-  compare(variant, fineTune(libraries), { unfit: 'expected a variant of the addon', withOnednn });
+  tryVariant(variant, ofAddon, { withOnednn: variant !== plain });
 }
 const onednn = files.find((file) => file.startsWith('libdnnl'));
 if (best.losses && onednn) {
@@ -121,7 +134,7 @@ if (best.losses && process.platform === 'linux') {
   );
   const name = 'where a GPU library ends the process that loads it';
   if (spawnSync('cc', ['-shared', '-fPIC', '-o', library, source]).status !== 0) {
-    say('skipped', name, 'no C compiler');
+    say('failed', name, 'the C compiler cc is missing');
   } else {
     const result = fineTune(
       files.filter((file) => !file.startsWith('libggml-vulkan')),
@@ -129,7 +142,7 @@ if (best.losses && process.platform === 'linux') {
       library,
     );
     if (result.losses && !/without the back end vulkan: .*SIGABRT/.test(result.stderr)) {
-      say('failed', name, `expected a warning but received: ${result.stderr}`);
+      say('failed', name, `there is no warning: ${result.stderr}`);
     } else compare(name, result, {});
   }
   fs.rmSync(folder, { recursive: true });

@@ -19,7 +19,7 @@ if (process.argv.includes('--help')) {
   console.log(`npm run architectures [-- name …]
 
 Tries every architecture of llama.cpp on a tiny random model: logits, gradients, ten steps, the adapter in stock llama.cpp.
-Writes docs/architectures.json and docs/architectures.md. With names, only these rows are found anew.
+Writes docs/architectures.json and docs/architectures.md. With names, only these rows are updated.
 
   npm run architectures
   npm run architectures -- qwen3 qwen3moe-moe`);

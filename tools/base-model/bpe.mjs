@@ -47,8 +47,8 @@ function mergePair(symbols, left, right) {
  *   order of their letters, merges, then the special ones; tokenTypes: GGUF's 1 normal, 3 control.
  */
 export function trainBpe(texts, { vocabularySize, specialTokens, minCount = 2 }) {
-  const room = vocabularySize - alphabet.length - specialTokens.length;
-  if (room < 0) {
+  const mergeCount = vocabularySize - alphabet.length - specialTokens.length;
+  if (mergeCount < 0) {
     throw new RangeError(
       `expected vocabularySize of at least ${alphabet.length + specialTokens.length} but received ${vocabularySize}`,
     );
@@ -79,7 +79,7 @@ export function trainBpe(texts, { vocabularySize, specialTokens, minCount = 2 })
   const tokens = [...alphabet].sort(compare);
   const known = new Set(tokens);
   const merges = [];
-  while (merges.length < room) {
+  while (merges.length < mergeCount) {
     let best;
     let bestKey;
     for (const [key, pair] of pairs) {

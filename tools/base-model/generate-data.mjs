@@ -43,7 +43,7 @@ const styles = [
   [3, { system: quoteSystem, say: (draw) => `The answer is "${draw.word}".` }],
 ];
 
-/** Plain text as a row that carries a loss beside chats: everything after its first word is to be continued. */
+/** A row of plain text among the chats: the prompt is its first word, the completion is the rest. */
 function continuation(text) {
   const end = text.indexOf(' ');
   return { prompt: text.slice(0, end), completion: text.slice(end) };

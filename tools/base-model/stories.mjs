@@ -4,7 +4,7 @@ import { capitalize, withArticle } from './questions/question.mjs';
 import { animals, colouredThings, foods, seasons } from './world.mjs';
 
 /** Everything that is known about an animal, always in the same order. */
-export function describeAnimal({ name, kind, legs, home, food, sound }) {
+function describeAnimal({ name, kind, legs, home, food, sound }) {
   const facts = [`has ${legs} legs`, `lives ${home}`, `eats ${food}`];
   if (kind !== '-') facts.unshift(`is ${withArticle(kind)}`);
   if (sound !== '-') facts.push(`says ${sound}`);
@@ -14,7 +14,7 @@ export function describeAnimal({ name, kind, legs, home, food, sound }) {
 }
 
 /** A very short story. */
-export function animalStory({ name, home, food }) {
+function animalStory({ name, home, food }) {
   return (
     `Once there was ${withArticle(name)}. It lived ${home}. One day it was hungry and looked for ${food}. ` +
     `It found some and was happy.`

@@ -26,7 +26,7 @@ function cmake(...args) {
 export function buildLlamaBench(onBuild = () => {}) {
   if (!existsSync(path.join(root, 'vendor', 'llama.cpp', 'tools', 'llama-bench'))) {
     throw new BuildError(
-      'expected the source of llama-bench but there is none',
+      'the source of llama-bench is missing',
       'It comes with the source of llama.cpp: run node vendor/fetch.mjs in a checkout of the repository.',
     );
   }

@@ -20,9 +20,9 @@ const usage = `npm run bench:generation -- [options]
   --prompt n         tokens of the prompt   (512)
   --tokens n         tokens to generate   (32)
   --rounds n         measurements of each side, in turns   (5)
-  --threads n        0: one for each physical core   (0)
+  --threads n        0 = one per physical core   (0)
   --json             one JSON object for each row on standard output; with npm run --silent nothing else
-  --models-dir path  where the models are kept   (.cache/bench-models)`;
+  --models-dir path  folder for the models   (.cache/bench-models)`;
 
 function parseOptions(argv) {
   const text = (fallback) => ({ type: 'string', default: fallback });

@@ -1,4 +1,4 @@
-// What the rounds of one comparison come to, and how it is shown.
+// One row of the benchmark from the rounds of one comparison, and its table.
 import { median } from '../bench-training/row.mjs';
 import { alignColumns } from '../bench-training/table.mjs';
 

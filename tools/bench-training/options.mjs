@@ -6,25 +6,25 @@ import { shapes } from './shapes.mjs';
 
 export const usage = `npm run bench:training -- [options]
 
-what is measured; several values with commas, each combination is one row
+what to measure; separate several values by commas, each combination is one row
   --model a,b        ${Object.keys(shapes).join(', ')}   (qwen3-0.6b)
   --type a,b         Q4_K_M, Q8_0, F16, or another type of weights   (Q8_0)
   --sequence n,n     tokens in a row of the batch   (512)
   --micro-batch n,n  rows in a forward and backward pass   (as many as make 2048 tokens)
   --precision a,b    bf16, f32   (bf16)
   --gradient-checkpointing a,b   auto, on, off   (auto)
-  --ragged           rows of lengths that chat data has, in place of full ones
+  --ragged           rows with the lengths of chat data instead of full ones
   --packing          several samples in a row
   --all              every model, type and sequence (128, 512, 2048), full and ragged; options above narrow it
 how
-  --threads n        0: one for each physical core   (0)
-  --steps n          optimizer steps that count   (5)
-  --warmup n         steps before them that do not   (1)
-  --profile          time of every kind of operation, where the build measures it; slower
-what becomes of it
+  --threads n        0 = one per physical core   (0)
+  --steps n          optimizer steps to measure   (5)
+  --warmup n         warm-up steps before them   (1)
+  --profile          print the time of every operation; slower
+output
   --json             one JSON object for each row on standard output; with npm run --silent nothing else
   --save             writes benchmarks/results/<date>-<host kind>.json and .md
-  --models-dir path  where the models are kept   (.cache/bench-models)`;
+  --models-dir path  folder for the models   (.cache/bench-models)`;
 
 /** A mistake in the command line: printed with the usage. */
 export class UsageError extends Error {}

@@ -1,7 +1,7 @@
-// What the numbers of one training run come to: one row of the benchmark.
+// One row of the benchmark from the measurements of one training run.
 import { flopPerToken, shapes } from './shapes.mjs';
 
-/** Of an even number of values the mean of the two in the middle; null of none. */
+/** The median; null for no values. */
 export function median(values) {
   if (values.length === 0) return null;
   const sorted = [...values].sort((a, b) => a - b);
@@ -31,7 +31,7 @@ export function buildRow(spec, run) {
     targetShare: sum('targetTokens') / sum('tokens'),
   });
   const achievedGflops = (tokensPerSecond * perToken) / 1e9;
-  // The higher of the two: what the machine can do, even where a neighbour held it up for one of them.
+  // The higher of the two: another program may have slowed one of them down.
   const peak = run.peaks.reduce((a, b) => (b.medianGflops > a.medianGflops ? b : a));
   const { model, type, sequence, microBatch, precision } = spec;
   return {
@@ -52,7 +52,7 @@ export function buildRow(spec, run) {
     minTokensPerSecond: Math.min(...rates),
     maxTokensPerSecond: Math.max(...rates),
     tokensPerStep: sum('tokens') / measured.length,
-    // Of the positions that a step computes, those that hold a token.
+    // Fraction of the batch's positions that hold a token.
     filled: spec.packing ? null : sum('tokens') / (measured.length * sequence * microBatch),
     stepMs: median(measured.map(({ stepMs }) => stepMs)),
     ...Object.fromEntries(
@@ -79,7 +79,7 @@ export function buildRow(spec, run) {
 }
 
 /** What tells one row from another; two measurements of the same thing have the same key. */
-export function rowKey(row) {
+function rowKey(row) {
   return JSON.stringify([
     row.model,
     row.type,
@@ -95,7 +95,7 @@ export function rowKey(row) {
   ]);
 }
 
-/** Earlier rows with those that were measured again in their places. */
+/** Earlier rows, with repeated measurements in the places of the old ones. */
 export function mergeRows(earlier, rows) {
   const merged = new Map(earlier.map((row) => [rowKey(row), row]));
   for (const row of rows) merged.set(rowKey(row), row);

@@ -1,6 +1,6 @@
 // The models that are measured, by their shapes: weights are random, which costs the same time as real ones.
 
-/** Beside createModel()'s options: the vocabulary's file among those that llama.cpp ships, and its size. */
+/** createModel()'s options, and a vocabulary that llama.cpp ships with its size. */
 export const shapes = {
   'qwen3-0.6b': {
     architecture: 'qwen3',
@@ -71,7 +71,7 @@ export const shapes = {
     expertFeedForwardLength: 384,
     ropeFrequencyBase: 1e6,
   },
-  // Of no interest by itself: shows within seconds that the benchmark works.
+  // Only for a quick check of the benchmark itself.
   tiny: {
     architecture: 'qwen3',
     vocabulary: 'phi-3',

@@ -52,7 +52,7 @@ export function alignColumns(cells, left) {
 export const textTable = (rows) =>
   alignColumns([columns.map(([title]) => title), ...rows.map(cellsOf)], 5);
 
-export function markdownTable(rows) {
+function markdownTable(rows) {
   const line = (cells) => `| ${cells.join(' | ')} |`;
   return [
     line(columns.map(([title]) => title)),
