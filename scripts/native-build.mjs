@@ -134,6 +134,7 @@ export async function buildNative({
     LLAMATUNE_ADDON: addon ? 'ON' : 'OFF',
     LLAMATUNE_TESTS: tests ? 'ON' : 'OFF',
     LLAMATUNE_OUTPUT_DIR: path.join(root, output),
+    CMAKE_EXPORT_COMPILE_COMMANDS: 'ON', // for clang-tidy and editors
     ...options,
     ...forBackends,
     ...vulkanOptions(forBackends.LLAMATUNE_VULKAN),

@@ -1,11 +1,11 @@
 /**
- * npm test: lint (with types), build, unit, native and integration tests. npm run test:full adds the sanitizers, Vulkan, the npm
- * package and the prebuilt addon.
+ * npm test: lint (with types), build, unit, native and integration tests. npm run test:full adds clang-tidy, the sanitizers,
+ * Vulkan, the API reference, the npm package and the prebuilt addon.
  *
  *     node scripts/test.mjs [--full] [step …]      only those steps, e.g. `npm test -- unit native`
  *
- * Every step runs, so one run shows all that is wrong; only a failed build ends it early. The last line adds up the
- * single tests of all steps: "N passed, N failed, N skipped". Whole outputs are in build/test/.
+ * Every step runs, so that one run shows everything that is wrong; only a failed build ends it early. The last line is the
+ * sum of the tests of all steps: "N passed, N failed, N skipped". Whole outputs are in build/test/.
  */
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -92,7 +92,7 @@ async function ctest(name, mode) {
   );
 }
 
-/** What the native tests said: the failed ones by name, and their number. */
+/** Prints the native tests that failed or were skipped, and counts all of them. */
 function report(ok, lines) {
   for (const line of lines.filter((text) => /^(FAILED|skipped) /.test(text))) console.log(line);
   const summary = countsIn(lines);
@@ -106,7 +106,7 @@ function report(ok, lines) {
   check(false);
 }
 
-/** What `npm pack` would publish: what must be in it, what must not, and how it resolves for its users. */
+/** Checks what `npm pack` would publish: its files, and how its entry points resolve. */
 async function testPackage() {
   const folder = fs.mkdtempSync(path.join(logs, 'pack-'));
   try {
@@ -165,12 +165,12 @@ async function testPackage() {
   }
 }
 
-/** Of Vulkan's devices the first, Mesa's on the CPU where there is no GPU. */
+/** The first Vulkan device: without a GPU, Mesa's software device. */
 const vulkanDevice = 'Vulkan0';
 
 /**
- * The native tests that take a device, on Vulkan: gradient rules and weights of every type, whole models against the CPU,
- * generation. First with F32 products as F32, where every difference is a mistake; then as GPUs run them, as F16.
+ * The native tests that use a device, on Vulkan: gradient rules and weights of every type, whole models compared with the CPU,
+ * generation. First with exact F32 products, where every difference is a mistake; then with F16 products, as GPUs run them.
  */
 async function testVulkan() {
   const { folder } = await buildNative({ mode: 'vulkan', tests: true });
@@ -182,7 +182,7 @@ async function testVulkan() {
   });
   if (!devices.split('\n').includes(vulkanDevice)) {
     throw new BuildError(
-      `expected a Vulkan device to test on but received ${devices.split('\n').filter(Boolean).join(', ')}`,
+      `there is no Vulkan device to test on, only ${devices.split('\n').filter(Boolean).join(', ')}`,
       'Install a driver. Without a GPU, Mesa has one that runs on the CPU. Debian, Ubuntu: ' +
         'sudo apt-get install libvulkan1 mesa-vulkan-drivers; Fedora: sudo dnf install vulkan-loader mesa-vulkan-drivers',
     );
@@ -217,6 +217,7 @@ const steps = {
     buildTypeScript();
     check(true);
   },
+  tidy: async () => check((await node('tidy', 'scripts/clang-tidy.mjs', [])).ok),
   unit: () => vitest('unit'),
   native: () => ctest('native', 'release'),
   integration: () => vitest('integration'),
@@ -225,6 +226,7 @@ const steps = {
     await ctest('sanitize', 'sanitize');
   },
   vulkan: testVulkan,
+  docs: async () => check((await node('docs', 'tools/api-reference/main.mjs', [])).ok),
   package: testPackage,
   prebuild: async () => {
     const made = await node('prebuild', 'scripts/prebuild.mjs', []);

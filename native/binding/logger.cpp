@@ -27,7 +27,7 @@ public:
             napi_create_threadsafe_function(env, on_lines, nullptr, Napi::String::New(env, "llamatune log"), 0, 1,
                                             holder.get(), on_finalize, holder.get(), on_wake, &self->wake_js_);
         if (status != napi_ok) throw error("NATIVE_ERROR", "Node could not create a thread-safe function for the log");
-        holder.release();
+        (void)holder.release(); // on_finalize deletes it
         napi_unref_threadsafe_function(env, self->wake_js_);
         return self;
     }

@@ -32,7 +32,7 @@ public:
             napi_create_threadsafe_function(env, listener, nullptr, Napi::String::New(env, "llamatune run"), 0, 1,
                                             holder.get(), on_finalize, holder.get(), on_wake, &self->wake_js_);
         if (status != napi_ok) throw error("NATIVE_ERROR", "Node could not create a thread-safe function for the run");
-        holder.release();
+        (void)holder.release(); // on_finalize deletes it
         remember(env, self);
         self->has_listener_ = listener != nullptr;
         try {

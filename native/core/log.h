@@ -30,7 +30,7 @@ using log_sink = std::function<void(log_level level, const std::string & line)>;
 
 // Routes llama.cpp's and ggml's logs here (idempotent). Call it before any other llama.cpp call.
 void install_log();
-void set_log_sink(log_sink sink);
+void set_log_sink(log_sink to);
 
 // Logs a line of llamatune. Returns whether there is a sink.
 bool write_log(log_level level, const std::string & line);

@@ -101,7 +101,8 @@ void loader::next(step_batch & out) {
         out.n_samples += batch.n_samples;
     }
     constexpr uint64_t window = 1 << 20; // tokens
-    if ((read_ += out.total_tokens) >= window) {
+    read_ += out.total_tokens;
+    if (read_ >= window) {
         file_.forget();
         read_ = 0;
     }

@@ -14,7 +14,7 @@ enum delta_net_source { net_q, net_k, net_v, net_gate, net_beta, net_state, net_
 struct delta_net_result {
     int64_t offset[net_dy], size;
 };
-delta_net_result delta_net_back_layout(const ggml_tensor * const * sources);
+delta_net_result delta_net_back_layout(const ggml_tensor * const * src);
 
 // Are these sizes that the kernel is unrolled for, laid out as it reads them?
 bool delta_net_fits(const ggml_tensor * node);

@@ -23,7 +23,7 @@ enum scan_source { scan_state, scan_x, scan_dt, scan_a, scan_b, scan_c, scan_ids
 struct scan_result {
     int64_t x, dt, a, b, c, state, size;
 }; // offsets, and the length of it all
-scan_result scan_back_layout(const ggml_tensor * const * sources);
+scan_result scan_back_layout(const ggml_tensor * const * src);
 
 // All gradients at once. node->src: the scan's sources, then dy. States are computed again from those kept at every
 // 32nd token.
