@@ -29,13 +29,13 @@ function builtWithVulkan(): boolean {
 /** Every skip there may be. A run fails on any other, and on a listed test that runs although its reason holds. */
 export const expectedSkips: readonly ExpectedSkip[] = [
   {
-    reason: 'Windows has no signals to stop or interrupt a process with, and no cc',
+    reason: 'Windows has no signals to stop or interrupt a process with, no sh and no cc',
     holds: windows,
     tests: [
       'test/integration/cli.test.ts: llamatune finetune and generate > ends with code 130 on an interrupt, without a half-written adapter',
       'test/integration/rpc.test.ts: over RPC > a run on a server that hangs can be aborted',
       'test/integration/rpc-hangs.test.ts: an RPC server that hangs',
-      'test/unit/native/probe.test.ts: the trial of a back end in a child process > finds a library that ends the process',
+      'test/unit/contract/probe.test.ts: probing a back end in a child process > finds a library that ends the process',
       'test/integration/signals.test.ts: a signal',
       'test/integration/signals.test.ts: a full disk',
     ],
@@ -69,6 +69,9 @@ export const expectedSkips: readonly ExpectedSkip[] = [
 const matches = (test: string, entry: string): boolean =>
   test === entry || test.startsWith(`${entry} > `);
 
+const ran = (entry: string, files: readonly FileResult[]): boolean =>
+  files.some(({ file }) => entry.startsWith(`${file}: `));
+
 /** What is wrong with the skips of a run; nothing when the list describes them. */
 export function skipProblems(
   files: readonly FileResult[],
@@ -87,7 +90,7 @@ export function skipProblems(
   });
   const stale = expected
     .flatMap(({ tests }) => tests)
-    .filter((entry) => files.some(({ file }) => entry.startsWith(`${file}: `)))
+    .filter((entry) => ran(entry, files))
     .filter((entry) => !all.some(({ test }) => matches(test, entry)));
   return [...wrong, ...stale.map((entry) => `listed, but there is no such test: ${entry}`)];
 }

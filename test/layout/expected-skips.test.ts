@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type ExpectedSkip, skipProblems } from '../expected-skips.js';
+import { type ExpectedSkip, expectedSkips, skipProblems } from '../expected-skips.js';
+import { filesUnder } from './source-files.js';
 
 const list = (holds: boolean): ExpectedSkip[] => [
   {
@@ -42,5 +43,19 @@ describe('expected skips', () => {
     expect(skipProblems([renamed], list(true))).toEqual([
       'listed, but there is no such test: test/a.test.ts: gpu > trains',
     ]);
+  });
+});
+
+describe('the list of expected skips', () => {
+  it('has an entry for every conditional skip in the tests, of other platforms too', () => {
+    const listed = new Map<string, number>();
+    for (const entry of expectedSkips.flatMap(({ tests }) => tests)) {
+      const file = entry.slice(0, entry.indexOf(': '));
+      listed.set(file, (listed.get(file) ?? 0) + 1);
+    }
+    const written = filesUnder('test', /\.test\.ts$/)
+      .map(({ path, text }) => [`test/${path}`, text.match(/\b(it|describe|test)\.skipIf\(/g)])
+      .flatMap(([path, found]) => (found ? [[path, found.length]] : []));
+    expect(Object.fromEntries(written)).toEqual(Object.fromEntries(listed));
   });
 });

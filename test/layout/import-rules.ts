@@ -219,3 +219,12 @@ function resolve(path: string, target: string): string {
   }
   return parts.join('/');
 }
+
+/** Files outside of native/cpu that are compiled differently with and without oneDNN. */
+export function filesThatKnowOnednn(files: readonly SourceFile[]): string[] {
+  const condition = /^\s*#\s*(if|ifdef|ifndef|elif)\b.*(ONEDNN|DNNL)/m;
+  return files
+    .filter(({ path, text }) => !path.startsWith('cpu/') && condition.test(text))
+    .map(({ path }) => path)
+    .sort();
+}

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  filesThatKnowOnednn,
   importsOf,
   nativeViolations,
   sourceViolations,
@@ -20,6 +21,18 @@ describe('the import rules', () => {
   it('src folders import only what they may', () => {
     expect(source.length).toBeGreaterThan(10);
     expect(sourceViolations(source)).toEqual([]);
+  });
+
+  it('keep conditional compilation for oneDNN inside native/cpu', () => {
+    // This list only shrinks.
+    expect(filesThatKnowOnednn(native)).toEqual([
+      'backends/load.cpp',
+      'bench/peak.cpp',
+      'binding/calls.cpp',
+      'train/step-build.cpp',
+      'train/step-state.h',
+      'train/step.cpp',
+    ]);
   });
 
   it('permit nothing that no file needs', () => {
@@ -49,6 +62,12 @@ describe('the check of the import rules', () => {
     expect(nativeFile('autodiff/engine/x.cpp', '#include "ggml-backend.h"')).toEqual([]);
     expect(nativeFile('train/x.cpp', '#include <napi.h>')).toHaveLength(1);
     expect(nativeFile('binding/x.cpp', '#include <napi.h>')).toEqual([]);
+  });
+
+  it('finds conditional compilation for oneDNN outside of native/cpu', () => {
+    const text = 'int x;\n#ifdef LLAMATUNE_ONEDNN\n#endif';
+    const files = ['train/x.cpp', 'cpu/x.cpp'].map((path) => ({ path, text }));
+    expect(filesThatKnowOnednn(files)).toEqual(['train/x.cpp']);
   });
 
   it('finds a permission that no file uses', () => {

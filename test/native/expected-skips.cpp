@@ -3,6 +3,9 @@
 #include "device/test-device.h"
 #include "harness.h"
 
+#include <filesystem>
+#include <random>
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #elif defined(_M_X64)
@@ -43,10 +46,25 @@ struct condition {
 };
 
 #ifdef _WIN32
-constexpr bool windows = true;
+constexpr bool on_windows = true;
 #else
-constexpr bool windows = false;
+constexpr bool on_windows = false;
 #endif
+#ifdef __linux__
+constexpr bool on_linux = true;
+#else
+constexpr bool on_linux = false;
+#endif
+
+// Windows asks for a privilege that few users have.
+bool links_are_refused() {
+    namespace fs = std::filesystem;
+    const fs::path link = fs::temp_directory_path() / ("llamatune-link-" + std::to_string(std::random_device()()));
+    std::error_code refused, ignored;
+    fs::create_symlink("nowhere", link, refused);
+    fs::remove(link, ignored);
+    return bool(refused);
+}
 
 const std::vector<condition> & conditions() {
     const instruction_sets cpu = this_cpu();
@@ -61,7 +79,11 @@ const std::vector<condition> & conditions() {
          {"backends/matmul", "backends/inference", "generate: a prompt's logits with an accelerator"}},
         {"the CPU has no instructions for bfloat16", !cpu.avx512_bf16, {"fused/attention: with bfloat16 operands"}},
         {"the CPU has no AMX", !cpu.amx_int8, {"backends/inference: quantized products of weights in AMX tiles"}},
-        {"Windows has no fork()", windows, {"core/assertion: where nothing catches it the process ends"}},
+        {"Windows has no fork()", on_windows, {"core/assertion: where nothing catches it the process ends"}},
+        {"there is no /proc", !on_linux, {"core/assertion: after a failure no thread is left over or spins"}},
+        {"this user may not create symbolic links",
+         links_are_refused(),
+         {"core/atomic-file: a symbolic link stays a link", "core/atomic-file: an output that is an input"}},
     };
     return all;
 }
