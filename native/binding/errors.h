@@ -1,8 +1,10 @@
 #pragma once
 
 #include "binding/node.h"
+#include "core/error.h"
 
 #include <string>
+#include <vector>
 
 namespace llamatune::binding {
 
@@ -11,12 +13,13 @@ struct failure {
     std::string code;
     std::string message;
     std::string hint;
+    std::vector<problem> problems;
 };
 
 // The exception that is being handled. Call it only inside a catch block.
 failure current_failure();
 
-// A JavaScript Error with `code` and `hint`.
+// A JavaScript Error with `code`, `hint` and `problems`.
 Napi::Error to_js(Napi::Env env, const failure & failed);
 
 // Runs native code on the JavaScript thread: whatever it throws, a failed assertion included, becomes a JavaScript

@@ -2,7 +2,7 @@ import { realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { LlamatuneError } from '../errors.js';
+import { type ConfigProblem, LlamatuneError } from '../errors.js';
 import type { Addon, NativeRun } from './addon.js';
 import { probe, probeSync, probing, type UnusableBackend } from './probe.js';
 import { abortedError } from './run.js';
@@ -120,9 +120,13 @@ export function packageRoot(): string {
 /** An error of the addon as a LlamatuneError; everything else unchanged. */
 export function fromNative(error: unknown): unknown {
   if (error instanceof LlamatuneError || !(error instanceof Error)) return error;
-  const { code, hint } = error as Error & { code?: unknown; hint?: unknown };
+  const { code, hint, problems } = error as Error & { [field: string]: unknown };
   if (typeof code !== 'string' || typeof hint !== 'string') return error;
-  return new LlamatuneError(code, error.message, { hint, cause: error });
+  return new LlamatuneError(code, error.message, {
+    hint,
+    problems: (problems ?? []) as ConfigProblem[],
+    cause: error,
+  });
 }
 
 /** Calls the addon and turns its errors, thrown or rejected, into LlamatuneErrors. */
