@@ -1,15 +1,18 @@
 #include "adapter/adapter.h"
 
-#include "adapter/fingerprint.h"
+#include "adapter/adapter-keys.h"
 #include "core/error.h"
 #include "core/ggml-ptr.h"
+#include "core/hash.h"
 #include "core/rng.h"
 
 #include "llama-adapter.h"
 #include "llama-model.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
+#include <utility>
 
 namespace llamatune {
 
@@ -34,29 +37,40 @@ void init_kaiming_uniform(const lora_pair & pair, uint64_t seed) {
     ggml_backend_tensor_set(pair.a, values.data(), 0, ggml_nbytes(pair.a));
 }
 
+// The shapes of a pair for this weight.
+std::pair<ggml_tensor *, ggml_tensor *> make_pair_tensors(ggml_context * ctx, const lora_target & target,
+                                                          int64_t rank) {
+    const int64_t * w = target.weight->ne;
+    if (target.name == "token_embd.weight") // looked up, not multiplied: stored the other way round
+        return {ggml_new_tensor_2d(ctx, GGML_TYPE_F32, rank, w[1]), ggml_new_tensor_2d(ctx, GGML_TYPE_F32, rank, w[0])};
+    return {ggml_new_tensor_3d(ctx, GGML_TYPE_F32, w[0], rank, w[2]),
+            ggml_new_tensor_3d(ctx, GGML_TYPE_F32, rank, w[1], w[2])};
+}
+
 }
 
 std::unique_ptr<adapter> adapter::create(std::shared_ptr<model> base, const adapter_options & options) {
-    if (options.rank < 1) {
-        throw error("CONFIG_INVALID",
-                    "expected a LoRA rank of at least 1 but received " + std::to_string(options.rank));
-    }
-    if (!(options.alpha > 0.0f) || !std::isfinite(options.alpha)) {
-        throw error("CONFIG_INVALID", "expected a LoRA alpha above 0 but received " + std::to_string(options.alpha));
-    }
+    const int32_t rank = options.rank.value_or(8);
+    const float alpha = options.alpha.value_or(16.0f);
+    const bool rs_lora = options.rs_lora.value_or(false);
+    if (rank < 1)
+        throw error("CONFIG_INVALID", "expected a LoRA rank of at least 1 but received " + std::to_string(rank));
+    if (!(alpha > 0.0f) || !std::isfinite(alpha))
+        throw error("CONFIG_INVALID", "expected a LoRA alpha above 0 but received " + std::to_string(alpha));
     std::vector<slot> slots;
-    for (lora_target & target : match_targets(*base, options.targets)) {
-        slots.push_back({std::move(target), options.rank});
-    }
+    for (lora_target & target : match_targets(*base, options.targets)) slots.push_back({std::move(target), rank});
     // llama.cpp divides alpha by the rank.
-    const float alpha = options.rs_lora ? options.alpha * std::sqrt((float)options.rank) : options.alpha;
-    std::unique_ptr<adapter> out = zeros(std::move(base), slots, alpha);
-    for (const lora_pair & pair : out->pairs_) { init_kaiming_uniform(pair, options.seed); }
+    std::unique_ptr<adapter> out =
+        zeros(std::move(base), std::move(slots), rs_lora ? alpha * std::sqrt(float(rank)) : alpha, rs_lora);
+    for (const lora_pair & pair : out->pairs_) init_kaiming_uniform(pair, options.seed);
     return out;
 }
 
-std::unique_ptr<adapter> adapter::zeros(std::shared_ptr<model> base, const std::vector<slot> & slots, float alpha) {
-    std::unique_ptr<adapter> out(new adapter(std::move(base)));
+std::unique_ptr<adapter> adapter::zeros(std::shared_ptr<model> base, std::vector<slot> slots, float alpha,
+                                        std::optional<bool> rs_lora) {
+    std::sort(slots.begin(), slots.end(),
+              [](const slot & x, const slot & y) { return in_target_order(x.target.name, y.target.name); });
+    std::unique_ptr<adapter> out(new adapter(std::move(base), rs_lora));
     out->allocate(slots, alpha);
     return out;
 }
@@ -71,14 +85,13 @@ void adapter::allocate(const std::vector<slot> & slots, float alpha) {
         ggml_context *& ctx = contexts[buffer_type_beside(s.target.weight)];
         if (!ctx) {
             ctx = ggml_init({2 * slots.size() * ggml_tensor_overhead(), nullptr, /* no_alloc */ true});
-            if (!ctx) { throw error("OUT_OF_MEMORY", "expected memory for the adapter's tensors but received none"); }
+            if (!ctx) { throw error("OUT_OF_MEMORY", "out of memory for the adapter's tensors"); }
             lora->ctxs.emplace_back(ctx);
         }
-        ggml_tensor * w = s.target.weight;
-        lora_pair pair{s.target.name, w, ggml_new_tensor_3d(ctx, GGML_TYPE_F32, w->ne[0], s.rank, w->ne[2]),
-                       ggml_new_tensor_3d(ctx, GGML_TYPE_F32, s.rank, w->ne[1], w->ne[2])};
-        ggml_set_name(pair.a, (pair.name + ".lora_a").c_str());
-        ggml_set_name(pair.b, (pair.name + ".lora_b").c_str());
+        const auto [a, b] = make_pair_tensors(ctx, s.target, s.rank);
+        lora_pair pair{s.target.name, s.target.weight, a, b};
+        ggml_set_name(pair.a, (pair.name + adapter_keys::suffix_a).c_str());
+        ggml_set_name(pair.b, (pair.name + adapter_keys::suffix_b).c_str());
         lora->ab_map.emplace(pair.name, llama_adapter_lora_weight(pair.a, pair.b));
         pairs_.push_back(std::move(pair));
     }
@@ -86,8 +99,8 @@ void adapter::allocate(const std::vector<slot> & slots, float alpha) {
         ggml_backend_buffer_t buffer = ggml_backend_alloc_ctx_tensors_from_buft(ctx, type);
         if (!buffer) {
             throw error("OUT_OF_MEMORY",
-                        "expected memory for an adapter of " + std::to_string(n_parameters()) + " parameters on " +
-                            ggml_backend_buft_name(type) + " but received none",
+                        "out of memory allocating an adapter of " + std::to_string(n_parameters()) + " parameters on " +
+                            ggml_backend_buft_name(type),
                         "lower the rank or name fewer targets");
         }
         lora->bufs.emplace_back(buffer);

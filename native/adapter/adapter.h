@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,10 +14,12 @@ struct llama_adapter_lora;
 
 namespace llamatune {
 
+// What a caller asks of an adapter. A new one has the default where a value is not set; one that is continued keeps its
+// own (see check_options).
 struct adapter_options {
-    int32_t rank = 8;
-    float alpha = 16.0f;
-    bool rs_lora = false;             // scale alpha/sqrt(rank) instead of alpha/rank (arXiv 2312.03732)
+    std::optional<int32_t> rank;      // default 8
+    std::optional<float> alpha;       // default 16
+    std::optional<bool> rs_lora;      // scale alpha/sqrt(rank) instead of alpha/rank (arXiv 2312.03732); default false
     std::vector<std::string> targets; // see match_targets
     uint64_t seed = 42;               // of the A matrices
 };
@@ -27,12 +30,13 @@ struct lora_pair {
     ggml_tensor * weight; // [n_in, n_out] or, for experts, [n_in, n_out, n_expert]
     ggml_tensor * a;      // [n_in, rank] or [n_in, rank, n_expert], F32, "<name>.lora_a"
     ggml_tensor * b;      // [rank, n_out] or [rank, n_out, n_expert], F32, "<name>.lora_b"
+    // Of token embeddings [n_embd, n_vocab], which are looked up: a [rank, n_vocab], b [rank, n_embd].
 };
 
-// A LoRA adapter whose matrices can be trained: an ordinary llama.cpp adapter (llama_set_adapters_lora takes its
-// handle), so that llama.cpp itself puts it into every graph. It is registered with the model while it lives and keeps
-// the model alive; contexts are to be opened after it, since llama.cpp sizes graphs by the adapters it knows then, and
-// must not use it once it is gone.
+// A LoRA adapter in memory: an ordinary llama.cpp adapter (llama_set_adapters_lora takes its handle), so llama.cpp
+// itself puts it into every graph, for training and inference. It is registered with the model while it lives and keeps
+// the model alive. Open contexts after it, since llama.cpp sizes graphs by the adapters that it knows then, and free
+// them before it.
 class adapter {
 public:
     struct slot {
@@ -40,11 +44,12 @@ public:
         int64_t rank;
     };
 
-    // A fresh adapter, which changes no output: A is Kaiming-uniform (a = sqrt(5), as PEFT's), each from random
-    // numbers of its own; B is zero. Throws error CONFIG_INVALID, OUT_OF_MEMORY and what match_targets throws.
+    // A new adapter, which changes no output: A is Kaiming-uniform (a = sqrt(5), as PEFT's), with a random stream per
+    // tensor; B is zero. Throws error CONFIG_INVALID, OUT_OF_MEMORY and what match_targets throws.
     static std::unique_ptr<adapter> create(std::shared_ptr<model> base, const adapter_options & options);
-    // An adapter of zeros, whose values come from elsewhere. `alpha` as llama.cpp takes it: 0 means a scale of 1.
-    static std::unique_ptr<adapter> zeros(std::shared_ptr<model> base, const std::vector<slot> & slots, float alpha);
+    // An adapter of zeros, to be filled from a file. `alpha` as llama.cpp takes it: 0 means a scale of 1.
+    static std::unique_ptr<adapter> zeros(std::shared_ptr<model> base, std::vector<slot> slots, float alpha,
+                                          std::optional<bool> rs_lora);
     ~adapter();
     adapter(const adapter &) = delete;
     adapter & operator=(const adapter &) = delete;
@@ -52,14 +57,16 @@ public:
     llama_adapter_lora * handle() const { return handle_; }
     const std::shared_ptr<model> & base() const { return base_; }
     const std::vector<lora_pair> & pairs() const { return pairs_; } // ordered by block and name
-    float alpha() const;                                            // alpha * sqrt(rank) of the options with rs_lora
+    float alpha() const;                                            // with rsLoRA, alpha * sqrt(rank) of the options
+    std::optional<bool> rs_lora() const { return rs_lora_; }        // not set: read from a file that does not say
     int64_t n_parameters() const;
 
 private:
-    explicit adapter(std::shared_ptr<model> base) : base_(std::move(base)) {}
+    adapter(std::shared_ptr<model> base, std::optional<bool> rs_lora) : base_(std::move(base)), rs_lora_(rs_lora) {}
     void allocate(const std::vector<slot> & slots, float alpha);
 
     std::shared_ptr<model> base_;
+    std::optional<bool> rs_lora_;
     llama_adapter_lora * handle_ = nullptr;
     std::vector<lora_pair> pairs_;
 };

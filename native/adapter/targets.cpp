@@ -21,7 +21,7 @@ bool ends_with(const std::string & text, const std::string & end) {
 
 const std::string weight_suffix = ".weight";
 
-// N and the length of a name's leading "blk.N."; INT_MAX and 0 for a name without.
+// The number and the length of a name's leading "blk.<number>."; INT_MAX and 0 where it has none.
 struct block_part {
     int index;
     size_t length;
@@ -76,10 +76,8 @@ bool can_be_target(const ggml_tensor * weight) {
     return !kind.empty() && weight->ne[3] == 1 && (weight->ne[2] == 1 || ends_with(kind, "exps"));
 }
 
-void sort_targets(std::vector<lora_target> & targets) {
-    std::sort(targets.begin(), targets.end(), [](const lora_target & x, const lora_target & y) {
-        return std::make_pair(find_block(x.name).index, x.name) < std::make_pair(find_block(y.name).index, y.name);
-    });
+bool in_target_order(const std::string & x, const std::string & y) {
+    return std::make_pair(find_block(x).index, x) < std::make_pair(find_block(y).index, y);
 }
 
 std::vector<std::string> target_kinds(const model & base) {
@@ -121,9 +119,11 @@ std::vector<lora_target> match_targets(const model & base, const std::vector<std
     }
     if (!unsupported.empty()) {
         throw error("TARGET_UNSUPPORTED",
-                    "expected LoRA targets that are matrices of a product but received " + quoted(unsupported), hint);
+                    "expected LoRA targets that are matrices of linear layers but received " + quoted(unsupported),
+                    hint);
     }
-    sort_targets(targets);
+    std::sort(targets.begin(), targets.end(),
+              [](const lora_target & x, const lora_target & y) { return in_target_order(x.name, y.name); });
     return targets;
 }
 

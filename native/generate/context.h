@@ -22,16 +22,16 @@ struct context_options {
 class inference_context {
 public:
     // Throws error OUT_OF_MEMORY, UNSUPPORTED_ARCHITECTURE.
-    inference_context(const std::shared_ptr<model> & base, const context_options & options, loaded_adapters * adapters,
-                      const std::atomic<bool> & stop);
+    inference_context(const std::shared_ptr<model> & base, const context_options & options,
+                      const loaded_adapters * adapters, const std::atomic<bool> & stop);
     ~inference_context();
     inference_context(const inference_context &) = delete;
     inference_context & operator=(const inference_context &) = delete;
 
-    // One forward pass at the positions that follow; logits of the last token only. Throws error ABORTED,
+    // One forward pass at the next positions; logits of the last token only. Throws error ABORTED,
     // GENERATION_FAILED.
     void decode(const int32_t * tokens, int32_t n_tokens);
-    // Any number of tokens, n_batch at a time.
+    // Any number of tokens in batches of n_batch.
     void decode_all(const int32_t * tokens, size_t n_tokens);
     void clear(); // forgets all tokens
 

@@ -3,9 +3,10 @@
 #include "core/atomic-file.h"
 #include "core/cpu.h"
 #include "core/error.h"
+#include "core/hash.h"
 #include "core/rng.h"
 #include "core/thread-pool.h"
-#include "gguf/gguf-file.h"
+#include "gguf/writer.h"
 #include "model-tools/recipe.h"
 #include "model/weight-type.h"
 
@@ -32,41 +33,23 @@ void check_sizes(const create_options & o) {
     }
 }
 
-void set_strings(gguf_context * gguf, const char * key, const std::vector<std::string> & values) {
-    std::vector<const char *> pointers;
-    for (const auto & value : values) pointers.push_back(value.c_str());
-    gguf_set_arr_str(gguf, key, pointers.data(), pointers.size());
-}
-
-void copy_tokenizer(gguf_context * gguf, const std::string & path) {
-    const gguf_context_ptr source = open_gguf(path);
-    gguf_set_kv(gguf, source.get());
-    std::vector<std::string> others;
-    for (int64_t i = 0; i < gguf_get_n_kv(gguf); i++) {
-        const std::string key = gguf_get_key(gguf, i);
-        if (key.rfind("tokenizer.", 0) != 0) others.push_back(key);
-    }
-    for (const auto & key : others) gguf_remove_key(gguf, key.c_str());
-}
-
-void write_tokenizer(gguf_context * gguf, const vocabulary_options & v) {
-    gguf_set_val_str(gguf, "tokenizer.ggml.model", "gpt2");
-    gguf_set_val_str(gguf, "tokenizer.ggml.pre", v.pre.c_str());
-    set_strings(gguf, "tokenizer.ggml.tokens", v.tokens);
-    gguf_set_arr_data(gguf, "tokenizer.ggml.token_type", GGUF_TYPE_INT32, v.token_types.data(), v.token_types.size());
-    set_strings(gguf, "tokenizer.ggml.merges", v.merges);
+void write_tokenizer(gguf_writer & writer, const vocabulary_options & v) {
+    writer.set("tokenizer.ggml.model", "gpt2");
+    writer.set("tokenizer.ggml.pre", v.pre);
+    writer.set("tokenizer.ggml.tokens", v.tokens);
+    writer.set("tokenizer.ggml.token_type", v.token_types);
+    writer.set("tokenizer.ggml.merges", v.merges);
     // Without this key llama.cpp takes token 11 for BOS, which would be any piece of text.
-    gguf_set_val_u32(gguf, "tokenizer.ggml.bos_token_id", uint32_t(v.bos_token.value_or(v.eos_token)));
-    gguf_set_val_u32(gguf, "tokenizer.ggml.eos_token_id", uint32_t(v.eos_token));
-    if (v.pad_token) gguf_set_val_u32(gguf, "tokenizer.ggml.padding_token_id", uint32_t(*v.pad_token));
-    gguf_set_val_bool(gguf, "tokenizer.ggml.add_bos_token", v.add_bos);
+    writer.set("tokenizer.ggml.bos_token_id", uint32_t(v.bos_token.value_or(v.eos_token)));
+    writer.set("tokenizer.ggml.eos_token_id", uint32_t(v.eos_token));
+    if (v.pad_token) writer.set("tokenizer.ggml.padding_token_id", uint32_t(*v.pad_token));
+    writer.set("tokenizer.ggml.add_bos_token", v.add_bos);
 }
 
 int64_t vocabulary_size(const gguf_context * gguf, const std::string & from) {
     const int64_t id = gguf_find_key(gguf, "tokenizer.ggml.tokens");
     const int64_t n = id >= 0 && gguf_get_kv_type(gguf, id) == GGUF_TYPE_ARRAY ? int64_t(gguf_get_arr_n(gguf, id)) : 0;
-    if (n == 0)
-        throw error("NO_TOKENIZER", "expected '" + from + "' to hold a vocabulary but it has no tokenizer.ggml.tokens");
+    if (n == 0) throw error("NO_TOKENIZER", "'" + from + "' has no vocabulary (tokenizer.ggml.tokens)");
     return n;
 }
 
@@ -83,33 +66,27 @@ ggml_type stored_type(const weight_recipe & w, const weight_type & type, int64_t
     return fitting_type(wanted, w.row_length);
 }
 
-uint64_t hash_name(const std::string & name) { // FNV-1a
-    uint64_t hash = 0xcbf29ce484222325ull;
-    for (const char c : name) hash = (hash ^ uint8_t(c)) * 0x100000001b3ull;
-    return hash;
-}
-
 // Rows [first, first + n_rows) of a matrix in its stored type. Each chunk has a generator of its own: the bytes do not
 // depend on the number of threads.
 void make_rows(const weight_recipe & w, ggml_type type, float std_dev, uint64_t seed, int64_t chunk, int64_t n_rows,
                char * out) {
-    rng numbers(seed, hash_name(w.name) + uint64_t(chunk));
+    rng numbers(seed, hash_text(w.name) + uint64_t(chunk));
     std::vector<float> values(size_t(n_rows * w.row_length));
     numbers.fill_normal(values.data(), values.size(), std_dev);
     ggml_quantize_chunk(type, values.data(), out, 0, n_rows, w.row_length, nullptr);
 }
 
-class matrix_writer {
+// Makes the values of one weight, some chunks at a time.
+class weight_generator {
 public:
-    matrix_writer(atomic_file & file, const create_options & options, const std::atomic<bool> * stop)
-        : file_(file), options_(options), stop_(stop),
+    weight_generator(const create_options & options, const std::atomic<bool> * stop)
+        : options_(options), stop_(stop),
           threads_(options.n_threads > 0 ? options.n_threads : usable_physical_cores()) {}
 
-    void write(const weight_recipe & w, ggml_type type) {
+    void make(const weight_recipe & w, ggml_type type, const byte_sink & sink) {
         if (w.init == weight_init::ones) {
             const std::vector<float> ones(size_t(w.row_length * std::max<int64_t>(1, w.n_rows)), 1.0f);
-            file_.write(ones.data(), ones.size() * sizeof(float));
-            return;
+            return sink(ones.data(), ones.size() * sizeof(float));
         }
         const float std_dev = w.init == weight_init::residual
                                   ? options_.init_std / std::sqrt(2.0f * float(options_.layers))
@@ -130,12 +107,11 @@ public:
                 make_rows(w, type, std_dev, options_.seed, first + i, std::min(rows_per_chunk, n_rows - row),
                           buffer_.data() + size_t(row - first * rows_per_chunk) * row_bytes);
             });
-            file_.write(buffer_.data(), size_t(last_row - first * rows_per_chunk) * row_bytes);
+            sink(buffer_.data(), size_t(last_row - first * rows_per_chunk) * row_bytes);
         }
     }
 
 private:
-    atomic_file & file_;
     const create_options & options_;
     const std::atomic<bool> * stop_;
     thread_pool threads_;
@@ -150,46 +126,32 @@ void create_model(const create_options & options, const std::atomic<bool> * stop
     require_output_apart_from(options.path, {options.vocabulary.from.value_or("")});
     const weight_type type = parse_weight_type(options.type);
 
-    const gguf_context_ptr gguf(gguf_init_empty());
+    gguf_writer writer;
     if (options.vocabulary.from)
-        copy_tokenizer(gguf.get(), *options.vocabulary.from);
+        writer.copy_metadata(gguf_reader(*options.vocabulary.from), "tokenizer.");
     else
-        write_tokenizer(gguf.get(), options.vocabulary);
-    const int64_t n_vocab = vocabulary_size(gguf.get(), options.vocabulary.from.value_or(options.path));
-    if (!options.chat_template.empty())
-        gguf_set_val_str(gguf.get(), "tokenizer.chat_template", options.chat_template.c_str());
+        write_tokenizer(writer, options.vocabulary);
+    const int64_t n_vocab = vocabulary_size(writer.metadata(), options.vocabulary.from.value_or(options.path));
+    if (!options.chat_template.empty()) writer.set("tokenizer.chat_template", options.chat_template);
 
-    gguf_set_val_str(gguf.get(), "general.architecture", options.architecture.c_str());
-    gguf_set_val_str(gguf.get(), "general.type", "model");
-    if (!options.name.empty()) gguf_set_val_str(gguf.get(), "general.name", options.name.c_str());
-    gguf_set_val_u32(gguf.get(), "general.quantization_version", GGML_QNT_VERSION);
-    if (type.file_type >= 0) gguf_set_val_u32(gguf.get(), "general.file_type", uint32_t(type.file_type));
-    write_hyperparameters(gguf.get(), options);
-    gguf_set_val_u32(gguf.get(), (options.architecture + ".vocab_size").c_str(), uint32_t(n_vocab));
+    writer.set("general.architecture", options.architecture);
+    writer.set("general.type", "model");
+    if (!options.name.empty()) writer.set("general.name", options.name);
+    writer.set("general.quantization_version", uint32_t(GGML_QNT_VERSION));
+    if (type.file_type >= 0) writer.set("general.file_type", uint32_t(type.file_type));
+    write_hyperparameters(writer, options);
+    writer.set(options.architecture + ".vocab_size", uint32_t(n_vocab));
 
-    const std::vector<weight_recipe> recipes = list_recipes(options, n_vocab);
-    const ggml_context_ptr shapes(ggml_init({recipes.size() * ggml_tensor_overhead(), nullptr, true}));
-    std::vector<ggml_type> types;
-    for (const weight_recipe & w : recipes) {
-        types.push_back(stored_type(w, type, options.layers));
-        const int64_t ne[] = {w.row_length, w.n_rows, w.n_matrices};
-        const int n_dims = w.n_rows == 0 ? 1 : w.n_matrices == 1 ? 2 : 3;
-        ggml_tensor * tensor = ggml_new_tensor(shapes.get(), types.back(), n_dims, ne);
-        ggml_set_name(tensor, w.name.c_str());
-        gguf_add_tensor(gguf.get(), tensor);
+    weight_generator generator(options, stop);
+    for (const weight_recipe & w : list_recipes(options, n_vocab)) {
+        const ggml_type stored = stored_type(w, type, options.layers);
+        std::vector<int64_t> shape = {w.row_length};
+        if (w.n_rows > 0) shape.push_back(w.n_rows);
+        if (w.n_matrices > 1) shape.push_back(w.n_matrices);
+        writer.add(w.name, stored, shape,
+                   [&generator, w, stored](const byte_sink & sink) { generator.make(w, stored, sink); });
     }
-
-    atomic_file file(options.path);
-    std::vector<char> header(gguf_get_meta_size(gguf.get()));
-    gguf_get_meta_data(gguf.get(), header.data());
-    file.write(header.data(), header.size());
-    matrix_writer writer(file, options, stop);
-    const size_t alignment = gguf_get_alignment(gguf.get());
-    for (size_t i = 0; i < recipes.size(); i++) {
-        writer.write(recipes[i], types[i]);
-        file.write_zeros(size_t(GGML_PAD(file.position(), alignment) - file.position()));
-    }
-    file.commit();
+    writer.write(options.path);
 }
 
 }

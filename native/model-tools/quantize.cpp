@@ -4,7 +4,7 @@
 #include "core/cpu.h"
 #include "core/error.h"
 #include "core/log.h"
-#include "gguf/gguf-file.h"
+#include "gguf/reader.h"
 #include "model/weight-type.h"
 
 #include <llama.h>
@@ -15,12 +15,11 @@ void quantize_model(const quantize_options & options) {
     const auto & [input, output, type, n_threads] = options;
     const weight_type wanted = parse_weight_type(type);
     if (wanted.file_type < 0) {
-        throw error("UNKNOWN_WEIGHT_TYPE",
-                    "expected a type that llama.cpp quantizes whole models to but received '" + type + "'",
+        throw error("UNKNOWN_WEIGHT_TYPE", "cannot quantize a whole model to '" + wanted.name + "'",
                     "use a mix of it, e.g. Q4_K_M for Q4_K");
     }
     require_output_apart_from(output, {input});
-    open_gguf(input);
+    gguf_reader{input}; // not a GGUF, or cut short: an error that llama.cpp would not name
 
     llama_model_quantize_params params = llama_model_quantize_default_params();
     params.nthread = n_threads > 0 ? n_threads : usable_physical_cores();
@@ -30,8 +29,8 @@ void quantize_model(const quantize_options & options) {
     atomic_file file(output); // finds out early whether it can be written; llama.cpp writes under its temporary name
     take_recent_errors();
     if (llama_model_quantize(input.c_str(), file.temporary_path().c_str(), &params) != 0) {
-        throw error("QUANTIZE_FAILED", "expected llama.cpp to quantize '" + input + "' to " + wanted.name +
-                                           " but it said: " + take_recent_errors());
+        throw error("QUANTIZE_FAILED",
+                    "llama.cpp could not quantize '" + input + "' to " + wanted.name + ": " + take_recent_errors());
     }
     file.commit();
 }

@@ -43,13 +43,13 @@ const recipe_row expert_block[] = {
     {"ffn_down_exps", extent::expert_feed_forward, extent::embedding, weight_init::residual, extent::experts},
 };
 
-// What qwen3 has beyond llama: queries and keys are normalised per head.
+// qwen3 adds to llama: queries and keys are normalised per head.
 const recipe_row qwen3_layer[] = {
     {"attn_q_norm", extent::head, extent::none, weight_init::ones},
     {"attn_k_norm", extent::head, extent::none, weight_init::ones},
 };
 
-// What gemma3 has beyond qwen3: the results of attention and feed-forward block are normalised, too.
+// gemma3 adds to qwen3: the results of attention and feed-forward are normalised too.
 const recipe_row gemma3_layer[] = {
     {"post_attention_norm", extent::embedding, extent::none, weight_init::ones},
     {"post_ffw_norm", extent::embedding, extent::none, weight_init::ones},
@@ -92,7 +92,7 @@ const architecture_recipe & find_architecture(const std::string & name) {
         if (name == architecture.name) return architecture;
         append_to(known, architecture.name);
     }
-    throw error("UNSUPPORTED_ARCHITECTURE", "expected an architecture that can be created but received '" + name + "'",
+    throw error("UNSUPPORTED_ARCHITECTURE", "cannot create a model of architecture '" + name + "'",
                 "use one of " + known);
 }
 
@@ -137,11 +137,9 @@ std::vector<weight_recipe> list_recipes(const create_options & o, int64_t n_voca
     return recipes;
 }
 
-void write_hyperparameters(gguf_context * gguf, const create_options & o) {
+void write_hyperparameters(gguf_writer & writer, const create_options & o) {
     const auto key = [&](const char * suffix) { return o.architecture + "." + suffix; };
-    const auto set = [&](const char * suffix, int64_t value) {
-        gguf_set_val_u32(gguf, key(suffix).c_str(), uint32_t(value));
-    };
+    const auto set = [&](const char * suffix, int64_t value) { writer.set(key(suffix), uint32_t(value)); };
     set("context_length", o.context_length);
     set("embedding_length", o.embedding_length);
     set("block_count", o.layers);
@@ -151,9 +149,9 @@ void write_hyperparameters(gguf_context * gguf, const create_options & o) {
     set("attention.key_length", o.head_length);
     set("attention.value_length", o.head_length);
     set("rope.dimension_count", o.head_length);
-    gguf_set_val_f32(gguf, key("rope.freq_base").c_str(), o.rope_frequency_base);
+    writer.set(key("rope.freq_base"), o.rope_frequency_base);
     const architecture_recipe & architecture = find_architecture(o.architecture);
-    gguf_set_val_f32(gguf, key("attention.layer_norm_rms_epsilon").c_str(), architecture.norm_epsilon);
+    writer.set(key("attention.layer_norm_rms_epsilon"), architecture.norm_epsilon);
     if (architecture.sliding_window > 0) set("attention.sliding_window", architecture.sliding_window);
     if (architecture.experts) {
         set("expert_count", o.experts);

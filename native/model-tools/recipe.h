@@ -1,8 +1,7 @@
 #pragma once
 
+#include "gguf/writer.h"
 #include "model-tools/create.h"
-
-#include <gguf.h>
 
 #include <cstdint>
 #include <string>
@@ -23,17 +22,17 @@ struct weight_recipe {
     bool ends;     // token embeddings and output projection
 };
 
-// What one architecture is made of. To add one: a row in the tables of recipe.cpp, after its file in llama.cpp's
+// The weights of a model. To add an architecture, add a row to the tables of recipe.cpp, after its file in llama.cpp's
 // src/models.
 std::vector<weight_recipe> list_recipes(const create_options & options, int64_t n_vocab);
 
 // The hyperparameters under llama.cpp's keys.
-void write_hyperparameters(gguf_context * gguf, const create_options & options);
+void write_hyperparameters(gguf_writer & writer, const create_options & options);
 
 // Throws error UNSUPPORTED_ARCHITECTURE.
 void check_architecture(const std::string & architecture);
 
-// Is its feed-forward block a mixture of experts?
+// Whether its feed-forward block is a mixture of experts.
 bool has_experts(const std::string & architecture);
 
 }

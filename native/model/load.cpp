@@ -3,7 +3,7 @@
 #include "core/assertion.h"
 #include "core/error.h"
 #include "core/log.h"
-#include "gguf/gguf-file.h"
+#include "gguf/reader.h"
 
 #include <llama-arch.h>
 #include <llama.h>
@@ -19,26 +19,22 @@ void initialise_llama() {
     std::call_once(once, [] { llama_backend_init(); });
 }
 
-// Kinds of GGUF that are none: told here, because llama.cpp's own message about them names a missing tensor.
-void check_is_model(const std::string & path, const gguf_context * gguf) {
-    const std::string type = gguf_string(gguf, "general.type", "model");
-    if (type == "adapter") {
-        throw error("MODEL_UNSUPPORTED", "expected '" + path + "' to hold a model but received a LoRA adapter",
+// GGUF files that are not models: checked here, because llama.cpp's own message names a missing tensor.
+void check_is_model(const gguf_reader & file) {
+    if (file.text("general.type", "model") == "adapter") {
+        throw error("MODEL_UNSUPPORTED", "'" + file.path() + "' is a LoRA adapter, not a model",
                     "load its base model and pass this file as an adapter");
     }
-    const std::string architecture = gguf_string(gguf, "general.architecture");
-    if (architecture.empty()) {
-        throw error("MODEL_UNSUPPORTED",
-                    "expected '" + path + "' to name its architecture but general.architecture is missing");
-    }
+    const std::string architecture = file.text("general.architecture");
+    if (architecture.empty())
+        throw error("MODEL_UNSUPPORTED", "'" + file.path() + "' does not name its architecture (general.architecture)");
     if (llm_arch_from_string(architecture) == LLM_ARCH_UNKNOWN) {
         throw error("MODEL_UNSUPPORTED",
-                    "expected an architecture known to llama.cpp but received '" + architecture + "' in '" + path + "'",
+                    "llama.cpp does not know the architecture '" + architecture + "' of '" + file.path() + "'",
                     "a newer llamatune may know it");
     }
-    if (gguf_get_n_tensors(gguf) == 0) {
-        throw error("MODEL_UNSUPPORTED", "expected '" + path + "' to hold weights but it has a vocabulary only");
-    }
+    if (file.tensors().empty())
+        throw error("MODEL_UNSUPPORTED", "'" + file.path() + "' has a vocabulary but no weights");
 }
 
 struct progress_state {
@@ -56,16 +52,16 @@ struct progress_state {
     }
 };
 
-// An output matrix that is the embeddings: llama.cpp copies it to the output's device, which is fine as long as nobody
-// writes to it. Trained, it must be one.
-bool must_stay_one(const load_options & options, const gguf_context * file) {
-    return !options.use_mmap && !options.repack && gguf_find_tensor(file, "output.weight") < 0;
+// llama.cpp copies tied embeddings to the output's device, which is fine until they are trained: then there must be one
+// copy only.
+bool must_stay_tied(const load_options & options, const gguf_reader & file) {
+    return !options.use_mmap && !options.repack && !file.find("output.weight");
 }
 
-// Devices and patterns as llama.cpp takes them: lists with an end, which must outlive the call.
-class places {
+// Devices and patterns as llama.cpp takes them: terminated lists, which must outlive the call.
+class device_params {
 public:
-    places(const load_options & options, bool keep_tied)
+    device_params(const load_options & options, bool keep_tied)
         : chosen_(options.devices.has_value()), split_(options.tensor_split) {
         if (chosen_) devices_ = *options.devices;
         devices_.push_back(nullptr);
@@ -103,21 +99,21 @@ std::shared_ptr<model> model::load(const load_options & options) {
     initialise_llama();
     bool keep_tied = false;
     {
-        const gguf_context_ptr file = open_gguf(options.path);
-        check_is_model(options.path, file.get());
-        check_placement(options.placement, options.devices, file.get());
+        const gguf_reader file(options.path);
+        check_is_model(file);
+        check_placement(options.placement, options.devices, file);
         if (options.devices) {
             check_device_count(*options.devices);
             check_split(options.tensor_split, *options.devices);
         }
-        keep_tied = options.gpu_layers != 0 && must_stay_one(options, file.get());
+        keep_tied = options.gpu_layers != 0 && must_stay_tied(options, file);
     }
-    const places where(options, keep_tied);
+    const device_params devices(options, keep_tied);
 
     progress_state progress{&options.progress, false, nullptr};
     llama_model_params params = llama_model_default_params();
     params.n_gpu_layers = options.gpu_layers;
-    where.put_into(params);
+    devices.put_into(params);
     params.load_mode = options.use_mmap ? LLAMA_LOAD_MODE_MMAP : LLAMA_LOAD_MODE_NONE;
     params.use_extra_bufts = options.repack;
     params.progress_callback = &progress_state::report;
@@ -132,12 +128,11 @@ std::shared_ptr<model> model::load(const load_options & options) {
     const std::string log = take_recent_errors();
     require_rpc_servers(log);
     if (is_out_of_memory(log)) {
-        throw error("OUT_OF_MEMORY",
-                    "expected enough memory for the weights of '" + options.path + "' but llama.cpp said: " + log,
+        throw error("OUT_OF_MEMORY", "out of memory loading the weights of '" + options.path + "': " + log,
                     "use a smaller or more strongly quantized model, or fewer GPU layers");
     }
     throw error("MODEL_LOAD_FAILED",
-                "expected llama.cpp to load '" + options.path + "' but it said: " + (log.empty() ? "nothing" : log));
+                "llama.cpp could not load '" + options.path + "'" + (log.empty() ? "" : ": " + log));
 }
 
 model::~model() { llama_model_free(handle_); }

@@ -11,7 +11,7 @@ namespace llamatune {
 
 namespace {
 
-bool takes_part(ggml_backend_dev_t device, const std::vector<ggml_backend_dev_t> & devices) {
+bool is_chosen(ggml_backend_dev_t device, const std::vector<ggml_backend_dev_t> & devices) {
     return ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_CPU ||
            std::find(devices.begin(), devices.end(), device) != devices.end();
 }
@@ -22,20 +22,20 @@ std::string names_of(const std::vector<ggml_backend_dev_t> & devices) {
     return names.empty() ? "none" : names;
 }
 
-std::string pattern_problem(const placement_rule & rule, const gguf_context * file) {
+std::string pattern_problem(const placement_rule & rule, const gguf_reader & file) {
     try {
         const std::regex pattern(rule.pattern);
-        for (int64_t i = 0; i < gguf_get_n_tensors(file); i++) {
-            if (std::regex_search(gguf_get_tensor_name(file, i), pattern)) return "";
+        for (const gguf_tensor & tensor : file.tensors()) {
+            if (std::regex_search(tensor.name, pattern)) return "";
         }
-        return "no weight fits '" + rule.pattern + "'";
+        return "'" + rule.pattern + "' matches no weight";
     } catch (const std::regex_error & e) {
-        return "'" + rule.pattern + "' is no regular expression (" + e.what() + ")";
+        return "'" + rule.pattern + "' is not a regular expression (" + e.what() + ")";
     }
 }
 
 std::string device_problem(const placement_rule & rule, const std::vector<ggml_backend_dev_t> & devices) {
-    if (takes_part(rule.device, devices)) return "";
+    if (is_chosen(rule.device, devices)) return "";
     const std::string name = ggml_backend_dev_name(rule.device), about = ggml_backend_dev_description(rule.device);
     return "'" + rule.pattern + "' goes to " + name + " (" + about + "), which is not among the chosen devices (" +
            names_of(devices) + ")";
@@ -44,7 +44,7 @@ std::string device_problem(const placement_rule & rule, const std::vector<ggml_b
 }
 
 void check_placement(const std::vector<placement_rule> & rules,
-                     const std::optional<std::vector<ggml_backend_dev_t>> & devices, const gguf_context * file) {
+                     const std::optional<std::vector<ggml_backend_dev_t>> & devices, const gguf_reader & file) {
     std::string problems;
     for (const placement_rule & rule : rules) {
         for (const std::string & problem :
@@ -53,13 +53,10 @@ void check_placement(const std::vector<placement_rule> & rules,
         }
     }
     if (problems.empty()) return;
-    throw error(
-        "PLACEMENT_INVALID",
-        "expected patterns that fit weights of the model, each with 'cpu' or a chosen device, but received others: " +
-            problems,
-        "llamatune inspect --tensors lists the weights; 'experts-on-cpu' is for models with experts; 'device' names "
-        "the "
-        "devices that take part.");
+    throw error("PLACEMENT_INVALID", "invalid placement: " + problems,
+                "llamatune inspect --tensors lists the weights; 'experts-on-cpu' is for models with experts; 'device' "
+                "chooses the "
+                "devices");
 }
 
 void check_device_count(const std::vector<ggml_backend_dev_t> & devices) {
@@ -71,9 +68,9 @@ void check_device_count(const std::vector<ggml_backend_dev_t> & devices) {
     }
     if (devices.size() + own <= scheduler_limit) return;
     throw error("PLACEMENT_INVALID",
-                "expected at most " + std::to_string(scheduler_limit - own) + " devices beside the CPU but received " +
+                "expected at most " + std::to_string(scheduler_limit - own) + " devices besides the CPU but received " +
                     std::to_string(devices.size()) + ": " + names_of(devices),
-                "Name fewer of them with device.");
+                "choose fewer devices with device");
 }
 
 void check_split(const std::vector<float> & proportions, const std::vector<ggml_backend_dev_t> & devices) {
@@ -84,7 +81,7 @@ void check_split(const std::vector<float> & proportions, const std::vector<ggml_
                 "expected a tensorSplit of " + std::to_string(devices.size()) + " proportions, one for each device (" +
                     names_of(devices) + "), but received " +
                     (positive ? std::to_string(proportions.size()) : "zeros only"),
-                "Name the devices with device, or leave tensorSplit out: then their free memory decides.");
+                "choose the devices with device, or leave tensorSplit out to split by free memory");
 }
 
 }

@@ -1,7 +1,8 @@
 #pragma once
 
+#include "gguf/reader.h"
+
 #include <ggml-backend.h>
-#include <gguf.h>
 
 #include <optional>
 #include <string>
@@ -15,16 +16,15 @@ struct placement_rule {
     ggml_backend_dev_t device = nullptr;
 };
 
-// Throws error PLACEMENT_INVALID, with all that is wrong: patterns that are no regular expression, those that no weight
-// of the file fits, and rules with a device that is neither the CPU nor one of `devices`, the chosen ones (not set:
-// llama.cpp chooses).
+// Throws error PLACEMENT_INVALID with every problem: a pattern is not a regular expression or matches no weight of the
+// file, or a rule's device is neither the CPU nor one of `devices`, the chosen ones (not set: llama.cpp chooses).
 void check_placement(const std::vector<placement_rule> & rules,
-                     const std::optional<std::vector<ggml_backend_dev_t>> & devices, const gguf_context * file);
+                     const std::optional<std::vector<ggml_backend_dev_t>> & devices, const gguf_reader & file);
 
 // Throws error PLACEMENT_INVALID where there are more devices than ggml's scheduler takes.
 void check_device_count(const std::vector<ggml_backend_dev_t> & devices);
 
-// Throws error PLACEMENT_INVALID unless there is one proportion per device, or none at all.
+// Throws error PLACEMENT_INVALID unless there is one proportion per device, or none.
 void check_split(const std::vector<float> & proportions, const std::vector<ggml_backend_dev_t> & devices);
 
 }

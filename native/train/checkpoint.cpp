@@ -1,11 +1,10 @@
 #include "train/checkpoint.h"
 
-#include "core/atomic-file.h"
 #include "core/error.h"
-#include "core/ggml-ptr.h"
+#include "gguf/reader.h"
+#include "gguf/writer.h"
 
-#include <gguf.h>
-
+#include <algorithm>
 #include <filesystem>
 
 namespace fs = std::filesystem;
@@ -60,10 +59,10 @@ void each_number(state_type & state, function && field) {
 }
 
 struct number_writer {
-    gguf_context * file;
-    void operator()(const char * key, double value) const { gguf_set_val_f64(file, key, value); }
-    void operator()(const char * key, int64_t value) const { gguf_set_val_i64(file, key, value); }
-    void operator()(const char * key, uint64_t value) const { gguf_set_val_i64(file, key, int64_t(value)); }
+    gguf_writer & file;
+    void operator()(const char * key, double value) const { file.set(key, value); }
+    void operator()(const char * key, int64_t value) const { file.set(key, value); }
+    void operator()(const char * key, uint64_t value) const { file.set(key, int64_t(value)); }
 };
 
 struct number_reader {
@@ -88,11 +87,6 @@ struct number_reader {
     }
 };
 
-std::string text(const gguf_context * file, const char * key) {
-    const int64_t id = gguf_find_key(file, key);
-    return id < 0 || gguf_get_kv_type(file, id) != GGUF_TYPE_STRING ? "" : gguf_get_val_str(file, id);
-}
-
 }
 
 std::string write_checkpoint(const std::string & directory, const train_options & options, const data_plan & data,
@@ -103,32 +97,17 @@ std::string write_checkpoint(const std::string & directory, const train_options 
     const std::string path =
         (fs::u8path(directory) / ("checkpoint-" + std::to_string(state.step) + ".gguf")).u8string();
 
-    gguf_context_ptr file{gguf_init_empty()};
-    gguf_set_val_str(file.get(), "general.type", "checkpoint");
-    gguf_set_val_str(file.get(), "llamatune.identity", identity(options, data).c_str());
-    each_number(state, number_writer{file.get()});
+    gguf_writer file;
+    file.set("general.type", "checkpoint");
+    file.set("llamatune.identity", identity(options, data));
+    each_number(state, number_writer{file});
     const auto & all = parameters.all();
     const std::vector<part> parts = parts_of(parameters, optim);
-    const ggml_context_ptr ctx{ggml_init({ggml_tensor_overhead() * (all.size() * parts.size() + 1), nullptr, true})};
-    std::vector<std::vector<float>> copies; // from the device
     for (size_t i = 0; i < all.size(); i++) {
-        gguf_set_val_str(file.get(), ("llamatune.parameter." + std::to_string(i)).c_str(), all[i].name.c_str());
-        for (const part & p : parts) {
-            const ggml_tensor * source = p.tensors[i];
-            copies.emplace_back(size_t(ggml_nelements(source)));
-            ggml_backend_tensor_get(source, copies.back().data(), 0, ggml_nbytes(source));
-            ggml_tensor * stored = ggml_dup_tensor(ctx.get(), source);
-            ggml_set_name(stored, tensor_name(p, i).c_str());
-            gguf_add_tensor(file.get(), stored);
-            gguf_set_tensor_data(file.get(), stored->name, copies.back().data());
-        }
+        file.set("llamatune.parameter." + std::to_string(i), all[i].name);
+        for (const part & p : parts) file.add(tensor_name(p, i), p.tensors[i]);
     }
-    atomic_file out(path);
-    if (!gguf_write_to_file_ptr(file.get(), out.handle(), false)) {
-        throw error("OUTPUT_NOT_WRITABLE", "expected to write the checkpoint " + path + " but the write failed",
-                    "Is the disk full?");
-    }
-    out.commit();
+    file.write(path);
     return path;
 }
 
@@ -157,35 +136,31 @@ std::optional<std::string> newest_checkpoint(const std::string & directory) {
 
 checkpoint_state read_checkpoint(const std::string & path, const train_options & options, const data_plan & data,
                                  const parameter_set & parameters, const optimizer & optim) {
-    ggml_context * raw = nullptr;
-    const gguf_context_ptr file{gguf_init_from_file(path.c_str(), {false, &raw})};
-    const ggml_context_ptr tensors{raw};
-    if (!file || text(file.get(), "general.type") != "checkpoint") {
-        throw error("CHECKPOINT_INVALID", "expected a checkpoint in " + path + " but received another file",
-                    "Remove the file.");
-    }
-    const std::string expected = identity(options, data), received = text(file.get(), "llamatune.identity");
+    gguf_reader file(path, checkpoint_file);
+    if (file.text("general.type") != "checkpoint")
+        throw error("CHECKPOINT_INVALID", "'" + path + "' is not a checkpoint", "Remove the file.");
+    const std::string expected = identity(options, data), received = file.text("llamatune.identity");
     if (expected != received) { reject(path, expected, received); }
     const auto & all = parameters.all();
     const std::vector<part> parts = parts_of(parameters, optim);
-    if (gguf_get_n_tensors(file.get()) != int64_t(all.size() * parts.size())) {
-        reject(path, std::to_string(all.size() * parts.size()) + " tensors",
-               std::to_string(gguf_get_n_tensors(file.get())));
+    if (file.tensors().size() != all.size() * parts.size()) {
+        reject(path, std::to_string(all.size() * parts.size()) + " tensors", std::to_string(file.tensors().size()));
     }
     for (size_t i = 0; i < all.size(); i++) {
-        const std::string name = text(file.get(), ("llamatune.parameter." + std::to_string(i)).c_str());
+        const std::string name = file.text("llamatune.parameter." + std::to_string(i));
         if (name != all[i].name) { reject(path, all[i].name, name); }
         for (const part & p : parts) {
             ggml_tensor * into = p.tensors[i];
-            const ggml_tensor * stored = ggml_get_tensor(tensors.get(), tensor_name(p, i).c_str());
-            if (!stored || stored->type != GGML_TYPE_F32 || !ggml_are_same_shape(stored, into)) {
+            const gguf_tensor * stored = file.find(tensor_name(p, i));
+            if (!stored || stored->type != GGML_TYPE_F32 ||
+                !std::equal(into->ne, into->ne + 4, stored->shape.begin())) {
                 reject(path, "the shape of " + name, "another");
             }
-            ggml_backend_tensor_set(into, stored->data, 0, ggml_nbytes(into));
+            file.read_into(*stored, into);
         }
     }
     checkpoint_state state;
-    each_number(state, number_reader{file.get(), path});
+    each_number(state, number_reader{file.metadata(), path});
     return state;
 }
 

@@ -26,12 +26,13 @@ inline constexpr enum_name<train_precision> train_precision_names[] = {{train_pr
 constexpr auto & names_of(train_precision) { return train_precision_names; }
 
 struct lora_options {
-    int32_t rank = 8;
-    float alpha = 16.0f;
-    bool rs_lora = false;             // scale alpha/sqrt(r) instead of alpha/r (arXiv 2312.03732)
-    float plus_ratio = 1.0f;          // LoRA+: learning rate of B over that of A (arXiv 2402.12354)
-    std::vector<std::string> targets; // weight kinds ("attn_q") or whole tensor-name globs ("blk.*.attn_q.weight")
-    std::optional<std::string> init_adapter; // adapter file to continue from
+    // Not set: the default of a new adapter, or what the adapter to continue has. What is set must agree with that one.
+    std::optional<int32_t> rank;
+    std::optional<float> alpha;
+    std::optional<bool> rs_lora;                     // scale alpha/sqrt(r) instead of alpha/r (arXiv 2312.03732)
+    float plus_ratio = 1.0f;                         // LoRA+: learning rate of B over that of A (arXiv 2402.12354)
+    std::optional<std::vector<std::string>> targets; // weight kinds ("attn_q") or globs ("blk.*.attn_q.weight")
+    std::optional<std::string> init_adapter;         // adapter file to continue from
 };
 
 template <class V>

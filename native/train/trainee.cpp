@@ -1,6 +1,7 @@
 #include "train/trainee.h"
 
 #include "adapter/adapter-file.h"
+#include "adapter/compatibility.h"
 #include "core/error.h"
 #include "model-tools/save.h"
 #include "train/linear-targets.h"
@@ -20,17 +21,21 @@ trainee::trainee(std::shared_ptr<model> base, const train_options & options)
         }
         return;
     }
-    if (options_.lora.init_adapter) {
-        adapter_ = read_adapter(*options_.lora.init_adapter, base_);
+    adapter_options asked;
+    asked.rank = options_.lora.rank;
+    asked.alpha = options_.lora.alpha;
+    asked.rs_lora = options_.lora.rs_lora;
+    if (options_.lora.targets) asked.targets = expand_targets(*options_.lora.targets, base_, shape_of(options_));
+    asked.seed = options_.seed;
+    if (!options_.lora.init_adapter) {
+        adapter_ = adapter::create(base_, asked);
         return;
     }
-    adapter_options fresh;
-    fresh.rank = options_.lora.rank;
-    fresh.alpha = options_.lora.alpha;
-    fresh.rs_lora = options_.lora.rs_lora;
-    fresh.targets = expand_targets(options_.lora.targets, base_, shape_of(options_));
-    fresh.seed = options_.seed;
-    adapter_ = adapter::create(base_, fresh);
+    adapter_header file(*options_.lora.init_adapter);
+    check_trainable(file, *base_);
+    check_options(file, asked,
+                  asked.targets.empty() ? std::vector<lora_target>() : match_targets(*base_, asked.targets));
+    adapter_ = load_adapter(file, base_);
 }
 
 void trainee::collect(const forward & graph) {
@@ -64,8 +69,7 @@ void trainee::save(const std::string & path) const {
         save_model(*base_, path);
         return;
     }
-    write_adapter(path, *adapter_,
-                  {{"rank", std::to_string(options_.lora.rank)}, {"seed", std::to_string(options_.seed)}});
+    write_adapter(path, *adapter_, {{"seed", std::to_string(options_.seed)}});
 }
 
 }

@@ -18,6 +18,14 @@ export type DatasetSource = string | Iterable<DatasetRow> | AsyncIterable<Datase
 /** The default of `lora.targets`. */
 export const DEFAULT_LORA_TARGETS: readonly string[] = ['all-linear'];
 
+/** Settings of a new adapter where the caller gives none. An adapter that is continued keeps its own. */
+export const NEW_ADAPTER = {
+  rank: 8,
+  alpha: 16,
+  rsLora: false,
+  targets: DEFAULT_LORA_TARGETS,
+};
+
 // The metadata of a field, for describeOptions(): `description`; `typeText`, the type in words if the schema does not
 // express it; `cli`: 'path' is text on a command line, 'none' is not offered there.
 
@@ -250,16 +258,22 @@ export const gradientCheckpointing = () =>
         'the memory and about a third more time; results are identical. auto: only if the run would not fit otherwise.',
     );
 
+/** A setting of a new adapter: left out of the parsed options unless given, so that "given" can be told. */
+export const adapterSetting = <S extends z.ZodType>(schema: S, name: keyof typeof NEW_ADAPTER) =>
+  schema.optional().meta({ default: NEW_ADAPTER[name] });
+
 /** The LoRA options that training and its benchmark share. */
 export const loraShape = {
-  rank: z.int().min(1).max(4096).default(8).describe('LoRA rank r.'),
-  targets: z
-    .array(z.string().min(1))
-    .min(1)
-    .default([...DEFAULT_LORA_TARGETS])
-    .describe(
-      "Target modules: weight kinds ('attn_q'), globs over tensor names ('blk.*.attn_q.weight'), or 'all-linear': every " +
-        'linear layer (in a Llama: attn_q, attn_k, attn_v, attn_output, ffn_gate, ffn_up, ffn_down), without the output ' +
-        "matrix, stacked experts ('ffn_up_exps') and their router ('ffn_gate_inp').",
-    ),
+  rank: adapterSetting(z.int().min(1).max(4096).describe('LoRA rank r.'), 'rank'),
+  targets: adapterSetting(
+    z
+      .array(z.string().min(1))
+      .min(1)
+      .describe(
+        "Target modules: weight kinds ('attn_q'), globs over tensor names ('blk.*.attn_q.weight'), or 'all-linear': every " +
+          'linear layer (in a Llama: attn_q, attn_k, attn_v, attn_output, ffn_gate, ffn_up, ffn_down), without the output ' +
+          "matrix, stacked experts ('ffn_up_exps') and their router ('ffn_gate_inp').",
+      ),
+    'targets',
+  ),
 };

@@ -2,11 +2,13 @@ import { z } from 'zod';
 import type { ConfigProblem } from '../errors.js';
 import { type FieldReader, withCrossFieldRules } from './cross-field.js';
 import {
+  adapterSetting,
   chatTemplate,
   dataset,
   gradientCheckpointing,
   loraShape,
   model,
+  NEW_ADAPTER,
   path,
   placementProblems,
   placementShape,
@@ -16,17 +18,21 @@ import {
   threads,
 } from './fields.js';
 
-const lora = z.strictObject({
+const loraFields = z.strictObject({
   rank: loraShape.rank,
-  alpha: z
-    .number()
-    .positive()
-    .default(16)
-    .describe('LoRA alpha: the adapter is scaled by alpha / rank (arXiv 2106.09685).'),
-  rsLora: z
-    .boolean()
-    .default(false)
-    .describe('Rank-stabilized LoRA: scale by alpha / sqrt(rank) instead (arXiv 2312.03732).'),
+  alpha: adapterSetting(
+    z
+      .number()
+      .positive()
+      .describe('LoRA alpha: the adapter is scaled by alpha / rank (arXiv 2106.09685).'),
+    'alpha',
+  ),
+  rsLora: adapterSetting(
+    z
+      .boolean()
+      .describe('Rank-stabilized LoRA: scale by alpha / sqrt(rank) instead (arXiv 2312.03732).'),
+    'rsLora',
+  ),
   loraPlusRatio: z
     .number()
     .positive()
@@ -35,8 +41,24 @@ const lora = z.strictObject({
       'LoRA+: ratio of the learning rate of the B matrices to that of the A matrices (arXiv 2402.12354).',
     ),
   targets: loraShape.targets,
-  initAdapter: path('LoRA adapter (GGUF) to continue training. Default: a new adapter.').optional(),
+  initAdapter: path(
+    'LoRA adapter (GGUF) to continue training. It keeps its rank, alpha, rsLora and targets; a value given for them must ' +
+      'agree. Default: a new adapter.',
+  ).optional(),
 });
+
+/** A new adapter gets the defaults; an adapter that is continued brings its own settings. */
+const lora = loraFields.transform((given) =>
+  given.initAdapter !== undefined
+    ? given
+    : {
+        ...given,
+        rank: given.rank ?? NEW_ADAPTER.rank,
+        alpha: given.alpha ?? NEW_ADAPTER.alpha,
+        rsLora: given.rsLora ?? NEW_ADAPTER.rsLora,
+        targets: given.targets ?? [...NEW_ADAPTER.targets],
+      },
+);
 
 /** The options that only one optimizer has; the other options apply to all of them. */
 const OWN_OPTIONS = {

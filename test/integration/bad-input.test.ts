@@ -176,6 +176,28 @@ describe('bad input to finetuneLora', () => {
     expect(error.hint).not.toBe('');
   });
 
+  it('names every option that differs from the adapter it continues, before a step', async () => {
+    const adapter = join(folder, 'continued.gguf');
+    const lora = { rank: 4, alpha: 12, rsLora: true, targets: ['attn_q', 'ffn_down'] };
+    await finetuneLora({ ...good(), output: adapter, lora }).result;
+    const error = await failure({
+      lora: { initAdapter: adapter, rank: 8, alpha: 16, rsLora: false, targets: ['attn_q'] },
+    });
+    expect(error.code).toBe('CONFIG_INVALID');
+    expect(error.problems.map(({ path }) => path)).toEqual([
+      'lora.rank',
+      'lora.rsLora',
+      'lora.alpha',
+      'lora.targets',
+    ]);
+    for (const { message } of error.problems) expect(error.message).toContain(message);
+    // Given again as they are, or not given at all, they are kept; the ratio of LoRA+ is free.
+    for (const given of [lora, {}]) {
+      const again = { ...good(), lora: { ...given, initAdapter: adapter, loraPlusRatio: 4 } };
+      expect((await finetuneLora(again).result).steps).toBeGreaterThan(0);
+    }
+  });
+
   it('says what would fit where memory does not', async () => {
     await using loaded = await loadModel(model);
     const config = finetuneSchema.parse({

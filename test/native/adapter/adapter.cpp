@@ -1,7 +1,9 @@
+#include "adapter/test-adapter.h"
 #include "harness.h"
 
 #include "adapter/adapter-file.h"
 #include "adapter/adapter.h"
+#include "adapter/compatibility.h"
 #include "core/error.h"
 #include "core/rng.h"
 
@@ -15,23 +17,10 @@
 #include <fstream>
 
 using namespace llamatune;
+using namespace test_adapter;
 namespace fs = std::filesystem;
 
 namespace {
-
-std::shared_ptr<model> load(const std::string & architecture) {
-    load_options options;
-    options.path = harness::arch_model(architecture);
-    return model::load(options);
-}
-
-adapter_options options_of(std::vector<std::string> targets = {"attn_q", "attn_v", "ffn_down", "output"}) {
-    adapter_options o;
-    o.rank = 4;
-    o.alpha = 8.0f;
-    o.targets = std::move(targets);
-    return o;
-}
 
 std::vector<float> values_of(const ggml_tensor * t) {
     std::vector<float> values((size_t)ggml_nelements(t));
@@ -74,33 +63,9 @@ std::vector<float> decode(const model & base, llama_adapter_lora * lora) {
     return {logits, logits + 8 * llama_vocab_n_tokens(llama_model_get_vocab(base.handle()))};
 }
 
-std::string output(const std::string & name) {
-    const fs::path folder = fs::path(harness::cache_directory()) / "adapter";
-    fs::create_directories(folder);
-    return (folder / name).string();
 }
 
-// A copy of an adapter file, with its header changed.
-std::string edited(const std::string & path, const std::string & name,
-                   const std::function<void(gguf_context *)> & edit) {
-    ggml_context * data = nullptr;
-    const gguf_context_ptr from(gguf_init_from_file(path.c_str(), {false, &data}));
-    const ggml_context_ptr owner(data);
-    CHECK(from != nullptr);
-    const gguf_context_ptr gguf(gguf_init_empty());
-    gguf_set_kv(gguf.get(), from.get());
-    for (int64_t i = 0; i < gguf_get_n_tensors(from.get()); i++) {
-        gguf_add_tensor(gguf.get(), ggml_get_tensor(data, gguf_get_tensor_name(from.get(), i)));
-    }
-    edit(gguf.get());
-    const std::string out = output(name);
-    CHECK(gguf_write_to_file(gguf.get(), out.c_str(), false));
-    return out;
-}
-
-}
-
-TEST("lora/adapter: shapes, names, zero B and an A of its own for every weight") {
+TEST("adapter: shapes, names, zero B and a different A for every weight") {
     const auto base = load("llama");
     const auto lora = adapter::create(base, options_of());
     CHECK_EQ(lora->pairs().size(), 3 * (size_t)llama_model_n_layer(base->handle()) + 1);
@@ -132,7 +97,7 @@ TEST("lora/adapter: shapes, names, zero B and an A of its own for every weight")
     CHECK_EQ(lora->n_parameters(), n);
 }
 
-TEST("lora/adapter: the seed decides the values, whatever the other targets") {
+TEST("adapter: the seed decides the values, whatever the other targets") {
     const auto base = load("llama");
     const auto one = adapter::create(base, options_of()), same = adapter::create(base, options_of({"attn_q"}));
     adapter_options o = options_of();
@@ -143,7 +108,7 @@ TEST("lora/adapter: the seed decides the values, whatever the other targets") {
     CHECK(values_of(other->pairs()[0].a) != values_of(one->pairs()[0].a));
 }
 
-TEST("lora/adapter: scales of LoRA and rsLoRA as llama.cpp applies them") {
+TEST("adapter: scales of LoRA and rsLoRA as llama.cpp applies them") {
     const auto base = load("llama");
     adapter_options o = options_of({"attn_q"});
     o.rank = 16;
@@ -154,7 +119,7 @@ TEST("lora/adapter: scales of LoRA and rsLoRA as llama.cpp applies them") {
     CHECK_NEAR(stable->handle()->get_weight(stable->pairs()[0].weight)->get_scale(stable->alpha(), 1.0f), 2.0, 1e-6);
 }
 
-TEST("lora/adapter: known to the model while it lives") {
+TEST("adapter: the model lists it while it lives") {
     const auto base = load("llama");
     {
         const auto lora = adapter::create(base, options_of());
@@ -165,7 +130,7 @@ TEST("lora/adapter: known to the model while it lives") {
     CHECK(base->handle()->loras.empty());
 }
 
-TEST("lora/adapter: options that cannot work are refused") {
+TEST("adapter: impossible options are refused") {
     const auto base = load("llama");
     adapter_options o = options_of();
     o.rank = 0;
@@ -178,7 +143,7 @@ TEST("lora/adapter: options that cannot work are refused") {
     CHECK(base->handle()->loras.empty());
 }
 
-TEST("lora/adapter: a fresh adapter changes no logit, one with values does") {
+TEST("adapter: a fresh adapter changes no logit, one with values does") {
     const std::pair<const char *, std::vector<std::string>> cases[] = {
         {"llama", {"*"}}, {"qwen3", {"attn_q", "ffn_up"}}, {"llama-moe", {"attn_q", "ffn_down_exps", "ffn_up_exps"}}};
     for (const auto & [architecture, targets] : cases) {
@@ -191,7 +156,7 @@ TEST("lora/adapter: a fresh adapter changes no logit, one with values does") {
     }
 }
 
-TEST("lora/adapter-file: stock llama.cpp and read_adapter get the same adapter back") {
+TEST("adapter: stock llama.cpp and read_adapter get the same adapter back") {
     const std::pair<const char *, std::vector<std::string>> cases[] = {{"llama", {"*"}},
                                                                        {"llama-moe", {"attn_q", "ffn_down_exps"}}};
     for (const auto & [architecture, targets] : cases) {
@@ -221,16 +186,10 @@ TEST("lora/adapter-file: stock llama.cpp and read_adapter get the same adapter b
             CHECK(values_of(back->pairs()[i].a) == values_of(lora->pairs()[i].a));
             CHECK(values_of(back->pairs()[i].b) == values_of(lora->pairs()[i].b));
         }
-        adapter_options o = options_of(targets);
-        o.seed = 99;
-        const auto into = adapter::create(base, o);
-        read_adapter_into(path, *into);
-        CHECK(values_of(into->pairs()[1].a) == values_of(lora->pairs()[1].a));
-        CHECK(decode(*base, into->handle()) == trained);
     }
 }
 
-TEST("lora/adapter-file: F16 adapters of other tools are read") {
+TEST("adapter: F16 adapters of other tools are read") {
     const auto base = load("llama");
     const auto lora = adapter::create(base, options_of({"attn_q"}));
     const std::string path = output("f32.gguf");
@@ -249,7 +208,7 @@ TEST("lora/adapter-file: F16 adapters of other tools are read") {
     for (size_t i = 0; i < read.size(); i++) CHECK_EQ(read[i], ggml_fp16_to_fp32(half[i]));
 }
 
-TEST("lora/adapter-file: what is no adapter is refused") {
+TEST("adapter: a file that is not an adapter is refused") {
     const auto base = load("llama");
     const auto lora = adapter::create(base, options_of());
     const std::string path = output("valid.gguf");
@@ -284,13 +243,13 @@ TEST("lora/adapter-file: what is no adapter is refused") {
         return with([&](gguf_context * gguf) { gguf_add_tensor(gguf, t); });
     };
     CHECK_ERROR("ADAPTER_INVALID", read_adapter(add("blk.0.attn_k.weight.lora_a", 8, 2), base)); // no partner
-    CHECK_ERROR("ADAPTER_INVALID", read_adapter(add("blk.0.attn_norm.weight", 8, 2), base));
+    CHECK_ERROR("ADAPTER_INVALID", read_adapter(add("blk.0.attn_q.weight", 8, 2), base));
     CHECK_ERROR("ADAPTER_INVALID", read_adapter(add("token_embd.weight.lora_a", 8, 2), base));
-    CHECK_ERROR("ADAPTER_MISMATCH", read_adapter(add("blk.0.nothing.weight.lora_a", 8, 2), base));
+    CHECK_ERROR("ADAPTER_INVALID", read_adapter(add("blk.0.nothing.weight.lora_a", 8, 2), base));
     CHECK(base->handle()->loras.size() == 1);
 }
 
-TEST("lora/adapter-file: the adapter of another model is refused, naming the first mismatch") {
+TEST("adapter: the adapter of another model is refused, naming the first mismatch") {
     const auto base = load("llama");
     const auto lora = adapter::create(base, options_of());
     const std::string path = output("own.gguf");
@@ -305,30 +264,15 @@ TEST("lora/adapter-file: the adapter of another model is refused, naming the fir
         return std::string("read without an error");
     };
     const auto has = [](const std::string & text, const char * part) { return text.find(part) != std::string::npos; };
-    CHECK(has(message(path, load("qwen3")), "architecture 'qwen3'"));
+    CHECK(has(message(path, load("qwen3")), "architecture 'llama', this one is 'qwen3'"));
     CHECK(has(message(path, load("llama-moe")), "blk.0.ffn_down.weight"));
     const auto blocks = [](gguf_context * g) { gguf_set_val_u32(g, "llamatune.base.block_count", 77); };
     const auto shapes = [](gguf_context * g) { gguf_set_val_str(g, "llamatune.base.shapes", "0123"); };
     CHECK(has(message(edited(path, "edited.gguf", blocks), base), "77"));
     CHECK(has(message(edited(path, "edited.gguf", shapes), base), "0123"));
-
-    const auto expect = [&](const adapter_options & o) {
-        const auto into = adapter::create(base, o);
-        const auto before = values_of(into->pairs()[0].a);
-        CHECK_ERROR("ADAPTER_MISMATCH", read_adapter_into(path, *into));
-        CHECK(values_of(into->pairs()[0].a) == before);
-    };
-    adapter_options o = options_of();
-    o.rank = 8;
-    expect(o);
-    o = options_of();
-    o.alpha = 9.0f;
-    expect(o);
-    expect(options_of({"attn_q"}));
-    expect(options_of({"attn_q", "attn_v", "attn_k", "ffn_down", "output"}));
 }
 
-TEST("lora/adapter-file: a place that cannot be written is an error") {
+TEST("adapter: a path that cannot be written is an error") {
     const auto base = load("llama");
     const auto lora = adapter::create(base, options_of({"attn_q"}));
     CHECK_ERROR("OUTPUT_NOT_WRITABLE", write_adapter(output("no-such-folder/x.gguf"), *lora));

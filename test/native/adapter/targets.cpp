@@ -34,7 +34,7 @@ std::vector<std::string> in_every_block(const model & base, const std::string & 
 
 }
 
-TEST("lora/targets: a kind names exactly that weight of every block") {
+TEST("adapter/targets: a kind names exactly that weight of every block") {
     const auto qwen3 = load("qwen3"); // has attn_q_norm too
     CHECK(names_of(*qwen3, {"attn_q"}) == in_every_block(*qwen3, "attn_q"));
     CHECK(names_of(*qwen3, {"attn_output"}) == in_every_block(*qwen3, "attn_output"));
@@ -43,7 +43,7 @@ TEST("lora/targets: a kind names exactly that weight of every block") {
     CHECK((names_of(*llama, {"output.weight"}) == std::vector<std::string>{"output.weight"}));
 }
 
-TEST("lora/targets: patterns cover the whole tensor name") {
+TEST("adapter/targets: patterns cover the whole tensor name") {
     const auto llama = load("llama");
     CHECK((names_of(*llama, {"blk.0.ffn_*.weight"}) ==
            std::vector<std::string>{"blk.0.ffn_down.weight", "blk.0.ffn_gate.weight", "blk.0.ffn_up.weight"}));
@@ -57,7 +57,7 @@ TEST("lora/targets: patterns cover the whole tensor name") {
                                              "ffn_up", "output"}));
 }
 
-TEST("lora/targets: each weight once, by block and name, whatever the order of the entries") {
+TEST("adapter/targets: each weight once, by block and name, whatever the order of the entries") {
     const auto llama = load("llama");
     const auto names = names_of(*llama, {"ffn_up", "attn_q", "blk.*.attn_q.weight", "attn_q"});
     CHECK(names == names_of(*llama, {"attn_q", "ffn_up"}));
@@ -67,14 +67,14 @@ TEST("lora/targets: each weight once, by block and name, whatever the order of t
     CHECK_EQ(names[2], "blk.1.attn_q.weight");
 }
 
-TEST("lora/targets: experts are stacks of matrices") {
+TEST("adapter/targets: experts are stacks of matrices") {
     const auto moe = load("llama-moe");
     const auto targets = match_targets(*moe, {"ffn_down_exps"});
     CHECK_EQ(targets.size(), (size_t)llama_model_n_layer(moe->handle()));
     CHECK(targets[0].weight->ne[2] > 1);
 }
 
-TEST("lora/targets: what cannot be a target is an error that lists what can") {
+TEST("adapter/targets: what cannot be a target is an error that lists what can") {
     const auto qwen3 = load("qwen3");
     CHECK_ERROR("NO_TARGETS", match_targets(*qwen3, {}));
     CHECK_ERROR("TARGET_UNKNOWN", match_targets(*qwen3, {""}));

@@ -1,12 +1,9 @@
+#include "generate/greedy.h"
 #include "harness.h"
 #include "model/tiny-models.h"
 
 #include "core/error.h"
-#include "core/rng.h"
-#include "generate/generate.h"
-#include "gguf/gguf-file.h"
 #include "model/tokenizer.h"
-#include "model/weights.h"
 
 #include <chrono>
 #include <cmath>
@@ -15,49 +12,6 @@
 #include <thread>
 
 using namespace llamatune;
-
-static const std::atomic<bool> never{false};
-
-static generate_options greedy(const model & m, const std::string & prompt = "the cat", int32_t max_tokens = 24) {
-    generate_options o;
-    o.prompt = tokenize(m, prompt, false, false);
-    o.max_tokens = max_tokens;
-    o.n_threads = 1; // tiny matrices: a second thread would only wait
-    o.sampling.temperature = 0.0f;
-    o.sampling.ignore_eos = true;
-    return o;
-}
-
-static generate_result run(const std::shared_ptr<model> & m, const generate_options & o) {
-    return generate(m, o, nullptr, never);
-}
-
-// A LoRA file as llama.cpp expects it, B not zero, for the named weights.
-static std::string write_adapter(const model & m, const std::string & architecture,
-                                 const std::vector<std::string> & weights, float strength, const std::string & file,
-                                 int64_t extra = 0) {
-    const gguf_context_ptr gguf(gguf_init_empty());
-    gguf_set_val_str(gguf.get(), "general.type", "adapter");
-    gguf_set_val_str(gguf.get(), "general.architecture", architecture.c_str());
-    gguf_set_val_str(gguf.get(), "adapter.type", "lora");
-    gguf_set_val_f32(gguf.get(), "adapter.lora.alpha", 4.0f);
-    const ggml_context_ptr ctx(ggml_init({1u << 22, nullptr, false}));
-    rng numbers(1);
-    const auto add = [&](const std::string & name, int64_t ne0, int64_t ne1) {
-        ggml_tensor * t = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_F32, ne0, ne1);
-        ggml_set_name(t, name.c_str());
-        for (int64_t i = 0; i < ggml_nelements(t); i++) static_cast<float *>(t->data)[i] = strength * numbers.normal();
-        gguf_add_tensor(gguf.get(), t);
-    };
-    for (const std::string & name : weights) {
-        const ggml_tensor * w = find_weight(m, name);
-        add(name + ".lora_a", (w ? w->ne[0] : 64) + extra, 4);
-        add(name + ".lora_b", 4, w ? w->ne[1] : 64);
-    }
-    const std::string path = tiny::scratch(file);
-    CHECK(gguf_write_to_file(gguf.get(), path.c_str(), false));
-    return path;
-}
 
 TEST("generate: greedy gives the same twice, streams what it returns, and measures") {
     for (const char * architecture : {"llama", "qwen3"}) {
@@ -220,47 +174,6 @@ TEST("generate: lengths: none, as many as fit, and a prompt that does not fit") 
     CHECK_ERROR("TOKEN_OUT_OF_RANGE", run(m, o));
 }
 
-TEST("generate: an adapter changes the answer by its scale, and leaves the shared model as it was") {
-    const auto m = tiny::load("qwen3");
-    const std::string path =
-        write_adapter(*m, "qwen3", {"blk.0.attn_v.weight", "blk.1.ffn_down.weight"}, 0.5f, "adapter.gguf");
-    const auto base = run(m, greedy(*m)).tokens;
-    auto o = greedy(*m);
-    o.adapters = {{path, 1.0f}};
-    const auto adapted = run(m, o).tokens;
-    CHECK(adapted != base);
-    CHECK(run(m, o).tokens == adapted);
-    o.adapters = {{path, 0.0f}};
-    CHECK(run(m, o).tokens == base);
-    o.adapters = {{path, 0.5f}, {path, 0.5f}};
-    CHECK(run(m, o).tokens == adapted);
-    CHECK(run(m, greedy(*m)).tokens == base);
-}
-
-TEST("generate: adapters that do not fit") {
-    const auto m = tiny::load("llama");
-    auto o = greedy(*m);
-    const auto with = [&](const std::string & path) {
-        o.adapters = {{path, 1.0f}};
-        return run(m, o);
-    };
-    CHECK_ERROR("ADAPTER_NOT_FOUND", with("/no/such/adapter.gguf"));
-    CHECK_ERROR("ADAPTER_INVALID", with(tiny::path("llama")));
-    const std::string text = tiny::scratch("no-adapter.txt");
-    std::ofstream(text) << "text";
-    CHECK_ERROR("ADAPTER_INVALID", with(text));
-    CHECK_ERROR("ADAPTER_MISMATCH",
-                with(write_adapter(*m, "qwen3", {"blk.0.attn_v.weight"}, 0.1f, "adapter-bad.gguf")));
-    CHECK_ERROR("ADAPTER_MISMATCH",
-                with(write_adapter(*m, "llama", {"blk.7.attn_v.weight"}, 0.1f, "adapter-bad.gguf")));
-    CHECK_ERROR("ADAPTER_MISMATCH",
-                with(write_adapter(*m, "llama", {"blk.0.attn_v.weight"}, 0.1f, "adapter-bad.gguf", 8)));
-    CHECK_ERROR("NON_FINITE_LOGITS",
-                with(write_adapter(*m, "llama", {"blk.0.attn_v.weight", "output.weight"}, NAN, "adapter-bad.gguf")));
-    CHECK_EQ(with(write_adapter(*m, "llama", {"blk.0.attn_v.weight"}, 0.1f, "adapter-good.gguf")).generated_tokens,
-             int64_t(24));
-}
-
 TEST("generate: the stop flag ends a running answer and a running prompt") {
     const auto m = tiny::load("llama");
     std::atomic<bool> stop{false};
@@ -274,21 +187,6 @@ TEST("generate: the stop flag ends a running answer and a running prompt") {
                                stop));
     CHECK_EQ(seen, int64_t(5));
     CHECK_ERROR("ABORTED", generate(m, o, nullptr, stop));
-}
-
-TEST("generate: several at once on one model answer as one after the other do") {
-    const auto m = tiny::load("qwen3");
-    const std::string path = write_adapter(*m, "qwen3", {"blk.0.attn_v.weight"}, 0.5f, "adapter-shared.gguf");
-    auto with = greedy(*m, "the cat", 60), without = with;
-    with.adapters = {{path, 1.0f}};
-    const auto expected_with = run(m, with).tokens, expected_without = run(m, without).tokens;
-    CHECK(expected_with != expected_without);
-    std::vector<std::vector<int32_t>> answers(8);
-    std::vector<std::thread> threads;
-    for (size_t i = 0; i < answers.size(); i++)
-        threads.emplace_back([&, i] { answers[i] = run(m, i % 2 ? with : without).tokens; });
-    for (auto & t : threads) t.join();
-    for (size_t i = 0; i < answers.size(); i++) CHECK(answers[i] == (i % 2 ? expected_with : expected_without));
 }
 
 TEST("generate: Q8_0 and Q4_0 run in the CPU's packed layouts") {

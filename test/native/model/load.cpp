@@ -3,7 +3,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
-#include "gguf/gguf-file.h"
+#include "gguf/reader.h"
 #include "model/load.h"
 
 #include <filesystem>
@@ -97,8 +97,8 @@ TEST("model/load: an adapter, an unknown architecture and a bare vocabulary are 
 
 TEST("model/load: weights missing from the file are reported with llama.cpp's own words") {
     const std::string path = tiny::scratch("missing-weights.gguf");
-    const gguf_context_ptr gguf(gguf_init_empty()), source = open_gguf(tiny::path("llama"));
-    gguf_set_kv(gguf.get(), source.get());
+    const gguf_context_ptr gguf(gguf_init_empty());
+    gguf_set_kv(gguf.get(), gguf_reader(tiny::path("llama")).metadata());
     const ggml_context_ptr ctx(ggml_init({4096, nullptr, false}));
     ggml_tensor * t = ggml_new_tensor_1d(ctx.get(), GGML_TYPE_F32, 64);
     ggml_set_name(t, "output_norm.weight");

@@ -171,3 +171,35 @@ TEST("train: continuing from an adapter starts where it ended") {
     run_training(m, o, [](const train_event &) {}, stop);
     CHECK(decode(*m, o.output, batch) == decode(*m, file, batch));
 }
+
+TEST("train: an adapter that is continued keeps its rank, scale and targets, and its file says so") {
+    const auto m = tiny::load("llama");
+    adapter_options options;
+    options.rank = 3;
+    options.alpha = 5.0f;
+    options.rs_lora = true;
+    options.targets = {"attn_q", "ffn_down"};
+    train_options o;
+    o.lora.init_adapter = tiny::scratch("continue-from.gguf");
+    write_adapter(*o.lora.init_adapter, *adapter::create(m, options));
+    o.train_file = harness::write_token_file("continue.tok", {harness::counting_sample(3, 24)});
+    o.sequence_length = 24;
+    o.batch_size = 1;
+    o.n_threads = 1;
+    o.learning_rates.assign(1, 1e-3f);
+    o.output = tiny::scratch("continue-to.gguf");
+    const std::atomic<bool> stop{false};
+    run_training(m, o, [](const train_event &) {}, stop);
+    const adapter_header before(*o.lora.init_adapter), after(o.output);
+    CHECK(after.rank() == 3 && after.rs_lora == true && after.alpha == before.alpha);
+    CHECK_EQ(after.file.integer("llamatune.lora.rank", 0), 3);
+    CHECK_EQ(after.pairs.size(), before.pairs.size());
+
+    o.lora.rank = 8; // a default that a caller spells out is refused like any other value
+    o.lora.alpha = 16.0f;
+    CHECK_ERROR("CONFIG_INVALID", run_training(m, o, [](const train_event &) {}, stop));
+    o.lora.rank = 3;
+    o.lora.alpha = 5.0f;
+    o.lora.targets = {"attn_q", "ffn_down"};
+    run_training(m, o, [](const train_event &) {}, stop);
+}

@@ -91,6 +91,14 @@ describe('finetuneSchema', () => {
     });
   });
 
+  it('leaves out the defaults of an adapter that is continued', () => {
+    const parsed = parseConfig(finetuneSchema, {
+      ...minimal,
+      lora: { initAdapter: 'a.gguf', alpha: 8 },
+    });
+    expect(parsed.lora).toEqual({ initAdapter: resolve('a.gguf'), alpha: 8, loraPlusRatio: 1 });
+  });
+
   it('accepts the placement options', () => {
     const parsed = parseConfig(finetuneSchema, {
       ...minimal,
@@ -253,7 +261,7 @@ describe('finetuneSchema', () => {
 
   it('returns new defaults for each call', () => {
     const once = parseConfig(finetuneSchema, minimal);
-    once.lora.targets.push('output');
+    once.lora.targets?.push('output');
     expect(parseConfig(finetuneSchema, minimal).lora.targets).not.toContain('output');
   });
 });

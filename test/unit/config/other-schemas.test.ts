@@ -87,7 +87,7 @@ describe('benchSchema', () => {
     expect(parseConfig(benchSchema, { model: 'm.gguf' })).toMatchObject({
       promptTokens: 512,
       generatedTokens: 64,
-      training: { steps: 3, sequenceLength: 256, microBatchSize: 1, lora: { rank: 8 } },
+      training: { steps: 3, sequenceLength: 256, microBatchSize: 1 },
       warmup: 1,
       repetitions: 5,
     });

@@ -1,0 +1,52 @@
+#pragma once
+
+#include "gguf/reader.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace llamatune {
+
+// The pair of one weight as an adapter file stores it.
+struct stored_pair {
+    std::string name; // of the weight
+    const gguf_tensor * a;
+    const gguf_tensor * b;
+    int64_t rank() const { return b->shape[0]; }
+};
+
+// The base model as llamatune records it in an adapter file.
+struct recorded_base {
+    std::string name; // general.name, may be empty
+    int64_t block_count;
+    int64_t embedding_length;
+    std::string shapes; // hash of all tensor names and shapes
+};
+
+// What an adapter file says about itself, without a look at any model. Files that stock llama.cpp or PEFT's conversion
+// wrote are read as well; they record no base model.
+class adapter_header {
+public:
+    // Throws error ADAPTER_NOT_FOUND, ADAPTER_UNREADABLE, ADAPTER_INVALID (not a LoRA adapter, cut short, malformed).
+    explicit adapter_header(const std::string & path);
+
+    const std::string & path() const { return file.path(); }
+
+    gguf_reader file;
+    std::string architecture;
+    float alpha = 0.0f;                     // as llama.cpp scales by it (alpha / rank); 0: the scale is 1
+    std::optional<bool> rs_lora;            // recorded by llamatune; alpha then includes the factor sqrt(rank)
+    std::vector<stored_pair> pairs;         // in file order
+    std::vector<std::string> other_tensors; // norm weights, which llama.cpp ignores in an adapter
+    std::optional<recorded_base> base;
+    std::optional<int64_t> rank() const; // where all pairs have the same
+    // The alpha that the options alpha, rank and rsLora give this scale for; not set where ranks and scale allow none.
+    std::optional<float> option_alpha(bool rs_lora) const;
+
+private:
+    void read_pairs();
+};
+
+}

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <gguf.h>
+
+#include <functional>
+#include <string>
+
+namespace harness {
+
+// Writes a copy of the GGUF file `from` to `to`, with its header changed by ggml's own functions. Returns `to`.
+std::string edited_gguf(const std::string & from, const std::string & to,
+                        const std::function<void(gguf_context *)> & edit);
+
+}
