@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "gguf/reader.h"
+#include "model/hyperparameters.h"
 
 #include <llama-arch.h>
 #include <llama.h>
@@ -101,6 +102,7 @@ std::shared_ptr<model> model::load(const load_options & options) {
     {
         const gguf_reader file(options.path);
         check_is_model(file);
+        check_hyperparameters(file);
         check_placement(options.placement, options.devices, file);
         if (options.devices) {
             check_device_count(*options.devices);

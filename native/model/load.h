@@ -24,13 +24,13 @@ struct load_options {
     std::function<bool(float)> progress; // 0..1; returning false cancels (error code "ABORTED")
 };
 
-// A loaded GGUF model, shared by trainers, generators and benches. Thread-safe: weights are read-only here, and what
-// llama.cpp mutates in a model (its adapter list) is guarded by `mutex()`.
+// A loaded GGUF model, shared by training, generation and benchmarks. Thread-safe: weights are read-only, and
+// llama.cpp's list of adapters in a model, the only thing that changes, is guarded by `mutex()`.
 class model {
 public:
     // Throws error: MODEL_NOT_FOUND, MODEL_UNREADABLE, NOT_A_GGUF, MODEL_TRUNCATED, MODEL_UNSUPPORTED (an adapter, a
-    // bare vocabulary, an unknown architecture), MODEL_LOAD_FAILED, PLACEMENT_INVALID, OUT_OF_MEMORY, ABORTED,
-    // RPC_SERVER_LOST, NATIVE_ASSERTION.
+    // bare vocabulary, an unknown architecture), MODEL_INVALID (hyperparameters), MODEL_LOAD_FAILED, PLACEMENT_INVALID,
+    // OUT_OF_MEMORY, ABORTED, RPC_SERVER_LOST, NATIVE_ASSERTION.
     static std::shared_ptr<model> load(const load_options & options);
     ~model();
 
