@@ -112,7 +112,7 @@ void loader::next(step_batch & out) {
 
 void loader::seek(const data_cursor & cursor) {
     if (cursor.row >= rows_.size() || cursor.row % options_.batch_size != 0) {
-        throw error("CURSOR_INVALID",
+        throw error("CHECKPOINT_MISMATCH",
                     "expected the first row of a step (a multiple of " + std::to_string(options_.batch_size) +
                         " below " + std::to_string(rows_.size()) + ") but received row " + std::to_string(cursor.row),
                     "resume with the dataset and the batch options that the run was started with");

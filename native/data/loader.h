@@ -47,7 +47,7 @@ public:
     void next(step_batch & out);
 
     const data_cursor & cursor() const { return cursor_; }
-    // Throws error CURSOR_INVALID unless a step of this data starts there.
+    // Throws error CHECKPOINT_MISMATCH unless a step of this data starts there.
     void seek(const data_cursor & cursor);
 
 private:

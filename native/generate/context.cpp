@@ -31,8 +31,8 @@ void inference_context::threads_deleter::operator()(ggml_threadpool * threads) c
     of_cpu<void (*)(ggml_threadpool *)>("ggml_threadpool_free")(threads);
 }
 
-// Without a pool ggml starts threads for each part of a graph that it is given, and a prompt's graph has hundreds where
-// an accelerator computes some of it. They sleep in between: the accelerator's own threads need the cores.
+// Without a pool ggml starts threads for every part of a graph, and a prompt's graph has hundreds of parts where an
+// accelerator computes some of them. The pool's threads sleep between parts, because the accelerator needs the cores.
 inference_context::threads inference_context::cpu_threads(int32_t n_threads) {
     const auto make = of_cpu<ggml_threadpool * (*)(ggml_threadpool_params *)>("ggml_threadpool_new");
     if (!make || !of_cpu<void (*)(ggml_threadpool *)>("ggml_threadpool_free")) return nullptr;
@@ -42,11 +42,10 @@ inference_context::threads inference_context::cpu_threads(int32_t n_threads) {
 }
 
 inference_context::inference_context(const std::shared_ptr<model> & base, const context_options & options,
-                                     loaded_adapters * adapters, const std::atomic<bool> & stop)
+                                     const loaded_adapters * adapters, const std::atomic<bool> & stop)
     : stop_(stop), n_batch_(options.n_batch) {
     if (!llama_model_has_decoder(base->handle()) || llama_model_has_encoder(base->handle())) {
-        throw error("UNSUPPORTED_ARCHITECTURE",
-                    "expected a decoder-only model but received one with an encoder, or without a decoder");
+        throw error("UNSUPPORTED_ARCHITECTURE", "cannot generate with this model: it has an encoder, or no decoder");
     }
     llama_context_params params = llama_context_default_params();
     params.n_ctx = uint32_t(options.n_ctx);
@@ -61,8 +60,8 @@ inference_context::inference_context(const std::shared_ptr<model> & base, const 
     params.abort_callback_data = const_cast<std::atomic<bool> *>(&stop);
     params.no_perf = true;
 
-    // llama.cpp walks the model's list of adapters when it sizes a graph, and other calls add to that list: so all of
-    // it is done under the model's lock, and not at the first forward pass.
+    // llama.cpp walks the model's list of adapters when it sizes a graph, and other threads add to that list. So the
+    // graph is sized here, under the model's lock, and not at the first forward pass.
     const std::lock_guard<std::mutex> lock(base->mutex());
     take_recent_errors();
     handle_ = llama_init_from_model(base->handle(), params);
@@ -70,8 +69,7 @@ inference_context::inference_context(const std::shared_ptr<model> & base, const 
         const std::string log = take_recent_errors();
         require_rpc_servers(log);
         throw error("OUT_OF_MEMORY",
-                    "expected llama.cpp to make a context of " + std::to_string(options.n_ctx) +
-                        " tokens but it said: " + log,
+                    "out of memory allocating a context of " + std::to_string(options.n_ctx) + " tokens: " + log,
                     "use a smaller contextLength or batchSize");
     }
     try {
@@ -102,8 +100,8 @@ void inference_context::decode(const int32_t * tokens, int32_t n_tokens) {
     check_stop();
     const std::string log = take_recent_errors();
     require_rpc_servers(log);
-    throw error("GENERATION_FAILED", "expected llama.cpp to decode " + std::to_string(n_tokens) +
-                                         " tokens but it returned " + std::to_string(rc) +
+    throw error("GENERATION_FAILED", "llama.cpp could not decode " + std::to_string(n_tokens) +
+                                         " tokens (it returned " + std::to_string(rc) + ")" +
                                          (log.empty() ? "" : ": " + log));
 }
 

@@ -21,18 +21,15 @@ double ms_since(clock::time_point start) {
     return std::chrono::duration<double, std::milli>(clock::now() - start).count();
 }
 
-// Tokens that prompt and answer may take together. Throws PROMPT_EMPTY, PROMPT_TOO_LONG.
+// The most tokens that prompt and answer may have together. Throws PROMPT_EMPTY, PROMPT_TOO_LONG.
 int32_t context_limit(const model & m, const generate_options & o) {
     const int64_t n_prompt = int64_t(o.prompt.size());
     const int64_t limit = o.context_length > 0 ? o.context_length : llama_model_n_ctx_train(m.handle());
-    if (n_prompt == 0) {
-        throw error("PROMPT_EMPTY", "expected a prompt of at least one token but received none",
-                    "begin with the BOS token, or with text");
-    }
+    if (n_prompt == 0) throw error("PROMPT_EMPTY", "the prompt is empty", "start with the BOS token, or with text");
     if (n_prompt >= limit) {
         throw error("PROMPT_TOO_LONG",
-                    "expected a prompt that leaves room in a context of " + std::to_string(limit) +
-                        " tokens but received " + std::to_string(n_prompt) + " tokens",
+                    "the prompt has " + std::to_string(n_prompt) + " tokens and leaves no space in a context of " +
+                        std::to_string(limit),
                     "shorten the prompt or raise contextLength");
     }
     return int32_t(limit);

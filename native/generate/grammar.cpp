@@ -29,14 +29,13 @@ void check_grammar(const llama_vocab * vocab, const std::string & grammar) {
     try {
         for (const char * at = skip_blank(grammar.c_str()); *at;) at = parser.parse_rule(at);
     } catch (const std::exception & e) {
-        throw error("GRAMMAR_INVALID", std::string("expected a GBNF grammar but its parser said: ") + e.what(), hint);
+        throw error("GRAMMAR_INVALID", std::string("the grammar is not valid GBNF: ") + e.what(), hint);
     }
     if (parser.symbol_ids.count("root") == 0)
-        throw error("GRAMMAR_INVALID", "expected the grammar to have a rule named root", hint);
+        throw error("GRAMMAR_INVALID", "the grammar has no rule named root", hint);
     for (const auto & [name, id] : parser.symbol_ids) {
         if (id >= parser.rules.size() || parser.rules[id].empty()) {
-            throw error("GRAMMAR_INVALID",
-                        "expected a rule for '" + name + "', which the grammar uses, but there is none", hint);
+            throw error("GRAMMAR_INVALID", "the grammar uses the rule '" + name + "' but does not define it", hint);
         }
     }
 }

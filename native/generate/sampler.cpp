@@ -70,9 +70,7 @@ sampler::sampler(const model & m, const sampling_options & o)
         check_grammar(vocab, *o.grammar);
         take_recent_errors();
         grammar_.reset(llama_sampler_init_grammar(vocab, o.grammar->c_str(), "root"));
-        if (!grammar_)
-            throw error("GRAMMAR_INVALID",
-                        "expected a grammar that llama.cpp can follow but it said: " + take_recent_errors());
+        if (!grammar_) throw error("GRAMMAR_INVALID", "llama.cpp cannot use this grammar: " + take_recent_errors());
     }
 }
 
@@ -81,7 +79,7 @@ void sampler::accept_prompt(const std::vector<int32_t> & tokens) {
     for (size_t i = first; i < tokens.size(); i++) llama_sampler_accept(chain_.get(), tokens[i]);
 }
 
-// Without a list of all candidates, which takes longer to write than the highest takes to find. -1: it is banned.
+// The highest logit, without the list of all candidates that llama.cpp's samplers take; -1: that token is banned.
 int32_t sampler::most_likely(const float * logits) const {
     constexpr int32_t lanes = 16;
     float highest[lanes];
@@ -97,7 +95,7 @@ int32_t sampler::most_likely(const float * logits) const {
     return std::binary_search(banned_.begin(), banned_.end(), token) ? -1 : token;
 }
 
-// -1: no token is possible.
+// -1: no token can be chosen.
 int32_t sampler::draw(const float * logits, bool constrained) {
     if (greedy_ && !constrained) {
         const int32_t token = most_likely(logits);
@@ -119,15 +117,15 @@ int32_t sampler::draw(const float * logits, bool constrained) {
 
 int32_t sampler::sample(llama_context * context) {
     const float * logits = llama_get_logits_ith(context, -1);
-    if (!logits) throw error("GENERATION_FAILED", "expected logits for the last token but llama.cpp has none");
+    if (!logits) throw error("GENERATION_FAILED", "llama.cpp has no logits for the last token");
     int32_t token = draw(logits, false);
     if (token < 0 || !std::isfinite(logits[token])) {
         throw error(
             "NON_FINITE_LOGITS",
-            "expected finite logits but the model computed " + std::string(token < 0 ? "none that can be chosen"
-                                                                           : std::isnan(logits[token]) ? "NaN"
-                                                                                                       : "infinity"),
-            "the weights or an adapter hold values that are not finite, or the adapter's scale is far too large");
+            token < 0
+                ? "the model computed no logit that can be chosen"
+                : std::string("the model computed logits that are ") + (std::isnan(logits[token]) ? "NaN" : "infinite"),
+            "the weights or an adapter have values that are not finite, or the adapter's scale is far too large");
     }
     if (grammar_) {
         llama_token_data one = {token, 1.0f, 0.0f};
@@ -135,8 +133,9 @@ int32_t sampler::sample(llama_context * context) {
         llama_sampler_apply(grammar_.get(), &single);
         if (one.logit == -INFINITY) token = draw(logits, true);
         if (token < 0) {
-            throw error("GRAMMAR_STUCK", "expected a token that the grammar allows but the vocabulary has none",
-                        "a finished grammar needs an end-of-generation token, and each character of it a token");
+            throw error(
+                "GRAMMAR_STUCK", "no token of the vocabulary continues the grammar",
+                "the vocabulary must have an end-of-generation token and a token for every character of the grammar");
         }
         llama_sampler_accept(grammar_.get(), token);
     }

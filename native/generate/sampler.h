@@ -38,8 +38,8 @@ void fields(V & v, sampling_options & o) {
     v("ignoreEos", o.ignore_eos);
 }
 
-// llama.cpp's samplers in the order of its own tools: bias, penalties, top-k, top-p, min-p, temperature, draw. A
-// grammar first only judges the token drawn, and restricts all candidates where that one does not fit.
+// llama.cpp's samplers in the order of its own tools: bias, penalties, top-k, top-p, min-p, temperature, draw. With a
+// grammar, the drawn token is checked first, and all candidates are filtered only if it does not fit.
 class sampler {
 public:
     // Throws error GRAMMAR_INVALID.

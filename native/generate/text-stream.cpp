@@ -7,7 +7,8 @@ namespace llamatune {
 
 namespace {
 
-// Length of the UTF-8 sequence that starts at `at`: > 0 complete; 0: cut off by the end; < 0: that many bytes are none.
+// Length of the UTF-8 sequence that starts at `at`: > 0: complete; 0: cut off by the end of the text; < 0: minus the
+// number of bytes that are not UTF-8.
 int sequence_length(const std::string & text, size_t at) {
     const auto byte = [&](size_t i) { return uint8_t(text[i]); };
     const uint8_t lead = byte(at);
@@ -30,7 +31,7 @@ int sequence_length(const std::string & text, size_t at) {
     return length;
 }
 
-// Moves whole characters from the front of `pending`, at most `limit` bytes of it, into valid UTF-8.
+// Takes whole characters, at most `limit` bytes, from the front of `pending`; invalid bytes become U+FFFD.
 std::string take_characters(std::string & pending, size_t limit, bool ended) {
     std::string text;
     size_t at = 0;
@@ -54,7 +55,7 @@ std::string take_characters(std::string & pending, size_t limit, bool ended) {
     return text;
 }
 
-// The longest end of `text` that a stop string starts with.
+// Length of the longest end of `text` that is the start of a stop string.
 size_t held_back(const std::string & text, const std::vector<std::string> & stops) {
     size_t held = 0;
     for (const std::string & stop : stops) {

@@ -5,9 +5,8 @@
 
 namespace llamatune {
 
-// Turns the bytes of tokens, which may end inside a character, into text that can be shown: never half a character,
-// nothing that may turn out to be the start of a stop string, and no stop string. Bytes that are no UTF-8 become
-// U+FFFD.
+// Turns the bytes of tokens, which may end inside a character, into text that can be shown. It holds back incomplete
+// characters and everything that may be the start of a stop string. Bytes that are not UTF-8 become U+FFFD.
 class text_stream {
 public:
     explicit text_stream(const std::vector<std::string> & stops); // an empty stop string stops nothing
@@ -17,7 +16,7 @@ public:
     // The text has ended: returns what was held back.
     std::string finish();
 
-    bool stopped() const { return stopped_; } // a stop string was met; what follows it is dropped
+    bool stopped() const { return stopped_; } // a stop string was found; the text after it is dropped
 
 private:
     std::vector<std::string> stops_;

@@ -13,7 +13,7 @@ namespace {
 const llama_vocab * vocabulary(const model & m) {
     const llama_vocab * vocab = llama_model_get_vocab(m.handle());
     if (llama_vocab_type(vocab) == LLAMA_VOCAB_TYPE_NONE) {
-        throw error("NO_TOKENIZER", "expected '" + m.options().path + "' to have a tokenizer but its GGUF holds none",
+        throw error("NO_TOKENIZER", "'" + m.options().path + "' has no tokenizer",
                     "pass token ids, or use a GGUF that was converted with its vocabulary");
     }
     return vocab;
@@ -21,8 +21,7 @@ const llama_vocab * vocabulary(const model & m) {
 
 int32_t int32_size(size_t n, const char * what) {
     if (n > size_t(std::numeric_limits<int32_t>::max())) {
-        throw error("TEXT_TOO_LONG",
-                    std::string("expected fewer than 2^31 ") + what + " but received " + std::to_string(n));
+        throw error("TEXT_TOO_LONG", std::to_string(n) + " " + what + " are too many: the limit is 2^31");
     }
     return int32_t(n);
 }
@@ -38,13 +37,13 @@ void check_token(int32_t token, int32_t n_vocab, size_t position) {
 std::vector<int32_t> tokenize(const model & m, const std::string & text, bool add_special, bool parse_special) {
     const llama_vocab * vocab = vocabulary(m);
     const int32_t n_bytes = int32_size(text.size(), "bytes of text");
-    // Rarely more than one token per two bytes; a short buffer is told by the negated size that is needed.
+    // Rarely more than one token per two bytes; if the buffer is too short, llama.cpp returns minus the size it needs.
     std::vector<int32_t> tokens(text.size() / 2 + 16);
     for (;;) {
         const int32_t n = llama_tokenize(vocab, text.data(), n_bytes, tokens.data(), int32_t(tokens.size()),
                                          add_special, parse_special);
         if (n == std::numeric_limits<int32_t>::min())
-            throw error("TEXT_TOO_LONG", "expected a text of fewer than 2^31 tokens");
+            throw error("TEXT_TOO_LONG", "the text has more than 2^31 tokens");
         if (n >= 0) {
             tokens.resize(size_t(n));
             return tokens;

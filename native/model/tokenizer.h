@@ -11,11 +11,11 @@ namespace llamatune {
 // The model's own tokenizer. All of these are thread-safe.
 // Errors: NO_TOKENIZER (the model has no vocabulary), TEXT_TOO_LONG, TOKEN_OUT_OF_RANGE.
 
-// add_special: put the tokens around it that the model wants (BOS, EOS); parse_special: text such as "<|im_start|>"
-// becomes its control token instead of plain characters.
+// add_special: add the tokens that the model expects around a text (BOS, EOS); parse_special: text such as
+// "<|im_start|>" becomes its control token instead of plain characters.
 std::vector<int32_t> tokenize(const model & m, const std::string & text, bool add_special, bool parse_special);
 
-// UTF-8 bytes of one token, which may be a part of a character; control tokens are empty unless `special`.
+// UTF-8 bytes of one token, maybe a part of a character; control tokens are empty unless `special`.
 std::string token_bytes(const model & m, int32_t token, bool special);
 
 std::string detokenize(const model & m, const std::vector<int32_t> & tokens, bool special);

@@ -38,7 +38,7 @@ const std::vector<weight_type> & named_types() {
         pure("IQ3_S", GGML_TYPE_IQ3_S, LLAMA_FTYPE_MOSTLY_IQ3_S),
         pure("TQ1_0", GGML_TYPE_TQ1_0, LLAMA_FTYPE_MOSTLY_TQ1_0),
         pure("TQ2_0", GGML_TYPE_TQ2_0, LLAMA_FTYPE_MOSTLY_TQ2_0),
-        // One type for all, under ggml's name; llama.cpp has no file type for these.
+        // One type for all matrices, by ggml's name; llama.cpp has no file type for these.
         pure("Q3_K", GGML_TYPE_Q3_K, -1),
         pure("Q4_K", GGML_TYPE_Q4_K, -1),
         pure("Q5_K", GGML_TYPE_Q5_K, -1),
@@ -63,7 +63,7 @@ weight_type parse_weight_type(const std::string & name) {
         if (type.name == wanted) return type;
         append_to(known, type.name);
     }
-    throw error("UNKNOWN_WEIGHT_TYPE", "expected a weight type but received '" + name + "'", "use one of " + known);
+    throw error("UNKNOWN_WEIGHT_TYPE", "unknown weight type '" + name + "'", "use one of " + known);
 }
 
 ggml_type fitting_type(ggml_type type, int64_t row_length) {

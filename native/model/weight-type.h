@@ -8,7 +8,7 @@
 namespace llamatune {
 
 // How the matrices of a model file are stored: one ggml type ("F32", "Q8_0", "Q4_K"), or a mix that gives more bits to
-// the matrices that need them most ("Q4_K_M"). Names are those of llama.cpp, capitals or not.
+// the matrices that need them most ("Q4_K_M"). Names are llama.cpp's, case-insensitive.
 struct weight_type {
     std::string name;
     ggml_type base;    // of most matrices

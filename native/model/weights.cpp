@@ -14,10 +14,10 @@ namespace llamatune {
 
 namespace {
 
-// The last enumerator of llm_tensor: moves when llama.cpp adds kinds of weights (those before it are all read).
+// The last enumerator of llm_tensor, to be updated when llama.cpp adds kinds of weights.
 constexpr int last_kind = LLM_TENSOR_DFLASH_SELECTOR_HIDDEN;
 
-// llama.cpp's own table of what each kind of weight goes through, by kind ("attn_q" -> MUL_MAT).
+// The op that uses each kind of weight, from llama.cpp's own table ("attn_q" -> MUL_MAT).
 const std::map<std::string, ggml_op> & kind_ops() {
     static const std::map<std::string, ggml_op> ops = [] {
         std::map<std::string, ggml_op> table;
@@ -29,7 +29,7 @@ const std::map<std::string, ggml_op> & kind_ops() {
                 const std::string name = names(llm_tensor(t), nullptr, 0, 0).str();
                 table.emplace(name.compare(0, block.size(), block) == 0 ? name.substr(block.size()) : name, op);
             } catch (const std::exception &) {
-                // an enumerator that has no name or no operation of its own
+                // an enumerator without a name or an op
             }
         }
         return table;

@@ -28,14 +28,14 @@ void fields(V & v, tensor_info & t) {
 // A loaded weight by its GGUF name ("blk.0.attn_q.weight"); nullptr where the model has none.
 ggml_tensor * find_weight(const model & m, const std::string & name);
 
-// All weights, in file order, each once.
+// All weights in file order, each once.
 std::vector<ggml_tensor *> list_weights(const model & m);
 std::vector<tensor_info> list_tensors(const model & m);
 uint64_t total_bytes(const model & m);
 
-// "attn_q" for "blk.3.attn_q.weight", "output" for "output.weight" where this weight is a matrix (or a stack of expert
-// matrices) that activations are multiplied by, so that a LoRA pair can be put beside it; empty for all others (norms,
-// biases, embeddings, convolutions).
+// "attn_q" for "blk.3.attn_q.weight", "output" for "output.weight" where this weight is the matrix of a linear layer
+// (or a stack of expert matrices), so that it can get a LoRA pair; empty for all others (norms, biases, embeddings,
+// convolutions).
 std::string target_kind(const ggml_tensor * weight);
 
 // ggml's type names in capitals, as they are usually written.

@@ -36,7 +36,7 @@ void stop_if_asked(const std::atomic<bool> & stop) {
 void require_tokens_of(const model & base, const token_file & file, const std::string & path) {
     const int32_t n_vocab = vocabulary_size(base);
     if (file.max_token() >= n_vocab) {
-        throw error("DATASET_TOKEN_RANGE",
+        throw error("TOKEN_OUT_OF_RANGE",
                     "expected tokens below " + std::to_string(n_vocab) + " (the model's vocabulary) but received " +
                         std::to_string(file.max_token()) + " in " + path,
                     "Tokens must come from this model's own tokenizer.");

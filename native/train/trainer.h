@@ -34,7 +34,7 @@ memory_estimate estimate_memory(const std::shared_ptr<model> & base, const train
 // Runs the whole training on the calling thread. `stop` is polled at least once per micro-batch; when it turns true the
 // run ends as soon as the current micro-batch has, writes no output and throws error ABORTED.
 // Throws error: UNSUPPORTED_OP, GRAPH_UNSUPPORTED, NO_TARGETS, TARGET_UNKNOWN, TARGET_UNSUPPORTED,
-// DATASET_TOKEN_RANGE, OUT_OF_MEMORY, NON_FINITE_LOSS, OUTPUT_NOT_WRITABLE,
+// TOKEN_OUT_OF_RANGE, OUT_OF_MEMORY, NON_FINITE_LOSS, OUTPUT_NOT_WRITABLE,
 // ADAPTER_MISMATCH, NATIVE_ASSERTION, …
 train_result run_training(const std::shared_ptr<model> & base, const train_options & options,
                           const event_sink & on_event, const std::atomic<bool> & stop);

@@ -23,7 +23,7 @@ export type GenerateRun = Run<GenerateEvent, GenerateResult>;
  * whole text.
  *
  * The run's errors: CONFIG_INVALID (all problems at once), the errors of loadModel(), NO_CHAT_TEMPLATE,
- * TEMPLATE_FAILED, CONTEXT_TOO_SMALL, ADAPTER_NOT_FOUND, ADAPTER_INVALID, ADAPTER_MISMATCH, GRAMMAR_INVALID,
+ * TEMPLATE_FAILED, PROMPT_TOO_LONG, ADAPTER_NOT_FOUND, ADAPTER_INVALID, ADAPTER_MISMATCH, GRAMMAR_INVALID,
  * DISPOSED, ABORTED.
  *
  * @example
@@ -68,7 +68,7 @@ function contextLength(model: LoadedModel, config: GenerateConfig, promptLength:
     config.contextLength ?? Math.min(promptLength + config.maxTokens, model.info.contextLength);
   if (promptLength < context) return context;
   throw new LlamatuneError(
-    'CONTEXT_TOO_SMALL',
+    'PROMPT_TOO_LONG',
     `the prompt has ${promptLength} tokens and does not fit into the context of ${context} tokens`,
     {
       hint:

@@ -157,7 +157,7 @@ describe('generate', () => {
   });
 
   it.each([
-    [{ prompt: 'x'.repeat(300) }, 'CONTEXT_TOO_SMALL'],
+    [{ prompt: 'x'.repeat(300) }, 'PROMPT_TOO_LONG'],
     [{ prompt: 'x', contextLength: 1, maxTokens: 1 }, 'CONFIG_INVALID'],
     [{ grammar: 'root ::= (' }, 'GRAMMAR_INVALID'],
     [{ adapters: 'no-such-adapter.gguf' }, 'ADAPTER_NOT_FOUND'],

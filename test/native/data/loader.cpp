@@ -113,8 +113,8 @@ TEST("data/loader: a resumed run gets what the uninterrupted one gets") {
 TEST("data/loader: a cursor of other data is refused") {
     const auto file = numbered_samples("cursor.tokens", 10, 30);
     loader data(*file, options_of(false));
-    CHECK_ERROR("CURSOR_INVALID", data.seek({0, 3}));
-    CHECK_ERROR("CURSOR_INVALID", data.seek({0, 12}));
+    CHECK_ERROR("CHECKPOINT_MISMATCH", data.seek({0, 3}));
+    CHECK_ERROR("CHECKPOINT_MISMATCH", data.seek({0, 12}));
     data.seek({5, 8});
     step_batch step;
     data.next(step);

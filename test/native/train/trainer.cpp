@@ -336,7 +336,7 @@ TEST("train: an output that is the model or a dataset is refused before anything
 TEST("train: wrong tokens and untrainable models are refused by name") {
     train_options o = options_for("range.tok", {harness::counting_sample(1 << 20, 8)});
     o.learning_rates.assign(1, 1e-3f);
-    CHECK_ERROR("DATASET_TOKEN_RANGE", run(arch_llama(), o));
+    CHECK_ERROR("TOKEN_OUT_OF_RANGE", run(arch_llama(), o));
     train_options full = options_for("full.tok", random_samples(*arch_llama(), 8, 20, 32));
     full.mode = train_mode::full;
     full.learning_rates.assign(1, 1e-3f);
