@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { withCrossFieldRules } from './cross-field.js';
+import type { ConfigProblem } from '../errors.js';
+import { type FieldReader, withCrossFieldRules } from './cross-field.js';
 import { path, seed } from './fields.js';
 
 /** GGUF token types (llama.cpp's `llama_token_type`): 1 normal, 2 unknown, 3 control, 4 user defined, 5 unused, 6 byte. */
@@ -120,74 +121,87 @@ export function hasExperts(architecture: string): boolean {
 }
 
 /** Options of `createModel()`. */
-export const createModelSchema = withCrossFieldRules(base, (read) => {
-  const [width, heads] = [read.number('embeddingLength'), read.number('heads')];
-  const kvHeads = read.number('kvHeads');
-  const tokens = read.value('vocabulary.tokens');
-  const types = read.value('vocabulary.tokenTypes') as ArrayLike<number> | undefined;
-  const count = Array.isArray(tokens) ? tokens.length : undefined;
-  const architecture = read.value('architecture');
-  const mixture = typeof architecture === 'string' && hasExperts(architecture);
-  const [experts, expertsPerToken] = [
-    read.number('experts') ?? 8,
-    read.number('expertsPerToken') ?? 2,
-  ];
-  const foreign = mixture
-    ? ['feedForwardLength']
-    : ['experts', 'expertsPerToken', 'expertFeedForwardLength'];
+export const createModelSchema = withCrossFieldRules(base, (read) => [
+  ...expertProblems(read),
+  ...shapeProblems(read),
+  ...vocabularyProblems(read),
+]);
+
+const unless = (holds: boolean, path: string, message: string): ConfigProblem[] =>
+  holds ? [] : [{ path, message }];
+
+function expertProblems(read: FieldReader): ConfigProblem[] {
+  const architecture = String(read.value('architecture'));
+  const given = (path: string) => read.value(path) !== undefined;
+  if (!hasExperts(architecture)) {
+    return ['experts', 'expertsPerToken', 'expertFeedForwardLength'].flatMap((path) =>
+      unless(
+        !given(path),
+        path,
+        `expected an architecture with experts ('qwen3moe') but received '${architecture}'`,
+      ),
+    );
+  }
+  const [experts, perToken] = [read.number('experts') ?? 8, read.number('expertsPerToken') ?? 2];
   return [
-    ...foreign.map((path) =>
-      read.value(path) !== undefined
-        ? {
-            path,
-            message: mixture
-              ? `expected expertFeedForwardLength for architecture '${architecture}' but received ${path}`
-              : `expected an architecture with experts ('qwen3moe') but received '${architecture}'`,
-          }
-        : undefined,
+    ...unless(
+      !given('feedForwardLength'),
+      'feedForwardLength',
+      `expected expertFeedForwardLength for architecture '${architecture}' but received feedForwardLength`,
     ),
-    mixture && expertsPerToken > experts
-      ? {
-          path: 'expertsPerToken',
-          message: `expected no more than experts (${experts}) but received ${expertsPerToken}`,
-        }
-      : undefined,
-    width !== undefined &&
-    heads !== undefined &&
-    heads > 0 &&
-    read.value('headLength') === undefined &&
-    width % (2 * heads) !== 0
-      ? {
-          path: 'embeddingLength',
-          message: `expected a multiple of 2 * heads (${2 * heads}), or headLength, but received ${width}`,
-        }
-      : undefined,
-    heads !== undefined && kvHeads !== undefined && kvHeads > 0 && heads % kvHeads !== 0
-      ? {
-          path: 'kvHeads',
-          message: `expected a divisor of heads (${heads}) but received ${kvHeads}`,
-        }
-      : undefined,
-    read.value('vocabulary.addBos') === true && read.number('vocabulary.bosToken') === undefined
-      ? { path: 'vocabulary.addBos', message: 'expected a bosToken with addBos but received none' }
-      : undefined,
-    count !== undefined && typeof types?.length === 'number' && types.length !== count
-      ? {
-          path: 'vocabulary.tokenTypes',
-          message: `expected one type for each of ${count} tokens but received ${types.length}`,
-        }
-      : undefined,
-    ...['bosToken', 'eosToken', 'padToken'].map((field) => {
-      const id = read.number(`vocabulary.${field}`);
-      return count !== undefined && id !== undefined && id >= count
-        ? {
-            path: `vocabulary.${field}`,
-            message: `expected a token id below ${count} but received ${id}`,
-          }
-        : undefined;
+    ...unless(
+      perToken <= experts,
+      'expertsPerToken',
+      `expected no more than experts (${experts}) but received ${perToken}`,
+    ),
+  ];
+}
+
+function shapeProblems(read: FieldReader): ConfigProblem[] {
+  const [width, heads] = [read.number('embeddingLength'), read.number('heads')];
+  if (heads === undefined) return [];
+  const kvHeads = read.number('kvHeads') ?? heads;
+  const hasHeadLength = width === undefined || read.value('headLength') !== undefined;
+  return [
+    ...unless(
+      hasHeadLength || width % (2 * heads) === 0,
+      'embeddingLength',
+      `expected a multiple of 2 * heads (${2 * heads}), or headLength, but received ${width}`,
+    ),
+    ...unless(
+      heads % kvHeads === 0,
+      'kvHeads',
+      `expected a divisor of heads (${heads}) but received ${kvHeads}`,
+    ),
+  ];
+}
+
+function vocabularyProblems(read: FieldReader): ConfigProblem[] {
+  const [tokens, types] = [read.value('vocabulary.tokens'), read.value('vocabulary.tokenTypes')];
+  const addsNothing =
+    read.value('vocabulary.addBos') === true && read.number('vocabulary.bosToken') === undefined;
+  const problems = unless(
+    !addsNothing,
+    'vocabulary.addBos',
+    'expected a bosToken with addBos but received none',
+  );
+  if (!Array.isArray(tokens)) return problems;
+  const count = tokens.length;
+  const typeCount = (types as ArrayLike<number> | undefined)?.length ?? count;
+  return [
+    ...problems,
+    ...unless(
+      typeCount === count,
+      'vocabulary.tokenTypes',
+      `expected one type for each of ${count} tokens but received ${typeCount}`,
+    ),
+    ...['bosToken', 'eosToken', 'padToken'].flatMap((field) => {
+      const id = read.number(`vocabulary.${field}`) ?? 0;
+      const path = `vocabulary.${field}`;
+      return unless(id < count, path, `expected a token id below ${count} but received ${id}`);
     }),
   ];
-});
+}
 
 export type CreateModelOptions = z.input<typeof createModelSchema>;
 export type CreateModelConfig = z.output<typeof createModelSchema>;

@@ -1,22 +1,15 @@
-/** What the data layer needs to know of a model's vocabulary. */
-export interface Vocabulary {
-  vocabularySize: number;
-  chatTemplate: string | null;
-  bosToken: number | null;
-  eosToken: number | null;
-  /** End-of-turn token, where the vocabulary names one. */
-  eotToken: number | null;
-  /** The vocabulary wants bosToken at the start of every text. */
-  addBos: boolean;
-}
+import type { NativeModel } from '../contract/addon.js';
+import type { ModelInfo } from '../contract/model.js';
 
-/** A model seen as a tokenizer. The native model is one; so is anything that fits. */
-export interface TextModel {
+/** What the data layer needs to know of a model's vocabulary. */
+export type Vocabulary = Pick<
+  ModelInfo,
+  'vocabularySize' | 'chatTemplate' | 'bosToken' | 'eosToken' | 'eotToken' | 'addBos'
+>;
+
+/** The part of a model that tokenizes. */
+export interface TextModel extends Pick<NativeModel, 'tokenize' | 'tokenBytes'> {
   info(): Vocabulary;
-  /** parseSpecial: text like '<|im_start|>' becomes its control token. */
-  tokenize(text: string, addSpecial: boolean, parseSpecial: boolean): Int32Array;
-  /** UTF-8 bytes of one token's text; control tokens are rendered when `special`. */
-  tokenBytes(token: number, special: boolean): Uint8Array;
 }
 
 /** A vocabulary's special tokens as text, control tokens included; '' where there is none. */

@@ -60,7 +60,7 @@ export const SOURCE_RULES: ImportRules = {
   config: ['errors.ts', 'closest.ts'],
   schedule: ['errors.ts'],
   // data checks rows with the schemas of config/dataset-row.ts; files: the error of the folder for temporary files.
-  data: ['errors.ts', 'config', 'files'],
+  data: ['errors.ts', 'config', 'files', 'type:contract'],
   // Types only: the addon takes configurations as they are.
   contract: ['errors.ts', 'type:config'],
   files: ['errors.ts', 'contract'],

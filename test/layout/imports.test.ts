@@ -98,7 +98,7 @@ describe('the check of the import rules', () => {
       "import '../contract/load.js';",
       "import {\n  load,\n  type Addon,\n} from '../contract/load.js';",
     ]) {
-      expect(sourceFile('data/x.ts', line), line).toHaveLength(1);
+      expect(sourceFile('schedule/x.ts', line), line).toHaveLength(1);
     }
     expect(sourceFile('data/x.ts', "import { z } from 'zod';")).toEqual([]);
     expect(sourceFile('data/x.ts', "import { a } from './y.js';")).toEqual([]);
