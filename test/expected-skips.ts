@@ -32,7 +32,6 @@ export const expectedSkips: readonly ExpectedSkip[] = [
     reason: 'Windows has no signals to stop or interrupt a process with, no sh and no cc',
     holds: windows,
     tests: [
-      'test/integration/cli.test.ts: llamatune finetune and generate > ends with code 130 on an interrupt, without a half-written adapter',
       'test/integration/rpc.test.ts: over RPC > a run on a server that hangs can be aborted',
       'test/integration/rpc-hangs.test.ts: an RPC server that hangs',
       'test/unit/contract/probe.test.ts: probing a back end in a child process > finds a library that ends the process',

@@ -231,26 +231,6 @@ describe('llamatune finetune and generate', () => {
     expect(existsSync(output)).toBe(false);
   });
 
-  it.skipIf(process.platform === 'win32')(
-    'ends with code 130 on an interrupt, without a half-written adapter',
-    async () => {
-      let interrupted = false;
-      const { exit, stdout } = await llamatune(
-        finetune('aborted.gguf', '--epochs', '100000', '--json'),
-        {
-          onOutput(text, child) {
-            if (interrupted || !text.includes('"type":"step"')) return;
-            interrupted = true;
-            child.kill('SIGINT');
-          },
-        },
-      );
-      expect(exit).toBe(130);
-      expect(jsonLines(stdout).at(-1)).toMatchObject({ type: 'error', code: 'ABORTED' });
-      expect(existsSync(inDirectory('aborted.gguf'))).toBe(false);
-    },
-  );
-
   it('reads the prompt from standard input or a file', async () => {
     const file = inDirectory('prompt.txt');
     writeFileSync(file, 'Once upon a time\n');
