@@ -28,6 +28,7 @@ export { type MeasurePeakOptions, peakSchema } from './config/peak.js';
 export { type QuantizeModelOptions, quantizeModelSchema } from './config/quantize-model.js';
 export type { Peak, ProductSpeed } from './contract/benchmark.js';
 export type {
+  AdapterInfo,
   Device,
   MatmulInfo,
   ModelInfo,

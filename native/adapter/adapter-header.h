@@ -25,6 +25,14 @@ struct recorded_base {
     std::string shapes; // hash of all tensor names and shapes
 };
 
+template <class V>
+void fields(V & v, recorded_base & b) {
+    v("name", b.name);
+    v("layers", b.block_count);
+    v("embeddingLength", b.embedding_length);
+    v("shapes", b.shapes);
+}
+
 // What an adapter file says about itself, without a look at any model. Files that stock llama.cpp or PEFT's conversion
 // wrote are read as well; they record no base model.
 class adapter_header {

@@ -3,6 +3,7 @@
 #ifdef LLAMATUNE_ONEDNN
 #include "cpu/kernels/gemm.h"
 #endif
+#include "adapter/adapter-info.h"
 #include "backends/load.h"
 #include "bench/measure.h"
 #include "bench/peak.h"
@@ -89,6 +90,12 @@ Napi::Value quantize_model_call(const call_info & info) {
     });
 }
 
+Napi::Value describe_adapter_call(const call_info & info) {
+    return start_task(info.Env(), [path = argument<std::string>(info, 0, "path")](run_context &) {
+        return written(describe_adapter(path));
+    });
+}
+
 // --- training, generation and benchmarks: (model, options, onEvents) ---
 
 Napi::Value plan_training_call(const call_info & info) {
@@ -146,6 +153,7 @@ void export_calls(Napi::Env env, Napi::Object exports) {
     add_call<measure_peak_call>(env, exports, "measurePeak");
     add_call<create_model_call>(env, exports, "createModel");
     add_call<quantize_model_call>(env, exports, "quantizeModel");
+    add_call<describe_adapter_call>(env, exports, "describeAdapter");
     add_call<plan_training_call>(env, exports, "planTraining");
     add_call<estimate_memory_call>(env, exports, "estimateMemory");
     add_call<train_call>(env, exports, "train");

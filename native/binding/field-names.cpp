@@ -1,5 +1,6 @@
 #include "binding/field-names.h"
 
+#include "adapter/adapter-info.h"
 #include "bench/measure.h"
 #include "bench/peak.h"
 #include "binding/write.h"
@@ -72,6 +73,7 @@ Napi::Value field_names_call(const Napi::CallbackInfo & info) {
                                  {"LogLine", names_in<log_line>()},
                                  {"LoadOptions", names_in<load_request>()},
                                  {"ModelInfo", names_in<model_info>()},
+                                 {"AdapterInfo", names_in<adapter_info>()},
                                  {"SystemInfo", names_in<system_info>()},
                                  {"ListedDevice", names_in<listed_device>()},
                                  {"CreateModelOptions", names_in<create_options>()},

@@ -1,6 +1,7 @@
 import type { BenchOptions, Peak, PeakOptions, SampleEvent } from './benchmark.js';
 import type { GenerateOptions, GenerateOutcome, TokenEvent } from './generation.js';
 import type {
+  AdapterInfo,
   CreateModelOptions,
   Device,
   ListedDevice,
@@ -63,6 +64,8 @@ export interface Addon {
   lockFile(path: string): { state: 'held' | 'busy' | 'unsupported'; release(): void };
   createModel(options: CreateModelOptions): Promise<void>;
   quantizeModel(options: QuantizeOptions): Promise<void>;
+  /** Reads the header of an adapter file. */
+  describeAdapter(path: string): Promise<AdapterInfo>;
   planTraining(options: TrainOptions): TrainPlan;
   estimateMemory(model: NativeModel, options: TrainOptions): Promise<MemoryNeeds>;
   train(

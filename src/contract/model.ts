@@ -52,6 +52,21 @@ export interface ModelInfo {
   metadata: Record<string, string>;
 }
 
+/** What an adapter file holds, in the terms of the options of finetuneLora(). */
+export interface AdapterInfo {
+  architecture: string;
+  /** null if the weights have different ranks. */
+  rank: number | null;
+  /** null if the ranks differ and the file has no alpha that fits them all. */
+  alpha: number | null;
+  /** null in files of other tools, whose alpha includes the factor of rsLoRA. */
+  rsLora: boolean | null;
+  parameters: number;
+  weights: { name: string; rank: number }[];
+  /** The base model that llamatune recorded; null in files of other tools. */
+  base: { name: string; layers: number; embeddingLength: number; shapes: string } | null;
+}
+
 export interface Device {
   /** e.g. 'CPU' or 'Vulkan0'. */
   name: string;

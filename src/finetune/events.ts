@@ -1,3 +1,4 @@
+import type { AdapterInfo } from '../contract/model.js';
 import type {
   EnginePhaseEvent,
   TrainEvent,
@@ -35,6 +36,8 @@ export interface FinetuneResult
     Pick<TrainOptions, 'mode' | 'epochs' | 'precision' | 'gradientCheckpointing'> {
   /** The written file: the adapter (mode 'lora') or the whole model (mode 'full'). */
   output: string;
+  /** The written adapter: rank, alpha and weights as they are in the file; null with mode 'full'. */
+  adapter: AdapterInfo | null;
   /** Loss of every step that this call ran, in order; NaN for a step without a loss. */
   losses: Float64Array;
   evaluations: { step: number; loss: number }[];

@@ -126,7 +126,9 @@ async function train(
     }
   };
   const outcome = await nativeRun(signal, (addon) => addon.train(model.native, options, onEvents));
-  const result = history.result(outcome, choice, options.precision);
+  const adapter =
+    config.mode === 'lora' ? await native((addon) => addon.describeAdapter(config.output)) : null;
+  const result = history.result(outcome, choice, options.precision, adapter);
   emit({ type: 'done', result });
   return result;
 }

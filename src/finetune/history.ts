@@ -1,4 +1,5 @@
 import type { FinetuneConfig } from '../config/finetune.js';
+import type { AdapterInfo } from '../contract/model.js';
 import type {
   EnginePhaseEvent,
   TrainEvent,
@@ -62,11 +63,13 @@ export class RunHistory {
     outcome: TrainResult,
     { totalBytes, gradientCheckpointing }: MemoryChoice,
     precision: TrainOptions['precision'],
+    adapter: AdapterInfo | null,
   ): FinetuneResult {
     return {
       ...outcome,
       mode: this.#config.mode,
       output: this.#config.output,
+      adapter,
       epochs: this.#config.epochs,
       losses: Float64Array.from(this.#losses),
       evaluations: this.#evaluations,

@@ -21,6 +21,7 @@ import type {
 } from '../../src/contract/generation.js';
 import { addon } from '../../src/contract/load.js';
 import type {
+  AdapterInfo,
   ListedDevice,
   LoadOptions,
   MatmulInfo,
@@ -94,6 +95,19 @@ const results: Record<string, string[]> = {
       metadata: true,
     }),
     ...nested('tensors', tensor),
+  ],
+  AdapterInfo: [
+    ...keys<AdapterInfo>({
+      architecture: true,
+      rank: true,
+      alpha: true,
+      rsLora: true,
+      parameters: true,
+      weights: true,
+      base: true,
+    }),
+    ...nested('weights', ['name', 'rank']),
+    ...nested('base', ['name', 'layers', 'embeddingLength', 'shapes']),
   ],
   SystemInfo: [
     ...keys<SystemInfo>({

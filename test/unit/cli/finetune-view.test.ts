@@ -31,6 +31,7 @@ const result: FinetuneResult = {
   mode: 'lora',
   precision: 'f32',
   output: 'adapter.gguf',
+  adapter: null,
   steps: 3,
   epochs: 1,
   finalLoss: 0.8333,
