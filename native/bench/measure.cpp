@@ -2,7 +2,7 @@
 
 #include "core/rng.h"
 #include "generate/context.h"
-#include "train/trainer.h"
+#include "train/run.h"
 
 #include <algorithm>
 #include <chrono>

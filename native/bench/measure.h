@@ -1,7 +1,7 @@
 #pragma once
 
 #include "core/enum-names.h"
-#include "train/trainer.h"
+#include "train/run.h"
 
 #include <atomic>
 #include <cstdint>

@@ -18,7 +18,7 @@
 #include "model-tools/quantize.h"
 #include "model/info.h"
 #include "train/list-devices.h"
-#include "train/trainer.h"
+#include "train/run.h"
 
 namespace llamatune::binding {
 

@@ -11,7 +11,7 @@
 #include "model/info.h"
 #include "model/load-request.h"
 #include "train/list-devices.h"
-#include "train/trainer.h"
+#include "train/run.h"
 
 namespace llamatune::binding {
 

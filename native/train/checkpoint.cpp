@@ -90,8 +90,7 @@ struct number_reader {
 }
 
 std::string write_checkpoint(const std::string & directory, const train_options & options, const data_plan & data,
-                             const parameter_set & parameters, const optimizer & optim,
-                             const checkpoint_state & state) {
+                             const parameter_set & parameters, const optimizer & optim, const train_state & state) {
     std::error_code ignored;
     fs::create_directories(fs::u8path(directory), ignored); // a failure shows when the file is opened
     const std::string path =
@@ -134,8 +133,8 @@ std::optional<std::string> newest_checkpoint(const std::string & directory) {
     return newest;
 }
 
-checkpoint_state read_checkpoint(const std::string & path, const train_options & options, const data_plan & data,
-                                 const parameter_set & parameters, const optimizer & optim) {
+train_state read_checkpoint(const std::string & path, const train_options & options, const data_plan & data,
+                            const parameter_set & parameters, const optimizer & optim) {
     gguf_reader file(path, checkpoint_file);
     if (file.text("general.type") != "checkpoint")
         throw error("CHECKPOINT_INVALID", "'" + path + "' is not a checkpoint", "Remove the file.");
@@ -159,7 +158,7 @@ checkpoint_state read_checkpoint(const std::string & path, const train_options &
             file.read_into(*stored, into);
         }
     }
-    checkpoint_state state;
+    train_state state;
     each_number(state, number_reader{file.metadata(), path});
     return state;
 }

@@ -13,6 +13,7 @@ evaluator::evaluator(const std::shared_ptr<model> & base, const trainee & subjec
                                                 options.packing)) {
     step_options forward_only;
     forward_only.with_backward = false;
+    forward_only.loss = make_objective(options.objective);
     auto graph = std::make_unique<forward>(
         base, subject.adapter_handle(),
         batch_shape{uint32_t(options.micro_batch_size), uint32_t(options.sequence_length), options.packing}, devices);

@@ -84,6 +84,7 @@ struct train_options {
     int32_t epochs = 1;
     uint64_t seed = 42;
 
+    std::string objective = "cross-entropy";
     optimizer_options optimizer;
     std::vector<float> learning_rates; // one per optimizer step; its length is the number of steps of the run
 
@@ -108,6 +109,7 @@ void fields(V & v, train_options & o) {
     v("shuffle", o.shuffle);
     v("epochs", o.epochs);
     v("seed", o.seed);
+    v("objective", o.objective);
     v("optimizer", o.optimizer);
     v("learningRates", o.learning_rates);
     v("validation", o.validation);

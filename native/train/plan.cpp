@@ -3,9 +3,9 @@
 #include "core/error.h"
 #include "model/weights.h"
 #include "optim/optimizer.h"
+#include "train/run.h"
 #include "train/step.h"
 #include "train/trainee.h"
-#include "train/trainer.h"
 
 namespace llamatune {
 
@@ -36,6 +36,7 @@ batch_shape shape_of(const train_options & o) {
 step_options step_options_of(const train_options & o) {
     step_options how;
     how.recompute = o.gradient_checkpointing;
+    how.loss = make_objective(o.objective);
     // The output matrix is converted anew for every chunk of logits: few chunks are fast, small ones save memory.
     how.loss_budget_bytes = (o.gradient_checkpointing ? 256ll : 512ll) << 20;
     return how;

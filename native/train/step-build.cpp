@@ -6,7 +6,7 @@
 #include "backends/backend-name.h"
 #include "core/error.h"
 #include "core/join.h"
-#include "cpu/host-cross-entropy.h"
+#include "loss/cross-entropy.h"
 
 #ifdef LLAMATUNE_ONEDNN
 #include "cpu/fusion/fuse.h"
@@ -114,7 +114,7 @@ void step::state::build_chunk(const parameter_set * parameters, gradients & trun
     tensor_arena probe;
     const forward::head probed = graph->build_head(probe, ggml_new_tensor_2d(probe, GGML_TYPE_F32, hidden->ne[0], 1));
     const int64_t n_vocab = probed.logits->ne[0];
-    columns = loss_chunk_columns(n_vocab, n_tokens, options.loss_budget_bytes, on_host() ? 1 : 3);
+    columns = loss_chunk_columns(n_vocab, n_tokens, options.loss_budget_bytes, options.loss->n_logits(on_host()));
 
     chunk_input_ctx.reset(ggml_init({8 * ggml_tensor_overhead(), nullptr, true}));
     rows = ggml_new_tensor_1d(chunk_input_ctx.get(), GGML_TYPE_I32, columns);
@@ -145,22 +145,12 @@ void step::state::build_chunk(const parameter_set * parameters, gradients & trun
         if (!without_rule.empty()) return;
     }
     const bool needs_gradient = options.with_backward && g.wants(head.logits);
-    ggml_tensor * dlogits = nullptr;
-    if (on_host()) {
-        // It overwrites the logits: those of a function whose gradient is made from its result must be a copy.
-        const bool needed =
-            head.logits->op != GGML_OP_MUL_MAT && head.logits->op != GGML_OP_ADD && head.logits->op != GGML_OP_SCALE;
-        ggml_tensor * own = needed ? ggml_cont(ctx, head.logits) : g.contiguous(head.logits);
-        dlogits = build_host_cross_entropy(ctx, own, targets, weights, losses, needs_gradient);
-        g.run(dlogits);
-    } else {
-        const cross_entropy ce = build_cross_entropy(ctx, head.logits, targets, weights, needs_gradient);
-        dlogits = ce.dlogits;
-        // before the gradient, which overwrites the probabilities
-        g.run(ggml_cpy(ctx, ggml_reshape_1d(ctx, ce.loss, columns), losses));
-    }
+    const loss_gradients gradient =
+        options.loss->build(ctx, {x, head.logits, targets, weights, losses, needs_gradient, on_host()},
+                            [&](ggml_tensor * node) { g.run(node); });
     if (needs_gradient) {
-        g.add(head.logits, dlogits);
+        if (gradient.logits) g.add(head.logits, gradient.logits);
+        if (gradient.hidden) g.add(x, gradient.hidden);
         run_backward(g, head.nodes);
         if (ggml_tensor * dx = g.of(x)) { g.run(ggml_set_rows(ctx, dhidden, g.contiguous(dx), rows)); }
     }

@@ -65,6 +65,7 @@ struct step::state {
     std::vector<int32_t> row_values, target_values;
     std::vector<float> weight_values;
     step_timing timing;
+    int64_t n_runs = 0;
     step_clock::time_point started;
     bool past_boundary = false;
     step_clock::time_point node_started;

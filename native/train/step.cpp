@@ -115,6 +115,7 @@ double step::run(const micro_batch & batch, double scale) {
     s.largest_weight = largest == batch.target_weight.end() ? 1.0f : *largest;
     s.total = 0;
     s.timing = {};
+    s.n_runs++;
     s.graph->set_batch(batch);
     s.tell_padding();
     if (!s.on_host()) {
@@ -134,6 +135,7 @@ double step::run(const micro_batch & batch, double scale) {
 }
 
 const std::vector<float> & step::target_losses() const { return state_->target_losses; }
+int64_t step::n_runs() const { return state_->n_runs; }
 const step_timing & step::timing() const { return state_->timing; }
 std::vector<profile_entry> step::profile() const {
     std::vector<profile_entry> entries;

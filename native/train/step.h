@@ -3,7 +3,7 @@
 #include "autodiff/engine/gradients.h"
 #include "graph/compute.h"
 #include "graph/forward.h"
-#include "loss/cross-entropy.h"
+#include "loss/objective.h"
 #include "optim/parameter.h"
 
 #include <memory>
@@ -13,6 +13,7 @@
 namespace llamatune {
 
 struct step_options {
+    std::shared_ptr<const objective> loss = make_objective("cross-entropy");
     bool with_backward = true;
     gradient_options gradient;
     int64_t loss_budget_bytes = 256ll << 20; // for one chunk of logits, probabilities and their gradient
@@ -51,6 +52,7 @@ public:
     // Per target of the batch, in order: the cross-entropy of the last run.
     const std::vector<float> & target_losses() const;
     const step_timing & timing() const;
+    int64_t n_runs() const;
     std::vector<profile_entry> profile() const; // with options.profile: slowest first
     size_t compute_bytes() const;               // of the graphs' buffers, allocated or needed
 

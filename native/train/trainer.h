@@ -1,42 +1,31 @@
 #pragma once
 
-#include "model/load.h"
+#include "train/checkpoint.h"
+#include "train/evaluate.h"
 #include "train/event.h"
-#include "train/options.h"
+#include "train/step.h"
 
 #include <atomic>
-#include <memory>
+#include <vector>
 
 namespace llamatune {
 
-// Number of rows and steps for a dataset under these options (learning_rates is not needed).
-// Throws error DATASET_EMPTY, SAMPLE_TOO_LONG, TOKEN_FILE_INVALID.
-train_plan plan_training(const train_options & options);
-
-// What training this model this way needs, without loading its weights' data twice or allocating a graph's buffers.
-struct memory_estimate {
-    uint64_t weights_bytes;
-    uint64_t adapter_bytes;    // trained tensors, their gradients and the optimizer's state
-    uint64_t activation_bytes; // the step's compute buffers
-    uint64_t total_bytes;
+// What train() works with. Everything must outlive the call.
+struct train_parts {
+    loader & data;
+    step & model; // the graph with its objective: loss and gradients of a micro-batch
+    parameter_set & parameters;
+    optimizer & optim;
+    double max_gradient_norm;                  // global-norm clipping (0 = off)
+    const std::vector<float> & learning_rates; // the schedule: one per optimizer step
+    evaluator * validation = nullptr;          // may be null
+    int64_t evaluate_every = 0;                // optimizer steps (0 = only at the end)
+    checkpoint_folder * checkpoints = nullptr; // may be null
 };
 
-template <class V>
-void fields(V & v, memory_estimate & m) {
-    v("weightsBytes", m.weights_bytes);
-    v("adapterBytes", m.adapter_bytes);
-    v("activationBytes", m.activation_bytes);
-    v("totalBytes", m.total_bytes);
-}
-
-memory_estimate estimate_memory(const std::shared_ptr<model> & base, const train_options & options);
-
-// Runs the whole training on the calling thread. `stop` is polled at least once per micro-batch; when it turns true the
-// run ends as soon as the current micro-batch has, writes no output and throws error ABORTED.
-// Throws error: UNSUPPORTED_OP, GRAPH_UNSUPPORTED, NO_TARGETS, TARGET_UNKNOWN, TARGET_UNSUPPORTED,
-// TOKEN_OUT_OF_RANGE, OUT_OF_MEMORY, NON_FINITE_LOSS, OUTPUT_NOT_WRITABLE,
-// ADAPTER_MISMATCH, NATIVE_ASSERTION, …
-train_result run_training(const std::shared_ptr<model> & base, const train_options & options,
-                          const event_sink & on_event, const std::atomic<bool> & stop);
+// Trains from `state` to the end of the schedule and fills the result, except for its times. `stop` is polled at least
+// once per micro-batch. Throws error ABORTED, NON_FINITE_LOSS, COMPUTE_FAILED, OUTPUT_NOT_WRITABLE.
+train_result train(const train_parts & parts, train_state & state, const event_sink & on_event,
+                   const std::atomic<bool> & stop);
 
 }

@@ -189,6 +189,10 @@ const base = z.strictObject({
     .describe('Samples longer than sequenceLength: fail, cut them off, or leave them out.'),
   optimizer: optimizer.prefault({}).describe('Optimizer.'),
   scheduler: scheduler.prefault({}).describe('Learning rate schedule.'),
+  objective: z
+    .enum(['cross-entropy'])
+    .default('cross-entropy')
+    .describe('Loss of a token that carries one.'),
   loss: z
     .enum(['all', 'completion', 'assistant'])
     .default('assistant')

@@ -22,7 +22,7 @@ export const NATIVE_RULES: ImportRules = {
   'cpu/kernels': ['<onednn>', 'core'],
   'cpu/fusion': ['cpu/kernels', 'autodiff/engine'],
   'cpu/device': ['core', 'cpu/kernels'],
-  loss: [],
+  loss: ['core', 'cpu'],
   optim: ['core', 'graph'],
   train: [
     'core',
@@ -34,7 +34,6 @@ export const NATIVE_RULES: ImportRules = {
     'data',
     'graph',
     'autodiff/engine',
-    'cpu',
     'cpu/fusion',
     'cpu/kernels',
     'loss',

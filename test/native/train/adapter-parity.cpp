@@ -1,6 +1,6 @@
 // What was trained is what stock llama.cpp then runs: adapter file -> llama_adapter_lora_init -> llama_decode.
 
-#include "train/trainer.h"
+#include "train/run.h"
 
 #include "adapter/adapter-file.h"
 #include "core/graph-builder.h"

@@ -93,6 +93,35 @@ TEST("train/gradients: one batch gives the same loss and gradients however it is
     }
 }
 
+namespace {
+
+// ½ ‖hidden‖², which needs no logits: what an objective on embeddings would look like.
+class hidden_norm : public objective {
+public:
+    loss_gradients build(ggml_context * ctx, const loss_chunk & c,
+                         const std::function<void(ggml_tensor *)> & run) const override {
+        ggml_tensor * norms = ggml_sum_rows(ctx, ggml_sqr(ctx, c.hidden)); // [1, columns]
+        run(ggml_cpy(ctx, ggml_reshape_1d(ctx, ggml_scale(ctx, norms, 0.5f), ggml_nelements(c.losses)), c.losses));
+        if (!c.with_gradient) return {};
+        return {nullptr, ggml_mul(ctx, c.hidden, c.weights)};
+    }
+    int64_t n_logits(bool) const override { return 1; }
+};
+
+}
+
+TEST("train/gradients: an objective given as an argument, here one on the hidden states") {
+    const auto m = arch("llama");
+    const micro_batch batch = tiny_batch(*m, 2, 8);
+    training_options options;
+    options.targets = {"attn_q", "attn_v", "ffn_up", "ffn_down"};
+    options.step.loss = std::make_shared<hidden_norm>();
+    training t(m, batch, options);
+    CHECK(t.loss(batch) > 0);
+    CHECK_NEAR(t.run(batch, 1.0) / double(batch.target_token.size()), t.loss(batch), 1e-5 * t.loss(batch));
+    tiny::expect_slopes(tiny::check_slopes(t, batch, 5e-3));
+}
+
 TEST("train/gradients: weighted targets, as the weighted sum of each target's own loss and gradient") {
     const auto m = arch("llama");
     micro_batch batch = tiny_batch(*m, 2, 6);

@@ -1,7 +1,7 @@
 // A recorded loss curve guards the trainer: whoever changes it changes these numbers knowingly (LLAMATUNE_RECORD=1
 // prints new ones).
 
-#include "train/trainer.h"
+#include "train/run.h"
 
 #include "data/write-token-file.h"
 #include "harness.h"

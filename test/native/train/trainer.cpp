@@ -1,4 +1,4 @@
-#include "train/trainer.h"
+#include "train/run.h"
 
 #include "core/error.h"
 #include "core/rng.h"

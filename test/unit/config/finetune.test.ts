@@ -42,6 +42,7 @@ describe('finetuneSchema', () => {
       packing: false,
       shuffle: true,
       overlength: 'error',
+      objective: 'cross-entropy',
       optimizer: {
         type: 'adamw',
         learningRate: 1e-4,
@@ -221,10 +222,13 @@ describe('finetuneSchema', () => {
     });
   });
 
-  it('offers the optimizers that the engine has', () => {
-    const files = readdirSync('native/optim/optimizers').map((file) => file.replace('.cpp', ''));
-    const type = describeOptions(finetuneSchema).find(({ path }) => path === 'optimizer.type');
-    expect(type?.choices).toEqual(files.sort());
+  it.each([
+    ['optimizer.type', 'native/optim/optimizers'],
+    ['objective', 'native/loss/objectives'],
+  ])('%s has a choice for each file in %s', (option, folder) => {
+    const files = readdirSync(folder).map((file) => file.replace('.cpp', ''));
+    const found = describeOptions(finetuneSchema).find(({ path }) => path === option);
+    expect(found?.choices).toEqual(files.sort());
   });
 
   it('does not coerce types', () => {

@@ -1,0 +1,22 @@
+#include "loss/objective.h"
+
+#include "core/error.h"
+
+namespace llamatune {
+
+// objectives.inc, written by CMake, has a line ENTRY(some_name, "some-name") for each file in loss/objectives.
+#define ENTRY(function, text) std::unique_ptr<objective> make_##function();
+#include "loss/objectives.inc"
+#undef ENTRY
+
+std::unique_ptr<objective> make_objective(const std::string & name) {
+    std::string known;
+#define ENTRY(function, text)                                                                                          \
+    if (name == (text)) return make_##function();                                                                      \
+    known += std::string(known.empty() ? "'" : " or '") + (text) + "'";
+#include "loss/objectives.inc"
+#undef ENTRY
+    throw error("CONFIG_INVALID", "expected " + known + " for objective but received '" + name + "'");
+}
+
+}

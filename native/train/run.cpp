@@ -1,0 +1,106 @@
+#include "train/run.h"
+
+#include "core/atomic-file.h"
+#include "core/error.h"
+#include "core/process-memory.h"
+#include "model/tokenizer.h"
+#include "train/plan.h"
+#include "train/profile.h"
+#include "train/trainee.h"
+#include "train/trainer.h"
+
+#include <chrono>
+
+namespace llamatune {
+
+namespace {
+
+using clock = std::chrono::steady_clock;
+
+void require_tokens_of(const model & base, const token_file & file, const std::string & path) {
+    const int32_t n_vocab = vocabulary_size(base);
+    if (file.max_token() >= n_vocab) {
+        throw error("TOKEN_OUT_OF_RANGE",
+                    "expected tokens below " + std::to_string(n_vocab) + " (the model's vocabulary) but received " +
+                        std::to_string(file.max_token()) + " in " + path,
+                    "Tokens must come from this model's own tokenizer.");
+    }
+}
+
+std::vector<std::string> inputs_of(const model & base, const train_options & options) {
+    return {base.options().path, options.train_file, options.validation ? options.validation->file : "",
+            options.lora.init_adapter.value_or("")};
+}
+
+// The state of the newest checkpoint, which it restores; the start without one.
+train_state resumed(checkpoint_folder & checkpoints, loader & data, const event_sink & on_event) {
+    const std::optional<std::string> path = newest_checkpoint(checkpoints.directory());
+    if (!path) {
+        on_event(warning_event{"NO_CHECKPOINT",
+                               "no checkpoint in " + checkpoints.directory() + ": starting from the beginning"});
+        return {};
+    }
+    const train_state state = checkpoints.restore(*path);
+    data.seek(state.cursor);
+    return state;
+}
+
+}
+
+train_result run_training(const std::shared_ptr<model> & base, const train_options & options,
+                          const event_sink & on_event, const std::atomic<bool> & stop) {
+    const struct at_end {
+        ~at_end() { release_freed_memory(); }
+    } last; // after everything below is gone
+    const auto start = clock::now();
+    check_train_options(options);
+    require_output_apart_from(options.output, inputs_of(*base, options));
+    const auto file = token_file::open(options.train_file);
+    require_tokens_of(*base, *file, options.train_file);
+    loader data(*file, loader_options_of(options));
+
+    on_event(phase_event{"graph"});
+    compute devices(*base, options.n_threads, name_of(options.precision));
+    devices.set_stop(&stop);
+    trainee subject(base, options);
+    auto graph = std::make_unique<forward>(base, subject.adapter_handle(), shape_of(options), devices);
+    subject.collect(*graph);
+    const std::string profile = profile_path();
+    step_options step_settings = step_options_of(options);
+    step_settings.profile = !profile.empty();
+    step model_step(std::move(graph), devices, &subject.parameters(), step_settings);
+    optimizer optim(subject.parameters(), options.optimizer, devices);
+
+    train_parts parts{data,
+                      model_step,
+                      subject.parameters(),
+                      optim,
+                      double(options.optimizer.max_gradient_norm),
+                      options.learning_rates};
+    std::optional<evaluator> validation;
+    if (options.validation) {
+        parts.validation = &validation.emplace(base, subject, options, devices);
+        parts.evaluate_every = options.validation->every_steps;
+    }
+    std::optional<checkpoint_folder> checkpoints;
+    train_state state;
+    if (options.checkpoint) {
+        parts.checkpoints = &checkpoints.emplace(options, data.plan(), subject.parameters(), optim);
+        if (options.checkpoint->resume) state = resumed(*checkpoints, data, on_event);
+    }
+
+    on_event(phase_event{"train"});
+    const int64_t tokens_before = state.tokens;
+    train_result result = train(parts, state, on_event, stop);
+    if (!options.output.empty()) {
+        on_event(phase_event{"save"});
+        subject.save(options.output);
+    }
+    if (!profile.empty()) write_profile(profile, model_step.profile(), model_step.n_runs());
+    result.seconds = std::chrono::duration<double>(clock::now() - start).count();
+    result.tokens_per_second = double(state.tokens - tokens_before) / result.seconds;
+    result.peak_memory_bytes = peak_resident_bytes();
+    return result;
+}
+
+}

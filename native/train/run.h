@@ -1,0 +1,42 @@
+#pragma once
+
+#include "model/load.h"
+#include "train/event.h"
+#include "train/options.h"
+
+#include <atomic>
+#include <memory>
+
+namespace llamatune {
+
+// Number of rows and steps for a dataset under these options (learning_rates is not needed).
+// Throws error DATASET_EMPTY, SAMPLE_TOO_LONG, TOKEN_FILE_INVALID.
+train_plan plan_training(const train_options & options);
+
+// What training this model this way needs, without loading its weights' data twice or allocating a graph's buffers.
+struct memory_estimate {
+    uint64_t weights_bytes;
+    uint64_t adapter_bytes;    // trained tensors, their gradients and the optimizer's state
+    uint64_t activation_bytes; // the step's compute buffers
+    uint64_t total_bytes;
+};
+
+template <class V>
+void fields(V & v, memory_estimate & m) {
+    v("weightsBytes", m.weights_bytes);
+    v("adapterBytes", m.adapter_bytes);
+    v("activationBytes", m.activation_bytes);
+    v("totalBytes", m.total_bytes);
+}
+
+memory_estimate estimate_memory(const std::shared_ptr<model> & base, const train_options & options);
+
+// Runs the whole training on the calling thread. `stop` is polled at least once per micro-batch; when it turns true the
+// run ends as soon as the current micro-batch has, writes no output and throws error ABORTED.
+// Throws error: UNSUPPORTED_OP, GRAPH_UNSUPPORTED, NO_TARGETS, TARGET_UNKNOWN, TARGET_UNSUPPORTED,
+// TOKEN_OUT_OF_RANGE, OUT_OF_MEMORY, NON_FINITE_LOSS, OUTPUT_NOT_WRITABLE,
+// ADAPTER_MISMATCH, NATIVE_ASSERTION, …
+train_result run_training(const std::shared_ptr<model> & base, const train_options & options,
+                          const event_sink & on_event, const std::atomic<bool> & stop);
+
+}
