@@ -3,6 +3,9 @@
 set(LLAMATUNE_TEST_CACHE "${CMAKE_SOURCE_DIR}/.cache/test" CACHE PATH "what tests generate, kept between runs")
 
 file(GLOB_RECURSE test_sources CONFIGURE_DEPENDS test/native/*.cpp)
+if (NOT core_has_accelerator)
+    list(FILTER test_sources EXCLUDE REGEX "test/native/cpu/kernels/") # they call what is then not built
+endif()
 add_executable(llamatune-native-tests ${test_sources})
 target_include_directories(llamatune-native-tests PRIVATE test/native)
 target_include_directories(llamatune-native-tests SYSTEM PRIVATE vendor/llama.cpp/vendor) # nlohmann/json.hpp

@@ -10,22 +10,8 @@ else()
     set(levels armv8-a)
 endif()
 
-# Compiled anew for each level: what is different with oneDNN. The rest comes from llamatune-core.
-file(GLOB_RECURSE all_sources CONFIGURE_DEPENDS native/*.cpp)
-file(GLOB_RECURSE kernel_sources CONFIGURE_DEPENDS native/cpu/device/*.cpp native/cpu/fusion/*.cpp native/cpu/kernels/*.cpp)
-set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${all_sources})
-set(different_sources ${kernel_sources})
-list(REMOVE_ITEM all_sources ${kernel_sources})
-foreach(source ${all_sources})
-    file(STRINGS ${source} mentions REGEX "LLAMATUNE_ONEDNN")
-    if (mentions)
-        list(APPEND different_sources ${source})
-    endif()
-endforeach()
-set(same_addon_sources ${addon_sources})
-list(REMOVE_ITEM same_addon_sources ${different_sources})
-
-add_library(llamatune-binding OBJECT ${same_addon_sources})
+# Each variant is the same binding and core; with the accelerator in place of the core's stub where there is a level.
+add_library(llamatune-binding OBJECT ${addon_sources})
 llamatune_addon_settings(llamatune-binding)
 target_link_libraries(llamatune-binding PRIVATE llamatune-core)
 
@@ -37,19 +23,15 @@ function(llamatune_variant name)
     add_dependencies(llamatune llamatune-${name})
 endfunction()
 
-set(plain_sources ${addon_sources})
-list(REMOVE_ITEM plain_sources ${same_addon_sources})
-llamatune_variant(plain ${plain_sources})
+llamatune_variant(plain)
 target_link_libraries(llamatune-plain PRIVATE llamatune-core)
 
 foreach(level ${levels})
-    llamatune_variant(${level} ${different_sources})
-    target_compile_definitions(llamatune-${level} PRIVATE LLAMATUNE_ONEDNN)
+    llamatune_variant(${level} ${accelerator_sources})
     string(REPLACE "-bf16" ";-mavx512bf16" instructions "-march=${level}")
     target_compile_options(llamatune-${level} PRIVATE -O3 ${instructions})
-    # the products' device implements ggml's internal interface
-    target_include_directories(llamatune-${level} PRIVATE vendor/llama.cpp/ggml/src)
-    # Last llamatune-core: of the files that are different it has those of the plain variant, which are then not needed.
+    target_include_directories(llamatune-${level} PRIVATE ${accelerator_include_dir})
+    # llamatune-core last: its stub of the accelerator is then not needed.
     target_link_libraries(llamatune-${level} PRIVATE DNNL::dnnl OpenMP::OpenMP_CXX llamatune-core)
     llamatune_bundle_onednn(llamatune-${level})
 endforeach()

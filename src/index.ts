@@ -29,8 +29,8 @@ export { type QuantizeModelOptions, quantizeModelSchema } from './config/quantiz
 export type { Peak, ProductSpeed } from './contract/benchmark.js';
 export type {
   AdapterInfo,
+  CpuAccelerator,
   Device,
-  MatmulInfo,
   ModelInfo,
   SystemInfo,
   TensorInfo,

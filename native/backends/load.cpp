@@ -1,9 +1,7 @@
 #include "backends/load.h"
 
-#ifdef LLAMATUNE_ONEDNN
-#include "cpu/device/matmul-device.h"
-#endif
 #include "core/error.h"
+#include "cpu/accelerator.h"
 
 #include <ggml-backend.h>
 
@@ -133,9 +131,7 @@ void load_backends(const std::string & folder, const std::vector<std::string> & 
             "BACKEND_NOT_FOUND", "expected a CPU back end of ggml in '" + folder + "' but none could be loaded",
             "Keep the files of prebuilds/<platform>-<arch> together, or build from source: npm rebuild llamatune");
     }
-#ifdef LLAMATUNE_ONEDNN
-    register_matmul_device();
-#endif
+    register_accelerator();
     loaded = true;
 }
 

@@ -4,21 +4,16 @@
 #include "core/error.h"
 #include "core/ggml-ptr.h"
 #include "core/rng.h"
+#include "cpu/accelerator.h"
 
 #include <ggml-backend.h>
 #include <ggml.h>
-
-#ifdef LLAMATUNE_ONEDNN
-#include <dnnl.hpp>
-#include <omp.h>
-#endif
 
 #include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <functional>
 #include <memory>
-#include <unordered_map>
 
 namespace llamatune {
 
@@ -75,49 +70,13 @@ product_speed time_product(const product_shape & shape, const std::function<void
 // Makes a shape's operands, and a function that multiplies them.
 using product_maker = std::function<std::function<void()>(const product_shape &)>;
 
-#ifdef LLAMATUNE_ONEDNN
-
-bool has_bf16_units() {
-    // each instruction set's bits contain those of the sets that it extends
-    constexpr int wanted = int(dnnl::cpu_isa::avx512_core_bf16);
-    return (int(dnnl::get_effective_cpu_isa()) & wanted) == wanted;
+std::function<void()> product_of_accelerator(const product_shape & shape, train_precision precision,
+                                             int32_t n_threads) {
+    const std::vector<float> x = random_values(shape.tokens * shape.columns);
+    const std::vector<float> w = random_values(shape.columns * shape.rows);
+    return make_bare_product(shape.tokens, shape.columns, shape.rows, x.data(), w.data(),
+                             precision == train_precision::bf16, n_threads);
 }
-
-std::function<void()> product_of_onednn(const product_shape & shape, train_precision precision, int32_t n_threads) {
-    using dims = dnnl::memory::dims;
-    using tag = dnnl::memory::format_tag;
-    using type = dnnl::memory::data_type;
-    const type in = precision == train_precision::bf16 ? type::bf16 : type::f32;
-    const dims a_dims{shape.tokens, shape.columns}, b_dims{shape.columns, shape.rows}, c_dims{shape.tokens, shape.rows};
-    dnnl::engine engine(dnnl::engine::kind::cpu, 0);
-    dnnl::stream stream(engine);
-    omp_set_num_threads(n_threads); // of the calling thread
-    // weights in whatever layout is fastest
-    const dnnl::memory::desc a{a_dims, in, tag::ab}, b{b_dims, in, tag::any}, c{c_dims, type::f32, tag::ab};
-#if DNNL_VERSION_MAJOR >= 3
-    const dnnl::matmul::primitive_desc description(engine, a, b, c);
-#else
-    const dnnl::matmul::primitive_desc description(dnnl::matmul::desc(a, b, c), engine);
-#endif
-    const auto filled = [&](const dims & size, const dnnl::memory::desc & wanted) {
-        std::vector<float> values = random_values(size[0] * size[1]);
-        dnnl::memory plain({size, type::f32, tag::ab}, engine, values.data()), packed(wanted, engine);
-        dnnl::reorder(plain, packed).execute(stream, plain, packed);
-        stream.wait();
-        return packed;
-    };
-    const std::unordered_map<int, dnnl::memory> operands = {
-        {DNNL_ARG_SRC, filled(a_dims, description.src_desc())},
-        {DNNL_ARG_WEIGHTS, filled(b_dims, description.weights_desc())},
-        {DNNL_ARG_DST, dnnl::memory(description.dst_desc(), engine)},
-    };
-    return [stream, product = dnnl::matmul(description), operands]() mutable {
-        product.execute(stream, operands);
-        stream.wait();
-    };
-}
-
-#endif
 
 ggml_backend_ptr cpu_backend(int32_t n_threads) {
     ggml_backend_dev_t device = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
@@ -172,15 +131,14 @@ peak_speed measure_peak(const peak_options & options, const std::atomic<bool> & 
         if (!backend) backend = cpu_backend(peak.n_threads);
         return product_of_ggml(shape, peak.precision, backend.get());
     };
-#ifdef LLAMATUNE_ONEDNN
-    if (options.library == peak_library::fastest) {
-        const dnnl_version_t * version = dnnl_version();
-        peak.library = "oneDNN " + std::to_string(version->major) + "." + std::to_string(version->minor) + "." +
-                       std::to_string(version->patch);
-        if (!has_bf16_units()) peak.precision = train_precision::f32;
-        make = [&](const product_shape & shape) { return product_of_onednn(shape, peak.precision, peak.n_threads); };
+    const std::string library = accelerator_library();
+    if (options.library == peak_library::fastest && !library.empty()) {
+        peak.library = library;
+        if (!accelerator_has_fast_bf16()) peak.precision = train_precision::f32;
+        make = [&](const product_shape & shape) {
+            return product_of_accelerator(shape, peak.precision, peak.n_threads);
+        };
     }
-#endif
     for (const product_shape & shape : shapes) {
         peak.shapes.push_back(time_product(shape, make(shape), stop));
         const product_speed & speed = peak.shapes.back();

@@ -1,8 +1,5 @@
 #include "binding/calls.h"
 
-#ifdef LLAMATUNE_ONEDNN
-#include "cpu/kernels/gemm.h"
-#endif
 #include "adapter/adapter-info.h"
 #include "backends/load.h"
 #include "bench/measure.h"
@@ -31,14 +28,6 @@ auto emitting(run_context & context) {
     return [&context](const auto & event) { context.emit(written(event)); };
 }
 
-bool has_fast_bf16() {
-#ifdef LLAMATUNE_ONEDNN
-    return gemm_has_fast_bf16();
-#else
-    return false;
-#endif
-}
-
 // --- the machine ---
 
 Napi::Value gpu_backends_call(const call_info & info) {
@@ -55,11 +44,7 @@ Napi::Value load_backends_call(const call_info & info) {
     return info.Env().Undefined();
 }
 
-Napi::Value system_info_call(const call_info & info) {
-    system_info system = describe_system();
-    system.matmul.fast_bf16 = has_fast_bf16();
-    return write(info.Env(), system);
-}
+Napi::Value system_info_call(const call_info & info) { return write(info.Env(), describe_system()); }
 
 Napi::Value list_devices_call(const call_info & info) {
     return start_task(info.Env(), [request = options_argument<devices_request>(info, 0)](run_context &) {

@@ -2,6 +2,7 @@
 
 #include "backends/backend-name.h"
 #include "core/cpu.h"
+#include "cpu/accelerator.h"
 
 #include <ggml-backend.h>
 #include <llama.h>
@@ -50,8 +51,8 @@ system_info describe_system() {
         info.backends.push_back(ggml_backend_reg_name(ggml_backend_reg_get(i)));
     for (size_t i = 0; i < ggml_backend_dev_count(); i++)
         info.devices.push_back(describe_device(ggml_backend_dev_get(i)));
-    for (const device_info & device : info.devices)
-        if (device.name == "matmul") info.matmul.accelerator = device.description;
+    if (ggml_backend_dev_t device = accelerator_device())
+        info.cpu_accelerator = {ggml_backend_dev_description(device), accelerator_has_fast_bf16()};
     return info;
 }
 

@@ -30,16 +30,15 @@ void fields(V & v, device_info & d) {
     v("memoryTotal", d.memory_total);
 }
 
-// Matrix products on the CPU.
-struct matmul_info {
-    std::optional<std::string> accelerator; // the library for them that is built in
-    bool fast_bf16 = false;                 // the CPU has units for bfloat16; filled by who knows the kernels
+struct cpu_accelerator_info {
+    std::string description; // "CPU kernels with oneDNN 3.2.0"
+    bool fast_bf16;          // the CPU has bfloat16 units
 };
 
 template <class V>
-void fields(V & v, matmul_info & m) {
-    v("accelerator", m.accelerator);
-    v("fastBf16", m.fast_bf16);
+void fields(V & v, cpu_accelerator_info & a) {
+    v("description", a.description);
+    v("fastBf16", a.fast_bf16);
 }
 
 // What llama.cpp can use on this machine; the back ends must have been loaded (backends/load.h).
@@ -48,7 +47,7 @@ struct system_info {
     std::vector<std::string> backends;
     std::vector<device_info> devices;
     int32_t physical_cores; // usable by this process
-    matmul_info matmul;
+    std::optional<cpu_accelerator_info> cpu_accelerator;
 };
 
 template <class V>
@@ -57,7 +56,7 @@ void fields(V & v, system_info & s) {
     v("backends", s.backends);
     v("devices", s.devices);
     v("physicalCores", s.physical_cores);
-    v("matmul", s.matmul);
+    v("cpuAccelerator", s.cpu_accelerator);
 }
 
 system_info describe_system();

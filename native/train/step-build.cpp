@@ -6,11 +6,8 @@
 #include "backends/backend-name.h"
 #include "core/error.h"
 #include "core/join.h"
+#include "cpu/accelerator.h"
 #include "loss/cross-entropy.h"
-
-#ifdef LLAMATUNE_ONEDNN
-#include "cpu/fusion/fuse.h"
-#endif
 
 #include <algorithm>
 
@@ -79,8 +76,8 @@ void step::state::prepare(ggml_backend_sched_ptr & scheduler, const graph_builde
 bool step::state::on_host() const { return options.gradient.rules == rule_mode::automatic && devices.on_host(); }
 
 bool step::state::has_accelerator() const {
-    return std::any_of(devices.devices().begin(), devices.devices().end(),
-                       [](ggml_backend_dev_t d) { return ggml_backend_dev_type(d) == GGML_BACKEND_DEVICE_TYPE_ACCEL; });
+    const auto & all = devices.devices();
+    return std::find(all.begin(), all.end(), accelerator_device()) != all.end();
 }
 
 // A weight may fit a target's name and yet not be read where llama.cpp would add its pair, or only take part in a
@@ -179,9 +176,11 @@ step::step(std::unique_ptr<forward> graph, const compute & devices, const parame
         }
         if (!s.on_host()) g.unscale_by(s.unscale);
     }
-#ifdef LLAMATUNE_ONEDNN
-    if (s.on_host() && s.has_accelerator()) { nodes = fuse(nodes, s.graph->hidden(), ctx, s.kernels, g); }
-#endif
+    if (s.on_host() && s.has_accelerator()) {
+        const fused_graph fused = fuse(nodes, s.graph->hidden(), g);
+        nodes = fused.nodes;
+        s.kernels = fused.kernels;
+    }
     s.boundary = ggml_cpy(ctx, s.graph->hidden(), tokens_of(s.hidden));
     for (ggml_tensor * node : nodes) {
         g.run(node); // llama.cpp's order

@@ -4,10 +4,6 @@
 
 #include "train/step.h"
 
-#ifdef LLAMATUNE_ONEDNN
-#include "cpu/kernels/host-op.h"
-#endif
-
 #include <chrono>
 #include <unordered_map>
 #include <unordered_set>
@@ -33,9 +29,7 @@ struct step::state {
     ggml_tensor * dhidden; // [n_embd, n_tokens + 1]
     ggml_tensor * unscale; // [1]
 
-#ifdef LLAMATUNE_ONEDNN
-    host_ops kernels; // of the trunk's nodes
-#endif
+    std::shared_ptr<const void> kernels; // of the trunk's fused nodes
     graph_builder trunk_nodes;
     ggml_cgraph * trunk;
     ggml_tensor * boundary; // the last node of the forward part

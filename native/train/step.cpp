@@ -1,6 +1,7 @@
 #include "train/step-state.h"
 
 #include "autodiff/engine/recompute.h"
+#include "cpu/accelerator.h"
 
 #include <algorithm>
 
@@ -29,11 +30,7 @@ void step::state::record(const char * part, const ggml_tensor * node) {
     node_started = now;
     if (node->op == GGML_OP_NONE || is_view(node)) return;
     const ggml_tensor * a = node->src[0];
-    const char * op = ggml_op_desc(node);
-#ifdef LLAMATUNE_ONEDNN
-    if (is_host_op(node)) op = host_op_name(node);
-#endif
-    const std::string kind = std::string(op) + " " + (a ? ggml_type_name(a->type) : "") + " " +
+    const std::string kind = std::string(op_name(node)) + " " + (a ? ggml_type_name(a->type) : "") + " " +
                              std::to_string(node->ne[0]) + "x" + std::to_string(node->ne[1]) + "x" +
                              std::to_string(node->ne[2]);
     profile_entry & entry = profile[std::string(part) + kind];

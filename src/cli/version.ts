@@ -16,8 +16,8 @@ export function versions(): Record<string, string> {
 
 function native(): Record<string, string> {
   try {
-    const { llamaCpp, matmul } = systemInfo();
-    return { 'llama.cpp': llamaCpp, 'matrix products': matmul.accelerator ?? 'ggml' };
+    const { llamaCpp, cpuAccelerator } = systemInfo();
+    return { 'llama.cpp': llamaCpp, 'CPU accelerator': cpuAccelerator?.description ?? 'none' };
   } catch {
     return {};
   }

@@ -98,10 +98,10 @@ export interface ListedDevice extends Device {
   training: TrainingSupport | null;
 }
 
-/** Matrix products on the CPU. */
-export interface MatmulInfo {
-  /** The library for matrix products that is built in, e.g. 'CPU matrix products (oneDNN)'; null: ggml's own. */
-  accelerator: string | null;
+/** Our training kernels for the CPU, in builds with oneDNN. */
+export interface CpuAccelerator {
+  /** With the library's version, e.g. 'CPU kernels with oneDNN 3.2.0'. */
+  description: string;
   /** Whether the CPU has units for bfloat16, which `precision: 'bf16'` uses. */
   fastBf16: boolean;
 }
@@ -114,7 +114,8 @@ export interface SystemInfo {
   backends: string[];
   devices: Device[];
   physicalCores: number;
-  matmul: MatmulInfo;
+  /** null in a build without oneDNN, which trains with ggml's CPU backend. */
+  cpuAccelerator: CpuAccelerator | null;
 }
 
 /** With the defaults that depend on other options. */

@@ -112,7 +112,7 @@ async function train(
   const { emit, signal } = controls;
   const history = new RunHistory(config, dataset, emit);
   history.warnAboutSamples();
-  history.warnAboutPrecision(model.onGpu || systemInfo().matmul.fastBf16);
+  history.warnAboutPrecision(model.onGpu || systemInfo().cpuAccelerator?.fastBf16 === true);
 
   const planned = scheduled(config, trainOptions(config, model, dataset));
   emit(phaseEvent('memory', 'what the run needs and what is free'));

@@ -19,5 +19,5 @@ export function choosePrecision(
 ): TrainOptions['precision'] {
   if (precision !== 'auto') return precision;
   const pays = mode === 'lora' && model.info.embeddingLength >= LEAST_WIDTH && !model.onGpu;
-  return pays && systemInfo().matmul.fastBf16 ? 'bf16' : 'f32';
+  return pays && systemInfo().cpuAccelerator?.fastBf16 ? 'bf16' : 'f32';
 }

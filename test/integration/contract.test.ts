@@ -22,9 +22,9 @@ import type {
 import { addon } from '../../src/contract/load.js';
 import type {
   AdapterInfo,
+  CpuAccelerator,
   ListedDevice,
   LoadOptions,
-  MatmulInfo,
   ModelInfo,
   SystemInfo,
   TensorInfo,
@@ -60,7 +60,7 @@ const device = {
 } as const;
 const tensor = keys<TensorInfo>({ name: true, type: true, shape: true, bytes: true });
 const support = keys<TrainingSupport>({ missing: true, weightTypes: true, otherWeightTypes: true });
-const matmul = keys<MatmulInfo>({ accelerator: true, fastBf16: true });
+const cpuAccelerator = keys<CpuAccelerator>({ description: true, fastBf16: true });
 const product = keys<ProductSpeed>({
   tokens: true,
   columns: true,
@@ -115,10 +115,10 @@ const results: Record<string, string[]> = {
       backends: true,
       devices: true,
       physicalCores: true,
-      matmul: true,
+      cpuAccelerator: true,
     }),
     ...nested('devices', Object.keys(device)),
-    ...nested('matmul', matmul),
+    ...nested('cpuAccelerator', cpuAccelerator),
   ],
   ListedDevice: [
     ...keys<ListedDevice>({ ...device, server: true, automatic: true, training: true }),

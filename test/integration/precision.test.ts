@@ -70,9 +70,9 @@ describe('precision', () => {
     const warned = bf16.events.some(
       (event) => event.type === 'warning' && event.code === 'PRECISION_UNAVAILABLE',
     );
-    expect(warned).toBe(!systemInfo().matmul.fastBf16);
+    expect(warned).toBe(!systemInfo().cpuAccelerator?.fastBf16);
     // Where there are units, they are used; where not, both runs are the same one.
-    if (systemInfo().matmul.fastBf16) expect(bf16.losses).not.toEqual(f32.losses);
+    if (systemInfo().cpuAccelerator?.fastBf16) expect(bf16.losses).not.toEqual(f32.losses);
     else expect(bf16.losses).toEqual(f32.losses);
   });
 });
@@ -93,27 +93,27 @@ describe('precision auto', () => {
       maxSteps: 1,
       threads: 1,
     }).result;
-    expect(precision).toBe(pays && systemInfo().matmul.fastBf16 ? 'bf16' : 'f32');
+    expect(precision).toBe(pays && systemInfo().cpuAccelerator?.fastBf16 ? 'bf16' : 'f32');
   });
 });
 
-describe('systemInfo().matmul', () => {
-  it('names the accelerator exactly where ggml knows its device', () => {
-    const { devices, matmul } = systemInfo();
-    const device = devices.find(({ type, name }) => type === 'accel' && name === 'matmul');
-    expect(matmul.accelerator).toBe(device?.description ?? null);
-    if (matmul.accelerator === null) expect(matmul.fastBf16).toBe(false);
+describe('systemInfo().cpuAccelerator', () => {
+  it('is there exactly where ggml has its device', () => {
+    const { devices, cpuAccelerator } = systemInfo();
+    const device = devices.find(({ name }) => name === 'cpu-accelerator');
+    expect(cpuAccelerator?.description).toBe(device?.description);
+    if (device !== undefined) expect(device.type).toBe('accel');
   });
 });
 
 describe('measurePeak', () => {
   it('measures every shape through the fastest library and through ggml', async () => {
-    const { matmul } = systemInfo();
+    const { cpuAccelerator } = systemInfo();
     for (const library of ['fastest', 'ggml'] as const) {
       const peak = await measurePeak({ precision: 'bf16', threads: 1, library });
-      const isOneDnn = library === 'fastest' && matmul.accelerator !== null;
+      const isOneDnn = library === 'fastest' && cpuAccelerator !== null;
       expect(peak.library).toMatch(isOneDnn ? /^oneDNN \d/ : /^ggml$/);
-      expect(peak.precision).toBe(isOneDnn && !matmul.fastBf16 ? 'f32' : 'bf16');
+      expect(peak.precision).toBe(isOneDnn && !cpuAccelerator.fastBf16 ? 'f32' : 'bf16');
       expect(peak.threads).toBe(1);
       expect(peak.shapes.length).toBeGreaterThan(2);
       for (const shape of peak.shapes) {

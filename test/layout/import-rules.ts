@@ -8,8 +8,8 @@ export type ImportRules = Readonly<Record<string, readonly string[]>>;
 export const NATIVE_RULES: ImportRules = {
   core: [],
   gguf: ['core'],
-  backends: ['core', 'cpu/device'],
-  model: ['<llama>', 'core', 'gguf', 'backends'],
+  backends: ['core', 'cpu'],
+  model: ['<llama>', 'core', 'gguf', 'backends', 'cpu'],
   'model-tools': ['<llama>', 'core', 'gguf', 'model'],
   adapter: ['<llama>', 'core', 'gguf', 'model'],
   data: ['core'],
@@ -18,10 +18,11 @@ export const NATIVE_RULES: ImportRules = {
   'autodiff/engine': ['core'],
   'autodiff/scan': ['core', 'autodiff/engine'],
   'autodiff/rules': ['core', 'autodiff/engine', 'autodiff/scan'],
-  cpu: [],
+  // cpu/accelerator.h is the only header of the accelerator for the rest of the tree.
+  cpu: ['cpu/device', 'cpu/fusion', 'cpu/kernels'],
   'cpu/kernels': ['<onednn>', 'core'],
   'cpu/fusion': ['cpu/kernels', 'autodiff/engine'],
-  'cpu/device': ['core', 'cpu/kernels'],
+  'cpu/device': ['core', 'cpu', 'cpu/kernels'],
   loss: ['core', 'cpu'],
   optim: ['core', 'graph'],
   train: [
@@ -34,13 +35,12 @@ export const NATIVE_RULES: ImportRules = {
     'data',
     'graph',
     'autodiff/engine',
-    'cpu/fusion',
-    'cpu/kernels',
+    'cpu',
     'loss',
     'optim',
   ],
   generate: ['<llama>', 'core', 'adapter', 'model'],
-  bench: ['<onednn>', 'core', 'train', 'generate'],
+  bench: ['core', 'train', 'generate', 'cpu'],
   binding: ['<node>', '*'],
   'addon.cpp': ['binding'],
   'addon-variants.cpp': ['<node>'],
@@ -103,7 +103,7 @@ function allows(rules: ImportRules, { from, to, typeOnly }: Import): boolean {
   const allowed = rules[from] ?? [];
   return (
     from === to ||
-    (allowed.includes('*') && !to.startsWith('<')) ||
+    (allowed.includes('*') && !/^(<|cpu\/)/.test(to)) ||
     allowed.includes(to) ||
     (typeOnly && allowed.includes(`type:${to}`))
   );

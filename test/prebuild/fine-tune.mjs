@@ -31,5 +31,5 @@ const libraries =
         .readFileSync('/proc/self/maps', 'utf8')
         .match(/\/\S*(?:ggml|llamatune|dnnl|OpenCL|gomp)\S*\.(?:so|node)[.\d]*/g)
     : [];
-const { accelerator } = systemInfo().matmul;
+const accelerator = systemInfo().cpuAccelerator?.description ?? null;
 console.log(JSON.stringify({ losses, accelerator, libraries: [...new Set(libraries)] }));

@@ -52,7 +52,7 @@ function commit() {
 }
 
 export function describeMachine() {
-  const { llamaCpp, physicalCores, matmul } = systemInfo();
+  const { llamaCpp, physicalCores, cpuAccelerator } = systemInfo();
   const cpuinfo = existsSync('/proc/cpuinfo') ? readFileSync('/proc/cpuinfo', 'utf8') : '';
   const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
   return {
@@ -64,7 +64,7 @@ export function describeMachine() {
     os: distribution(),
     node: process.versions.node,
     llamaCpp,
-    accelerator: matmul.accelerator,
+    accelerator: cpuAccelerator?.description ?? null,
     llamatune: version,
     commit: commit(),
   };

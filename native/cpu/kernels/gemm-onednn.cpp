@@ -5,6 +5,7 @@
 
 #include <array>
 #include <map>
+#include <unordered_map>
 
 namespace llamatune {
 
@@ -95,6 +96,39 @@ void gemm::run_packed(int64_t m, int64_t n, int64_t k, const uint16_t * a, const
                     .first;
     }
     s.execute(found->second, a, b, c);
+}
+
+std::function<void()> make_onednn_product(gemm_type type, int64_t m, int64_t n, int64_t k, const float * a,
+                                          const float * b, int n_threads) {
+    const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+    dnnl::stream stream(engine);
+    omp_set_num_threads(n_threads); // of the calling thread
+    const data_type in = type == gemm_type::bf16 ? data_type::bf16 : data_type::f32;
+    const dims a_dims{m, k}, b_dims{k, n};
+    const auto description =
+        describe(engine, {a_dims, in, format::ab}, {b_dims, in, format::any}, {dims{m, n}, data_type::f32, format::ab});
+    const auto copied = [&](const dims & size, const float * values, const dnnl::memory::desc & wanted) {
+        dnnl::memory plain({size, data_type::f32, format::ab}, engine, const_cast<float *>(values));
+        dnnl::memory packed(wanted, engine);
+        dnnl::reorder(plain, packed).execute(stream, plain, packed);
+        stream.wait();
+        return packed;
+    };
+    const std::unordered_map<int, dnnl::memory> operands = {
+        {DNNL_ARG_SRC, copied(a_dims, a, description.src_desc())},
+        {DNNL_ARG_WEIGHTS, copied(b_dims, b, description.weights_desc())},
+        {DNNL_ARG_DST, dnnl::memory(description.dst_desc(), engine)},
+    };
+    return [stream, product = dnnl::matmul(description), operands]() mutable {
+        product.execute(stream, operands);
+        stream.wait();
+    };
+}
+
+std::string gemm_library() {
+    const dnnl_version_t & version = *dnnl_version();
+    return "oneDNN " + std::to_string(version.major) + "." + std::to_string(version.minor) + "." +
+           std::to_string(version.patch);
 }
 
 bool gemm_has_fast_bf16() {

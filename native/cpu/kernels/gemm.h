@@ -2,7 +2,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <string>
 
 namespace llamatune {
 
@@ -47,6 +49,12 @@ private:
     std::unique_ptr<state> state_;
 };
 
+// A product of copies of `a` [m, k] and `b` [k, n], row-major, laid out as oneDNN multiplies them fastest, on
+// `n_threads` of its own threads: a measure of the machine.
+std::function<void()> make_onednn_product(gemm_type type, int64_t m, int64_t n, int64_t k, const float * a,
+                                          const float * b, int n_threads);
+
+std::string gemm_library(); // "oneDNN 3.2.0"
 // Whether bf16 products run on this CPU's matrix or vector units and not in emulation.
 bool gemm_has_fast_bf16();
 // Whether they are fastest with B in the packed layout above.

@@ -14,8 +14,8 @@ namespace llamatune {
 // Fills `node` (its data, from node->src[…]->data). Throws nothing but std::bad_alloc and error.
 using host_kernel = std::function<void(ggml_tensor * node, executor & on)>;
 
-// Nodes of a graph that our own kernels compute, in memory that the CPU can read. The device "matmul" runs them on its
-// threads; where the scheduler gives one to the CPU's back end instead, it runs there on one thread.
+// Nodes of a graph that our own kernels compute, in memory that the CPU can read. The accelerator's device runs them on
+// its threads; where the scheduler gives one to the CPU's back end instead, it runs there on one thread.
 class host_ops {
 public:
     // A new F32 node. `sources` are what the kernel reads or, where nothing else does, writes. At most 9.

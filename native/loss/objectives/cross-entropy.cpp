@@ -1,6 +1,6 @@
 #include "loss/cross-entropy.h"
 
-#include "cpu/host-cross-entropy.h"
+#include "cpu/accelerator.h"
 #include "loss/objective.h"
 
 namespace llamatune {

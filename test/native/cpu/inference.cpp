@@ -2,7 +2,9 @@
 
 #include "core/ggml-ptr.h"
 #include "core/rng.h"
+#include "cpu/accelerator.h"
 #include "harness.h"
+#include "relative-error.h"
 
 #include <ggml-backend.h>
 #include <ggml-cpu.h>
@@ -15,10 +17,8 @@ using namespace llamatune;
 namespace {
 
 ggml_backend_dev_t accelerator() {
-    for (size_t i = 0; i < ggml_backend_dev_count(); i++) {
-        if (!std::strcmp(ggml_backend_dev_name(ggml_backend_dev_get(i)), "matmul")) return ggml_backend_dev_get(i);
-    }
-    SKIP("built without a library for matrix products");
+    if (!accelerator_device()) SKIP("no CPU accelerator");
+    return accelerator_device();
 }
 
 // The buffer type in which ggml lays weights out for AMX.
@@ -56,17 +56,6 @@ std::vector<float> compute(ggml_backend_t backend, ggml_context * ctx, ggml_tens
     return values;
 }
 
-// ‖a - b‖ / ‖b‖
-template <typename B>
-double difference(const std::vector<float> & a, const std::vector<B> & b) {
-    double error = 0, norm = 0;
-    for (size_t i = 0; i < a.size(); i++) {
-        error += (double(a[i]) - double(b[i])) * (double(a[i]) - double(b[i]));
-        norm += double(b[i]) * double(b[i]);
-    }
-    return std::sqrt(error / norm);
-}
-
 }
 
 // Quantized products are at least as exact as ggml's when the weights lie in a buffer of this type.
@@ -99,22 +88,22 @@ static void check_quantized_products(ggml_backend_buffer_type_t where) {
             }
         }
         CHECK(ggml_backend_dev_supports_op(accelerator(), y));
-        const double ours = difference(compute(device.get(), rest.get(), y), exact);
-        const double theirs = difference(compute(cpu.get(), rest.get(), y), exact);
+        const double ours = relative_error(compute(device.get(), rest.get(), y), exact);
+        const double theirs = relative_error(compute(cpu.get(), rest.get(), y), exact);
         CHECK(ours < 0.005);
         CHECK(ours < theirs);
     }
 }
 
-TEST("backends/inference: quantized products are at least as exact as ggml's") {
+TEST("cpu/inference: quantized products are at least as exact as ggml's") {
     check_quantized_products(ggml_backend_cpu_buffer_type());
 }
 
-TEST("backends/inference: quantized products of weights in AMX tiles are at least as exact as ggml's") {
+TEST("cpu/inference: quantized products of weights in AMX tiles are at least as exact as ggml's") {
     check_quantized_products(tiles_buffer());
 }
 
-TEST("backends/inference: a linear layer and its LoRA pair as one kernel") {
+TEST("cpu/inference: a linear layer and its LoRA pair as one kernel") {
     const ggml_backend_ptr device{ggml_backend_dev_init(accelerator(), nullptr)};
     const ggml_backend_ptr cpu{ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr)};
     constexpr int64_t inner = 256, rows = 128, rank = 8, columns = 40;
@@ -141,15 +130,15 @@ TEST("backends/inference: a linear layer and its LoRA pair as one kernel") {
             set(a, numbers(ggml_nelements(a), 3));
             set(b, numbers(ggml_nelements(b), 4));
             for (ggml_tensor * node : {wx, pair, y}) CHECK(ggml_backend_dev_supports_op(accelerator(), node));
-            CHECK(difference(compute(device.get(), ctx.get(), y), compute(cpu.get(), ctx.get(), y)) <
+            CHECK(relative_error(compute(device.get(), ctx.get(), y), compute(cpu.get(), ctx.get(), y)) <
                   (type == GGML_TYPE_F16 ? 1e-3 : 1e-2));
             const std::vector<float> of_pair = compute(device.get(), ctx.get(), pair);
-            CHECK(difference(of_pair, compute(cpu.get(), ctx.get(), pair)) < 1e-5);
+            CHECK(relative_error(of_pair, compute(cpu.get(), ctx.get(), pair)) < 1e-5);
         }
     }
 }
 
-TEST("backends/inference: attention over a cache that is longer than what is seen") {
+TEST("cpu/inference: attention over a cache that is longer than what is seen") {
     const ggml_backend_ptr device{ggml_backend_dev_init(accelerator(), nullptr)};
     const ggml_backend_ptr cpu{ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr)};
     constexpr int64_t width = 64, heads = 6, key_heads = 2, n = 50, past = 33, n_keys = 256;
@@ -187,7 +176,7 @@ TEST("backends/inference: attention over a cache that is longer than what is see
                 }
                 ggml_backend_tensor_set(mask, seen.data(), 0, ggml_nbytes(mask));
                 CHECK(ggml_backend_dev_supports_op(accelerator(), y));
-                CHECK(difference(compute(device.get(), ctx.get(), y), compute(cpu.get(), ctx.get(), y)) <
+                CHECK(relative_error(compute(device.get(), ctx.get(), y), compute(cpu.get(), ctx.get(), y)) <
                       (type == GGML_TYPE_Q8_0 ? 2e-2 : 2e-3));
             }
         }

@@ -1,8 +1,10 @@
 // Logits of quantized models against the same weights in F32: what an accelerator does with a prompt may cost no more
 // than what ggml does without one.
 
+#include "cpu/accelerator.h"
 #include "harness.h"
 #include "model/tiny-models.h"
+#include "relative-error.h"
 
 #include "generate/context.h"
 #include "model-tools/quantize.h"
@@ -18,13 +20,6 @@ using namespace llamatune;
 namespace {
 
 constexpr int32_t n_prompt = 96;
-
-bool has_accelerator() {
-    for (size_t i = 0; i < ggml_backend_dev_count(); i++) {
-        if (!std::strcmp(ggml_backend_dev_name(ggml_backend_dev_get(i)), "matmul")) return true;
-    }
-    return false;
-}
 
 std::shared_ptr<model> loaded(const std::string & path, bool repack) {
     load_options o;
@@ -44,19 +39,10 @@ std::vector<float> logits(const std::shared_ptr<model> & m, int32_t tokens_at_on
     return {values, values + tiny::n_tokens};
 }
 
-double difference(const std::vector<float> & a, const std::vector<float> & b) {
-    double error = 0, norm = 0;
-    for (size_t i = 0; i < a.size(); i++) {
-        error += (double(a[i]) - b[i]) * (double(a[i]) - b[i]);
-        norm += double(b[i]) * b[i];
-    }
-    return std::sqrt(error / norm);
-}
-
 }
 
 TEST("generate: a prompt's logits with an accelerator are as close to F32's as without") {
-    if (!has_accelerator()) SKIP("built without a library for matrix products");
+    if (!accelerator_device()) SKIP("no CPU accelerator");
     for (const char * type : {"Q8_0", "Q4_K_M"}) {
         create_options c = tiny::options("qwen3", tiny::scratch("exactness.gguf"));
         c.embedding_length = 256;
@@ -71,7 +57,8 @@ TEST("generate: a prompt's logits with an accelerator are as close to F32's as w
         const std::vector<float> exact = logits(loaded(wide, false), 16);
         for (const bool repack : {false, true}) {
             const auto m = loaded(c.path, repack);
-            const double with = difference(logits(m, n_prompt), exact), without = difference(logits(m, 16), exact);
+            const double with = relative_error(logits(m, n_prompt), exact),
+                         without = relative_error(logits(m, 16), exact);
             CHECK(without < 0.2);
             // Where ggml keeps weights in a layout of its own that the accelerator cannot read, both are ggml's, and
             // two draws of the same rounding.

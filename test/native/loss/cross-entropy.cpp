@@ -3,7 +3,7 @@
 #include "autodiff/engine/backward.h"
 #include "core/ggml-ptr.h"
 #include "core/rng.h"
-#include "cpu/host-cross-entropy.h"
+#include "cpu/accelerator.h"
 #include "harness.h"
 
 #include <ggml-backend.h>

@@ -1,11 +1,10 @@
-#ifdef LLAMATUNE_ONEDNN
-
 #include "cpu/fusion/against-composed.h"
 
 #include "autodiff/engine/backward.h"
 #include "autodiff/engine/preflight.h"
-#include "cpu/fusion/fuse.h"
+#include "cpu/accelerator.h"
 #include "harness.h"
+#include "relative-error.h"
 
 #include <ggml-backend.h>
 
@@ -18,11 +17,11 @@ namespace {
 
 using vectors = std::vector<std::vector<float>>;
 
-ggml_backend_ptr start(const char * device, int n_threads) {
-    ggml_backend_ptr backend{ggml_backend_init_by_name(device, "f32")};
-    if (!backend) SKIP("built without a library for matrix products");
+ggml_backend_ptr start(ggml_backend_dev_t device, int n_threads) {
+    if (!device) SKIP("no CPU accelerator");
+    ggml_backend_ptr backend{ggml_backend_dev_init(device, "f32")};
     using set_n_threads_fn = void (*)(ggml_backend_t, int);
-    ggml_backend_reg_t reg = ggml_backend_dev_backend_reg(ggml_backend_get_device(backend.get()));
+    ggml_backend_reg_t reg = ggml_backend_dev_backend_reg(device);
     reinterpret_cast<set_n_threads_fn>(ggml_backend_reg_get_proc_address(reg, "ggml_backend_set_n_threads"))(
         backend.get(), n_threads);
     return backend;
@@ -40,7 +39,8 @@ vectors compute(const std::function<ggml_tensor *(leaves &)> & build, bool with_
     leaves made(7);
     ggml_tensor * output = build(made);
     ggml_tensor * weight = made.constant({output->ne[0], output->ne[1], output->ne[2], output->ne[3]}, 0.2f, 1.0f);
-    const ggml_backend_ptr products = start("matmul", n_threads), cpu = start("CPU", n_threads);
+    const ggml_backend_ptr accelerator = start(accelerator_device(), n_threads);
+    const ggml_backend_ptr cpu = start(ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU), n_threads);
     made.allocate(ggml_backend_get_default_buffer_type(cpu.get()));
     node_order order;
     order.add(output);
@@ -49,12 +49,13 @@ vectors compute(const std::function<ggml_tensor *(leaves &)> & build, bool with_
         if (t->op != GGML_OP_NONE) nodes.push_back(t);
     }
 
-    const std::vector<ggml_backend_dev_t> devices{ggml_backend_get_device(products.get()),
+    const std::vector<ggml_backend_dev_t> devices{ggml_backend_get_device(accelerator.get()),
                                                   ggml_backend_get_device(cpu.get())};
     gradients g(made.graph(), devices, {with_kernels ? rule_mode::automatic : rule_mode::composed});
-    host_ops kernels;
+    fused_graph fused{nodes, nullptr};
     for (ggml_tensor * p : made.parameters()) g.want(p);
-    if (with_kernels) nodes = fuse(nodes, output, made.ctx(), kernels, g);
+    if (with_kernels) fused = fuse(nodes, output, g);
+    nodes = fused.nodes;
     ggml_set_output(output);
     for (ggml_tensor * node : nodes) g.run(node);
     mark_gradient_path(g, nodes);
@@ -70,23 +71,15 @@ vectors compute(const std::function<ggml_tensor *(leaves &)> & build, bool with_
     }
     ggml_cgraph * graph = made.graph().finish();
     for (int i = 0; i < ggml_graph_n_nodes(graph); i++) {
-        if (is_host_op(ggml_graph_node(graph, i))) ops.push_back(host_op_name(ggml_graph_node(graph, i)));
+        const ggml_tensor * node = ggml_graph_node(graph, i);
+        if (node->op == GGML_OP_CUSTOM) ops.push_back(op_name(node));
     }
-    ggml_backend_t backends[] = {products.get(), cpu.get()};
+    ggml_backend_t backends[] = {accelerator.get(), cpu.get()};
     const ggml_backend_sched_ptr scheduler{ggml_backend_sched_new(backends, nullptr, 2, 2048, false, true)};
     CHECK_EQ(int(ggml_backend_sched_graph_compute(scheduler.get(), graph)), int(GGML_STATUS_SUCCESS));
     vectors values;
     for (const ggml_tensor * t : results) values.push_back(read(t));
     return values;
-}
-
-double relative_error(const std::vector<float> & a, const std::vector<float> & b) {
-    double error = 0, norm = 0;
-    for (size_t i = 0; i < a.size(); i++) {
-        error += (double(a[i]) - double(b[i])) * (double(a[i]) - double(b[i]));
-        norm += double(b[i]) * double(b[i]);
-    }
-    return norm > 0 ? std::sqrt(error / norm) : 1.0; // nothing but zeros would agree with anything
 }
 
 }
@@ -118,5 +111,3 @@ void expect_same(const char * name, const std::vector<std::string> & ops,
 }
 
 }
-
-#endif

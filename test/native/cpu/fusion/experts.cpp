@@ -1,12 +1,7 @@
 // Products with frozen experts by our kernel against ggml's and the composed rules.
 
-#ifdef LLAMATUNE_ONEDNN
-
 #include "cpu/fusion/against-composed.h"
 
-#include "core/ggml-ptr.h"
-#include "core/rng.h"
-#include "cpu/kernels/expert-linear.h"
 #include "harness.h"
 #include "model/tiny-models.h"
 #include "tiny-batch.h"
@@ -33,7 +28,7 @@ ggml_tensor * product(leaves & l, ggml_type type, const shape & s) {
 
 }
 
-TEST("fused/experts: forward and backward as composed, in all shapes") {
+TEST("cpu/fusion/experts: forward and backward as composed, in all shapes") {
     const std::vector<std::string> ops{"EXPERT_LINEAR", "EXPERT_LINEAR_BACK"};
     for (const shape & s : {shape{64, 32, 8, 2, 1, 40},
                             {64, 32, 8, 2, 2, 40},
@@ -52,7 +47,7 @@ TEST("fused/experts: forward and backward as composed, in all shapes") {
     }
 }
 
-TEST("fused/experts: one tensor read by two products receives both gradients") {
+TEST("cpu/fusion/experts: one tensor read by two products receives both gradients") {
     fused::expect_same(
         "gate and up",
         {"EXPERT_LINEAR", "EXPERT_LINEAR", "SWIGLU", "SWIGLU_BACK", "EXPERT_LINEAR_BACK", "EXPERT_LINEAR_BACK"},
@@ -82,7 +77,7 @@ ggml_tensor * weighted_sum(leaves & l, ggml_tensor * results, ggml_tensor * weig
 
 }
 
-TEST("fused/experts: their weighted sum, and the gradients of both") {
+TEST("cpu/fusion/experts: their weighted sum, and the gradients of both") {
     const std::vector<std::string> ops{"EXPERT_SUM", "EXPERT_WEIGHTS_BACK", "EXPERT_SUM_BACK"};
     for (const auto & [n, n_used, n_tokens] :
          {std::tuple<int64_t, int64_t, int64_t>{64, 2, 5}, {37, 3, 4}, {300, 8, 200}}) {
@@ -98,58 +93,14 @@ TEST("fused/experts: their weighted sum, and the gradients of both") {
     });
 }
 
-TEST("fused/experts: with bfloat16 operands, close to F32") { // emulated where the CPU has no units for it
-    rng random(3);
-    const auto made = [&](ggml_context * ctx, std::vector<int64_t> ne, float size) {
-        ggml_tensor * t = ggml_new_tensor(ctx, GGML_TYPE_F32, int(ne.size()), ne.data());
-        random.fill_normal(static_cast<float *>(t->data), size_t(ggml_nelements(t)), size);
-        return t;
-    };
-    for (const int64_t slots : {1, 2}) {
-        const ggml_context_ptr ctx{ggml_init({64 << 20, nullptr, false})};
-        const int64_t k = 128, m = 192, n_expert = 5, n_used = 2, n_tokens = 150, rank = 4;
-        ggml_tensor * ids = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_I32, n_used, n_tokens);
-        for (int64_t i = 0; i < n_used * n_tokens; i++)
-            static_cast<int32_t *>(ids->data)[i] = int32_t((i + i / 7) % (n_expert - 1));
-        const expert_linear e{
-            made(ctx.get(), {k, m, n_expert}, 0.1f),    made(ctx.get(), {k, slots, n_tokens}, 1.0f), ids,
-            made(ctx.get(), {k, rank, n_expert}, 0.1f), made(ctx.get(), {rank, m, n_expert}, 0.5f),  2.0f};
-        const ggml_tensor * dy = made(ctx.get(), {m, n_used, n_tokens}, 1.0f);
-        const auto run = [&](gemm_type type) {
-            executor on(2, type);
-            std::vector<ggml_tensor *> out{ggml_new_tensor_3d(ctx.get(), GGML_TYPE_F32, m, n_used, n_tokens),
-                                           ggml_dup_tensor(ctx.get(), e.a), ggml_dup_tensor(ctx.get(), e.b),
-                                           ggml_dup_tensor(ctx.get(), e.w), ggml_dup_tensor(ctx.get(), e.x)};
-            for (ggml_tensor * t : out) ggml_set_zero(t);
-            const auto data = [&](int i) { return static_cast<float *>(out[size_t(i)]->data); };
-            expert_linear_forward(on, e, out[0]);
-            expert_linear_back(on, e, dy, {data(1), data(2), data(3), data(4), false});
-            return out;
-        };
-        const auto wide = run(gemm_type::f32), narrow = run(gemm_type::bf16);
-        for (size_t i = 0; i < wide.size(); i++) {
-            double error = 0, norm = 0;
-            for (int64_t j = 0; j < ggml_nelements(wide[i]); j++) {
-                const double a = static_cast<float *>(narrow[i]->data)[j], b = static_cast<float *>(wide[i]->data)[j];
-                error += (a - b) * (a - b);
-                norm += b * b;
-            }
-            error = std::sqrt(error / norm);
-            if (!(error > 0 && error < 1.5e-2))
-                harness::fail(__FILE__, __LINE__,
-                              "result " + std::to_string(i) + ", received " + std::to_string(error));
-        }
-    }
-}
-
-TEST("fused/experts: trained experts without a place for their gradient stay products of ggml's") {
+TEST("cpu/fusion/experts: trained experts without a place for their gradient stay products of ggml's") {
     fused::expect_same("trained", {}, [](leaves & l) {
         ggml_tensor * ids = ggml_argsort_top_k(l.ctx(), l.constant({4, 9}), 2);
         return ggml_mul_mat_id(l.ctx(), l.parameter({32, 16, 4}), l.constant({32, 1, 9}), ids);
     });
 }
 
-TEST("fused/experts: pairs, in a whole model, give the composed gradients; padding changes nothing") {
+TEST("cpu/fusion/experts: pairs, in a whole model, give the composed gradients; padding changes nothing") {
     for (const char * type : {"F32", "Q8_0"}) {
         const auto m = tiny::load("qwen3moe", type);
         micro_batch batch = tiny_batch(*m, 2, 96);
@@ -174,5 +125,3 @@ TEST("fused/experts: pairs, in a whole model, give the composed gradients; paddi
         CHECK(tiny::relative_error(padded, tiny::gradients_of(composed, batch)) < tolerance);
     }
 }
-
-#endif

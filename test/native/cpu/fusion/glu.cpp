@@ -1,5 +1,3 @@
-#ifdef LLAMATUNE_ONEDNN
-
 // Gated activations by our own kernels, against ggml's forward and the composed rules.
 
 #include "cpu/fusion/against-composed.h"
@@ -14,7 +12,7 @@ const std::vector<std::string> swiglu{"SWIGLU", "SWIGLU_BACK"}, reglu{"REGLU", "
 
 }
 
-TEST("fused/glu: of two tensors, lengths that fit no vector") {
+TEST("cpu/fusion/glu: of two tensors, lengths that fit no vector") {
     for (const int64_t n : {1, 7, 16, 33, 3072}) {
         expect_same("swiglu", swiglu, [=](leaves & l) {
             return ggml_swiglu_split(l.ctx(), l.parameter({n, 5}, -6, 6), l.parameter({n, 5}));
@@ -25,7 +23,7 @@ TEST("fused/glu: of two tensors, lengths that fit no vector") {
     }
 }
 
-TEST("fused/glu: GeGLU's forward stays ggml's, and the gate's gradient is of the value that its table gives") {
+TEST("cpu/fusion/glu: GeGLU's forward stays ggml's, and the gate's gradient is of the value that its table gives") {
     for (const float width : {3.0f, 14.0f}) { // beyond 10 ggml's table ends
         expect_same(
             "geglu", geglu,
@@ -39,7 +37,7 @@ TEST("fused/glu: GeGLU's forward stays ggml's, and the gate's gradient is of the
         3e-5);
 }
 
-TEST("fused/glu: one tensor that holds both halves, either first, with 4 dimensions") {
+TEST("cpu/fusion/glu: one tensor that holds both halves, either first, with 4 dimensions") {
     for (const bool swapped : {false, true}) {
         expect_same("swiglu", swiglu, [=](leaves & l) {
             ggml_tensor * both = l.parameter({26, 3, 2, 2}, -4, 4);
@@ -52,7 +50,7 @@ TEST("fused/glu: one tensor that holds both halves, either first, with 4 dimensi
     }
 }
 
-TEST("fused/glu: views whose rows lie apart, and sources that are the same or frozen") {
+TEST("cpu/fusion/glu: views whose rows lie apart, and sources that are the same or frozen") {
     expect_same("views", swiglu, [](leaves & l) {
         ggml_tensor * wide = l.parameter({40, 6}, -3, 3); // x and gate side by side, as two views
         return ggml_swiglu_split(l.ctx(), ggml_view_2d(l.ctx(), wide, 19, 6, wide->nb[1], 0),
@@ -68,7 +66,7 @@ TEST("fused/glu: views whose rows lie apart, and sources that are the same or fr
                 [](leaves & l) { return ggml_swiglu_split(l.ctx(), l.constant({19, 6}), l.parameter({19, 6})); });
 }
 
-TEST("fused/glu: many pieces, and values far from zero") {
+TEST("cpu/fusion/glu: many pieces, and values far from zero") {
     expect_same("many", swiglu, [](leaves & l) {
         return ggml_swiglu_split(l.ctx(), l.parameter({500, 700}, -4, 4), l.parameter({500, 700}));
     });
@@ -76,5 +74,3 @@ TEST("fused/glu: many pieces, and values far from zero") {
         return ggml_swiglu_split(l.ctx(), l.parameter({64, 3}, -120, 120), l.parameter({64, 3}));
     });
 }
-
-#endif

@@ -1,5 +1,3 @@
-#ifdef LLAMATUNE_ONEDNN
-
 // RMS_NORM and its gain by our own kernels, against ggml's forward and the composed rules.
 
 #include "cpu/fusion/against-composed.h"
@@ -16,7 +14,7 @@ ggml_tensor * normed(leaves & l, ggml_tensor * x, float epsilon = 1e-5f) { retur
 
 }
 
-TEST("fused/norm: with a frozen gain, lengths that fit no vector") {
+TEST("cpu/fusion/norm: with a frozen gain, lengths that fit no vector") {
     for (const int64_t n : {1, 7, 16, 33, 1024}) {
         expect_same("gain", both, [=](leaves & l) {
             return ggml_mul(l.ctx(), normed(l, l.parameter({n, 5}), 1e-2f), l.constant({n}, 0.5f, 2));
@@ -25,7 +23,7 @@ TEST("fused/norm: with a frozen gain, lengths that fit no vector") {
     }
 }
 
-TEST("fused/norm: an epsilon that matters, values far from one, many pieces") {
+TEST("cpu/fusion/norm: an epsilon that matters, values far from one, many pieces") {
     expect_same("epsilon", both,
                 [](leaves & l) { return ggml_mul(l.ctx(), normed(l, l.parameter({24, 5}), 0.5f), l.constant({24})); });
     expect_same("large", both, [](leaves & l) {
@@ -35,7 +33,7 @@ TEST("fused/norm: an epsilon that matters, values far from one, many pieces") {
                 [](leaves & l) { return ggml_mul(l.ctx(), normed(l, l.parameter({300, 900})), l.constant({300})); });
 }
 
-TEST("fused/norm: of heads, with one gain for all of them and one for each, from a fused projection") {
+TEST("cpu/fusion/norm: of heads, with one gain for all of them and one for each, from a fused projection") {
     for (const int64_t gains : {1, 4}) {
         expect_same("heads", both, [=](leaves & l) {
             ggml_tensor * fused = l.parameter({80, 6});
@@ -48,7 +46,7 @@ TEST("fused/norm: of heads, with one gain for all of them and one for each, from
                 [](leaves & l) { return ggml_mul(l.ctx(), normed(l, l.parameter({9, 3, 2, 4})), l.constant({9})); });
 }
 
-TEST("fused/norm: a trained gain gets its gradient, the same every time") {
+TEST("cpu/fusion/norm: a trained gain gets its gradient, the same every time") {
     const std::vector<std::string> with_gain{"RMS_NORM", "RMS_NORM_BACK", "RMS_NORM_GAIN_BACK"};
     for (const int64_t rows : {1, 5, 200}) {
         expect_same("trained", with_gain, [=](leaves & l) {
@@ -59,7 +57,7 @@ TEST("fused/norm: a trained gain gets its gradient, the same every time") {
                 [](leaves & l) { return ggml_mul(l.ctx(), normed(l, l.constant({37, 50})), l.parameter({37})); });
 }
 
-TEST("fused/norm: a trained gain of several rows, or one that is computed, is left to the table's rules") {
+TEST("cpu/fusion/norm: a trained gain of several rows, or one that is computed, is left to the table's rules") {
     expect_same("rows", both,
                 [](leaves & l) { return ggml_mul(l.ctx(), normed(l, l.parameter({8, 3, 5})), l.parameter({8, 3})); });
     expect_same("computed", both, [](leaves & l) {
@@ -72,14 +70,14 @@ TEST("fused/norm: a trained gain of several rows, or one that is computed, is le
     });
 }
 
-TEST("fused/norm: a norm that something else reads too stays by itself") {
+TEST("cpu/fusion/norm: a norm that something else reads too stays by itself") {
     expect_same("two readers", both, [](leaves & l) {
         ggml_tensor * y = normed(l, l.parameter({21, 4}));
         return ggml_add(l.ctx(), ggml_mul(l.ctx(), y, l.constant({21})), y);
     });
 }
 
-TEST("fused/norm: the residual stream's gradient is added in the same pass") {
+TEST("cpu/fusion/norm: the residual stream's gradient is added in the same pass") {
     expect_same("residual", {"RMS_NORM", "RMS_NORM", "RMS_NORM_BACK", "RMS_NORM_BACK"}, [](leaves & l) {
         ggml_tensor * x = l.parameter({40, 6});
         for (int layer = 0; layer < 2; layer++) {
@@ -97,5 +95,3 @@ TEST("fused/norm: the residual stream's gradient is added in the same pass") {
         return ggml_add(l.ctx(), ggml_mul(l.ctx(), y, turned), early);
     });
 }
-
-#endif

@@ -1,5 +1,3 @@
-#ifdef LLAMATUNE_ONEDNN
-
 // Rotations by our own kernels, with and without a norm before them, against ggml's forward and the composed rules.
 
 #include "cpu/fusion/against-composed.h"
@@ -40,7 +38,7 @@ ggml_tensor * rotated(leaves & l, ggml_tensor * x, ggml_tensor * at, const kind 
 
 }
 
-TEST("fused/rope: both forms, all dimensions and some, with factors and YaRN, far positions") {
+TEST("cpu/fusion/rope: both forms, all dimensions and some, with factors and YaRN, far positions") {
     for (const kind & k : kinds) {
         // YaRN mixes two angles: far away, their last bits depend on how the compiler rounds that
         const int64_t apart = k.extrapolation != 0 ? 2 : 117;
@@ -50,7 +48,7 @@ TEST("fused/rope: both forms, all dimensions and some, with factors and YaRN, fa
     }
 }
 
-TEST("fused/rope: heads of a fused projection") {
+TEST("cpu/fusion/rope: heads of a fused projection") {
     for (const kind & k : kinds) {
         expect_same(
             "view", alone,
@@ -64,7 +62,7 @@ TEST("fused/rope: heads of a fused projection") {
     }
 }
 
-TEST("fused/rope: queries and keys of all layers share their angles; other parameters have their own") {
+TEST("cpu/fusion/rope: queries and keys of all layers share their angles; other parameters have their own") {
     expect_same(
         "shared", {"ROPE_ANGLES", "ROPE", "ROPE", "ROPE_ANGLES", "ROPE", "ROPE_BACK", "ROPE_BACK", "ROPE_BACK"},
         [](leaves & l) {
@@ -77,7 +75,7 @@ TEST("fused/rope: queries and keys of all layers share their angles; other param
         2e-6);
 }
 
-TEST("fused/rope: together with the norm before it") {
+TEST("cpu/fusion/rope: together with the norm before it") {
     for (const kind & k : kinds) {
         expect_same(
             "gain", with_norm,
@@ -104,7 +102,7 @@ TEST("fused/rope: together with the norm before it") {
         2e-6);
 }
 
-TEST("fused/rope: what has positions of several kinds, or starts at a later dimension, stays ggml's") {
+TEST("cpu/fusion/rope: what has positions of several kinds, or starts at a later dimension, stays ggml's") {
     const auto none = std::vector<std::string>{};
     expect_same("sections", none, [](leaves & l) {
         int sections[4] = {2, 1, 1, 0};
@@ -116,5 +114,3 @@ TEST("fused/rope: what has positions of several kinds, or starts at a later dime
         return ggml_rope_set_offset(rotated(l, l.parameter({16, 2, 3}), positions(l, 3), k), 4);
     });
 }
-
-#endif

@@ -1,5 +1,3 @@
-#ifdef LLAMATUNE_ONEDNN
-
 // Scans of state-space models by our own kernels, against ggml's forward and the composed rules.
 
 #include "cpu/fusion/against-composed.h"
@@ -21,7 +19,7 @@ void expect_same_scan(const char * name, const scan_shape & shape, bool by_head)
 
 }
 
-TEST("fused/scan: states that decay each at its own rate, of sizes that fit no vector and no tile") {
+TEST("cpu/fusion/scan: states that decay each at its own rate, of sizes that fit no vector and no tile") {
     expect_same_scan("one vector", {16, 1, 40, 1, 70, 2}, false);
     expect_same_scan("part of a vector", {3, 1, 17, 1, 33, 2}, false);
     expect_same_scan("more than one", {21, 1, 5, 1, 9, 1}, false);
@@ -29,7 +27,7 @@ TEST("fused/scan: states that decay each at its own rate, of sizes that fit no v
     expect_same_scan("one token", {16, 1, 20, 1, 1, 3}, false);
 }
 
-TEST("fused/scan: heads that decay alike, in groups") {
+TEST("cpu/fusion/scan: heads that decay alike, in groups") {
     expect_same_scan("as a model has them", {64, 32, 4, 2, 100, 2}, true);
     expect_same_scan("a head larger than a tile, not a multiple", {5, 20, 3, 1, 65, 1}, true);
     expect_same_scan("small heads", {7, 3, 12, 3, 31, 2}, true);
@@ -63,12 +61,10 @@ ggml_tensor * delta_net(leaves & l, const net_shape & s) {
 
 }
 
-TEST("fused/scan: gated delta nets, one rate for a head and one for each key") {
+TEST("cpu/fusion/scan: gated delta nets, one rate for a head and one for each key") {
     const net_shape shapes[] = {
         {64, 2, 4, 66, 2, false}, {64, 2, 2, 33, 1, true}, {16, 3, 6, 32, 2, true}, {32, 1, 1, 1, 2, false}};
     for (const net_shape & s : shapes) {
         expect_same("a net", {"GATED_DELTA_NET_BACK"}, [=](leaves & l) { return delta_net(l, s); }, 1e-6, 5e-5);
     }
 }
-
-#endif

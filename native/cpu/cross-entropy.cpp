@@ -1,4 +1,4 @@
-#include "cpu/host-cross-entropy.h"
+#include "cpu/accelerator.h"
 
 #include <cmath>
 #include <cstdint>

@@ -1,6 +1,7 @@
-#include "cpu/device/matmul-device.h"
+#include "cpu/device/accelerator-device.h"
 
 #include "core/cpu.h"
+#include "cpu/accelerator.h"
 #include "cpu/kernels/executor.h"
 #include "cpu/kernels/host-op.h"
 #include "cpu/kernels/inference-nodes.h"
@@ -12,11 +13,9 @@
 #include <ggml-impl.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <memory>
-#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -89,7 +88,7 @@ ggml_status compute_graph(ggml_backend_t self, ggml_cgraph * graph) {
             }
             run_node(on, node);
         } catch (const std::bad_alloc &) { return GGML_STATUS_ALLOC_FAILED; } catch (const std::exception & e) {
-            GGML_LOG_ERROR("matrix products: %s\n", e.what());
+            GGML_LOG_ERROR("CPU accelerator: %s\n", e.what());
             return GGML_STATUS_FAILED;
         }
     }
@@ -145,7 +144,7 @@ bool supports(ggml_backend_dev_t, const ggml_tensor * op) {
     return op->ne[0] * op->ne[1] * inner >= least_multiplications;
 }
 
-const char * name_of(ggml_backend_t) { return "matmul"; }
+const char * name_of(ggml_backend_t) { return accelerator_name; }
 void free_backend(ggml_backend_t self) {
     delete static_cast<context *>(self->context);
     delete self;
@@ -179,8 +178,11 @@ ggml_backend_t make_backend(ggml_backend_dev_t device, const char * parameters) 
 
 ggml_backend_device make_device() {
     ggml_backend_device device{};
-    device.iface.get_name = [](ggml_backend_dev_t) { return "matmul"; };
-    device.iface.get_description = [](ggml_backend_dev_t) { return "CPU matrix products (oneDNN)"; };
+    device.iface.get_name = [](ggml_backend_dev_t) { return accelerator_name; };
+    device.iface.get_description = [](ggml_backend_dev_t) {
+        static const std::string description = "CPU kernels with " + gemm_library();
+        return description.c_str();
+    };
     device.iface.get_memory = [](ggml_backend_dev_t, size_t * free, size_t * total) { *free = *total = 0; };
     device.iface.get_type = [](ggml_backend_dev_t) { return GGML_BACKEND_DEVICE_TYPE_ACCEL; };
     device.iface.get_props = [](ggml_backend_dev_t d, ggml_backend_dev_props * props) {
@@ -198,26 +200,23 @@ ggml_backend_device make_device() {
 
 }
 
-void register_matmul_device() {
-    static std::once_flag once;
-    if (const char * off = std::getenv("LLAMATUNE_MATMUL"); off && !std::strcmp(off, "off")) {
-        return; // for comparing with ggml's own products
-    }
-    std::call_once(once, [] {
-        static ggml_backend_device device = make_device();
-        static ggml_backend_reg registry{};
-        registry.api_version = GGML_BACKEND_API_VERSION;
-        registry.iface.get_name = [](ggml_backend_reg_t) { return "matmul"; };
-        registry.iface.get_device_count = [](ggml_backend_reg_t) -> size_t { return 1; };
-        registry.iface.get_device = [](ggml_backend_reg_t, size_t) { return &device; };
-        registry.iface.get_proc_address = [](ggml_backend_reg_t, const char * name) -> void * {
+ggml_backend_reg_t accelerator_registry() {
+    static ggml_backend_device device = make_device();
+    static ggml_backend_reg registry = [] {
+        ggml_backend_reg r{};
+        r.api_version = GGML_BACKEND_API_VERSION;
+        r.iface.get_name = [](ggml_backend_reg_t) { return accelerator_name; };
+        r.iface.get_device_count = [](ggml_backend_reg_t) -> size_t { return 1; };
+        r.iface.get_device = [](ggml_backend_reg_t, size_t) { return &device; };
+        r.iface.get_proc_address = [](ggml_backend_reg_t, const char * name) -> void * {
             if (!std::strcmp(name, "ggml_backend_set_n_threads")) return reinterpret_cast<void *>(set_n_threads);
             if (!std::strcmp(name, "llamatune_set_padding")) return reinterpret_cast<void *>(set_padding);
             return nullptr;
         };
-        device.reg = &registry;
-        ggml_backend_register(&registry);
-    });
+        return r;
+    }();
+    device.reg = &registry;
+    return &registry;
 }
 
 }

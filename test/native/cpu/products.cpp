@@ -2,6 +2,7 @@
 
 #include "core/ggml-ptr.h"
 #include "core/rng.h"
+#include "cpu/accelerator.h"
 #include "harness.h"
 
 #include <ggml-backend.h>
@@ -11,11 +12,8 @@ using namespace llamatune;
 namespace {
 
 ggml_backend_dev_t accelerator() {
-    for (size_t i = 0; i < ggml_backend_dev_count(); i++) {
-        if (!std::string(ggml_backend_dev_name(ggml_backend_dev_get(i))).compare("matmul"))
-            return ggml_backend_dev_get(i);
-    }
-    SKIP("built without a library for matrix products");
+    if (!accelerator_device()) SKIP("no CPU accelerator");
+    return accelerator_device();
 }
 
 struct product {
@@ -87,7 +85,7 @@ double difference(const product & p, const char * precision) {
 
 }
 
-TEST("backends/matmul: products of F32, batched, repeated, strided and transposed") {
+TEST("cpu/products: products of F32, batched, repeated, strided and transposed") {
     for (const product & p :
          {product{GGML_OP_MUL_MAT, GGML_TYPE_F32, 96, 80, 64},
           product{GGML_OP_MUL_MAT, GGML_TYPE_F32, 100, 33, 200, 4, 2, false, true},
@@ -98,7 +96,7 @@ TEST("backends/matmul: products of F32, batched, repeated, strided and transpose
     }
 }
 
-TEST("backends/matmul: weights of every type, in F32 and in bfloat16") {
+TEST("cpu/products: weights of every type, in F32 and in bfloat16") {
     for (int i = 0; i < GGML_TYPE_COUNT; i++) {
         const auto type = ggml_type(i);
         const ggml_type_traits * traits = ggml_get_type_traits(type);
