@@ -8,8 +8,10 @@ set(LLAMATUNE_ONEDNN_FETCHED "" CACHE PATH "what scripts/onednn.mjs fetched: use
 set(with_onednn OFF)
 set(onednn_libraries "") # what has to lie beside the binaries
 set(onednn_problem "")
-# A binary that travels takes along what was fetched, and nothing that is installed here.
-if (LLAMATUNE_ONEDNN AND NOT LLAMATUNE_SANITIZE AND (LLAMATUNE_ONEDNN_FETCHED OR NOT LLAMATUNE_PORTABLE))
+# A portable binary carries the fetched oneDNN, never one that is installed on this machine.
+if (LLAMATUNE_ONEDNN AND MSVC)
+    set(onednn_problem "the CPU accelerator's kernels need GCC or Clang")
+elseif (LLAMATUNE_ONEDNN AND NOT LLAMATUNE_SANITIZE AND (LLAMATUNE_ONEDNN_FETCHED OR NOT LLAMATUNE_PORTABLE))
     # Found anew each time: what was found before may be gone, or another one is asked for.
     unset(LLAMATUNE_DNNL_INCLUDE_DIR CACHE)
     unset(LLAMATUNE_DNNL_LIBRARY CACHE)
@@ -48,9 +50,9 @@ if (LLAMATUNE_ONEDNN AND NOT LLAMATUNE_SANITIZE AND (LLAMATUNE_ONEDNN_FETCHED OR
     else()
         set(onednn_problem "oneDNN was found, but the compiler's OpenMP was not")
     endif()
-    if (onednn_problem AND LLAMATUNE_ONEDNN STREQUAL "ON")
-        message(FATAL_ERROR "LLAMATUNE_ONEDNN is ON but ${onednn_problem}")
-    endif()
+endif()
+if (onednn_problem AND LLAMATUNE_ONEDNN STREQUAL "ON")
+    message(FATAL_ERROR "LLAMATUNE_ONEDNN is ON but ${onednn_problem}")
 endif()
 set(LLAMATUNE_ONEDNN_PROBLEM "${onednn_problem}" CACHE INTERNAL "why the build is without oneDNN, which was looked for")
 

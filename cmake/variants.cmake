@@ -1,16 +1,12 @@
-# The prebuilt addon for Linux. The kernels that make training on a CPU fast need oneDNN and have to be compiled for the
-# instructions that they use, so the addon is there several times: once for each of `levels`, with oneDNN, and once plain,
-# for all other CPUs. llamatune.node is a small file that opens the best one (native/addon-variants.cpp).
-# Whole addons and not only kernels: an inline function that is compiled with AVX-512 in one file may stand in for the
-# same function of any other file of that library, so no library may hold code for two kinds of CPUs.
+# The prebuilt addon for Linux x86-64. The CPU accelerator needs oneDNN and is compiled for the instructions that it uses, so
+# the addon exists several times: once for each of `levels` with the accelerator, and once plain, for all other CPUs.
+# llamatune.node is a small file that opens the best one (native/addon-variants.cpp). Whole addons and not only kernels: an
+# inline function that is compiled with AVX-512 in one file may replace the same function of any other file of that
+# library, so no library may hold code for two generations of CPUs.
 
-if (CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
-    set(levels x86-64-v3 x86-64-v4 x86-64-v4-bf16)
-else()
-    set(levels armv8-a)
-endif()
+set(levels x86-64-v3 x86-64-v4 x86-64-v4-bf16)
 
-# Each variant is the same binding and core; with the accelerator in place of the core's stub where there is a level.
+# Each variant is the same binding and core; those of a level have the accelerator in place of the core's stub.
 add_library(llamatune-binding OBJECT ${addon_sources})
 llamatune_addon_settings(llamatune-binding)
 target_link_libraries(llamatune-binding PRIVATE llamatune-core)
@@ -19,7 +15,7 @@ function(llamatune_variant name)
     add_library(llamatune-${name} MODULE $<TARGET_OBJECTS:llamatune-binding> ${ARGN})
     llamatune_addon_settings(llamatune-${name})
     llamatune_addon_link(llamatune-${name})
-    set_target_properties(llamatune-${name} PROPERTIES PREFIX "lib")
+    set_target_properties(llamatune-${name} PROPERTIES PREFIX "lib" LINKER_LANGUAGE CXX)
     add_dependencies(llamatune llamatune-${name})
 endfunction()
 
@@ -36,7 +32,7 @@ foreach(level ${levels})
     llamatune_bundle_onednn(llamatune-${level})
 endforeach()
 
-# A machine that compiles nothing may not have the compiler's OpenMP, which oneDNN runs on.
+# A machine without a compiler may lack its OpenMP library, which oneDNN needs.
 execute_process(COMMAND ${CMAKE_CXX_COMPILER} -print-file-name=libgomp.so.1 OUTPUT_VARIABLE gomp OUTPUT_STRIP_TRAILING_WHITESPACE)
 if (IS_ABSOLUTE "${gomp}")
     get_filename_component(gomp "${gomp}" REALPATH)

@@ -1,5 +1,5 @@
-// What Node loads of a prebuilt addon for Linux: the addon proper lies beside it, once for each kind of CPU that it is
-// compiled for and once plain (cmake/variants.cmake). The best that this CPU runs and whose libraries load becomes the
+// What Node loads of a prebuilt addon for Linux x86-64: next to it lie variants of the addon, one for each generation
+// of CPUs and a plain one (cmake/variants.cmake). The best one that this CPU runs and whose libraries load becomes the
 // addon.
 #include <dlfcn.h>
 #include <node_api.h>
@@ -13,8 +13,6 @@ struct variant {
     bool (*fits)();
 };
 
-#if defined(__x86_64__)
-
 bool has_v3() {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
 }
@@ -25,22 +23,16 @@ bool has_v4() {
            __builtin_cpu_supports("avx512vl");
 }
 
-#endif
-
 const variant variants[] = {
-#if defined(__x86_64__)
     {"libllamatune-x86-64-v4-bf16.so", [] { return has_v4() && bool(__builtin_cpu_supports("avx512bf16")); }},
     {"libllamatune-x86-64-v4.so", has_v4},
     {"libllamatune-x86-64-v3.so", has_v3},
-#elif defined(__aarch64__)
-    {"libllamatune-armv8-a.so", [] { return true; }},
-#endif
     {"libllamatune-plain.so", [] { return true; }},
 };
 
 using register_function = napi_value (*)(napi_env, napi_value);
 
-// With the slash at its end.
+// Ends with a slash.
 std::string own_folder() {
     static const char here = 0;
     Dl_info info;
@@ -53,10 +45,10 @@ std::string own_folder() {
 
 NAPI_MODULE_INIT() {
     const std::string folder = own_folder();
-    std::string why = "expected a variant of the addon for this CPU in " + folder;
+    std::string why = "no variant of the addon for this CPU in " + folder;
     for (const variant & v : variants) {
         if (!v.fits()) continue;
-        // now: a function that its libraries lack shows here, where another variant can still be taken
+        // RTLD_NOW: a function that its libraries lack shows here, where another variant can still be chosen
         if (void * library = dlopen((folder + v.file).c_str(), RTLD_NOW | RTLD_LOCAL)) {
             if (void * start = dlsym(library, "napi_register_module_v1")) {
                 return reinterpret_cast<register_function>(start)(env, exports);

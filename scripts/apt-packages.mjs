@@ -2,9 +2,9 @@
  * Fetches Debian's and Ubuntu's packages by apt: from the sources and through the proxies that this machine is set up for,
  * with apt's signatures checked; without root and without installing.
  */
-import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { run } from './fetched-folder.mjs';
 
 /** The fields of the first paragraph of `apt-cache show`. */
 export function parsePackage(text) {
@@ -68,17 +68,7 @@ export function osRelease(name) {
 /** Packages of another release, in a folder that a container shares with its host, may not load here. */
 export const thisSystem = () => `${osRelease('ID')} ${osRelease('VERSION_ID')} ${process.arch}`;
 
-export function run(command, args, options = {}) {
-  return spawnSync(command, args, {
-    encoding: 'utf8',
-    maxBuffer: 1 << 26,
-    timeout: 60_000,
-    ...options,
-    env: { ...process.env, LC_ALL: 'C', ...options.env },
-  });
-}
-
-export const succeeded = ({ status, stdout }) => (status === 0 ? stdout.trim() : '');
+const succeeded = ({ status, stdout }) => (status === 0 ? stdout.trim() : '');
 
 /** The tool that this system would need and lacks, or undefined. */
 export const missingAptTool = () =>

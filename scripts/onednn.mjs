@@ -1,43 +1,21 @@
 /**
- * oneDNN, the library for the CPU's matrix products, without which training on a CPU is about ten times slower. Where it
- * is not installed, Debian's and Ubuntu's packages are fetched into vendor/onednn: by apt, from the sources and through
- * the proxies that this machine is set up for, with apt's signatures checked; without root and without installing.
+ * oneDNN, the library for matrix products that the CPU accelerator needs. A build uses, in this order: one that is installed;
+ * the pinned version of vendor/onednn.json, which pip downloads and checks against the pinned hashes; none.
  *
- * vendor/onednn: include/, lib/ (files named as the loader looks for them), licenses/, onednn.json (what it was made from).
+ * pip is the user's own, so its index, proxy and cache settings apply. Nothing is installed: vendor/onednn holds include/,
+ * lib/ (files named as the loader looks for them) and licenses/.
  */
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import {
-  debianArchitecture,
-  download,
-  missingAptTool,
-  run,
-  succeeded,
-  thisSystem,
-  unpack,
-  withDependencies,
-} from './apt-packages.mjs';
+import { copyLicenses, makeFolder, readStamp, run } from './fetched-folder.mjs';
 import { BuildError } from './tools.mjs';
 
-export { parseDependencies, parsePackage } from './apt-packages.mjs';
+const vendor = fileURLToPath(new URL('../vendor', import.meta.url));
+export const fetchedFolder = path.join(vendor, 'onednn');
 
-export const fetchedFolder = fileURLToPath(new URL('../vendor/onednn', import.meta.url));
-
-const developmentPackage = 'libdnnl-dev';
-/** Came with the compiler: a second one of these in a process would be a mistake. */
-const ofTheCompiler = /^(libc6|libgcc-s1|libgcc1|libstdc\+\+6|libgomp1)$/;
-
-/**
- * What to download: the headers and all that the library needs beyond the compiler's own libraries. Their names differ
- * between releases (libdnnl2, libdnnl3, libdnnl3.6), so they are looked up.
- *
- * @param {(name: string) => string} show `apt-cache show` of a package; '' where there is none.
- * @returns {{ name: string, version: string }[]} Empty when there is no such package.
- */
-export function packagesToFetch(show) {
-  return withDependencies(developmentPackage, show, (name) => ofTheCompiler.test(name));
-}
+/** vendor/onednn.json. */
+export const onednnPin = JSON.parse(fs.readFileSync(path.join(vendor, 'onednn.json'), 'utf8'));
 
 /**
  * The folder that oneDNN is installed under, or undefined.
@@ -48,7 +26,7 @@ export function installedPrefix({
   env = process.env,
   exists = fs.existsSync,
   platform = process.platform,
-  brew = () => succeeded(run('brew', ['--prefix', '--installed', 'onednn'])),
+  brew = () => run('brew', ['--prefix', '--installed', 'onednn']).stdout?.trim(),
 } = {}) {
   const folders = ['lib', 'lib64', 'lib/x86_64-linux-gnu', 'lib/aarch64-linux-gnu'];
   const library = { darwin: 'libdnnl.dylib', win32: 'dnnl.lib' }[platform] ?? 'libdnnl.so';
@@ -63,81 +41,85 @@ export function installedPrefix({
   return found ?? (platform === 'darwin' ? [brew()].find(has) : undefined);
 }
 
-/** What vendor/onednn was made from, or undefined where it is missing or another system's. */
-export function fetched(folder = fetchedFolder) {
-  try {
-    const made = JSON.parse(fs.readFileSync(path.join(folder, 'onednn.json'), 'utf8'));
-    return made.system === thisSystem() ? made : undefined;
-  } catch {
-    return undefined;
-  }
+/** The Python that has pip, or undefined. */
+const pythonWithPip = () =>
+  ['python3', 'python'].find((name) => run(name, ['-m', 'pip', '--version']).status === 0);
+
+/** Downloads the pinned wheels to `folder`; returns why that failed, or undefined. */
+function download(python, packages, folder) {
+  const requirements = path.join(folder, 'requirements.txt');
+  const lines = packages.map((file) => `${file.package} --hash=sha256:${file.sha256}\n`);
+  fs.writeFileSync(requirements, lines.join(''));
+  const options = [
+    '--no-deps',
+    '--only-binary=:all:',
+    '--require-hashes',
+    '--disable-pip-version-check',
+  ];
+  const args = ['-m', 'pip', 'download', ...options, '--dest', folder, '-r', requirements];
+  const { status, stderr, error } = run(python, args, { timeout: 600_000 });
+  if (status === 0) return undefined;
+  if (error) return `pip did not finish: ${error.message}`;
+  const line = stderr.split('\n').find((text) => text.startsWith('ERROR: '));
+  return `pip: ${line?.slice('ERROR: '.length) ?? 'the download failed'}`;
 }
 
-/** The name by which the loader looks for a library. */
-function soname(file) {
-  const { status, stdout } = run('readelf', ['-d', '-W', file]);
-  return (status === 0 && /\(SONAME\).*\[(.+)\]/.exec(stdout)?.[1]) || path.basename(file);
+/** The folders that the wheels in `folder` are unpacked into. */
+function unpack(python, folder) {
+  return fs
+    .readdirSync(folder)
+    .filter((name) => name.endsWith('.whl'))
+    .map((wheel) => {
+      const target = path.join(folder, wheel.replace(/-py.*/, ''));
+      const { status } = run(python, ['-m', 'zipfile', '-e', path.join(folder, wheel), target]);
+      if (status !== 0) throw new Error(`${wheel} could not be unpacked`);
+      return path.join(target, `${path.basename(target)}.data`, 'data');
+    });
 }
 
-/** Lays out `target` from unpacked packages. */
-function layOut(unpacked, target, packages) {
-  const usr = path.join(unpacked, 'usr');
-  fs.cpSync(path.join(usr, 'include'), path.join(target, 'include'), { recursive: true });
-  fs.mkdirSync(path.join(target, 'lib'), { recursive: true });
-  for (const name of fs.readdirSync(path.join(usr, 'lib'), { recursive: true })) {
-    const file = path.join(usr, 'lib', name);
-    if (!/\.so\.[\d.]+$/.test(name) || !fs.lstatSync(file).isFile()) continue;
-    fs.copyFileSync(file, path.join(target, 'lib', soname(file)));
-  }
-  fs.mkdirSync(path.join(target, 'licenses'), { recursive: true });
-  for (const { name } of packages) {
-    const copyright = path.join(usr, 'share', 'doc', name, 'copyright');
-    if (fs.existsSync(copyright)) {
-      fs.copyFileSync(fs.realpathSync(copyright), path.join(target, 'licenses', `${name}.txt`));
+/** Puts the headers, the library under its soname and the license texts into `target`. */
+function layOut(unpacked, target) {
+  fs.mkdirSync(path.join(target, 'lib'));
+  for (const folder of unpacked) {
+    const [include, lib] = ['include', 'lib'].map((name) => path.join(folder, name));
+    if (fs.existsSync(include)) {
+      fs.cpSync(include, path.join(target, 'include'), { recursive: true });
     }
+    const names = fs.existsSync(lib) ? fs.readdirSync(lib) : [];
+    for (const name of names.filter((file) => /\.so\.\d+$/.test(file))) {
+      fs.copyFileSync(path.join(lib, name), path.join(target, 'lib', name));
+    }
+    const texts = path.join(folder, 'share', 'doc', 'onednn');
+    copyLicenses(target, {
+      'oneDNN.txt': path.join(texts, 'LICENSE'),
+      'oneDNN-third-party.txt': path.join(texts, 'THIRD-PARTY-PROGRAMS'),
+    });
   }
-  const made = { system: thisSystem(), packages };
-  fs.writeFileSync(path.join(target, 'onednn.json'), `${JSON.stringify(made, null, 2)}\n`);
 }
 
 /**
- * Fetches oneDNN's packages into `folder`, where they are not there already.
+ * Fetches the pinned oneDNN into `folder`, unless it is there already.
  *
  * @returns {{ folder?: string, reason?: string }} The folder, or why there is none.
  */
-export function fetchOnednn({ folder = fetchedFolder, log = console.log } = {}) {
-  if (fetched(folder)) return { folder };
-  const architecture = process.platform === 'linux' ? debianArchitecture() : undefined;
-  if (!architecture)
-    return { reason: `there are no packages for ${process.platform}-${process.arch}` };
-  const tool = missingAptTool();
-  if (tool) return { reason: `this system has no ${tool}` };
-  const started = Date.now();
-  log('llamatune: fetching oneDNN, for fast matrix products (about 7 MB, nothing is installed)');
-  let work;
-  try {
-    // beside the target, so that the finished folder can be moved there in one step
-    fs.mkdirSync(path.dirname(folder), { recursive: true });
-    work = fs.mkdtempSync(`${folder}-`);
-    const { debs, packages, reason } = download(work, architecture, {
-      choose: packagesToFetch,
-      missing: developmentPackage,
-    });
-    if (!debs) return { reason };
-    const unpacked = path.join(work, 'unpacked');
-    const failed = unpack(debs, unpacked);
-    if (failed) return { reason: failed };
-    layOut(unpacked, path.join(work, 'made'), packages);
-    fs.rmSync(folder, { recursive: true, force: true });
-    fs.renameSync(path.join(work, 'made'), folder);
-    const names = packages.map(({ name, version }) => `${name} ${version}`).join(', ');
-    log(`llamatune: fetched ${names} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
-    return { folder };
-  } catch (error) {
-    return fetched(folder) ? { folder } : { reason: error.message };
-  } finally {
-    if (work) fs.rmSync(work, { recursive: true, force: true });
-  }
+export function fetchOnednn({ folder = fetchedFolder, pin = onednnPin, log = console.log } = {}) {
+  const platform = `${process.platform}-${process.arch}`;
+  const packages = pin.files[platform];
+  if (!packages) return { reason: `no version of it is pinned for ${platform}` };
+  const stamp = { name: pin.name, version: pin.version, packages };
+  if (JSON.stringify(readStamp(folder)) === JSON.stringify(stamp)) return { folder };
+  const python = pythonWithPip();
+  if (!python) return { reason: 'this system has no Python with pip' };
+  return makeFolder(folder, {
+    what: `${pin.name} ${pin.version}`,
+    log,
+    fill: (work, made) => {
+      const reason = download(python, packages, work);
+      if (reason) return { reason };
+      layOut(unpack(python, work), made);
+      return { stamp };
+    },
+  });
 }
 
 /** The command that installs oneDNN. */

@@ -10,7 +10,7 @@ import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { root, runMain } from './native-build.mjs';
-import { fetched, fetchedFolder } from './onednn.mjs';
+import { fetchedFolder, onednnPin } from './onednn.mjs';
 import { BuildError } from './tools.mjs';
 
 const tuple = `${process.platform}-${process.arch}`;
@@ -36,9 +36,9 @@ function neededVersions(folder) {
 const isFile = (folder) => (name) => fs.statSync(path.join(folder, name)).isFile();
 
 /**
- * Libraries whose names prebuildify does not know (libdnnl.so.3.6), and the licenses of third-party ones.
+ * Copies libraries whose names prebuildify does not know (libdnnl.so.3), with their license texts.
  *
- * @returns {string | undefined} Where those came from, e.g. 'libdnnl2 2.6.3-1, …'.
+ * @returns {string | undefined} The oneDNN that is among them, e.g. 'oneDNN 3.2.0'.
  */
 function addLibraries(folder) {
   const built = path.join(stage, 'build', 'Release');
@@ -49,15 +49,12 @@ function addLibraries(folder) {
   fs.cpSync(path.join(fetchedFolder, 'licenses'), licenses, { recursive: true });
   const texts = {
     'libgomp1.txt': '/usr/share/doc/libgomp1/copyright',
-    'Apache-2.0.txt': '/usr/share/common-licenses/Apache-2.0',
     'GPL-3.txt': '/usr/share/common-licenses/GPL-3',
   };
   for (const [name, file] of Object.entries(texts)) {
     if (fs.existsSync(file)) fs.copyFileSync(fs.realpathSync(file), path.join(licenses, name));
   }
-  return fetched()
-    ?.packages.map(({ name, version }) => `${name} ${version}`)
-    .join(', ');
+  return `${onednnPin.name} ${onednnPin.version}`;
 }
 
 /** Loads the addon in a separate process from a copy of the folder, away from build/ and vendor/. */
@@ -105,14 +102,14 @@ await runMain(async () => {
     );
   });
   const folder = path.join(root, 'prebuilds', tuple);
-  const origin = addLibraries(folder);
+  const onednn = addLibraries(folder);
   check(folder);
   const files = fs.readdirSync(folder).filter(isFile(folder));
   const bytes = files.reduce((sum, file) => sum + fs.statSync(path.join(folder, file)).size, 0);
   console.log(
     `llamatune: prebuilds/${tuple}: ${files.length} files, ${(bytes / 1e6).toFixed(1)} MB`,
   );
-  console.log(`llamatune: ${origin ? `with ${origin}` : 'without oneDNN'}`);
+  console.log(`llamatune: with ${onednn ?? 'no oneDNN'}`);
   const versions = neededVersions(folder);
   if (versions.length > 0) console.log(`llamatune: needs ${versions.join(' and ')} or newer`);
 });

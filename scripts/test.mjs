@@ -136,6 +136,7 @@ async function testPackage() {
       'scripts/install.mjs',
       'vendor/fetch.mjs',
       'vendor/llama.cpp.json',
+      'vendor/onednn.json',
       'vendor/llama.cpp/.llamatune-stamp.json',
       'vendor/llama.cpp/LICENSE',
       'vendor/llama.cpp/src/llama.cpp',

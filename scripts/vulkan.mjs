@@ -4,7 +4,7 @@
  * fetched into vendor/vulkan, without root and without installing (scripts/apt-packages.mjs); headers, which are nothing
  * but text, from a later release of the same mirror where this release's are too old.
  *
- * vendor/vulkan: include/, lib/, bin/glslc, share/cmake/, licenses/, vulkan.json (what it was made from).
+ * vendor/vulkan: include/, lib/, bin/glslc, share/cmake/, licenses/, fetched.json (what it was made from).
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -15,11 +15,11 @@ import {
   missingAptTool,
   osRelease,
   parsePackage,
-  run,
   thisSystem,
   unpack,
   withDependencies,
 } from './apt-packages.mjs';
+import { copyLicenses, makeFolder, readStamp, run } from './fetched-folder.mjs';
 import { BuildError } from './tools.mjs';
 
 export const fetchedFolder = fileURLToPath(new URL('../vendor/vulkan', import.meta.url));
@@ -94,23 +94,13 @@ export function missing({
   return lacks;
 }
 
-/** What vendor/vulkan was made from, or undefined where it is missing or another system's. */
-export function fetched(folder = fetchedFolder) {
-  try {
-    const made = JSON.parse(fs.readFileSync(path.join(folder, 'vulkan.json'), 'utf8'));
-    return made.system === thisSystem() ? made : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 /** glslc finds its library beside it, wherever the folder is moved. */
 const glslcScript = `#!/bin/sh
 here=$(cd "$(dirname "$0")/.." && pwd)
 LD_LIBRARY_PATH="$here/lib\${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" exec "$here/bin/glslc.real" "$@"
 `;
 
-/** Lays out `target` from the unpacked packages of programs and of headers. */
+/** Fills `target` from the unpacked packages of programs and of headers. */
 function layOut(programs, headers, target, packages) {
   const usr = (unpacked, ...names) => path.join(unpacked, 'usr', ...names);
   for (const name of ['vulkan', 'vk_video', 'spirv']) {
@@ -131,17 +121,13 @@ function layOut(programs, headers, target, packages) {
   fs.mkdirSync(path.join(target, 'bin'), { recursive: true });
   fs.copyFileSync(usr(programs, 'bin', 'glslc'), path.join(target, 'bin', 'glslc.real'));
   fs.writeFileSync(path.join(target, 'bin', 'glslc'), glslcScript, { mode: 0o755 });
-  fs.mkdirSync(path.join(target, 'licenses'), { recursive: true });
-  for (const { name } of packages) {
-    for (const unpacked of [programs, headers]) {
-      const copyright = usr(unpacked, 'share', 'doc', name, 'copyright');
-      if (fs.existsSync(copyright)) {
-        fs.copyFileSync(fs.realpathSync(copyright), path.join(target, 'licenses', `${name}.txt`));
-      }
-    }
+  for (const unpacked of [programs, headers]) {
+    const texts = packages.map(({ name }) => [
+      `${name}.txt`,
+      usr(unpacked, 'share', 'doc', name, 'copyright'),
+    ]);
+    copyLicenses(target, Object.fromEntries(texts));
   }
-  const made = { system: thisSystem(), packages };
-  fs.writeFileSync(path.join(target, 'vulkan.json'), `${JSON.stringify(made, null, 2)}\n`);
 }
 
 /** The packages of headers, from this release if its own are new enough, else from a later one. */
@@ -166,57 +152,49 @@ function downloadHeaders(folder, architecture) {
   return { reason };
 }
 
+/** Fills `made` with what the build needs; `work` is for what is downloaded. */
+function fill(work, made, architecture) {
+  const skip = (name) => ofTheCompiler.test(name);
+  const programs = download(work, architecture, {
+    missing: 'glslc and libvulkan1',
+    choose: (show) => {
+      const parts = ['glslc', 'libvulkan1'].map((name) => withDependencies(name, show, skip));
+      return parts.some((part) => part.length === 0) ? [] : parts.flat();
+    },
+  });
+  if (!programs.debs) return { reason: programs.reason };
+  const headers = downloadHeaders(work, architecture);
+  if (!headers.debs) return { reason: headers.reason };
+  const folders = [programs, headers].map(({ debs }, i) => ({
+    debs,
+    unpacked: path.join(work, `unpacked-${i}`),
+  }));
+  for (const { debs, unpacked } of folders) {
+    const reason = unpack(debs, unpacked);
+    if (reason) return { reason };
+  }
+  const packages = [...programs.packages, ...headers.packages];
+  layOut(folders[0].unpacked, folders[1].unpacked, made, packages);
+  const glslc = run(path.join(made, 'bin', 'glslc'), ['--version']);
+  if (glslc.status !== 0) return { reason: 'the fetched glslc does not run on this system' };
+  return { stamp: { system: thisSystem(), packages } };
+}
+
 /**
- * Fetches the packages into `folder`, where they are not there already.
+ * Fetches the packages into `folder`, unless this system's are there already.
  *
  * @returns {{ folder?: string, reason?: string }} The folder, or why there is none.
  */
 export function fetchVulkan({ folder = fetchedFolder, log = console.log } = {}) {
-  if (fetched(folder)) return { folder };
+  if (readStamp(folder)?.system === thisSystem()) return { folder };
   const architecture = process.platform === 'linux' ? debianArchitecture() : undefined;
   if (!architecture) {
     return { reason: `there are no packages for ${process.platform}-${process.arch}` };
   }
   const tool = missingAptTool();
   if (tool) return { reason: `this system has no ${tool}` };
-  const started = Date.now();
-  log("llamatune: fetching Vulkan's headers and compiler (about 15 MB, nothing is installed)");
-  let work;
-  try {
-    // beside the target, so that the finished folder can be moved there in one step
-    fs.mkdirSync(path.dirname(folder), { recursive: true });
-    work = fs.mkdtempSync(`${folder}-`);
-    const skip = (name) => ofTheCompiler.test(name);
-    const programs = download(work, architecture, {
-      missing: 'glslc and libvulkan1',
-      choose: (show) => {
-        const parts = ['glslc', 'libvulkan1'].map((name) => withDependencies(name, show, skip));
-        return parts.some((part) => part.length === 0) ? [] : parts.flat();
-      },
-    });
-    if (!programs.debs) return { reason: programs.reason };
-    const unpacked = path.join(work, 'programs');
-    const headersUnpacked = path.join(work, 'headers');
-    let failed = unpack(programs.debs, unpacked);
-    fs.rmSync(programs.debs, { recursive: true, force: true });
-    const headers = downloadHeaders(work, architecture);
-    if (!headers.debs) return { reason: headers.reason };
-    failed ??= unpack(headers.debs, headersUnpacked);
-    if (failed) return { reason: failed };
-    const packages = [...programs.packages, ...headers.packages];
-    layOut(unpacked, headersUnpacked, path.join(work, 'made'), packages);
-    const glslc = run(path.join(work, 'made', 'bin', 'glslc'), ['--version']);
-    if (glslc.status !== 0) return { reason: 'the fetched glslc does not run here' };
-    fs.rmSync(folder, { recursive: true, force: true });
-    fs.renameSync(path.join(work, 'made'), folder);
-    const names = packages.map(({ name, version }) => `${name} ${version}`).join(', ');
-    log(`llamatune: fetched ${names} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
-    return { folder };
-  } catch (error) {
-    return fetched(folder) ? { folder } : { reason: error.message };
-  } finally {
-    if (work) fs.rmSync(work, { recursive: true, force: true });
-  }
+  const what = "Vulkan's headers and shader compiler (15 MB)";
+  return makeFolder(folder, { what, log, fill: (work, made) => fill(work, made, architecture) });
 }
 
 /** How to install what the build needs. */

@@ -1,124 +1,124 @@
-import { describe, expect, it } from 'vitest';
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 // @ts-expect-error: the build's scripts are plain JavaScript
 import * as onednn from '../../../scripts/onednn.mjs';
 
-const { installedPrefix, onednnOptions, packagesToFetch, parseDependencies, parsePackage } = onednn;
+const { fetchOnednn, installedPrefix, onednnOptions, onednnPin } = onednn;
 
-// What `apt-cache show --no-all-versions` says, without the fields about size and origin.
-const debian12 = {
-  'libdnnl-dev': `Package: libdnnl-dev
-Source: onednn
-Version: 2.6.3-1
-Installed-Size: 1004
-Maintainer: Debian Deep Learning Team <debian-ai@lists.debian.org>
-Architecture: amd64
-Replaces: libmkldnn-dev
-Depends: libdnnl2 (= 2.6.3-1)
-Recommends: ocl-icd-opencl-dev
-Breaks: libmkldnn-dev
-Description: oneAPI Deep Neural Network Library (oneDNN) (dev)
-Description-md5: 76fea4cfd2eae41d6bfe9305c6ad6a1b
-Multi-Arch: same
-Filename: pool/main/o/onednn/libdnnl-dev_2.6.3-1_amd64.deb
+const hasPip = spawnSync('python3', ['-m', 'pip', '--version']).status === 0;
+const platform = `${process.platform}-${process.arch}`;
 
-`,
-  libdnnl2: `Package: libdnnl2
-Source: onednn
-Version: 2.6.3-1
-Architecture: amd64
-Depends: libc6 (>= 2.34), libgcc-s1 (>= 3.4), libgomp1 (>= 4.9), libstdc++6 (>= 12.2.0-10), ocl-icd-libopencl1 | libopencl1, ocl-icd-libopencl1 (>= 1.0) | libopencl-1.2-1
-Breaks: libmkldnn1
-Filename: pool/main/o/onednn/libdnnl2_2.6.3-1_amd64.deb
-
-`,
-  'ocl-icd-libopencl1': `Package: ocl-icd-libopencl1
-Source: ocl-icd
-Version: 2.3.1-1
-Architecture: amd64
-Provides: libopencl-1.1-1, libopencl-1.2-1, libopencl-2.0-1, libopencl1
-Depends: libc6 (>= 2.34)
-Suggests: opencl-icd
-Filename: pool/main/o/ocl-icd/ocl-icd-libopencl1_2.3.1-1_amd64.deb
-
-`,
-};
-const debian13 = {
-  'libdnnl-dev': `Package: libdnnl-dev
-Source: onednn
-Version: 3.7.2+ds-2
-Architecture: amd64
-Depends: libdnnl3.6 (= 3.7.2+ds-2)
-Breaks: libmkldnn-dev
-Tag: devel::library, role::devel-lib
-Filename: pool/main/o/onednn/libdnnl-dev_3.7.2+ds-2_amd64.deb
-
-`,
-  'libdnnl3.6': `Package: libdnnl3.6
-Source: onednn
-Version: 3.7.2+ds-2
-Architecture: amd64
-Depends: libc6 (>= 2.38), libgcc-s1 (>= 3.3.1), libgomp1 (>= 4.9), libstdc++6 (>= 14)
-Filename: pool/main/o/onednn/libdnnl3.6_3.7.2+ds-2_amd64.deb
-
-`,
-};
-const ubuntu2404 = {
-  'libdnnl-dev': `Package: libdnnl-dev
-Architecture: amd64
-Version: 3.1.1-2
-Section: universe/libdevel
-Origin: Ubuntu
-Depends: libdnnl3 (= 3.1.1-2)
-
-Package: libdnnl-dev
-Architecture: amd64
-Version: 3.1.1-1
-Depends: libdnnl2 (= 3.1.1-1)
-
-`,
-  libdnnl3: `Package: libdnnl3
-Architecture: amd64
-Version: 3.1.1-2
-Depends: libc6 (>= 2.38), libgcc-s1 (>= 3.0), libgomp1 (>= 4.9), libstdc++6 (>= 13.1)
-
-`,
-};
-const showing = (packages: Record<string, string>) => (name: string) => packages[name] ?? '';
-
-describe('the packages of oneDNN', () => {
-  it('are those of Debian 12, with what the library links to', () => {
-    expect(packagesToFetch(showing(debian12))).toEqual([
-      { name: 'libdnnl-dev', version: '2.6.3-1' },
-      { name: 'libdnnl2', version: '2.6.3-1' },
-      { name: 'ocl-icd-libopencl1', version: '2.3.1-1' },
-    ]);
+describe('the pinned oneDNN', () => {
+  it('is named by version, package and hash', () => {
+    expect(onednnPin.version).toMatch(/^\d+\.\d+\.\d+$/);
+    for (const file of Object.values(onednnPin.files).flat()) {
+      expect(file).toEqual({
+        package: expect.stringMatching(/^[\w-]+==[\d.]+$/),
+        sha256: expect.stringMatching(/^[\da-f]{64}$/),
+      });
+    }
   });
 
-  it('are those of Debian 13 and Ubuntu 24.04, whose names differ', () => {
-    expect(packagesToFetch(showing(debian13))).toEqual([
-      { name: 'libdnnl-dev', version: '3.7.2+ds-2' },
-      { name: 'libdnnl3.6', version: '3.7.2+ds-2' },
-    ]);
-    expect(packagesToFetch(showing(ubuntu2404))).toEqual([
-      { name: 'libdnnl-dev', version: '3.1.1-2' },
-      { name: 'libdnnl3', version: '3.1.1-2' },
-    ]);
+  it('is not fetched for a platform without a pin', () => {
+    const folder = join(tmpdir(), 'llamatune-no-onednn');
+    const { reason } = fetchOnednn({ folder, pin: { ...onednnPin, files: {} } });
+    expect(reason).toBe(`no version of it is pinned for ${platform}`);
+    expect(existsSync(folder)).toBe(false);
+  });
+});
+
+describe.runIf(hasPip)('fetching oneDNN with pip', () => {
+  const root = mkdtempSync(join(tmpdir(), 'llamatune-onednn-'));
+  const wheels = join(root, 'wheels');
+  const folder = join(root, 'vendor', 'onednn');
+  const log = () => {};
+
+  /** A wheel with these files under its data folder; returns how a pin names it. */
+  function makeWheel(name: string, files: Record<string, string>) {
+    const source = join(root, name);
+    const info = `${name}-1.0.dist-info`;
+    const texts: Record<string, string> = {
+      [`${info}/METADATA`]: `Metadata-Version: 2.1\nName: ${name}\nVersion: 1.0\n`,
+      [`${info}/WHEEL`]: 'Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n',
+      [`${info}/RECORD`]: '',
+    };
+    for (const [file, text] of Object.entries(files)) texts[`${name}-1.0.data/data/${file}`] = text;
+    for (const [file, text] of Object.entries(texts)) {
+      mkdirSync(dirname(join(source, file)), { recursive: true });
+      writeFileSync(join(source, file), text);
+    }
+    const wheel = join(wheels, `${name}-1.0-py3-none-any.whl`);
+    const zip = spawnSync('python3', ['-m', 'zipfile', '-c', wheel, ...readdirSync(source)], {
+      cwd: source,
+    });
+    expect(zip.status).toBe(0);
+    const sha256 = createHash('sha256').update(readFileSync(wheel)).digest('hex');
+    return { package: `${name}==1.0`, sha256 };
+  }
+
+  let packages: { package: string; sha256: string }[];
+  const pinOf = (files: object) => ({
+    name: 'oneDNN',
+    version: '3.2.0',
+    files: { [platform]: files },
   });
 
-  it('are none where no source has them, or not all of them', () => {
-    expect(packagesToFetch(showing({}))).toEqual([]);
-    const { libdnnl2: _, ...incomplete } = debian12;
-    expect(packagesToFetch(showing(incomplete))).toEqual([]);
+  beforeAll(() => {
+    mkdirSync(wheels, { recursive: true });
+    packages = [
+      makeWheel('llamatune_test_dnnl', {
+        'lib/libdnnl.so': 'library',
+        'lib/libdnnl.so.3': 'library',
+        'share/doc/onednn/LICENSE': 'license',
+      }),
+      makeWheel('llamatune_test_dnnl_devel', { 'include/dnnl.hpp': 'header' }),
+    ];
+    vi.stubEnv('PIP_NO_INDEX', '1');
+    vi.stubEnv('PIP_FIND_LINKS', wheels);
+  });
+  afterEach(() => rmSync(dirname(folder), { recursive: true, force: true }));
+  afterAll(() => {
+    vi.unstubAllEnvs();
+    rmSync(root, { recursive: true, force: true });
   });
 
-  it('are read from the first paragraph', () => {
-    expect(parsePackage(ubuntu2404['libdnnl-dev'])).toMatchObject({ Version: '3.1.1-2' });
-    expect(parsePackage('')).toEqual({});
+  it('lays out headers, the library by its soname and the license, with the user’s pip settings', () => {
+    expect(fetchOnednn({ folder, pin: pinOf(packages), log })).toEqual({ folder });
+    expect(readFileSync(join(folder, 'include/dnnl.hpp'), 'utf8')).toBe('header');
+    expect(readdirSync(join(folder, 'lib'))).toEqual(['libdnnl.so.3']);
+    expect(readFileSync(join(folder, 'licenses/oneDNN.txt'), 'utf8')).toBe('license');
+    expect(readdirSync(dirname(folder))).toEqual(['onednn']);
   });
 
-  it('come without versions, architectures and alternatives', () => {
-    expect(parseDependencies('a (>= 1), b:any (= 2) | c, d|e , a')).toEqual(['a', 'b', 'd']);
-    expect(parseDependencies(undefined)).toEqual([]);
+  it('is done once, and again after a change of the pin', () => {
+    const said: string[] = [];
+    const fetch = (pin: object) =>
+      fetchOnednn({ folder, pin, log: (text: string) => said.push(text) });
+    fetch(pinOf(packages));
+    const first = said.length;
+    fetch(pinOf(packages));
+    expect(said).toHaveLength(first);
+    fetch({ ...pinOf(packages), version: '3.2.1' });
+    expect(said.length).toBeGreaterThan(first);
+  });
+
+  it('refuses a file with another hash, and leaves nothing behind', () => {
+    const other = [{ ...packages[0], sha256: '0'.repeat(64) }, packages[1]];
+    const { reason } = fetchOnednn({ folder, pin: pinOf(other), log });
+    expect(reason).toMatch(/^pip: .*(HASH|hash)/);
+    expect(readdirSync(dirname(folder))).toEqual([]);
   });
 });
 
