@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { ConfigProblem } from '../errors.js';
+import { SCHEDULE_TYPES } from '../schedule/schedule.js';
 import { type FieldReader, withCrossFieldRules } from './cross-field.js';
 import {
   adapterSetting,
@@ -105,10 +106,7 @@ const optimizer = z.strictObject({
 });
 
 const scheduler = z.strictObject({
-  type: z
-    .enum(['cosine', 'linear', 'constant'])
-    .default('cosine')
-    .describe('Learning rate schedule after warm-up.'),
+  type: z.enum(SCHEDULE_TYPES).default('cosine').describe('Learning rate schedule after warm-up.'),
   warmupSteps: z
     .int()
     .min(0)

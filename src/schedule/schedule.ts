@@ -3,15 +3,18 @@
  * minimum learning rate. To add a schedule, add a row.
  */
 const DECAYS = {
-  /** Stays at the peak. */
-  constant: () => 1,
-  /** Falls linearly from the peak to the minimum. */
-  linear: (progress: number) => 1 - progress,
   /** Half a cosine period without restarts (arXiv 1608.03983, eq. 5). */
   cosine: (progress: number) => (1 + Math.cos(Math.PI * progress)) / 2,
+  /** Falls linearly from the peak to the minimum. */
+  linear: (progress: number) => 1 - progress,
+  /** Stays at the peak. */
+  constant: () => 1,
 } as const satisfies Record<string, (progress: number) => number>;
 
 export type ScheduleType = keyof typeof DECAYS;
+
+/** The names of all schedules. */
+export const SCHEDULE_TYPES = Object.keys(DECAYS) as [ScheduleType, ...ScheduleType[]];
 
 export interface ScheduleOptions {
   type: ScheduleType;

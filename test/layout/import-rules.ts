@@ -56,7 +56,8 @@ const LIBRARIES: readonly (readonly [name: string, header: RegExp])[] = [
 export const SOURCE_RULES: ImportRules = {
   'errors.ts': [],
   'closest.ts': [],
-  config: ['errors.ts', 'closest.ts'],
+  // schedule: the names of the schedules.
+  config: ['errors.ts', 'closest.ts', 'schedule'],
   schedule: ['errors.ts'],
   // data checks rows with the schemas of config/dataset-row.ts; files: the error of the folder for temporary files.
   data: ['errors.ts', 'config', 'files', 'type:contract'],

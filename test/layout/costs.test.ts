@@ -1,0 +1,70 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+const sources = ['native', 'src'].flatMap((tree) =>
+  readdirSync(join(root, tree), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && /\.(h|cpp|ts)$/.test(entry.name))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .map((file) => ({
+      file: file.slice(root.length).replaceAll('\\', '/'),
+      text: readFileSync(file, 'utf8'),
+    })),
+);
+
+const filesWith = (pattern: RegExp): string[] =>
+  sources
+    .filter(({ text }) => pattern.test(text))
+    .map(({ file }) => file)
+    .sort();
+
+/**
+ * The costs of change, as the table in CONTRIBUTING.md lists them: for one existing entry of each kind, all source files
+ * that know its name. Adding another entry of the kind touches as many files.
+ */
+const costs: { kind: string; name: RegExp; files: string[] }[] = [
+  {
+    kind: 'a gradient rule (CLAMP)',
+    name: /GGML_OP_CLAMP\b/,
+    files: ['native/autodiff/rules/elementwise.cpp'],
+  },
+  {
+    kind: 'an optimizer (sgd)',
+    name: /\bsgd\b/,
+    files: ['native/optim/optimizers/sgd.cpp', 'src/config/finetune.ts'],
+  },
+  {
+    kind: 'an objective (cross-entropy)',
+    name: /make_cross_entropy\b|'cross-entropy'/,
+    files: ['native/loss/objectives/cross-entropy.cpp', 'src/config/finetune.ts'],
+  },
+  {
+    kind: 'a learning-rate schedule (constant)',
+    name: /\bconstant: \(|'constant'/,
+    files: ['src/schedule/schedule.ts'],
+  },
+  {
+    kind: 'a data-file format (CSV)',
+    name: /\bcsv\b/,
+    files: ['src/data/csv.ts', 'src/data/readers.ts'],
+  },
+  {
+    kind: 'a training option (loraPlusRatio)',
+    name: /loraPlusRatio|lora_plus_ratio|plus_ratio/,
+    files: ['native/train/options.h', 'native/train/trainee.cpp', 'src/config/finetune.ts'],
+  },
+  {
+    kind: 'a metric of an event (samplesPerSecond)',
+    name: /samplesPerSecond|samples_per_second/,
+    files: ['native/train/event.h', 'native/train/trainer.cpp', 'src/contract/training.ts'],
+  },
+];
+
+describe('the costs of change', () => {
+  it.each(costs)('$kind is known to $files.length files only', ({ name, files }) => {
+    expect(filesWith(name)).toEqual(files);
+  });
+});
