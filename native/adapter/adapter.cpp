@@ -1,10 +1,10 @@
 #include "adapter/adapter.h"
 
 #include "adapter/adapter-keys.h"
+#include "adapter/init.h"
 #include "core/error.h"
 #include "core/ggml-ptr.h"
 #include "core/hash.h"
-#include "core/rng.h"
 
 #include "llama-adapter.h"
 #include "llama-model.h"
@@ -29,14 +29,6 @@ ggml_backend_buffer_type_t buffer_type_beside(const ggml_tensor * weight) {
     return type;
 }
 
-void init_kaiming_uniform(const lora_pair & pair, uint64_t seed) {
-    rng random(seed, hash_text(pair.a->name));
-    const float bound = 1.0f / std::sqrt((float)pair.a->ne[0]);
-    std::vector<float> values((size_t)ggml_nelements(pair.a));
-    for (float & value : values) { value = random.uniform(-bound, bound); }
-    ggml_backend_tensor_set(pair.a, values.data(), 0, ggml_nbytes(pair.a));
-}
-
 // The shapes of a pair for this weight.
 std::pair<ggml_tensor *, ggml_tensor *> make_pair_tensors(ggml_context * ctx, const lora_target & target,
                                                           int64_t rank) {
@@ -57,12 +49,16 @@ std::unique_ptr<adapter> adapter::create(std::shared_ptr<model> base, const adap
         throw error("CONFIG_INVALID", "expected a LoRA rank of at least 1 but received " + std::to_string(rank));
     if (!(alpha > 0.0f) || !std::isfinite(alpha))
         throw error("CONFIG_INVALID", "expected a LoRA alpha above 0 but received " + std::to_string(alpha));
+    const adapter_init init = find_adapter_init(options.init);
     std::vector<slot> slots;
     for (lora_target & target : match_targets(*base, options.targets)) slots.push_back({std::move(target), rank});
     // llama.cpp divides alpha by the rank.
     std::unique_ptr<adapter> out =
         zeros(std::move(base), std::move(slots), rs_lora ? alpha * std::sqrt(float(rank)) : alpha, rs_lora);
-    for (const lora_pair & pair : out->pairs_) init_kaiming_uniform(pair, options.seed);
+    for (const lora_pair & pair : out->pairs_) {
+        rng random(options.seed, hash_text(pair.a->name));
+        init(pair, random);
+    }
     return out;
 }
 

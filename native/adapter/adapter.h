@@ -22,6 +22,7 @@ struct adapter_options {
     std::optional<bool> rs_lora;      // scale alpha/sqrt(rank) instead of alpha/rank (arXiv 2312.03732); default false
     std::vector<std::string> targets; // see match_targets
     uint64_t seed = 42;               // of the A matrices
+    std::string init = "kaiming-uniform"; // see find_adapter_init
 };
 
 // One weight W and its update: W x + scale * B (A x), scale = alpha / rank.
@@ -44,8 +45,8 @@ public:
         int64_t rank;
     };
 
-    // A new adapter, which changes no output: A is Kaiming-uniform (a = sqrt(5), as PEFT's), with a random stream per
-    // tensor; B is zero. Throws error CONFIG_INVALID, OUT_OF_MEMORY and what match_targets throws.
+    // A new adapter, filled by options.init with a random stream per pair. Throws error CONFIG_INVALID, OUT_OF_MEMORY
+    // and what match_targets throws.
     static std::unique_ptr<adapter> create(std::shared_ptr<model> base, const adapter_options & options);
     // An adapter of zeros, to be filled from a file. `alpha` as llama.cpp takes it: 0 means a scale of 1.
     static std::unique_ptr<adapter> zeros(std::shared_ptr<model> base, std::vector<slot> slots, float alpha,

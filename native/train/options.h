@@ -32,6 +32,7 @@ struct lora_options {
     std::optional<bool> rs_lora;                     // scale alpha/sqrt(r) instead of alpha/r (arXiv 2312.03732)
     float plus_ratio = 1.0f;                         // LoRA+: learning rate of B over that of A (arXiv 2402.12354)
     std::optional<std::vector<std::string>> targets; // weight kinds ("attn_q") or globs ("blk.*.attn_q.weight")
+    std::optional<std::string> init;                 // of a new adapter: see adapter/init.h
     std::optional<std::string> init_adapter;         // adapter file to continue from
 };
 
@@ -42,6 +43,7 @@ void fields(V & v, lora_options & o) {
     v("rsLora", o.rs_lora);
     v("loraPlusRatio", o.plus_ratio);
     v("targets", o.targets);
+    v("init", o.init);
     v("initAdapter", o.init_adapter);
 }
 

@@ -25,6 +25,7 @@ trainee::trainee(std::shared_ptr<model> base, const train_options & options)
     asked.rank = options_.lora.rank;
     asked.alpha = options_.lora.alpha;
     asked.rs_lora = options_.lora.rs_lora;
+    asked.init = options_.lora.init.value_or(asked.init);
     if (options_.lora.targets) asked.targets = expand_targets(*options_.lora.targets, base_, shape_of(options_));
     asked.seed = options_.seed;
     if (!options_.lora.init_adapter) {

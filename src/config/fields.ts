@@ -24,6 +24,7 @@ export const NEW_ADAPTER = {
   alpha: 16,
   rsLora: false,
   targets: DEFAULT_LORA_TARGETS,
+  init: 'kaiming-uniform' as const,
 };
 
 // The metadata of a field, for describeOptions(): `description`; `typeText`, the type in words if the schema does not

@@ -42,6 +42,12 @@ const loraFields = z.strictObject({
       'LoRA+: ratio of the learning rate of the B matrices to that of the A matrices (arXiv 2402.12354).',
     ),
   targets: loraShape.targets,
+  init: adapterSetting(
+    z
+      .enum(['kaiming-uniform'])
+      .describe('Initial values of a new adapter. kaiming-uniform: random A, zero B, as in PEFT.'),
+    'init',
+  ),
   initAdapter: path(
     'LoRA adapter (GGUF) to continue training. It keeps its rank, alpha, rsLora and targets; a value given for them must ' +
       'agree. Default: a new adapter.',
@@ -58,6 +64,7 @@ const lora = loraFields.transform((given) =>
         alpha: given.alpha ?? NEW_ADAPTER.alpha,
         rsLora: given.rsLora ?? NEW_ADAPTER.rsLora,
         targets: given.targets ?? [...NEW_ADAPTER.targets],
+        init: given.init ?? NEW_ADAPTER.init,
       },
 );
 
@@ -236,6 +243,12 @@ export const finetuneSchema = withCrossFieldRules(base, (read) => {
   return [
     ...placementProblems(read),
     ...optimizerProblems(read),
+    read.given('lora.init') && read.given('lora.initAdapter')
+      ? {
+          path: 'lora.init',
+          message: `expected no lora.init with lora.initAdapter but received ${read.value('lora.init')}`,
+        }
+      : undefined,
     batch !== undefined && micro !== undefined && micro > 0 && batch % micro !== 0
       ? {
           path: 'microBatchSize',

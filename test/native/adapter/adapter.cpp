@@ -138,6 +138,9 @@ TEST("adapter: impossible options are refused") {
     o = options_of();
     o.alpha = 0.0f;
     CHECK_ERROR("CONFIG_INVALID", adapter::create(base, o));
+    o = options_of();
+    o.init = "none";
+    CHECK_ERROR("CONFIG_INVALID", adapter::create(base, o));
     CHECK_ERROR("NO_TARGETS", adapter::create(base, options_of({})));
     CHECK_ERROR("TARGET_UNKNOWN", adapter::create(base, options_of({"q_proj"})));
     CHECK(base->handle()->loras.empty());

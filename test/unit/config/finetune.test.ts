@@ -34,6 +34,7 @@ describe('finetuneSchema', () => {
         rsLora: false,
         loraPlusRatio: 1,
         targets: ['all-linear'],
+        init: 'kaiming-uniform',
       },
       epochs: 1,
       sequenceLength: 512,
@@ -222,9 +223,17 @@ describe('finetuneSchema', () => {
     });
   });
 
+  it('refuses an initialization of an adapter that is continued', () => {
+    const lora = { initAdapter: 'a.gguf', init: 'kaiming-uniform' };
+    expect(problemsOf({ ...minimal, lora })).toEqual({
+      'lora.init': 'expected no lora.init with lora.initAdapter but received kaiming-uniform',
+    });
+  });
+
   it.each([
     ['optimizer.type', 'native/optim/optimizers'],
     ['objective', 'native/loss/objectives'],
+    ['lora.init', 'native/adapter/inits'],
   ])('%s has a choice for each file in %s', (option, folder) => {
     const files = readdirSync(folder).map((file) => file.replace('.cpp', ''));
     const found = describeOptions(finetuneSchema).find(({ path }) => path === option);
