@@ -42,6 +42,11 @@ const costs: { kind: string; name: RegExp; files: string[] }[] = [
     files: ['native/loss/objectives/cross-entropy.cpp', 'src/config/finetune.ts'],
   },
   {
+    kind: 'an adapter initialization (kaiming-uniform)',
+    name: /\binit_kaiming_uniform\b|enum\(\['kaiming-uniform'/,
+    files: ['native/adapter/inits/kaiming-uniform.cpp', 'src/config/finetune.ts'],
+  },
+  {
     kind: 'a learning-rate schedule (constant)',
     name: /\bconstant: \(|'constant'/,
     files: ['src/schedule/schedule.ts'],
