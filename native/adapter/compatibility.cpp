@@ -115,7 +115,8 @@ void check_compatible(const adapter_header & adapter, const model & base) {
     }
     if (problems.empty()) return;
     constexpr size_t n_shown = 4;
-    const std::vector<problem> shown(problems.begin(), problems.begin() + std::min(problems.size(), n_shown));
+    std::vector<problem> shown = problems;
+    if (shown.size() > n_shown) shown.resize(n_shown);
     throw error("ADAPTER_MISMATCH",
                 "the adapter '" + adapter.path() + "' does not belong to this model: " + join(shown) +
                     (problems.size() > n_shown ? "; and " + std::to_string(problems.size() - n_shown) + " more" : ""),
