@@ -1,6 +1,7 @@
 #include "cpu/device/accelerator-device.h"
 
 #include "core/cpu.h"
+#include "core/error.h"
 #include "cpu/accelerator.h"
 #include "cpu/kernels/executor.h"
 #include "cpu/kernels/host-op.h"
@@ -87,7 +88,9 @@ ggml_status compute_graph(ggml_backend_t self, ggml_cgraph * graph) {
                 }
             }
             run_node(on, node);
-        } catch (const std::bad_alloc &) { return GGML_STATUS_ALLOC_FAILED; } catch (const std::exception & e) {
+        } catch (const std::bad_alloc &) { return GGML_STATUS_ALLOC_FAILED; } catch (const error &) {
+            throw; // a failed assertion; ggml's scheduler may be left by an exception
+        } catch (const std::exception & e) {
             GGML_LOG_ERROR("CPU accelerator: %s\n", e.what());
             return GGML_STATUS_FAILED;
         }
