@@ -19,7 +19,7 @@ void quantize_model(const quantize_options & options) {
                     "use a mix of it, e.g. Q4_K_M for Q4_K");
     }
     require_output_apart_from(output, {input});
-    gguf_reader{input}; // not a GGUF, or cut short: an error that llama.cpp would not name
+    const gguf_reader checked(input); // throws if the file is not a whole GGUF, which llama.cpp's error would not say
 
     llama_model_quantize_params params = llama_model_quantize_default_params();
     params.nthread = n_threads > 0 ? n_threads : usable_physical_cores();

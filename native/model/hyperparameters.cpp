@@ -17,7 +17,7 @@ enum class range { finite, not_negative, positive, positive_integer };
 struct key_range {
     const char * key; // after "<architecture>."
     range allowed;
-    std::vector<const char *> architectures = {}; // that read the key, where others may hold anything; empty: all
+    std::vector<const char *> architectures; // architectures that read the key (empty = all)
 };
 
 // Where a file has the key, each of its numbers must be in the range.
