@@ -31,7 +31,7 @@ constexpr int64_t least_multiplications = 64 * 64 * 64;
 
 // A back end of the device.
 struct context {
-    executor on;
+    executor exec;
     bool for_inference; // made by llama.cpp: operands by the type of each weight, and LoRA pairs fused
 };
 
@@ -55,39 +55,39 @@ bool is_whole_pair(const ggml_cgraph * graph, int first) {
     return true;
 }
 
-void run_node(executor & on, ggml_tensor * node) {
+void run_node(executor & exec, ggml_tensor * node) {
     switch (node->op) {
     case GGML_OP_MUL_MAT:
-    case GGML_OP_OUT_PROD: return run_product(on, node);
-    case GGML_OP_CUSTOM: return run_host_op(node, on);
+    case GGML_OP_OUT_PROD: return run_product(exec, node);
+    case GGML_OP_CUSTOM: return run_host_op(node, exec);
     case GGML_OP_SCALE:
-    case GGML_OP_ADD: return run_pair_tail(on, node);
-    case GGML_OP_FLASH_ATTN_EXT: return run_attention(on, node);
+    case GGML_OP_ADD: return run_pair_tail(exec, node);
+    case GGML_OP_FLASH_ATTN_EXT: return run_attention(exec, node);
     default: return;
     }
 }
 
 ggml_status compute_graph(ggml_backend_t self, ggml_cgraph * graph) {
     context & own = *static_cast<context *>(self->context);
-    executor & on = own.on;
-    on.set_input(nullptr, 0);
+    executor & exec = own.exec;
+    exec.set_input(nullptr, 0);
     for (int i = 0; i < graph->n_nodes; i++) {
         ggml_tensor * node = graph->nodes[i];
         if (!(node->flags & GGML_TENSOR_FLAG_COMPUTE)) continue;
         try {
             if (own.for_inference && node->op == GGML_OP_MUL_MAT && node->src[0]->op == GGML_OP_NONE) {
                 // what the layer's own weights say holds for its pairs and its attention too
-                if (!is_lora_factor(node) && on.operands() != operands_for(node->src[0])) {
-                    on.set_operands(operands_for(node->src[0]));
-                    on.set_input(nullptr, 0);
+                if (!is_lora_factor(node) && exec.operands() != operands_for(node->src[0])) {
+                    exec.set_operands(operands_for(node->src[0]));
+                    exec.set_input(nullptr, 0);
                 }
                 if (is_whole_pair(graph, i)) {
-                    run_pair(on, graph->nodes + i);
+                    run_pair(exec, graph->nodes + i);
                     i += pair_length - 1;
                     continue;
                 }
             }
-            run_node(on, node);
+            run_node(exec, node);
         } catch (const std::bad_alloc &) { return GGML_STATUS_ALLOC_FAILED; } catch (const error &) {
             throw; // a failed assertion; ggml's scheduler may be left by an exception
         } catch (const std::exception & e) {
@@ -160,10 +160,10 @@ ggml_guid_t guid() {
 }
 
 void set_padding(ggml_backend_t self, const uint8_t * blocks, int64_t n_blocks, int64_t n_tokens) {
-    static_cast<context *>(self->context)->on.set_padding(blocks, n_blocks, n_tokens);
+    static_cast<context *>(self->context)->exec.set_padding(blocks, n_blocks, n_tokens);
 }
 
-void set_n_threads(ggml_backend_t self, int n) { static_cast<context *>(self->context)->on.set_n_threads(n); }
+void set_n_threads(ggml_backend_t self, int n) { static_cast<context *>(self->context)->exec.set_n_threads(n); }
 
 ggml_backend_t make_backend(ggml_backend_dev_t device, const char * parameters) {
     static const ggml_backend_i calls = [] {

@@ -38,7 +38,7 @@ attention_inputs inputs_of(const ggml_tensor * node, const attention_shape & sha
             node->src[mask], data_of(node->src[tiles]),   data_of(node->src[sinks])};
 }
 
-// A view that llama.cpp makes of heads that lie side by side: [width, heads, tokens] seen as [width, tokens, heads].
+// llama.cpp's view of adjacent heads: [width, heads, tokens] as [width, tokens, heads].
 bool swaps_heads_and_tokens(const ggml_tensor * t) {
     static constexpr int32_t axes[GGML_MAX_DIMS] = {0, 2, 1, 3};
     return t->op == GGML_OP_PERMUTE && !std::memcmp(t->op_params, axes, sizeof(axes));
@@ -71,22 +71,22 @@ void back(host_ops & ops, const attention_shape & shape, bool merged, gradients 
     sources.push_back(node);
     sources.push_back(dy);
     if (g.wants(node->src[sinks])) {
-        g.add(
-            node->src[sinks],
-            ops.make(g.ctx(), "ATTENTION_SINKS_BACK", {shape.n_heads}, sources, [=](ggml_tensor * out, executor & on) {
-                attention_sinks_backward(inputs_of(out, shape), results(out->src[result], shape, merged),
-                                         data_of(out->src[log_sums]), results(out->src[d_result], shape, merged),
-                                         data_of(out), on);
-            }));
+        g.add(node->src[sinks],
+              ops.make(g.ctx(), "ATTENTION_SINKS_BACK", {shape.n_heads}, sources,
+                       [=](ggml_tensor * out, executor & exec) {
+                           attention_sinks_backward(inputs_of(out, shape), results(out->src[result], shape, merged),
+                                                    data_of(out->src[log_sums]),
+                                                    results(out->src[d_result], shape, merged), data_of(out), exec);
+                       }));
     }
     int64_t size = 0;
     const part q(node->src[queries], g.wants(node->src[queries]), size),
         k(node->src[keys], g.wants(node->src[keys]), size), v(node->src[values], g.wants(node->src[values]), size);
     if (size == 0) return;
-    ggml_tensor * all = ops.make(g.ctx(), "ATTENTION_BACK", {size}, sources, [=](ggml_tensor * out, executor & on) {
+    ggml_tensor * all = ops.make(g.ctx(), "ATTENTION_BACK", {size}, sources, [=](ggml_tensor * out, executor & exec) {
         attention_backward(inputs_of(out, shape), results(out->src[result], shape, merged), data_of(out->src[log_sums]),
                            results(out->src[d_result], shape, merged),
-                           {q.rows(data_of(out)), k.rows(data_of(out)), v.rows(data_of(out))}, on);
+                           {q.rows(data_of(out)), k.rows(data_of(out)), v.rows(data_of(out))}, exec);
     });
     for (const part & p : {q, k, v}) p.add(g, all);
 }
@@ -154,18 +154,18 @@ void fuse_attention(fusion & f) {
         const attention_shape shape = p.shape;
         ggml_tensor * bias = node->src[1];
         ggml_tensor * sink = node->src[2];
-        ggml_tensor * seen = nullptr;
+        ggml_tensor * tile_states = nullptr;
         if (bias) {
             ggml_tensor *& known = tiles_of[{bias, shape.n_queries}];
             if (!known) {
                 known =
                     ops.make(f.ctx(), "ATTENTION_TILES",
                              {attention_tile_count(shape.n_keys), attention_tile_count(shape.n_queries), bias->ne[3]},
-                             {bias}, [n = shape.n_queries](ggml_tensor * out, executor & on) {
-                                 attention_tiles(out->src[0], n, data_of(out), on);
+                             {bias}, [n = shape.n_queries](ggml_tensor * out, executor & exec) {
+                                 attention_tiles(out->src[0], n, data_of(out), exec);
                              });
             }
-            seen = known;
+            tile_states = known;
         }
         // memory that the attention's node fills
         ggml_tensor * sums = ops.make(f.ctx(), "ATTENTION_SUMS", {shape.n_queries, shape.n_heads, shape.n_streams}, {},
@@ -177,10 +177,11 @@ void fuse_attention(fusion & f) {
             f.drop(p.product);
             f.drop(p.swapped);
         }
-        ops.turn(
-            last_node, "ATTENTION", {p.q, p.k, p.v, sums, bias, seen, sink}, [=](ggml_tensor * out, executor & on) {
-                attention_forward(inputs_of(out, shape), results(out, shape, merged), data_of(out->src[log_sums]), on);
-            });
+        ops.replace(last_node, "ATTENTION", {p.q, p.k, p.v, sums, bias, tile_states, sink},
+                    [=](ggml_tensor * out, executor & exec) {
+                        attention_forward(inputs_of(out, shape), results(out, shape, merged),
+                                          data_of(out->src[log_sums]), exec);
+                    });
         f.g().set_rule(last_node, [&ops, shape, merged](gradients & g, ggml_tensor * n, ggml_tensor * dy) {
             back(ops, shape, merged, g, n, dy);
         });

@@ -57,11 +57,12 @@ void fuse_convolutions(fusion & f) {
             std::vector<ggml_tensor *> sources{dy, from, node->src[1], node->src[2]};
             if (node->src[3]) sources.push_back(node->src[3]);
             g.add(from, ops.make(g.ctx(), "CONVOLUTION_BACK", {from->ne[0], from->ne[1], from->ne[2]}, sources,
-                                 [=](ggml_tensor * out, executor & on) { convolve_back(silu, out, on); }));
+                                 [=](ggml_tensor * out, executor & exec) { convolve_back(silu, out, exec); }));
         });
         std::vector<ggml_tensor *> sources{x, past, w};
         if (bias) sources.push_back(bias);
-        ops.turn(last, "CONVOLUTION", sources, [=](ggml_tensor * out, executor & on) { convolve(silu, out, on); });
+        ops.replace(last, "CONVOLUTION", sources,
+                    [=](ggml_tensor * out, executor & exec) { convolve(silu, out, exec); });
     }
 }
 

@@ -4,8 +4,8 @@
 
 namespace llamatune {
 
-// The causal convolutions of state-space models: tokens turned to columns, the past before them, the convolution, and
-// the bias and SiLU behind it as one node.
+// Fuses the causal convolutions of state-space models into one node: transposing tokens to columns, joining them with
+// the past, the convolution, its bias and SiLU.
 void fuse_convolutions(fusion & f);
 
 }

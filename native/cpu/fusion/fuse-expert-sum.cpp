@@ -53,14 +53,15 @@ void back(host_ops & ops, gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     ggml_tensor *results = node->src[0], *weights = node->src[1];
     if (g.wants(weights)) {
         g.add(weights, ops.make(g.ctx(), "EXPERT_WEIGHTS_BACK", {1, weights->ne[1], weights->ne[2]}, {results, dy},
-                                [](ggml_tensor * out, executor & on) {
-                                    expert_weights_back(out->src[0], out->src[1], out, on);
+                                [](ggml_tensor * out, executor & exec) {
+                                    expert_weights_back(out->src[0], out->src[1], out, exec);
                                 }));
     }
     if (g.wants(results)) {
-        g.add(results,
-              ops.make(g.ctx(), "EXPERT_SUM_BACK", {results->ne[0], results->ne[1], results->ne[2]}, {weights, dy},
-                       [](ggml_tensor * out, executor & on) { expert_sum_back(out->src[0], out->src[1], out, on); }));
+        g.add(results, ops.make(g.ctx(), "EXPERT_SUM_BACK", {results->ne[0], results->ne[1], results->ne[2]},
+                                {weights, dy}, [](ggml_tensor * out, executor & exec) {
+                                    expert_sum_back(out->src[0], out->src[1], out, exec);
+                                }));
     }
 }
 
@@ -72,8 +73,8 @@ void fuse_expert_sums(fusion & f) {
         std::vector<ggml_tensor *> gone;
         ggml_tensor * product = match(f, node, gone);
         if (!product) continue;
-        ops.turn(node, "EXPERT_SUM", {product->src[0], product->src[1]},
-                 [](ggml_tensor * y, executor & on) { expert_sum(y->src[0], y->src[1], y, on); });
+        ops.replace(node, "EXPERT_SUM", {product->src[0], product->src[1]},
+                    [](ggml_tensor * y, executor & exec) { expert_sum(y->src[0], y->src[1], y, exec); });
         f.g().set_rule(node, [&ops](gradients & g, ggml_tensor * n, ggml_tensor * dy) { back(ops, g, n, dy); });
         for (ggml_tensor * t : gone) f.drop(t);
     }

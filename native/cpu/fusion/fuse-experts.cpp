@@ -69,7 +69,7 @@ node_rule rule_of(host_ops & ops, float scale) {
         }
         const bool adds = before != nullptr, with_da = da != nullptr, with_db = db != nullptr, with_dw = dw != nullptr,
                    with_pair = a != nullptr;
-        const auto kernel = [=](ggml_tensor * out, executor & on) {
+        const auto kernel = [=](ggml_tensor * out, executor & exec) {
             expert_linear e = read(out, scale);
             if (!with_pair) e.a = e.b = nullptr;
             int next = n_sources + 1;
@@ -82,7 +82,7 @@ node_rule rule_of(host_ops & ops, float scale) {
             to.dw = data(with_dw);
             to.dx = wants_dx ? static_cast<float *>(out->data) : nullptr;
             to.add_to_dx = adds;
-            expert_linear_back(on, e, out->src[n_sources], to);
+            expert_linear_back(exec, e, out->src[n_sources], to);
         };
         if (!wants_dx) {
             g.run(ops.make(g.ctx(), "EXPERT_LINEAR_BACK", {1}, sources, kernel));
@@ -109,8 +109,8 @@ void fuse_experts(fusion & f) {
             std::memcpy(&scale, n.scaled->op_params, sizeof(scale));
             sources.insert(sources.end(), {n.down->src[0], n.up->src[0]});
         }
-        f.ops().turn(n.last, "EXPERT_LINEAR", sources,
-                     [scale](ggml_tensor * y, executor & on) { expert_linear_forward(on, read(y, scale), y); });
+        f.ops().replace(n.last, "EXPERT_LINEAR", sources,
+                        [scale](ggml_tensor * y, executor & exec) { expert_linear_forward(exec, read(y, scale), y); });
         f.g().set_rule(n.last, rule_of(f.ops(), scale));
         for (ggml_tensor * gone : {n.base, n.down, n.up, n.scaled}) {
             if (gone && gone != n.last) f.drop(gone);

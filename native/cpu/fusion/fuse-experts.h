@@ -4,10 +4,10 @@
 
 namespace llamatune {
 
-// Products with experts, and those with their LoRA pairs, become one node: EXPERT_LINEAR.
+// Fuses products with experts, with or without LoRA pairs, into one node: EXPERT_LINEAR.
 void fuse_experts(fusion & f);
 
-// The weighted sum of what a token's experts give becomes one node: EXPERT_SUM.
+// Fuses the weighted sum of the results of a token's experts into one node: EXPERT_SUM.
 void fuse_expert_sums(fusion & f);
 
 }

@@ -23,7 +23,7 @@ const char * backward_name(glu_kind kind) {
 void back(host_ops & ops, glu_kind kind, bool swapped, gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     ggml_tensor * x = node->src[0];
     ggml_tensor * gate = node->src[1];
-    const auto kernel = [=](ggml_tensor * out, executor & on) { glu_back(kind, swapped, out, on); };
+    const auto kernel = [=](ggml_tensor * out, executor & exec) { glu_back(kind, swapped, out, exec); };
     if (!gate) {
         g.add(x, ops.make(g.ctx(), backward_name(kind), {x->ne[0], x->ne[1], x->ne[2], x->ne[3]}, {dy, x}, kernel));
         return;
@@ -49,8 +49,8 @@ void fuse_glu(fusion & f) {
             back(ops, kind, swapped, g, n, dy);
         });
         if (kind == glu_kind::geglu) continue;
-        ops.turn(node, kind == glu_kind::swiglu ? "SWIGLU" : "REGLU", {x, gate},
-                 [=](ggml_tensor * out, executor & on) { glu(kind, swapped, out, on); });
+        ops.replace(node, kind == glu_kind::swiglu ? "SWIGLU" : "REGLU", {x, gate},
+                    [=](ggml_tensor * out, executor & exec) { glu(kind, swapped, out, exec); });
     }
 }
 

@@ -4,8 +4,8 @@
 
 namespace llamatune {
 
-// SwiGLU, GeGLU (tanh) and ReGLU, of two tensors or of one whose rows hold both: a kernel forward (but GeGLU's, which
-// ggml looks up in a table), and one for both gradients.
+// SwiGLU, GeGLU (tanh) and ReGLU of two tensors, or of one tensor with both in each row: a kernel for the forward pass
+// (not for GeGLU, which ggml looks up in a table), and one for both gradients.
 void fuse_glu(fusion & f);
 
 }

@@ -46,7 +46,7 @@ node_rule rule_of(host_ops & ops, float scale) {
             if (more) sources.push_back(more);
         }
         const bool adds = before != nullptr, with_da = da != nullptr, with_db = db != nullptr;
-        const auto kernel = [=](ggml_tensor * out, executor & on) {
+        const auto kernel = [=](ggml_tensor * out, executor & exec) {
             int next = 5;
             const auto data = [&](bool there) {
                 return there ? static_cast<float *>(out->src[next++]->data) : nullptr;
@@ -56,7 +56,7 @@ node_rule rule_of(host_ops & ops, float scale) {
             to.db = data(with_db);
             to.dx = wants_dx ? static_cast<float *>(out->data) : nullptr;
             to.add_to_dx = adds;
-            lora_linear_back(on, out->src[0], out->src[1], out->src[2], out->src[3], scale, out->src[4], to);
+            lora_linear_back(exec, out->src[0], out->src[1], out->src[2], out->src[3], scale, out->src[4], to);
         };
         if (!wants_dx) {
             g.run(ops.make(g.ctx(), "LORA_LINEAR_BACK", {1}, sources, kernel));
@@ -81,10 +81,10 @@ void fuse_lora_linears(fusion & f) {
         if (!match(f, node, n)) continue;
         float scale;
         std::memcpy(&scale, n.scaled->op_params, sizeof(scale));
-        f.ops().turn(node, "LORA_LINEAR", {n.base->src[0], n.base->src[1], n.down->src[0], n.up->src[0]},
-                     [scale](ggml_tensor * y, executor & on) {
-                         lora_linear(on, y->src[0], y->src[1], y->src[2], y->src[3], scale, y);
-                     });
+        f.ops().replace(node, "LORA_LINEAR", {n.base->src[0], n.base->src[1], n.down->src[0], n.up->src[0]},
+                        [scale](ggml_tensor * y, executor & exec) {
+                            lora_linear(exec, y->src[0], y->src[1], y->src[2], y->src[3], scale, y);
+                        });
         f.g().set_rule(node, rule_of(f.ops(), scale));
         for (ggml_tensor * gone : {n.base, n.down, n.up, n.scaled}) f.drop(gone);
     }

@@ -4,7 +4,7 @@
 
 namespace llamatune {
 
-// W·x + s·B·(A·x), a frozen linear layer with its LoRA pair as llama.cpp builds it, becomes one node.
+// Fuses W·x + s·B·(A·x), a frozen linear layer with its LoRA pair, into one node.
 void fuse_lora_linears(fusion & f);
 
 }

@@ -53,18 +53,18 @@ void back(host_ops & ops, const norm_parameters & p, gradients & g, ggml_tensor 
         other = other && has_dense_f32_rows(other) && ggml_are_same_shape(other, x) ? g.take(x) : nullptr;
         g.add(x, ops.make(g.ctx(), "RMS_NORM_BACK", {x->ne[0], x->ne[1], x->ne[2], x->ne[3]},
                           {x, gain, node->src[norm_angles], dy, other},
-                          [p](ggml_tensor * out, executor & on) { rms_norm_back(p, out, on); }));
+                          [p](ggml_tensor * out, executor & exec) { rms_norm_back(p, out, exec); }));
     }
     if (gain && g.wants(gain)) {
         g.add(gain, ops.make(g.ctx(), "RMS_NORM_GAIN_BACK", {gain->ne[0]}, {x, nullptr, nullptr, dy},
-                             [p](ggml_tensor * out, executor & on) { rms_norm_gain_back(p, out, on); }));
+                             [p](ggml_tensor * out, executor & exec) { rms_norm_gain_back(p, out, exec); }));
     }
 }
 
 void turn(fusion & f, ggml_tensor * node, const group & found, ggml_tensor * angles, const norm_parameters & p) {
     host_ops & ops = f.ops();
-    ops.turn(node, angles ? "RMS_NORM_ROPE" : "RMS_NORM", {found.norm->src[0], found.gain, angles},
-             [p](ggml_tensor * out, executor & on) { rms_norm(p, out, on); });
+    ops.replace(node, angles ? "RMS_NORM_ROPE" : "RMS_NORM", {found.norm->src[0], found.gain, angles},
+                [p](ggml_tensor * out, executor & exec) { rms_norm(p, out, exec); });
     f.g().set_rule(node, [&ops, p](gradients & g, ggml_tensor * n, ggml_tensor * dy) { back(ops, p, g, n, dy); });
 }
 

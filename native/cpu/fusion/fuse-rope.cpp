@@ -22,7 +22,7 @@ public:
         }
         ggml_tensor * angles =
             f_.ops().make(f_.ctx(), "ROPE_ANGLES", {p.n_dims, node->src[1]->ne[0]}, {node->src[1], node->src[2]},
-                          [p](ggml_tensor * out, executor & on) { rope_angles(p, out, on); });
+                          [p](ggml_tensor * out, executor & exec) { rope_angles(p, out, exec); });
         made_.push_back({p, angles});
         return angles;
     }
@@ -46,7 +46,7 @@ bool fits(const ggml_tensor * node) {
 void back(host_ops & ops, rotation r, gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     r.back = true;
     g.add(node->src[0], ops.make(g.ctx(), "ROPE_BACK", {dy->ne[0], dy->ne[1], dy->ne[2], dy->ne[3]}, {dy, node->src[1]},
-                                 [r](ggml_tensor * out, executor & on) { rope(r, out, on); }));
+                                 [r](ggml_tensor * out, executor & exec) { rope(r, out, exec); }));
 }
 
 }
@@ -59,7 +59,8 @@ void fuse_ropes(fusion & f) {
         ggml_tensor * angles = all.of(node);
         const rotation r{node->ne[0], node->op_params[1], node->op_params[2] == GGML_ROPE_TYPE_NEOX, false};
         if (fuse_norm_with_rotation(f, node, angles, r.n_dims, r.neox)) continue;
-        ops.turn(node, "ROPE", {node->src[0], angles}, [r](ggml_tensor * out, executor & on) { rope(r, out, on); });
+        ops.replace(node, "ROPE", {node->src[0], angles},
+                    [r](ggml_tensor * out, executor & exec) { rope(r, out, exec); });
         f.g().set_rule(node, [&ops, r](gradients & g, ggml_tensor * n, ggml_tensor * dy) { back(ops, r, g, n, dy); });
     }
 }

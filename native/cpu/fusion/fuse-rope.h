@@ -4,8 +4,8 @@
 
 namespace llamatune {
 
-// ROPE, in its normal and NEOX forms: the angles are computed once for all of them, forward and backward; the norm that
-// some architectures put before it becomes part of it. Before fuse_norms().
+// RoPE in its normal and NEOX forms: the angles are computed once for all layers and both passes, and the norm that
+// some architectures have before RoPE is part of its node. Must run before fuse_norms().
 void fuse_ropes(fusion & f);
 
 }

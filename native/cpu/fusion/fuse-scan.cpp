@@ -63,7 +63,7 @@ void fuse_scans(fusion & f) {
         if (!std::all_of(node->src, node->src + scan_ids, has_dense_f32_rows)) continue;
         f.g().set_rule(node, [&ops](gradients & g, ggml_tensor * n, ggml_tensor * dy) { back(ops, g, n, dy); });
         if (node->src[scan_a]->ne[0] > 1)
-            ops.turn(node, "SSM_SCAN", std::vector<ggml_tensor *>(node->src, node->src + scan_dy), scan);
+            ops.replace(node, "SSM_SCAN", std::vector<ggml_tensor *>(node->src, node->src + scan_dy), scan);
     }
 }
 

@@ -11,12 +11,11 @@
 
 namespace llamatune {
 
-// A forward graph in which groups of nodes become one node each, computed by a kernel of our own. A pass looks for its
-// group, turns the group's last node (whose users stay) into that kernel, gives it a rule in `g`, and drops the others.
-// For devices whose memory the CPU reads; elsewhere the graph stays llama.cpp's.
+// A forward graph during fusion. A pass finds its groups of nodes, replaces the last node of each by one of our kernels
+// (the nodes that use it stay), gives it a rule in `g`, and drops the others.
 class fusion {
 public:
-    // `nodes`: in the order in which they run. `result` is read from outside of the graph.
+    // `nodes`: in execution order. `result` is read from outside of the graph.
     fusion(const std::vector<ggml_tensor *> & nodes, const ggml_tensor * result, tensor_arena & ctx, host_ops & ops,
            gradients & g);
 
@@ -25,13 +24,13 @@ public:
     host_ops & ops() const { return ops_; }
     gradients & g() const { return g_; }
 
-    // How many nodes read t, views of it included as one; the graph's result counts as read once more.
+    // The number of nodes that read t, counting a view of it as one; the graph's result has one more reader.
     int uses(const ggml_tensor * t) const;
-    // Of op `op`, still in the graph, and read once.
+    // Whether t has this op, is still in the graph, and has one reader.
     bool only_for_one(const ggml_tensor * t, ggml_op op) const;
     void drop(const ggml_tensor * t) { dropped_.insert(t); }
 
-    // What remains, in order.
+    // The nodes that were not dropped, in order.
     std::vector<ggml_tensor *> remaining() const;
 
 private:
@@ -43,7 +42,7 @@ private:
     std::unordered_set<const ggml_tensor *> dropped_;
 };
 
-// All passes. Before mark_gradient_path(): trained tensors must be wanted in `g` already.
+// Runs all passes; see accelerator.h.
 std::vector<ggml_tensor *> fuse(const std::vector<ggml_tensor *> & nodes, const ggml_tensor * result,
                                 tensor_arena & ctx, host_ops & ops, gradients & g);
 

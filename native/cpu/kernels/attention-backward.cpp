@@ -28,7 +28,7 @@ void weights_of_row(const float * x, const float * mask, const float * d_weights
     }
 }
 
-// dense rows to where they belong, or added to what is there
+// Writes or adds dense rows to rows `stride` apart.
 void write_rows(const float * from, int64_t n, int64_t width, float * to, int64_t stride, bool add) {
     for (int64_t i = 0; i < n; i++) {
         const float * row = from + i * width;
@@ -41,7 +41,7 @@ void write_rows(const float * from, int64_t n, int64_t width, float * to, int64_
     }
 }
 
-// Where a thread keeps what it works on.
+// The arrays of a thread, in one allocation.
 template <typename T>
 struct workspace {
     explicit workspace(const attention_shape & s) {
@@ -64,7 +64,7 @@ struct workspace {
         mask_row;
 };
 
-// Everything of one head of keys: its own gradients are sums over the queries of all heads that it serves.
+// The backward pass of one key head: its gradients are sums over the queries of all heads that share it.
 template <typename T>
 class key_head_backward {
 public:
@@ -116,7 +116,7 @@ private:
         return reinterpret_cast<U *>(base_ + place);
     }
 
-    // n queries of the group's head h against the block of keys
+    // n queries of head h of the group with the block of keys
     void block(int64_t h, int64_t query, int64_t n, int64_t key, int64_t n_keys) {
         const int64_t head = key_head_ * (s_.n_heads / s_.n_key_heads) + h;
         if (key == 0) multiply_with_result(h, head, query, n);
@@ -161,7 +161,7 @@ private:
         }
     }
 
-    // Σ out · d_out of each query, which all blocks of keys need
+    // Σ out · d_out per query, which all blocks of keys need
     void multiply_with_result(int64_t h, int64_t head, int64_t query, int64_t n) {
         constexpr int64_t ahead = 6;
         float * along = at<float>(space_.along) + h * s_.n_queries;
@@ -186,9 +186,10 @@ private:
                 const int64_t from = i * width + part.first, count = whole_vectors(part.count);
                 const float *x = at<float>(space_.scores) + from, *d_weights = at<float>(space_.d_weights) + from;
                 T *weights = at<T>(space_.weights) + from, *d_scores = at<T>(space_.d_scores) + from;
-                const float * mask =
-                    part.seen == sight::masked ? mask_.row(query + i, run, part, at<float>(space_.mask_row)) : nullptr;
-                if (part.seen == sight::none) {
+                const float * mask = part.mask == tile_mask::partial
+                                         ? mask_.row(query + i, run, part, at<float>(space_.mask_row))
+                                         : nullptr;
+                if (part.mask == tile_mask::skip) {
                     std::fill_n(weights, count, T(0));
                     std::fill_n(d_scores, count, T(0));
                 } else if (through_scores && mask) {
@@ -207,13 +208,13 @@ private:
 
 template <typename T>
 void run(const attention_inputs & in, const attention_rows & out, const float * log_sums, const attention_rows & d_out,
-         const attention_gradients & gradients, executor & on) {
+         const attention_gradients & gradients, executor & exec) {
     const attention_shape & s = in.shape;
     const workspace<T> space(s);
-    on.run(s.n_streams * s.n_key_heads, [&](int64_t piece, int thread) {
-        char * base = on.own(thread, 0).of<char>(int64_t(space.places.bytes()));
+    exec.run(s.n_streams * s.n_key_heads, [&](int64_t piece, int thread) {
+        char * base = exec.scratch(thread, 0).get<char>(int64_t(space.places.bytes()));
         key_head_backward<T>(in, out, log_sums, d_out, gradients, piece % s.n_key_heads, piece / s.n_key_heads,
-                             on.products(thread), base, space)
+                             exec.products(thread), base, space)
             .run();
     });
 }
@@ -221,18 +222,18 @@ void run(const attention_inputs & in, const attention_rows & out, const float * 
 }
 
 void attention_backward(const attention_inputs & in, const attention_rows & out, const float * log_sums,
-                        const attention_rows & d_out, const attention_gradients & gradients, executor & on) {
-    if (on.operands() == gemm_type::bf16) {
-        run<uint16_t>(in, out, log_sums, d_out, gradients, on);
+                        const attention_rows & d_out, const attention_gradients & gradients, executor & exec) {
+    if (exec.operands() == gemm_type::bf16) {
+        run<uint16_t>(in, out, log_sums, d_out, gradients, exec);
     } else {
-        run<float>(in, out, log_sums, d_out, gradients, on);
+        run<float>(in, out, log_sums, d_out, gradients, exec);
     }
 }
 
 void attention_sinks_backward(const attention_inputs & in, const attention_rows & out, const float * log_sums,
-                              const attention_rows & d_out, float * d_sinks, executor & on) {
+                              const attention_rows & d_out, float * d_sinks, executor & exec) {
     const attention_shape & s = in.shape;
-    on.run(s.n_heads, [&](int64_t head, int) {
+    exec.run(s.n_heads, [&](int64_t head, int) {
         double sum = 0;
         for (int64_t stream = 0; stream < s.n_streams; stream++) {
             for (int64_t i = 0; i < s.n_queries; i++) {

@@ -20,9 +20,11 @@ void mask_view::runs(int64_t query, int64_t n, int64_t first, int64_t end, int64
                      std::vector<key_run> & found) const {
     found.clear();
     for (int64_t key = first; key < end; key += tile) {
-        bool seen = false;
-        for (int64_t row = query / tile; row * tile < query + n && !seen; row++) seen = state(row, key / tile) != 0.0f;
-        if (!seen) continue;
+        bool skipped = true;
+        for (int64_t row = query / tile; row * tile < query + n && skipped; row++) {
+            skipped = state(row, key / tile) == 0.0f;
+        }
+        if (skipped) continue;
         const int64_t count = std::min(tile, end - key);
         if (!found.empty() && found.back().first + found.back().count == key && found.back().count + count <= most) {
             found.back().count += count;
@@ -37,11 +39,13 @@ void mask_view::segments(int64_t query, const key_run & run, std::vector<segment
     for (int64_t at = 0; at < run.count; at += tile) {
         const int64_t count = std::min(tile, run.count - at);
         const float state_of_tile = state(query / tile, (run.first + at) / tile);
-        const sight seen = state_of_tile == 0.0f ? sight::none : state_of_tile == 1.0f ? sight::masked : sight::open;
-        if (!found.empty() && found.back().seen == seen) {
+        const tile_mask mask = state_of_tile == 0.0f   ? tile_mask::skip
+                               : state_of_tile == 1.0f ? tile_mask::partial
+                                                       : tile_mask::full;
+        if (!found.empty() && found.back().mask == mask) {
             found.back().count += count;
         } else {
-            found.push_back({at, count, seen});
+            found.push_back({at, count, mask});
         }
     }
 }
@@ -61,7 +65,7 @@ const float * mask_view::row(int64_t query, const key_run & run, const segment &
     return space;
 }
 
-// ggml's: powers of one number for the first 2^n heads, and the odd powers of its root for the rest.
+// As in ggml: powers of one number for the first 2^n heads, odd powers of its square root for the rest.
 float slope(const attention_shape & shape, int64_t head) {
     if (shape.max_bias <= 0) return 1.0f;
     int64_t whole = 1;
@@ -72,8 +76,8 @@ float slope(const attention_shape & shape, int64_t head) {
 
 }
 
-void attention_tiles(const ggml_tensor * mask, int64_t n_queries, float * tiles, executor & on) {
-    using attention::key_run, attention::segment, attention::sight;
+void attention_tiles(const ggml_tensor * mask, int64_t n_queries, float * tiles, executor & exec) {
+    using attention::key_run, attention::segment, attention::tile_mask;
     using attention::tile;
     constexpr int64_t lanes = vector_lanes;
     const int64_t per_row = attention_tile_count(mask->ne[0]), per_stream = attention_tile_count(n_queries);
@@ -82,21 +86,21 @@ void attention_tiles(const ggml_tensor * mask, int64_t n_queries, float * tiles,
     in.shape.n_keys = mask->ne[0];
     in.mask = mask;
     in.tiles = tiles;
-    on.run(per_stream * mask->ne[3], [&](int64_t piece, int thread) {
+    exec.run(per_stream * mask->ne[3], [&](int64_t piece, int thread) {
         const attention::mask_view view(in, piece / per_stream);
         const int64_t first = piece % per_stream * tile, last = std::min(first + tile, n_queries);
         static_assert(tile == executor::padding_block, "padding is known by the same blocks");
         const int64_t token = piece / per_stream * n_queries + first;
-        if (token % tile == 0 && on.is_padding(mask->ne[3] * n_queries, token, last - first)) {
-            std::fill_n(tiles + piece * per_row, per_row, 0.0f); // sees nothing
+        if (token % tile == 0 && exec.is_padding(mask->ne[3] * n_queries, token, last - first)) {
+            std::fill_n(tiles + piece * per_row, per_row, 0.0f); // all masked
             return;
         }
-        float * space = on.own(thread, 0).of<float>(tile);
+        float * space = exec.scratch(thread, 0).get<float>(tile);
         for (int64_t column = 0; column < per_row; column++) {
             const int64_t key = column * tile, count = std::min(tile, mask->ne[0] - key);
             int32_t hidden[lanes] = {}, open[lanes] = {};
             const key_run run{key, count};
-            const segment all_of_it{0, count, sight::masked};
+            const segment all_of_it{0, count, tile_mask::partial};
             for (int64_t query = first; query < last; query++) {
                 const float * row = view.row(query, run, all_of_it, space);
                 const int64_t whole = count / lanes * lanes;

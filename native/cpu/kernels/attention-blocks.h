@@ -1,6 +1,6 @@
 #pragma once
 
-// Shared by attention's two directions.
+// Shared by the forward and the backward pass of attention.
 
 #include "cpu/kernels/attention.h"
 #include "cpu/kernels/vector-math.h"
@@ -13,7 +13,7 @@
 
 namespace llamatune::attention {
 
-constexpr int64_t tile = 64; // queries and keys that a mask is judged by
+constexpr int64_t tile = 64; // queries and keys per state of the mask
 constexpr int64_t lanes = floats_in_vector;
 
 template <typename T>
@@ -30,7 +30,7 @@ gemm_operand columns(const T * data, int64_t width) {
     return {data, 1, width};
 } // of the transpose
 
-// Places of several arrays in one room.
+// Offsets of several arrays in one allocation, aligned to cache lines.
 class layout {
 public:
     template <typename T>
@@ -45,29 +45,29 @@ private:
     size_t bytes_ = 0;
 };
 
-// Keys that at least one query of a block sees, side by side.
+// Consecutive keys that at least one query of a block attends to.
 struct key_run {
     int64_t first, count;
 };
-// A part of a run that a tile's rows of queries do not see, see as the mask says, or see whole.
-enum class sight { none, masked, open };
+// A part of a run that is all masked, partly masked or not masked for the queries of a tile.
+enum class tile_mask { skip, partial, full };
 struct segment {
     int64_t first, count;
-    sight seen;
+    tile_mask mask;
 };
 
-// Rows of scores are filled up to whole vectors, with what no query sees.
+// Rows of scores are padded to whole vectors with masked keys.
 constexpr int64_t whole_vectors(int64_t n) { return (n + lanes - 1) / lanes * lanes; }
 
 class mask_view {
 public:
     mask_view(const attention_inputs & in, int64_t stream);
 
-    // The runs of at most `most` keys in [first, end) that the queries [query, query + n) see.
+    // Finds the runs of at most `most` keys in [first, end) that the queries [query, query + n) attend to.
     void runs(int64_t query, int64_t n, int64_t first, int64_t end, int64_t most, std::vector<key_run> & found) const;
-    // How the queries of the tile that `query` lies in go through a run.
+    // Splits a run by the mask's state for the tile of `query`.
     void segments(int64_t query, const key_run & run, std::vector<segment> & found) const;
-    // The mask's row along a part of a run, up to a whole vector; in `space` where it does not lie so in memory.
+    // The mask's row for a part of a run, padded to whole vectors; copied to `space` unless it is like that in memory.
     const float * row(int64_t query, const key_run & run, const segment & part, float * space) const;
 
 private:
@@ -80,10 +80,10 @@ private:
     }
 };
 
-// The factor of the mask in this head.
+// The ALiBi slope of a head, which multiplies the mask.
 float slope(const attention_shape & shape, int64_t head);
 
-// Rows that lie apart are too short for the CPU to foresee the next ones.
+// For rows that are not consecutive and too short for the CPU's prefetcher.
 inline void prefetch_row(const float * row, int64_t width) {
     for (int64_t j = 0; j < width; j += 16) __builtin_prefetch(row + j);
 }
@@ -110,7 +110,7 @@ inline float dot(const float * a, const float * b, int64_t n) {
     return total;
 }
 
-// What scores beyond the end of a run must be.
+// Masks the padding behind the scores of a run.
 inline void hide_rest(float * row, int64_t count) {
     for (int64_t j = count; j < whole_vectors(count); j++) row[j] = -INFINITY;
 }

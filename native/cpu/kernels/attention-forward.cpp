@@ -66,7 +66,7 @@ struct workspace {
 };
 
 template <typename T>
-void run(const attention_inputs & in, const attention_rows & out, float * log_sums, executor & on) {
+void run(const attention_inputs & in, const attention_rows & out, float * log_sums, executor & exec) {
     const attention_shape & s = in.shape;
     const int64_t group = s.n_heads / s.n_key_heads;
     const int64_t heads_at_once = std::min(group, block_rows / block_queries);
@@ -75,20 +75,20 @@ void run(const attention_inputs & in, const attention_rows & out, float * log_su
     const int64_t blocks = head_blocks * query_blocks;
     // the keys of a head are converted once, unless there are too few of them to keep all threads busy
     const int64_t pairs = s.n_streams * s.n_key_heads;
-    const int64_t parts = std::min<int64_t>(blocks, (4 * on.n_threads() + pairs - 1) / pairs);
+    const int64_t parts = std::min<int64_t>(blocks, (4 * exec.n_threads() + pairs - 1) / pairs);
     const workspace<T> space(s, heads_at_once * block_queries);
 
-    on.run(pairs * parts, [&](int64_t piece, int thread) {
+    exec.run(pairs * parts, [&](int64_t piece, int thread) {
         const int64_t part = piece % parts, key_head = piece / parts % s.n_key_heads,
                       stream = piece / parts / s.n_key_heads;
-        char * base = on.own(thread, 0).of<char>(int64_t(space.places.bytes()));
+        char * base = exec.scratch(thread, 0).get<char>(int64_t(space.places.bytes()));
         const auto place = [&](size_t at) { return reinterpret_cast<float *>(base + at); };
         T *keys = reinterpret_cast<T *>(base + space.keys), *values = reinterpret_cast<T *>(base + space.values);
         T *queries = reinterpret_cast<T *>(base + space.queries),
           *weights = reinterpret_cast<T *>(base + space.weights);
         float *scores = place(space.scores), *sums = place(space.sums), *highest = place(space.highest),
               *total = place(space.total), *mask_row = place(space.mask_row);
-        gemm & products = on.products(thread);
+        gemm & products = exec.products(thread);
         const mask_view mask(in, stream);
         std::vector<key_run> runs;
         std::vector<segment> segments;
@@ -125,10 +125,10 @@ void run(const attention_inputs & in, const attention_rows & out, float * log_su
                         float_vector best = all_lanes(-INFINITY), sum{};
                         for (const segment & part : segments) {
                             const int64_t count = whole_vectors(part.count);
-                            if (part.seen == sight::masked) {
+                            if (part.mask == tile_mask::partial) {
                                 best = add_mask(x + part.first, mask.row(query + i, run, part, mask_row), count, bias,
                                                 best);
-                            } else if (part.seen == sight::open) {
+                            } else if (part.mask == tile_mask::full) {
                                 best = highest_of_row(x + part.first, count, best);
                             }
                         }
@@ -136,7 +136,7 @@ void run(const attention_inputs & in, const attention_rows & out, float * log_su
                         const float shift = now == -INFINITY ? 0.0f : now;
                         for (const segment & part : segments) {
                             const int64_t count = whole_vectors(part.count);
-                            if (part.seen == sight::none) {
+                            if (part.mask == tile_mask::skip) {
                                 std::fill_n(p + part.first, count, T(0));
                             } else {
                                 sum = exponentials(x + part.first, p + part.first, count, s.scale, shift, sum);
@@ -167,11 +167,11 @@ void run(const attention_inputs & in, const attention_rows & out, float * log_su
 
 }
 
-void attention_forward(const attention_inputs & in, const attention_rows & out, float * log_sums, executor & on) {
-    if (on.operands() == gemm_type::bf16) {
-        run<uint16_t>(in, out, log_sums, on);
+void attention_forward(const attention_inputs & in, const attention_rows & out, float * log_sums, executor & exec) {
+    if (exec.operands() == gemm_type::bf16) {
+        run<uint16_t>(in, out, log_sums, exec);
     } else {
-        run<float>(in, out, log_sums, on);
+        run<float>(in, out, log_sums, exec);
     }
 }
 

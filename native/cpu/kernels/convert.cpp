@@ -13,8 +13,8 @@ namespace llamatune {
 
 namespace {
 
-// Plain loops over fixed counts, which the compiler turns into vector code for the CPU that this file is built for
-// (ggml's own conversions are built for any CPU).
+// Loops over fixed counts, which the compiler vectorizes for the CPU that this file is built for. (ggml's conversions
+// are built for any CPU.)
 
 inline void store(float * out, float value) { *out = value; }
 inline void store(uint16_t * out, float value) { *out = bf16_of(value); }
@@ -226,7 +226,7 @@ void rows_to_bf16(ggml_type type, const void * source, size_t row_bytes, int64_t
                   uint16_t * out) {
     const ggml_to_float_t to_float = ggml_get_type_traits(type)->to_float;
     const auto fast = fast_row<uint16_t>(type);
-    // where there is no direct way: a piece of a row at a time, so that the F32 in between stays in the cache
+    // no direct conversion: through F32, a piece of a row at a time, so that it stays in the cache
     const int64_t block = ggml_blck_size(type);
     const int64_t piece = std::max<int64_t>(block, 1024 / block * block);
     const size_t block_bytes = ggml_type_size(type);

@@ -25,11 +25,11 @@ struct as_rows {
     const float *taps, *past;
 };
 
-as_rows turn(const operands & o, executor & on) {
+as_rows turn(const operands & o, executor & exec) {
     const int64_t before = o.d_conv - 1;
-    float * taps = on.shared(0).of<float>((o.d_conv + before * o.n_seqs) * o.d_inner);
+    float * taps = exec.shared_scratch(0).get<float>((o.d_conv + before * o.n_seqs) * o.d_inner);
     float * past = taps + o.d_conv * o.d_inner;
-    on.run((o.d_inner + block_channels - 1) / block_channels, [&](int64_t block, int) {
+    exec.run((o.d_inner + block_channels - 1) / block_channels, [&](int64_t block, int) {
         const int64_t first = block * block_channels, end = std::min(o.d_inner, first + block_channels);
         for (int64_t i = first; i < end; i++) {
             const float * w = row_of(o.w, i, 0, 0);
@@ -77,10 +77,10 @@ void silu_back(const float * __restrict dy, int64_t n, float * __restrict z) {
 
 // work(first token, tokens, sequence, first channel, channels, thread)
 template <typename Work>
-void for_blocks(const operands & o, executor & on, const Work & work) {
+void for_blocks(const operands & o, executor & exec, const Work & work) {
     const int64_t along = (o.n_t + block_tokens - 1) / block_tokens,
                   across = (o.d_inner + block_channels - 1) / block_channels;
-    on.run(along * across * o.n_seqs, [&](int64_t block, int thread) {
+    exec.run(along * across * o.n_seqs, [&](int64_t block, int thread) {
         const int64_t t = block / across % along * block_tokens, i = block % across * block_channels;
         work(t, std::min(block_tokens, o.n_t - t), block / across / along, i, std::min(block_channels, o.d_inner - i),
              thread);
@@ -89,10 +89,10 @@ void for_blocks(const operands & o, executor & on, const Work & work) {
 
 }
 
-void convolve(bool with_silu, ggml_tensor * node, executor & on) {
+void convolve(bool with_silu, ggml_tensor * node, executor & exec) {
     const operands o(node->src);
-    const as_rows r = turn(o, on);
-    for_blocks(o, on, [&](int64_t t, int64_t tokens, int64_t sequence, int64_t first, int64_t n, int) {
+    const as_rows r = turn(o, exec);
+    for_blocks(o, exec, [&](int64_t t, int64_t tokens, int64_t sequence, int64_t first, int64_t n, int) {
         for (int64_t j = t; j < t + tokens; j++) {
             float * y = row_of(node, j, sequence, 0) + first;
             sum_taps(o, r, j, sequence, first, n, y);
@@ -101,14 +101,14 @@ void convolve(bool with_silu, ggml_tensor * node, executor & on) {
     });
 }
 
-void convolve_back(bool with_silu, ggml_tensor * node, executor & on) {
+void convolve_back(bool with_silu, ggml_tensor * node, executor & exec) {
     const ggml_tensor * dy = node->src[0];
     const operands o(node->src + 1);
-    const as_rows r = turn(o, on);
-    for_blocks(o, on, [&](int64_t t, int64_t tokens, int64_t sequence, int64_t first, int64_t n, int thread) {
+    const as_rows r = turn(o, exec);
+    for_blocks(o, exec, [&](int64_t t, int64_t tokens, int64_t sequence, int64_t first, int64_t n, int thread) {
         // of this block's tokens and of those behind it that saw them, before the activation
         const int64_t end = std::min(o.n_t, t + tokens + o.d_conv - 1);
-        float * dz = on.own(thread, 0).of<float>((block_tokens + o.d_conv) * block_channels);
+        float * dz = exec.scratch(thread, 0).get<float>((block_tokens + o.d_conv) * block_channels);
         const auto row = [&](int64_t j) -> const float * {
             return with_silu ? dz + (j - t) * block_channels : row_of(dy, j, sequence, 0) + first;
         };

@@ -158,7 +158,7 @@ bool delta_net_fits(const ggml_tensor * node) {
            node->src[net_q]->ne[3] == z.n_seqs && node->src[net_k]->ne[3] == z.n_seqs && back_for(z, widths());
 }
 
-void delta_net_back(ggml_tensor * node, executor & on) {
+void delta_net_back(ggml_tensor * node, executor & exec) {
     const ggml_tensor * const * src = node->src;
     const sizes z(src);
     const delta_net_result at = delta_net_back_layout(src);
@@ -168,10 +168,11 @@ void delta_net_back(ggml_tensor * node, executor & on) {
     const int64_t square = z.size * z.size, pieces = (z.n_t + kept_every - 1) / kept_every,
                   rates = src[net_gate]->ne[0];
     // a thread takes all heads of values that read one head of keys, whose gradients they add to
-    on.run(z.n_key_head * z.n_seqs, [&](int64_t unit, int thread) {
+    exec.run(z.n_key_head * z.n_seqs, [&](int64_t unit, int thread) {
         const int64_t key_head = unit % z.n_key_head, sequence = unit / z.n_key_head;
         for (int64_t index = key_head; index < z.n_head; index += z.n_key_head) {
-            float * memory = on.own(thread, 0).of<float>((pieces + 1) * square + kept_every * z.size + z.n_t * rates);
+            float * memory =
+                exec.scratch(thread, 0).get<float>((pieces + 1) * square + kept_every * z.size + z.n_t * rates);
             float *kept = memory, *lambda = kept + pieces * square, *decayed = lambda + square,
                   *decay = decayed + kept_every * z.size;
             head h{src, index, key_head, sequence, 1.0f / std::sqrt(float(z.size)), decay, {}};

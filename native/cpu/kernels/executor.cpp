@@ -12,9 +12,9 @@ constexpr std::align_val_t line{64};
 
 }
 
-void room::freed::operator()(void * p) const { ::operator delete(p, line); }
+void scratch_buffer::freed::operator()(void * p) const { ::operator delete(p, line); }
 
-void * room::bytes(size_t n) {
+void * scratch_buffer::bytes(size_t n) {
     if (n > size_) {
         memory_.reset();
         size_ = 0;

@@ -11,12 +11,12 @@
 
 namespace llamatune {
 
-// Memory that grows to the most that was asked for and is kept: no kernel allocates in a step after the first.
-class room {
+// Grow-only scratch memory: no kernel allocates in a step after the first.
+class scratch_buffer {
 public:
-    // At least `n` values, aligned to 64 bytes; what was there before is lost when it grows.
+    // Memory for `n` values, aligned to 64 bytes. Growing loses the contents.
     template <typename T>
-    T * of(int64_t n) {
+    T * get(int64_t n) {
         return static_cast<T *>(bytes(size_t(n) * sizeof(T)));
     }
 
@@ -29,12 +29,12 @@ private:
     size_t size_ = 0;
 };
 
-// What kernels for host memory run on: threads, and for each of them its matrix products and its room.
+// The threads that kernels run on, with matrix products and scratch memory for each of them.
 class executor {
 public:
     static constexpr int n_slots = 6;
 
-    // `operands`: of products with frozen weights and of attention; sums are F32 whatever it is.
+    // `operands`: the type of operands in products with frozen weights and in attention; sums are F32 for both types.
     executor(int n_threads, gemm_type operands);
 
     void set_n_threads(int n);
@@ -42,21 +42,21 @@ public:
     gemm_type operands() const { return operands_; }
     void set_operands(gemm_type type) { operands_ = type; }
 
-    // work(piece, thread) for every piece in [0, n_pieces), by all threads, the calling one included; returns when all
-    // are done. Pieces are handed out one by one: several for each thread keep them all busy. Not reentrant.
+    // Calls work(piece, thread) for every piece in [0, n_pieces) on all threads, including the calling one, and returns
+    // when all are done. Threads take pieces one by one: several pieces per thread keep all busy. Not reentrant.
     void run(int64_t n_pieces, const std::function<void(int64_t piece, int thread)> & work) {
         threads_->run(n_pieces, work);
     }
 
-    // Of the run in progress, by blocks of 64 tokens: whether all of them are padding, whose values nobody reads.
-    // Kernels put zeros there in place of work. Empty: nothing is known.
+    // Which blocks of 64 tokens of the micro-batch are all padding. Kernels write zeros there instead of computing
+    // values that nothing reads. Empty: unknown.
     static constexpr int64_t padding_block = 64;
     void set_padding(const uint8_t * blocks, int64_t n_blocks, int64_t n_tokens) {
         padding_.assign(blocks, blocks + n_blocks);
         n_tokens_ = n_tokens;
     }
-    // Are tokens [first, first + n) of `n_tokens` padding? `first` is a multiple of 64; for `n_tokens` of another
-    // batch, no.
+    // Whether tokens [first, first + n) are padding; `first` is a multiple of 64. False if `n_tokens` is not the length
+    // passed to set_padding().
     bool is_padding(int64_t n_tokens, int64_t first, int64_t n) const {
         if (padding_.empty() || n_tokens != n_tokens_) return false;
         for (int64_t block = first / padding_block; block * padding_block < first + n; block++) {
@@ -66,19 +66,19 @@ public:
     }
 
     gemm & products(int thread) { return workers_[size_t(thread)].products; }
-    room & own(int thread, int slot) { return workers_[size_t(thread)].rooms[slot]; }
-    room & shared(int slot) { return shared_[slot]; } // for all threads: ask for it outside of run()
+    scratch_buffer & scratch(int thread, int slot) { return workers_[size_t(thread)].buffers[slot]; }
+    scratch_buffer & shared_scratch(int slot) { return shared_[slot]; } // for all threads: call it outside of run()
 
-    // Neighbours in a graph often multiply the same activation. Whoever converts one into input_room() says so; what
-    // was said holds until something else is converted there, or another graph runs.
-    room & input_room() {
+    // Consecutive nodes often multiply the same activation: q, k, v and gate, up. A kernel that converts an activation
+    // into input_buffer() calls set_input(); the next one reuses it if holds_input(). A new graph resets it.
+    scratch_buffer & input_buffer() {
         input_ = nullptr;
-        return input_room_;
+        return input_buffer_;
     }
     bool holds_input(const void * activation, int64_t stride) const {
         return input_ == activation && input_stride_ == stride;
     }
-    room & held_input() { return input_room_; }
+    scratch_buffer & converted_input() { return input_buffer_; }
     void set_input(const void * activation, int64_t stride) {
         input_ = activation;
         input_stride_ = stride;
@@ -87,15 +87,15 @@ public:
 private:
     struct worker {
         gemm products;
-        room rooms[n_slots];
+        scratch_buffer buffers[n_slots];
     };
     gemm_type operands_;
     std::vector<uint8_t> padding_;
     int64_t n_tokens_ = 0;
     std::unique_ptr<thread_pool> threads_;
     std::vector<worker> workers_;
-    room shared_[n_slots];
-    room input_room_;
+    scratch_buffer shared_[n_slots];
+    scratch_buffer input_buffer_;
     const void * input_ = nullptr;
     int64_t input_stride_ = 0;
 };

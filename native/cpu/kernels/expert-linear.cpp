@@ -28,13 +28,13 @@ struct groups {
     std::vector<int64_t> skipped; // tokens that are padding
     std::vector<int64_t> used;    // experts with rows
 
-    groups(const executor & on, const ggml_tensor * ids, int64_t n_expert)
+    groups(const executor & exec, const ggml_tensor * ids, int64_t n_expert)
         : n_used(ids->ne[0]), n_tokens(ids->ne[1]), first(size_t(n_expert) + 1) {
         std::vector<int64_t> counts(size_t(n_expert), 0);
         const auto each_slot = [&](const auto & found) {
             for (int64_t t = 0; t < n_tokens; t++) {
                 const int64_t block = t / executor::padding_block * executor::padding_block;
-                if (on.is_padding(n_tokens, block, std::min(executor::padding_block, n_tokens - block))) continue;
+                if (exec.is_padding(n_tokens, block, std::min(executor::padding_block, n_tokens - block))) continue;
                 const char * row = static_cast<const char *>(ids->data) + size_t(t) * ids->nb[1];
                 for (int64_t s = 0; s < n_used; s++) {
                     int32_t id;
@@ -45,7 +45,7 @@ struct groups {
         };
         for (int64_t block = 0; block < n_tokens; block += executor::padding_block) {
             const int64_t n = std::min(executor::padding_block, n_tokens - block);
-            for (int64_t i = 0; i < n && on.is_padding(n_tokens, block, n); i++) skipped.push_back(block + i);
+            for (int64_t i = 0; i < n && exec.is_padding(n_tokens, block, n); i++) skipped.push_back(block + i);
         }
         each_slot([&](int64_t, int64_t, int32_t id) {
             if (id < 0 || id >= n_expert) {
@@ -105,7 +105,7 @@ struct factor {
 };
 
 // Every group's rows of `from` into `to`, and behind them their products with the expert's factor.
-void gather(executor & on, const groups & g, const ggml_tensor * from, const factor & f, const activation & to) {
+void gather(executor & exec, const groups & g, const ggml_tensor * from, const factor & f, const activation & to) {
     struct piece {
         int64_t expert, row, n;
     };
@@ -115,7 +115,7 @@ void gather(executor & on, const groups & g, const ggml_tensor * from, const fac
             pieces.push_back({e, g.first[size_t(e)] + row, std::min(rows_at_once, g.count(e) - row)});
         }
     }
-    on.run(int64_t(pieces.size()), [&](int64_t i, int thread) {
+    exec.run(int64_t(pieces.size()), [&](int64_t i, int thread) {
         const piece & p = pieces[size_t(i)];
         for (int64_t row = p.row; row < p.row + p.n; row++) {
             const int64_t slot = g.slots[size_t(row)];
@@ -129,12 +129,12 @@ void gather(executor & on, const groups & g, const ggml_tensor * from, const fac
         const float * values = f.values + p.expert * f.n * f.rank;
         gemm_operand right{values, f.step_i, f.step_r};
         if (to.type == gemm_type::bf16) {
-            uint16_t * converted = on.own(thread, 3).of<uint16_t>(f.n * f.rank);
+            uint16_t * converted = exec.scratch(thread, 3).get<uint16_t>(f.n * f.rank);
             for (int64_t k = 0; k < f.n * f.rank; k++) converted[k] = bf16_of(values[k]);
             right.data = converted;
         }
-        float * out = on.own(thread, 4).of<float>(rows_at_once * f.rank);
-        on.products(thread).run(to.type, p.n, f.rank, f.n, to.operand(p.row), right, out, f.rank);
+        float * out = exec.scratch(thread, 4).get<float>(rows_at_once * f.rank);
+        exec.products(thread).run(to.type, p.n, f.rank, f.n, to.operand(p.row), right, out, f.rank);
         for (int64_t row = 0; row < p.n; row++) {
             for (int64_t r = 0; r < f.rank; r++) store(to, p.row + row, f.n + r, f.scale * out[row * f.rank + r]);
         }
@@ -153,7 +153,7 @@ factor up(const expert_linear & e) { // dy -> scale · Bᵀ dy
 // Columns [column, column + n) of an expert's product with its rows, its pair's second factor included:
 // put(slot, column, n, values) for each row.
 template <typename Put>
-void multiply_expert(executor & on, int thread, const expert_linear & e, const groups & g, direction way,
+void multiply_expert(executor & exec, int thread, const expert_linear & e, const groups & g, direction way,
                      const activation & rows, int64_t expert, int64_t column, int64_t n, const Put & put) {
     const int64_t rank = rank_of(e), k = e.w->ne[0], m = e.w->ne[1], first = g.first[size_t(expert)];
     const ggml_tensor w = expert_of(e.w, expert);
@@ -168,7 +168,7 @@ void multiply_expert(executor & on, int thread, const expert_linear & e, const g
         product.extra_row = k;
         product.extra_column = 1;
     }
-    product.run_columns(on, thread, rows_of(rows, first, g.count(expert)), column, n,
+    product.run_columns(exec, thread, rows_of(rows, first, g.count(expert)), column, n,
                         [&](int64_t row, int64_t count, const float * block) {
                             for (int64_t i = 0; i < count; i++) {
                                 const int64_t slot = g.slots[size_t(first + row + i)];
@@ -179,13 +179,13 @@ void multiply_expert(executor & on, int thread, const expert_linear & e, const g
 
 // Every expert's product, in pieces of an expert and a panel of columns.
 template <typename Put>
-void multiply_experts(executor & on, const expert_linear & e, const groups & g, direction way, const activation & rows,
-                      const Put & put) {
+void multiply_experts(executor & exec, const expert_linear & e, const groups & g, direction way,
+                      const activation & rows, const Put & put) {
     const int64_t columns = way == direction::forward ? e.w->ne[1] : e.w->ne[0];
-    const int64_t width = weight_product{e.w, way}.panel_width(on, rows), panels = (columns + width - 1) / width;
-    on.run(panels * int64_t(g.used.size()), [&](int64_t piece, int thread) {
+    const int64_t width = weight_product{e.w, way}.panel_width(exec, rows), panels = (columns + width - 1) / width;
+    exec.run(panels * int64_t(g.used.size()), [&](int64_t piece, int thread) {
         const int64_t column = piece % panels * width;
-        multiply_expert(on, thread, e, g, way, rows, g.used[size_t(piece / panels)], column,
+        multiply_expert(exec, thread, e, g, way, rows, g.used[size_t(piece / panels)], column,
                         std::min(width, columns - column), put);
     });
 }
@@ -193,22 +193,22 @@ void multiply_experts(executor & on, const expert_linear & e, const groups & g, 
 // The same, backward, with the columns shared out and the experts one after the other, so that what is put may be added
 // to: tokens meet several experts.
 template <typename Begin, typename Put>
-void add_experts(executor & on, const expert_linear & e, const groups & g, const activation & rows, const Begin & begin,
-                 const Put & put) {
-    const int64_t columns = e.w->ne[0], wanted = 2 * on.n_threads(); // pieces
+void add_experts(executor & exec, const expert_linear & e, const groups & g, const activation & rows,
+                 const Begin & begin, const Put & put) {
+    const int64_t columns = e.w->ne[0], wanted = 2 * exec.n_threads(); // pieces
     const int64_t unit = std::max<int64_t>(ggml_blck_size(e.w->type), packed_columns);
-    const int64_t widest = weight_product{e.w, direction::backward}.panel_width(on, rows);
+    const int64_t widest = weight_product{e.w, direction::backward}.panel_width(exec, rows);
     const int64_t width = std::clamp(padded((columns + wanted - 1) / wanted, unit), unit, widest);
-    on.run((columns + width - 1) / width, [&](int64_t piece, int thread) {
+    exec.run((columns + width - 1) / width, [&](int64_t piece, int thread) {
         const int64_t column = piece * width, n = std::min(width, columns - column);
         begin(column, n);
         for (int64_t expert : g.used) {
-            multiply_expert(on, thread, e, g, direction::backward, rows, expert, column, n, put);
+            multiply_expert(exec, thread, e, g, direction::backward, rows, expert, column, n, put);
         }
     });
 }
 
-void input_gradient(executor & on, const expert_linear & e, const groups & g, const activation & dy,
+void input_gradient(executor & exec, const expert_linear & e, const groups & g, const activation & dy,
                     const expert_gradients & to) {
     const int64_t k = e.w->ne[0], slots = e.x->ne[1];
     const auto add = [](float * out, const float * from, int64_t n) {
@@ -219,7 +219,7 @@ void input_gradient(executor & on, const expert_linear & e, const groups & g, co
             for (int64_t t = 0; t < g.n_tokens && !to.add_to_dx; t++)
                 std::memset(to.dx + t * k + column, 0, size_t(n) * sizeof(float));
         };
-        add_experts(on, e, g, dy, begin, [&](int64_t slot, int64_t column, int64_t n, const float * from) {
+        add_experts(exec, e, g, dy, begin, [&](int64_t slot, int64_t column, int64_t n, const float * from) {
             add(to.dx + g.token(slot) * k + column, from, n);
         });
         return;
@@ -227,7 +227,7 @@ void input_gradient(executor & on, const expert_linear & e, const groups & g, co
     if (!to.add_to_dx) {
         for (int64_t t : g.skipped) std::memset(to.dx + t * slots * k, 0, size_t(slots * k) * sizeof(float));
     }
-    multiply_experts(on, e, g, direction::backward, dy,
+    multiply_experts(exec, e, g, direction::backward, dy,
                      [&](int64_t slot, int64_t column, int64_t n, const float * from) {
                          float * out = to.dx + slot * k + column;
                          if (to.add_to_dx)
@@ -240,28 +240,28 @@ void input_gradient(executor & on, const expert_linear & e, const groups & g, co
 gemm_operand turned(gemm_operand rows) { return {rows.data, 1, rows.row_stride}; }
 
 // dW_e += dyᵀ x, a panel of W's rows at a time
-void weight_gradient(executor & on, const expert_linear & e, const groups & g, const activation & x,
+void weight_gradient(executor & exec, const expert_linear & e, const groups & g, const activation & x,
                      const activation & dy, float * dw) {
     constexpr int64_t panel = 128;
     const int64_t k = e.w->ne[0], m = e.w->ne[1], panels = (m + panel - 1) / panel;
-    on.run(panels * int64_t(g.used.size()), [&](int64_t piece, int thread) {
+    exec.run(panels * int64_t(g.used.size()), [&](int64_t piece, int thread) {
         const int64_t expert = g.used[size_t(piece / panels)], end = g.first[size_t(expert) + 1];
         const int64_t from = piece % panels * panel, n_out = std::min(panel, m - from);
         for (int64_t row = g.first[size_t(expert)]; row < end; row += sum_at_once) {
             const int64_t n = std::min(sum_at_once, end - row);
-            on.products(thread).run(x.type, n_out, k, n, turned(dy.operand(row, from)), x.operand(row),
-                                    dw + (expert * m + from) * k, k, true);
+            exec.products(thread).run(x.type, n_out, k, n, turned(dy.operand(row, from)), x.operand(row),
+                                      dw + (expert * m + from) * k, k, true);
         }
     });
 }
 
 // dA_e += dtᵀ x and dB_e += dyᵀ t, from rows [x | t] and [dy | dt].
-void pair_gradients(executor & on, const expert_linear & e, const groups & g, const activation & x,
+void pair_gradients(executor & exec, const expert_linear & e, const groups & g, const activation & x,
                     const activation & dy, const expert_gradients & to) {
     const int64_t rank = rank_of(e), k = e.w->ne[0], m = e.w->ne[1];
-    on.run(int64_t(g.used.size()), [&](int64_t piece, int thread) {
+    exec.run(int64_t(g.used.size()), [&](int64_t piece, int thread) {
         const int64_t expert = g.used[size_t(piece)], end = g.first[size_t(expert) + 1];
-        gemm & products = on.products(thread);
+        gemm & products = exec.products(thread);
         for (int64_t row = g.first[size_t(expert)]; row < end; row += sum_at_once) {
             const int64_t n = std::min(sum_at_once, end - row);
             if (to.da)
@@ -276,29 +276,32 @@ void pair_gradients(executor & on, const expert_linear & e, const groups & g, co
 
 }
 
-void expert_linear_forward(executor & on, const expert_linear & e, ggml_tensor * y) {
-    const groups g(on, e.ids, e.w->ne[2]);
+void expert_linear_forward(executor & exec, const expert_linear & e, ggml_tensor * y) {
+    const groups g(exec, e.ids, e.w->ne[2]);
     const int64_t m = e.w->ne[1];
     float * to = static_cast<float *>(y->data);
     for (int64_t t : g.skipped) std::memset(to + t * g.n_used * m, 0, size_t(g.n_used * m) * sizeof(float));
-    const activation rows = make_activation(on.shared(3), on.operands(), g.n_rows(), e.w->ne[0] + rank_of(e));
-    gather(on, g, e.x, down(e), rows);
-    multiply_experts(on, e, g, direction::forward, rows,
+    const activation rows =
+        make_activation(exec.shared_scratch(3), exec.operands(), g.n_rows(), e.w->ne[0] + rank_of(e));
+    gather(exec, g, e.x, down(e), rows);
+    multiply_experts(exec, e, g, direction::forward, rows,
                      [&](int64_t slot, int64_t column, int64_t n, const float * from) {
                          std::memcpy(to + slot * m + column, from, size_t(n) * sizeof(float));
                      });
 }
 
-void expert_linear_back(executor & on, const expert_linear & e, const ggml_tensor * dy, const expert_gradients & to) {
-    const groups g(on, e.ids, e.w->ne[2]);
-    const activation dy_rows = make_activation(on.shared(3), on.operands(), g.n_rows(), e.w->ne[1] + rank_of(e));
-    gather(on, g, dy, up(e), dy_rows);
-    if (to.dx) input_gradient(on, e, g, dy_rows, to);
+void expert_linear_back(executor & exec, const expert_linear & e, const ggml_tensor * dy, const expert_gradients & to) {
+    const groups g(exec, e.ids, e.w->ne[2]);
+    const activation dy_rows =
+        make_activation(exec.shared_scratch(3), exec.operands(), g.n_rows(), e.w->ne[1] + rank_of(e));
+    gather(exec, g, dy, up(e), dy_rows);
+    if (to.dx) input_gradient(exec, e, g, dy_rows, to);
     if (!to.da && !to.db && !to.dw) return;
-    const activation x_rows = make_activation(on.shared(5), on.operands(), g.n_rows(), e.w->ne[0] + rank_of(e));
-    gather(on, g, e.x, down(e), x_rows);
-    if (to.da || to.db) pair_gradients(on, e, g, x_rows, dy_rows, to);
-    if (to.dw) weight_gradient(on, e, g, x_rows, dy_rows, to.dw);
+    const activation x_rows =
+        make_activation(exec.shared_scratch(5), exec.operands(), g.n_rows(), e.w->ne[0] + rank_of(e));
+    gather(exec, g, e.x, down(e), x_rows);
+    if (to.da || to.db) pair_gradients(exec, e, g, x_rows, dy_rows, to);
+    if (to.dw) weight_gradient(exec, e, g, x_rows, dy_rows, to.dw);
 }
 
 }

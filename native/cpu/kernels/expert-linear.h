@@ -19,7 +19,7 @@ struct expert_linear {
     float scale;
 };
 
-void expert_linear_forward(executor & on, const expert_linear & e, ggml_tensor * y);
+void expert_linear_forward(executor & exec, const expert_linear & e, ggml_tensor * y);
 
 // Each may be null: not wanted. dw, da and db are added to; dx too with add_to_dx.
 struct expert_gradients {
@@ -30,6 +30,6 @@ struct expert_gradients {
     bool add_to_dx;
 };
 
-void expert_linear_back(executor & on, const expert_linear & e, const ggml_tensor * dy, const expert_gradients & to);
+void expert_linear_back(executor & exec, const expert_linear & e, const ggml_tensor * dy, const expert_gradients & to);
 
 }

@@ -23,9 +23,9 @@ float dot(const float * __restrict a, const float * __restrict b, int64_t n) {
 
 }
 
-void expert_sum(const ggml_tensor * results, const ggml_tensor * weights, ggml_tensor * y, executor & on) {
+void expert_sum(const ggml_tensor * results, const ggml_tensor * weights, ggml_tensor * y, executor & exec) {
     const int64_t n = y->ne[0], n_used = results->ne[1];
-    for_rows(on, y, [&](int64_t token, int64_t, int64_t) {
+    for_rows(exec, y, [&](int64_t token, int64_t, int64_t) {
         float * __restrict to = row_of(y, token, 0, 0);
         const float * w = weights_of(weights, token);
         for (int64_t slot = 0; slot < n_used; slot++) {
@@ -40,9 +40,9 @@ void expert_sum(const ggml_tensor * results, const ggml_tensor * weights, ggml_t
     });
 }
 
-void expert_sum_back(const ggml_tensor * weights, const ggml_tensor * dy, ggml_tensor * d_results, executor & on) {
+void expert_sum_back(const ggml_tensor * weights, const ggml_tensor * dy, ggml_tensor * d_results, executor & exec) {
     const int64_t n = dy->ne[0];
-    for_rows(on, d_results, [&](int64_t slot, int64_t token, int64_t) {
+    for_rows(exec, d_results, [&](int64_t slot, int64_t token, int64_t) {
         float * __restrict to = row_of(d_results, slot, token, 0);
         const float * __restrict from = row_of(dy, token, 0, 0);
         const float factor = weights_of(weights, token)[slot];
@@ -50,8 +50,9 @@ void expert_sum_back(const ggml_tensor * weights, const ggml_tensor * dy, ggml_t
     });
 }
 
-void expert_weights_back(const ggml_tensor * results, const ggml_tensor * dy, ggml_tensor * d_weights, executor & on) {
-    for_rows(on, results, [&](int64_t slot, int64_t token, int64_t) {
+void expert_weights_back(const ggml_tensor * results, const ggml_tensor * dy, ggml_tensor * d_weights,
+                         executor & exec) {
+    for_rows(exec, results, [&](int64_t slot, int64_t token, int64_t) {
         static_cast<float *>(d_weights->data)[token * results->ne[1] + slot] =
             dot(row_of(results, slot, token, 0), row_of(dy, token, 0, 0), results->ne[0]);
     });

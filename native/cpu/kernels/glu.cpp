@@ -58,11 +58,11 @@ void backward(const float * __restrict dy, const float * __restrict x, const flo
 }
 
 template <glu_kind kind>
-void run_forward(bool swapped, ggml_tensor * node, executor & on) {
+void run_forward(bool swapped, ggml_tensor * node, executor & exec) {
     const ggml_tensor * x = node->src[0];
     const ggml_tensor * gate = node->src[1];
     const int64_t n = node->ne[0];
-    for_rows(on, node, [&](int64_t i1, int64_t i2, int64_t i3) {
+    for_rows(exec, node, [&](int64_t i1, int64_t i2, int64_t i3) {
         const float * first = row_of(x, i1, i2, i3);
         const float * second = gate ? row_of(gate, i1, i2, i3) : first + n;
         forward<kind>(swapped ? second : first, swapped ? first : second, n, row_of(node, i1, i2, i3));
@@ -70,13 +70,13 @@ void run_forward(bool swapped, ggml_tensor * node, executor & on) {
 }
 
 template <glu_kind kind>
-void run_backward(bool swapped, ggml_tensor * node, executor & on) {
+void run_backward(bool swapped, ggml_tensor * node, executor & exec) {
     const ggml_tensor * dy = node->src[0];
     const ggml_tensor * x = node->src[1];
     const ggml_tensor * gate = node->src[2];
     const int64_t n = dy->ne[0], n_rows = dy->ne[1] * dy->ne[2] * dy->ne[3];
     float * out = static_cast<float *>(node->data);
-    for_rows(on, dy, [&](int64_t i1, int64_t i2, int64_t i3) {
+    for_rows(exec, dy, [&](int64_t i1, int64_t i2, int64_t i3) {
         const int64_t row = (i3 * dy->ne[2] + i2) * dy->ne[1] + i1;
         const float * first = row_of(x, i1, i2, i3);
         const float * second = gate ? row_of(gate, i1, i2, i3) : first + n;
@@ -89,19 +89,19 @@ void run_backward(bool swapped, ggml_tensor * node, executor & on) {
 
 }
 
-void glu(glu_kind kind, bool swapped, ggml_tensor * node, executor & on) {
+void glu(glu_kind kind, bool swapped, ggml_tensor * node, executor & exec) {
     switch (kind) {
-    case glu_kind::swiglu: return run_forward<glu_kind::swiglu>(swapped, node, on);
-    case glu_kind::geglu: return run_forward<glu_kind::geglu>(swapped, node, on);
-    case glu_kind::reglu: return run_forward<glu_kind::reglu>(swapped, node, on);
+    case glu_kind::swiglu: return run_forward<glu_kind::swiglu>(swapped, node, exec);
+    case glu_kind::geglu: return run_forward<glu_kind::geglu>(swapped, node, exec);
+    case glu_kind::reglu: return run_forward<glu_kind::reglu>(swapped, node, exec);
     }
 }
 
-void glu_back(glu_kind kind, bool swapped, ggml_tensor * node, executor & on) {
+void glu_back(glu_kind kind, bool swapped, ggml_tensor * node, executor & exec) {
     switch (kind) {
-    case glu_kind::swiglu: return run_backward<glu_kind::swiglu>(swapped, node, on);
-    case glu_kind::geglu: return run_backward<glu_kind::geglu>(swapped, node, on);
-    case glu_kind::reglu: return run_backward<glu_kind::reglu>(swapped, node, on);
+    case glu_kind::swiglu: return run_backward<glu_kind::swiglu>(swapped, node, exec);
+    case glu_kind::geglu: return run_backward<glu_kind::geglu>(swapped, node, exec);
+    case glu_kind::reglu: return run_backward<glu_kind::reglu>(swapped, node, exec);
     }
 }
 

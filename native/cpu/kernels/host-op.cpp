@@ -13,7 +13,7 @@ struct host_ops::entry {
 
 namespace {
 
-// What ggml keeps of a node with a function of one's own.
+// ggml's op_params of a custom op.
 struct custom_parameters {
     ggml_custom_op_t function;
     int n_tasks;
@@ -27,7 +27,7 @@ custom_parameters parameters_of(const ggml_tensor * node) {
     return p;
 }
 
-// The CPU's back end met the node; also what marks it as ours.
+// Runs a node on the CPU backend. Its address also marks nodes as ours.
 void run_on_cpu(ggml_tensor * node, int thread, int, void *) {
     if (thread != 0) return;
     executor alone(1, gemm_type::f32);
@@ -48,7 +48,7 @@ ggml_tensor * host_ops::make(ggml_context * ctx, const char * name, std::vector<
                              const std::vector<ggml_tensor *> & sources, host_kernel kernel) {
     shape.resize(GGML_MAX_DIMS, 1);
     ggml_tensor * node = ggml_new_tensor(ctx, GGML_TYPE_F32, GGML_MAX_DIMS, shape.data());
-    turn(node, name, sources, std::move(kernel));
+    replace(node, name, sources, std::move(kernel));
     ggml_set_name(node, name);
     return node;
 }
@@ -56,16 +56,16 @@ ggml_tensor * host_ops::make(ggml_context * ctx, const char * name, std::vector<
 ggml_tensor * host_ops::make_inplace(ggml_context * ctx, const char * name, ggml_tensor * base,
                                      const std::vector<ggml_tensor *> & sources, host_kernel kernel) {
     ggml_tensor * node = ggml_view_tensor(ctx, base);
-    turn(node, name, sources, std::move(kernel));
+    replace(node, name, sources, std::move(kernel));
     ggml_set_name(node, name);
     return node;
 }
 
-void host_ops::turn(ggml_tensor * node, const char * name, const std::vector<ggml_tensor *> & sources,
-                    host_kernel kernel) {
+void host_ops::replace(ggml_tensor * node, const char * name, const std::vector<ggml_tensor *> & sources,
+                       host_kernel kernel) {
     if (sources.size() >= GGML_MAX_SRC) {
-        throw error("GRAPH_UNSUPPORTED", std::string("expected fewer sources of ") + name + " but received " +
-                                             std::to_string(sources.size()));
+        throw error("GRAPH_UNSUPPORTED", std::string(name) + " has " + std::to_string(sources.size()) +
+                                             " sources, more than a graph node can have");
     }
     entries_.push_back(std::make_shared<entry>(entry{name, std::move(kernel)}));
     fill(node, sources, entries_.back().get());
@@ -79,8 +79,8 @@ const char * host_op_name(const ggml_tensor * node) {
     return static_cast<host_ops::entry *>(parameters_of(node).userdata)->name;
 }
 
-void run_host_op(ggml_tensor * node, executor & on) {
-    static_cast<host_ops::entry *>(parameters_of(node).userdata)->kernel(node, on);
+void run_host_op(ggml_tensor * node, executor & exec) {
+    static_cast<host_ops::entry *>(parameters_of(node).userdata)->kernel(node, exec);
 }
 
 }

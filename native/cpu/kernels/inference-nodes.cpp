@@ -34,11 +34,11 @@ attention_rows rows_of_f32(const ggml_tensor * t) {
 }
 
 // Keys or values of the cache as F32.
-attention_rows widened(const ggml_tensor * t, room & space, executor & on) {
+attention_rows widened(const ggml_tensor * t, scratch_buffer & space, executor & exec) {
     if (t->type == GGML_TYPE_F32) return rows_of_f32(t);
     const int64_t width = t->ne[0], head = width * t->ne[1], stream = head * t->ne[2];
-    float * to = space.of<float>(stream * t->ne[3]);
-    for_rows(on, t, [&](int64_t i1, int64_t i2, int64_t i3) {
+    float * to = space.get<float>(stream * t->ne[3]);
+    for_rows(exec, t, [&](int64_t i1, int64_t i2, int64_t i3) {
         rows_to_f32(t->type, row_of(t, i1, i2, i3), 0, width, 1, to + i3 * stream + i2 * head + i1 * width);
     });
     return {to, width, head, stream};
@@ -66,25 +66,25 @@ bool can_attend(const ggml_tensor * node) {
     return plain && heads && masked && q->ne[1] >= least_tokens;
 }
 
-void run_attention(executor & on, ggml_tensor * node) {
+void run_attention(executor & exec, ggml_tensor * node) {
     const ggml_tensor *q = node->src[queries], *k = node->src[keys], *v = node->src[values], *m = node->src[mask];
     attention_inputs in{};
     in.shape = {k->ne[0], v->ne[0], q->ne[1],           k->ne[1],          q->ne[2],
                 k->ne[2], q->ne[3], parameter(node, 0), parameter(node, 1)};
     in.q = rows_of_f32(q);
-    in.k = widened(k, on.shared(0), on);
-    in.v = widened(v, on.shared(1), on);
+    in.k = widened(k, exec.shared_scratch(0), exec);
+    in.v = widened(v, exec.shared_scratch(1), exec);
     in.mask = m;
     if (m) {
-        float * tiles =
-            on.shared(2).of<float>(attention_tile_count(m->ne[0]) * attention_tile_count(q->ne[1]) * m->ne[3]);
-        attention_tiles(m, q->ne[1], tiles, on);
+        float * tiles = exec.shared_scratch(2).get<float>(attention_tile_count(m->ne[0]) *
+                                                          attention_tile_count(q->ne[1]) * m->ne[3]);
+        attention_tiles(m, q->ne[1], tiles, exec);
         in.tiles = tiles;
     }
     in.sinks = node->src[sinks] ? static_cast<const float *>(node->src[sinks]->data) : nullptr;
     const attention_rows out{static_cast<float *>(node->data), node->ne[0] * node->ne[1], node->ne[0],
                              node->ne[0] * node->ne[1] * node->ne[2]};
-    attention_forward(in, out, on.shared(3).of<float>(q->ne[1] * q->ne[2] * q->ne[3]), on);
+    attention_forward(in, out, exec.shared_scratch(3).get<float>(q->ne[1] * q->ne[2] * q->ne[3]), exec);
 }
 
 bool is_pair(ggml_tensor * const * nodes) {
@@ -94,9 +94,9 @@ bool is_pair(ggml_tensor * const * nodes) {
            is_pair_tail(scaled) && scaled->src[0] == bax && bax->src[1] == ax && ax->src[1] == wx->src[1];
 }
 
-void run_pair(executor & on, ggml_tensor * const * nodes) {
+void run_pair(executor & exec, ggml_tensor * const * nodes) {
     const ggml_tensor * wx = nodes[0];
-    lora_linear(on, wx->src[0], wx->src[1], nodes[1]->src[0], nodes[2]->src[0], parameter(nodes[3], 0), nodes[4]);
+    lora_linear(exec, wx->src[0], wx->src[1], nodes[1]->src[0], nodes[2]->src[0], parameter(nodes[3], 0), nodes[4]);
 }
 
 bool is_pair_tail(const ggml_tensor * node) {
@@ -106,10 +106,10 @@ bool is_pair_tail(const ggml_tensor * node) {
            ggml_are_same_shape(a, b) && ggml_is_contiguous(a) && ggml_is_contiguous(b) && ggml_is_contiguous(node);
 }
 
-void run_pair_tail(executor & on, ggml_tensor * node) {
+void run_pair_tail(executor & exec, ggml_tensor * node) {
     const bool adds = node->op == GGML_OP_ADD;
     const float scale = adds ? 1.0f : parameter(node, 0);
-    for_rows(on, node, [&](int64_t i1, int64_t i2, int64_t i3) {
+    for_rows(exec, node, [&](int64_t i1, int64_t i2, int64_t i3) {
         const float *a = row_of(node->src[0], i1, i2, i3), *b = adds ? row_of(node->src[1], i1, i2, i3) : nullptr;
         float * out = row_of(node, i1, i2, i3);
         for (int64_t i = 0; i < node->ne[0]; i++) out[i] = adds ? a[i] + b[i] : scale * a[i];

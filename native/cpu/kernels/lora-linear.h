@@ -8,7 +8,7 @@ namespace llamatune {
 
 // y[out, tokens] = W·x + scale · B·(A·x), with W [in, out] of any type and A [in, rank], B [rank, out], x [in, tokens]
 // F32.
-void lora_linear(executor & on, const ggml_tensor * w, const ggml_tensor * x, const ggml_tensor * a,
+void lora_linear(executor & exec, const ggml_tensor * w, const ggml_tensor * x, const ggml_tensor * a,
                  const ggml_tensor * b, float scale, ggml_tensor * y);
 
 // Given dy: dx (+)= Wᵀ·dy + scale · Aᵀ·(Bᵀ·dy), and  da += scale · (Bᵀ·dy)·xᵀ,  db += scale · dy·(A·x)ᵀ  (Hu et al.,
@@ -19,7 +19,7 @@ struct lora_linear_gradients {
     float * da;
     float * db;
 };
-void lora_linear_back(executor & on, const ggml_tensor * w, const ggml_tensor * x, const ggml_tensor * a,
+void lora_linear_back(executor & exec, const ggml_tensor * w, const ggml_tensor * x, const ggml_tensor * a,
                       const ggml_tensor * b, float scale, const ggml_tensor * dy, const lora_linear_gradients & to);
 
 }

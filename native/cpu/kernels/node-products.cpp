@@ -28,7 +28,7 @@ char * address(const window & w) {
 
 // The window as an operand with the tensor's rows as its rows: as it is where it is F32 and F32 is wanted, else
 // converted into `space`.
-gemm_operand operand(const window & w, gemm_type type, room & space) {
+gemm_operand operand(const window & w, gemm_type type, scratch_buffer & space) {
     const ggml_tensor * t = w.t;
     if (type == gemm_type::f32 && t->type == GGML_TYPE_F32) {
         return {address(w), elements(t->nb[1]), elements(t->nb[0])};
@@ -40,29 +40,29 @@ gemm_operand operand(const window & w, gemm_type type, room & space) {
         return flipped(operand({&turned, w.i2, w.i3, w.column, w.n_columns, w.row, w.n_rows}, type, space));
     }
     if (type == gemm_type::bf16) {
-        uint16_t * converted = space.of<uint16_t>(w.n_rows * w.n_columns);
+        uint16_t * converted = space.get<uint16_t>(w.n_rows * w.n_columns);
         rows_to_bf16(t->type, address(w), t->nb[1], w.n_columns, w.n_rows, converted);
         return {converted, w.n_columns, 1};
     }
-    float * converted = space.of<float>(w.n_rows * w.n_columns);
+    float * converted = space.get<float>(w.n_rows * w.n_columns);
     rows_to_f32(t->type, address(w), t->nb[1], w.n_columns, w.n_rows, converted);
     return {converted, w.n_columns, 1};
 }
 
 // The small products of LoRA pairs stay F32: they are cheap, and the adapter is what is trained.
-gemm_type type_of(const executor & on, const ggml_tensor * node) {
+gemm_type type_of(const executor & exec, const ggml_tensor * node) {
     const int64_t inner = node->op == GGML_OP_MUL_MAT ? node->src[0]->ne[0] : node->src[0]->ne[1];
-    return std::min({node->ne[0], node->ne[1], inner}) < 64 ? gemm_type::f32 : on.operands();
+    return std::min({node->ne[0], node->ne[1], inner}) < 64 ? gemm_type::f32 : exec.operands();
 }
 
 window whole(const ggml_tensor * t, int64_t i2, int64_t i3) { return {t, i2, i3, 0, t->ne[1], 0, t->ne[0]}; }
 
 // The second source of a product without batches, converted by all threads before the products start.
-gemm_operand shared_operand(executor & on, const ggml_tensor * t, gemm_type type) {
-    if (type == gemm_type::f32 || !dense_rows(t)) { return operand(whole(t, 0, 0), type, on.shared(0)); }
-    uint16_t * converted = on.shared(0).of<uint16_t>(t->ne[0] * t->ne[1]);
+gemm_operand shared_operand(executor & exec, const ggml_tensor * t, gemm_type type) {
+    if (type == gemm_type::f32 || !dense_rows(t)) { return operand(whole(t, 0, 0), type, exec.shared_scratch(0)); }
+    uint16_t * converted = exec.shared_scratch(0).get<uint16_t>(t->ne[0] * t->ne[1]);
     constexpr int64_t step = 64;
-    on.run((t->ne[1] + step - 1) / step, [&](int64_t piece, int) {
+    exec.run((t->ne[1] + step - 1) / step, [&](int64_t piece, int) {
         const int64_t row = piece * step, n = std::min(step, t->ne[1] - row);
         rows_to_bf16(t->type, address({t, 0, 0, row, n, 0, t->ne[0]}), t->nb[1], t->ne[0], n,
                      converted + row * t->ne[0]);
@@ -95,60 +95,60 @@ float * result(const ggml_tensor * node, const cut & c, int64_t piece) {
 }
 
 // dst[m, n] = Σ_k a[k, m] b[k, n], in rows: dst (n × m) = b (n × k) · aᵀ (k × m); cut along m, rows of a
-void run_mul_mat(executor & on, ggml_tensor * node) {
+void run_mul_mat(executor & exec, ggml_tensor * node) {
     const ggml_tensor * a = node->src[0];
     const ggml_tensor * b = node->src[1];
-    const gemm_type type = type_of(on, node);
+    const gemm_type type = type_of(exec, node);
     const int64_t r2 = b->ne[2] / a->ne[2], r3 = b->ne[3] / a->ne[3];
-    const cut c(node, 1, on.n_threads());
+    const cut c(node, 1, exec.n_threads());
     const bool batched = node->ne[2] * node->ne[3] > 1;
-    const gemm_operand shared = batched ? gemm_operand{} : shared_operand(on, b, type);
-    on.run(c.pieces(), [&](int64_t piece, int thread) {
+    const gemm_operand shared = batched ? gemm_operand{} : shared_operand(exec, b, type);
+    exec.run(c.pieces(), [&](int64_t piece, int thread) {
         const int64_t i2 = c.i2(piece), i3 = c.i3(piece);
         const gemm_operand weights =
-            operand({a, i2 / r2, i3 / r3, c.first(piece), c.count(piece), 0, a->ne[0]}, type, on.own(thread, 0));
-        const gemm_operand x = batched ? operand(whole(b, i2, i3), type, on.own(thread, 1)) : shared;
-        on.products(thread).run(type, node->ne[1], c.count(piece), a->ne[0], x, flipped(weights),
-                                result(node, c, piece), elements(node->nb[1]));
+            operand({a, i2 / r2, i3 / r3, c.first(piece), c.count(piece), 0, a->ne[0]}, type, exec.scratch(thread, 0));
+        const gemm_operand x = batched ? operand(whole(b, i2, i3), type, exec.scratch(thread, 1)) : shared;
+        exec.products(thread).run(type, node->ne[1], c.count(piece), a->ne[0], x, flipped(weights),
+                                  result(node, c, piece), elements(node->nb[1]));
     });
 }
 
 // dst[k, n] = Σ_m a[k, m] b[n, m], in rows: dst (n × k) = bᵀ (n × m) · a (m × k); cut along k, columns of a, and what
 // is converted of a at a time also along m
-void run_out_prod(executor & on, ggml_tensor * node) {
+void run_out_prod(executor & exec, ggml_tensor * node) {
     constexpr int64_t most_rows = 2048;
     const ggml_tensor * a = node->src[0];
     const ggml_tensor * b = node->src[1];
-    const gemm_type type = type_of(on, node);
+    const gemm_type type = type_of(exec, node);
     const int64_t r2 = b->ne[2] / a->ne[2], r3 = b->ne[3] / a->ne[3];
-    const cut c(node, ggml_blck_size(a->type), on.n_threads());
+    const cut c(node, ggml_blck_size(a->type), exec.n_threads());
     const bool batched = node->ne[2] * node->ne[3] > 1;
-    const gemm_operand shared = batched ? gemm_operand{} : shared_operand(on, b, type);
+    const gemm_operand shared = batched ? gemm_operand{} : shared_operand(exec, b, type);
     const size_t unit = type == gemm_type::bf16 ? sizeof(uint16_t) : sizeof(float);
-    on.run(c.pieces(), [&](int64_t piece, int thread) {
+    exec.run(c.pieces(), [&](int64_t piece, int thread) {
         const int64_t i2 = c.i2(piece), i3 = c.i3(piece);
         const gemm_operand right =
-            batched ? operand(whole(b, i2, i3), type, on.own(thread, 1)) : shared; // rows along m
+            batched ? operand(whole(b, i2, i3), type, exec.scratch(thread, 1)) : shared; // rows along m
         for (int64_t row = 0; row < a->ne[1]; row += most_rows) {
             const int64_t n_rows = std::min(most_rows, a->ne[1] - row);
-            const gemm_operand left =
-                operand({a, i2 / r2, i3 / r3, row, n_rows, c.first(piece), c.count(piece)}, type, on.own(thread, 0));
+            const gemm_operand left = operand({a, i2 / r2, i3 / r3, row, n_rows, c.first(piece), c.count(piece)}, type,
+                                              exec.scratch(thread, 0));
             gemm_operand part = flipped(right);
             part.data = static_cast<const char *>(part.data) + size_t(row * part.column_stride) * unit;
-            on.products(thread).run(type, node->ne[1], c.count(piece), n_rows, part, left, result(node, c, piece),
-                                    elements(node->nb[1]), row > 0);
+            exec.products(thread).run(type, node->ne[1], c.count(piece), n_rows, part, left, result(node, c, piece),
+                                      elements(node->nb[1]), row > 0);
         }
     });
 }
 
 // Products with a matrix of weights: panels of it are converted once for all tokens.
-bool is_weight_product(const executor & on, const ggml_tensor * node) {
+bool is_weight_product(const executor & exec, const ggml_tensor * node) {
     const ggml_tensor * w = node->src[0];
     return w->op == GGML_OP_NONE && ggml_is_matrix(w) && ggml_is_matrix(node->src[1]) && dense_rows(w) &&
-           (w->type != GGML_TYPE_F32 || type_of(on, node) == gemm_type::bf16);
+           (w->type != GGML_TYPE_F32 || type_of(exec, node) == gemm_type::bf16);
 }
 
-void run_weight_product(executor & on, ggml_tensor * node) {
+void run_weight_product(executor & exec, ggml_tensor * node) {
     const ggml_tensor * x = node->src[1];
     const bool forward = node->op == GGML_OP_MUL_MAT;
     const weight_product product{node->src[0], forward ? direction::forward : direction::backward};
@@ -159,27 +159,28 @@ void run_weight_product(executor & on, ggml_tensor * node) {
     for (int64_t first = 0; first < inner;) {
         const int64_t width = forward || inner <= 2 * most_inner ? inner : std::min(most_inner, inner - first);
         const int64_t padded_width = padded(width, packed_rows);
-        const bool whole = forward && width == inner, held = whole && on.holds_input(x, padded_width);
-        const activation rows = make_activation(held ? on.held_input() : on.input_room(), on.operands(), n, width);
-        if (!held) convert_rows(on, static_cast<const float *>(x->data) + first, stride, width, rows);
-        if (whole) on.set_input(x, padded_width);
-        product.run_part(on, rows, first, to, elements(node->nb[1]), first > 0);
+        const bool whole = forward && width == inner, held = whole && exec.holds_input(x, padded_width);
+        const activation rows =
+            make_activation(held ? exec.converted_input() : exec.input_buffer(), exec.operands(), n, width);
+        if (!held) convert_rows(exec, static_cast<const float *>(x->data) + first, stride, width, rows);
+        if (whole) exec.set_input(x, padded_width);
+        product.run_part(exec, rows, first, to, elements(node->nb[1]), first > 0);
         first += width;
     }
 }
 
 }
 
-void run_product(executor & on, ggml_tensor * node) {
+void run_product(executor & exec, ggml_tensor * node) {
     const bool forward = node->op == GGML_OP_MUL_MAT;
     const ggml_tensor * x = node->src[1];
     const bool rows_along = forward ? dense_rows(x) : x->nb[1] == sizeof(float); // each token's values side by side
-    if (rows_along && is_weight_product(on, node)) {
-        run_weight_product(on, node);
+    if (rows_along && is_weight_product(exec, node)) {
+        run_weight_product(exec, node);
     } else if (forward) {
-        run_mul_mat(on, node);
+        run_mul_mat(exec, node);
     } else {
-        run_out_prod(on, node);
+        run_out_prod(exec, node);
     }
 }
 

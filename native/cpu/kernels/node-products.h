@@ -8,7 +8,7 @@ namespace llamatune {
 
 inline bool dense_rows(const ggml_tensor * t) { return t->nb[0] == ggml_type_size(t->type); }
 
-// Computes a MUL_MAT or OUT_PROD node of ggml's: F32 result and second source, a first one of any type with dense rows.
-void run_product(executor & on, ggml_tensor * node);
+// Computes a MUL_MAT or OUT_PROD node. Result and second source are F32, the first source has any type and dense rows.
+void run_product(executor & exec, ggml_tensor * node);
 
 }

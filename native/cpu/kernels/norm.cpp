@@ -79,12 +79,12 @@ const float * gain_row(const ggml_tensor * gain, int64_t i1, int64_t i2, int64_t
 
 }
 
-void rms_norm(const norm_parameters & p, ggml_tensor * node, executor & on) {
+void rms_norm(const norm_parameters & p, ggml_tensor * node, executor & exec) {
     const ggml_tensor * x = node->src[norm_x];
     const ggml_tensor * gain = node->src[norm_gain];
     const ggml_tensor * angles = node->src[norm_angles];
     const rotation r{x->ne[0], p.n_rotated, p.neox, false};
-    for_rows(on, node, [&](int64_t i1, int64_t i2, int64_t i3) {
+    for_rows(exec, node, [&](int64_t i1, int64_t i2, int64_t i3) {
         float straight[most_rotated_row];
         float * y = row_of(node, i1, i2, i3);
         forward(row_of(x, i1, i2, i3), gain_row(gain, i1, i2, i3), x->ne[0], p.epsilon, angles ? straight : y);
@@ -92,14 +92,14 @@ void rms_norm(const norm_parameters & p, ggml_tensor * node, executor & on) {
     });
 }
 
-void rms_norm_back(const norm_parameters & p, ggml_tensor * node, executor & on) {
+void rms_norm_back(const norm_parameters & p, ggml_tensor * node, executor & exec) {
     const ggml_tensor * x = node->src[norm_x];
     const ggml_tensor * gain = node->src[norm_gain];
     const ggml_tensor * angles = node->src[norm_angles];
     const ggml_tensor * dy = node->src[norm_dy];
     const ggml_tensor * other = node->src[norm_other];
     const rotation r{x->ne[0], p.n_rotated, p.neox, true};
-    for_rows(on, node, [&](int64_t i1, int64_t i2, int64_t i3) {
+    for_rows(exec, node, [&](int64_t i1, int64_t i2, int64_t i3) {
         float straight[most_rotated_row];
         const float * d = row_of(dy, i1, i2, i3);
         if (angles) rotate_row(r, d, row_of(angles, i2, 0, 0), straight);
@@ -108,14 +108,14 @@ void rms_norm_back(const norm_parameters & p, ggml_tensor * node, executor & on)
     });
 }
 
-void rms_norm_gain_back(const norm_parameters & p, ggml_tensor * node, executor & on) {
+void rms_norm_gain_back(const norm_parameters & p, ggml_tensor * node, executor & exec) {
     const ggml_tensor * x = node->src[norm_x];
     const ggml_tensor * dy = node->src[norm_dy];
     const int64_t n = x->ne[0], n_rows = ggml_nrows(x);
     // Sums of pieces whose number does not depend on the threads', added in their order: the same result every time.
     const int64_t n_pieces = std::min<int64_t>(16, n_rows), step = (n_rows + n_pieces - 1) / n_pieces;
-    float * sums = on.shared(0).of<float>(n_pieces * n);
-    on.run(n_pieces, [&](int64_t piece, int) {
+    float * sums = exec.shared_scratch(0).get<float>(n_pieces * n);
+    exec.run(n_pieces, [&](int64_t piece, int) {
         float * __restrict sum = sums + piece * n;
         std::memset(sum, 0, size_t(n) * sizeof(float));
         for (int64_t row = piece * step; row < std::min(n_rows, (piece + 1) * step); row++) {

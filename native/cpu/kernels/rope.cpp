@@ -24,7 +24,7 @@ rope_parameters rope_parameters_of(const ggml_tensor * node) {
 
 // The same steps in the same precision as ggml takes: its angles grow inexact with the position, and ours must with
 // them.
-void rope_angles(const rope_parameters & p, ggml_tensor * node, executor & on) {
+void rope_angles(const rope_parameters & p, ggml_tensor * node, executor & exec) {
     const int32_t * positions = static_cast<const int32_t *>(node->src[0]->data);
     const float * factors = node->src[1] ? static_cast<const float *>(node->src[1]->data) : nullptr;
     const float ratio = std::pow(p.base, -2.0f / float(p.n_dims));
@@ -34,7 +34,7 @@ void rope_angles(const rope_parameters & p, ggml_tensor * node, executor & on) {
     const float magnitude =
         p.extrapolation != 0.0f ? p.magnitude * (1.0f + 0.1f * std::log(1.0f / p.scale)) : p.magnitude;
     const int64_t half = p.n_dims / 2;
-    for_rows(on, node, [&](int64_t i1, int64_t, int64_t) {
+    for_rows(exec, node, [&](int64_t i1, int64_t, int64_t) {
         float * cosines = row_of(node, i1, 0, 0);
         float * sines = cosines + half;
         float angle = float(positions[i1]);
@@ -73,10 +73,10 @@ void rotate_row(const rotation & r, const float * __restrict x, const float * __
     std::memcpy(y + r.n_dims, x + r.n_dims, size_t(r.n - r.n_dims) * sizeof(float));
 }
 
-void rope(const rotation & r, ggml_tensor * node, executor & on) {
+void rope(const rotation & r, ggml_tensor * node, executor & exec) {
     const ggml_tensor * x = node->src[0];
     const ggml_tensor * angles = node->src[1];
-    for_rows(on, node, [&](int64_t i1, int64_t i2, int64_t i3) {
+    for_rows(exec, node, [&](int64_t i1, int64_t i2, int64_t i3) {
         rotate_row(r, row_of(x, i1, i2, i3), row_of(angles, i2, 0, 0), row_of(node, i1, i2, i3));
     });
 }

@@ -15,12 +15,12 @@ struct gradient_sums {
 // d(x), d(δ) and d(rate) replace x, δ and the rate in the tile; d(B) and d(C) are added to `sum`.
 template <bool by_head, int vectors>
 void scan_back_channel(const sizes & z, const tile & t, int64_t j, const float * start, const float * dfinal,
-                       const gradient_sums & sum, float * room, float * dstart) {
+                       const gradient_sums & sum, float * scratch, float * dstart) {
     constexpr int64_t width = vectors * lanes;
     const int64_t n_t = z.n_t, n_kept = (n_t + kept_every - 1) / kept_every;
     float *delta = t.delta + j * n_t, *x = t.x + j * n_t, *rate = t.rate + j * (by_head ? 1 : width);
     const float *dy = t.dy + j * n_t, *alike = t.decay + j * n_t;
-    float * kept = room;                                // [n_kept][width], before tokens 0, 32, …
+    float * kept = scratch;                             // [n_kept][width], before tokens 0, 32, …
     float * states = kept + n_kept * width;             // [33][width], before a piece's first token and after each
     float * decays = states + (kept_every + 1) * width; // [32][width], where they differ
     float number[width] = {};
@@ -102,7 +102,7 @@ scan_result scan_back_layout(const ggml_tensor * const * src) {
     return r;
 }
 
-void scan_back(ggml_tensor * node, executor & on) {
+void scan_back(ggml_tensor * node, executor & exec) {
     const ggml_tensor * const * src = node->src;
     const sizes z(src);
     const scan_result at = scan_back_layout(src);
@@ -118,17 +118,17 @@ void scan_back(ggml_tensor * node, executor & on) {
     std::fill(out + at.dt, out + at.b, 0.0f); // of dt and A: sums over channels, and A's over sequences
     for (int64_t sequence = 0; sequence < z.n_seqs; sequence++) {
         for (int64_t group = 0; group < z.n_group; group++) {
-            std::vector<float *> sum_of(size_t(on.n_threads()));
-            for (int thread = 0; thread < on.n_threads(); thread++) {
-                sum_of[size_t(thread)] = on.own(thread, sums).of<float>(2 * rows);
+            std::vector<float *> sum_of(size_t(exec.n_threads()));
+            for (int thread = 0; thread < exec.n_threads(); thread++) {
+                sum_of[size_t(thread)] = exec.scratch(thread, sums).get<float>(2 * rows);
                 std::fill_n(sum_of[size_t(thread)], 2 * rows, 0.0f);
             }
-            for_tiles(src, z, group, sequence, on, dy, [&](const tile & t, int thread) {
-                float * room = on.own(thread, states).of<float>((n_kept + 2 * kept_every + 1) * width);
+            for_tiles(src, z, group, sequence, exec, dy, [&](const tile & t, int thread) {
+                float * scratch = exec.scratch(thread, states).get<float>((n_kept + 2 * kept_every + 1) * width);
                 const gradient_sums sum{sum_of[size_t(thread)], sum_of[size_t(thread)] + rows};
                 for (int64_t j = 0; j < t.n; j++) {
                     const int64_t channel = sequence * channels + t.first + j;
-                    run_channel(z, t, j, start_of(src, z, t, j), dfinal + channel * z.d_state, sum, room,
+                    run_channel(z, t, j, start_of(src, z, t, j), dfinal + channel * z.d_state, sum, scratch,
                                 out + at.state + channel * z.d_state);
                 }
                 for (int64_t i = 0; i < z.n_t; i++) {
@@ -144,7 +144,7 @@ void scan_back(ggml_tensor * node, executor & on) {
                     for (int64_t n = 0; n < of_rate; n++) da[n] += t.rate[j * rate_width + n];
                 }
             });
-            on.run(z.n_t, [&](int64_t i, int) {
+            exec.run(z.n_t, [&](int64_t i, int) {
                 const int64_t row = ((sequence * z.n_t + i) * z.n_group + group) * z.d_state;
                 for (int64_t n = 0; n < z.d_state; n++) {
                     float b = 0, c = 0;

@@ -1,6 +1,6 @@
 #pragma once
 
-// What the kernels of scan.h share: how they cut their work, and one token's step.
+// Shared by the kernels of scan.h: how work is divided into tiles, and the step of one token.
 
 #include "cpu/kernels/rows.h"
 #include "cpu/kernels/scan.h"
@@ -13,7 +13,7 @@
 
 namespace llamatune::scans {
 
-constexpr int64_t tile_channels = 16; // what one thread takes at a time: a cache line of x for each token
+constexpr int64_t tile_channels = 16; // per piece of work: one cache line of x per token
 constexpr int64_t kept_every = 32;    // tokens between states that are kept
 constexpr int64_t lanes = floats_in_vector;
 
@@ -130,13 +130,13 @@ inline const float * start_of(const ggml_tensor * const * src, const sizes & z, 
     return row_of(src[scan_state], (t.first + j) % z.head_dim, (t.first + j) / z.head_dim, id);
 }
 
-// Rooms of a thread.
+// Scratch slots of a thread.
 enum slot { gathered, states, sums };
 
 // Sets up a tile's memory; `with_dy` for the backward pass.
-inline tile tile_for(executor & on, int thread, const sizes & z, bool with_dy) {
+inline tile tile_for(executor & exec, int thread, const sizes & z, bool with_dy) {
     const int64_t of_tokens = tile_channels * z.n_t;
-    float * memory = on.own(thread, gathered).of<float>(5 * of_tokens + tile_channels * z.width());
+    float * memory = exec.scratch(thread, gathered).get<float>(5 * of_tokens + tile_channels * z.width());
     tile t{};
     t.rate = memory;
     t.delta = memory + tile_channels * z.width();
@@ -149,19 +149,19 @@ inline tile tile_for(executor & on, int thread, const sizes & z, bool with_dy) {
 
 // work(tile, thread) for all tiles of a group of a sequence.
 template <typename Work>
-void for_tiles(const ggml_tensor * const * src, const sizes & z, int64_t group, int64_t sequence, executor & on,
+void for_tiles(const ggml_tensor * const * src, const sizes & z, int64_t group, int64_t sequence, executor & exec,
                const float * dy, const Work & work) {
     const int64_t rows = z.n_t * z.width();
-    float * bc = on.shared(0).of<float>(2 * rows);
+    float * bc = exec.shared_scratch(0).get<float>(2 * rows);
     gather_rows(src[scan_b], z, group, sequence, bc);
     gather_rows(src[scan_c], z, group, sequence, bc + rows);
     // a head's channels stay together, their gradients are summed: tiles within a piece of whole heads
     const int64_t piece = z.head_dim >= tile_channels ? z.head_dim : tile_channels / z.head_dim * z.head_dim;
     const int64_t channels = z.channels_of_group();
-    on.run((channels + piece - 1) / piece, [&](int64_t index, int thread) {
+    exec.run((channels + piece - 1) / piece, [&](int64_t index, int thread) {
         const int64_t end = std::min(channels, (index + 1) * piece);
         for (int64_t first = index * piece; first < end; first += tile_channels) {
-            tile t = tile_for(on, thread, z, dy != nullptr);
+            tile t = tile_for(exec, thread, z, dy != nullptr);
             t.first = group * channels + first;
             t.n = std::min(tile_channels, end - first);
             t.sequence = sequence;

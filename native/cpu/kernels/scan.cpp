@@ -32,7 +32,7 @@ void scan_tile(const ggml_tensor * const * src, const sizes & z, const tile & t,
 
 bool scan_fits(const ggml_tensor * node) { return sizes(node->src).vectors() <= most_vectors; }
 
-void scan(ggml_tensor * node, executor & on) {
+void scan(ggml_tensor * node, executor & exec) {
     const sizes z(node->src);
     const int64_t channels = z.head_dim * z.n_head;
     float * y = static_cast<float *>(node->data);
@@ -41,7 +41,7 @@ void scan(ggml_tensor * node, executor & on) {
         of_width<decltype(&scan_tile<1>)>(z, widths(), [](auto vectors) { return scan_tile<vectors()>; });
     for (int64_t sequence = 0; sequence < z.n_seqs; sequence++) {
         for (int64_t group = 0; group < z.n_group; group++) {
-            for_tiles(node->src, z, group, sequence, on, nullptr, [&](const tile & t, int) {
+            for_tiles(node->src, z, group, sequence, exec, nullptr, [&](const tile & t, int) {
                 run_tile(node->src, z, t, y + sequence * z.n_t * channels, final + sequence * channels * z.d_state);
             });
         }

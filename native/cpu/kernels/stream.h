@@ -10,8 +10,8 @@
 
 namespace llamatune {
 
-// Copies floats to memory that is not read again soon, past the caches: a result of many megabytes would otherwise be
-// read before it is written, and push out what is still needed.
+// Copies floats past the caches, to memory that is not read again soon: writing a result of many megabytes through the
+// caches would read it first, and evict data that is still needed.
 inline void stream_floats(float * to, const float * from, int64_t n) {
 #if defined(__AVX512F__)
     int64_t i = 0;
@@ -28,7 +28,7 @@ inline void stream_floats(float * to, const float * from, int64_t n) {
 #endif
 }
 
-// Before another thread reads what was streamed.
+// Call it before another thread reads streamed data.
 inline void end_stream() {
 #if defined(__AVX512F__) || defined(__AVX__)
     _mm_sfence();

@@ -6,15 +6,15 @@
 
 namespace llamatune {
 
-// Quantized weights in the order that ggml's CPU back end gives them for AMX when a model is loaded for inference (its
-// buffer type "AMX"): tiles of 16 rows and one block of columns, four values of each row side by side. One token is
-// fastest in that order; products of many tokens read it here.
+// Quantized weights in ggml's layout for AMX, which its CPU backend uses when a model is loaded for inference (buffer
+// type "AMX"): tiles of 16 rows and one block of columns, with four values of each row next to each other. ggml uses
+// the layout for single tokens; here, products of many tokens read it.
 
-// Whether the weight lies in such a buffer, in tiles or, where its type has none, in plain rows.
+// Whether the weight is in such a buffer, in tiles or, for types without a tile layout, in plain rows.
 bool in_tiles_buffer(const ggml_tensor * weight);
-// Whether it lies there in tiles, and pack_tiles() can read them.
+// Whether it is there in tiles that pack_tiles() can read.
 bool is_tiled(const ggml_tensor * weight);
-bool reads_tiles(); // of this build; false where the CPU has no such order
+bool reads_tiles(); // whether this build has pack_tiles()
 
 // Rows [row, row + 64) and columns [column, column + count) of the weight as one block of 64 columns of the packed
 // layout (see gemm.h): columns of the weight become its rows. `row` and `count` are whole tiles.

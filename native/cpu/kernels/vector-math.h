@@ -10,7 +10,7 @@
 
 namespace llamatune {
 
-// For loops that the compiler turns into vector code: functions of one number without branches, and sums in lanes.
+// For loops that the compiler vectorizes: branch-free functions of one number, and sums in lanes.
 
 constexpr int64_t vector_lanes = 16; // partial sums: without -ffast-math the compiler may not regroup one sum
 
@@ -62,7 +62,7 @@ inline uint16_t round_to_bf16(float value) {
     return uint16_t((bits & 0x7fffffff) > 0x7f800000 ? (bits >> 16) | 0x40 : rounded);
 }
 
-// Where a loop must not be left to the compiler's judgement: as many numbers at once as the CPU's vectors hold.
+// For loops that must be vectorized explicitly: as many numbers as a vector register holds.
 #if defined(__AVX512F__)
 constexpr size_t vector_bytes = 64;
 #elif defined(__AVX__)

@@ -55,10 +55,10 @@ void pack_forward_tiles(const panel & b, uint16_t * out) {
 }
 
 // Packed: rows of W are columns of W'. 32-bit pairs of a row go 64 apart.
-void pack_forward(const panel & b, room & space, uint16_t * out) {
+void pack_forward(const panel & b, scratch_buffer & space, uint16_t * out) {
     if (is_tiled(b.p.weight)) return pack_forward_tiles(b, out);
     constexpr int64_t step = 256; // values of a row at a time: 64 rows of them stay in the first-level cache
-    uint16_t * rows = space.of<uint16_t>(packed_columns * step);
+    uint16_t * rows = space.get<uint16_t>(packed_columns * step);
     const int64_t depth = padded(b.inner(), packed_rows);
     for (int64_t c = 0; c < b.width; c += packed_columns) {
         const int64_t n = std::min(packed_columns, b.width - c);
@@ -100,9 +100,9 @@ void interleave_pair(const uint16_t * even, const uint16_t * odd, int64_t k, int
 }
 
 // Packed: rows of W are rows of W'. Two rows are interleaved.
-void pack_backward(const panel & b, room & space, uint16_t * out) {
+void pack_backward(const panel & b, scratch_buffer & space, uint16_t * out) {
     const int64_t depth = padded(b.inner(), packed_rows), wide = padded(b.width, packed_columns);
-    uint16_t * rows = space.of<uint16_t>(2 * wide);
+    uint16_t * rows = space.get<uint16_t>(2 * wide);
     for (int64_t k = 0; k < depth; k += 2) {
         if (b.width < wide || k + 2 > b.count) std::memset(rows, 0, size_t(2 * wide) * sizeof(uint16_t));
         for (int64_t i = 0; i < 2; i++) {
@@ -119,7 +119,7 @@ void pack_backward(const panel & b, room & space, uint16_t * out) {
 
 // As rows, for products that read B as it is: W's own rows forward, W' 's rows backward.
 template <typename T>
-gemm_operand plain(const panel & b, room & space) {
+gemm_operand plain(const panel & b, scratch_buffer & space) {
     const auto as_type = [](float v) {
         if constexpr (sizeof(T) == 2)
             return bf16_of(v);
@@ -127,14 +127,14 @@ gemm_operand plain(const panel & b, room & space) {
             return v;
     };
     if (b.p.way == direction::forward) {
-        T * rows = space.of<T>(b.width * b.inner());
+        T * rows = space.get<T>(b.width * b.inner());
         for (int64_t c = 0; c < b.width; c++) {
             read_weight(b.p.weight, b.type, b.column + c, 1, b.first, b.count, rows + c * b.inner());
             for (int64_t r = 0; r < b.n_extra; r++) rows[c * b.inner() + b.count + r] = as_type(b.extra(r, c));
         }
         return {rows, 1, b.inner()};
     }
-    T * rows = space.of<T>(b.width * b.inner());
+    T * rows = space.get<T>(b.width * b.inner());
     read_weight(b.p.weight, b.type, b.first, b.count, b.column, b.width, rows);
     for (int64_t r = 0; r < b.n_extra; r++) {
         for (int64_t c = 0; c < b.width; c++) rows[(b.count + r) * b.width + c] = as_type(b.extra(r, c));
@@ -174,9 +174,9 @@ void interleave_rows(const uint16_t * rows, int64_t stride, int64_t n, int64_t w
     }
 }
 
-activation make_activation(room & in, gemm_type type, int64_t n, int64_t width) {
+activation make_activation(scratch_buffer & in, gemm_type type, int64_t n, int64_t width) {
     activation a{type, n, width, padded(width, packed_rows), nullptr};
-    a.data = in.of<char>(a.n * a.stride * int64_t(size_of(type)));
+    a.data = in.get<char>(a.n * a.stride * int64_t(size_of(type)));
     return a;
 }
 
@@ -193,23 +193,23 @@ void convert_tokens(const float * from, int64_t row_stride, int64_t count, const
     }
 }
 
-void convert_rows(executor & on, const float * from, int64_t row_stride, int64_t count, const activation & to) {
-    on.run((to.n + tokens_at_once - 1) / tokens_at_once, [&](int64_t piece, int) {
+void convert_rows(executor & exec, const float * from, int64_t row_stride, int64_t count, const activation & to) {
+    exec.run((to.n + tokens_at_once - 1) / tokens_at_once, [&](int64_t piece, int) {
         const int64_t token = piece * tokens_at_once;
         convert_tokens(from, row_stride, count, to, token, std::min(tokens_at_once, to.n - token));
     });
 }
 
-void weight_product::run(executor & on, const activation & x, float * result, int64_t result_stride,
+void weight_product::run(executor & exec, const activation & x, float * result, int64_t result_stride,
                          bool accumulate) const {
-    run_part(on, x, 0, result, result_stride, accumulate);
+    run_part(exec, x, 0, result, result_stride, accumulate);
 }
 
 // Blocks that were fastest where the second-level cache has 2 MB: a panel of about 1 MB, fewer tokens for longer rows.
 // A panel's columns are whole blocks of the weight's type where those lie along it.
-int64_t weight_product::panel_width(const executor & on, const activation & x) const {
+int64_t weight_product::panel_width(const executor & exec, const activation & x) const {
     const int64_t width =
-        x.stride * int64_t(size_of(x.type)) <= 4300 && n_columns() / 256 >= on.n_threads() ? 256 : 128;
+        x.stride * int64_t(size_of(x.type)) <= 4300 && n_columns() / 256 >= exec.n_threads() ? 256 : 128;
     return way == direction::backward ? padded(width, ggml_blck_size(weight->type)) : width;
 }
 
@@ -220,15 +220,16 @@ int64_t tokens_of_block(const activation & x) { return x.stride <= 1536 ? 128 : 
 // A panel as the right-hand side of products, in the layout that they read.
 class right_hand {
 public:
-    right_hand(executor & on, int thread, const panel & b, int64_t columns)
-        : products_(on.products(thread)), b_(b),
+    right_hand(executor & exec, int thread, const panel & b, int64_t columns)
+        : products_(exec.products(thread)), b_(b),
           packs_(b.type == gemm_type::bf16 && gemm_packs_bf16() && columns % packed_columns == 0) {
         if (packs_) {
-            packed_ = on.own(thread, 1).of<uint16_t>(padded(b.width, packed_columns) * padded(b.inner(), packed_rows));
-            (b.p.way == direction::forward ? pack_forward : pack_backward)(b, on.own(thread, 0), packed_);
+            packed_ =
+                exec.scratch(thread, 1).get<uint16_t>(padded(b.width, packed_columns) * padded(b.inner(), packed_rows));
+            (b.p.way == direction::forward ? pack_forward : pack_backward)(b, exec.scratch(thread, 0), packed_);
         } else {
-            plain_ =
-                b.type == gemm_type::bf16 ? plain<uint16_t>(b, on.own(thread, 1)) : plain<float>(b, on.own(thread, 1));
+            plain_ = b.type == gemm_type::bf16 ? plain<uint16_t>(b, exec.scratch(thread, 1))
+                                               : plain<float>(b, exec.scratch(thread, 1));
         }
     }
     bool packs() const { return packs_; }
@@ -252,12 +253,12 @@ private:
 
 }
 
-void weight_product::run_columns(executor & on, int thread, const activation & x, int64_t column, int64_t width,
+void weight_product::run_columns(executor & exec, int thread, const activation & x, int64_t column, int64_t width,
                                  const taker & take) const {
     const int64_t count = std::min(x.width, n_inner());
-    const right_hand right(on, thread, {*this, x.type, 0, count, x.width - count, column, width}, n_columns());
+    const right_hand right(exec, thread, {*this, x.type, 0, count, x.width - count, column, width}, n_columns());
     const int64_t tokens = tokens_of_block(x);
-    float * block = on.own(thread, 2).of<float>(tokens * width);
+    float * block = exec.scratch(thread, 2).get<float>(tokens * width);
     for (int64_t token = 0; token < x.n; token += tokens) {
         const int64_t n = std::min(tokens, x.n - token);
         right.multiply(x, token, n, block, width, false);
@@ -265,29 +266,30 @@ void weight_product::run_columns(executor & on, int thread, const activation & x
     }
 }
 
-void weight_product::run_part(executor & on, const activation & x, int64_t first, float * result, int64_t result_stride,
-                              bool accumulate) const {
+void weight_product::run_part(executor & exec, const activation & x, int64_t first, float * result,
+                              int64_t result_stride, bool accumulate) const {
     const int64_t columns = n_columns(), inner = x.width;
     const int64_t count = std::min(inner, n_inner() - first), added = inner - count;
-    const int64_t width = panel_width(on, x), tokens = tokens_of_block(x);
-    on.run((columns + width - 1) / width, [&](int64_t piece, int thread) {
+    const int64_t width = panel_width(exec, x), tokens = tokens_of_block(x);
+    exec.run((columns + width - 1) / width, [&](int64_t piece, int thread) {
         const int64_t column = piece * width;
         const panel b{*this, x.type, first, count, added, column, std::min(width, columns - column)};
-        const right_hand right(on, thread, b, columns);
+        const right_hand right(exec, thread, b, columns);
         int64_t n = 0;
         for (int64_t token = 0; token < x.n; token += n) {
             n = std::min(tokens, x.n - token);
             float * to = result + token * result_stride + column;
             if (tokens_of_batch) {
                 const int64_t head = std::min(n, executor::padding_block);
-                if (on.is_padding(x.n, token, head) != on.is_padding(x.n, token, n)) n = head; // half of it is padding
-                if (on.is_padding(x.n, token, n)) {
+                if (exec.is_padding(x.n, token, head) != exec.is_padding(x.n, token, n))
+                    n = head; // half of it is padding
+                if (exec.is_padding(x.n, token, n)) {
                     if (!accumulate) zero_rows(to, n, b.width, result_stride);
                     continue;
                 }
             }
             const bool in_place = !right.packs() || (!accumulate && result_stride == b.width);
-            float * block = in_place ? to : on.own(thread, 2).of<float>(n * b.width);
+            float * block = in_place ? to : exec.scratch(thread, 2).get<float>(n * b.width);
             right.multiply(x, token, n, block, result_stride, accumulate);
             if (!in_place) move_block(block, n, b.width, to, result_stride, accumulate);
         }

@@ -55,27 +55,27 @@ struct bare {
     }
     // [out, dq, dk, dv, dsinks]
     std::vector<std::vector<float>> run(gemm_type operands) {
-        executor on(2, operands);
-        attention_tiles(&mask, shape.n_queries, tiles.data(), on);
+        executor exec(2, operands);
+        attention_tiles(&mask, shape.n_queries, tiles.data(), exec);
         std::vector<std::vector<float>> results{d_out, q, k, v, sinks};
         for (auto & values : results) std::fill(values.begin(), values.end(), NAN);
         std::vector<float> sums(size_t(shape.n_queries * shape.n_heads * shape.n_streams), NAN);
         const attention_rows out = rows(results[0], shape.n_queries, shape.n_heads, shape.value_size);
         const attention_rows dy = rows(d_out, shape.n_queries, shape.n_heads, shape.value_size);
-        attention_forward(inputs(), out, sums.data(), on);
+        attention_forward(inputs(), out, sums.data(), exec);
         attention_backward(inputs(), out, sums.data(), dy,
                            {rows(results[1], shape.n_queries, shape.n_heads, shape.head_size),
                             rows(results[2], shape.n_keys, shape.n_key_heads, shape.head_size),
                             rows(results[3], shape.n_keys, shape.n_key_heads, shape.value_size)},
-                           on);
-        attention_sinks_backward(inputs(), out, sums.data(), dy, results[4].data(), on);
+                           exec);
+        attention_sinks_backward(inputs(), out, sums.data(), dy, results[4].data(), exec);
         return results;
     }
     double weighted() { // Σ out · d_out
-        executor on(1, gemm_type::f32);
-        attention_tiles(&mask, shape.n_queries, tiles.data(), on);
+        executor exec(1, gemm_type::f32);
+        attention_tiles(&mask, shape.n_queries, tiles.data(), exec);
         std::vector<float> y(d_out.size()), sums(size_t(shape.n_queries * shape.n_heads * shape.n_streams));
-        attention_forward(inputs(), rows(y, shape.n_queries, shape.n_heads, shape.value_size), sums.data(), on);
+        attention_forward(inputs(), rows(y, shape.n_queries, shape.n_heads, shape.value_size), sums.data(), exec);
         double total = 0;
         for (size_t i = 0; i < y.size(); i++) total += double(y[i]) * double(d_out[i]);
         return total;

@@ -27,14 +27,14 @@ TEST("cpu/kernels/expert-linear: with bfloat16 operands, close to F32") { // emu
             made(ctx.get(), {k, rank, n_expert}, 0.1f), made(ctx.get(), {rank, m, n_expert}, 0.5f),  2.0f};
         const ggml_tensor * dy = made(ctx.get(), {m, n_used, n_tokens}, 1.0f);
         const auto run = [&](gemm_type type) {
-            executor on(2, type);
+            executor exec(2, type);
             std::vector<ggml_tensor *> out{ggml_new_tensor_3d(ctx.get(), GGML_TYPE_F32, m, n_used, n_tokens),
                                            ggml_dup_tensor(ctx.get(), e.a), ggml_dup_tensor(ctx.get(), e.b),
                                            ggml_dup_tensor(ctx.get(), e.w), ggml_dup_tensor(ctx.get(), e.x)};
             for (ggml_tensor * t : out) ggml_set_zero(t);
             const auto data = [&](int i) { return static_cast<float *>(out[size_t(i)]->data); };
-            expert_linear_forward(on, e, out[0]);
-            expert_linear_back(on, e, dy, {data(1), data(2), data(3), data(4), false});
+            expert_linear_forward(exec, e, out[0]);
+            expert_linear_back(exec, e, dy, {data(1), data(2), data(3), data(4), false});
             std::vector<std::vector<float>> values;
             for (const ggml_tensor * t : out) {
                 const float * first = static_cast<const float *>(t->data);
