@@ -55,6 +55,7 @@ export {
   generate,
 } from './generate/generate.js';
 export { createModel } from './model/create-model.js';
+export { describeAdapter } from './model/describe-adapter.js';
 export { type DeviceList, devices, type TrainingDevice } from './model/devices.js';
 export { LoadedModel, loadModel } from './model/loaded-model.js';
 export { quantizeModel } from './model/quantize-model.js';

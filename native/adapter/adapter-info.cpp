@@ -1,6 +1,20 @@
 #include "adapter/adapter-info.h"
 
+#include <llama-impl.h>
+
 namespace llamatune {
+
+namespace {
+
+std::map<std::string, std::string> scalar_metadata(const gguf_context * gguf) {
+    std::map<std::string, std::string> values;
+    for (int64_t id = 0; id < gguf_get_n_kv(gguf); id++)
+        if (gguf_get_kv_type(gguf, id) != GGUF_TYPE_ARRAY)
+            values[gguf_get_key(gguf, id)] = gguf_kv_to_str(gguf, int(id));
+    return values;
+}
+
+}
 
 adapter_info describe_adapter(const std::string & path) {
     const adapter_header file(path);
@@ -10,6 +24,7 @@ adapter_info describe_adapter(const std::string & path) {
     info.alpha = file.option_alpha(file.rs_lora.value_or(false));
     info.rs_lora = file.rs_lora;
     info.base = file.base;
+    info.metadata = scalar_metadata(file.file.metadata());
     for (const stored_pair & pair : file.pairs) {
         info.weights.push_back({pair.name, pair.rank()});
         for (const gguf_tensor * tensor : {pair.a, pair.b}) {

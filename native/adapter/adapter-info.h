@@ -3,6 +3,7 @@
 #include "adapter/adapter-header.h"
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,7 +29,8 @@ struct adapter_info {
     std::optional<bool> rs_lora; // not set in files of other tools, whose alpha includes the factor
     uint64_t parameters = 0;
     std::vector<adapter_weight> weights;
-    std::optional<recorded_base> base; // not set in files of other tools
+    std::optional<recorded_base> base;           // not set in files of other tools
+    std::map<std::string, std::string> metadata; // scalar values, as text
 };
 
 template <class V>
@@ -40,6 +42,7 @@ void fields(V & v, adapter_info & i) {
     v("parameters", i.parameters);
     v("weights", i.weights);
     v("base", i.base);
+    v("metadata", i.metadata);
 }
 
 // Throws what adapter_header throws.

@@ -23,7 +23,7 @@ void initialise_llama() {
 // GGUF files that are not models: checked here, because llama.cpp's own message names a missing tensor.
 void check_is_model(const gguf_reader & file) {
     if (file.text("general.type", "model") == "adapter") {
-        throw error("MODEL_UNSUPPORTED", "'" + file.path() + "' is a LoRA adapter, not a model",
+        throw error("MODEL_IS_ADAPTER", "'" + file.path() + "' is a LoRA adapter, not a model",
                     "load its base model and pass this file as an adapter");
     }
     const std::string architecture = file.text("general.architecture");

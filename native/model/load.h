@@ -28,9 +28,9 @@ struct load_options {
 // llama.cpp's list of adapters in a model, the only thing that changes, is guarded by `mutex()`.
 class model {
 public:
-    // Throws error: MODEL_NOT_FOUND, MODEL_UNREADABLE, NOT_A_GGUF, MODEL_TRUNCATED, MODEL_UNSUPPORTED (an adapter, a
-    // bare vocabulary, an unknown architecture), MODEL_INVALID (hyperparameters), MODEL_LOAD_FAILED, PLACEMENT_INVALID,
-    // OUT_OF_MEMORY, ABORTED, RPC_SERVER_LOST, NATIVE_ASSERTION.
+    // Throws error: MODEL_NOT_FOUND, MODEL_UNREADABLE, NOT_A_GGUF, MODEL_TRUNCATED, MODEL_UNSUPPORTED (a bare
+    // vocabulary, an unknown architecture), MODEL_IS_ADAPTER, MODEL_INVALID (hyperparameters), MODEL_LOAD_FAILED,
+    // PLACEMENT_INVALID, OUT_OF_MEMORY, ABORTED, RPC_SERVER_LOST, NATIVE_ASSERTION.
     static std::shared_ptr<model> load(const load_options & options);
     ~model();
 

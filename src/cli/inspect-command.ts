@@ -1,4 +1,5 @@
 import {
+  describeAdapter,
   describeOptions,
   estimateMemory,
   finetuneSchema,
@@ -15,6 +16,8 @@ import type { JsonObject } from './config-file.js';
 import { configurationOf } from './configuration.js';
 import { errorEvent } from './failure.js';
 import * as format from './format.js';
+import { adaptedLayers, adapterTables, adapterTargets } from './inspect-adapter.js';
+import type { CliIo } from './io.js';
 import { jsonLine } from './json.js';
 import { type CliOption, cliOptions, commonOptions } from './option.js';
 import { columnTable, listTable } from './table.js';
@@ -41,13 +44,14 @@ const ownOptions: readonly CliOption[] = [
     name: 'tensors',
     kind: 'boolean',
     typeText: 'flag',
-    description: 'Also list every tensor with its type, shape and size.',
+    description:
+      'Also list every tensor with its type, shape and size (of an adapter: every weight with its rank).',
   },
   {
     name: 'metadata',
     kind: 'boolean',
     typeText: 'flag',
-    description: 'Also list the metadata of the file.',
+    description: 'Also list the metadata of the file (always listed for an adapter).',
   },
 ];
 const options = [
@@ -60,7 +64,7 @@ export const inspectCommand: Command = {
   help: {
     name: 'inspect',
     summary:
-      'Show the contents of a GGUF model, its trainable targets and the memory that training needs.',
+      'Show a GGUF model with its trainable targets and the memory that training needs, or a LoRA adapter.',
     usage: 'inspect <model.gguf> [options]',
     options,
     examples: [
@@ -68,6 +72,7 @@ export const inspectCommand: Command = {
         what: 'show the model and the memory for training with the defaults',
         line: 'llamatune inspect base.gguf',
       },
+      { what: 'show an adapter', line: 'llamatune inspect adapter.gguf' },
       {
         what: 'estimate the memory for these settings, as JSON',
         line: 'llamatune inspect base.gguf --lora.rank 32 --sequenceLength 2048 --microBatchSize 4 --json',
@@ -95,7 +100,12 @@ export const inspectCommand: Command = {
     const where = Object.fromEntries(
       Object.entries(config).filter(([name]) => placementNames.has(name)),
     );
-    await using model = await loadModel({ ...where, model: path, signal: io.signal });
+    const loading = loadModel({ ...where, model: path, signal: io.signal });
+    await using model = await loading.catch((error) => {
+      if (error instanceof LlamatuneError && error.code === 'MODEL_IS_ADAPTER') return null;
+      throw error;
+    });
+    if (model === null) return showAdapter(path, values, io);
     const training = await trainingOf(model, config);
     const { info } = model;
     if (values.get('json') === true) {
@@ -104,12 +114,41 @@ export const inspectCommand: Command = {
     }
     const parts = [modelTable(path, info), weightTable(info), targetTable(info)];
     if (info.chatTemplate !== null) parts.push(`Chat template:\n${indent(info.chatTemplate)}`);
-    if (values.get('metadata') === true) parts.push(`Metadata:\n${metadataList(info)}`);
+    if (values.get('metadata') === true) parts.push(metadataList(info.metadata));
     if (values.get('tensors') === true) parts.push(tensorTable(info));
     parts.push(trainingTable(training));
     io.stdout.write(`${parts.join('\n\n')}\n`);
   },
 };
+
+async function showAdapter(
+  path: string,
+  values: ReadonlyMap<string, unknown>,
+  io: CliIo,
+): Promise<void> {
+  const info = await describeAdapter(path);
+  const { weights, metadata, ...rest } = info;
+  if (values.get('json') === true) {
+    const more = {
+      targets: adapterTargets(info),
+      adaptedLayers: adaptedLayers(info),
+      ...(values.get('tensors') === true ? { weights } : {}),
+      metadata,
+    };
+    io.stdout.write(jsonLine({ type: 'adapter', path, ...rest, ...more }));
+    return;
+  }
+  const parts = [...adapterTables(path, info), metadataList(metadata)];
+  if (values.get('tensors') === true) {
+    parts.push(
+      columnTable(
+        ['Weight', 'Rank'],
+        weights.map(({ name, rank }) => [name, rank]),
+      ),
+    );
+  }
+  io.stdout.write(`${parts.join('\n\n')}\n`);
+}
 
 /** The memory estimate and its settings, or why the model cannot be trained with them. */
 export type Training =
@@ -238,10 +277,11 @@ function trainingTable(training: Training): string {
   ]);
 }
 
-function metadataList(info: ModelInfo): string {
-  return Object.entries(info.metadata)
-    .map(([key, value]) => `  ${key} = ${value.length > 100 ? `${value.slice(0, 99)}…` : value}`)
-    .join('\n');
+function metadataList(metadata: Record<string, string>): string {
+  const lines = Object.entries(metadata).map(
+    ([key, value]) => `  ${key} = ${value.length > 100 ? `${value.slice(0, 99)}…` : value}`,
+  );
+  return ['Metadata:', ...lines].join('\n');
 }
 
 function indent(text: string): string {

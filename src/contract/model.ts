@@ -65,6 +65,8 @@ export interface AdapterInfo {
   weights: { name: string; rank: number }[];
   /** The base model that llamatune recorded; null in files of other tools. */
   base: { name: string; layers: number; embeddingLength: number; shapes: string } | null;
+  /** Scalar values of the file, as text. */
+  metadata: Record<string, string>;
 }
 
 export interface Device {

@@ -119,6 +119,41 @@ describe('llamatune inspect', () => {
     expect(result).toMatchObject({ exit: 1, stdout: '' });
     expect(result.stderr).toMatch(/^error NOT_A_GGUF: .*\nhint: /s);
   });
+
+  it('describes an adapter', async () => {
+    const adapter = inDirectory('inspected.gguf');
+    const targets = ['--lora.targets', 'attn_q,ffn_down', '--lora.alpha', '12'];
+    expect((await llamatune(finetune('inspected.gguf', '--maxSteps', '1', ...targets))).exit).toBe(
+      0,
+    );
+    const json = await llamatune(['inspect', adapter, '--json', '--tensors']);
+    expect(json).toMatchObject({ exit: 0, stderr: '' });
+    const [info, ...more] = jsonLines(json.stdout);
+    expect(more).toEqual([]);
+    expect(info).toMatchObject({
+      type: 'adapter',
+      path: adapter,
+      architecture: 'llama',
+      rank: 4,
+      alpha: 12,
+      rsLora: false,
+      base: { layers: 2, embeddingLength: 64 },
+      adaptedLayers: 2,
+      targets: [
+        { target: 'attn_q', weights: 2, ranks: [4] },
+        { target: 'ffn_down', weights: 2, ranks: [4] },
+      ],
+      metadata: { 'general.type': 'adapter', 'adapter.type': 'lora' },
+    });
+    expect(info?.weights).toHaveLength(4);
+
+    const { exit, stdout, stderr } = await llamatune(['inspect', adapter]);
+    expect({ exit, stderr }).toEqual({ exit: 0, stderr: '' });
+    for (const text of ['LoRA adapter', 'Base architecture', 'ffn_down', 'adapter.type = lora']) {
+      expect(stdout).toContain(text);
+    }
+    expect(stdout).not.toContain('Memory for training');
+  });
 });
 
 describe('llamatune finetune and generate', () => {

@@ -105,6 +105,7 @@ const results: Record<string, string[]> = {
       parameters: true,
       weights: true,
       base: true,
+      metadata: true,
     }),
     ...nested('weights', ['name', 'rank']),
     ...nested('base', ['name', 'layers', 'embeddingLength', 'shapes']),

@@ -85,7 +85,7 @@ TEST("model/load: an adapter, an unknown architecture and a bare vocabulary are 
         CHECK(gguf_write_to_file(gguf.get(), path.c_str(), true));
     };
     write("adapter", "llama");
-    CHECK_ERROR("MODEL_UNSUPPORTED", load_path(path));
+    CHECK_ERROR("MODEL_IS_ADAPTER", load_path(path));
     CHECK(message_of(path).find("adapter") != std::string::npos);
     write("model", "hal9000");
     CHECK_ERROR("MODEL_UNSUPPORTED", load_path(path));
