@@ -1,8 +1,8 @@
 import { distance } from 'fastest-levenshtein';
 
-/** The name that was probably meant: the nearest in edit distance, if any is near enough; for "did you mean". */
+/** The name closest to `given` by edit distance, for "did you mean" hints; undefined if none is close enough. */
 export function closest(given: string, names: readonly string[]): string | undefined {
-  const near = names
+  const candidates = names
     .map((name) => {
       // 'rank' probably means 'lora.rank', however many letters apart they are.
       const last = name.slice(name.lastIndexOf('.') + 1);
@@ -10,7 +10,7 @@ export function closest(given: string, names: readonly string[]): string | undef
     })
     .filter((each) => each.edits < Math.max(2, Math.floor(given.length / 3)) + 1)
     .sort((a, b) => a.edits - b.edits);
-  return near[0]?.name;
+  return candidates[0]?.name;
 }
 
 /** Letters in another order, as in 'modle', count as one edit. */

@@ -1,12 +1,13 @@
-/** One problem of a configuration: the field, what was expected and what was received. */
+/** One problem of a configuration: the field and what is wrong with it. */
 export interface ConfigProblem {
   /** Path of the field, e.g. 'lora.rank'; '' for the whole configuration. */
   path: string;
+  /** 'expected … but received …', or a plain sentence. */
   message: string;
 }
 
 /**
- * Every error that llamatune throws.
+ * The class of all errors that llamatune throws. docs/errors.md lists the codes.
  *
  * - `code`: stable, upper case, e.g. 'MODEL_NOT_FOUND', 'CONFIG_INVALID', 'ABORTED'.
  * - `message`: what went wrong.

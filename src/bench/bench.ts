@@ -14,6 +14,7 @@ import { systemInfo } from '../model/system-info.js';
 import { useModel } from '../model/use-model.js';
 import { type BenchEvent, type BenchKind, type BenchResult, summarize } from './result.js';
 
+/** A running benchmark: an async iterable of samples, with the result as a promise. */
 export type BenchRun = Run<BenchEvent, BenchResult>;
 
 interface Controls {
@@ -22,8 +23,8 @@ interface Controls {
 }
 
 /**
- * Measures prompt processing, generation and LoRA training of a model on a separate thread, after a warm-up. Returns at
- * once: iterate the run to stream the samples, or await `.result` for all samples with median, min and max.
+ * Measures prompt processing, generation and LoRA training of a model on a separate thread, after a warm-up. Returns
+ * immediately: iterate the run to stream the samples, or await `.result` for all samples with median, min and max.
  *
  * A model given as a path is loaded twice: with repacked weights for inference, as in `generate`, and without repacking
  * for training. A loaded model is measured as it is.
@@ -37,11 +38,11 @@ export function bench(options: BenchOptions): BenchRun {
       const { signal } = controls;
       const load = { ...config, signal };
       const samples: BenchEvent[] = [];
-      let about: BenchResult['model'] | undefined;
+      let modelSummary: BenchResult['model'] | undefined;
 
       if (config.promptTokens > 0 || config.generatedTokens > 0) {
         await useModel(config.model, { ...load, purpose: 'generate' }, async (model) => {
-          about = describe(model);
+          modelSummary = describe(model);
           samples.push(
             ...(await measure(model, { ...config, trainSteps: 0, training: null }, controls)),
           );
@@ -49,11 +50,11 @@ export function bench(options: BenchOptions): BenchRun {
       }
       if (config.training.steps > 0) {
         await useModel(config.model, { ...load, purpose: 'train' }, async (model) => {
-          about ??= describe(model);
+          modelSummary ??= describe(model);
           samples.push(...(await measureTraining(model, config, controls)));
         });
       }
-      return result(about!, config, samples);
+      return result(modelSummary!, config, samples);
     },
     { signal: options?.signal },
   );
@@ -131,7 +132,7 @@ function describe(model: LoadedModel): BenchResult['model'] {
 }
 
 function result(
-  about: BenchResult['model'],
+  modelSummary: BenchResult['model'],
   config: BenchConfig,
   samples: BenchEvent[],
 ): BenchResult {
@@ -144,7 +145,7 @@ function result(
         .map(({ tokens, ms, tokensPerSecond }) => ({ tokens, ms, tokensPerSecond })),
     );
   return {
-    model: about,
+    model: modelSummary,
     system: {
       llamaCpp,
       devices: devices.map((device) => device.description || device.name),

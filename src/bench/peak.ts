@@ -4,8 +4,8 @@ import type { Peak } from '../contract/benchmark.js';
 import { nativeRun } from '../contract/load.js';
 
 /**
- * Measures the peak speed of matrix products on this CPU, with the shapes of training and operands in memory. Training
- * reaches a fraction of it. Takes a few seconds.
+ * Measures the peak matmul speed of this CPU in GFLOP/s, for the matrix shapes of training with operands in main memory.
+ * Training reaches a fraction of it. Takes a few seconds. Options and defaults: docs/configuration.md.
  *
  * @throws LlamatuneError CONFIG_INVALID, ABORTED, OUT_OF_MEMORY, ADDON_NOT_FOUND.
  */

@@ -1,10 +1,11 @@
 import type { SampleEvent } from '../contract/benchmark.js';
 
-/** One finished repetition. */
+/** The event of one finished repetition. */
 export interface BenchEvent extends SampleEvent {
   tokensPerSecond: number;
 }
 
+/** What a benchmark measures: 'prompt' (prompt processing), 'generation' or 'training'. */
 export type BenchKind = BenchEvent['kind'];
 
 /** The measurement of one repetition. */
@@ -19,12 +20,15 @@ export interface BenchSeries {
   max: number;
 }
 
+/** The result of bench(): rates in tokens per second, sizes in bytes. */
 export interface BenchResult {
   model: { path: string; description: string; parameters: number; bytes: number };
   system: { llamaCpp: string; devices: string[]; threads: number };
   /** null if not measured. */
   prompt: BenchSeries | null;
+  /** null if not measured. */
   generation: BenchSeries | null;
+  /** null if not measured. */
   training: BenchSeries | null;
 }
 

@@ -17,14 +17,14 @@ import {
 } from '../index.js';
 import { parseArguments, refusePositionals } from './arguments.js';
 import type { Command } from './command.js';
-import { configFile, configurationOf, ownOutput } from './configuration.js';
+import { commandOutput, configFile, configurationOf } from './configuration.js';
 import * as format from './format.js';
 import type { CliIo } from './io.js';
 import { jsonLine } from './json.js';
 import { type CliOption, cliOptions, commonOptions } from './option.js';
 import { columnTable } from './table.js';
 
-const ownOptions: readonly CliOption[] = [
+const commandOptions: readonly CliOption[] = [
   {
     name: 'report',
     kind: 'text',
@@ -32,8 +32,8 @@ const ownOptions: readonly CliOption[] = [
     description: 'Write the result to this file: .json with all samples, or .md as a table.',
   },
 ];
-const options = [...cliOptions(describeOptions(benchSchema)), ...ownOptions];
-const own = new Set([...ownOptions, ...commonOptions].map(({ name }) => name));
+const options = [...cliOptions(describeOptions(benchSchema)), ...commandOptions];
+const excludedOptions = new Set([...commandOptions, ...commonOptions].map(({ name }) => name));
 
 export const benchCommand: Command = {
   help: {
@@ -53,9 +53,9 @@ export const benchCommand: Command = {
   async run(args, io) {
     const parsed = parseArguments(args, [...options, ...commonOptions], 'bench');
     refusePositionals(parsed, 'bench');
-    const config = configurationOf(parsed, own);
+    const config = configurationOf(parsed, excludedOptions);
     const json = parsed.values.get('json') === true;
-    const report = ownOutput(parsed, 'report', 'file');
+    const report = commandOutput(parsed, 'report', 'file');
     if (report !== undefined && !/\.(json|md)$/i.test(report.path)) {
       throw new LlamatuneError(
         'USAGE_INVALID',

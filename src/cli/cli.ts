@@ -31,7 +31,7 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
   } catch (error) {
     const signal = io.signal.aborted ? (io.signal.reason as NodeJS.Signals) : undefined;
     const aborted = error instanceof LlamatuneError && error.code === 'ABORTED';
-    // Where nobody reads standard output, the reason must not get lost.
+    // If standard output is closed, the error goes to standard error.
     if (argv.includes('--json') && !io.outputClosed.aborted) {
       io.stdout.write(jsonLine(errorEvent(error)));
     } else if (aborted && signal !== undefined) io.stderr.write(`interrupted by ${signal}\n`);
@@ -49,9 +49,11 @@ async function dispatch(argv: readonly string[], io: CliIo): Promise<number> {
     return exitCode.ok;
   }
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
-    const asked = commands.find(({ help }) => help.name === args[0]);
-    const text = asked ? commandHelp(asked.help, textWidth(io)) : programHelp(helps, textWidth(io));
-    // Without a command the help answers a usage error.
+    const requested = commands.find(({ help }) => help.name === args[0]);
+    const text = requested
+      ? commandHelp(requested.help, textWidth(io))
+      : programHelp(helps, textWidth(io));
+    // A missing command is a usage error, so the help goes to standard error.
     (name === undefined ? io.stderr : io.stdout).write(text);
     return name === undefined ? exitCode.usage : exitCode.ok;
   }

@@ -38,8 +38,8 @@ export function readConfigFile(path: string): JsonObject {
 export function mergeConfig(base: JsonObject, over: JsonObject): JsonObject {
   const merged = { ...base };
   for (const [key, value] of Object.entries(over)) {
-    const below = merged[key];
-    merged[key] = isObject(value) && isObject(below) ? mergeConfig(below, value) : value;
+    const current = merged[key];
+    merged[key] = isObject(value) && isObject(current) ? mergeConfig(current, value) : value;
   }
   return merged;
 }

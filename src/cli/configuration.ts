@@ -5,16 +5,19 @@ import { type JsonObject, mergeConfig, readConfigFile } from './config-file.js';
 /**
  * The configuration of a command line: the file of `--config`, overridden by the other options.
  *
- * @param own names of the options that are not part of the configuration
+ * @param excludedOptions names of the options that are not part of the configuration
  */
-export function configurationOf({ values }: ParsedArguments, own: ReadonlySet<string>): JsonObject {
+export function configurationOf(
+  { values }: ParsedArguments,
+  excludedOptions: ReadonlySet<string>,
+): JsonObject {
   const path = values.get('config');
   const file = typeof path === 'string' ? readConfigFile(path) : {};
-  const given = [...values].filter(([name]) => !own.has(name));
+  const given = [...values].filter(([name]) => !excludedOptions.has(name));
   return mergeConfig(file, nested(given));
 }
 
-/** The file of `--config`: it has been read, and no output may replace it. */
+/** The file of `--config`. It was already read; it is listed so that no output replaces it. */
 export function configFile({ values }: ParsedArguments): InputFile[] {
   const path = values.get('config');
   return typeof path === 'string'
@@ -22,8 +25,8 @@ export function configFile({ values }: ParsedArguments): InputFile[] {
     : [];
 }
 
-/** What the command line itself writes, if the option asks for it. */
-export function ownOutput(
+/** A file that the command writes in addition to the run, if its option is given. */
+export function commandOutput(
   { values }: ParsedArguments,
   field: string,
   kind: 'file' | 'log',
@@ -32,7 +35,7 @@ export function ownOutput(
   return typeof path === 'string' ? { field, path, kind } : undefined;
 }
 
-/** { 'lora.rank': 8 } as { lora: { rank: 8 } }. */
+/** Converts { 'lora.rank': 8 } to { lora: { rank: 8 } }. */
 export function nested(values: Iterable<readonly [string, unknown]>): JsonObject {
   const result: JsonObject = {};
   for (const [path, value] of values) {

@@ -8,7 +8,7 @@ import { cliOptions, commonOptions } from './option.js';
 import { columnTable } from './table.js';
 
 const options = cliOptions(describeOptions(devicesSchema));
-const own = new Set(commonOptions.map(({ name }) => name));
+const excludedOptions = new Set(commonOptions.map(({ name }) => name));
 
 export const devicesCommand: Command = {
   help: {
@@ -29,7 +29,7 @@ export const devicesCommand: Command = {
   async run(args, io) {
     const parsed = parseArguments(args, [...options, ...commonOptions], 'devices');
     refusePositionals(parsed, 'devices');
-    const list = await devices(configurationOf(parsed, own));
+    const list = await devices(configurationOf(parsed, excludedOptions));
     const json = parsed.values.get('json') === true;
     io.stdout.write(json ? jsonLine({ type: 'devices', ...list }) : `${devicesText(list)}\n`);
   },

@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import { LlamatuneError } from '../errors.js';
 
-/** Exit codes of the command line; a command that a signal ended has 128 + the signal's number, as in a shell. */
+/** Exit codes of the command line. A command that is ended by a signal exits with 128 + its number, as in a shell. */
 export const exitCode = { ok: 0, failed: 1, usage: 2 } as const;
 
 export const exitCodeOfSignal = (name: NodeJS.Signals): number => 128 + constants.signals[name];
@@ -14,7 +14,7 @@ const usageCodes = new Set([
   'CONFIG_INVALID_JSON',
 ]);
 
-/** 2 for what the caller wrote, 128 + n for a run that signal n ended, 1 for all else. */
+/** The exit code: 2 for wrong usage or configuration, 128 + n for a run ended by signal n, otherwise 1. */
 export function exitCodeOf(error: unknown, signal: NodeJS.Signals | undefined): number {
   if (signal !== undefined) return exitCodeOfSignal(signal);
   const known = error instanceof LlamatuneError && usageCodes.has(error.code);
@@ -31,7 +31,7 @@ export function errorEvent(error: unknown) {
   return { type: 'error' as const, code: 'UNEXPECTED', message, hint: '', problems: [] };
 }
 
-/** An error for people: its code and message, every problem on a line of its own, and what to do about it. */
+/** An error as text: code and message, each problem on a separate line, and the hint. */
 export function errorText(error: unknown, showStack: boolean): string {
   const { code, message, hint, problems } = errorEvent(error);
   const lines = [`error ${code}: ${message}`];

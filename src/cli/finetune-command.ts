@@ -17,12 +17,12 @@ import {
 } from '../index.js';
 import { parseArguments, refusePositionals } from './arguments.js';
 import type { Command } from './command.js';
-import { configFile, configurationOf, ownOutput } from './configuration.js';
+import { commandOutput, configFile, configurationOf } from './configuration.js';
 import { type FinetuneView, finetuneView } from './finetune-view.js';
 import { type CliOption, cliOptions, commonOptions } from './option.js';
 import { versions } from './version.js';
 
-const ownOptions: readonly CliOption[] = [
+const commandOptions: readonly CliOption[] = [
   {
     name: 'runLog',
     kind: 'text',
@@ -37,8 +37,8 @@ const ownOptions: readonly CliOption[] = [
       'Draw the loss curve at the end of the run: .svg for a picture, .html for an interactive page.',
   },
 ];
-const options = [...cliOptions(describeOptions(finetuneSchema)), ...ownOptions];
-const ownNames = new Set([...ownOptions, ...commonOptions].map(({ name }) => name));
+const options = [...cliOptions(describeOptions(finetuneSchema)), ...commandOptions];
+const excludedOptions = new Set([...commandOptions, ...commonOptions].map(({ name }) => name));
 
 export const finetuneCommand: Command = {
   help: {
@@ -65,10 +65,10 @@ export const finetuneCommand: Command = {
   async run(args, io) {
     const parsed = parseArguments(args, [...options, ...commonOptions], 'finetune');
     refusePositionals(parsed, 'finetune');
-    const config = configurationOf(parsed, ownNames);
+    const config = configurationOf(parsed, excludedOptions);
     const complete = parseConfig(finetuneSchema, config, 'finetune options');
-    const curve = ownOutput(parsed, 'lossCurve', 'file');
-    const log = ownOutput(parsed, 'runLog', 'log');
+    const curve = commandOutput(parsed, 'lossCurve', 'file');
+    const log = commandOutput(parsed, 'runLog', 'log');
     if (curve !== undefined && !/\.(svg|html?)$/i.test(curve.path)) {
       throw new LlamatuneError(
         'USAGE_INVALID',
@@ -77,8 +77,11 @@ export const finetuneCommand: Command = {
       );
     }
     const { inputs, outputs } = filesOfRun(complete);
-    const own = [log, curve].filter((output) => output !== undefined);
-    checkFiles({ inputs: [...inputs, ...configFile(parsed)], outputs: [...outputs, ...own] });
+    const commandOutputs = [log, curve].filter((output) => output !== undefined);
+    checkFiles({
+      inputs: [...inputs, ...configFile(parsed)],
+      outputs: [...outputs, ...commandOutputs],
+    });
     await holdOutputs(curve === undefined ? [] : [curve], async () => {
       const view = finetuneView(io, parsed.values.get('json') === true);
       const header = { config: complete, versions: versions() };
@@ -106,7 +109,9 @@ function drawing(path: string, history: readonly FinetuneEvent[]): string {
   return /\.svg$/i.test(path) ? renderLossCurve(history) : renderLossCurveHtml(history);
 }
 
-/** Writes to a run log, if there is one. A log that cannot be written any more, on a full disk, must not end the run. */
+/**
+ * Writes to a run log, if there is one. A log that can no longer be written, e.g. on a full disk, does not end the run.
+ */
 function recorder(log: RunLogWriter | undefined, view: FinetuneView) {
   let failure: LlamatuneError | undefined;
   const unlessFailed = (work: () => void) => {

@@ -8,7 +8,7 @@ import { listTable } from './table.js';
 /** Shows the events of a run. */
 export interface FinetuneView {
   show(event: FinetuneEvent): void;
-  /** Restores the terminal; called however the run ends. */
+  /** Restores the terminal. Must be called in any case, also after an error. */
   close(): void;
 }
 
@@ -92,7 +92,7 @@ function lineView(io: CliIo): FinetuneView {
 function barView(io: CliIo): FinetuneView {
   let bars: MultiBar | undefined;
   let bar: SingleBar | undefined;
-  const say = (line: string | undefined) => {
+  const print = (line: string | undefined) => {
     if (!line) return;
     if (bars && bar) bars.log(`${line}\n`);
     else io.stdout.write(`${line}\n`);
@@ -124,7 +124,7 @@ function barView(io: CliIo): FinetuneView {
         close();
         io.stdout.write(`${resultTable(event.result)}\n`);
       } else {
-        say(warningLine(event) ?? eventLine(event));
+        print(warningLine(event) ?? eventLine(event));
       }
     },
     close,
@@ -144,7 +144,7 @@ function barMetrics(event: StepEvent): string {
 /** The result of a run as a table. */
 export function resultTable(result: FinetuneResult): string {
   const { validationSamples, finalValidationLoss } = result;
-  const heldOut =
+  const validationText =
     validationSamples > 0 ? ` (and ${format.integer(validationSamples)} for validation)` : '';
   return listTable([
     [result.mode === 'lora' ? 'Adapter' : 'Model', result.output],
@@ -153,7 +153,7 @@ export function resultTable(result: FinetuneResult): string {
     ...(finalValidationLoss === null
       ? []
       : ([['Validation loss', format.loss(finalValidationLoss)]] as const)),
-    ['Samples', `${format.integer(result.samples)}${heldOut}`],
+    ['Samples', `${format.integer(result.samples)}${validationText}`],
     [
       'Tokens',
       `${format.integer(result.tokens)}, ${format.integer(result.targetTokens)} of them targets`,

@@ -16,7 +16,7 @@ import { type CliIo, readAll } from './io.js';
 import { jsonLine } from './json.js';
 import { type CliOption, cliOptions, commonOptions } from './option.js';
 
-const ownOptions: readonly CliOption[] = [
+const commandOptions: readonly CliOption[] = [
   {
     name: 'promptFile',
     kind: 'text',
@@ -36,8 +36,8 @@ const ownOptions: readonly CliOption[] = [
     description: 'The system message, used with --user.',
   },
 ];
-const options = [...ownOptions, ...cliOptions(describeOptions(generateSchema))];
-const own = new Set([...ownOptions, ...commonOptions].map(({ name }) => name));
+const options = [...commandOptions, ...cliOptions(describeOptions(generateSchema))];
+const excludedOptions = new Set([...commandOptions, ...commonOptions].map(({ name }) => name));
 
 export const generateCommand: Command = {
   help: {
@@ -68,10 +68,10 @@ export const generateCommand: Command = {
   async run(args, io) {
     const parsed = parseArguments(args, [...options, ...commonOptions], 'generate');
     refusePositionals(parsed, 'generate');
-    const config = await withPrompt(configurationOf(parsed, own), parsed, io);
+    const config = await withPrompt(configurationOf(parsed, excludedOptions), parsed, io);
     const json = parsed.values.get('json') === true;
     const run = generate({ ...config, signal: io.signal } as GenerateOptions);
-    // A reader that has seen enough (`| head`) is no failure, and the rest of the text is for nobody.
+    // A closed standard output (`| head`) is not a failure; stop generating.
     io.outputClosed.addEventListener('abort', () => run.abort());
     let endsWithNewline = true;
     try {

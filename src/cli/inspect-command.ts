@@ -23,7 +23,7 @@ import { type CliOption, cliOptions, commonOptions } from './option.js';
 import { columnTable, listTable } from './table.js';
 
 /** The options that the memory estimate depends on. */
-const relevant = [
+const memoryOptions = [
   'model',
   'mode',
   'lora.rank',
@@ -39,7 +39,7 @@ const relevant = [
   'threads',
 ];
 const placementNames = new Set(['device', 'gpuLayers', 'tensorSplit', 'placement', 'rpc']);
-const ownOptions: readonly CliOption[] = [
+const commandOptions: readonly CliOption[] = [
   {
     name: 'tensors',
     kind: 'boolean',
@@ -55,10 +55,10 @@ const ownOptions: readonly CliOption[] = [
   },
 ];
 const options = [
-  ...cliOptions(describeOptions(finetuneSchema)).filter(({ name }) => relevant.includes(name)),
-  ...ownOptions,
+  ...cliOptions(describeOptions(finetuneSchema)).filter(({ name }) => memoryOptions.includes(name)),
+  ...commandOptions,
 ];
-const own = new Set([...ownOptions, ...commonOptions].map(({ name }) => name));
+const excludedOptions = new Set([...commandOptions, ...commonOptions].map(({ name }) => name));
 
 export const inspectCommand: Command = {
   help: {
@@ -83,7 +83,7 @@ export const inspectCommand: Command = {
   async run(args, io) {
     const parsed = parseArguments(args, [...options, ...commonOptions], 'inspect');
     const { positionals, values } = parsed;
-    const config = configurationOf(parsed, own);
+    const config = configurationOf(parsed, excludedOptions);
     if (positionals.length > 1 || (positionals.length === 1 && values.has('model'))) {
       throw new LlamatuneError(
         'USAGE_INVALID',
@@ -97,10 +97,10 @@ export const inspectCommand: Command = {
         hint: 'pass a path: llamatune inspect model.gguf',
       });
     }
-    const where = Object.fromEntries(
+    const placement = Object.fromEntries(
       Object.entries(config).filter(([name]) => placementNames.has(name)),
     );
-    const loading = loadModel({ ...where, model: path, signal: io.signal });
+    const loading = loadModel({ ...placement, model: path, signal: io.signal });
     await using model = await loading.catch((error) => {
       if (error instanceof LlamatuneError && error.code === 'MODEL_IS_ADAPTER') return null;
       throw error;
@@ -161,10 +161,12 @@ type Settings = Pick<
 >;
 
 async function trainingOf(model: LoadedModel, given: JsonObject): Promise<Training> {
-  // A configuration file for 'finetune' also works here: the memory does not depend on these fields.
+  // A configuration file for 'finetune' also works here: memory does not depend on its other fields.
   const { dataset, output, validation, checkpoint, ...rest } = given;
-  const how = Object.entries(rest).filter(([name]) => !placementNames.has(name));
-  const options = { ...Object.fromEntries(how), model } as Parameters<typeof estimateMemory>[0];
+  const trainingFields = Object.entries(rest).filter(([name]) => !placementNames.has(name));
+  const options = { ...Object.fromEntries(trainingFields), model } as Parameters<
+    typeof estimateMemory
+  >[0];
   const complete = { ...options, dataset: [], output: '-' };
   const settings = parseConfig(finetuneSchema, complete, 'inspect options');
   const { mode, lora, microBatchSize } = settings;

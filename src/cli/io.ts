@@ -6,11 +6,11 @@ export interface CliIo {
   env: Record<string, string | undefined>;
   /** Aborted by the first Ctrl-C or other signal that asks the process to end; the reason is the signal's name. */
   signal: AbortSignal;
-  /** Aborted when nobody reads standard output any more (`| head`): what is written then is dropped. */
+  /** Aborted when standard output is closed (`| head`); later output is dropped. */
   outputClosed: AbortSignal;
 }
 
-/** Width for texts: that of the terminal between 60 and 100 columns; 80 without a terminal. */
+/** Width for wrapping text: the width of the terminal, limited to 60 to 100 columns; 80 without a terminal. */
 export function textWidth(io: CliIo): number {
   return Math.min(100, Math.max(60, io.stdout.columns ?? 80));
 }

@@ -1,13 +1,13 @@
 import { getEventListeners } from 'node:events';
 import { exitCodeOfSignal } from './failure.js';
 
-/** What asks a process to end. Windows has no SIGHUP and SIGTERM that a process could answer, but SIGBREAK. */
+/** Signals that end the process. On Windows a process cannot handle SIGTERM or SIGHUP; it has SIGBREAK instead. */
 const endingSignals: NodeJS.Signals[] =
   process.platform === 'win32' ? ['SIGINT', 'SIGBREAK'] : ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 /**
- * The first signal ends the run cleanly, within one step: the returned signal is aborted, with the name as reason. A
- * second one does not wait, and neither does the first if nothing listens that could end cleanly.
+ * The first signal ends the run cleanly, within one step: it aborts the returned AbortSignal, with the name as reason. A
+ * second signal exits immediately, and so does the first if nothing listens for the abort.
  */
 export function endOnSignals(): AbortSignal {
   const controller = new AbortController();
@@ -18,7 +18,7 @@ export function endOnSignals(): AbortSignal {
         controller.abort(name);
         return;
       }
-      // The progress bar had hidden the cursor.
+      // Show the cursor, which the progress bar hides.
       if (process.stdout.isTTY) process.stdout.write('\u001b[?25h');
       process.exit(exitCodeOfSignal(name));
     });
@@ -26,12 +26,12 @@ export function endOnSignals(): AbortSignal {
   return controller.signal;
 }
 
-/** How a reader that is gone shows: a closed pipe or socket, on Windows too, or a terminal that was closed. */
+/** Error codes of a closed pipe or socket (also on Windows) and of a closed terminal. */
 const closedCodes = new Set(['EPIPE', 'EOF', 'ECONNRESET', 'EIO', 'ERR_STREAM_DESTROYED']);
 
 /**
- * Keeps errors of an output stream from ending the process: a run must not lose its work because nobody reads about it.
- * `closed` is aborted once the reader is gone; `failure()` is any other reason why output was lost, such as a full disk.
+ * Handles errors of an output stream, which would end the process and lose the work of a run. `closed` is aborted when
+ * the stream is closed; `failure()` returns any other reason why output was lost, such as a full disk.
  */
 export function watchOutput(stream: NodeJS.WriteStream): {
   closed: AbortSignal;

@@ -49,7 +49,7 @@ const base = z.strictObject({
   signal: signal(),
 });
 
-/** Options of `bench()`. */
+/** Schema of the options of `bench()`. */
 export const benchSchema = withCrossFieldRules(base, (read) => [
   ...placementProblems(read),
   read.number('promptTokens') === 0 &&
@@ -64,5 +64,7 @@ export const benchSchema = withCrossFieldRules(base, (read) => [
     : undefined,
 ]);
 
+/** Options of `bench()`. Each option is documented in docs/configuration.md. */
 export type BenchOptions = z.input<typeof benchSchema>;
+/** The same with every default filled in. */
 export type BenchConfig = z.output<typeof benchSchema>;

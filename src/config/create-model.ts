@@ -3,7 +3,9 @@ import type { ConfigProblem } from '../errors.js';
 import { type FieldReader, withCrossFieldRules } from './cross-field.js';
 import { path, seed } from './fields.js';
 
-/** GGUF token types (llama.cpp's `llama_token_type`): 1 normal, 2 unknown, 3 control, 4 user defined, 5 unused, 6 byte. */
+/**
+ * GGUF token types (llama.cpp's `llama_token_type`): 1 normal, 2 unknown, 3 control, 4 user defined, 5 unused, 6 byte.
+ */
 const tokenTypes = z
   .custom<readonly number[] | Int32Array>(
     (value) =>
@@ -19,7 +21,7 @@ const tokenTypes = z
 
 const tokenId = (description: string) => z.int().min(0).describe(description);
 
-const ownVocabulary = z.strictObject({
+const newVocabulary = z.strictObject({
   pre: z.string().min(1).describe("Name of llama.cpp's pre-tokenizer, e.g. 'qwen2'."),
   tokens: z
     .array(z.string().min(1))
@@ -33,7 +35,7 @@ const ownVocabulary = z.strictObject({
   addBos: z.boolean().default(false).describe('Start every text with bosToken.'),
 });
 
-const sharedVocabulary = z.strictObject({
+const copiedVocabulary = z.strictObject({
   from: path('GGUF file to copy the vocabulary from.'),
 });
 
@@ -44,7 +46,7 @@ const base = z.strictObject({
     .default('llama')
     .describe('Model architecture.'),
   name: z.string().min(1).default('llamatune-model').describe('Model name in the metadata.'),
-  vocabulary: z.union([sharedVocabulary, ownVocabulary]).meta({
+  vocabulary: z.union([copiedVocabulary, newVocabulary]).meta({
     description: 'Vocabulary: copied from a GGUF file, or given here.',
     typeText: '{ from } or { pre, tokens, tokenTypes, merges, … }',
   }),
@@ -120,13 +122,14 @@ export function hasExperts(architecture: string): boolean {
   return architecture === 'qwen3moe';
 }
 
-/** Options of `createModel()`. */
+/** Schema of the options of `createModel()`. */
 export const createModelSchema = withCrossFieldRules(base, (read) => [
   ...expertProblems(read),
   ...shapeProblems(read),
   ...vocabularyProblems(read),
 ]);
 
+/** No problem if `holds`, otherwise one. */
 const unless = (holds: boolean, path: string, message: string): ConfigProblem[] =>
   holds ? [] : [{ path, message }];
 
@@ -178,12 +181,12 @@ function shapeProblems(read: FieldReader): ConfigProblem[] {
 
 function vocabularyProblems(read: FieldReader): ConfigProblem[] {
   const [tokens, types] = [read.value('vocabulary.tokens'), read.value('vocabulary.tokenTypes')];
-  const addsNothing =
+  const addsMissingBos =
     read.value('vocabulary.addBos') === true && read.number('vocabulary.bosToken') === undefined;
   const problems = unless(
-    !addsNothing,
+    !addsMissingBos,
     'vocabulary.addBos',
-    'expected a bosToken with addBos but received none',
+    'expected bosToken with addBos but received addBos alone',
   );
   if (!Array.isArray(tokens)) return problems;
   const count = tokens.length;
@@ -203,5 +206,7 @@ function vocabularyProblems(read: FieldReader): ConfigProblem[] {
   ];
 }
 
+/** Options of `createModel()`. Each option is documented in docs/configuration.md. */
 export type CreateModelOptions = z.input<typeof createModelSchema>;
+/** The same with every default filled in. */
 export type CreateModelConfig = z.output<typeof createModelSchema>;

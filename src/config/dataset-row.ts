@@ -1,14 +1,14 @@
 import { z } from 'zod';
 
-/** One message of a conversation, as chat templates take it. Further keys reach the template. */
+/** One message of a conversation, as chat templates take it. Other keys are passed to the template. */
 export interface ChatMessage {
-  /** Factor of the loss of an assistant's turn, 0 or more. Default: 1. */
+  /** Loss weight of an assistant turn, 0 or more. Default: 1. */
   weight?: number | null;
-  /** false: the same as weight 0. */
+  /** `false` is the same as weight 0. */
   train?: boolean | null;
-  /** 'system', 'user', 'assistant', 'tool', or what else the chat template knows. */
+  /** 'system', 'user', 'assistant', 'tool', or another role that the chat template supports. */
   role: string;
-  /** null only where the message has other content, e.g. tool calls. */
+  /** null only if the message has other content, e.g. tool calls. */
   content: string | null;
   [key: string]: unknown;
 }
@@ -16,7 +16,7 @@ export interface ChatMessage {
 /** A conversation: the model's chat template turns it into text. */
 export interface ChatRow {
   messages: readonly ChatMessage[];
-  /** Tool descriptions, handed to the chat template as they are. */
+  /** Tool descriptions, passed to the chat template unchanged. */
   tools?: readonly unknown[] | null;
 }
 
@@ -31,22 +31,22 @@ export interface TextRow {
   text: string;
 }
 
-/** Tokens as they are; nothing is added. Not both of weights and mask. */
+/** Token ids, used unchanged. Give either weights or mask. */
 export interface TokenRow {
   tokens: readonly number[] | Int32Array;
-  /** Factor of the loss of predicting each token, 0 or more. Default: 1 for every token but the first. */
+  /** Loss weight of each token, 0 or more. Default: 1 for every token except the first. */
   weights?: readonly number[] | Float32Array;
   /** The same with 0 and 1 only. */
   mask?: readonly (0 | 1)[] | Uint8Array;
 }
 
 /**
- * One sample. Exactly one of the four shapes; columns that belong to none of them (ids, sources,
- * scores, …) are ignored, as data sets carry many.
+ * One sample, in exactly one of the four shapes. Columns that belong to none of them (ids, sources, scores, …) are
+ * ignored.
  */
 export type DatasetRow = ChatRow | CompletionRow | TextRow | TokenRow;
 
-/** Finite also as a 32-bit float. */
+/** The upper limit keeps the value finite as a 32-bit float. */
 const lossWeight = z.number().min(0).max(1e30);
 
 const message = z
@@ -68,7 +68,7 @@ const message = z
     context.addIssue({
       code: 'custom',
       path: ['content'],
-      message: `expected a text, or null beside e.g. tool_calls, but received ${String(value.content)}`,
+      message: `expected a text, or null together with e.g. tool_calls, but received ${String(value.content)}`,
     });
   });
 
@@ -88,7 +88,7 @@ export const chatRowSchema = z.looseObject({
 });
 
 export const completionRowSchema = z.looseObject({
-  prompt: z.string().describe('Text before the completion; carries no loss.'),
+  prompt: z.string().describe('Text before the completion, without a loss.'),
   completion: z.string().min(1).describe('Text to learn.'),
 });
 
@@ -96,6 +96,6 @@ export const textRowSchema = z.looseObject({ text: z.string().min(1).describe('T
 
 export const tokenRowSchema = z.looseObject({
   tokens: tokenIds.describe("Token ids of the model's vocabulary."),
-  weights: tokenWeights.optional().describe('Factor of the loss of each token. Default: all 1.'),
+  weights: tokenWeights.optional().describe('Loss weight of each token. Default: 1.'),
   mask: tokenMask.optional().describe('The same with 0 and 1 only.'),
 });

@@ -1,13 +1,13 @@
 import { z } from 'zod';
 
-/** An option, for help texts and command lines. */
+/** The description of an option, for help texts and command lines. */
 export interface OptionDescription {
   /** Dotted path, e.g. 'lora.rank'. */
   path: string;
   /** The type in words, e.g. 'integer >= 1'. */
   type: string;
   description: string;
-  /** undefined: no fixed default. */
+  /** undefined if the option has no fixed default. */
   default: unknown;
   required: boolean;
   /**

@@ -18,7 +18,7 @@ export type DatasetSource = string | Iterable<DatasetRow> | AsyncIterable<Datase
 /** The default of `lora.targets`. */
 export const DEFAULT_LORA_TARGETS: readonly string[] = ['all-linear'];
 
-/** Settings of a new adapter where the caller gives none. An adapter that is continued keeps its own. */
+/** Default settings of a new adapter. An adapter that is trained further keeps its own settings. */
 export const NEW_ADAPTER = {
   rank: 8,
   alpha: 16,
@@ -27,8 +27,8 @@ export const NEW_ADAPTER = {
   init: 'kaiming-uniform' as const,
 };
 
-// The metadata of a field, for describeOptions(): `description`; `typeText`, the type in words if the schema does not
-// express it; `cli`: 'path' is text on a command line, 'none' is not offered there.
+// Metadata of a field that describeOptions() reads: `description`; `typeText`, the type in words if the schema does not
+// express it; `cli`: 'path' is read as text on the command line, 'none' is not available there.
 
 const isObject = (value: unknown): value is Record<PropertyKey, unknown> =>
   typeof value === 'object' && value !== null;
@@ -49,7 +49,7 @@ function instance<T>(typeText: string, accepts: (value: unknown) => boolean) {
   return z.custom<T>(accepts).meta({ typeText });
 }
 
-/** A path, made absolute here and nowhere else: changing the working directory does not move the files of a run. */
+/** A path. It becomes absolute here, so a later change of the working directory does not affect the run. */
 export const path = (description: string) =>
   z
     .string()
@@ -94,7 +94,7 @@ export const gpuLayers = () =>
       "Number of layers on the chosen devices, counted from the last, or 'all'; the rest stays on the CPU.",
     );
 
-/** The names in an option `device`, in lower case as native code compares them. */
+/** The names in the option `device`, in lower case, as native code compares them. */
 const deviceNames = (text: string): string[] =>
   text.split(',').map((name) => name.trim().toLowerCase());
 
@@ -158,7 +158,10 @@ export const placement = () =>
     .optional()
     .transform((given) => {
       const rules = given === 'experts-on-cpu' ? { [EXPERTS]: 'cpu' } : (given ?? {});
-      return Object.entries(rules).map(([pattern, on]) => ({ pattern, device: on }));
+      return Object.entries(rules).map(([pattern, deviceName]) => ({
+        pattern,
+        device: deviceName,
+      }));
     })
     .meta({
       typeText: "'experts-on-cpu' | { pattern: device }",
@@ -176,10 +179,10 @@ export const placementShape = () => ({
   rpc: rpc(),
 });
 
-/** Those options, checked. */
+/** Validated placement options. */
 export type PlacementConfig = z.output<z.ZodObject<ReturnType<typeof placementShape>>>;
 
-/** Rules between those options; a loaded model is placed already and takes none of them. */
+/** Rules between placement options. A loaded model is already placed, so they are refused together with one. */
 export const placementProblems = (read: {
   number(path: string): number | undefined;
   value(path: string): unknown;
@@ -211,21 +214,21 @@ export const placementProblems = (read: {
     read.value('placement'),
   ];
   const onCpu = typeof device === 'string' && device.trim().toLowerCase() === 'cpu';
-  const noneOnCpu = (path: string) =>
+  const refusedOnCpu = (path: string) =>
     onCpu && given[path]
       ? { path, message: "expected a GPU or RPC device with this option but received device 'cpu'" }
       : undefined;
-  const elsewhere = Array.isArray(rules)
+  const offCpuRule = Array.isArray(rules)
     ? rules.find((rule) => String(rule?.device).toLowerCase() !== 'cpu')
     : undefined;
   return [
-    noneOnCpu('rpc'),
-    noneOnCpu('tensorSplit'),
-    read.value('gpuLayers') !== 0 ? noneOnCpu('gpuLayers') : undefined,
-    onCpu && elsewhere !== undefined
+    refusedOnCpu('rpc'),
+    refusedOnCpu('tensorSplit'),
+    read.value('gpuLayers') !== 0 ? refusedOnCpu('gpuLayers') : undefined,
+    onCpu && offCpuRule !== undefined
       ? {
           path: 'placement',
-          message: `expected only 'cpu' with device 'cpu' but received '${elsewhere.device}'`,
+          message: `expected only 'cpu' with device 'cpu' but received '${offCpuRule.device}'`,
         }
       : undefined,
     Array.isArray(split) && split.length > 0 && split.every((part) => part === 0)
@@ -259,7 +262,7 @@ export const gradientCheckpointing = () =>
         'the memory and about a third more time; results are identical. auto: only if the run would not fit otherwise.',
     );
 
-/** A setting of a new adapter: left out of the parsed options unless given, so that "given" can be told. */
+/** A setting of a new adapter. The parsed options contain it only if the caller gave it. */
 export const adapterSetting = <S extends z.ZodType>(schema: S, name: keyof typeof NEW_ADAPTER) =>
   schema.optional().meta({ default: NEW_ADAPTER[name] });
 

@@ -54,7 +54,7 @@ const loraFields = z.strictObject({
   ).optional(),
 });
 
-/** A new adapter gets the defaults; an adapter that is continued brings its own settings. */
+/** A new adapter gets the defaults; an adapter that is trained further keeps its own settings. */
 const lora = loraFields.transform((given) =>
   given.initAdapter !== undefined
     ? given
@@ -68,16 +68,16 @@ const lora = loraFields.transform((given) =>
       },
 );
 
-/** The options that only one optimizer has; the other options apply to all of them. */
-const OWN_OPTIONS = {
+/** Options that apply to one optimizer only. */
+const OPTIMIZER_OPTIONS = {
   adamw: ['beta1', 'beta2', 'epsilon'],
   sgd: ['momentum'],
 } as const;
-type OptimizerType = keyof typeof OWN_OPTIONS;
+type OptimizerType = keyof typeof OPTIMIZER_OPTIONS;
 
 const optimizer = z.strictObject({
   type: z
-    .enum(Object.keys(OWN_OPTIONS) as [OptimizerType, ...OptimizerType[]])
+    .enum(Object.keys(OPTIMIZER_OPTIONS) as [OptimizerType, ...OptimizerType[]])
     .default('adamw')
     .describe('adamw: AdamW (arXiv 1711.05101). sgd: stochastic gradient descent with momentum.'),
   learningRate: z.number().positive().max(1).default(1e-4).describe('Peak learning rate.'),
@@ -197,7 +197,7 @@ const base = z.strictObject({
   objective: z
     .enum(['cross-entropy'])
     .default('cross-entropy')
-    .describe('Loss of a token that carries one.'),
+    .describe('Loss function of a target token.'),
   loss: z
     .enum(['all', 'completion', 'assistant'])
     .default('assistant')
@@ -215,11 +215,11 @@ const base = z.strictObject({
   signal: signal(),
 });
 
-/** An option of another optimizer would have no effect. */
+/** Refuses options of another optimizer, which would have no effect. */
 function optimizerProblems(read: FieldReader): ConfigProblem[] {
   const type = read.value('optimizer.type');
-  if (!Object.hasOwn(OWN_OPTIONS, String(type))) return [];
-  return Object.entries(OWN_OPTIONS)
+  if (!Object.hasOwn(OPTIMIZER_OPTIONS, String(type))) return [];
+  return Object.entries(OPTIMIZER_OPTIONS)
     .filter(([owner]) => owner !== type)
     .flatMap(([owner, names]) => names.map((name) => ({ owner, path: `optimizer.${name}` })))
     .filter(({ path }) => read.given(path))
@@ -231,10 +231,10 @@ function optimizerProblems(read: FieldReader): ConfigProblem[] {
 
 const loraDefaults = JSON.stringify(lora.parse({}));
 
-/** Options of `finetune()`. Each field's default and unit is in its description. */
+/** Schema of the options of `finetune()`. The description of each field has its default and unit. */
 export const finetuneSchema = withCrossFieldRules(base, (read) => {
   const [batch, micro] = [read.number('batchSize'), read.number('microBatchSize')];
-  const [peak, floor] = [
+  const [peak, minimum] = [
     read.number('optimizer.learningRate'),
     read.number('scheduler.minLearningRate'),
   ];
@@ -267,10 +267,10 @@ export const finetuneSchema = withCrossFieldRules(base, (read) => {
           message: `expected split or dataset but received ${has('validation.split') ? 'both' : 'neither'}`,
         }
       : undefined,
-    peak !== undefined && floor !== undefined && floor > peak
+    peak !== undefined && minimum !== undefined && minimum > peak
       ? {
           path: 'scheduler.minLearningRate',
-          message: `expected at most optimizer.learningRate (${peak}) but received ${floor}`,
+          message: `expected at most optimizer.learningRate (${peak}) but received ${minimum}`,
         }
       : undefined,
     warmup !== undefined && maxSteps !== undefined && warmup >= maxSteps
@@ -288,7 +288,7 @@ export const finetuneSchema = withCrossFieldRules(base, (read) => {
   ];
 });
 
-/** What a caller writes. */
+/** Options of `finetune()`. Each option is documented in docs/configuration.md. */
 export type FinetuneOptions = z.input<typeof finetuneSchema>;
 /** The same with every default filled in. */
 export type FinetuneConfig = z.output<typeof finetuneSchema>;

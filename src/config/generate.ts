@@ -114,7 +114,7 @@ const base = z.strictObject({
   signal: signal(),
 });
 
-/** Options of `generate()`. */
+/** Schema of the options of `generate()`. */
 export const generateSchema = withCrossFieldRules(base, (read) => {
   const hasPrompt = read.value('prompt') !== undefined;
   const hasMessages = read.value('messages') !== undefined;
@@ -139,5 +139,7 @@ export const generateSchema = withCrossFieldRules(base, (read) => {
   ];
 });
 
+/** Options of `generate()`. Each option is documented in docs/configuration.md. */
 export type GenerateOptions = z.input<typeof generateSchema>;
+/** The same with every default filled in. */
 export type GenerateConfig = z.output<typeof generateSchema>;

@@ -18,8 +18,10 @@ const base = z.strictObject({
   signal: signal(),
 });
 
-/** Options of `loadModel()`. */
+/** Schema of the options of `loadModel()`. */
 export const loadModelSchema = withCrossFieldRules(base, placementProblems);
 
+/** Options of `loadModel()`. Each option is documented in docs/configuration.md. */
 export type LoadModelOptions = z.input<typeof loadModelSchema>;
+/** The same with every default filled in. */
 export type LoadModelConfig = z.output<typeof loadModelSchema>;

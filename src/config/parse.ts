@@ -101,7 +101,7 @@ function bound(
   return `${kind}${issue.inclusive === false ? exclusive : inclusive} ${limit}${unit}`;
 }
 
-/** The branch of a union that an object was meant for: the only one in which just some of its keys are wrong. */
+/** The union branch that fits an object best: the only one whose issues are all inside the object. */
 function closestBranch(issue: Extract<Issue, { code: 'invalid_union' }>): Issue[] | undefined {
   const deep = issue.errors.filter((branch) => branch.every((inner) => inner.path.length > 0));
   return deep.length === 1 ? deep[0] : undefined;
@@ -124,7 +124,7 @@ function show(value: unknown): string {
   return typeof value === 'string' ? `'${value}'` : String(value);
 }
 
-/** A short text by which a value can be recognised. */
+/** A short description of a value for messages. */
 export function describeValue(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (value === null) return 'null';

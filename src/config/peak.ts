@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { signal, threads } from './fields.js';
 
-/** Options of `measurePeak()`. */
+/** Schema of the options of `measurePeak()`. */
 export const peakSchema = z.strictObject({
   precision: z
     .enum(['f32', 'bf16'])
@@ -15,5 +15,7 @@ export const peakSchema = z.strictObject({
   signal: signal(),
 });
 
+/** Options of `measurePeak()`. Each option is documented in docs/configuration.md. */
 export type MeasurePeakOptions = z.input<typeof peakSchema>;
+/** The same with every default filled in. */
 export type PeakConfig = z.output<typeof peakSchema>;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { path, threads } from './fields.js';
 
-/** Options of `quantizeModel()`. */
+/** Schema of the options of `quantizeModel()`. */
 export const quantizeModelSchema = z.strictObject({
   input: path('GGUF file to read.'),
   output: path('GGUF file to write.'),
@@ -13,5 +13,7 @@ export const quantizeModelSchema = z.strictObject({
   threads: threads(),
 });
 
+/** Options of `quantizeModel()`. Each option is documented in docs/configuration.md. */
 export type QuantizeModelOptions = z.input<typeof quantizeModelSchema>;
+/** The same with every default filled in. */
 export type QuantizeModelConfig = z.output<typeof quantizeModelSchema>;

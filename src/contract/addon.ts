@@ -13,11 +13,11 @@ import type {
 import type { MemoryNeeds, TrainEvent, TrainOptions, TrainPlan, TrainResult } from './training.js';
 
 // The typed view of the native addon. Everything that crosses is a plain value: numbers, strings, typed arrays, objects.
-// A checked configuration is handed over as it is: the addon reads the fields that it knows (`fields` beside each C++
+// A checked configuration is handed over as it is: the addon reads the fields that it knows (`fields` next to each C++
 // struct) and ignores the others. It rejects with an Error that carries `code` and `hint`; load.ts makes LlamatuneErrors
 // of them.
 
-/** Work on a thread of its own. */
+/** Work on a separate thread. */
 export interface NativeRun<Result> {
   result: Promise<Result>;
   /** Takes effect within one training step or one token; `result` then rejects with code ABORTED. */
@@ -32,9 +32,9 @@ export interface NativeModel {
   info(): ModelInfo;
   /** The devices that hold layers, without the CPU, with their memory now. */
   devices(): NativeRun<Device[]>;
-  /** `parseSpecial`: text like '<|im_start|>' becomes its control token. */
+  /** With `parseSpecial`, text like '<|im_start|>' becomes its control token. */
   tokenize(text: string, addSpecial: boolean, parseSpecial: boolean): Int32Array;
-  /** UTF-8 bytes of one token's text; control tokens are rendered when `special`. */
+  /** UTF-8 bytes of the text of a token; `special` renders control tokens. */
   tokenBytes(token: number, special: boolean): Uint8Array;
   detokenize(tokens: Int32Array, special: boolean): string;
   dispose(): Promise<void>;
@@ -47,19 +47,24 @@ export interface LogLine {
 }
 
 export interface Addon {
-  /** GPU back ends that are linked in or lie in the folder; none once back ends are loaded. Loads nothing. */
+  /**
+   * Names of the GPU back ends that are linked in or are in the folder; empty once back ends are loaded. Does not load
+   * them.
+   */
   gpuBackends(folder: string): string[];
-  /** Before anything else: loads the CPU's back end, RPC's, and these GPU back ends. The first call in a process counts. */
+  /**
+   * Loads the CPU and RPC back ends and the given GPU back ends. Must come first; later calls in a process do nothing.
+   */
   loadBackends(folder: string, gpus?: string[]): void;
   systemInfo(): SystemInfo;
   listDevices(options: { rpc: string[] }): Promise<ListedDevice[]>;
-  /** The log; null: silent, which is the default. One logger per process. */
+  /** Sets the logger of the process; null, the default, discards the log. */
   setLogger(onLines: ((lines: LogLine[]) => void) | null): void;
-  /** `onProgress`: fractions from 0 to 1 of the weights read. */
+  /** `onProgress` gets the fraction of the weights read so far, 0 to 1. */
   loadModel(options: LoadOptions, onProgress: OnEvents<number>): NativeRun<NativeModel>;
   /**
    * Takes the lock of this name without waiting: 'busy' if another holder has it, 'unsupported' if the file system has
-   * no locks. It ends with `release()`, which removes the file, or with the process, which leaves the file behind.
+   * no locks. `release()` removes the file and ends the lock. The end of the process also ends it and leaves the file.
    */
   lockFile(path: string): { state: 'held' | 'busy' | 'unsupported'; release(): void };
   createModel(options: CreateModelOptions): Promise<void>;

@@ -2,6 +2,7 @@ import type { BenchConfig } from '../config/bench.js';
 import type { PeakConfig } from '../config/peak.js';
 import type { TrainOptions } from './training.js';
 
+/** Options of the native benchmark. */
 export interface BenchOptions
   extends Pick<
     BenchConfig,
@@ -9,16 +10,16 @@ export interface BenchOptions
   > {
   /** Optimizer steps per repetition (0 = do not measure training). */
   trainSteps: number;
-  /** A run of trainSteps * (warmup + repetitions) steps; null: do not measure training. */
+  /** A run of trainSteps * (warmup + repetitions) steps, or null not to measure training. */
   training: TrainOptions | null;
 }
 
-/** One repetition. */
+/** The event of one repetition. */
 export interface SampleEvent {
   type: 'sample';
   /** What is measured: prompt processing, generation, or training. */
   kind: 'prompt' | 'generation' | 'training';
-  /** 1-based, counted separately for warm-up and measurement. */
+  /** Counts from 1, separately for warm-up and measurement. */
   repetition: number;
   /** Warm-up repetitions do not count. */
   warmup: boolean;
@@ -28,7 +29,7 @@ export interface SampleEvent {
 
 export type PeakOptions = Omit<PeakConfig, 'signal'>;
 
-/** Speed of one shape of matrix product: `tokens` rows of activations times a weight [columns, rows]. */
+/** Matmul speed of one shape: activations [columns, tokens] times a weight [columns, rows]. */
 export interface ProductSpeed {
   tokens: number;
   columns: number;
@@ -38,16 +39,16 @@ export interface ProductSpeed {
   medianGflops: number;
 }
 
-/** How fast a machine multiplies matrices, in GFLOP/s; medians are over repetitions of the same product. */
+/** Peak matmul speed of a machine in GFLOP/s. Medians are over repetitions of the same shape. */
 export interface Peak {
-  /** The library that multiplied, e.g. 'oneDNN 2.6.3' or 'ggml'. */
+  /** The matmul library, e.g. 'oneDNN 3.2.0' or 'ggml'. */
   library: string;
-  /** The precision that was used: 'f32' also where 'bf16' was asked for but the CPU has no units for it. */
+  /** The precision that was used: 'f32' if 'bf16' was requested but the CPU has no bfloat16 units. */
   precision: 'f32' | 'bf16';
   threads: number;
-  /** Of the fastest shape. */
+  /** Best repetition of the fastest shape. */
   bestGflops: number;
-  /** Of the fastest shape. */
+  /** Median over the repetitions of the fastest shape. */
   medianGflops: number;
   shapes: ProductSpeed[];
 }

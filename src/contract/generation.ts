@@ -1,16 +1,16 @@
 import type { GenerateConfig } from '../config/generate.js';
 
-/** What only the preparation of a generation knows. */
+/** Fields that the preparation of a generation adds to the configuration. */
 export interface PreparedGeneration {
   prompt: Int32Array;
   maxTokens: number;
-  /** Tokens of prompt and answer together. */
+  /** Maximum tokens of prompt and answer together. */
   contextLength: number;
   /** Prompt tokens per forward pass. */
   batchSize: number;
 }
 
-/** The configuration as the user gave it, checked and completed, with the prompt as tokens. */
+/** The validated configuration with the prompt as tokens. */
 export interface GenerateOptions
   extends Omit<GenerateConfig, keyof PreparedGeneration>,
     PreparedGeneration {}
@@ -19,21 +19,22 @@ export interface GenerateOptions
 export interface TokenEvent {
   type: 'token';
   token: number;
-  /** The text that this token completes; '' while a character or a possible stop text is incomplete. */
+  /** The text that this token completes; '' while a character or a possible stop sequence is incomplete. */
   text: string;
 }
 
+/** What the engine returns for a generation; times in milliseconds. */
 export interface GenerateOutcome {
-  /** Everything that was generated, without the stop text. */
+  /** The generated text, without the stop sequence. */
   text: string;
   tokens: Int32Array;
   promptTokens: number;
   generatedTokens: number;
-  /** 'eos': the model ended the text; 'stop': a stop text was generated; 'length': maxTokens was reached. */
+  /** 'eos': the model ended the text; 'stop': a stop sequence was generated; 'length': maxTokens was reached. */
   finishReason: 'eos' | 'stop' | 'length';
-  /** From the start of the call to the first token, loading adapters included, loading the model not. */
+  /** From the start of the call to the first token, including loading adapters but not the model. */
   timeToFirstTokenMs: number;
-  /** Forward passes of the prompt. */
+  /** Time of the forward passes of the prompt. */
   promptMs: number;
   /** From the end of the prompt to the last token. */
   generationMs: number;

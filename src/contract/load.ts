@@ -15,7 +15,7 @@ interface Found {
   addon: Addon;
   file: string;
   folder: string;
-  /** GPU back ends to try. */
+  /** GPU back ends to probe. */
   gpus: string[];
 }
 
@@ -26,7 +26,7 @@ interface Found {
  * @throws LlamatuneError ADDON_NOT_FOUND, with what to do.
  */
 export function addon(): Addon {
-  loaded ??= explained(() => {
+  loaded ??= withLoadError(() => {
     const found = find();
     const problems = found.gpus.map((gpu) => probeSync(found.file, found.folder, gpu));
     return open(found, problems);
@@ -48,10 +48,10 @@ export async function ready(): Promise<Addon> {
 }
 
 async function load(): Promise<Addon> {
-  const found = explained(find);
+  const found = withLoadError(find);
   const { file, folder, gpus } = found;
   const problems = await Promise.all(gpus.map((gpu) => probe(file, folder, gpu)));
-  loaded ??= explained(() => open(found, problems));
+  loaded ??= withLoadError(() => open(found, problems));
   return loaded;
 }
 
@@ -66,7 +66,7 @@ function find(): Found {
   const file = realpathSync(locate.path(packageRoot()));
   const found = require(file) as Addon;
   const folder = dirname(file);
-  // Metal is part of macOS and needs no trial.
+  // Metal is part of macOS, so it needs no probe.
   const gpus = probing() ? found.gpuBackends(folder).filter((gpu) => gpu !== 'metal') : [];
   return { addon: found, file, folder, gpus };
 }
@@ -91,7 +91,7 @@ function open({ addon: found, folder, gpus }: Found, problems: (string | undefin
 }
 
 /** Runs `work`, which finds or loads the addon; its failures become ADDON_NOT_FOUND. */
-function explained<T>(work: () => T): T {
+function withLoadError<T>(work: () => T): T {
   try {
     return work();
   } catch (error) {
@@ -112,12 +112,12 @@ function explained<T>(work: () => T): T {
   }
 }
 
-/** The package's folder: this file lies two folders below it, in src/contract and in dist/contract alike. */
+/** The folder of the package. This file is two folders below it, both in src/contract and in dist/contract. */
 export function packageRoot(): string {
   return dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 }
 
-/** An error of the addon as a LlamatuneError; everything else unchanged. */
+/** Converts an error of the addon to a LlamatuneError; returns other values unchanged. */
 export function fromNative(error: unknown): unknown {
   if (error instanceof LlamatuneError || !(error instanceof Error)) return error;
   const { code, hint, problems } = error as Error & { [field: string]: unknown };
@@ -142,7 +142,7 @@ export function native<T>(call: (addon: Addon) => T): T {
   }
 }
 
-/** Codes of a run that was aborted; RPC_SERVER_LOST if it was waiting for an RPC server. */
+/** Error codes of an aborted run: RPC_SERVER_LOST if it was waiting for an RPC server. */
 const endedByAbort = new Set(['ABORTED', 'RPC_SERVER_LOST']);
 
 /**

@@ -2,37 +2,40 @@ import type { CreateModelConfig } from '../config/create-model.js';
 import type { LoadModelConfig } from '../config/load-model.js';
 import type { QuantizeModelConfig } from '../config/quantize-model.js';
 
+/** Options of the addon's loadModel(). */
 export interface LoadOptions
   extends Pick<LoadModelConfig, 'model' | 'device' | 'rpc' | 'placement'> {
   /** Layers on the GPU (-1 = all). */
   gpuLayers: number;
-  /** Fraction of the layers per device; empty: by free memory. */
+  /** Fraction of the layers per device; empty to split by free memory. */
   tensorSplit: number[];
   useMmap: boolean;
-  /** Weights in the CPU's packed layouts: faster inference, cannot be trained. */
+  /** Repack the weights for the CPU: faster inference, but the model cannot be trained. */
   repack: boolean;
 }
 
-/** A weight of a model. */
+/** A weight tensor of a model. */
 export interface TensorInfo {
   name: string;
-  /** ggml's type, e.g. 'F32' or 'Q4_K'. */
+  /** The ggml type, e.g. 'F32' or 'Q4_K'. */
   type: string;
-  /** In ggml's order: shape[0] is the contiguous dimension. */
+  /** In ggml order: shape[0] is the contiguous dimension. */
   shape: number[];
   bytes: number;
 }
 
-/** What a model file says about its model. */
+/** Description of a model, from the metadata and tensors of its file. */
 export interface ModelInfo {
   architecture: string;
   name: string;
-  /** llama.cpp's own description, e.g. 'qwen3 0.6B Q8_0'. */
+  /** The description by llama.cpp, e.g. 'qwen3 0.6B Q8_0'. */
   description: string;
   parameters: number;
-  /** Of all weights. */
+  /** Size of all weights in bytes. */
   bytes: number;
+  /** Maximum sequence length in tokens. */
   contextLength: number;
+  /** Width of the residual stream (n_embd). */
   embeddingLength: number;
   layers: number;
   vocabularySize: number;
@@ -43,7 +46,7 @@ export interface ModelInfo {
   eotToken: number | null;
   addBos: boolean;
   addEos: boolean;
-  /** Whether several training samples may share a row: false for recurrent models, where state would leak between them. */
+  /** Whether packing is possible: false for recurrent models, whose state would leak from one sample to the next. */
   canPack: boolean;
   /** Weight kinds that LoRA can target, e.g. 'attn_q', and how many tensors each has. */
   trainableTargets: Record<string, number>;
@@ -52,27 +55,28 @@ export interface ModelInfo {
   metadata: Record<string, string>;
 }
 
-/** What an adapter file holds, in the terms of the options of finetuneLora(). */
+/** Contents of a LoRA adapter file; rank, alpha and rsLora as in the options of finetune(). */
 export interface AdapterInfo {
   architecture: string;
   /** null if the weights have different ranks. */
   rank: number | null;
   /** null if the ranks differ and the file has no alpha that fits them all. */
   alpha: number | null;
-  /** null in files of other tools, whose alpha includes the factor of rsLoRA. */
+  /** null in files of other tools, whose alpha already includes the rsLoRA factor sqrt(rank). */
   rsLora: boolean | null;
   parameters: number;
   weights: { name: string; rank: number }[];
-  /** The base model that llamatune recorded; null in files of other tools. */
+  /** The base model as recorded by llamatune; null in files of other tools. `shapes` is a hash of all tensor shapes. */
   base: { name: string; layers: number; embeddingLength: number; shapes: string } | null;
   /** Scalar values of the file, as text. */
   metadata: Record<string, string>;
 }
 
+/** A compute device; memory in bytes. */
 export interface Device {
   /** e.g. 'CPU' or 'Vulkan0'. */
   name: string;
-  /** The hardware's own name. */
+  /** Name of the hardware. */
   description: string;
   type: 'cpu' | 'gpu' | 'igpu' | 'accel';
   /** 'cpu', 'vulkan', 'cuda', 'hip', 'metal', 'rpc', … */
@@ -81,38 +85,39 @@ export interface Device {
   memoryTotal: number;
 }
 
-/** What a device can run of a training step; the CPU runs the rest in its place. */
+/** The parts of a training step that a device can run; the CPU runs the others. */
 export interface TrainingSupport {
   /** Ops of a step on F16 weights that the device cannot run. */
   missing: string[];
-  /** Weight types with which it runs everything that it runs with F16. */
+  /** Weight types for which the device runs the same ops as for F16. */
   weightTypes: string[];
   /** Weight types whose matrix products or gradients run on the CPU. */
   otherWeightTypes: string[];
 }
 
+/** A device as the addon lists it. */
 export interface ListedDevice extends Device {
-  /** 'host:port' of the RPC server that the device belongs to; null for this machine's. */
+  /** 'host:port' of the RPC server that the device belongs to; null for a device of this machine. */
   server: string | null;
   /** Whether `device: 'auto'` uses it. */
   automatic: boolean;
-  /** null: unknown, since RPC servers do not tell. */
+  /** null for the devices of RPC servers, which do not report it. */
   training: TrainingSupport | null;
 }
 
-/** Our training kernels for the CPU, in builds with oneDNN. */
+/** llamatune's training kernels for the CPU, in builds with oneDNN. */
 export interface CpuAccelerator {
-  /** With the library's version, e.g. 'CPU kernels with oneDNN 3.2.0'. */
+  /** Includes the version of the library, e.g. 'CPU kernels with oneDNN 3.2.0'. */
   description: string;
   /** Whether the CPU has units for bfloat16, which `precision: 'bf16'` uses. */
   fastBf16: boolean;
 }
 
-/** What this machine offers to llamatune. */
+/** Back ends, devices and CPU features of this machine. */
 export interface SystemInfo {
-  /** Version of the llama.cpp that is built in. */
+  /** Version of the built-in llama.cpp. */
   llamaCpp: string;
-  /** Back ends that are loaded, e.g. 'CPU', 'CUDA', 'Vulkan'. */
+  /** Loaded back ends, e.g. 'CPU', 'CUDA', 'Vulkan'. */
   backends: string[];
   devices: Device[];
   physicalCores: number;
@@ -120,7 +125,7 @@ export interface SystemInfo {
   cpuAccelerator: CpuAccelerator | null;
 }
 
-/** With the defaults that depend on other options. */
+/** Includes the defaults that depend on other options. */
 export type CreateModelOptions = CreateModelConfig &
   Required<
     Pick<

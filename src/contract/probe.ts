@@ -7,7 +7,7 @@ export interface UnusableBackend {
   reason: string;
 }
 
-const LIMIT_MS = 60_000;
+const TIMEOUT_MS = 60_000;
 
 /**
  * The script of the child process: it loads the back end and asks its devices for their memory, which starts the driver.
@@ -45,7 +45,7 @@ export async function probe(
     const child = spawn(process.execPath, args, {
       ...options,
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: LIMIT_MS,
+      timeout: TIMEOUT_MS,
       killSignal: 'SIGKILL',
     });
     let stdout = '';
@@ -61,13 +61,13 @@ export async function probe(
   });
 }
 
-/** The same, synchronously. */
+/** Like probe(), but synchronous. */
 export function probeSync(file: string, folder: string, backend: string): string | undefined {
   const { args, options } = command(file, folder, backend);
   const { stdout, stderr, status, signal, error } = spawnSync(process.execPath, args, {
     ...options,
     encoding: 'utf8',
-    timeout: LIMIT_MS,
+    timeout: TIMEOUT_MS,
     killSignal: 'SIGKILL',
   });
   return reasonOf(stdout ?? '', stderr || (error?.message ?? ''), status, signal);
@@ -81,9 +81,9 @@ function reasonOf(
 ): string | undefined {
   if (status === 0 && stdout.includes('usable')) return undefined;
   const end = signal === null ? `ended with exit code ${status}` : `was ended by ${signal}`;
-  const said = stderr
+  const firstLine = stderr
     .split('\n')
     .map((line) => line.trim())
     .find((line) => line !== '' && !line.startsWith('at '));
-  return `a process that loaded it ${end}${said === undefined ? '' : `: ${said}`}`;
+  return `a process that loaded it ${end}${firstLine === undefined ? '' : `: ${firstLine}`}`;
 }

@@ -14,11 +14,10 @@ interface Controls<Event> {
  * Work that started when this object was created: an async iterable of its events, and a promise of its result.
  *
  * - Iterate over it (`for await (const event of run)`) for the events; the iterator throws the error of a failed run.
- * - `await run.result` for the result. You may do only one of the two: the other one does not cause an unhandled
- *   rejection.
+ * - `await run.result` for the result. One of the two is enough: the other one never causes an unhandled rejection.
  * - Leaving the loop early does not stop the run; `abort()`, the config's `signal` and `await using` do.
  * - Up to `bufferLimit` events are kept until they are read; then the oldest are dropped, so a run without a reader
- *   neither stalls nor fills the memory. Several iterators share one stream.
+ *   neither stalls nor fills the memory. Several iterators share one stream: each event goes to one of them.
  */
 export class Run<Event, Result> implements AsyncIterable<Event>, AsyncDisposable {
   /** The result. Rejects with a LlamatuneError, after an abort with code ABORTED. */
@@ -43,7 +42,7 @@ export class Run<Event, Result> implements AsyncIterable<Event>, AsyncDisposable
     else outer?.addEventListener('abort', follow, { once: true });
 
     const controls = { emit: (event: Event) => this.#emit(event), signal: this.#controller.signal };
-    // In a microtask, so that the caller has the run before `work` can emit or throw.
+    // Starts in a microtask, so that the caller has the run before `work` can emit or throw.
     this.result = Promise.resolve()
       .then(() => work(controls))
       .catch((error: unknown) => {

@@ -1,6 +1,6 @@
 import type { FinetuneConfig } from '../config/finetune.js';
 
-/** What only the preparation of a run knows. */
+/** Fields that the preparation of a run adds to the configuration. */
 export interface PreparedTraining {
   /** Token file of the training samples. */
   trainFile: string;
@@ -8,17 +8,18 @@ export interface PreparedTraining {
   validation: { file: string; everySteps: number } | undefined;
   /** Learning rate of every optimizer step. */
   learningRates: Float32Array;
-  /** 'auto' resolved. */
+  /** The precision that 'auto' resolved to. */
   precision: 'f32' | 'bf16';
-  /** 'auto' resolved. */
+  /** The value that 'auto' resolved to. */
   gradientCheckpointing: boolean;
 }
 
-/** The configuration as the user gave it, checked and completed, and what the preparation found. */
+/** The validated configuration, with the fields that the preparation adds. */
 export interface TrainOptions
   extends Omit<FinetuneConfig, keyof PreparedTraining>,
     PreparedTraining {}
 
+/** Number of samples, rows, steps and tokens of a run. */
 export interface TrainPlan {
   samples: number;
   /** Rows of one epoch, after packing. */
@@ -31,12 +32,12 @@ export interface TrainPlan {
   targetTokens: number;
 }
 
-/** What a training run needs, in bytes. */
+/** Memory that a training run needs, in bytes. */
 export interface MemoryNeeds {
   weightsBytes: number;
-  /** Trained tensors, their gradients and the optimizer's state. */
+  /** Trained tensors, their gradients and the optimizer state. */
   adapterBytes: number;
-  /** The step's compute buffers; grows with microBatchSize and sequenceLength. */
+  /** Compute buffers of a step; they grow with microBatchSize and sequenceLength. */
   activationBytes: number;
   totalBytes: number;
 }
@@ -49,13 +50,16 @@ export type TrainEvent =
   | EpochEvent
   | WarningEvent;
 
-/** The engine begins to build its graph, to train, or to write the output. */
+/** The engine starts to build its graph, to train, or to write the output. */
 export interface EnginePhaseEvent {
   type: 'phase';
   phase: 'graph' | 'train' | 'save';
 }
 
-/** One optimizer step. Rates count non-padding tokens; a number that was not measured is null. */
+/**
+ * One optimizer step. Times are in milliseconds, and rates count non-padding tokens. A value that was not measured is
+ * null.
+ */
 export interface StepEvent {
   type: 'step';
   /** 1-based. */
@@ -80,13 +84,13 @@ export interface StepEvent {
   lossMs: number | null;
   optimizerMs: number | null;
   dataMs: number | null;
-  /** Resident memory of the process. */
+  /** Resident memory of the process in bytes. */
   memoryBytes: number | null;
-  /** Estimated time until the last step. */
+  /** Estimated time until the end of the last step. */
   etaMs: number | null;
 }
 
-/** Loss over the validation set. */
+/** The loss on the validation set. */
 export interface EvaluationEvent {
   type: 'evaluation';
   step: number;
@@ -97,7 +101,7 @@ export interface EvaluationEvent {
   ms: number;
 }
 
-/** A checkpoint that is complete on disk. */
+/** A complete checkpoint was written to disk. */
 export interface CheckpointEvent {
   type: 'checkpoint';
   step: number;
@@ -113,29 +117,30 @@ export interface EpochEvent {
   loss: number | null;
 }
 
-/** Something the caller should know that does not stop the run. */
+/** A problem that does not stop the run. */
 export interface WarningEvent {
   type: 'warning';
   code: string;
   message: string;
 }
 
-/** What the engine reports at the end of a run. */
+/** The result that the engine returns for a run. */
 export interface TrainResult {
   /** Optimizer steps of the whole run, including those before a resume. */
   steps: number;
   /** Loss of the last step. */
   finalLoss: number | null;
-  /** null without validation. */
+  /** Loss of the last evaluation; null without validation. */
   finalValidationLoss: number | null;
   /** Non-padding tokens of the whole run, including the steps before a resume. */
   tokens: number;
-  /** Of those, the ones that carried a loss. */
+  /** Tokens among `tokens` that carried a loss. */
   targetTokens: number;
-  /** Time that the engine took for this call. */
+  /** Time of this call in the engine. */
   seconds: number;
   /** Non-padding tokens of the steps of this call, divided by `seconds`. */
   tokensPerSecond: number | null;
   trainableParameters: number;
+  /** Peak resident memory of the process; null if it was not measured. */
   peakMemoryBytes: number | null;
 }

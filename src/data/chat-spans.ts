@@ -1,7 +1,7 @@
 import type { ChatMessage } from '../config/dataset-row.js';
 import { LlamatuneError } from '../errors.js';
 
-/** A part of a text, in UTF-16 units. */
+/** A range of a text, in UTF-16 units. */
 export interface TextSpan {
   start: number;
   end: number;
@@ -12,7 +12,7 @@ export type RenderMessages = (
   addGenerationPrompt: boolean,
 ) => string;
 
-/** What the search for one turn works with. */
+/** The input of the search for a turn. */
 interface Search {
   /** The whole conversation's rendering. */
   text: string;
@@ -23,15 +23,15 @@ interface Search {
 }
 
 /**
- * Where the assistant's turns lie in a rendered conversation: from where generation would continue
- * (the role header excluded) to the end-of-turn token (included).
+ * Finds the assistant turns in a rendered conversation: from the place where generation would continue (after the role
+ * header) to the end-of-turn token, which is included.
  *
- * Any template will do, as its own renderings are compared: up to before the turn, with the header
- * of an assistant's turn, and up to after it. Some templates render a turn otherwise once more
- * messages follow (they strip earlier reasoning), or open a generation with text that finished turns lack.
- * Then a marker in place of the content shows where the content lies, and the end-of-turn token ends it.
+ * This works with any template, because it compares renderings: of the messages before the turn, with the header of an
+ * assistant turn, and of the messages up to the turn. Some templates render a turn differently when more messages follow
+ * (they strip earlier reasoning), or start a generation with text that finished turns do not have. In that case the content
+ * is found by rendering a marker in its place, and the turn ends at the end-of-turn token.
  *
- * @throws LlamatuneError TEMPLATE_FAILED when a turn cannot be told from the rest.
+ * @throws LlamatuneError TEMPLATE_FAILED if a turn cannot be found.
  */
 export function findAssistantTurns(
   text: string,
@@ -47,8 +47,7 @@ export function findAssistantTurns(
     if (span === undefined || span.start < previous || span.end <= span.start) {
       throw new LlamatuneError(
         'TEMPLATE_FAILED',
-        `expected a chat template that renders message ${index + 1} (assistant) where it can be told ` +
-          'from the rest but received a rendering without it',
+        `cannot find message ${index + 1} (assistant) in the output of the chat template`,
         { hint: "use loss: 'all', prompt/completion rows, or another chatTemplate" },
       );
     }
@@ -65,7 +64,7 @@ function findTurn(search: Search, index: number): TextSpan | undefined {
   const exactEnd = through !== undefined && text.startsWith(through) ? through.length : undefined;
   if (exactStart !== undefined && exactEnd !== undefined) {
     const end = afterEndToken(search, exactStart, exactEnd);
-    // A span that goes on after an end-of-turn token holds more than the turn: look closer.
+    // A span that continues after an end-of-turn token contains more than the turn: search for its content.
     if (end !== undefined) return { start: exactStart, end };
   }
 
@@ -77,7 +76,7 @@ function findTurn(search: Search, index: number): TextSpan | undefined {
   return exactEnd === undefined ? undefined : { start, end: exactEnd };
 }
 
-/** Templates may refuse a part of a conversation, e.g. one without any message. */
+/** Renders part of a conversation; undefined if the template refuses it, e.g. because it has no messages. */
 function attempt(
   search: Search,
   messages: readonly ChatMessage[],
@@ -90,7 +89,7 @@ function attempt(
   }
 }
 
-/** Where the content of a message lies, found by rendering a marker in its place. */
+/** Finds the content of a message by rendering a marker in its place. */
 function findContent(search: Search, index: number): TextSpan | undefined {
   const message = search.messages[index];
   if (typeof message?.content !== 'string') return undefined;
@@ -118,9 +117,9 @@ function endOfTurn({ text, ends }: Search, from: number): number | undefined {
 }
 
 /**
- * Where a span's last end-of-turn token ends: line breaks after it belong to the template, as
- * generation has ended before them, and so does a second end token that closes the whole text. The
- * span's own end where it has no such token; undefined where it has one, but goes on after it.
+ * Returns the end of the first end-of-turn token among those that close a span. What follows it is written by the template
+ * and never generated: line breaks, and an end token that closes the whole text. Without an end-of-turn token, returns the
+ * end of the span; undefined if other text follows such a token.
  */
 function afterEndToken(search: Search, start: number, end: number): number | undefined {
   const { text, ends } = search;

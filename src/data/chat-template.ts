@@ -3,24 +3,24 @@ import type { ChatMessage } from '../config/dataset-row.js';
 import { LlamatuneError } from '../errors.js';
 
 export interface RenderChatOptions {
-  /** End with the header of the assistant's turn, for the model to continue. Default: false. */
+  /** Appends the header of an assistant turn, for the model to continue. Default: false. */
   addGenerationPrompt?: boolean;
-  /** Text of the BOS and EOS tokens, which many templates write themselves. Default: ''. */
+  /** Text of the BOS and EOS tokens, which many templates write. Default: ''. */
   bosToken?: string;
   eosToken?: string;
-  /** Tool descriptions, handed to the template as they are. Default: none. */
+  /** Tool descriptions, passed to the template unchanged. Default: none. */
   tools?: readonly unknown[] | null;
 }
 
-/** Parsing costs more than rendering; a run uses one template, a process a few. */
+/** Cache of parsed templates, because parsing costs more than rendering. */
 const parsed = new Map<string, Template>();
 const PARSED_LIMIT = 16;
 
 /**
- * The text that a Jinja chat template makes of a conversation.
+ * Renders a conversation with a Jinja chat template.
  *
- * @throws LlamatuneError NO_CHAT_TEMPLATE when there is none, TEMPLATE_FAILED when it cannot be
- *   parsed or refuses the conversation (templates do: roles that do not alternate, for example).
+ * @throws LlamatuneError NO_CHAT_TEMPLATE if there is no template, TEMPLATE_FAILED if it cannot be parsed or refuses the
+ *   conversation, e.g. because its roles do not alternate.
  */
 export function renderChat(
   template: string | null | undefined,
@@ -28,11 +28,9 @@ export function renderChat(
   options: RenderChatOptions = {},
 ): string {
   if (template === null || template === undefined || template === '') {
-    throw new LlamatuneError(
-      'NO_CHAT_TEMPLATE',
-      'expected a model with a chat template but received one without',
-      { hint: 'give a Jinja template as chatTemplate, or use prompt/completion or text rows' },
-    );
+    throw new LlamatuneError('NO_CHAT_TEMPLATE', 'the model has no chat template', {
+      hint: 'give a Jinja template as chatTemplate, or use prompt/completion or text rows',
+    });
   }
   try {
     return parse(template).render({
@@ -46,7 +44,7 @@ export function renderChat(
   } catch (cause) {
     throw new LlamatuneError(
       'TEMPLATE_FAILED',
-      `expected a conversation that the chat template renders but received its error: ${(cause as Error).message}`,
+      `the chat template cannot render the conversation: ${(cause as Error).message}`,
       { hint: 'check roles and their order, or give another template as chatTemplate', cause },
     );
   }

@@ -4,7 +4,7 @@ import { LlamatuneError } from '../errors.js';
 import { readLines } from './lines.js';
 import type { FileRow } from './readers.js';
 
-/** A larger record means a quote that is never closed; reading on would fill the memory. */
+/** A larger record means an unclosed quote, and reading it would fill the memory. */
 const LARGEST_RECORD = 64 * 1024 * 1024;
 
 /**

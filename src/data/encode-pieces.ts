@@ -1,13 +1,13 @@
 import { LlamatuneError } from '../errors.js';
 import type { TextModel } from './tokenizer.js';
 
-/** A part of a sample's text, and the factor of the loss of predicting it; 0: none. */
+/** A part of a sample's text and its loss weight; 0 for no loss. */
 export interface Piece {
   text: string;
   weight: number;
 }
 
-/** A tokenized sample, and the factor of the loss of predicting each token. */
+/** A tokenized sample with the loss weight of each token. */
 export interface EncodedSample {
   tokens: Int32Array;
   weights: Float32Array;
@@ -40,7 +40,7 @@ function concatenate<T extends Int32Array | Float32Array | Uint8Array>(
 }
 
 const encoder = new TextEncoder();
-/** Never merges with what follows and starts no word: text after it is tokenized as inside a text. */
+/** A prefix that no token shares with the text after it, and after which no space is inserted. */
 const GUARD = '\n';
 
 /**
@@ -55,7 +55,7 @@ export class PieceEncoder {
     this.#model = model;
   }
 
-  /** @throws LlamatuneError TOKENIZER_INEXACT when the tokens do not spell the pieces' text. */
+  /** @throws LlamatuneError TOKENIZER_INEXACT if the tokens do not spell the text of the pieces. */
   encode(pieces: readonly Piece[]): EncodedSample {
     const filled = pieces.filter(({ text }) => text !== '');
     const parts = filled.map(({ text }, i) =>
@@ -67,7 +67,7 @@ export class PieceEncoder {
         weights: new Float32Array(tokens.length).fill(filled[i]!.weight),
       })),
     );
-    // A single piece has no boundary that could be wrong.
+    // A single piece has no boundary to verify.
     if (filled.length > 1) this.#verify(filled.map(({ text }) => text).join(''), sample.tokens);
     return sample;
   }
@@ -76,7 +76,7 @@ export class PieceEncoder {
     return this.#model.tokenize(text, false, true);
   }
 
-  /** SentencePiece vocabularies put a space before any text; inside a sample it must not be there. */
+  /** Tokenizes without the space that SentencePiece vocabularies insert before every text. */
   #tokenizeInside(text: string): Int32Array {
     const tokens = this.#tokenize(text);
     const expected = encoder.encode(text);
@@ -94,7 +94,7 @@ export class PieceEncoder {
     return exact ? rest : tokens;
   }
 
-  /** White space may differ: some vocabularies drop it around control tokens, or put a space in front. */
+  /** Ignores white space, because some vocabularies drop it around control tokens or insert a space at the start. */
   #verify(text: string, tokens: Int32Array): void {
     const [expected, spelled] = [encoder.encode(text), this.#spell(tokens)];
     if (same(expected, spelled)) return;

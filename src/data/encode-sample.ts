@@ -5,7 +5,7 @@ import { renderChat } from './chat-template.js';
 import { type EncodedSample, joinSamples, type Piece, PieceEncoder } from './encode-pieces.js';
 import { invalidRow, type ShapedRow } from './rows.js';
 import {
-  missesBos,
+  needsBos,
   type SpecialTexts,
   specialTexts,
   type TextModel,
@@ -21,14 +21,14 @@ import {
  * | completion | the last assistant turn | the completion | an error |
  * | assistant | every assistant turn | the completion | an error |
  *
- * Rows of tokens have their own weights. An assistant's message may have a weight, or `train: false`, which is a weight
- * of 0. A sample's first token never carries a loss, because it is not predicted from anything.
+ * Token rows have their own weights. An assistant message may have a weight, or `train: false`, which is a weight of 0. The
+ * first token of a sample never carries a loss, because nothing predicts it.
  */
 export type LossOn = 'all' | 'completion' | 'assistant';
 
 export interface SampleEncoderOptions {
   loss: LossOn;
-  /** In place of the model's own chat template. */
+  /** Replaces the chat template of the model. */
   chatTemplate?: string | undefined;
 }
 
@@ -49,16 +49,16 @@ export class SampleEncoder {
   }
 
   /**
-   * BOS is put in front where the vocabulary wants one and the text does not start with it. Text
-   * and completions end with EOS, which carries the loss too, or the model would not learn to stop;
-   * conversations end as their template ends them. Text like '<|im_end|>' becomes its control token.
+   * Adds BOS if the vocabulary asks for it and the text does not start with it. Texts and completions end with EOS, which
+   * also carries a loss, so that the model learns to stop; conversations end as their template ends them. Text like
+   * '<|im_end|>' becomes its control token.
    *
    * @param where names the row in errors, e.g. 'train.jsonl:17'.
    * @throws LlamatuneError DATASET_NO_TARGET, DATASET_INVALID_ROW, NO_CHAT_TEMPLATE, TEMPLATE_FAILED,
    *   TOKENIZER_INEXACT.
    */
   encode(shaped: ShapedRow, where: string): EncodedSample {
-    const sample = located(where, () => this.#encodeShape(shaped, where));
+    const sample = withLocation(where, () => this.#encodeShape(shaped, where));
     if (sample.weights.length > 0) sample.weights[0] = 0;
     if (!hasTarget(sample.weights)) throw noTarget(where, 'the sample has no token to learn');
     return sample;
@@ -121,7 +121,7 @@ export class SampleEncoder {
     return assistant.filter((i) => (weightOf(messages[i]!) ?? 1) !== 1);
   }
 
-  /** Only an assistant's turn can be told from the text around it. */
+  /** Refuses weights on other roles, whose turns cannot be found in the rendered text. */
   #checkWeights(messages: ChatRow['messages'], where: string): void {
     const possible = this.#loss === 'all' ? 1 : 0;
     for (const [i, message] of messages.entries()) {
@@ -165,7 +165,7 @@ export class SampleEncoder {
   }
 
   #withBos(sample: EncodedSample): EncodedSample {
-    if (!missesBos(sample.tokens, this.#vocabulary)) return sample;
+    if (!needsBos(sample.tokens, this.#vocabulary)) return sample;
     return joinSamples([single(this.#vocabulary.bosToken!, 0), sample]);
   }
 }
@@ -175,7 +175,7 @@ const single = (token: number, weight: number): EncodedSample => ({
   weights: Float32Array.of(weight),
 });
 
-/** undefined: the message does not say. */
+/** The loss weight of a message; undefined if it has none. */
 function weightOf({ weight, train }: ChatMessage): number | undefined {
   return weight ?? (train === false ? 0 : train === true ? 1 : undefined);
 }
@@ -186,12 +186,12 @@ export function hasTarget(weights: Float32Array): boolean {
 
 function noTarget(where: string, reason: string): LlamatuneError {
   return new LlamatuneError('DATASET_NO_TARGET', `${where}: ${reason}`, {
-    hint: "add what is to be learned, remove the row, or train on everything with loss: 'all'",
+    hint: "add a completion or an assistant turn, remove the row, or train on all tokens with loss: 'all'",
   });
 }
 
-/** Names the row in errors of the template or the tokenizer. */
-function located<T>(where: string, work: () => T): T {
+/** Adds the row to errors of the template and the tokenizer. */
+function withLocation<T>(where: string, work: () => T): T {
   try {
     return work();
   } catch (error) {

@@ -8,10 +8,10 @@ export interface TextLine {
   line: number;
 }
 
-/** A longer line means that the file is not what its name says; reading on would fill the memory. */
+/** A longer line means that the file is not a dataset, and reading it would fill the memory. */
 const LONGEST_LINE = 64 * 1024 * 1024;
 const NEWLINE = 0x0a;
-/** Drops a byte-order mark, which only the start of a file may have. */
+/** Drops a byte-order mark, which may only be at the start of a file. */
 const FIRST_LINE = new TextDecoder('utf-8', { fatal: true });
 const OTHER_LINES = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 

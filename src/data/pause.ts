@@ -1,13 +1,14 @@
 import { setImmediate } from 'node:timers/promises';
 import { LlamatuneError } from '../errors.js';
 
-/** Long enough to get work done, short enough for timers and sockets not to notice. */
+/** Long enough for efficient work, short enough not to delay timers and sockets. */
 const SLICE_MS = 5;
 
 /**
- * Lets a long loop share the event loop: call it once a turn. It gives way every few milliseconds.
+ * Makes a long loop yield to the event loop: await the returned function in every iteration. It yields every few
+ * milliseconds.
  *
- * @throws LlamatuneError ABORTED (by the function that is returned)
+ * @throws LlamatuneError ABORTED, from the returned function.
  */
 export function pacer(signal: AbortSignal | undefined): () => Promise<void> | undefined {
   let sliceStart = performance.now();
@@ -24,7 +25,10 @@ export function pacer(signal: AbortSignal | undefined): () => Promise<void> | un
 
 function throwIfAborted(signal: AbortSignal | undefined): void {
   if (!signal?.aborted) return;
-  throw new LlamatuneError('ABORTED', 'expected to finish the dataset but received an abort', {
+  // Run aborts with the error that its caller should see.
+  if (signal.reason instanceof LlamatuneError) throw signal.reason;
+  throw new LlamatuneError('ABORTED', 'the preparation of the dataset was aborted', {
+    hint: 'nothing was written; start it again',
     cause: signal.reason,
   });
 }

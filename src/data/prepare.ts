@@ -11,7 +11,7 @@ import { SampleParts } from './sample-parts.js';
 import { splitSamples } from './split.js';
 import type { TextModel } from './tokenizer.js';
 
-/** What to do with a sample longer than `sequenceLength` tokens. */
+/** How to handle a sample longer than `sequenceLength` tokens. */
 export type Overlength = 'error' | 'truncate' | 'skip';
 
 export interface PrepareOptions {
@@ -22,18 +22,18 @@ export interface PrepareOptions {
   /** Where `train.tokens` and `validation.tokens` are written. */
   directory: string;
   loss: LossOn;
-  /** Tokens a sample may have. */
+  /** Maximum tokens per sample. */
   sequenceLength: number;
   /** Default: 'error'. */
   overlength?: Overlength;
-  /** Chooses the validation split. */
+  /** Random seed of the validation split. */
   seed: number;
-  /** In place of the model's own chat template. */
+  /** Replaces the chat template of the model. */
   chatTemplate?: string | undefined;
   signal?: AbortSignal | undefined;
 }
 
-/** A token file and what is in it. */
+/** A token file and its statistics. */
 export interface PreparedFile {
   file: string;
   samples: number;
@@ -47,16 +47,16 @@ export interface PreparedFile {
 export interface PreparedDataset {
   train: PreparedFile;
   validation: PreparedFile | null;
-  /** Samples that were cut to sequenceLength, of both datasets. */
+  /** Samples of both datasets that were truncated to sequenceLength. */
   truncated: number;
-  /** Samples that were skipped: too long, or without a target once cut. */
+  /** Samples that were skipped because they were too long, or had no target token after truncation. */
   skipped: number;
 }
 
 /**
  * Tokenizes a dataset once, into files that native code maps into memory. Rows are streamed: memory
- * holds one row and a few numbers per sample. It yields to the event loop every few milliseconds. On
- * an error no half-written file is left behind.
+ * holds one row and a few numbers per sample. It yields to the event loop every few milliseconds. After
+ * an error, no incomplete file is left behind.
  *
  * @throws LlamatuneError DATASET_NOT_FOUND, DATASET_UNREADABLE, DATASET_EMPTY, DATASET_ENCODING,
  *   DATASET_INVALID_JSON, DATASET_INVALID_CSV, DATASET_INVALID_ROW, DATASET_NO_TARGET, DATASET_TOO_SMALL, SAMPLE_TOO_LONG, NO_CHAT_TEMPLATE,
@@ -87,11 +87,12 @@ export async function prepareDataset(options: PrepareOptions): Promise<PreparedD
         side,
         pace,
       );
-      const inMain = isValidation && describeFile(validationFile, main.parts, (i) => side(i) === 1);
-      const inOwn = heldOut && describeFile(validationFile, heldOut.parts, () => true);
+      const fromSplit =
+        isValidation && describeFile(validationFile, main.parts, (i) => side(i) === 1);
+      const fromDataset = heldOut && describeFile(validationFile, heldOut.parts, () => true);
       return {
         train: describeFile(trainFile, main.parts, (sample) => side(sample) === 0),
-        validation: inMain ?? inOwn ?? null,
+        validation: fromSplit ?? fromDataset ?? null,
         truncated: main.truncated + (heldOut?.truncated ?? 0),
         skipped: main.skipped + (heldOut?.skipped ?? 0),
       };
@@ -146,7 +147,7 @@ async function* rowsOf(source: DatasetSource): AsyncGenerator<{ row: unknown; wh
   if (count === 0) throw emptyDataset(`(${describeValue(source)} of rows)`);
 }
 
-/** The sample, cut if necessary; undefined: it is skipped. */
+/** Returns the sample, truncated if necessary, or undefined if it is skipped. */
 function limitLength(
   sample: EncodedSample,
   where: string,

@@ -1,25 +1,23 @@
 import type { ChatMessage } from '../config/dataset-row.js';
 import { renderChat } from './chat-template.js';
-import { missesBos, specialTexts, type TextModel } from './tokenizer.js';
+import { needsBos, specialTexts, type TextModel } from './tokenizer.js';
 
 export interface ChatPromptOptions {
-  /** In place of the model's own chat template. */
+  /** Replaces the chat template of the model. */
   chatTemplate?: string | undefined;
-  /** Tool descriptions, handed to the template as they are. */
+  /** Tool descriptions, passed to the template unchanged. */
   tools?: readonly unknown[] | undefined;
 }
 
-/** The tokens of a plain text to continue: what training put before a completion. */
+/** Tokens of a plain-text prompt, identical to those that training puts before a completion. */
 export function encodePrompt(model: TextModel, text: string): Int32Array {
   const vocabulary = model.info();
   const tokens = model.tokenize(text, false, true);
-  return missesBos(tokens, vocabulary)
-    ? Int32Array.from([vocabulary.bosToken!, ...tokens])
-    : tokens;
+  return needsBos(tokens, vocabulary) ? Int32Array.from([vocabulary.bosToken!, ...tokens]) : tokens;
 }
 
 /**
- * The tokens of a conversation to answer: what training put before an assistant's turn.
+ * Tokens of a conversation to answer, identical to those that training puts before an assistant turn.
  *
  * @throws LlamatuneError NO_CHAT_TEMPLATE, TEMPLATE_FAILED
  */

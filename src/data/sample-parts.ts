@@ -5,12 +5,12 @@ import { BufferedFile, bytesOf, TokenFileWriter } from './token-file.js';
 
 type Pace = () => Promise<void> | undefined;
 
-/** Of a token id and of a weight, in the temporary files. */
+/** Bytes per token id and per weight in the temporary files. */
 const BYTES_PER_TOKEN = 4;
 
 /**
- * Samples on their way into token files. Their tokens and weights go to two temporary files first,
- * because a token file's header needs all counts; only the lengths are kept in memory.
+ * Collects encoded samples and then writes the token files. Tokens and weights first go to two temporary files, because
+ * the header of a token file needs all counts; only the lengths are kept in memory.
  */
 export class SampleParts {
   readonly lengths: number[] = [];
@@ -18,7 +18,7 @@ export class SampleParts {
   readonly targets: number[] = [];
   readonly #tokens: BufferedFile;
   readonly #weights: BufferedFile;
-  /** Every weight so far is 0 or 1. */
+  /** Whether every weight so far is 0 or 1. */
   #onlyMask = true;
 
   private constructor(tokens: BufferedFile, weights: BufferedFile) {
@@ -26,7 +26,7 @@ export class SampleParts {
     this.#weights = weights;
   }
 
-  /** @param name starts the temporary files' names in `directory`. */
+  /** @param name prefix of the temporary files in `directory`. */
   static async create(directory: string, name: string): Promise<SampleParts> {
     const create = (suffix: string) =>
       BufferedFile.create(join(directory, `${name}.${suffix}.part`));
@@ -70,7 +70,7 @@ export class SampleParts {
     }
   }
 
-  /** Reads a temporary file from start to end and hands on each sample's bytes, a piece at a time. */
+  /** Reads a temporary file from start to end and passes the bytes of each sample to `append` in pieces. */
   async #distribute(
     file: BufferedFile,
     append: (sample: number, bytes: Uint8Array) => Promise<void>,
@@ -102,7 +102,7 @@ export class SampleParts {
   }
 }
 
-/** Weights of 0 and 1, from four bytes each to one. */
+/** Converts weights of 0 and 1 from 32-bit floats to bytes. */
 function asMask(bytes: Uint8Array): Uint8Array {
   const { buffer, byteOffset, length } = bytes;
   return Uint8Array.from(new Float32Array(buffer, byteOffset, length / BYTES_PER_TOKEN));

@@ -1,25 +1,25 @@
 import { LlamatuneError } from '../errors.js';
 
 /**
- * Which samples are set aside for validation: `round(count * part)` of them, at least one on each
- * side, the same ones for the same seed and count.
+ * Chooses the samples that are held out for validation: `round(count * fraction)` of them, at least one on each side. The
+ * same seed and count give the same choice.
  *
  * @returns 1 for a validation sample, 0 for a training sample.
  * @throws LlamatuneError DATASET_TOO_SMALL with fewer than two samples.
  */
-export function splitSamples(count: number, part: number, seed: number): Uint8Array {
+export function splitSamples(count: number, fraction: number, seed: number): Uint8Array {
   if (count < 2) {
     throw new LlamatuneError(
       'DATASET_TOO_SMALL',
-      `expected at least 2 samples to split but received ${count}`,
-      { hint: 'add samples, or leave validation out' },
+      `validation.split needs at least 2 samples, but the dataset has ${count}`,
+      { hint: 'add samples, or train without validation' },
     );
   }
-  const chosen = Math.min(Math.max(Math.round(count * part), 1), count - 1);
+  const chosen = Math.min(Math.max(Math.round(count * fraction), 1), count - 1);
   const random = seededRandom(seed);
   const order = Uint32Array.from({ length: count }, (_, i) => i);
   const isValidation = new Uint8Array(count);
-  // The first steps of a Fisher-Yates shuffle: as many as are needed.
+  // The first `chosen` steps of a Fisher-Yates shuffle.
   for (let i = 0; i < chosen; i++) {
     const j = i + Math.floor(random() * (count - i));
     [order[i], order[j]] = [order[j]!, order[i]!];
@@ -28,7 +28,7 @@ export function splitSamples(count: number, part: number, seed: number): Uint8Ar
   return isValidation;
 }
 
-/** Uniform numbers in [0, 1) with 32 random bits: a Weyl sequence through MurmurHash3's finalizer. */
+/** Uniform numbers in [0, 1) with 32 random bits, from a Weyl sequence and the finalizer of MurmurHash3. */
 export function seededRandom(seed: number): () => number {
   let state = mix(seed >>> 0) ^ mix(Math.floor(seed / 2 ** 32) + 0x9e3779b9);
   return () => {
@@ -37,7 +37,7 @@ export function seededRandom(seed: number): () => number {
   };
 }
 
-/** MurmurHash3's 32-bit finalizer (Austin Appleby, public domain): every input bit reaches every output bit. */
+/** The 32-bit finalizer of MurmurHash3 (Austin Appleby, public domain): every input bit affects every output bit. */
 function mix(value: number): number {
   let h = value | 0;
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);

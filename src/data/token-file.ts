@@ -46,7 +46,7 @@ export class BufferedFile {
     this.#used = 0;
   }
 
-  /** What was appended, from the start, in chunks that are valid until the next one. */
+  /** Reads everything that was appended, from the start. A chunk is valid until the next one is read. */
   async *chunks(): AsyncGenerator<Buffer, void, undefined> {
     await this.flush();
     for (let at = 0; ; ) {
@@ -130,12 +130,12 @@ export class TokenFileWriter {
     return this.#out.append(bytes);
   }
 
-  /** Between the tokens and the weights. */
+  /** Writes the padding between the tokens and the weights. */
   endTokens(): Promise<void> {
     return this.#out.append(Buffer.alloc(this.#padding));
   }
 
-  /** The file gets its name only once it is complete and on the disk. */
+  /** Renames the file to its final name, after it is complete and flushed to disk. */
   async commit(): Promise<void> {
     await this.#out.sync();
     await this.#out.close();

@@ -1,7 +1,7 @@
 import type { NativeModel } from '../contract/addon.js';
 import type { ModelInfo } from '../contract/model.js';
 
-/** What the data layer needs to know of a model's vocabulary. */
+/** The fields of a model's vocabulary that the data layer uses. */
 export type Vocabulary = Pick<
   ModelInfo,
   'vocabularySize' | 'chatTemplate' | 'bosToken' | 'eosToken' | 'eotToken' | 'addBos'
@@ -12,7 +12,7 @@ export interface TextModel extends Pick<NativeModel, 'tokenize' | 'tokenBytes'> 
   info(): Vocabulary;
 }
 
-/** A vocabulary's special tokens as text, control tokens included; '' where there is none. */
+/** Text of the special tokens of a vocabulary; '' for a token that it does not have. */
 export interface SpecialTexts {
   bos: string;
   eos: string;
@@ -30,7 +30,7 @@ export function specialTexts(model: TextModel, vocabulary: Vocabulary): SpecialT
   };
 }
 
-/** Whether BOS belongs in front: the vocabulary wants one and the text has not brought it itself. */
-export function missesBos(tokens: Int32Array, { addBos, bosToken }: Vocabulary): boolean {
+/** Whether BOS must be added: the vocabulary asks for it and the tokens do not start with it. */
+export function needsBos(tokens: Int32Array, { addBos, bosToken }: Vocabulary): boolean {
   return addBos && bosToken !== null && tokens[0] !== bosToken;
 }

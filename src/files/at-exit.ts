@@ -5,8 +5,8 @@ function runAll(): void {
 }
 
 /**
- * Runs `cleanup` if the process ends through `process.exit()` before the returned function was called. Signals are the
- * application's business: what a killed process leaves behind is removed by the next one.
+ * Runs `cleanup` if the process ends through `process.exit()` before the returned function is called. Signals are not
+ * handled here: the next process removes the files that a killed process leaves behind.
  */
 export function atExit(cleanup: () => void): () => void {
   if (cleanups.size === 0) process.on('exit', runAll);

@@ -15,8 +15,8 @@ import { endOfLinks } from './identity.js';
 import { temporaryName } from './names.js';
 
 /**
- * Writes a whole file, or leaves what is there as it is: the content goes to a temporary file in the same folder, onto
- * the disk, and then takes the name. A symbolic link stays and its target is replaced; permissions are kept.
+ * Writes a file atomically: writes a temporary file in the same folder, flushes it to disk and renames it. After an error
+ * the old file is unchanged. A symbolic link is kept and its target replaced; permissions are kept.
  *
  * @param what names the file in the error, e.g. 'loss curve'
  * @throws LlamatuneError OUTPUT_NOT_WRITABLE
@@ -55,7 +55,7 @@ function writeToDisk(path: string, content: string): void {
   }
 }
 
-/** Puts the new name itself onto the disk. Windows and some file systems cannot, which is not an error. */
+/** Flushes the rename to disk. Windows and some file systems do not support this, which is not an error. */
 function syncFolder(folder: string): void {
   try {
     const handle = openSync(folder, 'r');

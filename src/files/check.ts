@@ -12,18 +12,18 @@ export interface InputFile {
   field: string;
   path: string;
   kind: 'model' | 'dataset' | 'adapter' | 'config';
-  /** It is only compared with the outputs: it has been opened already, or is checked elsewhere. */
+  /** Only compare it with the outputs, because it is already open or is checked elsewhere. */
   compareOnly?: boolean;
 }
 
-/** What a call writes. */
+/** A file or folder that a call writes. */
 export interface OutputFile {
   /** The option that names it. */
   field: string;
   path: string;
   /** 'file': replaced as a whole. 'log': written line by line. 'folder': checkpoints are written into it. */
   kind: 'file' | 'log' | 'folder';
-  /** It is only compared with the other files: the call that writes it checks it. */
+  /** Only compare it with the other files, because the call that writes it checks it. */
   compareOnly?: boolean;
 }
 
@@ -39,9 +39,8 @@ interface Problem {
 }
 
 /**
- * Checks what a call reads and writes before it reads or writes any of it: inputs can be read, outputs can be written,
- * and writing an output destroys neither an input nor another output, whatever path or link leads to it. Then makes the
- * folders of the outputs.
+ * Checks the files of a call before it reads or writes any of them: inputs can be read, outputs can be written, and no
+ * output would overwrite an input or another output, by any path or link. Then makes the folders of the outputs.
  *
  * @throws LlamatuneError with the code of the first problem (MODEL_NOT_FOUND, DATASET_NOT_FOUND, OUTPUT_CONFLICT,
  * OUTPUT_NOT_WRITABLE, …) and all of them in `problems`
@@ -106,10 +105,10 @@ function problemsOfOutputs({ inputs, outputs }: CallFiles): Problem[] {
   for (const output of outputs) {
     const { field, path, kind } = output;
     try {
-      const file: KnownFile = { what: field, kind, is: identify(path) };
+      const file: KnownFile = { label: field, kind, identity: identify(path) };
       const clash = conflictOf(file, others);
       others.push(file);
-      const problem = clash === undefined ? problemOfPlace(output) : conflict(output, clash);
+      const problem = clash === undefined ? problemOfOutput(output) : conflict(output, clash);
       if (problem !== undefined) problems.push(problem);
     } catch (cause) {
       problems.push(notWritable(output, (cause as Error).message, permissions, cause));
@@ -118,11 +117,11 @@ function problemsOfOutputs({ inputs, outputs }: CallFiles): Problem[] {
   return problems;
 }
 
-/** A split model is several files. What cannot be resolved cannot be read, which problemOfInput() reports. */
+/** Identifies an input; a split model has several files. problemOfInput() reports a path that cannot be resolved. */
 function knownInput({ path, kind }: InputFile): KnownFile[] {
   return shardsOf(path).flatMap((shard) => {
     try {
-      return [{ what: `the ${kind}`, kind, is: identify(shard) }];
+      return [{ label: `the ${kind}`, kind, identity: identify(shard) }];
     } catch {
       return [];
     }
@@ -137,7 +136,7 @@ function conflict({ field, path }: OutputFile, reason: string): Problem {
 
 const permissions = 'choose another path, or change its permissions';
 
-function problemOfPlace(output: OutputFile): Problem | undefined {
+function problemOfOutput(output: OutputFile): Problem | undefined {
   const { path, kind, compareOnly } = output;
   if (compareOnly) return undefined;
   if (kind !== 'folder' && (path.endsWith('/') || path.endsWith(sep))) {
@@ -162,7 +161,7 @@ function problemOfPlace(output: OutputFile): Problem | undefined {
     : problemOfFolder(output, dirname(target));
 }
 
-/** New files can be made in the folder, or the folder itself can be made. */
+/** Checks that files can be created in the folder, or the folder itself. */
 function problemOfFolder(output: OutputFile, folder: string): Problem | undefined {
   const existing = nearestExisting(folder);
   if (!statSync(existing).isDirectory()) {

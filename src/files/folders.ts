@@ -1,7 +1,10 @@
 import { mkdirSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
-/** Makes a folder and its parents. Node's own recursive mkdir never returns in a file system that takes none, as /proc. */
+/**
+ * Makes a folder and its parents. Node's recursive mkdir never returns on a file system that cannot have folders, e.g.
+ * /proc.
+ */
 export function makeFolder(folder: string): void {
   const path = resolve(folder);
   if (statSync(path, { throwIfNoEntry: false }) !== undefined) return;
@@ -13,7 +16,7 @@ export function makeFolder(folder: string): void {
   }
 }
 
-/** The nearest folder above a path, or the path itself, that exists. */
+/** The path itself if it exists, otherwise its nearest existing parent. */
 export function nearestExisting(path: string): string {
   const exists = statSync(path, { throwIfNoEntry: false }) !== undefined;
   return exists || dirname(path) === path ? path : nearestExisting(dirname(path));

@@ -1,7 +1,7 @@
 import { readlinkSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 
-/** What a path leads to, to tell whether two paths lead to the same file. */
+/** Identifies the file that a path leads to, to compare paths. */
 export interface FileIdentity {
   /** Absolute, without symbolic links. The file itself may not exist yet. */
   target: string;
@@ -9,7 +9,7 @@ export interface FileIdentity {
   inode: string | null;
 }
 
-/** As many symbolic links as Linux follows; more are a circle. */
+/** The most symbolic links that Linux follows; more mean a cycle. */
 const MOST_LINKS = 40;
 
 /** @throws NodeJS.ErrnoException, such as ELOOP, EACCES or ENOTDIR */
@@ -20,19 +20,19 @@ export function identify(path: string): FileIdentity {
   return { target, inode };
 }
 
-/** Whether both are one file: the same inode (hard links too), or the same name before either exists. */
+/** Whether both are the same file: the same inode (also through hard links), or the same name. */
 export function isSameFile(a: FileIdentity, b: FileIdentity, platform = process.platform): boolean {
   if (a.inode !== null && a.inode === b.inode) return true;
   return comparable(a.target, platform) === comparable(b.target, platform);
 }
 
-/** Whether `inner` lies below `outer`, at any depth. */
+/** Whether `inner` is inside `outer`, at any depth. */
 export function isBelow(inner: FileIdentity, outer: FileIdentity): boolean {
   const folder = comparable(outer.target, process.platform);
   return comparable(inner.target, process.platform).startsWith(folder + sep);
 }
 
-/** The absolute path without symbolic links, also where it or its folders do not exist yet. */
+/** The absolute path without symbolic links, also for files and folders that do not exist yet. */
 export function endOfLinks(path: string): string {
   let target = resolve(path);
   for (let links = 0; links <= MOST_LINKS; links++) {
@@ -60,7 +60,7 @@ function readLink(path: string): string | undefined {
     return readlinkSync(path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    // EINVAL: not a link. Windows says UNKNOWN for some other kinds of files.
+    // EINVAL: not a link. Windows reports UNKNOWN for some other kinds of files.
     if (isMissing(error) || code === 'EINVAL' || code === 'UNKNOWN') return undefined;
     throw error;
   }
@@ -68,7 +68,7 @@ function readLink(path: string): string | undefined {
 
 const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT';
 
-/** Names that the usual file system of a platform takes for one are equal. */
+/** Normalizes a path, so that names are equal if the usual file system of the platform treats them as equal. */
 function comparable(path: string, platform: NodeJS.Platform): string {
   const ignoresCase = platform === 'win32' || platform === 'darwin';
   return ignoresCase ? path.normalize('NFC').toLowerCase() : path;

@@ -26,8 +26,8 @@ export async function holdOutputs<T>(
 }
 
 /**
- * As holdOutputs, until the returned function is called. The lock is the operating system's: it ends with the process,
- * however that ends. What earlier writers of these outputs left behind when they were killed is removed.
+ * Like holdOutputs(), until the returned function is called. The operating system releases the lock when the process ends,
+ * in whatever way. Removes temporary files that killed writers of these outputs left behind.
  */
 export function lockOutputs(outputs: readonly OutputFile[]): () => void {
   const held: (() => void)[] = [];
@@ -39,10 +39,13 @@ export function lockOutputs(outputs: readonly OutputFile[]): () => void {
     for (const { field, path, kind } of outputs) {
       const target = endOfLinks(path);
       const lock = kind === 'folder' ? lockOfFolder(target) : lockOfFile(target);
-      const taken = takeLock(lock, path);
-      if (taken === 'busy') busy.push({ field, message: `${ownerOf(lock)} writes to '${path}'` });
-      else held.push(taken);
-      if (typeof taken === 'function') removeLeftovers(target, kind);
+      const releaseLock = takeLock(lock, path);
+      if (releaseLock === 'busy')
+        busy.push({ field, message: `${ownerOf(lock)} writes to '${path}'` });
+      else {
+        held.push(releaseLock);
+        removeLeftovers(target, kind);
+      }
     }
   } catch (error) {
     release();
@@ -88,7 +91,7 @@ function ownerOf(lock: string): string {
   return id === '' ? 'another run' : `another run (process ${id})`;
 }
 
-/** Nobody else writes under the lock, so a temporary file of this output has lost its writer. */
+/** Removes temporary files of an output. The lock is held, so the processes that wrote them have ended. */
 function removeLeftovers(target: string, kind: OutputFile['kind']): void {
   const folder = kind === 'folder' ? target : dirname(target);
   const isLeftover = (name: string) =>
@@ -97,5 +100,5 @@ function removeLeftovers(target: string, kind: OutputFile['kind']): void {
     for (const name of readdirSync(folder)) {
       if (isLeftover(name)) rmSync(join(folder, name), { force: true });
     }
-  } catch {} // a folder that may be written to but not read, or another user's file: nothing depends on it
+  } catch {} // the folder cannot be read, or a file belongs to another user: leave it
 }

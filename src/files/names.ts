@@ -5,7 +5,7 @@ export const lockOfFile = (target: string): string => `${target}.llamatune-lock`
 /** The lock of a folder that a run writes to, inside it. */
 export const lockOfFolder = (folder: string): string => join(folder, '.llamatune-lock');
 
-/** What a file is called until it is whole; native/core/atomic-file.cpp uses the same form. */
+/** Suffix of incomplete files; native/core/atomic-file.cpp uses the same form. */
 const TEMPORARY = '.llamatune-tmp-';
 let counter = 0;
 export const temporaryName = (target: string): string =>
@@ -13,15 +13,15 @@ export const temporaryName = (target: string): string =>
 
 const CHECKPOINT = /^checkpoint-\d+\.gguf$/;
 
-/** Whether the engine would give this name to a checkpoint in its folder. */
+/** Whether a file is named like a checkpoint of the engine. */
 export const isCheckpointName = (target: string): boolean => CHECKPOINT.test(basename(target));
 
-/** Whether a file next to `target` is what an interrupted writer of it left behind. */
+/** Whether a file next to `target` is a temporary file of an interrupted writer of `target`. */
 export function isTemporaryOf(target: string, name: string): boolean {
   return name.startsWith(`${basename(target)}${TEMPORARY}`);
 }
 
-/** Whether a file is what an interrupted writer of a checkpoint left behind. */
+/** Whether a file is a temporary file of an interrupted writer of a checkpoint. */
 export function isTemporaryCheckpoint(name: string): boolean {
   const at = name.indexOf(TEMPORARY);
   return at > 0 && CHECKPOINT.test(name.slice(0, at));
@@ -29,7 +29,7 @@ export function isTemporaryCheckpoint(name: string): boolean {
 
 const SHARD = /^(.+)-\d{5}-of-(\d{5})\.gguf$/;
 
-/** All files of a model that is split over several; of any other path, that path alone. */
+/** All files of a model that is split into several files; for any other path, the path itself. */
 export function shardsOf(path: string): string[] {
   const match = SHARD.exec(basename(path));
   if (match === null) return [path];

@@ -1,6 +1,6 @@
 import type { CallFiles, InputFile } from './check.js';
 
-/** What of a fine-tuning configuration can name files; a configuration without its defaults has less. */
+/** The fields of a fine-tuning configuration that name files. */
 export interface RunConfig {
   model?: string | { path: string };
   dataset?: unknown;
@@ -29,18 +29,18 @@ export function filesOfRun(config: RunConfig): CallFiles {
   };
 }
 
-/** The file of a model that a call names or was given. */
+/** The file of a model that is given as a path or loaded. */
 export function modelFile(model: RunConfig['model']): InputFile[] {
   if (model === undefined || typeof model === 'string') return inputFile('model', model, 'model');
   return [{ field: 'model', path: model.path, kind: 'model', compareOnly: true }];
 }
 
-/** Rows from memory are not a file. */
+/** Empty for rows from memory. */
 function inputFile(field: string, path: unknown, kind: InputFile['kind']): InputFile[] {
   return typeof path === 'string' ? [{ field, path, kind }] : [];
 }
 
-/** The same files, only to compare other outputs with. */
+/** The same files, marked to be compared only. */
 export function comparedOnly({ inputs, outputs }: CallFiles): CallFiles {
   return {
     inputs: inputs.map((file) => ({ ...file, compareOnly: true })),

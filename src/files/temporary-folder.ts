@@ -7,7 +7,7 @@ import { atExit } from './at-exit.js';
 
 const PREFIX = 'llamatune-';
 const NAME = /^llamatune-[A-Za-z0-9]{6}$/;
-/** Locked by the process that made the folder, for as long as it lives. */
+/** A file that the process that made the folder locks until it ends. */
 const LOCK = '.lock';
 
 /**
@@ -39,7 +39,7 @@ function makeFolder(): { folder: string; release: () => void } {
     for (;;) {
       folder = mkdtempSync(join(parent, PREFIX));
       const { state, release } = lock(folder);
-      // Busy: another process took the new folder for a dead one in the moment before it was locked.
+      // Busy: another process is about to remove the folder, which was not locked yet. Make another one.
       if (state !== 'busy') return { folder, release };
     }
   } catch (cause) {
@@ -60,7 +60,7 @@ export function temporaryNotWritable(what: string, cause: unknown): LlamatuneErr
 
 const lock = (folder: string) => native((addon) => addon.lockFile(join(folder, LOCK)));
 
-/** What cannot be removed now, such as an open file on Windows, is removed by the next run. */
+/** Removes a folder. If that fails, e.g. because of an open file on Windows, the next run removes it. */
 function removeFolder(folder: string): void {
   try {
     rmSync(folder, { recursive: true, force: true, maxRetries: 2 });
@@ -68,8 +68,8 @@ function removeFolder(folder: string): void {
 }
 
 /**
- * Removes the folders of processes that were killed: those with our name and our lock file, of this user, whose lock is
- * free. Symbolic links are left alone, and so are folders without a lock file, which may be a moment old.
+ * Removes the folders of killed processes: folders of this user with our name and a lock file that is not locked. Skips
+ * symbolic links, and folders without a lock file, which may just have been made.
  */
 function removeDeadFolders(parent: string): void {
   for (const name of namesIn(parent)) {
@@ -82,7 +82,7 @@ function removeDeadFolders(parent: string): void {
       if (state !== 'held') continue;
       release();
       removeFolder(folder);
-    } catch {} // gone in the meantime
+    } catch {} // removed in the meantime
   }
 }
 
@@ -90,11 +90,11 @@ function namesIn(folder: string): string[] {
   try {
     return readdirSync(folder);
   } catch {
-    return []; // makeFolder() says what is wrong with it
+    return []; // makeFolder() reports the problem
   }
 }
 
-/** Whether it is of that kind itself, not through a symbolic link, and belongs to this user. */
+/** Whether a path is of this kind (not through a symbolic link) and belongs to this user. */
 function isOurs(path: string, kind: 'file' | 'folder'): boolean {
   const stats = lstatSync(path, { throwIfNoEntry: false });
   if (stats === undefined) return false;

@@ -7,20 +7,21 @@ import type {
 } from '../contract/training.js';
 
 /**
- * What a fine-tuning run reports while it works. `type` is the discriminator, so a `switch` narrows the event.
- * A number that was not measured is `null`, never invented. Rates count real tokens, not padding.
+ * An event of a fine-tuning run. `type` is the discriminator, so a `switch` narrows the event. A value that was not
+ * measured is `null`. Rates do not count padding tokens.
  */
 export type FinetuneEvent = Exclude<TrainEvent, EnginePhaseEvent> | PhaseEvent | DoneEvent;
 
-/** What the run does next, in this order; the steps come between 'train' and 'save'. `detail` is for people. */
+/** A phase of the run starts. Phases come in the order below; the steps come between 'train' and 'save'. */
 export interface PhaseEvent {
   type: 'phase';
-  /** 'graph', 'train' and 'save' come from the engine, the rest from the preparation. */
+  /** 'graph', 'train' and 'save' are phases of the engine, the others of the preparation. */
   phase: 'validate' | 'model' | 'dataset' | 'memory' | EnginePhaseEvent['phase'];
-  /** 0..1 where the phase can measure itself (loading the model), else null. */
+  /** Progress from 0 to 1 while the model is loaded, otherwise null. */
   progress: number | null;
+  /** A short description for display; may be ''. */
   detail: string;
-  /** In phase 'graph': as given, or what 'auto' chose. */
+  /** Only in phase 'graph': whether gradient checkpointing is on, as given or chosen by 'auto'. */
   gradientCheckpointing?: boolean;
 }
 
@@ -30,7 +31,7 @@ export interface DoneEvent {
   result: FinetuneResult;
 }
 
-/** What a fine-tuning run leaves behind. */
+/** The result of a fine-tuning run. */
 export interface FinetuneResult
   extends TrainResult,
     Pick<TrainOptions, 'mode' | 'epochs' | 'precision' | 'gradientCheckpointing'> {
@@ -40,10 +41,13 @@ export interface FinetuneResult
   adapter: AdapterInfo | null;
   /** Loss of every step that this call ran, in order; NaN for a step without a loss. */
   losses: Float64Array;
+  /** Validation losses, in order. */
   evaluations: { step: number; loss: number }[];
+  /** Training samples. */
   samples: number;
   validationSamples: number;
-  /** What the run was estimated to need before it started. */
+  /** Memory estimate from before the run started. */
   estimatedMemoryBytes: number;
+  /** All warnings of the run. */
   warnings: { code: string; message: string }[];
 }

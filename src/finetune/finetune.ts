@@ -19,14 +19,16 @@ import { RunHistory } from './history.js';
 import { checkMemory, type MemoryChoice } from './memory.js';
 import { trainOptions } from './train-options.js';
 
+/** A running fine-tuning: an async iterable of events, with the result as a promise. */
 export type FinetuneRun = Run<FinetuneEvent, FinetuneResult>;
 
 /**
- * Fine-tunes a GGUF model on a thread of its own and writes a LoRA adapter (`mode: 'lora'`) or a whole model
- * (`mode: 'full'`) that stock llama.cpp loads. Returns at once: iterate over the run for its events, await `.result` for
- * the result, or do only one of the two. Unread events do not block the training: the newest 4096 are kept.
+ * Fine-tunes a GGUF model on a separate thread and writes a LoRA adapter (`mode: 'lora'`) or a whole model
+ * (`mode: 'full'`) that stock llama.cpp loads. Returns immediately: iterate over the run for its events, await `.result`
+ * for the result, or do only one of the two. Unread events do not block the training: the newest 4096 are kept.
  *
- * Everything that can be checked is checked before the model is loaded, and memory before the first step.
+ * Options, files and folders are checked before the model is loaded, and memory before the first step. Options and their
+ * defaults: docs/configuration.md.
  *
  * The run's errors: CONFIG_INVALID (all problems at once), MODEL_NOT_FOUND, NOT_A_GGUF, MODEL_TRUNCATED, DATASET_…,
  * SAMPLE_TOO_LONG, SEQUENCE_TOO_LONG, OUTPUT_CONFLICT, OUTPUT_IN_USE, OUTPUT_NOT_WRITABLE,
@@ -115,7 +117,7 @@ async function train(
   history.warnAboutPrecision(model.onGpu || systemInfo().cpuAccelerator?.fastBf16 === true);
 
   const planned = scheduled(config, trainOptions(config, model, dataset));
-  emit(phaseEvent('memory', 'what the run needs and what is free'));
+  emit(phaseEvent('memory', 'comparing the needed and the available memory'));
   const choice = await checkMemory(model, config, planned);
   const options = { ...planned, gradientCheckpointing: choice.gradientCheckpointing };
 
@@ -133,7 +135,7 @@ async function train(
   return result;
 }
 
-/** The plan gives the number of steps, the number of steps the learning rate of each. */
+/** Computes the learning rate of every step; the plan gives the number of steps. */
 function scheduled(config: FinetuneConfig, options: TrainOptions): TrainOptions {
   const plan = native((addon) => addon.planTraining(options));
   const totalSteps = Math.min(plan.totalSteps, config.maxSteps ?? plan.totalSteps);
@@ -148,7 +150,9 @@ function scheduled(config: FinetuneConfig, options: TrainOptions): TrainOptions 
   return { ...options, learningRates };
 }
 
-/** Positions that the model never saw cannot be trained on well, and its RoPE tables may end there. */
+/**
+ * Refuses sequences longer than the context: the model has not learned those positions, and RoPE tables may end there.
+ */
 function checkSequenceLength(model: LoadedModel, config: FinetuneConfig): void {
   const { contextLength } = model.info;
   if (config.sequenceLength <= contextLength) return;
@@ -160,10 +164,10 @@ function checkSequenceLength(model: LoadedModel, config: FinetuneConfig): void {
   });
 }
 
-/** Recurrent state would pass from one sample of a row to the next. */
+/** Refuses packing for recurrent models, whose state would leak from one sample of a row to the next. */
 function checkPacking({ info }: LoadedModel, config: FinetuneConfig): void {
   if (!config.packing || info.canPack) return;
-  const message = `expected false for the architecture ${info.architecture}, whose samples cannot share a row, but received true`;
+  const message = `expected false for the recurrent architecture ${info.architecture}, whose samples cannot share a row, but received true`;
   const { problems } = configError([{ path: 'packing', message }]);
   throw new LlamatuneError('PACKING_UNSUPPORTED', `packing: ${message}`, {
     hint: 'turn packing off for this model',
@@ -171,7 +175,7 @@ function checkPacking({ info }: LoadedModel, config: FinetuneConfig): void {
   });
 }
 
-/** A phase of the engine as its event. */
+/** Converts a phase of the engine to an event of the run. */
 function enginePhase(
   phase: EnginePhaseEvent['phase'],
   { output }: FinetuneConfig,

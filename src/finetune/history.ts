@@ -12,7 +12,7 @@ import type { MemoryChoice } from './memory.js';
 
 type ReportedEvent = Exclude<TrainEvent, EnginePhaseEvent>;
 
-/** Passes a run's events on and remembers what its result tells of them. */
+/** Forwards the events of a run and collects the data for its result. */
 export class RunHistory {
   readonly #config: FinetuneConfig;
   readonly #dataset: PreparedDataset;
@@ -32,7 +32,7 @@ export class RunHistory {
   }
 
   add(event: ReportedEvent): void {
-    // a gap stays a gap: NaN, as typed arrays have no null
+    // NaN for a step without a loss, because typed arrays cannot hold null
     if (event.type === 'step') this.#losses.push(event.loss ?? Number.NaN);
     if (event.type === 'evaluation') this.#evaluations.push({ step: event.step, loss: event.loss });
     if (event.type === 'warning') this.#warnings.push({ code: event.code, message: event.message });
@@ -42,16 +42,17 @@ export class RunHistory {
   warnAboutSamples(): void {
     const { truncated, skipped } = this.#dataset;
     const length = `longer than sequenceLength (${this.#config.sequenceLength})`;
-    if (truncated > 0) this.#warn('SAMPLES_TRUNCATED', `${truncated} samples ${length} were cut`);
-    if (skipped > 0) this.#warn('SAMPLES_SKIPPED', `${skipped} samples ${length} were left out`);
+    if (truncated > 0)
+      this.#warn('SAMPLES_TRUNCATED', `${truncated} samples ${length} were truncated`);
+    if (skipped > 0) this.#warn('SAMPLES_SKIPPED', `${skipped} samples ${length} were skipped`);
   }
 
-  /** @param available whether bfloat16 is of use here; what asks for it gets F32 otherwise. */
+  /** @param available whether bfloat16 can be used here; otherwise `precision: 'bf16'` means F32. */
   warnAboutPrecision(available: boolean): void {
     if (this.#config.precision !== 'bf16' || available) return;
     this.#warn(
       'PRECISION_UNAVAILABLE',
-      "expected bfloat16 units of the CPU for precision 'bf16' but there are none that this build can use: F32 is used",
+      "precision 'bf16' is not available: this build finds no bfloat16 units on this CPU; F32 is used instead",
     );
   }
 

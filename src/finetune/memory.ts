@@ -8,20 +8,23 @@ import type { LoadedModel } from '../model/loaded-model.js';
 import { useModel } from '../model/use-model.js';
 import { trainOptions } from './train-options.js';
 
-/** What a training run needs, in bytes, and what this machine has for it now. */
+/** Memory that a training run needs and memory that is available now, in bytes. */
 export interface MemoryEstimate extends MemoryNeeds {
+  /** Free memory of the devices that hold the model. */
   availableBytes: number;
-  /** As given, or what 'auto' chooses now. */
+  /** Whether gradient checkpointing is on, as given or chosen by 'auto'. */
   gradientCheckpointing: boolean;
-  /** activationBytes with gradientCheckpointing false and true. */
+  /** activationBytes without gradient checkpointing. */
   activationBytesOff: number;
+  /** activationBytes with gradient checkpointing. */
   activationBytesOn: number;
 }
 
 /**
- * What fine-tuning a model this way would need; nothing is trained and no dataset is read.
+ * Estimates the memory that fine-tuning with these options needs. Loads the model, but trains nothing and reads no dataset.
  *
- * @throws LlamatuneError CONFIG_INVALID, UNSUPPORTED_OP, UNSUPPORTED_ARCHITECTURE, TARGET_UNKNOWN, what loading throws.
+ * @throws LlamatuneError CONFIG_INVALID, UNSUPPORTED_OP, UNSUPPORTED_ARCHITECTURE, TARGET_UNKNOWN, and the errors of
+ * loadModel().
  */
 export async function estimateMemory(
   options: Omit<FinetuneOptions, 'dataset' | 'output'>,
@@ -50,38 +53,40 @@ export async function estimateMemory(
   });
 }
 
-/** The memory that a run needs, and what gradientCheckpointing 'auto' chose. */
+/** The memory that a run needs, and the choice of `gradientCheckpointing: 'auto'`. */
 export interface MemoryChoice {
   totalBytes: number;
   gradientCheckpointing: boolean;
 }
 
 /**
- * Chooses for `gradientCheckpointing: 'auto'`.
+ * Checks that a run fits into memory, and makes the choice of `gradientCheckpointing: 'auto'`.
  *
- * @throws LlamatuneError INSUFFICIENT_MEMORY, naming what the run needs, what there is and what would fit.
+ * @param availableBytes memory to assume instead of the free memory; for tests.
+ * @throws LlamatuneError INSUFFICIENT_MEMORY with the needed and the available memory, and options that would fit.
  */
 export async function checkMemory(
   model: LoadedModel,
   config: FinetuneConfig,
   options: TrainOptions,
-  given?: number,
+  availableBytes?: number,
 ): Promise<MemoryChoice> {
-  const available = given ?? (await availableMemory(model, config.signal));
+  const available = availableBytes ?? (await availableMemory(model, config.signal));
   const measure = measureOf(model, options);
-  const asked = await measure({ gradientCheckpointing: config.gradientCheckpointing === true });
-  const gradientCheckpointing = chooseCheckpointing(config, asked.needed, available);
+  const requested = await measure({ gradientCheckpointing: config.gradientCheckpointing === true });
+  const gradientCheckpointing = chooseCheckpointing(config, requested.needed, available);
   const estimate =
     gradientCheckpointing && config.gradientCheckpointing === 'auto'
       ? await measure({ gradientCheckpointing })
-      : asked;
+      : requested;
   if (estimate.needed <= available)
     return { totalBytes: estimate.totalBytes, gradientCheckpointing };
   throw new LlamatuneError(
     'INSUFFICIENT_MEMORY',
-    `expected at most ${size(available)} of memory but this run needs about ${size(estimate.needed)} ` +
+    `this run needs about ${size(estimate.needed)} of memory ` +
       `(weights ${size(estimate.weightsBytes)}, trained tensors ${size(estimate.adapterBytes)}, ` +
-      `activations ${size(estimate.activationBytes)}${gradientCheckpointing ? ', recomputed' : ''})`,
+      `activations ${size(estimate.activationBytes)}${gradientCheckpointing ? ' with gradient checkpointing' : ''}), ` +
+      `but only ${size(available)} are available`,
     { hint: await whatFits(config, async (change) => (await measure(change)).needed, available) },
   );
 }
@@ -93,15 +98,18 @@ function measureOf(model: LoadedModel, options: TrainOptions) {
     const estimate = await native((addon) =>
       addon.estimateMemory(model.native, { ...options, ...change }),
     );
-    // A memory map's pages count as available to the system although the weights need them; a copy of them, in memory
-    // or on a GPU, is taken already.
-    const taken = model.writable || model.onGpu ? estimate.weightsBytes : 0;
-    return { ...estimate, needed: estimate.totalBytes - taken };
+    // The system counts the pages of a memory map as available although the weights need them. A copy of the weights, in
+    // memory or on a GPU, is already allocated.
+    const allocated = model.writable || model.onGpu ? estimate.weightsBytes : 0;
+    return { ...estimate, needed: estimate.totalBytes - allocated };
   };
 }
 
-/** The part of the available memory that a run may fill before 'auto' turns to recomputation: an estimate is no promise. */
-const COMFORTABLE = 0.8;
+/**
+ * 'auto' turns gradient checkpointing on above this fraction of the available memory, because the estimate is not
+ * exact.
+ */
+const AUTO_MEMORY_FRACTION = 0.8;
 
 function chooseCheckpointing(
   { gradientCheckpointing }: FinetuneConfig,
@@ -109,11 +117,11 @@ function chooseCheckpointing(
   available: number,
 ): boolean {
   return gradientCheckpointing === 'auto'
-    ? neededWithout > COMFORTABLE * available
+    ? neededWithout > AUTO_MEMORY_FRACTION * available
     : gradientCheckpointing;
 }
 
-/** Recomputes activations, then halves the micro-batch, then the sequence length, until the run fits. */
+/** Turns on gradient checkpointing, then reduces the micro-batch, then the sequence length, until the run fits. */
 async function whatFits(
   config: FinetuneConfig,
   needs: (change: Partial<TrainOptions>) => Promise<number>,
@@ -137,18 +145,18 @@ async function whatFits(
       return `${also}microBatchSize ${microBatchSize} with sequenceLength ${sequenceLength} would fit: about ${size(bytes)}`;
     }
   }
-  return 'no micro-batch or sequence length of this model would fit: use a smaller or more strongly quantized model';
+  return 'no micro-batch or sequence length would fit: use a smaller model, or a quantization with fewer bits';
 }
 
 /**
- * Memory that a run may still take: of the model's devices, of this process where all or a part of the model is on the
- * CPU, limits of its container included.
+ * Free memory for a run: of the devices of the model, and of this process (with the limits of its container) if all or
+ * part of the model is on the CPU.
  */
 export async function availableMemory(model: LoadedModel, signal?: AbortSignal): Promise<number> {
-  const here = process.availableMemory?.() ?? freemem();
-  if (!model.onGpu) return here;
+  const processMemory = process.availableMemory?.() ?? freemem();
+  if (!model.onGpu) return processMemory;
   const devices = await nativeRun(signal, () => model.native.devices());
-  return devices.reduce((sum, { memoryFree }) => sum + memoryFree, model.mixed ? here : 0);
+  return devices.reduce((sum, { memoryFree }) => sum + memoryFree, model.mixed ? processMemory : 0);
 }
 
 function size(bytes: number): string {

@@ -3,13 +3,12 @@ import type { TrainOptions } from '../contract/training.js';
 import type { LoadedModel } from '../model/loaded-model.js';
 import { systemInfo } from '../model/system-info.js';
 
-/** Below this width products are a small part of a step, and rounding them buys nothing. */
-const LEAST_WIDTH = 512;
+/** Below this embedding length matmuls are a small part of a step, so bf16 saves little time. */
+const MIN_BF16_WIDTH = 512;
 
 /**
- * What `precision` means here. 'auto' is bf16 for an adapter of a model at least 512 wide where the CPU has units for it:
- * the weights it multiplies with are frozen, and rounded by their own type as a rule. Trained weights are multiplied as
- * they are.
+ * Resolves `precision`. 'auto' is bf16 for an adapter of a model with embeddings of at least 512 if the CPU has bfloat16
+ * units: the weights are frozen, and usually already rounded by quantization. Full fine-tuning uses f32.
  *
  * @throws LlamatuneError ADDON_NOT_FOUND.
  */
@@ -18,6 +17,6 @@ export function choosePrecision(
   model: LoadedModel,
 ): TrainOptions['precision'] {
   if (precision !== 'auto') return precision;
-  const pays = mode === 'lora' && model.info.embeddingLength >= LEAST_WIDTH && !model.onGpu;
-  return pays && systemInfo().cpuAccelerator?.fastBf16 ? 'bf16' : 'f32';
+  const useful = mode === 'lora' && model.info.embeddingLength >= MIN_BF16_WIDTH && !model.onGpu;
+  return useful && systemInfo().cpuAccelerator?.fastBf16 ? 'bf16' : 'f32';
 }

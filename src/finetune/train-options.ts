@@ -5,10 +5,10 @@ import type { LoadedModel } from '../model/loaded-model.js';
 import { choosePrecision } from './precision.js';
 
 /**
- * A checked configuration as the engine takes it, with the dataset's token files. The learning rates are still to come,
- * and gradientCheckpointing 'auto' counts as false, until the plan and the memory are known.
+ * Converts a validated configuration to options of the engine, with the token files of the dataset. The learning rates are
+ * empty and gradientCheckpointing 'auto' is false until the plan and the memory are known.
  *
- * @param dataset undefined: only to estimate memory.
+ * @param dataset undefined to estimate memory only.
  */
 export function trainOptions(
   config: FinetuneConfig,

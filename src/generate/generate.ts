@@ -10,17 +10,19 @@ import { useModel } from '../model/use-model.js';
 
 export type { GenerateEvent };
 
+/** The result of generate(); rates in tokens per second, null if too short to measure. */
 export interface GenerateResult extends GenerateOutcome {
   promptTokensPerSecond: number | null;
   /** Rate of the tokens after the first one. */
   tokensPerSecond: number | null;
 }
 
+/** A running generation: an async iterable of tokens, with the result as a promise. */
 export type GenerateRun = Run<GenerateEvent, GenerateResult>;
 
 /**
- * Generates text on a separate thread. Returns at once: iterate the run to stream the tokens, or await `.result` for the
- * whole text.
+ * Generates text on a separate thread. Returns immediately: iterate the run to stream the tokens, or await `.result`
+ * for the whole text. Options and their defaults: docs/configuration.md.
  *
  * The run's errors: CONFIG_INVALID (all problems at once), the errors of loadModel(), NO_CHAT_TEMPLATE,
  * TEMPLATE_FAILED, PROMPT_TOO_LONG, ADAPTER_NOT_FOUND, ADAPTER_INVALID, ADAPTER_MISMATCH, GRAMMAR_INVALID,

@@ -10,11 +10,11 @@ import { checkFiles } from '../files/check.js';
 import { holdOutputs } from '../files/lock.js';
 
 /**
- * Creates a model with random weights that llama.cpp loads, for training from scratch and for tests. The same seed gives
- * the same file.
+ * Creates a GGUF model with random weights, for training from scratch and for tests. The same seed gives the same file.
+ * Options and their defaults: docs/configuration.md.
  *
  * @throws LlamatuneError CONFIG_INVALID, OUTPUT_CONFLICT, OUTPUT_IN_USE, OUTPUT_NOT_WRITABLE, and the errors of reading
- * the file that the vocabulary is taken from.
+ * the file that the vocabulary is copied from.
  */
 export async function createModel(options: CreateModelOptions): Promise<void> {
   const config = parseConfig(createModelSchema, options, 'createModel options');

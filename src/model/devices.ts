@@ -23,6 +23,7 @@ export interface TrainingDevice extends Omit<ListedDevice, 'training'> {
   otherWeightTypes: string[];
 }
 
+/** The result of devices(). */
 export interface DeviceList {
   /** Loaded back ends: 'CPU', 'CUDA', 'Vulkan', 'RPC', … */
   backends: string[];

@@ -16,18 +16,19 @@ import { LlamatuneError } from '../errors.js';
 export type { LoadModelOptions };
 
 /**
- * Loads a GGUF model once, to share it between calls. It stays in memory until `dispose()`, the end of its
+ * Loads a GGUF model to share it between calls. It stays in memory until `dispose()`, the end of its
  * `await using` scope, or garbage collection. A run that uses the model keeps it in memory until the run ends.
  *
  * @throws LlamatuneError CONFIG_INVALID, DEVICE_NOT_FOUND, PLACEMENT_INVALID, RPC_UNREACHABLE, MODEL_NOT_FOUND, NOT_A_GGUF,
- * MODEL_TRUNCATED, MODEL_LOAD_FAILED, ABORTED, ADDON_NOT_FOUND.
+ * MODEL_TRUNCATED, MODEL_UNSUPPORTED, MODEL_IS_ADAPTER, MODEL_INVALID, MODEL_LOAD_FAILED, OUT_OF_MEMORY, ABORTED,
+ * ADDON_NOT_FOUND.
  */
 export async function loadModel(options: string | LoadModelOptions): Promise<LoadedModel> {
   const given = typeof options === 'string' ? { model: options } : options;
   return openModel(parseConfig(loadModelSchema, given, 'loadModel options'), true);
 }
 
-/** What opening a model needs, of the options of any call that loads one. */
+/** The options of openModel(), which every call that loads a model has. */
 export type OpenOptions = PlacementConfig &
   Pick<LoadModelConfig, 'model'> &
   Partial<Pick<LoadModelConfig, 'purpose' | 'onProgress' | 'signal'>>;
@@ -96,13 +97,17 @@ export class LoadedModel implements AsyncDisposable {
     return this.#info;
   }
 
+  /** Whether dispose() was called. */
   get disposed(): boolean {
     return this.#disposed;
   }
 
   /**
-   * @param options.addSpecial adds BOS and EOS as the vocabulary asks for; default true.
+   * Converts text to token ids.
+   *
+   * @param options.addSpecial adds BOS and EOS if the vocabulary asks for them; default true.
    * @param options.parseSpecial parses text such as '<|im_start|>' as a control token; default false.
+   * @throws LlamatuneError DISPOSED.
    */
   tokenize(
     text: string,
@@ -113,7 +118,12 @@ export class LoadedModel implements AsyncDisposable {
     );
   }
 
-  /** @param options.special renders control tokens as text; default false. */
+  /**
+   * Converts token ids to text.
+   *
+   * @param options.special renders control tokens as text; default false.
+   * @throws LlamatuneError TOKEN_OUT_OF_RANGE, DISPOSED.
+   */
   detokenize(tokens: Int32Array | readonly number[], options: { special?: boolean } = {}): string {
     const ids = tokens instanceof Int32Array ? tokens : Int32Array.from(tokens);
     return this.#call((model) => model.detokenize(ids, options.special ?? false));
@@ -149,8 +159,8 @@ export class LoadedModel implements AsyncDisposable {
   get textModel(): TextModel {
     return {
       info: () => this.info,
-      tokenize: (...of) => this.#call((model) => model.tokenize(...of)),
-      tokenBytes: (...of) => this.#call((model) => model.tokenBytes(...of)),
+      tokenize: (...args) => this.#call((model) => model.tokenize(...args)),
+      tokenBytes: (...args) => this.#call((model) => model.tokenBytes(...args)),
     };
   }
 
@@ -161,6 +171,7 @@ export class LoadedModel implements AsyncDisposable {
     await this.#handle.dispose();
   }
 
+  /** The same as dispose(), for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.dispose();
   }

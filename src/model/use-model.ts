@@ -40,16 +40,16 @@ function checkTrainable(model: LoadedModel, writable: boolean): void {
   if (!model.trainable) {
     throw new LlamatuneError(
       'MODEL_NOT_TRAINABLE',
-      `expected a model loaded for training but ${model.path} was loaded with purpose 'generate'`,
+      `cannot train ${model.path}: it was loaded with purpose 'generate'`,
       { hint: "load it with purpose 'train', or pass its path" },
     );
   }
   if (writable && !model.writable) {
     throw new LlamatuneError(
       'MODEL_NOT_TRAINABLE',
-      `expected writable weights for mode 'full' but ${model.path} is memory-mapped`,
+      `cannot train all parameters of ${model.path}: its weights are memory-mapped and cannot be changed`,
       {
-        hint: "pass the model's path instead: mode 'full' changes the weights, so it needs its own copy",
+        hint: "pass the path of the model: mode 'full' changes the weights, so it loads a separate copy",
       },
     );
   }

@@ -10,6 +10,7 @@ export type LossCurveEvent =
   | { type: 'epoch'; epoch: number; step: number }
   | { type: 'checkpoint' | 'warning' | 'phase' | 'done' };
 
+/** Options of renderLossCurve() and renderLossCurveHtml(). */
 export interface LossCurveOptions {
   /** Default: 'Training loss'. */
   title?: string;
@@ -49,7 +50,7 @@ const fontFamily = 'DejaVu Sans, Verdana, Helvetica, Arial, sans-serif';
  * Renders the loss curve of a run as SVG text: training loss (raw and smoothed), validation loss as points, the ends of
  * the epochs, and the learning rate in a second panel. Needs no DOM.
  *
- * @throws RangeError if the history has no step event
+ * @throws RangeError if the history has no step event with a loss
  */
 export function renderLossCurve(
   history: readonly LossCurveEvent[],
@@ -68,9 +69,9 @@ export function renderLossCurve(
 
 /**
  * Renders the loss curve as one self-contained HTML page with tooltips and zoom. The page includes the chart library and
- * has about 1.1 MB.
+ * is about 1.1 MB large.
  *
- * @throws RangeError if the history has no step event
+ * @throws RangeError if the history has no step event with a loss
  */
 export function renderLossCurveHtml(
   history: readonly LossCurveEvent[],
@@ -118,13 +119,13 @@ function renumberIds(svg: string): string {
   });
 }
 
-/** What of a history is drawn. */
+/** The data of a loss curve. */
 interface Curve {
   steps: readonly { step: number; loss: number; learningRate: number }[];
   evaluations: readonly { step: number; loss: number }[];
-  /** The smoothed losses; undefined when there is nothing to smooth. */
+  /** The smoothed losses; undefined if smoothing is off or there are too few steps. */
   averages: readonly (number | null)[] | undefined;
-  /** Too few steps for a line: points. */
+  /** Whether there are too few steps for a line, so that points are drawn. */
   few: boolean;
   minX: number;
   maxX: number;
@@ -140,7 +141,7 @@ function curveOf(history: readonly LossCurveEvent[], smoothing: number | undefin
   const first = steps[0];
   const last = steps.at(-1);
   if (!first || !last) {
-    throw new RangeError('expected a history with at least one step event');
+    throw new RangeError('the history has no step event with a loss');
   }
   const span = smoothing ?? defaultSpan(steps.length);
   const losses = steps.map(({ loss }) => loss);

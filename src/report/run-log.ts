@@ -13,7 +13,7 @@ import { lockOutputs } from '../files/lock.js';
 import { comparedOnly, filesOfRun, type RunConfig } from '../files/run-files.js';
 import type { DoneEvent, FinetuneEvent, FinetuneResult } from '../finetune/events.js';
 
-/** First line of a run log: what is needed to repeat the run. */
+/** First line of a run log, with everything that is needed to repeat the run. */
 export interface RunLogHeader {
   type: 'run';
   /** ISO 8601. */
@@ -24,14 +24,16 @@ export interface RunLogHeader {
   versions: Record<string, string>;
 }
 
+/** An open run log. */
 export interface RunLogWriter {
   readonly path: string;
   /** Writes one event as one line, immediately, so that a killed run leaves a readable log. */
   write(event: FinetuneEvent): void;
-  /** Puts everything onto the disk; calling it again does nothing. */
+  /** Flushes the log to disk and closes it; further calls do nothing. */
   close(): void;
 }
 
+/** The contents of a run log. */
 export interface RunLog {
   header: RunLogHeader;
   /** Events in file order. */
@@ -107,7 +109,7 @@ function openLocked(output: OutputFile) {
   };
 }
 
-/** A log may go to a terminal or a pipe: several runs can share that. */
+/** Whether the log goes to a terminal or a pipe, which several runs can share. */
 function isDevice(path: string): boolean {
   const stats = statSync(path, { throwIfNoEntry: false });
   return stats !== undefined && !stats.isFile();

@@ -1,6 +1,6 @@
 /**
  * Smooths a curve by local linear regression with a triangular kernel (LOWESS without the robust passes: Cleveland 1979,
- * doi 10.1080/01621459.1979.10481038). Unlike a moving average it does not lag behind a loss that falls steeply.
+ * doi 10.1080/01621459.1979.10481038). Unlike a moving average, it does not lag behind a steeply falling loss.
  * Non-finite values are ignored; the result is `null` where the window has no finite value.
  *
  * @param values one per step, in order

@@ -38,10 +38,10 @@ export interface ScheduleOptions {
  * what step T would have.
  */
 export function buildSchedule(options: ScheduleOptions): Float32Array {
-  const { learningRate: peak, minLearningRate: floor, warmupSteps, totalSteps } = options;
+  const { learningRate: peak, minLearningRate: minimum, warmupSteps, totalSteps } = options;
   const decay: (progress: number) => number = DECAYS[options.type];
   return Float32Array.from({ length: totalSteps }, (_, step) => {
     if (step < warmupSteps) return (peak * (step + 1)) / warmupSteps;
-    return floor + (peak - floor) * decay((step - warmupSteps) / (totalSteps - warmupSteps));
+    return minimum + (peak - minimum) * decay((step - warmupSteps) / (totalSteps - warmupSteps));
   });
 }

@@ -227,7 +227,7 @@ describe('bad input to finetuneLora', () => {
     expect(error.message).toMatch(/weights .+ trained tensors .+ activations/);
     expect(error.hint).toMatch(/microBatchSize [1-4] with sequenceLength 256 would fit/);
     const hopeless = await checkMemory(loaded, config, options, 1000).catch((thrown) => thrown);
-    expect(hopeless.hint).toMatch(/smaller .* model/);
+    expect(hopeless.hint).toMatch(/smaller model/);
   });
 
   it('leaves everything usable: the next run works', async () => {

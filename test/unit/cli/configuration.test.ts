@@ -12,9 +12,9 @@ const directory = mkdtempSync(join(tmpdir(), 'llamatune-cli-'));
 afterAll(() => rmSync(directory, { recursive: true }));
 
 const options = [...cliOptions(describeOptions(finetuneSchema)), ...commonOptions];
-const own = new Set(commonOptions.map(({ name }) => name));
+const excludedOptions = new Set(commonOptions.map(({ name }) => name));
 const configuration = (...args: string[]) =>
-  configurationOf(parseArguments(args, options, 'finetune'), own);
+  configurationOf(parseArguments(args, options, 'finetune'), excludedOptions);
 
 function file(name: string, content: unknown): string {
   const path = join(directory, name);

@@ -140,7 +140,7 @@ describe('createModelSchema', () => {
   it('requires a BOS token with addBos', () => {
     const adds = { ...vocabulary, addBos: true };
     expect(problemsOf(createModelSchema, { ...base, vocabulary: adds })).toEqual({
-      'vocabulary.addBos': 'expected a bosToken with addBos but received none',
+      'vocabulary.addBos': 'expected bosToken with addBos but received addBos alone',
     });
     const complete = { ...adds, bosToken: 0 };
     expect(problemsOf(createModelSchema, { ...base, vocabulary: complete })).toEqual({});

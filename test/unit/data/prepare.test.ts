@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { abortedError } from '../../../src/contract/run.js';
 import { type PrepareOptions, prepareDataset } from '../../../src/data/prepare.js';
 import { ByteModel } from './byte-model.js';
 import { readTokenFile } from './read-token-file.js';
@@ -224,6 +225,10 @@ describe('what goes wrong', () => {
     await expect(prepare({ dataset: rows(2), signal: AbortSignal.abort() })).rejects.toMatchObject({
       code: 'ABORTED',
     });
+    const ofRun = abortedError('enough');
+    await expect(prepare({ dataset: rows(2), signal: AbortSignal.abort(ofRun) })).rejects.toBe(
+      ofRun,
+    );
   });
 
   it('yields to the event loop while it prepares rows', async () => {

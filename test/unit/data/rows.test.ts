@@ -47,7 +47,7 @@ describe('shapeRow', () => {
     ],
     [
       { messages: [{ role: 'user', content: null }] },
-      'a.jsonl:7: messages.0.content: expected a text, or null beside e.g. tool_calls, but received null',
+      'a.jsonl:7: messages.0.content: expected a text, or null together with e.g. tool_calls, but received null',
     ],
     [
       { messages: [{ content: 'x' }] },

@@ -68,7 +68,7 @@ describe('renderLossCurve', () => {
 
   it('says what is missing when there is no step', () => {
     expect(() => renderLossCurve([{ type: 'evaluation', step: 1, loss: 1 }])).toThrow(
-      'expected a history with at least one step',
+      'the history has no step event with a loss',
     );
   });
 });
