@@ -1,5 +1,5 @@
-# The Node addon: llamatune.node. Only Node-API is used, so its headers come from two npm packages and no header of a
-# particular Node version is needed. Under cmake-js they are in CMAKE_JS_INC; elsewhere node is asked.
+# The Node addon: llamatune.node. It uses only Node-API, whose headers come from two npm packages, so no headers of a
+# particular Node version are needed. cmake-js sets CMAKE_JS_INC to their folders; without cmake-js, node finds them.
 
 if (CMAKE_JS_INC)
     set(node_include_dirs ${CMAKE_JS_INC})
@@ -31,17 +31,17 @@ endfunction()
 function(llamatune_addon_link target)
     target_link_libraries(${target} PRIVATE ${CMAKE_JS_LIB})
     if (APPLE)
-        # Node-API's functions are in the node executable.
+        # The functions of Node-API are in the node executable.
         target_link_options(${target} PRIVATE -undefined dynamic_lookup)
     elseif (UNIX)
-        # exclude-libs: what is linked in statically stays invisible to other addons. nodelete: ggml's own threads and
-        # static objects must outlive the worker thread that loaded the addon.
+        # exclude-libs: hides the symbols of static libraries from other addons. nodelete: the threads and static objects of
+        # ggml must outlive the worker thread that loaded the addon.
         target_link_options(${target} PRIVATE -Wl,--exclude-libs,ALL -Wl,-z,nodelete)
     endif()
 endfunction()
 
 if (MSVC AND CMAKE_JS_NODELIB_DEF AND CMAKE_JS_NODELIB_TARGET)
-    # The import library of node.exe, made from the list of Node-API's functions.
+    # Makes the import library of node.exe from the list of Node-API functions.
     execute_process(COMMAND ${CMAKE_AR} /def:${CMAKE_JS_NODELIB_DEF} /out:${CMAKE_JS_NODELIB_TARGET} ${CMAKE_STATIC_LINKER_FLAGS})
 endif()
 
@@ -60,7 +60,7 @@ llamatune_addon_settings(llamatune)
 llamatune_addon_link(llamatune)
 
 if (LLAMATUNE_PORTABLE)
-    # The CPU variants are loaded, not linked: nothing else would have them built with the addon.
+    # The CPU variants are loaded at run time and not linked, so the addon needs an explicit dependency on them.
     get_property(backend_targets CACHE GGML_AVAILABLE_BACKENDS PROPERTY VALUE)
     add_dependencies(llamatune ggml ${backend_targets})
 endif()

@@ -1,4 +1,4 @@
-# Makes OUTPUT/<name>.gguf for every architecture that llama.cpp's generator knows, once. Run by ctest with cmake -P.
+# Makes OUTPUT/<name>.gguf for every architecture of llama.cpp's generator, unless they exist. Run by ctest with cmake -P.
 # Names are llama.cpp's; the suffix -moe is the mixture-of-experts model of an architecture.
 
 set(complete "${OUTPUT}/.complete")
@@ -14,7 +14,7 @@ if (NOT EXISTS "${GENERATOR}")
     endif()
 endif()
 
-# A folder of its own, and renames at the end: an interrupted run leaves no half-written model behind.
+# Works in a separate folder and renames at the end, so that an interrupted run leaves no incomplete model behind.
 set(work "${OUTPUT}/.making")
 file(REMOVE_RECURSE "${work}")
 file(MAKE_DIRECTORY "${work}")

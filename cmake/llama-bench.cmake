@@ -1,4 +1,4 @@
-# llama.cpp's own benchmark on the very ggml and llama that the addon is made of: what generation is compared with.
+# llama.cpp's benchmark, built with the same ggml and llama as the addon. bench:generation compares generate() with it.
 
 set(llama_bench_dir vendor/llama.cpp/tools/llama-bench)
 add_executable(llama-bench EXCLUDE_FROM_ALL ${llama_bench_dir}/main.cpp ${llama_bench_dir}/llama-bench.cpp)

@@ -1,14 +1,14 @@
 # The vendored llama.cpp, built in one of two ways:
 # - default: everything static and tuned to this machine's CPU, so that the addon is one file;
-# - LLAMATUNE_PORTABLE: ggml as shared libraries beside the addon, with one CPU back end for each generation of CPUs,
-#   chosen when they are loaded (backends/load). llama itself stays static: we call its internals.
+# - LLAMATUNE_PORTABLE: ggml as shared libraries next to the addon, with one CPU back end for each generation of CPUs,
+#   chosen at load time (backends/load). llama itself is static, because llamatune calls its internals.
 
 if (NOT EXISTS "${CMAKE_SOURCE_DIR}/vendor/llama.cpp/CMakeLists.txt")
     message(FATAL_ERROR "vendor/llama.cpp is missing. Run: node vendor/fetch.mjs")
 endif()
 
-# llama.cpp asks git for its commit: keep it from finding llamatune's repository, or every commit of ours would
-# recompile it.
+# llama.cpp's build asks git for its commit. It must not find llamatune's repository, or every commit would recompile
+# llama.cpp.
 set(ENV{GIT_CEILING_DIRECTORIES} "${CMAKE_SOURCE_DIR}/vendor")
 
 set(GGML_OPENMP OFF CACHE BOOL "" FORCE)
@@ -19,14 +19,14 @@ set(LLAMA_BUILD_COMMON OFF CACHE BOOL "" FORCE)
 if (LLAMATUNE_TESTS OR LLAMATUNE_LLAMA_BENCH)
     set(LLAMA_BUILD_COMMON ON CACHE BOOL "" FORCE)
 endif()
-# Other machines' devices, over TCP. Without RDMA: libibverbs would have to be there wherever the binary goes.
+# Devices of other machines, over TCP. No RDMA, because the binary would then need libibverbs everywhere.
 set(GGML_RPC ON CACHE BOOL "" FORCE)
 set(GGML_RPC_RDMA OFF CACHE BOOL "" FORCE)
 foreach(part TESTS TOOLS EXAMPLES SERVER APP)
     set(LLAMA_BUILD_${part} OFF CACHE BOOL "" FORCE)
 endforeach()
 
-# Back ends. CPU always; a GPU's when asked for, or with AUTO when what it needs is there.
+# Back ends: always the CPU; a GPU back end if it is ON, or if it is AUTO and its tools are found.
 function(llamatune_find_vulkan result)
     set(${result} OFF PARENT_SCOPE)
     find_package(Vulkan QUIET COMPONENTS glslc)
@@ -77,7 +77,7 @@ foreach(backend VULKAN CUDA HIP METAL)
     endif()
 endforeach()
 if (GGML_METAL)
-    # The shader library travels inside the binary: no file to find at run time.
+    # Embeds the shader library in the binary, so that no file has to be found at run time.
     set(GGML_METAL_EMBED_LIBRARY ON CACHE BOOL "" FORCE)
 endif()
 if (GGML_CUDA AND NOT CMAKE_CUDA_COMPILER)
@@ -93,7 +93,7 @@ if (LLAMATUNE_PORTABLE)
     set(GGML_CPU_ALL_VARIANTS ON CACHE BOOL "" FORCE)
     # Plain file names: npm packages cannot hold the symbolic links of versioned libraries.
     set(CMAKE_PLATFORM_NO_VERSIONED_SONAME ON)
-    # All libraries lie in one folder and find each other there, wherever that folder is moved.
+    # All libraries are in one folder and find each other there, also after the folder is moved.
     set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "$<1:${LLAMATUNE_OUTPUT_DIR}>")
     set(CMAKE_LIBRARY_OUTPUT_DIRECTORY "$<1:${LLAMATUNE_OUTPUT_DIR}>")
     set(CMAKE_BUILD_RPATH_USE_ORIGIN ON)
@@ -105,7 +105,7 @@ if (LLAMATUNE_PORTABLE)
     endif()
     set(BUILD_SHARED_LIBS ON)
     add_subdirectory(vendor/llama.cpp/ggml EXCLUDE_FROM_ALL)
-    # Names of our own: a process that also holds another package's ggml must not mix the two.
+    # Distinct names, so that a process that also loads the ggml of another package does not mix the two.
     set_target_properties(ggml PROPERTIES OUTPUT_NAME llamatune-ggml)
     set_target_properties(ggml-base PROPERTIES OUTPUT_NAME llamatune-ggml-base)
 endif()
@@ -115,10 +115,10 @@ add_subdirectory(vendor/llama.cpp EXCLUDE_FROM_ALL)
 
 if (LLAMATUNE_SANITIZE)
     # ggml's CPU kernels read packed blocks at odd addresses and shift into the sign on purpose (x86 and arm64 allow it).
-    # Ours are checked.
+    # llamatune's kernels are checked.
     target_compile_options(ggml-cpu PRIVATE -fno-sanitize=alignment,shift)
     if (TARGET ggml-rpc)
-        # what it sends are packed structures, whose fields it refers to
+        # it takes references to fields of packed structures
         target_compile_options(ggml-rpc PRIVATE -fno-sanitize=alignment)
     endif()
 endif()

@@ -1,10 +1,10 @@
-# Native tests: no Node. `ctest` first makes a tiny model of every architecture, if they are missing, then runs the tests.
+# Native tests, which do not need Node. `ctest` first makes a tiny model of every architecture, unless they exist.
 
-set(LLAMATUNE_TEST_CACHE "${CMAKE_SOURCE_DIR}/.cache/test" CACHE PATH "what tests generate, kept between runs")
+set(LLAMATUNE_TEST_CACHE "${CMAKE_SOURCE_DIR}/.cache/test" CACHE PATH "folder for files that tests generate, kept between runs")
 
 file(GLOB_RECURSE test_sources CONFIGURE_DEPENDS test/native/*.cpp)
 if (NOT core_has_accelerator)
-    list(FILTER test_sources EXCLUDE REGEX "test/native/cpu/kernels/") # they call what is then not built
+    list(FILTER test_sources EXCLUDE REGEX "test/native/cpu/kernels/") # these call kernels that are not built
 endif()
 add_executable(llamatune-native-tests ${test_sources})
 target_include_directories(llamatune-native-tests PRIVATE test/native)
@@ -22,7 +22,7 @@ if (NOT with_onednn AND NOT (CMAKE_SYSTEM_NAME STREQUAL "Linux" AND CMAKE_SYSTEM
     target_compile_definitions(llamatune-native-tests PRIVATE LLAMATUNE_TEST_WITHOUT_ONEDNN)
 endif()
 
-# llama.cpp's own generator of a tiny random model per architecture.
+# llama.cpp's generator of tiny random models, one per architecture.
 add_executable(make-arch-models EXCLUDE_FROM_ALL vendor/llama.cpp/tests/test-llama-archs.cpp)
 target_link_libraries(make-arch-models PRIVATE llama-common llama)
 target_include_directories(make-arch-models PRIVATE vendor/llama.cpp/src vendor/llama.cpp/ggml/src)
@@ -31,13 +31,13 @@ if (LLAMATUNE_PORTABLE)
     add_dependencies(llamatune-native-tests ggml ${backend_targets})
 endif()
 
-# llama.cpp's RPC server: what tests train over, as a process that they can kill.
+# llama.cpp's RPC server, a process that tests train over and can kill.
 add_executable(llamatune-rpc-server vendor/llama.cpp/tools/rpc/rpc-server.cpp)
 target_link_libraries(llamatune-rpc-server PRIVATE ggml)
 set_target_properties(llamatune-rpc-server PROPERTIES RUNTIME_OUTPUT_DIRECTORY "$<1:${LLAMATUNE_OUTPUT_DIR}>")
 add_dependencies(llamatune-native-tests llamatune-rpc-server)
 
-# The generator is slow to build (llama-common) and needed once: built by the test that needs it.
+# The generator is slow to build (llama-common) and needed once, so the test that needs it builds it.
 add_test(NAME arch-models COMMAND ${CMAKE_COMMAND}
     -DBUILD_DIR=${CMAKE_BINARY_DIR}
     -DCONFIG=$<CONFIG>

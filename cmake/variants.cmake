@@ -1,12 +1,12 @@
-# The prebuilt addon for Linux x86-64. The CPU accelerator needs oneDNN and is compiled for the instructions that it uses, so
-# the addon exists several times: once for each of `levels` with the accelerator, and once plain, for all other CPUs.
-# llamatune.node is a small file that opens the best one (native/addon-variants.cpp). Whole addons and not only kernels: an
-# inline function that is compiled with AVX-512 in one file may replace the same function of any other file of that
-# library, so no library may hold code for two generations of CPUs.
+# The prebuilt addon for Linux x86-64. The CPU accelerator needs oneDNN and is compiled for specific instruction sets, so
+# there are several variants of the addon: one with the accelerator for each of `levels`, and a plain one for all other
+# CPUs. llamatune.node is a small file that loads the best variant (native/addon-variants.cpp). The variants are whole
+# addons, because the linker may replace an inline function by a copy from another file of the same library that was
+# compiled with AVX-512, so no library may contain code for two generations of CPUs.
 
 set(levels x86-64-v3 x86-64-v4 x86-64-v4-bf16)
 
-# Each variant is the same binding and core; those of a level have the accelerator in place of the core's stub.
+# All variants have the same binding and core. The variants of `levels` have the accelerator instead of its stub.
 add_library(llamatune-binding OBJECT ${addon_sources})
 llamatune_addon_settings(llamatune-binding)
 target_link_libraries(llamatune-binding PRIVATE llamatune-core)
@@ -27,7 +27,7 @@ foreach(level ${levels})
     string(REPLACE "-bf16" ";-mavx512bf16" instructions "-march=${level}")
     target_compile_options(llamatune-${level} PRIVATE -O3 ${instructions})
     target_include_directories(llamatune-${level} PRIVATE ${accelerator_include_dir})
-    # llamatune-core last: its stub of the accelerator is then not needed.
+    # llamatune-core comes last, so that the linker does not take its stub of the accelerator.
     target_link_libraries(llamatune-${level} PRIVATE DNNL::dnnl OpenMP::OpenMP_CXX llamatune-core)
     llamatune_bundle_onednn(llamatune-${level})
 endforeach()

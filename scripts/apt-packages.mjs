@@ -1,6 +1,6 @@
 /**
- * Fetches Debian's and Ubuntu's packages by apt: from the sources and through the proxies that this machine is set up for,
- * with apt's signatures checked; without root and without installing.
+ * Downloads Debian and Ubuntu packages with apt, using the sources and proxies of this machine and checking apt's
+ * signatures. Needs no root and installs nothing.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -17,7 +17,7 @@ export function parsePackage(text) {
   return fields;
 }
 
-/** Package names of a Depends field: of alternatives the first, which is the one that exists. */
+/** Package names of a Depends field; the first of several alternatives, which is the one that exists. */
 export function parseDependencies(depends = '') {
   const names = depends
     .split(',')
@@ -33,10 +33,10 @@ export function parseDependencies(depends = '') {
 }
 
 /**
- * A package and all that it needs, but for what `skip` names. Names differ between releases, so they are looked up.
+ * A package and all its dependencies, except those that `skip` names. Names differ between releases, so they are looked up.
  *
  * @param {string} first
- * @param {(name: string) => string} show `apt-cache show` of a package; '' where there is none.
+ * @param {(name: string) => string} show `apt-cache show` of a package; '' if there is no such package.
  * @returns {{ name: string, version: string }[]} Empty when there is no such package.
  */
 export function withDependencies(first, show, skip) {
@@ -56,7 +56,7 @@ export function withDependencies(first, show, skip) {
 /** The Debian name of this processor's architecture. */
 export const debianArchitecture = () => ({ x64: 'amd64', arm64: 'arm64' })[process.arch];
 
-/** A field of /etc/os-release, '' where there is none. */
+/** A field of /etc/os-release, or '' if it is missing. */
 export function osRelease(name) {
   let release = '';
   try {
@@ -65,18 +65,21 @@ export function osRelease(name) {
   return new RegExp(`^${name}="?([^"\n]*)`, 'm').exec(release)?.[1] ?? '';
 }
 
-/** Packages of another release, in a folder that a container shares with its host, may not load here. */
+/**
+ * Identifies this system: a folder shared with a container may contain packages of another release, which may not load
+ * here.
+ */
 export const thisSystem = () => `${osRelease('ID')} ${osRelease('VERSION_ID')} ${process.arch}`;
 
 const succeeded = ({ status, stdout }) => (status === 0 ? stdout.trim() : '');
 
-/** The tool that this system would need and lacks, or undefined. */
+/** The first required tool that is missing, or undefined. */
 export const missingAptTool = () =>
   ['apt-get', 'dpkg-deb'].find((tool) => run(tool, ['--version']).status !== 0);
 
 /**
- * apt's own settings stay as they are but for these: nothing of the system's is written, and only the lists of packages
- * are downloaded, not those of translations, files and screenshots.
+ * Changes apt's settings so that nothing of the system is written, and only package lists are downloaded, not those of
+ * translations, files and screenshots. All other settings stay as they are.
  */
 const aptConfiguration = (folder, architecture, { lists, sources }) => `
 #clear APT::Update::Pre-Invoke;
@@ -106,11 +109,11 @@ Acquire::IndexTargets::deb::Packages {
 `;
 
 /**
- * apt's sources for another release: the ones of this machine that hold its own release, with the name exchanged.
+ * apt sources for another release: the sources of this machine's release, with the name of the release replaced.
  *
- * @param {string} targets Lines "address\trelease\tcodename\tcomponent" of what is configured.
- * @param {string} [keys] The file of the distribution's keys, where apt's own are not all.
- * @returns {string} In the form of a .sources file; '' where no source is of this release.
+ * @param {string} targets Lines "address\trelease\tcodename\tcomponent" of the configured sources.
+ * @param {string} [keys] The key file of the distribution, if apt's default keys are not enough.
+ * @returns {string} Text of a .sources file; '' if no source is of this release.
  */
 export function sourcesOf(targets, own, release, keys) {
   const found = new Map();
@@ -156,14 +159,14 @@ function firstProblem({ stderr, error, signal }) {
 }
 
 /**
- * The .deb files of some packages, or the reason why there are none.
+ * Downloads the .deb files of some packages, or returns the reason why that failed.
  *
- * @param {string} folder Where all that is needed for it goes.
+ * @param {string} folder Folder for the downloads and for apt's files.
  * @param {object} request
- * @param {(show: (name: string) => string) => { name: string, version: string }[]} request.choose What to download,
+ * @param {(show: (name: string) => string) => { name: string, version: string }[]} request.choose Chooses the packages,
  *   given `apt-cache show`.
- * @param {string} request.missing What to name when that is nothing.
- * @param {string} [request.release] Another release than this system's own.
+ * @param {string} request.missing What to name in the reason if it chooses none.
+ * @param {string} [request.release] A release other than that of this system.
  */
 export function download(folder, architecture, { choose, missing, release }) {
   let reason = '';
@@ -171,11 +174,11 @@ export function download(folder, architecture, { choose, missing, release }) {
   const sources = release ? writeSources(folder, architecture, release) : undefined;
   if (release && !sources) {
     return {
-      reason: `no source of apt is one of ${osRelease('VERSION_CODENAME') || 'this release'}`,
+      reason: `apt has no source for ${osRelease('VERSION_CODENAME') || 'this release'}`,
     };
   }
   const ownLists = path.join(folder, `lists${release ? `-${release}` : ''}`);
-  // With the system's own lists where they are there and of use, else with lists of our own.
+  // First with the package lists of the system, then with downloaded lists.
   for (const lists of release ? [ownLists] : ['', ownLists]) {
     const configuration = path.join(folder, lists ? 'own.conf' : 'system.conf');
     fs.writeFileSync(configuration, aptConfiguration(folder, architecture, { lists, sources }));
@@ -186,7 +189,7 @@ export function download(folder, architecture, { choose, missing, release }) {
     }
     if (lists) {
       fs.mkdirSync(path.join(lists, 'partial'), { recursive: true });
-      // A source that cannot be reached does not matter when another one has the packages: no reason to stop here.
+      // A source that cannot be reached does not matter if another one has the packages, so continue.
       const updated = apt('apt-get', ['update']);
       if (updated.status !== 0 || /^[EW]: /m.test(updated.stderr)) problems.push(updated);
     }
@@ -194,7 +197,7 @@ export function download(folder, architecture, { choose, missing, release }) {
       succeeded(apt('apt-cache', ['show', '--no-all-versions', name])),
     );
     if (packages.length === 0) {
-      reason = `no source of apt has ${missing}`;
+      reason = `no apt source has ${missing}`;
       continue;
     }
     const got = apt('apt-get', ['download', ...packages.map(({ name }) => name)], debs);

@@ -1,4 +1,6 @@
-/** clang-format over all C++ sources: the pinned binary of the package clang-format-node, so that every machine agrees. */
+/**
+ * clang-format over all C++ sources: the pinned binary of the package clang-format-node, so that every machine agrees.
+ */
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
@@ -19,7 +21,7 @@ export function clangFormat(args) {
   const { clangFormatPath } = createRequire(import.meta.url)('clang-format-node');
   const files = cppFiles();
   let ok = true;
-  // In slices: Windows limits the length of a command line.
+  // In groups of 100 files, because Windows limits the length of a command line.
   for (let i = 0; i < files.length; i += 100) {
     const command = [...args, ...files.slice(i, i + 100)];
     const { status, error } = spawnSync(clangFormatPath, command, { cwd: root, stdio: 'inherit' });

@@ -80,7 +80,7 @@ function compileCommands() {
   return [...new Set(commands.map((entry) => entry.file))];
 }
 
-/** Checks some files; resolves to what clang-tidy found, empty when there is nothing. */
+/** Checks some files; resolves to the output of clang-tidy, or '' if it found no problem. */
 function check(binary, files) {
   return new Promise((resolve, reject) => {
     const child = spawn(binary, ['--quiet', '-p', folder, ...files], { cwd: root });
@@ -102,8 +102,9 @@ await runMain(async () => {
   const named = process.argv.slice(2).map((file) => path.resolve(file));
   const all = compileCommands();
   const files = named.length > 0 ? all.filter((file) => named.includes(file)) : all;
-  if (files.length === 0) throw new BuildError('no such file in the build', named.join(', '));
-  // A few files a process: loading the binary costs time, and so does waiting for the last process.
+  if (files.length === 0)
+    throw new BuildError('none of these files is in the build', named.join(', '));
+  // Four files per process: fewer would load the binary too often, more would leave cores idle at the end.
   const slices = [];
   for (let i = 0; i < files.length; i += 4) slices.push(files.slice(i, i + 4));
   const started = Date.now();

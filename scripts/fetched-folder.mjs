@@ -1,4 +1,7 @@
-/** Folders under vendor/ that a build fills from packages: complete or absent, and remade when their contents should change. */
+/**
+ * Folders in vendor/ that a build fills from packages. A folder is complete or absent, and made again if its source
+ * changes.
+ */
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -16,7 +19,7 @@ export function run(command, args, options = {}) {
   });
 }
 
-/** What `folder` was made from, or undefined where it is missing or incomplete. */
+/** The record of what `folder` was made from, or undefined if it is missing or incomplete. */
 export function readStamp(folder) {
   try {
     return JSON.parse(fs.readFileSync(path.join(folder, stampName), 'utf8'));
@@ -40,7 +43,7 @@ export function makeFolder(folder, { what, fill, log = console.log }) {
   log(`llamatune: fetching ${what} into vendor/${path.basename(folder)}; nothing is installed`);
   let work;
   try {
-    // next to the target: the finished folder is then moved there in one step
+    // next to the target, so that the finished folder can be renamed to it
     fs.mkdirSync(path.dirname(folder), { recursive: true });
     work = fs.mkdtempSync(`${folder}-`);
     const made = path.join(work, 'made');
@@ -53,7 +56,7 @@ export function makeFolder(folder, { what, fill, log = console.log }) {
     log(`llamatune: fetched ${what} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
     return { folder };
   } catch (error) {
-    // another build may have made it meanwhile
+    // another build may have made it in the meantime
     return readStamp(folder) ? { folder } : { reason: error.message };
   } finally {
     if (work) fs.rmSync(work, { recursive: true, force: true });

@@ -1,6 +1,6 @@
 /**
- * npm's install step: takes the prebuilt addon when one fits and loads, else builds it from source; in a checkout it
- * also compiles the TypeScript. `npm install --build-from-source` skips prebuilt addons.
+ * The install step of npm: uses the prebuilt addon if there is one that loads, otherwise builds the addon from source. In
+ * a checkout it also compiles the TypeScript. `npm install --build-from-source` skips prebuilt addons.
  */
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -9,8 +9,8 @@ import path from 'node:path';
 import { buildNative, root, runMain } from './native-build.mjs';
 import { buildTypeScript } from './typescript-build.mjs';
 
-/** The prebuilt addon for this machine, if there is one and it loads (its libc may be too old for it). */
-function fittingPrebuild() {
+/** The prebuilt addon for this machine, if there is one that loads (the libc of the machine may be too old). */
+function usablePrebuild() {
   if (process.env.npm_config_build_from_source || process.argv.includes('--build-from-source'))
     return undefined;
   const script = `
@@ -27,14 +27,14 @@ function fittingPrebuild() {
 }
 
 await runMain(async () => {
-  const prebuild = fittingPrebuild();
+  const prebuild = usablePrebuild();
   if (prebuild) {
     console.log(`llamatune: using ${path.relative(root, prebuild)}`);
   } else {
     console.log(
       fs.existsSync(path.join(root, 'build', 'Release', 'llamatune.node'))
-        ? 'llamatune: bringing the native build up to date'
-        : 'llamatune: no prebuilt addon fits this machine, building from source (some minutes)',
+        ? 'llamatune: updating the native build'
+        : 'llamatune: there is no prebuilt addon for this machine; building from source (takes some minutes)',
     );
     await buildNative();
   }

@@ -1,6 +1,6 @@
 /**
- * Builds the native part with cmake-js. Everything it makes is under build/:
- * build/addon (objects) -> build/Release/llamatune.node, where node-gyp-build looks first.
+ * Builds the native part with cmake-js. All outputs are in build/: objects in build/addon, and the addon in
+ * build/Release/llamatune.node, where node-gyp-build looks first.
  */
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -17,7 +17,7 @@ export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '
 const modes = {
   release: { folder: 'addon', config: 'Release', output: 'build/Release', options: {} },
   debug: { folder: 'debug', config: 'Debug', output: 'build/Debug', options: {} },
-  // No addon: a sanitizer's runtime must be the first library of a process, and node is not linked with it.
+  // Without the addon: the runtime of a sanitizer must be the first library of a process, and node is not linked with it.
   sanitize: {
     folder: 'asan',
     config: 'RelWithDebInfo',
@@ -25,7 +25,7 @@ const modes = {
     options: { LLAMATUNE_SANITIZE: 'ON' },
     backends: 'cpu',
   },
-  // The native tests on a Vulkan device, if only Mesa's on the CPU: `npm test -- vulkan`.
+  // The native tests on a Vulkan device, which may be Mesa's software device: `npm test -- vulkan`.
   vulkan: {
     folder: 'vulkan',
     config: 'Release',
@@ -55,7 +55,10 @@ const cmakeJs = () => {
   return path.join(path.dirname(require.resolve('cmake-js/package.json')), 'bin', 'cmake-js');
 };
 
-/** Runs a command whose output goes to a log file; progress lines ("[12/345]", "[ 12%]") reach the user in steps of 5%. */
+/**
+ * Runs a command with its output in a log file, and prints its progress (lines like "[12/345]" or "[ 12%]") in steps of
+ * 5 %.
+ */
 function runLogged(command, args, logFile, label) {
   return new Promise((resolve, reject) => {
     const log = fs.createWriteStream(logFile, { flags: 'a' });
@@ -97,7 +100,7 @@ function runLogged(command, args, logFile, label) {
   });
 }
 
-/** The lines that say why a build failed: the first errors, else the end of the output. */
+/** The lines that explain why a build failed: the first errors, or the end of the output. */
 function explain(tail) {
   const first = tail.findIndex((line) =>
     /(\berror:|CMake Error|^FAILED:|undefined reference)/.test(line),
@@ -106,7 +109,7 @@ function explain(tail) {
 }
 
 /**
- * Builds `targets` in `mode`, fetching llama.cpp first where it is missing. Configures only when what was asked for
+ * Builds the addon, the native tests or both. Fetches llama.cpp first if it is missing. Configures only if the options have
  * changed; otherwise the build tool decides what is out of date.
  *
  * @param {object} request
@@ -160,7 +163,7 @@ export async function buildNative({
       logFile,
     );
     if (!configured.ok && fs.existsSync(path.join(folder, 'CMakeCache.txt'))) {
-      // A cache of another place, generator or compiler cannot be reused.
+      // The cache of another folder, generator or compiler cannot be reused.
       for (const name of ['CMakeCache.txt', 'CMakeFiles']) {
         fs.rmSync(path.join(folder, name), { recursive: true, force: true });
       }
@@ -169,14 +172,16 @@ export async function buildNative({
     if (!configured.ok) {
       throw new BuildError(
         `CMake could not configure the build:\n${explain(configured.tail)}`,
-        `The whole output is in ${path.relative(process.cwd(), logFile)}`,
+        `The full output is in ${path.relative(process.cwd(), logFile)}`,
       );
     }
     fs.writeFileSync(signatureFile, signature);
     const cache = fs.readFileSync(path.join(folder, 'CMakeCache.txt'), 'utf8');
     const problem = /^LLAMATUNE_ONEDNN_PROBLEM:INTERNAL=(.+)$/m.exec(cache)?.[1];
     if (problem) {
-      console.warn(withoutOnednn(problem, 'See what CMake says in build.log, or compile with g++'));
+      console.warn(
+        withoutOnednn(problem, 'See the messages of CMake in build.log, or compile with g++'),
+      );
     }
   }
 
@@ -195,7 +200,7 @@ export async function buildNative({
     if (!built.ok) {
       throw new BuildError(
         `compiling ${target} failed:\n${explain(built.tail)}`,
-        `The whole output is in ${path.relative(process.cwd(), logFile)}. ` +
+        `The full output is in ${path.relative(process.cwd(), logFile)}. ` +
           'LLAMATUNE_BACKENDS=cpu builds without GPU back ends; LLAMATUNE_JOBS=1 needs the least memory.',
       );
     }

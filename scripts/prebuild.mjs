@@ -1,9 +1,9 @@
 /**
- * npm run prebuilds: fills prebuilds/<platform>-<arch>/ with the portable addon and the libraries that belong to it.
- * That folder alone runs: no compiler, no vendored source, any CPU of the architecture.
+ * npm run prebuilds: fills prebuilds/<platform>-<arch>/ with the portable addon and its libraries. The folder runs on any
+ * CPU of the architecture, without a compiler or the vendored source.
  *
  * prebuildify lays out the folder (file name and libc tag that node-gyp-build looks for, libraries next to the addon).
- * It would call node-gyp, which wants Node's headers for nothing: our build takes node-gyp's place.
+ * It would call node-gyp, which downloads headers of Node that are not needed, so our build replaces node-gyp.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -16,7 +16,7 @@ import { BuildError } from './tools.mjs';
 const tuple = `${process.platform}-${process.arch}`;
 const stage = path.join(root, 'build', 'prebuild');
 
-/** The newest glibc and libstdc++ symbols that the binaries use: machines older than that need a source build. */
+/** The newest glibc and libstdc++ versions that the binaries use; older systems must build from source. */
 function neededVersions(folder) {
   if (process.platform !== 'linux') return [];
   const newest = new Map();
@@ -67,8 +67,8 @@ function check(folder) {
       const file = require(${JSON.stringify(require.resolve('node-gyp-build'))}).resolve(${JSON.stringify(copy)});
       const addon = require(file);
       addon.loadBackends(require('node:path').dirname(file));
-      if (addon.systemInfo().devices.length === 0) throw new Error('it found no device');`;
-    // LD_BIND_NOW: a function that is missing shows now, not when it is first called.
+      if (addon.systemInfo().devices.length === 0) throw new Error('no device was found');`;
+    // LD_BIND_NOW: a missing function is an error now, not at its first call.
     execFileSync(process.execPath, ['-e', script], {
       env: { ...process.env, LD_BIND_NOW: '1' },
       stdio: ['ignore', 'inherit', 'pipe'],
@@ -84,7 +84,7 @@ await runMain(async () => {
   const { default: prebuildify } = await import('prebuildify');
   fs.mkdirSync(stage, { recursive: true });
   fs.rmSync(path.join(root, 'prebuilds', tuple), { recursive: true, force: true });
-  // Everything that is there is taken: nothing may be left of an earlier build.
+  // prebuildify packs every file in the folder, so nothing of an earlier build may be left.
   fs.rmSync(path.join(stage, 'build'), { recursive: true, force: true });
   await new Promise((resolve, reject) => {
     prebuildify(

@@ -1,4 +1,4 @@
-/** Before `npm pack`: dist/ and the vendored source must be there, because the package ships both. */
+/** Runs before `npm pack`: makes dist/ and the vendored source, because the package contains both. */
 import fs from 'node:fs';
 import path from 'node:path';
 import { fetchVendor } from '../vendor/fetch.mjs';

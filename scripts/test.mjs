@@ -4,8 +4,8 @@
  *
  *     node scripts/test.mjs [--full] [step …]      only those steps, e.g. `npm test -- unit native`
  *
- * Every step runs, so that one run shows everything that is wrong; only a failed build ends it early. The last line is the
- * sum of the tests of all steps: "N passed, N failed, N skipped". Whole outputs are in build/test/.
+ * All steps run, so that one run shows all problems; only a failed build ends it early. The last line is the sum over all
+ * steps: "N passed, N failed, N skipped". Full outputs are in build/test/.
  */
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -67,7 +67,7 @@ async function vitest(project) {
     failed: result.numFailedTests,
     skipped: result.numPendingTests + result.numTodoTests,
   });
-  // A file that does not even load has no failed test.
+  // A test file that cannot be loaded has no failed test.
   if (!ok && result.numFailedTests === 0) check(false);
 }
 
@@ -101,12 +101,12 @@ function report(ok, lines) {
     add(summary);
     if (ok || summary.failed > 0) return;
   }
-  // Killed by a signal or a sanitizer: the reason is at the end.
+  // Killed by a signal or a sanitizer: the reason is at the end of the output.
   console.log(lines.slice(-60).join('\n'));
   check(false);
 }
 
-/** Checks what `npm pack` would publish: its files, and how its entry points resolve. */
+/** Checks the package that `npm pack` makes: its files, and how its entry points resolve. */
 async function testPackage() {
   const folder = fs.mkdtempSync(path.join(logs, 'pack-'));
   try {
@@ -151,7 +151,7 @@ async function testPackage() {
     );
     if (missing.length > 0) console.log(`missing in the package: ${missing.join(', ')}`);
     if (unwanted.length > 0)
-      console.log(`not wanted in the package: ${unwanted.slice(0, 10).join(', ')}`);
+      console.log(`must not be in the package: ${unwanted.slice(0, 10).join(', ')}`);
     check(packed.ok && missing.length === 0 && unwanted.length === 0);
     if (!packed.ok) return;
     console.log(`${info.filename}: ${files.size} files, ${(info.size / 1e6).toFixed(1)} MB packed`);
@@ -166,12 +166,12 @@ async function testPackage() {
   }
 }
 
-/** The first Vulkan device: without a GPU, Mesa's software device. */
+/** The first Vulkan device; without a GPU, this is Mesa's software device. */
 const vulkanDevice = 'Vulkan0';
 
 /**
- * The native tests that use a device, on Vulkan: gradient rules and weights of every type, whole models compared with the CPU,
- * generation. First with exact F32 products, where every difference is a mistake; then with F16 products, as GPUs run them.
+ * Runs the device tests on Vulkan: gradient rules, weights of every type, whole models compared with the CPU, generation.
+ * First with exact F32 matmuls, where every difference is an error; then with F16 matmuls, as GPUs run them.
  */
 async function testVulkan() {
   const { folder } = await buildNative({ mode: 'vulkan', tests: true });
@@ -183,7 +183,7 @@ async function testVulkan() {
   });
   if (!devices.split('\n').includes(vulkanDevice)) {
     throw new BuildError(
-      `there is no Vulkan device to test on, only ${devices.split('\n').filter(Boolean).join(', ')}`,
+      `no Vulkan device was found, only ${devices.split('\n').filter(Boolean).join(', ')}`,
       'Install a driver. Without a GPU, Mesa has one that runs on the CPU. Debian, Ubuntu: ' +
         'sudo apt-get install libvulkan1 mesa-vulkan-drivers; Fedora: sudo dnf install vulkan-loader mesa-vulkan-drivers',
     );
@@ -245,7 +245,7 @@ const steps = {
 };
 const everyday = ['lint', 'build', 'unit', 'native', 'integration'];
 
-const usage = `npm test [-- step …]         ${everyday.join(', ')}; or the steps named
+const usage = `npm test [-- step …]         ${everyday.join(', ')}; or only the named steps
 npm run test:full            all steps: ${Object.keys(steps).join(', ')}`;
 
 function parseArguments() {
@@ -259,7 +259,7 @@ function parseArguments() {
     throw new BuildError(error.message, usage);
   }
   const unknown = parsed.positionals.filter((name) => !Object.hasOwn(steps, name));
-  if (unknown.length > 0) throw new BuildError(`no such step: ${unknown.join(', ')}`, usage);
+  if (unknown.length > 0) throw new BuildError(`unknown step: ${unknown.join(', ')}`, usage);
   return parsed;
 }
 

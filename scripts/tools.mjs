@@ -1,5 +1,6 @@
 /**
- * What building from source needs, and what to install where it is missing. Plain Node: runs before dependencies are.
+ * Checks the tools that a build from source needs and says how to install them. Plain Node, because it runs before
+ * dependencies are installed.
  */
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -71,7 +72,7 @@ function installHint() {
   }
 }
 
-/** Throws BuildError naming all that is missing at once. */
+/** Throws a BuildError that names all missing tools. */
 export function checkTools({ git }) {
   const missing = [];
   if (!hasCompiler()) missing.push('a C++17 compiler');
@@ -87,7 +88,7 @@ export function checkTools({ git }) {
   if (git && output('git', ['--version']) === undefined) missing.push('git');
   if (missing.length > 0) {
     throw new BuildError(
-      `building llamatune from source needs ${missing.join(', ')}, which this machine lacks`,
+      `cannot build llamatune from source: missing ${missing.join(', ')}`,
       installHint(),
     );
   }
@@ -96,8 +97,8 @@ export function checkTools({ git }) {
 const exists = (file) => fs.existsSync(file);
 
 /**
- * GPU back ends worth building here: those whose hardware is present. CMake then looks for their tools (AUTO), so a
- * machine without them builds for the CPU.
+ * GPU back ends whose hardware is present. CMake then looks for their tools (AUTO), so a machine without them builds for
+ * the CPU.
  */
 function backendsForThisMachine() {
   if (process.platform !== 'linux') return [];
@@ -113,8 +114,8 @@ function backendsForThisMachine() {
 const knownBackends = ['vulkan', 'cuda', 'hip', 'metal'];
 
 /**
- * CMake's LLAMATUNE_<BACKEND> options from LLAMATUNE_BACKENDS: names separated by commas (an error when one cannot be
- * built), 'cpu' for none, 'auto' or nothing for what fits this machine.
+ * The LLAMATUNE_<BACKEND> options of CMake from LLAMATUNE_BACKENDS: names separated by commas (the build fails if one cannot
+ * be built), 'cpu' for no GPU back end, 'auto' or '' to choose by the hardware.
  */
 export function backendOptions(wanted = process.env.LLAMATUNE_BACKENDS ?? '') {
   const names = wanted
@@ -140,9 +141,9 @@ export function backendOptions(wanted = process.env.LLAMATUNE_BACKENDS ?? '') {
   return options;
 }
 
-/** Compilers run side by side: one per core, fewer where memory is short (about 1.2 GB each). */
+/** Number of parallel compilers: one per core, fewer if memory is short (each needs about 1.2 GB). */
 export function parallelJobs() {
-  const asked = Number(process.env.LLAMATUNE_JOBS);
-  if (Number.isInteger(asked) && asked > 0) return asked;
+  const jobs = Number(process.env.LLAMATUNE_JOBS);
+  if (Number.isInteger(jobs) && jobs > 0) return jobs;
   return Math.max(1, Math.min(os.availableParallelism(), Math.floor(os.totalmem() / 1.2e9)));
 }

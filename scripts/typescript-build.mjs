@@ -1,4 +1,4 @@
-/** Compiles src/ to dist/. Present only in a checkout: the npm package ships dist/. */
+/** Compiles src/ to dist/ in a checkout; the npm package contains dist/ only. */
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
@@ -16,12 +16,12 @@ export function packageFile(name, file) {
   }
 }
 
-/** Returns false when there is nothing to compile (installed package) or no compiler (npm install --omit=dev). */
+/** Returns false if there is nothing to compile (installed package) or no compiler (npm install --omit=dev). */
 export function buildTypeScript() {
   if (!fs.existsSync(path.join(root, 'src', 'index.ts'))) return false;
   const tsc = packageFile('typescript', 'bin/tsc');
   if (!tsc || !fs.existsSync(tsc)) return false;
-  // An incremental build trusts its record: without the output, start over.
+  // An incremental build does not check its outputs: without them, start again.
   if (!fs.existsSync(path.join(root, 'dist', 'index.js'))) {
     fs.rmSync(path.join(root, 'build', 'tsconfig.build.tsbuildinfo'), { force: true });
   }
