@@ -47,10 +47,12 @@ bool step::state::on_chunk_node(ggml_tensor * node, bool ask, void * self) {
 
 bool step::state::at_boundary(ggml_tensor * node, bool ask, void * self) {
     state & s = *static_cast<state *>(self);
+    const bool selects = s.options.on_selection && (node->op == GGML_OP_ARGSORT || node->op == GGML_OP_TOP_K);
+    if (selects && !ask) s.options.on_selection(node);
     if (s.options.profile && !ask) {
         s.record(!s.past_boundary ? "forward" : is_recomputed(node) ? "again" : "backward", node);
     }
-    if (node != s.boundary) return s.options.profile;
+    if (node != s.boundary) return s.options.profile || selects;
     if (!ask) {
         s.timing.forward_ms += ms_since(s.started);
         s.run_loss();

@@ -6,6 +6,7 @@
 #include "loss/objective.h"
 #include "optim/parameter.h"
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,6 +21,9 @@ struct step_options {
     bool allocate = true;                    // false: only to ask what it would need
     bool recompute = false; // activations of all layers but the last are computed again for the backward
     bool profile = false;   // time every node: slower, since nothing runs ahead
+    // Called after each top-k selection (ARGSORT, TOP_K) of a step with a backward pass; it may overwrite the indices.
+    // Tests use it to route tokens to the same experts on two devices.
+    std::function<void(ggml_tensor * indices)> on_selection;
 };
 
 // Time of the nodes of one kind ("MUL_MAT q8_0 2048x1024"), over all runs.
