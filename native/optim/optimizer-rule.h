@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/tensor-arena.h"
 #include "optim/optimizer-options.h"
 #include "optim/parameter.h"
 
@@ -23,10 +24,11 @@ public:
     // What update() reads from its tensor `numbers` in one step. `update` counts the updates from 1.
     virtual std::vector<float> numbers(int64_t update, double learning_rate, bool decay) const = 0;
 
-    // The node that updates p.value and `state` (in the order of state_names) where they are.
-    // gradient: F32, clipped; p.gradient itself must not change.
-    virtual ggml_tensor * update(ggml_context * ctx, const parameter & p, ggml_tensor * gradient,
-                                 const std::vector<ggml_tensor *> & state, ggml_tensor * numbers) const = 0;
+    // The nodes that update p.value and `state` (in the order of state_names) where they are, in the order in which
+    // they run. gradient: F32, clipped; p.gradient itself must not change.
+    virtual std::vector<ggml_tensor *> update(tensor_arena & ctx, const parameter & p, ggml_tensor * gradient,
+                                              const std::vector<ggml_tensor *> & state,
+                                              ggml_tensor * numbers) const = 0;
 };
 
 // Throws error CONFIG_INVALID for a type that does not exist.

@@ -16,26 +16,30 @@ uint64_t optimizer_state_bytes(const optimizer_options & options, int64_t n_elem
 }
 
 optimizer::optimizer(const parameter_set & parameters, const optimizer_options & options, const compute & devices)
-    : rule_(make_optimizer_rule(options)), max_nodes_(parameters.all().size() * 8 + 64) {
+    : optimizer(parameters, make_optimizer_rule(options), devices) {}
+
+optimizer::optimizer(const parameter_set & parameters, std::unique_ptr<optimizer_rule> rule, const compute & devices)
+    : rule_(std::move(rule)) {
     for (const std::string & name : rule_->state_names()) {
         state_.push_back({name, tensors_like(parameters.values(), "the optimizer's state '" + name + "'")});
     }
-    ctx_.reset(ggml_init(
-        {ggml_tensor_overhead() * max_nodes_ * 2 + 2 * ggml_graph_overhead_custom(max_nodes_, false), nullptr, true}));
     build_inputs(parameters, devices);
     build_norm(parameters);
     build_update(parameters);
-    norm_scheduler_ = devices.new_scheduler(max_nodes_ * 4);
-    update_scheduler_ = devices.new_scheduler(max_nodes_ * 4);
+    norm_graph_ = norm_nodes_.finish();
+    update_graph_ = update_nodes_.finish();
+    norm_scheduler_ = devices.new_scheduler(norm_nodes_.size());
+    update_scheduler_ = devices.new_scheduler(update_nodes_.size());
     allocate_graph(norm_scheduler_.get(), norm_graph_, "the gradient norm");
     allocate_graph(update_scheduler_.get(), update_graph_, "the optimizer");
 }
 
 void optimizer::build_inputs(const parameter_set & parameters, const compute & devices) {
-    clip_ = ggml_new_tensor_1d(ctx_.get(), GGML_TYPE_F32, 1);
+    inputs_ctx_.reset(ggml_init({ggml_tensor_overhead() * (parameters.all().size() + 1), nullptr, true}));
+    clip_ = ggml_new_tensor_1d(inputs_ctx_.get(), GGML_TYPE_F32, 1);
     ggml_set_input(clip_);
     for (const parameter & p : parameters.all()) group_of(p);
-    inputs_.reset(ggml_backend_alloc_ctx_tensors_from_buft(ctx_.get(), devices.host_buffer_type()));
+    inputs_.reset(ggml_backend_alloc_ctx_tensors_from_buft(inputs_ctx_.get(), devices.host_buffer_type()));
     if (!inputs_) throw error("OUT_OF_MEMORY", "out of memory allocating the optimizer's inputs");
 }
 
@@ -44,33 +48,33 @@ optimizer::group & optimizer::group_of(const parameter & p) {
         if (g.learning_rate_scale == p.learning_rate_scale && g.decay == p.decay) return g;
     }
     const auto n_numbers = int64_t(rule_->numbers(1, 0, false).size());
-    groups_.push_back({p.learning_rate_scale, p.decay, ggml_new_tensor_1d(ctx_.get(), GGML_TYPE_F32, n_numbers)});
+    groups_.push_back(
+        {p.learning_rate_scale, p.decay, ggml_new_tensor_1d(inputs_ctx_.get(), GGML_TYPE_F32, n_numbers)});
     ggml_set_input(groups_.back().numbers);
     return groups_.back();
 }
 
 void optimizer::build_norm(const parameter_set & parameters) {
-    ggml_context * ctx = ctx_.get();
-    norm_graph_ = ggml_new_graph_custom(ctx, max_nodes_, false);
-    squared_norm_ = nullptr;
+    tensor_arena & ctx = norm_nodes_.ctx();
     for (const parameter & p : parameters.all()) {
         ggml_tensor * squared = ggml_sum(ctx, ggml_sqr(ctx, p.gradient));
         squared_norm_ = squared_norm_ ? ggml_add(ctx, squared_norm_, squared) : squared;
     }
     ggml_set_output(squared_norm_);
-    ggml_build_forward_expand(norm_graph_, squared_norm_);
+    norm_nodes_.expand(squared_norm_);
 }
 
 void optimizer::build_update(const parameter_set & parameters) {
-    ggml_context * ctx = ctx_.get();
-    update_graph_ = ggml_new_graph_custom(ctx, max_nodes_, false);
+    tensor_arena & ctx = update_nodes_.ctx();
     for (size_t i = 0; i < parameters.all().size(); i++) {
         const parameter & p = parameters.all()[i];
         std::vector<ggml_tensor *> state;
         for (const state_tensors & s : state_) state.push_back(s.tensors.all()[i]);
         ggml_set_param(p.value); // ggml's optimizer ops assert it
         ggml_tensor * clipped = ggml_mul(ctx, p.gradient, clip_);
-        ggml_build_forward_expand(update_graph_, rule_->update(ctx, p, clipped, state, group_of(p).numbers));
+        for (ggml_tensor * node : rule_->update(ctx, p, clipped, state, group_of(p).numbers)) {
+            update_nodes_.expand(node);
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/graph-builder.h"
 #include "graph/compute.h"
 #include "optim/optimizer-rule.h"
 
@@ -10,6 +11,7 @@ class optimizer {
 public:
     // `parameters` and `devices` must outlive this. Throws error CONFIG_INVALID, OUT_OF_MEMORY.
     optimizer(const parameter_set & parameters, const optimizer_options & options, const compute & devices);
+    optimizer(const parameter_set & parameters, std::unique_ptr<optimizer_rule> rule, const compute & devices);
 
     // Global L2 norm of the gradients, before clipping.
     double gradient_norm();
@@ -37,12 +39,12 @@ private:
 
     std::unique_ptr<optimizer_rule> rule_;
     std::vector<state_tensors> state_;
-    size_t max_nodes_;
-    ggml_context_ptr ctx_;
+    ggml_context_ptr inputs_ctx_;
     ggml_backend_buffer_ptr inputs_;
     std::vector<group> groups_;
     ggml_tensor * clip_; // F32 [1]
-    ggml_tensor * squared_norm_;
+    ggml_tensor * squared_norm_ = nullptr;
+    graph_builder norm_nodes_, update_nodes_;
     ggml_cgraph * norm_graph_;
     ggml_cgraph * update_graph_;
     ggml_backend_sched_ptr norm_scheduler_, update_scheduler_;

@@ -103,7 +103,7 @@ std::set<std::string> missing_ops(ggml_backend_dev_t device, ggml_type type) {
         for (size_t i = 0; i < optim->state_names().size(); i++) state.push_back(ggml_dup_tensor(ctx, t));
         const auto n_numbers = int64_t(optim->numbers(1, 0, true).size());
         ggml_tensor * numbers = ggml_new_tensor_1d(ctx, GGML_TYPE_F32, n_numbers);
-        builder.expand(optim->update(ctx, {{"", t}, g.of(t)}, g.of(t), state, numbers));
+        for (ggml_tensor * node : optim->update(ctx, {{"", t}, g.of(t)}, g.of(t), state, numbers)) builder.expand(node);
     }
 
     ggml_cgraph * graph = builder.finish();

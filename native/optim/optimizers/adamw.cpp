@@ -30,9 +30,9 @@ public:
         };
     }
 
-    ggml_tensor * update(ggml_context * ctx, const parameter & p, ggml_tensor * gradient,
-                         const std::vector<ggml_tensor *> & state, ggml_tensor * numbers) const override {
-        return ggml_opt_step_adamw(ctx, p.value, gradient, state[0], state[1], numbers);
+    std::vector<ggml_tensor *> update(tensor_arena & ctx, const parameter & p, ggml_tensor * gradient,
+                                      const std::vector<ggml_tensor *> & state, ggml_tensor * numbers) const override {
+        return {ggml_opt_step_adamw(ctx, p.value, gradient, state[0], state[1], numbers)};
     }
 
 private:

@@ -21,13 +21,13 @@ public:
         return {float(learning_rate), decay ? weight_decay_ : 0.0f};
     }
 
-    ggml_tensor * update(ggml_context * ctx, const parameter & p, ggml_tensor * gradient,
-                         const std::vector<ggml_tensor *> & state, ggml_tensor * numbers) const override {
+    std::vector<ggml_tensor *> update(tensor_arena & ctx, const parameter & p, ggml_tensor * gradient,
+                                      const std::vector<ggml_tensor *> & state, ggml_tensor * numbers) const override {
         ggml_tensor * direction = gradient;
         if (!state.empty()) {
             direction = ggml_add_inplace(ctx, ggml_scale_inplace(ctx, state[0], momentum_), gradient);
         }
-        return ggml_opt_step_sgd(ctx, p.value, direction, numbers);
+        return {ggml_opt_step_sgd(ctx, p.value, direction, numbers)};
     }
 
 private:

@@ -56,11 +56,13 @@ struct element {
 };
 using formula = std::function<void(element & e, int update)>;
 
+constexpr double weight_decay = 0.1;
+
 // Twenty updates with clipping, a falling learning rate, LoRA+ and weight decay, compared with the formula.
-void check_formula(const optimizer_options & options, const formula & apply) {
+void check_formula(std::unique_ptr<optimizer_rule> rule, const formula & apply) {
     fixture f;
     parameter_set parameters(f.tensors);
-    optimizer optim(parameters, options, f.devices);
+    optimizer optim(parameters, std::move(rule), f.devices);
     std::vector<numbers> values;
     std::vector<std::vector<numbers>> state(optim.state().size()); // [state][parameter]
     for (const parameter & p : parameters.all()) {
@@ -94,7 +96,7 @@ void check_formula(const optimizer_options & options, const formula & apply) {
                 element e{values[p][i],
                           c * double(gradients[p][i]),
                           learning_rate * double(given.learning_rate_scale),
-                          given.decay ? options.number("weightDecay", 0) : 0.0,
+                          given.decay ? weight_decay : 0.0,
                           {}};
                 for (auto & s : state) e.state.push_back(&s[p][i]);
                 apply(e, update);
@@ -108,12 +110,35 @@ void check_formula(const optimizer_options & options, const formula & apply) {
     CHECK(clipped && unclipped);
 }
 
+// An optimizer as an example, Lion (arXiv 2302.06675). It updates the value from the old momentum, so the order of its
+// two results matters:  c = β1 m + (1-β1) g;  θ = θ (1 - η λ) - η sign(c);  m = β2 m + (1-β2) g
+class lion : public optimizer_rule {
+public:
+    static constexpr float beta1 = 0.9f, beta2 = 0.99f;
+
+    std::vector<std::string> state_names() const override { return {"m"}; }
+
+    std::vector<float> numbers(int64_t, double learning_rate, bool decay) const override {
+        return {float(learning_rate), decay ? float(weight_decay) : 0.0f};
+    }
+
+    std::vector<ggml_tensor *> update(tensor_arena & ctx, const parameter & p, ggml_tensor * gradient,
+                                      const std::vector<ggml_tensor *> & state, ggml_tensor * numbers) const override {
+        ggml_tensor * m = state[0];
+        ggml_tensor * c = ggml_add(ctx, ggml_scale(ctx, m, beta1), ggml_scale(ctx, gradient, 1 - beta1));
+        // more nodes than any fixed size for three parameters would expect
+        for (int i = 0; i < 50; i++) c = ggml_scale(ctx, c, i % 2 ? 0.5f : 2.0f);
+        ggml_tensor * next = ggml_add(ctx, ggml_scale(ctx, m, beta2), ggml_scale(ctx, gradient, 1 - beta2));
+        return {ggml_opt_step_sgd(ctx, p.value, ggml_sgn(ctx, c), numbers), ggml_cpy(ctx, next, m)};
+    }
+};
+
 }
 
 TEST("optim: adamw follows its formula in double") {
-    const optimizer_options options{"adamw",
-                                    {{"beta1", 0.9}, {"beta2", 0.99}, {"epsilon", 1e-8}, {"weightDecay", 0.1}}};
-    check_formula(options, [](element & e, int update) {
+    const optimizer_options options{
+        "adamw", {{"beta1", 0.9}, {"beta2", 0.99}, {"epsilon", 1e-8}, {"weightDecay", weight_decay}}};
+    check_formula(make_optimizer_rule(options), [](element & e, int update) {
         double &m = *e.state[0], &v = *e.state[1];
         m = 0.9 * m + 0.1 * e.gradient;
         v = 0.99 * v + 0.01 * e.gradient * e.gradient;
@@ -125,13 +150,22 @@ TEST("optim: adamw follows its formula in double") {
 
 TEST("optim: sgd follows its formula in double, with and without momentum") {
     for (const double momentum : {0.9, 0.0}) {
-        const optimizer_options options{"sgd", {{"momentum", momentum}, {"weightDecay", 0.1}}};
-        check_formula(options, [&](element & e, int) {
+        const optimizer_options options{"sgd", {{"momentum", momentum}, {"weightDecay", weight_decay}}};
+        check_formula(make_optimizer_rule(options), [&](element & e, int) {
             double direction = e.gradient;
             if (!e.state.empty()) direction = *e.state[0] = momentum * *e.state[0] + e.gradient;
             e.value = e.value * (1 - e.learning_rate * e.weight_decay) - e.learning_rate * direction;
         });
     }
+}
+
+TEST("optim: an optimizer with many nodes and several results follows its formula in double") {
+    check_formula(std::make_unique<lion>(), [](element & e, int) {
+        double & m = *e.state[0];
+        const double c = lion::beta1 * m + (1 - lion::beta1) * e.gradient;
+        e.value = e.value * (1 - e.learning_rate * e.weight_decay) - e.learning_rate * (c > 0 ? 1 : c < 0 ? -1 : 0);
+        m = lion::beta2 * m + (1 - lion::beta2) * e.gradient;
+    });
 }
 
 TEST("optim: each optimizer keeps the tensors that its update needs, and the estimate counts them") {
@@ -187,7 +221,7 @@ TEST("optim: a learning rate of zero changes nothing, and B's scale changes only
 TEST("optim: zero_gradients clears the gradients and leaves the values and the state") {
     fixture f;
     parameter_set parameters(f.tensors);
-    const optimizer optim(parameters, {}, f.devices);
+    const optimizer optim(parameters, optimizer_options{}, f.devices);
     CHECK(parameters.gradient_bytes() >= 45 * sizeof(float));
     const auto ones = [](const ggml_tensor * t) { return std::vector<float>(size_t(ggml_nelements(t)), 1.0f); };
     for (size_t i = 0; i < parameters.all().size(); i++) {
