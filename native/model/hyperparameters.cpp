@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
 
 namespace llamatune {
@@ -80,7 +81,8 @@ bool in_range(double value, range allowed) {
     case range::finite: return std::isfinite(value);
     case range::not_negative: return std::isfinite(value) && value >= 0;
     case range::positive: return std::isfinite(value) && value > 0;
-    case range::positive_integer: return value >= 1 && value == std::floor(value);
+    // llama.cpp counts in 32 bits with sign
+    case range::positive_integer: return value >= 1 && value <= INT32_MAX && value == std::floor(value);
     }
     return false;
 }
@@ -90,14 +92,14 @@ const char * range_text(range allowed) {
     case range::finite: return "a finite number";
     case range::not_negative: return "a finite number of at least 0";
     case range::positive: return "a finite number above 0";
-    case range::positive_integer: return "an integer of at least 1";
+    case range::positive_integer: return "an integer from 1 to 2147483647";
     }
     return "";
 }
 
 std::string number_text(double value) {
     char text[32];
-    std::snprintf(text, sizeof(text), "%g", value);
+    std::snprintf(text, sizeof(text), value == std::floor(value) && std::abs(value) < 1e12 ? "%.0f" : "%g", value);
     return text;
 }
 

@@ -77,6 +77,7 @@ TEST("model/hyperparameters: a count that llama.cpp divides by or that must divi
         {"llama", "llama.block_count", 0},
         {"llama", "llama.embedding_length", 0},
         {"llama", "llama.context_length", 0},
+        {"llama", "llama.context_length", 4294967295u},
         {"llama", "llama.attention.head_count", 0},
         {"phimoe-moe", "phimoe.attention.head_count", 0},
         {"llama", "llama.attention.head_count_kv", 3},
