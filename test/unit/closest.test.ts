@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { closest } from '../../src/closest.js';
+import { finetuneSchema } from '../../src/config/finetune.js';
 
 describe('closest', () => {
   it('takes a swap of neighbours for one slip', () => {
@@ -11,5 +12,15 @@ describe('closest', () => {
   it('finds a slip and nothing that is far away', () => {
     expect(closest('genrate', ['finetune', 'generate'])).toBe('generate');
     expect(closest('zzz', ['finetune', 'generate'])).toBeUndefined();
+  });
+
+  it('knows what other trainers and earlier versions call an option', () => {
+    const names = Object.keys(finetuneSchema.def.shape ?? {});
+    expect(names).toContain('overlength');
+    expect(closest('recompute', names)).toBe('gradientCheckpointing');
+    expect(closest('tooLong', names)).toBe('overlength');
+    expect(closest('lr', ['optimizer.learningRate'])).toBe('optimizer.learningRate');
+    expect(closest('plusRatio', ['rank', 'loraPlusRatio'])).toBe('loraPlusRatio');
+    expect(closest('constructor', names)).toBeUndefined();
   });
 });
