@@ -41,18 +41,38 @@ async function* linesOf(path: string): AsyncGenerator<string> {
   for await (const { text } of readLines(path)) yield `${text}\n`;
 }
 
-function distinct(names: string[], path: string): string[] {
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (twice === undefined) return names;
+/** Columns without a name, as spreadsheets add at the end, are left out. */
+function distinct(names: string[], path: string): (string | false)[] {
+  const twice = names.find((name, i) => name !== '' && names.indexOf(name) !== i);
+  if (twice === undefined) return names.map((name) => name !== '' && name);
   throw new LlamatuneError('DATASET_INVALID_CSV', `${path}:1: two columns are named '${twice}'`, {
     hint: 'rename or remove one of them',
   });
 }
 
-function invalidCsv(path: string, { message, lines }: CsvError): LlamatuneError {
-  // The parser's own message ends with the line, which ours starts with.
-  const what = message.replace(/ (on|at) line \d+/, '');
-  return new LlamatuneError('DATASET_INVALID_CSV', `${path}:${lines}: ${what}`, {
-    hint: 'put cells with commas, quotes or line breaks in double quotes, and double the quotes inside them',
-  });
+function invalidCsv(path: string, error: CsvError): LlamatuneError {
+  return new LlamatuneError(
+    'DATASET_INVALID_CSV',
+    `${path}:${error.lines}: ${whatIsWrong(error)}`,
+    {
+      cause: error,
+      hint: 'put cells with commas, quotes or line breaks in double quotes, and double the quotes inside them',
+    },
+  );
 }
+
+/** The parser's own messages end with the line, which ours start with. */
+function whatIsWrong({ code, message, record, columns }: CsvError): string {
+  switch (code) {
+    case 'CSV_RECORD_INCONSISTENT_COLUMNS':
+      return `the number of cells is ${count(record)}, but the first line names ${count(columns)} columns`;
+    case 'CSV_QUOTE_NOT_CLOSED':
+      return 'the file ends inside a cell whose double quote is never closed';
+    case 'CSV_MAX_RECORD_SIZE':
+      return `the row has more than ${LARGEST_RECORD} bytes; a double quote may not be closed`;
+    default:
+      return message.replace(/ (on|at) line \d+/, '');
+  }
+}
+
+const count = (list: unknown): number => (Array.isArray(list) ? list.length : 0);

@@ -115,11 +115,18 @@ describe('CSV', () => {
     ]);
   });
 
+  it('ignores columns without a name, as spreadsheets add them', async () => {
+    expect(await csv('a,,\n1,,\n2,x,\n')).toEqual([
+      { row: { a: '1' }, line: 2 },
+      { row: { a: '2' }, line: 3 },
+    ]);
+  });
+
   it.each([
-    ['a,b\n1,2\n3\n', 3, 'columns length is 2, got 1'],
-    ['a,b\n1,2,3\n', 2, 'columns length is 2, got 3'],
+    ['a,b\n1,2\n3\n', 3, 'the number of cells is 1, but the first line names 2 columns'],
+    ['a,b\n1,2,3\n', 2, 'the number of cells is 3, but the first line names 2 columns'],
     ['a,b\n1,2"3"\n', 2, 'quote'],
-    ['a,b\n1,"2\n3,4\n', 3, 'Quote Not Closed'],
+    ['a,b\n1,"2\n3,4\n', 3, 'the file ends inside a cell'],
     ['a,b,a\n1,2,3\n', 1, "two columns are named 'a'"],
   ])('names the line of a malformed record: %j', async (content, line, what) => {
     await expect(csv(content)).rejects.toMatchObject({
