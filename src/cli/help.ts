@@ -56,7 +56,7 @@ export function programHelp(commands: readonly CommandHelp[], width: number): st
     ),
     section(
       'Exit codes',
-      '  0  done\n  1  failed\n  2  bad usage or invalid configuration\n  130  interrupted',
+      '  0  done\n  1  failed\n  2  bad usage or invalid configuration\n  128 + n  ended by signal n, such as 130 for Ctrl-C',
     ),
   ].join('\n\n')}\n`;
 }

@@ -29,6 +29,11 @@ export function endOnSignals(): AbortSignal {
 /** Error codes of a closed pipe or socket (also on Windows) and of a closed terminal. */
 const closedCodes = new Set(['EPIPE', 'EOF', 'ECONNRESET', 'EIO', 'ERR_STREAM_DESTROYED']);
 
+/** Resolves once everything written to the stream so far is out, or has failed. */
+export function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => stream.write('', () => setImmediate(resolve)));
+}
+
 /**
  * Handles errors of an output stream, which would end the process and lose the work of a run. `closed` is aborted when
  * the stream is closed; `failure()` returns any other reason why output was lost, such as a full disk.

@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { join, resolve, sep } from 'node:path';
 import { z } from 'zod';
 import type { ConfigProblem } from '../errors.js';
 import type { DatasetRow } from './dataset-row.js';
@@ -49,13 +49,15 @@ function instance<T>(typeText: string, accepts: (value: unknown) => boolean) {
   return z.custom<T>(accepts).meta({ typeText });
 }
 
+/** A slash at the end, which says that a folder is meant, stays. */
+function absolute(given: string): string {
+  const isFolder = given.endsWith('/') || given.endsWith(sep);
+  return isFolder ? join(resolve(given), sep) : resolve(given);
+}
+
 /** A path. It becomes absolute here, so a later change of the working directory does not affect the run. */
 export const path = (description: string) =>
-  z
-    .string()
-    .min(1)
-    .overwrite((given) => resolve(given))
-    .meta({ description, typeText: 'path', cli: 'path' });
+  z.string().min(1).overwrite(absolute).meta({ description, typeText: 'path', cli: 'path' });
 
 export const model = () =>
   instance<string | ModelHandle>(

@@ -79,6 +79,14 @@ describe('an output that is an input', () => {
     expect(readdirSync(folder).sort()).toEqual(['model.gguf', 'train.jsonl']);
   });
 
+  it('is refused if a slash at its end says that it is a folder', async () => {
+    expect(await failure(finetuneLora(quick({ output: at('new/') })).result)).toMatchObject({
+      code: 'OUTPUT_NOT_WRITABLE',
+      message: expect.stringContaining('it is a folder'),
+    });
+    expect(existsSync(at('new'))).toBe(false);
+  });
+
   it('is refused by quantizeModel and createModel', async () => {
     linkSync(at('model.gguf'), at('same.gguf'));
     for (const output of [at('model.gguf'), at('same.gguf')]) {

@@ -197,6 +197,8 @@ describe.skipIf(process.platform === 'win32')('a full disk', () => {
   it.skipIf(!existsSync('/dev/full'))('under standard output costs the exit code', async () => {
     expect(await shell('"$@" >/dev/full', finetune())).toMatchObject(lost);
     expect(existsSync(at('out.gguf'))).toBe(true);
+    // also of a command that ends right after its only write
+    expect(await shell('"$@" >/dev/full', ['--version'])).toMatchObject(lost);
   });
 
   it('under the run log costs the rest of the log, and not the adapter', async () => {

@@ -67,7 +67,7 @@ describe('programHelp', () => {
       80,
     );
     for (const { help } of commands) expect(text).toContain(`\n  ${help.name} `);
-    expect(text).toContain('130  interrupted');
+    expect(text).toContain('128 + n  ended by signal n');
     for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
   });
 });
