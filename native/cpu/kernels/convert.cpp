@@ -1,5 +1,7 @@
 #include "cpu/kernels/convert.h"
 
+#include "cpu/kernels/vector-math.h"
+
 #include <algorithm>
 #include <cstring>
 #include <vector>
@@ -17,7 +19,7 @@ namespace {
 // are built for any CPU.)
 
 inline void store(float * out, float value) { *out = value; }
-inline void store(uint16_t * out, float value) { *out = bf16_of(value); }
+inline void store(uint16_t * out, float value) { *out = round_to_bf16(value); }
 
 template <typename T>
 T read(const char * at) {
@@ -242,7 +244,7 @@ void rows_to_bf16(ggml_type type, const void * source, size_t row_bytes, int64_t
             for (int64_t i = 0; i < n_columns; i += piece) {
                 const int64_t n = std::min(piece, n_columns - i);
                 to_float(from + size_t(i / block) * block_bytes, wide.data(), n);
-                for (int64_t j = 0; j < n; j++) to[i + j] = bf16_of(wide[size_t(j)]);
+                for (int64_t j = 0; j < n; j++) to[i + j] = round_to_bf16(wide[size_t(j)]);
             }
         }
     }

@@ -1,8 +1,8 @@
 #include "cpu/kernels/expert-linear.h"
 
 #include "core/error.h"
-#include "cpu/kernels/convert.h"
 #include "cpu/kernels/rows.h"
+#include "cpu/kernels/vector-math.h"
 #include "cpu/kernels/weight-product.h"
 
 #include <algorithm>
@@ -91,7 +91,7 @@ activation rows_of(const activation & all, int64_t first, int64_t n) {
 void store(const activation & to, int64_t row, int64_t column, float value) {
     void * at = const_cast<void *>(to.operand(row, column).data);
     if (to.type == gemm_type::bf16)
-        *static_cast<uint16_t *>(at) = bf16_of(value);
+        *static_cast<uint16_t *>(at) = round_to_bf16(value);
     else
         *static_cast<float *>(at) = value;
 }
@@ -130,7 +130,7 @@ void gather(executor & exec, const groups & g, const ggml_tensor * from, const f
         gemm_operand right{values, f.step_i, f.step_r};
         if (to.type == gemm_type::bf16) {
             uint16_t * converted = exec.scratch(thread, 3).get<uint16_t>(f.n * f.rank);
-            for (int64_t k = 0; k < f.n * f.rank; k++) converted[k] = bf16_of(values[k]);
+            for (int64_t k = 0; k < f.n * f.rank; k++) converted[k] = round_to_bf16(values[k]);
             right.data = converted;
         }
         float * out = exec.scratch(thread, 4).get<float>(rows_at_once * f.rank);

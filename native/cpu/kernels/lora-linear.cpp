@@ -1,6 +1,6 @@
 #include "cpu/kernels/lora-linear.h"
 
-#include "cpu/kernels/convert.h"
+#include "cpu/kernels/vector-math.h"
 #include "cpu/kernels/weight-product.h"
 
 #include <algorithm>
@@ -33,7 +33,8 @@ public:
             std::memset(out, 0, size_t(stride * wide_) * sizeof(uint16_t));
             for (int64_t r = 0; r < rank; r++) {
                 for (int64_t k = 0; k < n; k++) {
-                    out[packs_ ? packed_index(stride, k, r) : k * wide_ + r] = bf16_of(values[k * step_k + r * step_r]);
+                    out[packs_ ? packed_index(stride, k, r) : k * wide_ + r] =
+                        round_to_bf16(values[k * step_k + r * step_r]);
                 }
             }
             data_ = out;
@@ -68,7 +69,7 @@ private:
 void store_value(const activation & to, int64_t token, int64_t column, float value) {
     void * at = const_cast<void *>(to.operand(token, column).data);
     if (to.type == gemm_type::bf16) {
-        *static_cast<uint16_t *>(at) = bf16_of(value);
+        *static_cast<uint16_t *>(at) = round_to_bf16(value);
     } else {
         *static_cast<float *>(at) = value;
     }

@@ -1,4 +1,5 @@
 #include "cpu/kernels/weight-product.h"
+#include "cpu/kernels/vector-math.h"
 
 #include "cpu/kernels/convert.h"
 #include "cpu/kernels/stream.h"
@@ -48,7 +49,8 @@ void pack_forward_tiles(const panel & b, uint16_t * out) {
         pack_tiles(b.p.weight, b.column + c, b.first, b.count, block);
         for (int64_t k = b.count; k < depth; k++) {
             for (int64_t i = 0; i < packed_columns; i++) {
-                block[packed_index(depth, k, i)] = k < b.inner() ? bf16_of(b.extra(k - b.count, c + i)) : uint16_t(0);
+                block[packed_index(depth, k, i)] =
+                    k < b.inner() ? round_to_bf16(b.extra(k - b.count, c + i)) : uint16_t(0);
             }
         }
     }
@@ -75,7 +77,7 @@ void pack_forward(const panel & b, scratch_buffer & space, uint16_t * out) {
                                 rows + i * step);
                 }
                 for (int64_t r = std::max<int64_t>(0, k - b.count); r < b.n_extra && b.count + r < k + wide; r++) {
-                    for (int64_t i = 0; i < n; i++) rows[i * step + b.count + r - k] = bf16_of(b.extra(r, c + i));
+                    for (int64_t i = 0; i < n; i++) rows[i * step + b.count + r - k] = round_to_bf16(b.extra(r, c + i));
                 }
             }
             const uint32_t * pairs = reinterpret_cast<const uint32_t *>(rows);
@@ -110,7 +112,7 @@ void pack_backward(const panel & b, scratch_buffer & space, uint16_t * out) {
             if (r < 0) {
                 read_weight(b.p.weight, gemm_type::bf16, b.first + k + i, 1, b.column, b.width, rows + i * wide);
             } else if (r < b.n_extra) {
-                for (int64_t c = 0; c < b.width; c++) rows[i * wide + c] = bf16_of(b.extra(r, c));
+                for (int64_t c = 0; c < b.width; c++) rows[i * wide + c] = round_to_bf16(b.extra(r, c));
             }
         }
         interleave_pair(rows, rows + wide, k, wide, depth, out);
@@ -122,7 +124,7 @@ template <typename T>
 gemm_operand plain(const panel & b, scratch_buffer & space) {
     const auto as_type = [](float v) {
         if constexpr (sizeof(T) == 2)
-            return bf16_of(v);
+            return round_to_bf16(v);
         else
             return v;
     };
