@@ -34,15 +34,15 @@ function clangTidy() {
   const work = fs.mkdtempSync(path.join(folder, 'fetch-'));
   try {
     console.log(`llamatune: fetching clang-tidy ${version}`);
-    const problem = fetchWheels([pin], work);
-    if (problem) {
+    const { unpacked, reason } = fetchWheels([pin], work);
+    if (reason) {
       throw new BuildError(
-        `clang-tidy could not be fetched: ${problem}`,
+        `clang-tidy could not be fetched: ${reason}`,
         'It needs Python with pip: on Debian and Ubuntu sudo apt-get install python3-pip',
       );
     }
     fs.rmSync(target, { recursive: true, force: true });
-    fs.renameSync(path.join(work, 'unpacked'), target);
+    fs.renameSync(unpacked, target);
     fs.chmodSync(binary, 0o755);
     return binary;
   } finally {

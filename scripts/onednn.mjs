@@ -2,14 +2,14 @@
  * oneDNN, the library for matrix products that the CPU accelerator needs. A build uses, in this order: one that is installed;
  * the pinned version of vendor/onednn.json, which pip downloads and checks against the pinned hashes; none.
  *
- * pip is the user's own, so its index, proxy and cache settings apply. Nothing is installed: vendor/onednn holds include/,
- * lib/ (files named as the loader looks for them) and licenses/.
+ * Nothing is installed: vendor/onednn holds include/, lib/ (files named as the loader looks for them) and licenses/.
  */
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { copyLicenses, makeFolder, readStamp, run } from './fetched-folder.mjs';
 import { BuildError } from './tools.mjs';
+import { fetchWheels } from './wheels.mjs';
 
 const vendor = fileURLToPath(new URL('../vendor', import.meta.url));
 export const fetchedFolder = path.join(vendor, 'onednn');
@@ -41,46 +41,11 @@ export function installedPrefix({
   return found ?? (platform === 'darwin' ? [brew()].find(has) : undefined);
 }
 
-/** The Python that has pip, or undefined. */
-const pythonWithPip = () =>
-  ['python3', 'python'].find((name) => run(name, ['-m', 'pip', '--version']).status === 0);
-
-/** Downloads the pinned wheels to `folder`; returns why that failed, or undefined. */
-function download(python, packages, folder) {
-  const requirements = path.join(folder, 'requirements.txt');
-  const lines = packages.map((file) => `${file.package} --hash=sha256:${file.sha256}\n`);
-  fs.writeFileSync(requirements, lines.join(''));
-  const options = [
-    '--no-deps',
-    '--only-binary=:all:',
-    '--require-hashes',
-    '--disable-pip-version-check',
-  ];
-  const args = ['-m', 'pip', 'download', ...options, '--dest', folder, '-r', requirements];
-  const { status, stderr, error } = run(python, args, { timeout: 600_000 });
-  if (status === 0) return undefined;
-  if (error) return `pip did not finish: ${error.message}`;
-  const line = stderr.split('\n').find((text) => text.startsWith('ERROR: '));
-  return `pip: ${line?.slice('ERROR: '.length) ?? 'the download failed'}`;
-}
-
-/** The folders that the wheels in `folder` are unpacked into. */
-function unpack(python, folder) {
-  return fs
-    .readdirSync(folder)
-    .filter((name) => name.endsWith('.whl'))
-    .map((wheel) => {
-      const target = path.join(folder, wheel.replace(/-py.*/, ''));
-      const { status } = run(python, ['-m', 'zipfile', '-e', path.join(folder, wheel), target]);
-      if (status !== 0) throw new Error(`${wheel} could not be unpacked`);
-      return path.join(target, `${path.basename(target)}.data`, 'data');
-    });
-}
-
-/** Puts the headers, the library under its soname and the license texts into `target`. */
+/** Puts the headers, the library under its soname and the license texts of unpacked wheels into `target`. */
 function layOut(unpacked, target) {
   fs.mkdirSync(path.join(target, 'lib'));
-  for (const folder of unpacked) {
+  const wheels = fs.readdirSync(unpacked).filter((name) => name.endsWith('.data'));
+  for (const folder of wheels.map((name) => path.join(unpacked, name, 'data'))) {
     const [include, lib] = ['include', 'lib'].map((name) => path.join(folder, name));
     if (fs.existsSync(include)) {
       fs.cpSync(include, path.join(target, 'include'), { recursive: true });
@@ -108,15 +73,13 @@ export function fetchOnednn({ folder = fetchedFolder, pin = onednnPin, log = con
   if (!packages) return { reason: `no version of it is pinned for ${platform}` };
   const stamp = { name: pin.name, version: pin.version, packages };
   if (JSON.stringify(readStamp(folder)) === JSON.stringify(stamp)) return { folder };
-  const python = pythonWithPip();
-  if (!python) return { reason: 'this system has no Python with pip' };
   return makeFolder(folder, {
     what: `${pin.name} ${pin.version}`,
     log,
     fill: (work, made) => {
-      const reason = download(python, packages, work);
+      const { unpacked, reason } = fetchWheels(packages, work);
       if (reason) return { reason };
-      layOut(unpack(python, work), made);
+      layOut(unpacked, made);
       return { stamp };
     },
   });
@@ -132,10 +95,10 @@ export function installCommand(platform = process.platform) {
   );
 }
 
-/** What a user reads when a build goes on without oneDNN. */
+/** The warning of a build that continues without oneDNN. */
 export const withoutOnednn = (problem, hint) =>
   `llamatune: ${problem}.\n` +
-  'llamatune: The build goes on without it: training on this CPU will be about ten times slower.\n' +
+  'llamatune: The build continues without it: training on this CPU will be about ten times slower.\n' +
   `llamatune: ${hint}.`;
 
 /**

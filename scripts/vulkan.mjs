@@ -229,6 +229,6 @@ export function vulkanOptions(
   }
   const problem = `the Vulkan back end needs ${what.join(', ')}, which could not be fetched: ${reason}`;
   if (wanted === 'ON') throw new BuildError(problem, installHint);
-  warn(`llamatune: ${problem}.\nllamatune: The build goes on without it. ${installHint}.`);
+  warn(`llamatune: ${problem}.\nllamatune: The build continues without it. ${installHint}.`);
   return {};
 }
