@@ -35,22 +35,22 @@ bool is_called(ggml_backend_dev_t device, const std::string & name) { // only an
            (!name.empty() && lower_case(rpc_server_of(device)) == name);
 }
 
-error not_found(const std::string & names, const std::vector<ggml_backend_dev_t> & there) {
+error not_found(const std::string & names, const std::vector<ggml_backend_dev_t> & available) {
     std::string list = "cpu";
-    for (ggml_backend_dev_t device : there) {
+    for (ggml_backend_dev_t device : available) {
         list += std::string(", ") + ggml_backend_dev_name(device) + " (" + ggml_backend_dev_description(device) + ")";
     }
-    return error("DEVICE_NOT_FOUND", "expected a device that is there but received " + names + "; there are: " + list,
-                 "llamatune devices shows them. A build from source takes GPU back ends along with "
-                 "LLAMATUNE_BACKENDS=vulkan (or "
-                 "cuda, hip, metal).");
+    return error("DEVICE_NOT_FOUND", "device not found: " + names + "; available: " + list,
+                 "llamatune devices lists them. To build with a GPU backend, set LLAMATUNE_BACKENDS=vulkan (or cuda, "
+                 "hip, metal) "
+                 "and run npm rebuild llamatune");
 }
 
-// All devices that a word means: of a back end, or of a name.
-std::vector<ggml_backend_dev_t> matching(const std::string & text, const std::vector<ggml_backend_dev_t> & there) {
+// All devices of the backend or with the name `text`.
+std::vector<ggml_backend_dev_t> matching(const std::string & text, const std::vector<ggml_backend_dev_t> & available) {
     const std::string word = lower_case(text);
     std::vector<ggml_backend_dev_t> found;
-    for (ggml_backend_dev_t device : there) {
+    for (ggml_backend_dev_t device : available) {
         if (backend_of(device) == word || is_called(device, word)) found.push_back(device);
     }
     return found;
@@ -77,12 +77,12 @@ std::vector<std::string> words(const std::string & list) {
 
 std::vector<ggml_backend_dev_t> local_gpus() {
     std::vector<ggml_backend_dev_t> discrete, integrated;
-    std::set<std::string> seen; // a card that two back ends can drive is used once
+    std::set<std::string> seen; // a card that two backends support is used once
     for (ggml_backend_dev_t device : all_gpus()) {
         const std::string hardware = hardware_of(device);
         if (!hardware.empty() && !seen.insert(hardware).second) continue;
-        const bool own = ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_GPU;
-        (own ? discrete : integrated).push_back(device);
+        const bool is_discrete = ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_GPU;
+        (is_discrete ? discrete : integrated).push_back(device);
     }
     if (discrete.empty() && !integrated.empty()) return {integrated.front()};
     return discrete;
@@ -93,25 +93,25 @@ std::vector<ggml_backend_dev_t> choose_devices(const std::string & wanted,
     const std::vector<std::string> names = words(wanted);
     if (names.size() == 1 && lower_case(names[0]) == "auto") return joined(remote, local_gpus());
     if (names.size() == 1 && lower_case(names[0]) == "cpu") return {};
-    const std::vector<ggml_backend_dev_t> there = joined(remote, all_gpus());
+    const std::vector<ggml_backend_dev_t> available = joined(remote, all_gpus());
     std::vector<ggml_backend_dev_t> chosen;
     std::string missing;
     for (const std::string & word : names) {
-        const std::vector<ggml_backend_dev_t> found = matching(word, there);
+        const std::vector<ggml_backend_dev_t> found = matching(word, available);
         if (found.empty()) missing += (missing.empty() ? "'" : ", '") + word + "'";
         for (ggml_backend_dev_t device : found) {
             if (std::find(chosen.begin(), chosen.end(), device) == chosen.end()) chosen.push_back(device);
         }
     }
-    if (!missing.empty()) throw not_found(missing, there);
+    if (!missing.empty()) throw not_found(missing, available);
     return chosen;
 }
 
 ggml_backend_dev_t find_device(const std::string & name, const std::vector<ggml_backend_dev_t> & remote) {
     if (lower_case(name) == "cpu") return ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
-    const std::vector<ggml_backend_dev_t> there = joined(remote, all_gpus());
-    const std::vector<ggml_backend_dev_t> found = matching(name, there);
-    if (found.empty()) throw not_found("'" + name + "'", there);
+    const std::vector<ggml_backend_dev_t> available = joined(remote, all_gpus());
+    const std::vector<ggml_backend_dev_t> found = matching(name, available);
+    if (found.empty()) throw not_found("'" + name + "'", available);
     return found.front();
 }
 

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
+#include <iterator>
 #include <mutex>
 
 namespace llamatune {
@@ -23,9 +24,9 @@ bool has_cpu() { return ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU) !
 
 #ifdef GGML_BACKEND_DL
 
-constexpr const char * path_variable = "GGML_BACKEND_PATH"; // ggml's own, for a back end that lies elsewhere
+constexpr const char * gpu_names[] = {"cuda", "hip", "metal", "vulkan"};
 
-bool is_there(const std::string & name, const std::string & folder) {
+bool has_library(const std::string & name, const std::string & folder) {
 #ifdef _WIN32
     const std::string start = "ggml-" + name, end = ".dll";
 #else
@@ -43,11 +44,11 @@ bool is_there(const std::string & name, const std::string & folder) {
 void load_libraries(const std::string & folder, const std::vector<std::string> & gpus) {
     for (const char * name : {"cpu", "rpc"}) ggml_backend_load_named(name, folder.c_str());
     for (const std::string & name : gpus) {
-        const char * elsewhere = std::getenv(path_variable);
-        if (elsewhere && name == elsewhere)
-            ggml_backend_load(elsewhere);
-        else
+        if (std::find(std::begin(gpu_names), std::end(gpu_names), name) != std::end(gpu_names)) {
             ggml_backend_load_named(name.c_str(), folder.c_str());
+        } else {
+            ggml_backend_load(name.c_str()); // the path of a library
+        }
     }
 }
 
@@ -69,11 +70,11 @@ void set_variable(const char * name, const char * value) { // nullptr: unset
 #endif
 }
 
-// ggml registers what is linked in when it is first asked for anything: before that, it can be told what to leave out.
-// While one lives, and no longer: child processes would inherit it.
-class leaving_out_all_but {
+// Disables all linked GPU backends except `gpus`. ggml reads its GGML_DISABLE_… variables when its registry is first
+// used; they are unset again afterwards, since child processes would inherit them.
+class gpu_filter {
 public:
-    explicit leaving_out_all_but(const std::vector<std::string> & gpus) {
+    explicit gpu_filter(const std::vector<std::string> & gpus) {
         for (const std::string & name : linked_gpus) {
             if (std::find(gpus.begin(), gpus.end(), name) != gpus.end()) continue;
             if (name == "vulkan") set("GGML_DISABLE_VULKAN");
@@ -81,15 +82,15 @@ public:
             if (name == "metal") set("GGML_DISABLE_METAL");
         }
     }
-    ~leaving_out_all_but() {
+    ~gpu_filter() {
         for (const char * name : set_) set_variable(name, nullptr);
     }
-    leaving_out_all_but(const leaving_out_all_but &) = delete;
-    leaving_out_all_but & operator=(const leaving_out_all_but &) = delete;
+    gpu_filter(const gpu_filter &) = delete;
+    gpu_filter & operator=(const gpu_filter &) = delete;
 
 private:
     void set(const char * name) {
-        if (std::getenv(name)) return; // the user's own
+        if (std::getenv(name)) return; // set by the user
         set_variable(name, "1");
         set_.push_back(name);
     }
@@ -104,10 +105,10 @@ private:
 std::vector<std::string> gpu_backends(const std::string & folder) {
 #ifdef GGML_BACKEND_DL
     std::vector<std::string> found;
-    for (const char * name : {"cuda", "hip", "metal", "vulkan"}) {
-        if (is_there(name, folder)) found.push_back(name);
+    for (const char * name : gpu_names) {
+        if (has_library(name, folder)) found.push_back(name);
     }
-    if (const char * elsewhere = std::getenv(path_variable)) found.push_back(elsewhere);
+    if (const char * path = std::getenv("GGML_BACKEND_PATH")) found.push_back(path); // ggml's variable
     return found;
 #else
     (void)folder;
@@ -124,11 +125,11 @@ void load_backends(const std::string & folder, const std::vector<std::string> & 
 #ifdef GGML_BACKEND_DL
     load_libraries(folder, gpus);
 #else
-    const leaving_out_all_but left_out(gpus); // until has_cpu() has filled the registry
+    const gpu_filter filter(gpus); // until has_cpu() has filled the registry
 #endif
     if (!has_cpu()) {
         throw error(
-            "BACKEND_NOT_FOUND", "expected a CPU back end of ggml in '" + folder + "' but none could be loaded",
+            "BACKEND_NOT_FOUND", "no CPU backend of ggml could be loaded from '" + folder + "'",
             "Keep the files of prebuilds/<platform>-<arch> together, or build from source: npm rebuild llamatune");
     }
     register_accelerator();

@@ -5,19 +5,19 @@
 
 namespace llamatune {
 
-// The GPU back ends that are compiled in, or that lie as libraries in `folder` (a portable build): "vulkan", "cuda",
-// "hip", "metal". A portable build also names the path in the variable GGML_BACKEND_PATH. Loads nothing.
+// The GPU backends that are linked in or, in a portable build, have a library in `folder`: "vulkan", "cuda", "hip",
+// "metal". A portable build also returns the path in the environment variable GGML_BACKEND_PATH. Loads nothing.
 std::vector<std::string> gpu_backends(const std::string & folder);
 
 bool backends_are_loaded();
 
-// Makes the CPU's back end available, that of RPC, and those of `gpus`, as gpu_backends() names them; thread-safe,
-// called once before any model is touched. The first call counts: what it left out stays out. In a portable build they
-// are libraries in `folder` (the addon's own), and the best CPU variant for this machine is taken. Otherwise they are
-// linked in and the folder does not matter. Throws error: BACKEND_NOT_FOUND when no CPU back end could be loaded.
+// Loads the CPU backend, the RPC backend and `gpus`, which are results of gpu_backends(). Thread-safe; must be called
+// before a model is loaded. Only the first call has an effect. A portable build loads libraries from `folder` (the
+// addon's), with the best CPU variant for this machine; otherwise backends are linked in and `folder` is not read.
+// Throws error: BACKEND_NOT_FOUND if the CPU backend cannot be loaded.
 void load_backends(const std::string & folder, const std::vector<std::string> & gpus);
 
-// The same with all of them.
+// The same with all GPU backends.
 void load_backends(const std::string & folder);
 
 }

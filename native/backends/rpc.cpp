@@ -15,13 +15,13 @@ add_server_fn find_add_server() {
     ggml_backend_reg_t rpc = ggml_backend_reg_by_name("RPC");
     void * found = rpc ? ggml_backend_reg_get_proc_address(rpc, "ggml_backend_rpc_add_server") : nullptr;
     if (!found) {
-        throw error("RPC_UNSUPPORTED", "this build has no RPC back end", "Build from source: npm rebuild llamatune");
+        throw error("RPC_UNSUPPORTED", "this build has no RPC backend", "Build from source: npm rebuild llamatune");
     }
     return reinterpret_cast<add_server_fn>(found);
 }
 
-// Makes the server answer: ggml lists a server that it has seen before even if that is gone by now. Also asks for the
-// buffer types, since ggml asks for them once, under a lock that all servers share: here that has a time limit.
+// Waits for an answer of the server: ggml lists servers that it knows even if they do not run anymore. Also asks for
+// the buffer types: ggml does so only once, under a lock that all servers share, and here the call has a time limit.
 void require_answer(ggml_backend_reg_t server) {
     size_t free = 0, total = 0;
     ggml_backend_dev_memory(ggml_backend_reg_dev_get(server, 0), &free, &total);
@@ -98,8 +98,7 @@ std::vector<ggml_backend_dev_t> connect_rpc_servers(const std::vector<std::strin
     if (!unreachable.empty()) {
         throw error("RPC_UNREACHABLE", "these RPC servers did not answer: " + unreachable,
                     "Start llama.cpp's rpc-server of the same version there. It serves one client at a time: stop "
-                    "other clients "
-                    "that use it.");
+                    "other clients that use it");
     }
     return devices;
 }

@@ -36,7 +36,7 @@ void repeat(bench_kind kind, int32_t n_tokens, const bench_options & options, co
     }
 }
 
-// Prompt processing and generation through the context that generate() uses, without sampling.
+// Prompt processing and generation with the context of generate(), without sampling.
 void measure_inference(const std::shared_ptr<model> & base, const bench_options & options, const bench_sink & on_sample,
                        const std::atomic<bool> & stop) {
     const int32_t n_prompt = options.prompt_tokens, n_generated = options.generated_tokens;
@@ -61,7 +61,7 @@ void measure_inference(const std::shared_ptr<model> & base, const bench_options 
     }
 }
 
-// One training run is cut into repetitions, so that building the graph is no part of any of them.
+// All repetitions are parts of one training run, so that none of them includes building the graph.
 void measure_training(const std::shared_ptr<model> & base, const bench_options & options, const bench_sink & on_sample,
                       const std::atomic<bool> & stop) {
     if (options.train_steps <= 0 || !options.training) return;

@@ -17,7 +17,7 @@ inline constexpr enum_name<bench_kind> bench_kind_names[] = {
     {bench_kind::prompt, "prompt"}, {bench_kind::generation, "generation"}, {bench_kind::training, "training"}};
 constexpr auto & names_of(bench_kind) { return bench_kind_names; }
 
-// One repetition as it was measured; medians and the like are the caller's.
+// One measured repetition; the caller computes medians.
 struct bench_sample {
     bench_kind kind;
     int32_t repetition; // 1-based; warm-up and measurement count separately
@@ -41,12 +41,13 @@ using bench_sink = std::function<void(const bench_sample &)>;
 struct bench_options {
     int32_t prompt_tokens = 512;   // 0: not measured
     int32_t generated_tokens = 64; // 0: not measured
-    uint64_t vocabulary_size = 0;  // of the model: measured on random tokens, the speed does not depend on which
+    uint64_t vocabulary_size = 0;  // of the model; prompts are random tokens, since the speed does not depend on them
     int32_t warmup = 1;
     int32_t repetitions = 5;
     int32_t n_threads = 0; // 0: all physical cores
 
-    // One repetition is `train_steps` optimizer steps in a row of one run, which must be long enough for all of them.
+    // A repetition is `train_steps` consecutive optimizer steps of one run, which must be long enough for all
+    // repetitions.
     int32_t train_steps = 0;
     std::optional<train_options> training;
 };
@@ -62,8 +63,8 @@ void fields(V & v, bench_options & o) {
     v("training", o.training);
 }
 
-// Measures on the calling thread, one kind after the other, warm-up first. `stop` is polled for each batch, token and
-// step. Throws what an inference context and run_training throw.
+// Measures one kind after the other on the calling thread, each with its warm-up first. `stop` is read before each
+// batch, token and step. Throws the errors of an inference context and of run_training().
 void measure(const std::shared_ptr<model> & base, const bench_options & options, const bench_sink & on_sample,
              const std::atomic<bool> & stop);
 

@@ -25,7 +25,7 @@ struct product_shape {
     int64_t tokens, columns, rows;
 };
 
-// Linear layers of models of 0.6 to 2 billion parameters, and a square.
+// Linear layers of models with 0.6 to 2 billion parameters, and a square matrix.
 constexpr product_shape shapes[] = {
     {512, 1024, 3072},
     {2048, 1024, 3072},
@@ -43,7 +43,7 @@ std::vector<float> random_values(int64_t n) {
     return values;
 }
 
-// One warm-up, then as often as there is time for.
+// One warm-up, then repetitions until the time is up.
 product_speed time_product(const product_shape & shape, const std::function<void()> & multiply,
                            const std::atomic<bool> & stop) {
     std::vector<double> seconds;
@@ -67,7 +67,7 @@ product_speed time_product(const product_shape & shape, const std::function<void
             operations / ((seconds[(n - 1) / 2] + seconds[n / 2]) / 2)};
 }
 
-// Makes a shape's operands, and a function that multiplies them.
+// Makes the operands of a shape and a function that multiplies them.
 using product_maker = std::function<std::function<void()>(const product_shape &)>;
 
 std::function<void()> product_of_accelerator(const product_shape & shape, train_precision precision,

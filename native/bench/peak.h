@@ -35,7 +35,7 @@ constexpr auto & names_of(peak_library) { return peak_library_names; }
 struct peak_options {
     train_precision precision = train_precision::f32;
     int32_t n_threads = 0;                        // 0: all physical cores
-    peak_library library = peak_library::fastest; // oneDNN where the build has it; ggml: its own MUL_MAT on the CPU
+    peak_library library = peak_library::fastest; // fastest: oneDNN if the build has it; ggml: its MUL_MAT on the CPU
 };
 
 template <class V>
@@ -46,10 +46,10 @@ void fields(V & v, peak_options & o) {
 }
 
 struct peak_speed {
-    std::string library;       // what multiplied: "oneDNN 2.6.3", "ggml"
-    train_precision precision; // what was multiplied in: bf16 may have been asked for and not be there
+    std::string library;       // "oneDNN 2.6.3" or "ggml"
+    train_precision precision; // of the operands; f32 if bf16 was requested and the CPU has no fast bf16 products
     int32_t n_threads;
-    double best_gflops, median_gflops; // of the shape whose median is highest
+    double best_gflops, median_gflops; // of the shape with the highest median
     std::vector<product_speed> shapes;
 };
 
@@ -63,9 +63,9 @@ void fields(V & v, peak_speed & s) {
     v("shapes", s.shapes);
 }
 
-// How fast this machine multiplies matrices of the sizes that training has: bare products of operands that lie in
-// memory as the library wants them, with nothing to convert or dequantize. What training reaches is a part of it. Takes
-// a second or a few. Throws error: ABORTED when `stop` is set, DEVICE_FAILED, OUT_OF_MEMORY.
+// Measures how fast this machine multiplies matrices of the sizes that training has. Operands are in the layout that
+// the library prefers; nothing is converted or dequantized. Training reaches a fraction of this speed. Takes a few
+// seconds. Throws error: ABORTED if `stop` is set, DEVICE_FAILED, OUT_OF_MEMORY.
 peak_speed measure_peak(const peak_options & options, const std::atomic<bool> & stop);
 
 }
