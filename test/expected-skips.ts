@@ -11,7 +11,7 @@ export interface ExpectedSkip {
   tests: readonly string[];
 }
 
-/** What one test file did. */
+/** The results of one test file. */
 export interface FileResult {
   /** Relative to the root of the repository, with '/' on every platform. */
   file: string;
@@ -26,13 +26,13 @@ function builtWithVulkan(): boolean {
   return existsSync(cache) && /^GGML_VULKAN:BOOL=ON$/m.test(readFileSync(cache, 'utf8'));
 }
 
-/** Every skip there may be. A run fails on any other, and on a listed test that runs although its reason holds. */
+/** All expected skips. A run fails on any other skip, and on a listed test that runs although its reason holds. */
 export const expectedSkips: readonly ExpectedSkip[] = [
   {
-    reason: 'Windows has no signals to stop or interrupt a process with, no sh and no cc',
+    reason: 'Windows lacks the signals that stop or interrupt a process, sh and cc',
     holds: windows,
     tests: [
-      'test/integration/rpc.test.ts: over RPC > a run on a server that hangs can be aborted',
+      'test/integration/rpc.test.ts: training over RPC > can be aborted while a server hangs',
       'test/integration/rpc-hangs.test.ts: an RPC server that hangs',
       'test/unit/contract/probe.test.ts: probing a back end in a child process > finds a library that ends the process',
       'test/integration/signals.test.ts: a signal',
@@ -44,24 +44,24 @@ export const expectedSkips: readonly ExpectedSkip[] = [
     holds: windows,
     tests: [
       'test/unit/files/check.test.ts: an output that is an input > is refused through chains of symbolic links',
-      'test/unit/files/check.test.ts: checkFiles > never replaces a device, and logs to one',
+      'test/unit/files/check.test.ts: checkFiles > never replaces a device, but may log to one',
       'test/unit/files/check.test.ts: checkFiles without permission',
       'test/unit/files/files.test.ts: replaceFile > keeps a symbolic link and permissions',
-      'test/integration/outputs.test.ts: an output that is a symbolic link > stays one, for every writer',
+      'test/integration/outputs.test.ts: an output that is a symbolic link > is kept by every writer',
     ],
   },
   {
     reason: 'there is no /dev/full',
     holds: !existsSync('/dev/full'),
     tests: [
-      'test/integration/signals.test.ts: a full disk > under standard output costs the exit code',
-      'test/integration/signals.test.ts: a full disk > from the start ends the run before it begins',
+      'test/integration/signals.test.ts: a full disk > for standard output makes the exit code 1',
+      'test/integration/signals.test.ts: a full disk > for the run log from the start ends the run before it trains',
     ],
   },
   {
     reason: 'the addon was built without the Vulkan back end',
     holds: windows || !builtWithVulkan(),
-    tests: ['test/integration/devices.test.ts: a driver that ends the process > costs a warning'],
+    tests: ['test/integration/devices.test.ts: a driver that ends the process > causes a warning'],
   },
 ];
 
@@ -71,7 +71,7 @@ const matches = (test: string, entry: string): boolean =>
 const ran = (entry: string, files: readonly FileResult[]): boolean =>
   files.some(({ file }) => entry.startsWith(`${file}: `));
 
-/** What is wrong with the skips of a run; nothing when the list describes them. */
+/** Differences between the skips of a run and the list; empty if they agree. */
 export function skipProblems(
   files: readonly FileResult[],
   expected: readonly ExpectedSkip[],

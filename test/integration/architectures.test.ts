@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { bench, type FinetuneOptions, finetuneLora, LlamatuneError } from '../../src/index.js';
 import { temporaryFolder } from './tiny-model.js';
 
-// Tiny models of llama.cpp's architectures, which the native tests make. They have token ids and no text.
+// Tiny models of llama.cpp's architectures, made by the native tests. They have no text vocabulary, only token ids.
 function arch(name: string): string {
   const root = fileURLToPath(new URL('../../', import.meta.url));
   const path = join(root, '.cache/test/arch-models', name);
@@ -42,7 +42,7 @@ describe('other architectures, default options', () => {
     });
   }
 
-  it('refuses packing where state would pass from sample to sample', async () => {
+  it('refuses packing for recurrent models, whose state would leak between samples', async () => {
     const error = await finetuneLora({ ...options('mamba.gguf'), packing: true }).result.catch(
       (thrown: unknown) => thrown,
     );
@@ -54,7 +54,7 @@ describe('other architectures, default options', () => {
   });
 });
 
-// GPT-2 has a table of positions: a longer prompt reads past its end, which a CPU kernel asserts on.
+// GPT-2 has a position table. A longer prompt indexes past its end, which a CPU kernel asserts on.
 describe('an assertion that fails on a compute thread', () => {
   it('ends the run and not the process', async () => {
     for (const threads of [1, 2, 4]) {

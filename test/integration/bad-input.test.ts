@@ -43,7 +43,7 @@ describe('bad input to finetuneLora', () => {
   > = {
     'a missing model': ['MODEL_NOT_FOUND', /no-such\.gguf/, () => ({ model: 'no-such.gguf' })],
     'a folder as model': ['MODEL_UNREADABLE', /a folder/, () => ({ model: folder })],
-    'a file that is no GGUF': [
+    'a file that is not a GGUF': [
       'NOT_A_GGUF',
       /text\.gguf/,
       () => ({ model: file('text.gguf', 'hello, this is text') }),
@@ -100,7 +100,7 @@ describe('bad input to finetuneLora', () => {
       /no_such_weight/,
       () => ({ lora: { targets: ['no_such_weight'] } }),
     ],
-    'an adapter that is missing': [
+    'a missing adapter': [
       'ADAPTER_NOT_FOUND',
       /none\.gguf/,
       () => ({ lora: { initAdapter: join(folder, 'none.gguf') } }),
@@ -127,7 +127,7 @@ describe('bad input to finetuneLora', () => {
   }
 
   it('a folder that cannot be written to: OUTPUT_NOT_WRITABLE', async () => {
-    // Permissions do not bind root, a file system that the kernel makes up does.
+    // Permissions do not restrict root, but /proc is not writable for root either.
     const locked = process.getuid?.() === 0 ? '/proc' : join(folder, 'locked');
     if (locked !== '/proc') {
       mkdirSync(locked);
@@ -161,13 +161,13 @@ describe('bad input to finetuneLora', () => {
     expect(error.code).toBe('MODEL_NOT_FOUND');
   });
 
-  it('answers no options at all', async () => {
+  it('reports missing options', async () => {
     await expect(finetuneLora(undefined as never).result).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
     });
   });
 
-  it('names the adapter of another base model', async () => {
+  it('refuses an adapter of another base model', async () => {
     const other = await tinyModel('tiny-wide', { embeddingLength: 96 });
     const adapter = join(folder, 'other.gguf');
     await finetuneLora({ ...good(), model: other, output: adapter }).result;
@@ -191,7 +191,7 @@ describe('bad input to finetuneLora', () => {
       'lora.targets',
     ]);
     for (const { message } of error.problems) expect(error.message).toContain(message);
-    // Given again as they are, or not given at all, they are kept; the ratio of LoRA+ is free.
+    // Equal values and missing values are accepted; the LoRA+ ratio may differ.
     for (const given of [lora, {}]) {
       const again = { ...good(), lora: { ...given, initAdapter: adapter, loraPlusRatio: 4 } };
       const result = await finetuneLora(again).result;
@@ -199,7 +199,7 @@ describe('bad input to finetuneLora', () => {
     }
   });
 
-  it('says what would fit where memory does not', async () => {
+  it('suggests options that fit into memory', async () => {
     await using loaded = await loadModel(model);
     const config = finetuneSchema.parse({
       ...good(),
@@ -208,16 +208,16 @@ describe('bad input to finetuneLora', () => {
       sequenceLength: 256,
     });
     const options = trainOptions(config, loaded, undefined);
-    const roomy = await checkMemory(loaded, config, options, 1e12);
-    expect(roomy.gradientCheckpointing).toBe(false);
-    const tight = await checkMemory(loaded, config, options, roomy.totalBytes);
+    const ample = await checkMemory(loaded, config, options, 1e12);
+    expect(ample.gradientCheckpointing).toBe(false);
+    const tight = await checkMemory(loaded, config, options, ample.totalBytes);
     expect(tight.gradientCheckpointing).toBe(true);
-    expect(tight.totalBytes).toBeLessThan(roomy.totalBytes);
+    expect(tight.totalBytes).toBeLessThan(ample.totalBytes);
     expect(
       await checkMemory(loaded, { ...config, gradientCheckpointing: true }, options, 1e12),
     ).toEqual(tight);
     const fixed = { ...config, gradientCheckpointing: false } as const;
-    expect(await checkMemory(loaded, fixed, options, roomy.totalBytes)).toEqual(roomy);
+    expect(await checkMemory(loaded, fixed, options, ample.totalBytes)).toEqual(ample);
     const refused = await checkMemory(loaded, fixed, options, tight.totalBytes).catch((e) => e);
     expect(refused.hint).toMatch(/gradientCheckpointing 'auto' or true would fit/);
     const error = await checkMemory(loaded, config, options, tight.totalBytes * 0.7).catch(
@@ -230,7 +230,7 @@ describe('bad input to finetuneLora', () => {
     expect(hopeless.hint).toMatch(/smaller model/);
   });
 
-  it('leaves everything usable: the next run works', async () => {
+  it('does not affect the next run', async () => {
     await failure({ lora: { targets: ['no_such_weight'] } });
     await expect(finetuneLora(good()).result).resolves.toMatchObject({ steps: 1 });
   });

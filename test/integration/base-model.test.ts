@@ -32,7 +32,7 @@ const answer = async (question: string, system?: string) => {
   return text.trim();
 };
 
-test('llama.cpp splits and merges text as the trained tokenizer does', async () => {
+test('llama.cpp tokenizes text like the trained tokenizer', async () => {
   const text = readFileSync(new URL('train.jsonl', demoData), 'utf8');
   const tokenizer = bpe.trainBpe([text], {
     vocabularySize: 600,
@@ -68,7 +68,7 @@ test('llama.cpp splits and merges text as the trained tokenizer does', async () 
   }
 });
 
-test('the shipped model is small, and names its template and its end of turn', () => {
+test('the shipped model is small, and has a chat template and an end-of-turn token', () => {
   expect(statSync(shipped).size).toBeLessThan(5e6);
   const { info } = model;
   expect(info.architecture).toBe('qwen3');
@@ -90,7 +90,7 @@ test('it follows a system prompt that asks for one word', async () => {
   expect(await answer('What colour is grass?', 'Answer with one word.')).toBe('green');
 });
 
-test("it knows nothing of the demo's shop and does not answer in JSON", async () => {
+test("it does not know the demo's shop and does not answer in JSON", async () => {
   const prompts: { prompt: string }[] = JSON.parse(
     readFileSync(new URL('prompts.json', demoData), 'utf8'),
   );

@@ -14,7 +14,7 @@ function run(script: string, ...argv: string[]) {
   return spawnSync(process.execPath, [file, ...argv], { encoding: 'utf8' });
 }
 
-describe("bench:generation's side of generate()", () => {
+describe('npm run bench:generation', () => {
   const folder = mkdtempSync(join(tmpdir(), 'llamatune-bench-generation-'));
   const path = join(folder, 'model.gguf');
   const adapter = join(folder, 'adapter.gguf');
@@ -47,7 +47,7 @@ describe("bench:generation's side of generate()", () => {
     }).result;
   });
 
-  it('measures a prompt of exactly so many tokens, without and with the adapter', () => {
+  it('measures a prompt with exactly the given number of tokens, with and without the adapter', () => {
     const spec = { path, adapter, prompt: 100, tokens: 4, threads: 1 };
     const { status, stdout, stderr } = run('measure.mjs', JSON.stringify(spec));
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
@@ -59,7 +59,7 @@ describe("bench:generation's side of generate()", () => {
     }
   });
 
-  it('says what cannot be', () => {
+  it('reports an invalid option', () => {
     const { status, stderr } = run('main.mjs', '--prompt', '1');
     expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining('--prompt') });
     expect(run('main.mjs', '--help').stdout).toContain('--rounds');

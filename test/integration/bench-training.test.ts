@@ -19,7 +19,7 @@ function benchTraining(...argv: string[]) {
 }
 
 describe('npm run bench:training', () => {
-  it('measures a row in a process of its own and prints it as one line of JSON', async () => {
+  it('measures each row in a separate process and prints it as one line of JSON', async () => {
     const { status, stdout, stderr } = benchTraining(
       ...['--model', 'tiny', '--sequence', '16,32', '--micro-batch', '2', '--threads', '1'],
       ...['--steps', '2', '--warmup', '1', '--ragged', '--json'],
@@ -54,7 +54,7 @@ describe('npm run bench:training', () => {
       expect(row.maxTokensPerSecond).toBeGreaterThanOrEqual(row.tokensPerSecond);
       expect(row.filled).toBeLessThan(1);
       expect(row.forwardMs + row.backwardMs + row.lossMs).toBeLessThan(1.1 * row.stepMs);
-      // of the process that trained, which holds Node, the model and its activations
+      // includes Node, the model and its activations
       expect(row.peakMemoryBytes).toBeGreaterThan(3e7);
       expect(row.fractionOfLimit).toBeCloseTo(row.achievedGflops / row.peakGflops, 9);
       expect(row.fractionOfLimit).toBeLessThan(1);
@@ -62,7 +62,7 @@ describe('npm run bench:training', () => {
     expect(rows[0].peakLibrary === 'ggml').toBe(cpuAccelerator === null);
   });
 
-  it('counts the vocabulary that its models really have', async () => {
+  it('knows the vocabulary size of its models', async () => {
     // @ts-expect-error: the benchmark's scripts are plain JavaScript
     const { shapes } = await import('../../tools/bench-training/shapes.mjs');
     // @ts-expect-error: the benchmark's scripts are plain JavaScript
@@ -75,7 +75,7 @@ describe('npm run bench:training', () => {
     }
   });
 
-  it('shows what could not be measured, and ends with status 1', () => {
+  it('reports rows that could not be measured, and exits with status 1', () => {
     const { status, stdout, stderr } = benchTraining(
       ...['--model', 'tiny', '--sequence', '8192', '--micro-batch', '1', '--steps', '1'],
     );
@@ -93,7 +93,7 @@ describe('npm run bench:training', () => {
 });
 
 describe('the description of a machine', () => {
-  it('has what decides about speed, and no name of the machine', async () => {
+  it('has the properties that affect speed, but not the name of the machine', async () => {
     // @ts-expect-error: the benchmark's scripts are plain JavaScript
     const description = await import('../../tools/bench-training/machine.mjs');
     const { describeMachine, flagsIn, hostKind } = description;

@@ -6,7 +6,7 @@ import { type BenchEvent, bench } from '../../src/index.js';
 import { tinyModel } from './tiny-model.js';
 
 let model: string;
-// A place for temporary files of this test alone: whatever is left there, it left.
+// A separate folder for temporary files, to find files that are left behind.
 const temporary = mkdtempSync(join(tmpdir(), 'bench-test-'));
 beforeAll(async () => {
   for (const name of ['TMPDIR', 'TEMP', 'TMP']) vi.stubEnv(name, temporary);
@@ -20,7 +20,7 @@ afterAll(() => {
 const small = { promptTokens: 32, generatedTokens: 4, warmup: 1, repetitions: 3, threads: 1 };
 
 describe('bench', () => {
-  it('measures all three kinds, and returns the raw samples', async () => {
+  it('measures prompt processing, generation and training, and returns the samples', async () => {
     const training = { steps: 2, sequenceLength: 16, microBatchSize: 2 };
     const run = bench({ model, ...small, training });
     const events: BenchEvent[] = [];
@@ -49,21 +49,21 @@ describe('bench', () => {
     expect(readdirSync(temporary)).toEqual([]);
   });
 
-  it('measures only what it was asked for', async () => {
+  it('measures only what the options request', async () => {
     const result = await bench({ model, ...small, generatedTokens: 0, training: { steps: 0 } })
       .result;
     expect(result).toMatchObject({ generation: null, training: null });
     expect(result.prompt?.samples.length).toBe(3);
   });
 
-  it('obeys an abort', async () => {
+  it('can be aborted', async () => {
     const run = bench({ model, ...small, repetitions: 100_000, training: { steps: 0 } });
     await run[Symbol.asyncIterator]().next();
     run.abort();
     await expect(run.result).rejects.toMatchObject({ code: 'ABORTED' });
   });
 
-  it('names what it cannot do', async () => {
+  it('reports a missing model and invalid options', async () => {
     await expect(bench({ model: 'none.gguf' }).result).rejects.toMatchObject({
       code: 'MODEL_NOT_FOUND',
     });

@@ -42,7 +42,7 @@ describe('llamatune', () => {
     expect(help.stdout).toContain('--optimizer.learningRate');
   });
 
-  it('answers bad usage with code 2, and says what is wrong', async () => {
+  it('exits with code 2 after wrong usage, and says what is wrong', async () => {
     expect(await llamatune([])).toMatchObject({ exit: 2, stdout: '' });
     const unknown = await llamatune(['finetune', '--modle', 'x']);
     expect(unknown).toMatchObject({ exit: 2, stdout: '' });
@@ -61,7 +61,7 @@ describe('llamatune', () => {
 });
 
 describe('llamatune inspect', () => {
-  it('describes the model and what training it needs', async () => {
+  it('describes the model and the memory for training', async () => {
     const { exit, stdout, stderr } = await llamatune([
       'inspect',
       model,
@@ -106,7 +106,7 @@ describe('llamatune inspect', () => {
     }
   });
 
-  it('says why a model cannot be trained as asked', async () => {
+  it('says why a model cannot be trained with these options', async () => {
     const { exit, stdout } = await llamatune(['inspect', model, '--lora.targets', 'bogus']);
     expect(exit).toBe(0);
     expect(stdout).toMatch(
@@ -114,7 +114,7 @@ describe('llamatune inspect', () => {
     );
   });
 
-  it('refuses what is no model with code 1', async () => {
+  it('exits with code 1 if the file is not a GGUF', async () => {
     const result = await llamatune(['inspect', dataset]);
     expect(result).toMatchObject({ exit: 1, stdout: '' });
     expect(result.stderr).toMatch(/^error NOT_A_GGUF: .*\nhint: /s);
@@ -210,7 +210,7 @@ describe('llamatune finetune and generate', () => {
     expect(tuned.stdout).toBe(last.result.text);
   });
 
-  it('takes the configuration from a file and lets the line win', async () => {
+  it('reads a configuration file, which command-line options override', async () => {
     const config = inDirectory('config.json');
     writeFileSync(
       config,
@@ -316,7 +316,7 @@ describe('llamatune bench', () => {
       ...args,
     ]);
 
-  it('measures, streams samples and keeps a report', async () => {
+  it('measures, streams samples and writes a report', async () => {
     const report = inDirectory('bench.json');
     const { exit, stdout, stderr } = await bench('--json', '--report', report);
     expect({ exit, stderr }).toEqual({ exit: 0, stderr: '' });

@@ -43,8 +43,8 @@ import type {
   WarningEvent,
 } from '../../src/contract/training.js';
 
-// The names that the C++ structs list against those of src/contract. The type checker holds the lists here against the
-// types, this test holds them against the addon: a field on one side only fails one of the two.
+// Compares the field names of the C++ structs with those of src/contract. The type checker compares the lists below with
+// the types, and this test compares them with the addon, so a field that only one side has fails one of the two.
 
 /** The keys of T: all of them, or the type checker complains. */
 const keys = <T>(all: Record<keyof T, true>): string[] => Object.keys(all);
@@ -218,7 +218,7 @@ const results: Record<string, string[]> = {
 const options = (schema: Parameters<typeof describeOptions>[0]): string[] =>
   describeOptions(schema).map(({ path }) => path);
 
-/** What the addon reads that the preparation adds to a configuration. */
+/** Fields that the preparation adds to a configuration and the addon reads. */
 const preparedTraining = keys<PreparedTraining>({
   trainFile: true,
   validation: true,
@@ -252,7 +252,9 @@ const benchOptions = keys<BenchOptions>({
   training: true,
 });
 
-/** Options of a call: those of its schema, what the preparation adds, and the options that TypeScript uses by itself. */
+/**
+ * Options of a call: those of its schema, what the preparation adds, and the options that TypeScript uses by itself.
+ */
 const calls: Record<string, { schema: string[]; added: string[]; ours: RegExp }> = {
   LoadOptions: {
     schema: options(loadModelSchema),

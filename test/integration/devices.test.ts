@@ -31,7 +31,7 @@ afterAll(() => {
 });
 
 describe('devices()', () => {
-  it('lists the CPU, which trains everything, and what systemInfo() lists', async () => {
+  it('lists the CPU, which supports every op, and the devices of systemInfo()', async () => {
     const list = await devices();
     expect(list.backends).toEqual(systemInfo().backends);
     const cpu = list.devices.find(({ type }) => type === 'cpu');
@@ -54,13 +54,13 @@ describe('devices()', () => {
     expect(list.unusable).toEqual([]);
   });
 
-  it('refuses what is no address', () => {
+  it('refuses an invalid address', () => {
     expect(() => parseConfig(devicesSchema, { rpc: ['worker'] })).toThrow('host:port');
   });
 });
 
 describe('the option device', () => {
-  it('names what there is when a device is not there, in every call, before the model is loaded', async () => {
+  it('names the available devices if a device is missing, in every call, before the model is loaded', async () => {
     const expected = { code: 'DEVICE_NOT_FOUND', message: expect.stringContaining('cpu') };
     await expect(loadModel({ model: path, device: 'warp0' })).rejects.toMatchObject(expected);
     const run = finetuneLora({
@@ -73,12 +73,12 @@ describe('the option device', () => {
     await expect(estimateMemory({ model: path, device: 'warp0' })).rejects.toMatchObject(expected);
   });
 
-  it('cpu takes no GPU', async () => {
+  it('cpu does not use a GPU', async () => {
     await using model = await loadModel({ model: path, device: 'cpu' });
     expect(model.onGpu).toBe(false);
   });
 
-  it('placement that fits nothing is refused', async () => {
+  it('refuses a placement that matches nothing', async () => {
     for (const placement of ['experts-on-cpu', { 'blk\\.99\\.': 'cpu' }] as const) {
       await expect(loadModel({ model: path, placement })).rejects.toMatchObject({
         code: 'PLACEMENT_INVALID',
@@ -93,7 +93,7 @@ describe('the option device', () => {
     });
   });
 
-  it('the memory of the chosen devices counts, not this process', async () => {
+  it('estimates with the memory of the chosen devices, not of this process', async () => {
     const rpc = [servers[0]!.address];
     const remote = (await devices({ rpc })).devices.find(({ server }) => server !== null);
     const memoryFree = remote!.memoryFree;
@@ -117,7 +117,7 @@ describe('llamatune devices', () => {
 describe('a driver that ends the process', () => {
   const withVulkan = systemInfo().backends.includes('Vulkan');
 
-  it.skipIf(!withVulkan || process.platform === 'win32')('costs a warning', async () => {
+  it.skipIf(!withVulkan || process.platform === 'win32')('causes a warning', async () => {
     const library = compileBrokenLibrary(folder, 'libbroken-driver.so');
     const driver = join(folder, 'driver.json');
     const icd = { library_path: library, api_version: '1.3.0' };
@@ -132,10 +132,10 @@ describe('a driver that ends the process', () => {
       devices: [expect.objectContaining({ type: 'cpu', automatic: true })],
       unusable: [{ backend: 'vulkan', reason: expect.stringMatching(/SIG|exit code/) }],
     });
-    // What it was left out with is not for this process's children.
-    const asking =
+    // The environment variable that disables the back end must not be set for child processes.
+    const script =
       "await (await import('llamatune')).devices(); console.log(process.env.GGML_DISABLE_VULKAN)";
-    const ended = await runNode(['--input-type=module', '-e', asking], { env });
+    const ended = await runNode(['--input-type=module', '-e', script], { env });
     expect(ended.stdout).toBe('undefined\n');
   });
 });
@@ -146,7 +146,7 @@ describe('docs/devices.md', () => {
     .flatMap(([, block]) => block!.trim().split('\n'))
     .filter((line) => line.startsWith('llamatune '));
 
-  it('has commands', () => expect(lines.length).toBeGreaterThan(5));
+  it('contains commands', () => expect(lines.length).toBeGreaterThan(5));
 
   it.each(lines)('%s', async (line) => {
     mkdirSync(join(folder, 'checkpoints'), { recursive: true });

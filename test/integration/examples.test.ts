@@ -7,7 +7,7 @@ import { readRunLog } from '../../src/index.js';
 import { runNode } from './command-line.js';
 import { tinyModel } from './tiny-model.js';
 
-// The examples as they are, with small settings.
+// Runs the examples unchanged, with small settings.
 
 const directory = mkdtempSync(join(tmpdir(), 'llamatune-examples-'));
 const inDirectory = (name: string) => join(directory, name);
@@ -25,7 +25,7 @@ describe('examples', () => {
     ]);
     expect({ exit, stderr }).toEqual({ exit: 0, stderr: '' });
     expect(stdout).toContain('4/4');
-    expect(stdout).toContain('What is the capital'); // a cell of the table, which wraps
+    expect(stdout).toContain('What is the capital'); // the text wraps in the table
     expect(stdout).toMatch(/As expected: base model \d of \d+, fine-tuned model \d of \d+/);
     expect(readFileSync(inDirectory('adapter.gguf')).subarray(0, 4).toString()).toBe('GGUF');
     expect(readRunLog(inDirectory('run.jsonl')).events.at(-1)?.type).toBe('done');
@@ -50,7 +50,7 @@ describe('examples', () => {
     expect(answered.stdout).toMatch(/\d+ tokens, first after \d+ ms/);
   });
 
-  it('bench-device.mjs prints a table and keeps the samples', async () => {
+  it('bench-device.mjs prints a table and saves the samples', async () => {
     const { exit, stdout, stderr } = await runNode([
       'examples/bench-device.mjs',
       model,

@@ -1,4 +1,4 @@
-// A mixture of experts from nothing to an answer.
+// A mixture of experts: creating, training and generating.
 
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,7 +22,7 @@ beforeAll(async () => {
     ...options,
     path: model,
     architecture: 'qwen3moe',
-    initStd: 0.2, // as in finetune.test.ts: small embeddings give unsure logits
+    initStd: 0.2, // small random embeddings cannot give confident logits
     experts: 8,
     expertsPerToken: 2,
     expertFeedForwardLength: 64,
@@ -53,7 +53,7 @@ async function losses(run: ReturnType<typeof finetuneLora>): Promise<number[]> {
   return found;
 }
 
-it('learns with pairs of the experts, which generate() then uses', async () => {
+it('learns with LoRA on experts and router, and generate() applies the adapter', async () => {
   const found = await losses(
     finetuneLora({
       ...options(quantized),
@@ -86,7 +86,7 @@ it('learns with pairs of the experts, which generate() then uses', async () => {
   expect(text).toBe(' green');
 });
 
-it('learns whole, experts and router', async () => {
+it('learns with full fine-tuning of experts and router', async () => {
   const found = await losses(
     finetuneFull({ ...options(model), epochs: 30, optimizer: { learningRate: 3e-3 } }),
   );

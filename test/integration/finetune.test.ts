@@ -60,7 +60,7 @@ async function follow(options: FinetuneOptions): Promise<FinetuneEvent[]> {
 }
 
 describe('finetune', () => {
-  it('has a function for each mode, which refuses another one', async () => {
+  it('has a function for each mode, which refuses the other mode', async () => {
     expect((await finetuneLora(quick({ maxSteps: 1 })).result).mode).toBe('lora');
     const other = { ...quick(), mode: 'full' } as FinetuneOptions;
     expect(() => finetuneLora(other)).toThrow("mode: expected 'lora' for this function");
@@ -70,8 +70,8 @@ describe('finetune', () => {
   });
 
   it('overfits eight samples, and generate repeats them with the adapter', async () => {
-    // Larger weights: logits that come from small random embeddings cannot be sure of anything.
-    await using model = await loadModel(await tinyModel('tiny-sure', { initStd: 0.2 }));
+    // Larger initial weights, because small random embeddings cannot give confident logits.
+    await using model = await loadModel(await tinyModel('tiny-large-init', { initStd: 0.2 }));
     const learned = join(folder, 'learned.gguf');
     const run = finetune(
       quick({
@@ -97,7 +97,7 @@ describe('finetune', () => {
     }
   });
 
-  it('reports phases, steps and the end, in order and with real numbers', async () => {
+  it('reports phases, steps and the result, in order', async () => {
     const events = await follow(quick({ epochs: 3 }));
     const phases = events.flatMap((event) => (event.type === 'phase' ? [event.phase] : []));
     expect(phases.slice(0, 2)).toEqual(['validate', 'model']);
@@ -132,7 +132,7 @@ describe('finetune', () => {
     expect(existsSync(output)).toBe(true);
   });
 
-  it('repeats itself with the same seed, and the loss does not depend on the micro-batch', async () => {
+  it('gives the same losses for the same seed and for any micro-batch size', async () => {
     const losses = async (options: Partial<FinetuneOptions>) =>
       (await finetune(quick({ epochs: 2, ...options })).result).losses;
     const first = await losses({ seed: 3 });
@@ -163,7 +163,7 @@ describe('finetune', () => {
     expect(on.result!.estimatedMemoryBytes).toBeLessThan(off.result!.estimatedMemoryBytes);
   });
 
-  it('sees the same gradient at every step with constant data and no learning', async () => {
+  it('computes the same gradient at every step with constant data and weights', async () => {
     const events = await follow(
       quick({
         dataset: rows.slice(0, 1),
@@ -181,7 +181,7 @@ describe('finetune', () => {
     }
   });
 
-  it('follows the schedule, and ends at maxSteps', async () => {
+  it('uses the schedule and ends at maxSteps', async () => {
     const events = await follow(
       quick({
         epochs: 10,
@@ -197,7 +197,7 @@ describe('finetune', () => {
     }
   });
 
-  it('hands every option of the optimizers to the engine', async () => {
+  it('passes every option of the optimizers to the engine', async () => {
     const finalLoss = async (optimizer: FinetuneOptions['optimizer']) =>
       (await finetuneLora(quick({ epochs: 2, optimizer })).result).finalLoss;
     const options = {
@@ -216,7 +216,7 @@ describe('finetune', () => {
     expect(Object.keys(all).sort()).toEqual([...new Set(tried)].sort());
   });
 
-  it('evaluates on a split and on a dataset of its own', async () => {
+  it('evaluates on a split and on a separate dataset', async () => {
     const split = await follow(quick({ epochs: 2, validation: { split: 0.25, everySteps: 1 } }));
     const evaluations = split.filter(({ type }) => type === 'evaluation');
     expect(evaluations.length).toBeGreaterThanOrEqual(4);
@@ -226,7 +226,7 @@ describe('finetune', () => {
     expect(own.evaluations.at(-1)?.loss).toBe(own.finalValidationLoss);
   });
 
-  it('resumes from a checkpoint as if it had never stopped', async () => {
+  it('resumes from a checkpoint with the result of an uninterrupted run', async () => {
     const checkpointed = (name: string, resume: boolean) =>
       quick({ epochs: 4, checkpoint: { directory: join(folder, name), everySteps: 3, resume } });
     const whole = await finetune(quick({ epochs: 4 })).result;
@@ -247,7 +247,7 @@ describe('finetune', () => {
     expect(resumed.losses.length).toBeLessThan(whole.losses.length);
   });
 
-  it('takes a CSV file of prompts and completions', async () => {
+  it('reads a CSV file of prompts and completions', async () => {
     const dataset = join(folder, 'rows.csv');
     const cell = (text: string) => `"${text.replaceAll('"', '""')}"`;
     const lines = rows.map(({ prompt, completion }) => `${cell(prompt)},${cell(completion)}`);
@@ -259,7 +259,7 @@ describe('finetune', () => {
     expect([...fromFile.losses]).toEqual([...fromMemory.losses]);
   });
 
-  it('takes a JSONL file of chats and a quantized model', async () => {
+  it('trains a quantized model on a JSONL file of chats', async () => {
     const dataset = join(folder, 'chats.jsonl');
     const chat = (i: number) => ({
       messages: [
@@ -282,8 +282,8 @@ describe('finetune', () => {
     expect(result.losses.at(-1)).toBeLessThan(result.losses[0]!);
   });
 
-  it('leaves its temporary files nowhere, whether it ends well or not', async () => {
-    // A folder of its own: other programs may use the system's at the same time.
+  it('removes its temporary files after success and after an abort', async () => {
+    // A separate folder, because other programs may use that of the system at the same time.
     const temporary = join(folder, 'temporary');
     mkdirSync(temporary);
     for (const name of ['TMPDIR', 'TMP', 'TEMP']) vi.stubEnv(name, temporary);
@@ -300,7 +300,7 @@ describe('finetune', () => {
     vi.unstubAllEnvs();
   });
 
-  it('ends within a step of an abort and writes nothing', async () => {
+  it('ends within one step after an abort and writes nothing', async () => {
     const never = join(folder, 'never.gguf');
     const run = finetune(quick({ output: never, epochs: 5000 }));
     const reason = new Error('enough');
@@ -317,11 +317,11 @@ describe('finetune', () => {
       }
     };
     await expect(watch()).rejects.toMatchObject({ code: 'ABORTED', cause: reason });
-    expect(after).toBeLessThan(200); // those that were in the queue already
+    expect(after).toBeLessThan(200); // steps that were already in the queue
     expect(existsSync(never)).toBe(false);
   });
 
-  it('trains when nobody looks, and settles when only the result is awaited', async () => {
+  it('trains if only the result is awaited', async () => {
     const result = await finetune(quick({ epochs: 2 })).result;
     expect(result.steps).toBe(4);
   });
@@ -356,7 +356,7 @@ describe('finetuneFull', () => {
     expect(answer.text).toBe(completion);
   });
 
-  it('will not change the weights of a shared model', async () => {
+  it('refuses a loaded model, whose weights must not change', async () => {
     await expect(finetune(quick({ mode: 'full' })).result).rejects.toMatchObject({
       code: 'MODEL_NOT_TRAINABLE',
     });
@@ -364,7 +364,7 @@ describe('finetuneFull', () => {
 });
 
 describe('estimateMemory', () => {
-  it('tells what recomputing activations would save', async () => {
+  it('estimates the memory with and without gradient checkpointing', async () => {
     const estimate = await estimateMemory({ model, sequenceLength: 128 });
     expect(estimate).toMatchObject({ gradientCheckpointing: false });
     expect(estimate.activationBytes).toBe(estimate.activationBytesOff);

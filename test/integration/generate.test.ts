@@ -15,14 +15,14 @@ beforeAll(async () => {
   model = await loadModel(path);
 });
 
-/** One thread: compute threads that wait for each other crawl where others keep the cores busy. */
+/** One thread, because compute threads that wait for each other are slow while other processes use the cores. */
 const short = { threads: 1, ignoreEos: true };
 
 const complete = (options: Partial<GenerateOptions>) =>
   generate({ model, ...short, prompt: 'Once upon', maxTokens: 32, ...options }).result;
 
 describe('generate', () => {
-  it('streams the text that its result has', async () => {
+  it('streams the text of its result', async () => {
     const run = generate({ model: path, ...short, prompt: 'Once', maxTokens: 40 });
     const events: GenerateEvent[] = [];
     for await (const event of run) events.push(event);
@@ -35,7 +35,7 @@ describe('generate', () => {
     expect(result.promptTokensPerSecond).toBeGreaterThan(0);
   });
 
-  it('streams while it works, not at its end', async () => {
+  it('streams tokens while it generates', async () => {
     const run = generate({ model, ...short, prompt: 'Once', maxTokens: 200 });
     let settled = false;
     run.result.finally(() => {
@@ -47,7 +47,7 @@ describe('generate', () => {
     await run.result;
   });
 
-  it('repeats itself with the same seed only', async () => {
+  it('gives the same text for the same seed only', async () => {
     const [first, again, other] = [
       await complete({ seed: 1, temperature: 1 }),
       await complete({ seed: 1, temperature: 1 }),
@@ -62,7 +62,7 @@ describe('generate', () => {
     expect(greedy[0]!.tokens).toEqual(greedy[1]!.tokens);
   });
 
-  it('stops at a stop text, which is no part of the result', async () => {
+  it('ends before a stop sequence', async () => {
     const { text } = await complete({ temperature: 0, grammar: 'root ::= "abc" "STOP" "def"' });
     expect(text).toBe('abcSTOPdef');
     const stopped = await complete({
@@ -73,7 +73,7 @@ describe('generate', () => {
     expect(stopped).toMatchObject({ text: 'abc', finishReason: 'stop' });
   });
 
-  it('answers messages through the chat template', async () => {
+  it('applies the chat template to messages', async () => {
     const { promptTokens } = await generate({
       model,
       messages: [{ role: 'user', content: 'Hi' }],
@@ -89,13 +89,13 @@ describe('generate', () => {
     expect(result.finishReason).toBe('length');
   });
 
-  it('runs several at once on one model', async () => {
+  it('runs several generations on one model at the same time', async () => {
     const runs = [1, 2, 3, 4].map((seed) => complete({ seed, temperature: 1 }));
     const alone = await complete({ seed: 3, temperature: 1 });
     expect((await Promise.all(runs))[2]!.tokens).toEqual(alone.tokens);
   });
 
-  it('ends within a token of an abort, and keeps the reason', async () => {
+  it('ends within one token after an abort, and keeps the reason', async () => {
     const run = generate({ model, ...short, prompt: 'Once', maxTokens: 250 });
     const reason = new Error('enough');
     let seen = 0;
@@ -107,7 +107,7 @@ describe('generate', () => {
     expect(seen).toBeLessThan(250);
   });
 
-  it('obeys the signal of its options', async () => {
+  it('is aborted by the signal of its options', async () => {
     const controller = new AbortController();
     const run = generate({
       model,
@@ -133,13 +133,13 @@ describe('generate', () => {
     await expect(result).rejects.toMatchObject({ code: 'ABORTED' });
   });
 
-  it('goes on when its model is disposed under it', async () => {
-    const brief = await loadModel(path);
-    const run = generate({ model: brief, ...short, prompt: 'Once', maxTokens: 100 });
+  it('continues when its model is disposed', async () => {
+    const disposed = await loadModel(path);
+    const run = generate({ model: disposed, ...short, prompt: 'Once', maxTokens: 100 });
     await run[Symbol.asyncIterator]().next();
-    await brief.dispose();
+    await disposed.dispose();
     expect((await run.result).generatedTokens).toBe(100);
-    await expect(generate({ model: brief, prompt: 'x' }).result).rejects.toMatchObject({
+    await expect(generate({ model: disposed, prompt: 'x' }).result).rejects.toMatchObject({
       code: 'DISPOSED',
     });
   });

@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('createModel', () => {
-  it('gives the same bytes for the same seed, others for another', async () => {
+  it('gives the same bytes for the same seed only', async () => {
     const make = async (name: string, seed: number) => {
       await createModel({ ...tinyOptions, seed, path: join(folder, name) });
       return readFileSync(join(folder, name));
@@ -33,13 +33,13 @@ describe('createModel', () => {
     });
   });
 
-  it('says where it cannot write', async () => {
+  it('fails if it cannot write the file', async () => {
     await expect(
       createModel({ ...tinyOptions, path: '/proc/no/such/folder/model.gguf' }),
     ).rejects.toMatchObject({ code: 'OUTPUT_NOT_WRITABLE' });
   });
 
-  it('takes over the vocabulary of another file, and makes every architecture and type it names', async () => {
+  it('copies the vocabulary of another file, and makes every architecture and type', async () => {
     for (const architecture of ['llama', 'qwen3', 'gemma3'] as const) {
       for (const type of ['F32', 'F16', 'Q8_0']) {
         const made = join(folder, `${architecture}-${type}.gguf`);
@@ -84,7 +84,7 @@ describe('quantizeModel', () => {
 });
 
 describe('loadModel', () => {
-  it('tells what is in the file', async () => {
+  it('describes the file', async () => {
     await using model = await loadModel(path);
     expect(model.path).toBe(path);
     expect(model.info).toMatchObject({
@@ -102,7 +102,7 @@ describe('loadModel', () => {
     expect(model.info.metadata['general.architecture']).toBe('llama');
   });
 
-  it('tokenizes and detokenizes, control tokens on request only', async () => {
+  it('tokenizes and detokenizes, with control tokens only on request', async () => {
     await using model = await loadModel(path);
     const text = 'Grüße, 世界! 🦙\n';
     const tokens = model.tokenize(text);
@@ -131,16 +131,16 @@ describe('loadModel', () => {
     expect(seen).toEqual([...seen].sort((a, b) => a - b));
   });
 
-  it('obeys a signal that is aborted already', async () => {
+  it('fails if its signal is already aborted', async () => {
     const reason = new Error('changed my mind');
     await expect(
       loadModel({ model: path, signal: AbortSignal.abort(reason) }),
     ).rejects.toMatchObject({ code: 'ABORTED', cause: reason });
   });
 
-  it('names what is wrong with a file', async () => {
+  it('says what is wrong with a file', async () => {
     const text = join(folder, 'text.gguf');
-    writeFileSync(text, 'this is no model at all, only a line of text');
+    writeFileSync(text, 'this is not a model, only a line of text');
     const short = join(folder, 'short.gguf');
     writeFileSync(short, readFileSync(path));
     truncateSync(short, readFileSync(path).length - 5000);
@@ -162,7 +162,7 @@ describe('loadModel', () => {
     expect(model.info.layers).toBe(2);
   });
 
-  it('can be disposed twice, and says so afterwards', async () => {
+  it('can be disposed twice, and is unusable afterwards', async () => {
     const model = await loadModel(path);
     await model.dispose();
     await model.dispose();
@@ -171,8 +171,8 @@ describe('loadModel', () => {
   });
 });
 
-describe('the addon itself', () => {
-  it('answers wrong arguments with an error that names them', async () => {
+describe('the addon', () => {
+  it('names wrong arguments', async () => {
     const raw = addon() as unknown as Record<string, (...of: unknown[]) => unknown>;
     const wrong = [
       [() => raw.loadModel!({ model: 5 }), 'expected string for model but received 5'],
@@ -206,7 +206,7 @@ describe('the addon itself', () => {
     expect(() => new NativeModel()).toThrow('loadModel');
   });
 
-  it('passes the log on when asked, in batches, and is silent otherwise', async () => {
+  it('passes log lines to the logger in batches, and is silent without one', async () => {
     const lines: { level: string; line: string }[] = [];
     addon().setLogger((batch) => lines.push(...batch));
     await using _ = await loadModel(path);

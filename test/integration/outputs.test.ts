@@ -1,21 +1,17 @@
-// What a call writes: never over one of its inputs, never together with another run, never half.
+// Outputs: a call never overwrites an input, never writes to the output of another run, and never leaves half a file.
 import {
   copyFileSync,
   existsSync,
   linkSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
-  realpathSync,
-  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
   createModel,
   createRunLog,
@@ -24,22 +20,20 @@ import {
   LlamatuneError,
   quantizeModel,
 } from '../../src/index.js';
+import { folderPerTest } from '../folder-per-test.js';
 import { llamatune } from './command-line.js';
 import { tinyModel, tinyOptions } from './tiny-model.js';
 
 let source: string;
-let folder: string;
-const at = (name: string) => join(folder, name);
+const at = folderPerTest();
 beforeAll(async () => {
   source = await tinyModel();
 });
 beforeEach(() => {
-  folder = realpathSync(mkdtempSync(join(tmpdir(), 'llamatune-test-')));
   copyFileSync(source, at('model.gguf'));
   const rows = Array.from({ length: 8 }, (_, i) => ({ prompt: `${i}?`, completion: ` ${i + 1}` }));
   writeFileSync(at('train.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const quick = (more: Partial<FinetuneOptions> = {}): FinetuneOptions => ({
   model: at('model.gguf'),
@@ -76,7 +70,7 @@ describe('an output that is an input', () => {
     });
     expect(phases).toEqual(['validate']);
     expect(readFileSync(at('model.gguf')).equals(before)).toBe(true);
-    expect(readdirSync(folder).sort()).toEqual(['model.gguf', 'train.jsonl']);
+    expect(readdirSync(at()).sort()).toEqual(['model.gguf', 'train.jsonl']);
   });
 
   it('is refused if a slash at its end says that it is a folder', async () => {
@@ -141,7 +135,7 @@ describe('an output that is an input', () => {
 });
 
 describe('an output that is a symbolic link', () => {
-  it.skipIf(process.platform === 'win32')('stays one, for every writer', async () => {
+  it.skipIf(process.platform === 'win32')('is kept by every writer', async () => {
     mkdirSync(at('real'));
     for (const name of ['adapter.gguf', 'q.gguf', 'new.gguf', 'run.jsonl', 'loss.svg']) {
       symlinkSync(join('real', name), at(name));
@@ -162,7 +156,7 @@ describe('an output that is a symbolic link', () => {
   });
 });
 
-/** Starts a run and resolves once it trains; the promise of its end is `.result`. */
+/** Starts a run and resolves after its first step. */
 async function started(options: FinetuneOptions) {
   const run = finetuneLora(options);
   for await (const event of run) if (event.type === 'step') break;
@@ -170,7 +164,7 @@ async function started(options: FinetuneOptions) {
 }
 
 describe('two runs with one output', () => {
-  it('are told apart in one process: the second is refused, the first completes', async () => {
+  it('in one process: the second run is refused, and the first one continues', async () => {
     const long = quick({ epochs: 500, checkpoint: { directory: at('checkpoints') } });
     const first = await started(long);
     const same = await failure(finetuneLora(quick()).result);
@@ -191,11 +185,11 @@ describe('two runs with one output', () => {
     first.abort();
     expect((await failure(first.result)).code).toBe('ABORTED');
     await finetuneLora({ ...long, epochs: 1 }).result;
-    expect(readdirSync(folder).filter((name) => name.includes('llamatune'))).toEqual([]);
+    expect(readdirSync(at()).filter((name) => name.includes('llamatune'))).toEqual([]);
     expect(readdirSync(at('checkpoints')).filter((name) => name.includes('lock'))).toEqual([]);
   });
 
-  it('are told apart where only one of them logs', () => {
+  it('are detected for run logs', () => {
     const log = createRunLog(at('run.jsonl'), { config: quick(), versions: {} });
     expect(() => createRunLog(at('run.jsonl'), { config: quick(), versions: {} })).toThrow(
       expect.objectContaining({ code: 'OUTPUT_IN_USE' }),
@@ -205,7 +199,7 @@ describe('two runs with one output', () => {
     expect(existsSync(`${at('run.jsonl')}.llamatune-lock`)).toBe(false);
   });
 
-  it('are told apart between processes, and a killed one blocks nobody', async () => {
+  it('are detected between processes, and a killed run does not block the next one', async () => {
     const args = [
       ...['finetune', '--model', at('model.gguf'), '--dataset', at('train.jsonl')],
       ...['--output', at('adapter.gguf'), '--sequenceLength', '32', '--threads', '1', '--json'],
@@ -231,17 +225,17 @@ describe('two runs with one output', () => {
     expect(error).toMatchObject({ code: 'OUTPUT_IN_USE' });
     if (process.platform !== 'win32') expect(error?.message).toMatch(/process \d+/);
 
-    // What a writer that was killed at the worst moment leaves; the user's own files stay.
-    const theirs = ['adapter.gguf.tmp', 'checkpoint-1.gguf.bak'];
+    // Temporary files of a killed writer are removed; similar files of the user are kept.
+    const kept = ['adapter.gguf.tmp', 'checkpoint-1.gguf.bak'];
     writeFileSync(at('adapter.gguf.llamatune-tmp-4711-0'), 'half');
     writeFileSync(at(`checkpoints/checkpoint-5.gguf.llamatune-tmp-4711-1`), 'half');
-    writeFileSync(at(theirs[0]!), 'mine');
-    writeFileSync(at(`checkpoints/${theirs[1]}`), 'mine');
+    writeFileSync(at(kept[0]!), 'mine');
+    writeFileSync(at(`checkpoints/${kept[1]}`), 'mine');
     await finetuneLora(quick({ checkpoint: { directory: at('checkpoints') } })).result;
-    expect(readdirSync(folder).sort()).toEqual(
-      ['adapter.gguf', theirs[0], 'checkpoints', 'model.gguf', 'train.jsonl'].sort(),
+    expect(readdirSync(at()).sort()).toEqual(
+      ['adapter.gguf', kept[0], 'checkpoints', 'model.gguf', 'train.jsonl'].sort(),
     );
-    expect(readdirSync(at('checkpoints'))).toEqual([theirs[1]]);
+    expect(readdirSync(at('checkpoints'))).toEqual([kept[1]]);
     expect(isGguf(at('adapter.gguf'))).toBe(true);
   });
 });

@@ -14,7 +14,7 @@ const folder = temporaryFolder();
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const steps = 200;
-// 16 sentences of 33 tokens: enough to learn from for 200 steps without knowing them by heart at the end.
+// 16 sentences of 33 tokens: enough to learn for 200 steps without memorizing them.
 const rows = Array.from({ length: 16 }, (_, i) => ({
   tokens: Array.from(
     { length: 33 },
@@ -71,7 +71,7 @@ describe('precision', () => {
       (event) => event.type === 'warning' && event.code === 'PRECISION_UNAVAILABLE',
     );
     expect(warned).toBe(!systemInfo().cpuAccelerator?.fastBf16);
-    // Where there are units, they are used; where not, both runs are the same one.
+    // Without bfloat16 units both runs use F32 and are identical.
     if (systemInfo().cpuAccelerator?.fastBf16) expect(bf16.losses).not.toEqual(f32.losses);
     else expect(bf16.losses).toEqual(f32.losses);
   });
@@ -98,7 +98,7 @@ describe('precision auto', () => {
 });
 
 describe('systemInfo().cpuAccelerator', () => {
-  it('is there exactly where ggml has its device', () => {
+  it('is present exactly if ggml has its device', () => {
     const { devices, cpuAccelerator } = systemInfo();
     const device = devices.find(({ name }) => name === 'cpu-accelerator');
     expect(cpuAccelerator?.description).toBe(device?.description);
@@ -125,7 +125,7 @@ describe('measurePeak', () => {
     }
   });
 
-  it('obeys an abort and names a wrong option', async () => {
+  it('can be aborted, and names a wrong option', async () => {
     const signal = AbortSignal.timeout(20);
     await expect(measurePeak({ signal })).rejects.toMatchObject({ code: 'ABORTED' });
     await expect(measurePeak({ library: 'mkl' as 'ggml' })).rejects.toMatchObject({

@@ -39,8 +39,8 @@ describe('while a training runs', () => {
     const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
     while (steps === 0) await wait(10);
 
-    // Both are ratios, so that a busy machine changes neither: a training on the JavaScript thread would let timers
-    // fire between steps only and keep the loop busy all the time.
+    // Both checks are ratios, so a busy machine does not affect them. Training on the JavaScript thread would let timers
+    // fire only between steps and keep the event loop busy.
     let ticks = 0;
     const timer = setInterval(() => ticks++, 5);
     const [first, start] = [steps, performance.eventLoopUtilization()];
@@ -52,11 +52,11 @@ describe('while a training runs', () => {
     const before = steps;
     await run[Symbol.asyncDispose]();
     expect(await followed).toMatchObject({ code: 'ABORTED' });
-    // Steps that were done but not delivered yet count as well; 1500 were still to come.
+    // Includes steps that were done but not yet delivered; 1500 steps were left.
     expect(steps - before).toBeLessThan(5);
   });
 
-  it('a blocked event loop holds it up, and loses no event', async () => {
+  it('a blocked event loop delays the run but loses no event', async () => {
     const run = finetuneLora({
       model: await tinyModel(),
       dataset: [{ prompt: 'a', completion: 'b' }],
@@ -70,7 +70,7 @@ describe('while a training runs', () => {
     const steps: number[] = [];
     for await (const event of run) {
       if (event.type !== 'step') continue;
-      // Nothing of JavaScript runs meanwhile: more steps than the queue has places for would be done.
+      // Blocks JavaScript long enough for more steps than the event queue can hold.
       if (event.step === 1) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 4000);
       steps.push(event.step);
     }
@@ -78,7 +78,7 @@ describe('while a training runs', () => {
     expect((await run.result).losses.length).toBe(2500);
   });
 
-  it('20 rounds of loading, training, aborting and disposing leave no memory and no thread', async () => {
+  it('20 rounds of loading, training, aborting and disposing leak no memory and no thread', async () => {
     const script = fileURLToPath(new URL('./rounds.mjs', import.meta.url));
     const { exit, stdout, stderr } = await runNode(['--expose-gc', script, path, folder, '25']);
     expect({ exit, stderr }).toEqual({ exit: 0, stderr: '' });
@@ -88,7 +88,7 @@ describe('while a training runs', () => {
         .slice(from, to)
         .map(({ rss }) => rss)
         .sort((a, b) => a - b)[Math.floor((to - from) / 2)]!;
-    // The first five warm up: lazily loaded code, arenas of the allocator.
+    // The first five rounds warm up lazily loaded code and the arenas of the allocator.
     expect(median(20, 25) - median(5, 10)).toBeLessThan(24e6);
     expect(rounds.at(-1)!.threads).toBe(rounds[5]!.threads);
   });

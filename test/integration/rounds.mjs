@@ -1,4 +1,4 @@
-// Trains and disposes again and again in one process; prints resident memory and threads after each round.
+// Repeatedly trains and disposes in one process; prints resident memory and threads after each round.
 // node --expose-gc rounds.mjs MODEL FOLDER ROUNDS
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';

@@ -14,7 +14,7 @@ import { root, runNode } from './command-line.js';
 import { RpcServer } from './rpc-server.js';
 import { temporaryFolder, tinyModel } from './tiny-model.js';
 
-// Servers that stop in the middle (SIGSTOP): their connections stay open and nothing comes.
+// Servers that are stopped (SIGSTOP): their connections stay open, but they do not answer.
 
 const folder = temporaryFolder();
 let path: string;
@@ -41,7 +41,7 @@ const quick = (options: Partial<FinetuneOptions> = {}): FinetuneOptions => ({
   ...options,
 });
 
-/** Resolves at the run's step `n`, with the run still going. */
+/** Resolves at step `n` of the run, which continues. */
 async function untilStep(run: ReturnType<typeof finetuneLora>, n: number): Promise<void> {
   for await (const event of run) if (event.type === 'step' && event.step === n) return;
 }
@@ -72,7 +72,7 @@ describe.skipIf(process.platform === 'win32')('an RPC server that hangs', () => 
     expect(ended).toMatchObject({ exit: 0, stdout: expect.stringMatching(/^true\n/) });
   });
 
-  it('is named by devices() and loadModel(), also while another model is there', async () => {
+  it('is named by devices() and loadModel(), also while a model is loaded', async () => {
     await using model = await loadModel({ model: path, rpc: [server.address], device: 'rpc' });
     server.freeze();
     const unreachable = {
@@ -89,7 +89,7 @@ describe.skipIf(process.platform === 'win32')('an RPC server that hangs', () => 
     );
   });
 
-  it('does not hold up a load that is aborted, connecting or sending weights', async () => {
+  it('does not delay the abort of a load, while it connects or sends weights', async () => {
     const large = await tinyModel('rpc-hangs-large', { embeddingLength: 1024, layers: 4 }); // fills the sockets
     const load = (signal: AbortSignal, onProgress?: (fraction: number) => void) =>
       loadModel({ model: large, rpc: [server.address], device: 'rpc', signal, onProgress });
@@ -106,7 +106,7 @@ describe.skipIf(process.platform === 'win32')('an RPC server that hangs', () => 
     await expect(load(AbortSignal.timeout(200))).rejects.toMatchObject({ code: 'ABORTED' });
   });
 
-  it('costs no other run its connection when one is aborted', async () => {
+  it('does not break the connection of another run when a run is aborted', async () => {
     const one = finetuneLora(quick({ epochs: 100_000, output: join(folder, 'one.gguf') }));
     const other = finetuneLora(quick({ epochs: 40, output: join(folder, 'other.gguf') }));
     const ended = Promise.allSettled([one.result, other.result]);
@@ -121,8 +121,8 @@ describe.skipIf(process.platform === 'win32')('an RPC server that hangs', () => 
   });
 });
 
-describe('an RPC server that was started anew', () => {
-  it('survives a model of its predecessor, which says what happened', async () => {
+describe('an RPC server that was restarted', () => {
+  it('is not disturbed by a model of the old server, whose calls fail with RPC_SERVER_LOST', async () => {
     await using model = await loadModel({ model: path, rpc: [server.address], device: 'rpc' });
     server.kill();
     const lost = { code: 'RPC_SERVER_LOST' };
@@ -137,7 +137,7 @@ describe('an RPC server that was started anew', () => {
 });
 
 describe('placement', () => {
-  it('takes the chosen devices and the CPU; all rules with another are named', async () => {
+  it('accepts the chosen devices and the CPU, and names all rules with other devices', async () => {
     const second = await RpcServer.start();
     try {
       const run = finetuneLora(
@@ -157,7 +157,7 @@ describe('placement', () => {
     }
   });
 
-  it('may leave a device that was chosen without weights, also the output’s', async () => {
+  it('may leave a chosen device without weights, also the device of the output layer', async () => {
     const local = await finetuneLora(quick({ rpc: undefined, device: 'cpu' })).result;
     const places: Partial<FinetuneOptions>[] = [
       { placement: { '.': 'cpu' } },

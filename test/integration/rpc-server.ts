@@ -8,7 +8,7 @@ import { root } from './command-line.js';
 const name = process.platform === 'win32' ? 'llamatune-rpc-server.exe' : 'llamatune-rpc-server';
 const program = join(root, 'build', 'Release', name);
 
-/** A port of loopback that nobody listens on. */
+/** An unused port on loopback. */
 export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -18,7 +18,7 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** llama.cpp's RPC server in a process of its own, on loopback. */
+/** llama.cpp's RPC server in a separate process, on loopback. */
 export class RpcServer {
   private constructor(
     readonly port: number,
@@ -30,7 +30,7 @@ export class RpcServer {
     return `127.0.0.1:${this.port}`;
   }
 
-  /** Starts one and waits until it listens. */
+  /** Starts a server and waits until it listens. */
   static async start(port?: number): Promise<RpcServer> {
     if (!existsSync(program)) {
       throw new Error(`${program} is missing: build the native tests first (npm test does)`);
@@ -46,17 +46,17 @@ export class RpcServer {
     throw new Error(`the RPC server on port ${at} does not listen`);
   }
 
-  /** As a crash or a power cut would end it. */
+  /** Ends the process like a crash or a power failure. */
   kill(): void {
     this.child.kill('SIGKILL');
   }
 
-  /** It goes on to exist and does nothing. */
+  /** Stops the process without ending it. */
   freeze(): void {
     this.child.kill('SIGSTOP');
   }
 
-  /** It goes on where freeze() stopped it. */
+  /** Continues the process after freeze(). */
   thaw(): void {
     this.child.kill('SIGCONT');
   }

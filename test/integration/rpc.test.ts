@@ -14,7 +14,7 @@ import {
 import { freePort, RpcServer } from './rpc-server.js';
 import { temporaryFolder, tinyModel } from './tiny-model.js';
 
-// Real servers in processes of their own, on loopback: what is true for them is true for GPUs of other machines.
+// Real servers in separate processes, on loopback, in place of the GPUs of other machines.
 
 const folder = temporaryFolder();
 let path: string;
@@ -55,8 +55,8 @@ function expectClose(received: ArrayLike<number>, expected: ArrayLike<number>): 
   }
 }
 
-describe('over RPC', () => {
-  it('training on two servers gives the losses of this machine', async () => {
+describe('training over RPC', () => {
+  it('on two servers gives the losses of local training', async () => {
     const local = await finetuneLora(quick({ device: 'cpu' })).result;
     const rpc = [first.address, second.address];
     const remote = await finetuneLora(quick({ rpc, validation: { dataset: rows } })).result;
@@ -65,7 +65,7 @@ describe('over RPC', () => {
     expect(remote.finalValidationLoss).toBeGreaterThan(0);
   });
 
-  it('so do shares of the layers, some layers only, and weights placed by name', async () => {
+  it('gives the same losses with any split and placement', async () => {
     const local = await finetuneLora(quick({ device: 'cpu' })).result;
     const rpc = [first.address, second.address];
     for (const where of [
@@ -79,9 +79,9 @@ describe('over RPC', () => {
     }
   });
 
-  it('and every parameter', async () => {
+  it('works for full fine-tuning', async () => {
     const output = join(folder, 'whole.gguf');
-    // A larger epsilon: AdamW moves what has nearly no gradient by the sign of its rounding.
+    // A larger epsilon, because AdamW updates parameters with tiny gradients by the sign of the rounding error.
     const optimizer = { learningRate: 1e-3, epsilon: 1e-3 };
     const options = { output, epochs: 2, optimizer };
     const local = await finetuneFull(quick({ ...options, device: 'cpu' })).result;
@@ -91,7 +91,7 @@ describe('over RPC', () => {
     expect(trained.info.layers).toBe(2);
   });
 
-  it('the adapter that a server trained answers here as there', async () => {
+  it('writes an adapter that generates the same text locally and remotely', async () => {
     const output = join(folder, 'remote.gguf');
     await finetuneLora(quick({ output, rpc: [first.address] })).result;
     const answer = async (where: { rpc?: string[] }) =>
@@ -108,7 +108,7 @@ describe('over RPC', () => {
     expect(remote.text).toBe((await answer({})).text);
   });
 
-  it('servers are listed with their devices', async () => {
+  it('lists servers with their devices', async () => {
     const list = await devices({ rpc: [first.address] });
     expect(list.backends).toContain('RPC');
     expect(list.devices).toContainEqual(
@@ -120,16 +120,16 @@ describe('over RPC', () => {
         memoryTotal: expect.any(Number),
       }),
     );
-    // Known to who asked only.
+    // Only the call that names the server lists it.
     expect((await devices()).devices.filter(({ backend }) => backend === 'rpc')).toEqual([]);
   });
 
-  it('servers that do not answer are named, all of them, before a model is loaded', async () => {
+  it('names all unreachable servers before a model is loaded', async () => {
     const nobody = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`];
     const rpc = [nobody[0]!, first.address, nobody[1]!];
     const run = finetuneLora(quick({ model: join(folder, 'none.gguf'), rpc }));
     const error = await run.result.catch((reason: unknown) => reason as Error);
-    // The path is checked first: it costs nothing.
+    // The path is checked before the servers.
     expect(error).toMatchObject({ code: 'MODEL_NOT_FOUND' });
     const unreachable = await finetuneLora(quick({ rpc })).result.catch((e: Error) => e);
     expect(unreachable).toMatchObject({ code: 'RPC_UNREACHABLE' });
@@ -137,7 +137,7 @@ describe('over RPC', () => {
     expect((unreachable as Error).message).not.toContain(first.address);
   });
 
-  it('a server that accepts and says nothing does not hold a run up for ever', async () => {
+  it('fails if a server accepts the connection but never answers', async () => {
     const silent = createServer(() => {});
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
     const { port } = silent.address() as { port: number };
@@ -150,7 +150,7 @@ describe('over RPC', () => {
     }
   });
 
-  it('a server that is killed ends the run with an error, and a checkpoint goes on where it was', async () => {
+  it('fails if a server is killed, and resumes from the last checkpoint', async () => {
     const checkpoint = (resume: boolean) => ({
       checkpoint: { directory: join(folder, 'checkpoints'), everySteps: 2, resume },
     });
@@ -173,7 +173,7 @@ describe('over RPC', () => {
     expectClose(resumed.losses, [...whole.losses].slice(-resumed.losses.length));
   });
 
-  it('a checkpoint from one device goes on on another', async () => {
+  it('resumes a checkpoint on another device', async () => {
     const checkpoint = (resume: boolean) => ({
       checkpoint: { directory: join(folder, 'moved'), everySteps: 5, resume },
     });
@@ -195,7 +195,7 @@ describe('over RPC', () => {
     }
   });
 
-  it('two runs at a time on one server do not meet', async () => {
+  it('can have two runs on one server at the same time', async () => {
     const alone = await finetuneLora(quick({ rpc: [first.address] })).result;
     const together = await Promise.all(
       ['one.gguf', 'two.gguf'].map(
@@ -205,7 +205,7 @@ describe('over RPC', () => {
     for (const { losses } of together) expectClose(losses, alone.losses);
   });
 
-  it('a server that is killed while it generates, or between two runs, is an error each time', async () => {
+  it('fails if a server is killed while it generates or between two runs', async () => {
     const model = await loadModel({ model: path, rpc: [second.address] });
     const run = generate({ model, prompt: 'Once', maxTokens: 200, ignoreEos: true, threads: 1 });
     const killAtToken3 = async () => {
@@ -221,28 +221,25 @@ describe('over RPC', () => {
       code: 'RPC_UNREACHABLE',
     });
     second = await RpcServer.start(second.port);
-    await using anew = await loadModel({ model: path, rpc: [second.address] });
-    expect(anew.onGpu).toBe(true);
+    await using restarted = await loadModel({ model: path, rpc: [second.address] });
+    expect(restarted.onGpu).toBe(true);
   });
 
-  it.skipIf(process.platform === 'win32')(
-    'a run on a server that hangs can be aborted',
-    async () => {
-      const third = await RpcServer.start();
-      try {
-        const run = finetuneLora(quick({ rpc: [third.address], epochs: 1000 }));
-        const freeze = async () => {
-          for await (const event of run) {
-            if (event.type !== 'step' || event.step !== 2) continue;
-            third.freeze();
-            await sleep(500); // until the run waits for it
-            run.abort();
-          }
-        };
-        await expect(freeze()).rejects.toMatchObject({ code: 'ABORTED' });
-      } finally {
-        third.kill();
-      }
-    },
-  );
+  it.skipIf(process.platform === 'win32')('can be aborted while a server hangs', async () => {
+    const third = await RpcServer.start();
+    try {
+      const run = finetuneLora(quick({ rpc: [third.address], epochs: 1000 }));
+      const freeze = async () => {
+        for await (const event of run) {
+          if (event.type !== 'step' || event.step !== 2) continue;
+          third.freeze();
+          await sleep(500); // until the run waits for it
+          run.abort();
+        }
+      };
+      await expect(freeze()).rejects.toMatchObject({ code: 'ABORTED' });
+    } finally {
+      third.kill();
+    }
+  });
 });

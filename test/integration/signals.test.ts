@@ -1,38 +1,32 @@
-// How the command line ends: by a signal, without a reader, without a folder for temporary files.
+// How the command line ends: after a signal, with a closed standard output, without a folder for temporary files.
 import { spawn } from 'node:child_process';
 import {
   existsSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
-  realpathSync,
-  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { bench, finetuneLora } from '../../src/index.js';
+import { folderPerTest } from '../folder-per-test.js';
 import { jsonLines, llamatune, root } from './command-line.js';
 import { tinyModel } from './tiny-model.js';
 
 let model: string;
-let folder: string;
-const at = (name: string) => join(folder, name);
+const at = folderPerTest();
 beforeAll(async () => {
   model = await tinyModel();
 });
 beforeEach(() => {
-  folder = realpathSync(mkdtempSync(join(tmpdir(), 'llamatune-test-')));
   mkdirSync(at('temporary'));
   writeFileSync(at('train.jsonl'), '{"prompt":"a","completion":"b"}\n'.repeat(8));
 });
 afterEach(() => {
   vi.unstubAllEnvs();
-  rmSync(folder, { recursive: true, force: true });
 });
 
 const temporary = (path = at('temporary')) => ({ TMPDIR: path, TMP: path, TEMP: path });
@@ -43,7 +37,7 @@ const finetune = (...args: string[]) => [
 ];
 
 /** Runs until the first step, sends the signals, and waits for the end. */
-async function ended(signals: readonly NodeJS.Signals[], ...args: string[]) {
+async function runAndSignal(signals: readonly NodeJS.Signals[], ...args: string[]) {
   let sent = false;
   return llamatune(finetune('--epochs', '1000000', '--json', ...args), {
     env: temporary(),
@@ -62,21 +56,21 @@ describe.skipIf(process.platform === 'win32')('a signal', () => {
     ['SIGTERM', 143],
     ['SIGHUP', 129],
   ] as const)('%s ends the run within a step with exit code %i', async (signal, code) => {
-    const { exit, stdout, stderr } = await ended([signal]);
+    const { exit, stdout, stderr } = await runAndSignal([signal]);
     expect({ exit, stderr }).toEqual({ exit: code, stderr: '' });
     expect(jsonLines(stdout).at(-1)).toMatchObject({ type: 'error', code: 'ABORTED' });
     expect(readdirSync(at('temporary'))).toEqual([]);
-    expect(readdirSync(folder).sort()).toEqual(['temporary', 'train.jsonl']);
+    expect(readdirSync(at()).sort()).toEqual(['temporary', 'train.jsonl']);
   });
 
-  it('that comes twice does not wait, and leaves nothing behind either', async () => {
-    const { exit } = await ended(['SIGTERM', 'SIGINT']);
+  it('sent twice exits immediately and leaves no files behind', async () => {
+    const { exit } = await runAndSignal(['SIGTERM', 'SIGINT']);
     expect([130, 143]).toContain(exit);
     expect(readdirSync(at('temporary'))).toEqual([]);
-    expect(readdirSync(folder).sort()).toEqual(['temporary', 'train.jsonl']);
+    expect(readdirSync(at()).sort()).toEqual(['temporary', 'train.jsonl']);
   });
 
-  it('ends a command at once that waits for its input', async () => {
+  it('immediately ends a command that waits for its input', async () => {
     const main = join(root, 'dist/cli/main.js');
     const child = spawn(process.execPath, [main, 'generate', '--model', model]);
     const exit = new Promise((resolve) => child.on('exit', (code) => resolve(code)));
@@ -87,11 +81,11 @@ describe.skipIf(process.platform === 'win32')('a signal', () => {
 });
 
 describe('temporary folders', () => {
-  it('of killed processes are removed by the next run, and nothing else is', async () => {
-    expect((await ended(['SIGKILL'])).exit).toBe(null);
-    const [dead] = readdirSync(at('temporary'));
-    expect(dead).toMatch(/^llamatune-/);
-    // Not ours: another name, no lock file, a link to someone's folder.
+  it('of killed processes are removed by the next run, and other files are kept', async () => {
+    expect((await runAndSignal(['SIGKILL'])).exit).toBe(null);
+    const [left] = readdirSync(at('temporary'));
+    expect(left).toMatch(/^llamatune-/);
+    // Not from llamatune: another name, no lock file, a link to another folder.
     const kept = ['llamatune-mine', 'llamatune-AbCdE1', 'other'];
     for (const name of kept) mkdirSync(at(`temporary/${name}`));
     mkdirSync(at('theirs'));
@@ -103,9 +97,9 @@ describe('temporary folders', () => {
     const run = finetuneLora({ ...short, model, output: at('b.gguf'), loss: 'all', epochs: 9999 });
     for await (const event of run) if (event.type === 'step') break;
     const during = readdirSync(at('temporary'));
-    expect(during).not.toContain(dead);
+    expect(during).not.toContain(left);
     expect(during).toHaveLength(kept.length + 2);
-    // A second run must not take the folder of the first, which lives, for a dead one.
+    // A second run must not remove the folder of the first, which is still running.
     await finetuneLora({ ...short, model, output: at('c.gguf'), loss: 'all' }).result;
     expect(readdirSync(at('temporary')).sort()).toEqual(during.sort());
     await run[Symbol.asyncDispose]();
@@ -114,7 +108,7 @@ describe('temporary folders', () => {
     expect(lstatSync(at('temporary/llamatune-AbCdE2')).isSymbolicLink()).toBe(true);
   });
 
-  it('that cannot be made are an error that names the folder and the variable', async () => {
+  it('that cannot be made cause an error that names the folder and the variable', async () => {
     const missing = at('missing');
     const variable = process.platform === 'win32' ? 'TEMP' : 'TMPDIR';
     const expected = {
@@ -169,7 +163,7 @@ describe('a closed standard output', () => {
     expect(all).toEqual({ exit: 0, stderr: '' });
   });
 
-  it('does not hide why a run failed', async () => {
+  it('does not hide the error of a run', async () => {
     const args = finetune('--json', '--lora.targets', 'no_such_weight');
     const { exit, stderr } = await closingOutput(args, ['stdout']);
     expect({ exit, stderr }).toMatchObject({
@@ -194,14 +188,14 @@ describe.skipIf(process.platform === 'win32')('a full disk', () => {
   }
   const lost = { exit: 1, stderr: expect.stringMatching(/OUTPUT_NOT_WRITABLE: /) };
 
-  it.skipIf(!existsSync('/dev/full'))('under standard output costs the exit code', async () => {
+  it.skipIf(!existsSync('/dev/full'))('for standard output makes the exit code 1', async () => {
     expect(await shell('"$@" >/dev/full', finetune())).toMatchObject(lost);
     expect(existsSync(at('out.gguf'))).toBe(true);
     // also of a command that ends right after its only write
     expect(await shell('"$@" >/dev/full', ['--version'])).toMatchObject(lost);
   });
 
-  it('under the run log costs the rest of the log, and not the adapter', async () => {
+  it('for the run log loses the rest of the log but not the adapter', async () => {
     // A limit on the size of files, which a log of 1000 steps exceeds and a small adapter does not.
     const args = finetune('--epochs', '500', '--lora.rank', '1', '--runLog', at('run.jsonl'));
     expect(await shell('ulimit -f 200; "$@"', args)).toMatchObject(lost);
@@ -209,8 +203,11 @@ describe.skipIf(process.platform === 'win32')('a full disk', () => {
     expect(existsSync(`${at('run.jsonl')}.llamatune-lock`)).toBe(false);
   });
 
-  it.skipIf(!existsSync('/dev/full'))('from the start ends the run before it begins', async () => {
-    expect(await shell('"$@" --runLog /dev/full', finetune())).toMatchObject(lost);
-    expect(existsSync(at('out.gguf'))).toBe(false);
-  });
+  it.skipIf(!existsSync('/dev/full'))(
+    'for the run log from the start ends the run before it trains',
+    async () => {
+      expect(await shell('"$@" --runLog /dev/full', finetune())).toMatchObject(lost);
+      expect(existsSync(at('out.gguf'))).toBe(false);
+    },
+  );
 });

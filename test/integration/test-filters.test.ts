@@ -19,7 +19,7 @@ function nativeTests(...parts: string[]) {
 }
 
 describe('a test filter', () => {
-  it('that matches no native test fails the run, also next to one that does', () => {
+  it('that matches no native test fails the run, also together with one that matches', () => {
     const { status, output } = nativeTests('core/rng', 'no such test');
     expect(output).toContain("FAILED  no test's name contains 'no such test'");
     expect(output).toMatch(/^\d+ passed, 1 failed, 0 skipped$/m);
@@ -37,7 +37,7 @@ describe('a test filter', () => {
     expect(run(process.execPath, vitest, 'run', 'test/no-such-folder').status).toBe(1);
   });
 
-  it('that names no step of npm test fails', () => {
+  it('with an unknown step of npm test fails', () => {
     for (const argument of ['no-such-step', '--no-such-option']) {
       const { status, output } = run(process.execPath, 'scripts/test.mjs', 'lint', argument);
       expect(output).toContain(argument);

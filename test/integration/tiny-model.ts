@@ -6,7 +6,7 @@ import { type CreateModelOptions, createModel } from '../../src/index.js';
 
 const cache = join(fileURLToPath(new URL('../../', import.meta.url)), '.cache', 'test');
 
-/** The printable stand-ins for the 256 bytes that GPT-2's byte-level BPE uses. */
+/** The printable characters that stand for the 256 bytes in GPT-2's byte-level BPE. */
 function byteAlphabet(): string[] {
   const printable = (byte: number) =>
     (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
@@ -45,7 +45,7 @@ export const tinyOptions = {
   seed: 7,
 } as const satisfies Omit<CreateModelOptions, 'path'>;
 
-/** Path of a tiny model, made once and kept; the name must change with the options. */
+/** Path of a tiny model, which is made once and cached. Different options need a different name. */
 export async function tinyModel(
   name = 'tiny-f32',
   options: Partial<Omit<CreateModelOptions, 'path'>> = {},
@@ -60,7 +60,7 @@ export async function tinyModel(
   return path;
 }
 
-/** A new folder that is removed by whoever made it, or left to the system. */
+/** Makes a new temporary folder, which the caller removes. */
 export function temporaryFolder(): string {
   return mkdtempSync(join(tmpdir(), 'llamatune-test-'));
 }

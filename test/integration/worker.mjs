@@ -39,7 +39,7 @@ const tasks = {
     };
   },
 
-  /** Tells when it is in the middle, and never ends by itself. */
+  /** Sends a message after three steps, and never ends by itself. */
   async endless() {
     const runs = [
       finetuneLora({

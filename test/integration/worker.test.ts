@@ -24,18 +24,18 @@ const start = (task: 'everything' | 'endless', env?: Record<string, string>) => 
 };
 
 describe('a worker thread', () => {
-  it('can do all of it', async () => {
+  it('can load, train, generate and benchmark', async () => {
     const [answer] = await once(start('everything'), 'message');
     expect(answer).toEqual({ steps: 3, generated: 4, measured: 1, refused: 'MODEL_NOT_FOUND' });
   });
 
-  it('can do it while another one does', async () => {
+  it('can do so at the same time as another worker', async () => {
     const workers = [start('everything'), start('everything')];
     const answers = await Promise.all(workers.map((worker) => once(worker, 'message')));
     for (const [answer] of answers) expect(answer).toMatchObject({ steps: 3, generated: 4 });
   });
 
-  it('can be terminated in the middle of its runs, again and again', async () => {
+  it('can be terminated repeatedly in the middle of its runs', async () => {
     const temporary = join(folder, 'temporary');
     mkdirSync(temporary);
     const env = { TMPDIR: temporary, TMP: temporary, TEMP: temporary };
@@ -62,7 +62,7 @@ describe('the process', () => {
      ${body}`,
   ];
 
-  it('lives until a run that nobody holds has ended, and no longer', async () => {
+  it('stays alive until an unreferenced run has ended', async () => {
     const { exit, stdout } = await runNode(
       program(
         `finetuneLora({ ...options, epochs: 20 }).result.then(({ steps }) => console.log('steps', steps));`,
@@ -71,7 +71,7 @@ describe('the process', () => {
     expect({ exit, stdout }).toEqual({ exit: 0, stdout: 'steps 20\n' });
   });
 
-  it('may exit in the middle of a run', async () => {
+  it('can exit in the middle of a run', async () => {
     const { exit, stderr } = await runNode(
       program(`const run = finetuneLora({ ...options, epochs: 1_000_000 });
         for await (const event of run) if (event.type === 'step' && event.step === 3) process.exit(7);`),
@@ -79,7 +79,7 @@ describe('the process', () => {
     expect({ exit, stderr }).toEqual({ exit: 7, stderr: '' });
   });
 
-  it('is not kept by a model that nobody disposed, and prints nothing', async () => {
+  it('is not kept alive by a model that was not disposed, and prints nothing', async () => {
     const finished = await runNode(program(`await loadModel(options.model);`));
     expect(finished).toEqual({ exit: 0, stdout: '', stderr: '' });
   });
@@ -93,7 +93,7 @@ describe('the process', () => {
     expect(stdout).toBe('0\n');
   });
 
-  it('is told what to do where the addon is missing', async () => {
+  it('gets a hint if the addon is missing', async () => {
     const { exit, stdout } = await runNode(
       program(`process.env.LLAMATUNE_PREBUILD = ${JSON.stringify(folder)};
         await loadModel(options.model).catch(({ name, code, hint }) => console.log(name, code, hint));`),

@@ -15,7 +15,7 @@ const file = (name: string, ...tests: [string, 'ran' | 'skipped'][]) => ({
 });
 
 describe('expected skips', () => {
-  it('are fine where their reason holds, a whole suite too', () => {
+  it('are accepted if their reason holds, also for a whole suite', () => {
     const files = [
       file('test/a.test.ts', ['gpu > trains', 'skipped'], ['cpu > trains', 'ran']),
       file('test/b.test.ts', ['all > one', 'skipped'], ['all > two', 'skipped']),
@@ -23,7 +23,7 @@ describe('expected skips', () => {
     expect(skipProblems(files, list(true))).toEqual([]);
   });
 
-  it('fail when a test is skipped without being listed, or where the reason does not hold', () => {
+  it('fail if a test is skipped without being listed, or if the reason does not hold', () => {
     const other = file('test/a.test.ts', ['gpu > trains', 'skipped'], ['cpu > trains', 'skipped']);
     expect(skipProblems([other], list(true))).toEqual([
       'skipped, but not listed: test/a.test.ts: cpu > trains',
@@ -31,14 +31,14 @@ describe('expected skips', () => {
     expect(skipProblems([other], list(false))).toHaveLength(2);
   });
 
-  it('fail when a listed test runs although its reason holds', () => {
+  it('fail if a listed test runs although its reason holds', () => {
     const ran = file('test/b.test.ts', ['all > one', 'ran']);
     expect(skipProblems([ran], list(true))).toEqual([
       'listed as skipped because there is no GPU, but it ran: test/b.test.ts: all > one',
     ]);
   });
 
-  it('fail when the list names a test that a file does not have, and ignore files that did not run', () => {
+  it('fail if the list names a test that does not exist, and ignore files that did not run', () => {
     const renamed = file('test/a.test.ts', ['gpu > learns', 'ran']);
     expect(skipProblems([renamed], list(true))).toEqual([
       'listed, but there is no such test: test/a.test.ts: gpu > trains',

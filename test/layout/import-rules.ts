@@ -1,7 +1,7 @@
 /**
  * What each folder may import besides itself: other folders ('*': all of them) and, in native/, the headers of libraries,
- * in angle brackets. ggml's headers are open to all. A permission that no file uses is an error, so that the table says
- * what is.
+ * in angle brackets. Every folder may include ggml's headers. A permission that no file uses is an error, so that the
+ * table shows the real dependencies.
  */
 export type ImportRules = Readonly<Record<string, readonly string[]>>;
 
@@ -46,7 +46,7 @@ export const NATIVE_RULES: ImportRules = {
   'addon-variants.cpp': ['<node>'],
 };
 
-/** The libraries whose headers only some folders may include. llama.cpp's private headers count too. */
+/** Libraries whose headers only some folders may include, with the private headers of llama.cpp. */
 const LIBRARIES: readonly (readonly [name: string, header: RegExp])[] = [
   ['<node>', /^(napi|node_api|js_native_api)/],
   ['<llama>', /(^|\/)llama[\w.-]*\.h(pp)?$|^models\/models\.h$/],
@@ -89,7 +89,7 @@ function folderOf(path: string, rules: ImportRules): string {
   return parts.length > 2 && rules[nested] !== undefined ? nested : parts[0]!;
 }
 
-/** A file of one folder imports something of another folder, or of a library. */
+/** An import of another folder or of a library. */
 interface Import {
   from: string;
   to: string;
@@ -110,20 +110,20 @@ function allows(rules: ImportRules, { from, to, typeOnly }: Import): boolean {
   );
 }
 
-/** What is wrong with the imports of a tree: those that no rule permits, and permissions that no import uses. */
+/** Imports of a tree that no rule permits, and folders without a rule. */
 function problems(
   tree: string,
   files: readonly SourceFile[],
   imports: readonly Import[],
   rules: ImportRules,
 ): string[] {
-  const lawless = files
+  const withoutRule = files
     .filter(({ path }) => rules[folderOf(path, rules)] === undefined)
     .map(({ path }) => `${tree}/${path}: no rule for folder ${folderOf(path, rules)}`);
   const forbidden = imports
     .filter((each) => rules[each.from] !== undefined && !allows(rules, each))
     .map(({ place, from, specifier }) => `${place}: ${from} must not import ${specifier}`);
-  return [...lawless, ...forbidden];
+  return [...withoutRule, ...forbidden];
 }
 
 /** Permissions of the rules that no import of the whole tree needs. */
@@ -146,8 +146,9 @@ function nativeImports(files: readonly SourceFile[], rules: ImportRules): Import
       if (include === null) return [];
       const [, quote, specifier] = include as unknown as [string, string, string];
       const library = LIBRARIES.find(([, header]) => header.test(specifier))?.[0];
-      const ours = quote === '"' && specifier.includes('/') && !specifier.startsWith('./');
-      const to = library ?? (ours ? folderOf(resolveInclude(path, specifier), rules) : undefined);
+      const isLocal = quote === '"' && specifier.includes('/') && !specifier.startsWith('./');
+      const to =
+        library ?? (isLocal ? folderOf(resolveInclude(path, specifier), rules) : undefined);
       if (to === undefined || (library === undefined && rules[to] === undefined)) return [];
       const place = `native/${path}:${index + 1}`;
       return [{ from: folderOf(path, rules), to, typeOnly: false, place, specifier }];

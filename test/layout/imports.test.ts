@@ -27,7 +27,7 @@ describe('the import rules', () => {
     expect(filesThatKnowOnednn(native)).toEqual([]);
   });
 
-  it('permit nothing that no file needs', () => {
+  it('have no unused permission', () => {
     expect(unusedNativePermissions(native)).toEqual([]);
     expect(unusedSourcePermissions(source)).toEqual([]);
   });
@@ -47,7 +47,7 @@ describe('the check of the import rules', () => {
     expect(nativeFile('train/x.cpp', '#include "loss/x.h"', '#include <vector>')).toEqual([]);
   });
 
-  it('finds headers of llama.cpp and Node-API where they do not belong', () => {
+  it('finds headers of llama.cpp and Node-API in folders that may not include them', () => {
     expect(nativeFile('autodiff/engine/x.cpp', '#include "llama.h"')).toHaveLength(1);
     expect(nativeFile('optim/x.cpp', '#include "../src/llama-graph.h"')).toHaveLength(1);
     expect(nativeFile('graph/x.cpp', '#include "llama-graph.h"', '#include "ggml.h"')).toEqual([]);
@@ -112,7 +112,7 @@ describe('the check of the import rules', () => {
     expect(sourceFile('report/x.ts', "import { a } from '../bench/a.js';")).toHaveLength(1);
   });
 
-  it('reads where an import stands', () => {
+  it('reports the line of an import', () => {
     expect(importsOf("\n\nimport type { A } from './a.js';")).toEqual([
       { specifier: './a.js', typeOnly: true, line: 3 },
     ]);

@@ -3,7 +3,7 @@ import type { SourceFile } from './import-rules.js';
 export interface FoundFunction {
   /** Its definition up to the opening brace, without the template parameters. */
   head: string;
-  /** Where it begins, counted from 1. */
+  /** Its first line, counted from 1. */
   line: number;
   /** Lines from its head to its closing brace. */
   lines: number;
@@ -14,7 +14,7 @@ const container = /^(?:inline )?(?:namespace|struct|class|union|extern)\b/;
 
 /**
  * The function definitions of a C++ file that clang-format has laid out: a definition begins at the indentation of its
- * block, and its closing brace stands at that indentation too. A lambda counts as part of the function that holds it.
+ * block, and its closing brace has the same indentation. A lambda counts as part of the function that holds it.
  */
 export function functionsOf(text: string): FoundFunction[] {
   return functionsIn(text.split('\n'), 0, '');

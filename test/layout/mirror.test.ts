@@ -8,7 +8,7 @@ const foldersIn = (path: string): string[] =>
     .filter((entry) => entry.isDirectory())
     .map(({ name }) => name);
 
-/** Test folders that mirror nothing, with what they hold. */
+/** Test folders without a source folder. */
 const ALLOWED = {
   // the survey behind docs/architectures.md, and tests on a device chosen by LLAMATUNE_TEST_DEVICE
   'test/native': ['architectures', 'device'],

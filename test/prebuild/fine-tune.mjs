@@ -1,4 +1,4 @@
-// One short training run with whatever addon LLAMATUNE_PREBUILD names; prints the losses, what multiplies, and the
+// One short training run with the addon that LLAMATUNE_PREBUILD names; prints the losses, what multiplies, and the
 // libraries in use.
 import fs from 'node:fs';
 import path from 'node:path';

@@ -1,7 +1,8 @@
 /**
- * Tests the prebuilt addon: each CPU variant of ggml and of the addon is put into a folder without the others of its kind,
+ * Tests the prebuilt addon: each CPU variant of ggml and of the addon is copied to a folder without the other variants,
  * fine-tunes the same model in a separate process, and must get the same losses. Only libraries of that folder may be
- * loaded. A variant is skipped if /proc/cpuinfo lacks its instructions, and must run otherwise. Prints "N passed, N failed, N skipped".
+ * loaded. A variant is skipped if /proc/cpuinfo lacks its instruction sets, and must run otherwise. Prints
+ * "N passed, N failed, N skipped".
  *
  *     node test/prebuild/variants.mjs <model.gguf>
  */
@@ -19,18 +20,21 @@ const model = path.resolve(process.argv[2]);
 const files = fs
   .readdirSync(prebuilds)
   .filter((file) => fs.statSync(path.join(prebuilds, file)).isFile());
-const ofGgml = files.filter((file) => /ggml-cpu-/.test(file));
-const ofAddon = files.filter((file) => /^libllamatune-(?!ggml)/.test(file));
+const ggmlVariants = files.filter((file) => /ggml-cpu-/.test(file));
+const addonVariants = files.filter((file) => /^libllamatune-(?!ggml)/.test(file));
 const plain = 'libllamatune-plain.so';
 const counts = { passed: 0, failed: 0, skipped: 0 };
-const say = (kind, name, why = '') => {
+const report = (kind, name, why = '') => {
   counts[kind]++;
   console.log(
     `${kind === 'passed' ? 'ok     ' : kind === 'failed' ? 'FAILED ' : 'skipped'} ${name}${why && `: ${why}`}`,
   );
 };
 
-/** The losses of a run with only `libraries` (one of them made empty: `broken`) and `extra` next to the addon, or the problem. */
+/**
+ * Trains with only `libraries` (`broken` replaced by an empty file) and `extra` next to the addon. Returns the losses, or
+ * the problem.
+ */
 function fineTune(libraries, broken, extra) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'llamatune-variant-'));
   try {
@@ -38,7 +42,7 @@ function fineTune(libraries, broken, extra) {
     fs.mkdirSync(target, { recursive: true });
     for (const file of libraries)
       fs.copyFileSync(path.join(prebuilds, file), path.join(target, file));
-    // empty and not missing: it may be installed as well
+    // empty instead of missing, because it may also be installed on the system
     if (broken) fs.writeFileSync(path.join(target, broken), '');
     if (extra) fs.copyFileSync(extra, path.join(target, path.basename(extra)));
     const child = spawnSync(process.execPath, [path.join(here, 'fine-tune.mjs'), model, folder], {
@@ -59,24 +63,28 @@ function fineTune(libraries, broken, extra) {
 
 const without = (others) => files.filter((file) => !others.includes(file));
 const best = fineTune(files);
-if (!best.losses) say('failed', 'all variants together', best.problem);
-else say('passed', `all variants together (${best.losses.length} steps)`);
+if (!best.losses) report('failed', 'all variants together', best.problem);
+else report('passed', `all variants together (${best.losses.length} steps)`);
 
 /** Reports whether a run had the same losses and used the right library for matrix products. */
 function compare(name, { losses, accelerator, problem }, { withOnednn }) {
-  if (!losses) return say('failed', name, problem.split('\n').slice(0, 8).join(' '));
+  if (!losses) return report('failed', name, problem.split('\n').slice(0, 8).join(' '));
   const worst = Math.max(...losses.map((loss, i) => Math.abs(loss - best.losses[i])));
   if (losses.length !== best.losses.length || !(worst < 1e-4)) {
-    return say('failed', name, `the losses differ from those of all variants together by ${worst}`);
+    return report(
+      'failed',
+      name,
+      `the losses differ from those of all variants together by ${worst}`,
+    );
   }
   if (withOnednn !== undefined && withOnednn !== (accelerator !== null)) {
-    return say(
+    return report(
       'failed',
       name,
       `it multiplies with ${accelerator} instead of ${withOnednn ? 'oneDNN' : 'ggml'}`,
     );
   }
-  say('passed', name);
+  report('passed', name);
 }
 
 /** Instruction sets that a variant needs, by the last part of its name, as /proc/cpuinfo spells them. */
@@ -106,23 +114,24 @@ const lacking = (variant) => {
   return flags.size > 0 ? (instructions[name] ?? []).filter((flag) => !flags.has(flag)) : [];
 };
 
-/** A variant alone: skipped exactly where the CPU lacks its instructions. */
+/** Tests one variant, or skips it if the CPU lacks its instruction sets. */
 function tryVariant(variant, kind, expectation) {
   const missing = lacking(variant);
-  if (missing.length > 0) return say('skipped', variant, `this CPU has no ${missing.join(', ')}`);
+  if (missing.length > 0)
+    return report('skipped', variant, `this CPU has no ${missing.join(', ')}`);
   const result = fineTune(without(kind.filter((other) => other !== variant)));
   compare(variant, result, expectation);
 }
-for (const variant of best.losses ? ofGgml : []) tryVariant(variant, ofGgml, {});
-for (const variant of best.losses ? ofAddon : []) {
-  tryVariant(variant, ofAddon, { withOnednn: variant !== plain });
+for (const variant of best.losses ? ggmlVariants : []) tryVariant(variant, ggmlVariants, {});
+for (const variant of best.losses ? addonVariants : []) {
+  tryVariant(variant, addonVariants, { withOnednn: variant !== plain });
 }
 const onednn = files.find((file) => file.startsWith('libdnnl'));
 if (best.losses && onednn) {
-  compare(`where ${onednn} does not load`, fineTune(files, onednn), { withOnednn: false });
+  compare(`without a loadable ${onednn}`, fineTune(files, onednn), { withOnednn: false });
 }
 
-// A driver that crashes costs a warning: the library of a GPU back end that ends the process which loads it.
+// A library of a GPU back end that ends the process that loads it, like a broken driver, must cause a warning only.
 if (best.losses && process.platform === 'linux') {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'llamatune-broken-'));
   const [source, library] = ['broken.c', 'libggml-vulkan.so'].map((file) =>
@@ -132,17 +141,17 @@ if (best.losses && process.platform === 'linux') {
     source,
     '#include <stdlib.h>\n__attribute__((constructor)) static void crash(void) { abort(); }\n',
   );
-  const name = 'where a GPU library ends the process that loads it';
+  const name = 'with a GPU library that ends the process that loads it';
   if (spawnSync('cc', ['-shared', '-fPIC', '-o', library, source]).status !== 0) {
-    say('failed', name, 'the C compiler cc is missing');
+    report('failed', name, 'the C compiler cc is missing');
   } else {
     const result = fineTune(
       files.filter((file) => !file.startsWith('libggml-vulkan')),
       undefined,
       library,
     );
-    if (result.losses && !/without the back end vulkan: .*SIGABRT/.test(result.stderr)) {
-      say('failed', name, `there is no warning: ${result.stderr}`);
+    if (result.losses && !/the back end vulkan is not used: .*SIGABRT/.test(result.stderr)) {
+      report('failed', name, `there is no warning: ${result.stderr}`);
     } else compare(name, result, {});
   }
   fs.rmSync(folder, { recursive: true });

@@ -3,13 +3,13 @@ import { closest } from '../../src/closest.js';
 import { finetuneSchema } from '../../src/config/finetune.js';
 
 describe('closest', () => {
-  it('takes a swap of neighbours for one slip', () => {
+  it('counts swapped letters as one edit', () => {
     expect(closest('modle', ['mode', 'model'])).toBe('mode');
     expect(closest('modle', ['model', 'mode'])).toBe('model');
     expect(closest('taregts', ['lora.targets', 'stop'])).toBe('lora.targets');
   });
 
-  it('finds a slip and nothing that is far away', () => {
+  it('finds a name one edit away, but no distant name', () => {
     expect(closest('genrate', ['finetune', 'generate'])).toBe('generate');
     expect(closest('zzz', ['finetune', 'generate'])).toBeUndefined();
   });

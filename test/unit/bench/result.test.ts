@@ -5,7 +5,7 @@ const samples = (...rates: number[]) =>
   rates.map((tokensPerSecond) => ({ tokens: 10, ms: 10_000 / tokensPerSecond, tokensPerSecond }));
 
 describe('summarize', () => {
-  it('takes the middle of an odd number of samples, whatever their order', () => {
+  it('takes the middle one of an odd number of samples in any order', () => {
     expect(summarize('prompt', samples(30, 10, 20))).toMatchObject({
       median: 20,
       min: 10,
@@ -26,7 +26,7 @@ describe('summarize', () => {
     expect(summarize('training', given)?.samples).toEqual(given);
   });
 
-  it('is null where nothing was measured', () => {
+  it('is null without samples', () => {
     expect(summarize('generation', [])).toBeNull();
   });
 });

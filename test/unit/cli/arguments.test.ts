@@ -41,7 +41,7 @@ describe('parseArguments', () => {
     expect(values('--lora.targets', 'attn_q, attn_v', '--lora.targets=ffn_up')).toEqual({
       'lora.targets': ['attn_q', 'attn_v', 'ffn_up'],
     });
-    // A stop text may itself have a comma in it.
+    // A stop sequence may contain a comma.
     expect(values('--stop', 'a,b', '--stop', '\n')).toEqual({ stop: ['a,b', '\n'] });
   });
 
@@ -51,7 +51,7 @@ describe('parseArguments', () => {
     });
   });
 
-  it('reads where a model goes', () => {
+  it('reads the split and placement of a model', () => {
     expect(values('--tensorSplit', '3,1.5', '--tensorSplit', 'x')).toEqual({
       tensorSplit: [3, 1.5, 'x'],
     });
@@ -68,14 +68,14 @@ describe('parseArguments', () => {
     expect(values('--packing=auto')).toEqual({ packing: 'auto' });
   });
 
-  it('leaves what is no number or JSON as text, for the check of the whole configuration', () => {
+  it('keeps invalid numbers and JSON as text, for the validation of the configuration', () => {
     expect(values('--lora.rank', 'eight', '--messages', '{')).toEqual({
       'lora.rank': 'eight',
       messages: '{',
     });
   });
 
-  it('keeps what is no option', () => {
+  it('keeps positional arguments', () => {
     expect(parse('a', '--packing', 'b').positionals).toEqual(['a', 'b']);
     expect(() => refusePositionals(parse('a b'), 'finetune')).toThrow(
       expect.objectContaining({

@@ -23,7 +23,7 @@ function file(name: string, content: unknown): string {
 }
 
 describe('configurationOf', () => {
-  it('lets the line win over the file, field by field', () => {
+  it('overrides single fields of the file with command-line options', () => {
     const path = file('config.json', {
       model: 'a.gguf',
       epochs: 2,
@@ -45,7 +45,7 @@ describe('configurationOf', () => {
     });
   });
 
-  it('is what the line says where there is no file', () => {
+  it('uses the command-line options only without a file', () => {
     expect(configuration('--model', 'a', '--optimizer.learningRate', '1e-4')).toEqual({
       model: 'a',
       optimizer: { learningRate: 1e-4 },

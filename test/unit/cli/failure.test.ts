@@ -3,7 +3,7 @@ import { errorEvent, errorText, exitCodeOf } from '../../../src/cli/failure.js';
 import { configError } from '../../../src/config/parse.js';
 import { LlamatuneError } from '../../../src/errors.js';
 
-const failed = new LlamatuneError('NOT_A_GGUF', 'expected a GGUF file but received text', {
+const failed = new LlamatuneError('NOT_A_GGUF', 'base.gguf is not a GGUF file', {
   hint: 'check the path',
 });
 
@@ -27,9 +27,9 @@ describe('exitCodeOf', () => {
 });
 
 describe('errorText', () => {
-  it('says code, message and hint', () => {
+  it('has code, message and hint', () => {
     expect(errorText(failed, false)).toBe(
-      'error NOT_A_GGUF: expected a GGUF file but received text\nhint: check the path\n',
+      'error NOT_A_GGUF: base.gguf is not a GGUF file\nhint: check the path\n',
     );
   });
 
@@ -47,7 +47,7 @@ describe('errorText', () => {
     expect(errorText(bare, false)).toContain('  - epochs: expected an integer but received 1.5\n');
   });
 
-  it('shows where an unexpected error came from when asked', () => {
+  it('shows the stack of an unexpected error on request', () => {
     expect(errorText(new TypeError('x'), false)).toContain('error UNEXPECTED: x\n');
     expect(errorText(new TypeError('x'), true)).toContain('failure.test.ts');
   });
@@ -58,7 +58,7 @@ describe('errorEvent', () => {
     expect(JSON.parse(JSON.stringify(errorEvent(failed)))).toEqual({
       type: 'error',
       code: 'NOT_A_GGUF',
-      message: 'expected a GGUF file but received text',
+      message: 'base.gguf is not a GGUF file',
       hint: 'check the path',
       problems: [],
     });

@@ -96,7 +96,7 @@ describe('finetuneView', () => {
     expect(stderr).toBe('');
   });
 
-  it('writes plain lines where there is no terminal, warnings apart', () => {
+  it('writes plain lines without a terminal, and warnings to standard error', () => {
     const { stdout, stderr } = shown(false, false);
     expect(stdout).not.toContain('\u001b');
     expect(stdout.split('model: loading base.gguf\n')).toHaveLength(2);
@@ -109,7 +109,7 @@ describe('finetuneView', () => {
     expect(stderr).toBe('warning SAMPLES_SKIPPED: 2 samples are too long\n');
   });
 
-  it('draws a bar with the metrics on a terminal and gives the cursor back', () => {
+  it('draws a bar with the metrics on a terminal and restores the cursor', () => {
     const { stdout } = shown(false, true);
     expect(stdout).toContain('3/3');
     expect(stdout).toContain('loss 0.8333');
@@ -123,7 +123,7 @@ describe('finetuneView', () => {
 });
 
 describe('stepLine', () => {
-  it('shows a dash for what was not measured', () => {
+  it('shows a dash for a value that was not measured', () => {
     expect(stepLine({ ...step(1), tokensPerSecond: null, etaMs: null })).toBe(
       'step 1/3  epoch 1  loss 2.5000  learning rate 1.0e-4  gradient norm 0.7500  – tokens/s  ETA –',
     );
@@ -131,7 +131,7 @@ describe('stepLine', () => {
 });
 
 describe('resultTable', () => {
-  it('says what was written and how it went', () => {
+  it('shows the output, losses, speed and memory', () => {
     const table = resultTable(result);
     for (const text of [
       'adapter.gguf',

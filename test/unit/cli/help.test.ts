@@ -8,7 +8,7 @@ import { generateSchema } from '../../../src/config/generate.js';
 
 describe('commandHelp', () => {
   it.each(commands)(
-    '$help.name: every option, examples and usage, at the width asked for',
+    '$help.name: every option, examples and usage, at the given width',
     ({ help }) => {
       const text = commandHelp(help, 80);
       expect(text).toMatch(new RegExp(`^Usage: llamatune ${help.name} `));
@@ -24,7 +24,7 @@ describe('commandHelp', () => {
     },
   );
 
-  it('names defaults and puts required options apart', () => {
+  it('names defaults and lists required options separately', () => {
     const text = commandHelp(commands[0]!.help, 80);
     const required = text.slice(text.indexOf('\nRequired:'), text.indexOf('\nOptions:'));
     for (const name of ['--model <path>', '--dataset <path>', '--output <path>']) {
@@ -37,7 +37,7 @@ describe('commandHelp', () => {
 });
 
 describe('cliOptions', () => {
-  it('covers every option of a schema that a line can give', () => {
+  it('covers every option of a schema that the command line can give', () => {
     for (const schema of [finetuneSchema, generateSchema]) {
       const descriptions = describeOptions(schema);
       const names = cliOptions(descriptions).map(({ name }) => name);
@@ -48,7 +48,7 @@ describe('cliOptions', () => {
     }
   });
 
-  it('knows stop texts and adapters', () => {
+  it('knows the kinds of stop sequences and adapters', () => {
     const kinds = new Map(
       cliOptions(describeOptions(generateSchema)).map(({ name, kind }) => [name, kind]),
     );

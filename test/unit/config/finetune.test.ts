@@ -6,7 +6,7 @@ import { finetuneSchema } from '../../../src/config/finetune.js';
 import { parseConfig } from '../../../src/config/parse.js';
 import { LlamatuneError } from '../../../src/errors.js';
 
-// Files that are written, or read late, come out as absolute paths.
+// Paths of outputs and of files that are read late become absolute.
 const minimal = { model: 'base.gguf', dataset: 'train.jsonl', output: resolve('adapter.gguf') };
 
 function problemsOf(input: unknown): Record<string, string> {
@@ -93,7 +93,7 @@ describe('finetuneSchema', () => {
     });
   });
 
-  it('leaves out the defaults of an adapter that is continued', () => {
+  it('sets no defaults for an adapter that is trained further', () => {
     const parsed = parseConfig(finetuneSchema, {
       ...minimal,
       lora: { initAdapter: 'a.gguf', alpha: 8 },
@@ -140,8 +140,8 @@ describe('finetuneSchema', () => {
         placement: "expected only 'cpu' with device 'cpu' but received 'Vulkan0'",
       });
     }
-    const quiet = { device: 'cpu', gpuLayers: 0, placement: 'experts-on-cpu' };
-    expect(problemsOf({ ...minimal, ...quiet })).toEqual({});
+    const noEffect = { device: 'cpu', gpuLayers: 0, placement: 'experts-on-cpu' };
+    expect(problemsOf({ ...minimal, ...noEffect })).toEqual({});
     for (const device of ['', 'Vulkan0,', 'Vulkan0, ,cuda']) {
       expect(problemsOf({ ...minimal, device })).toEqual({
         device: 'expected names separated by commas but received an empty one',
@@ -206,7 +206,7 @@ describe('finetuneSchema', () => {
     });
   });
 
-  it('refuses all options of another optimizer, even where they equal the default', () => {
+  it('refuses all options of another optimizer, even if they equal the default', () => {
     const of = (optimizer: object) => problemsOf({ ...minimal, optimizer });
     expect(of({ type: 'sgd', beta1: 0.9, epsilon: 1e-7, momentum: 0.8 })).toEqual({
       'optimizer.beta1': "expected no option of 'adamw' with optimizer.type 'sgd' but received 0.9",

@@ -161,7 +161,7 @@ describe('createModelSchema', () => {
     });
   });
 
-  it('says what a vocabulary can be', () => {
+  it('describes the forms of a vocabulary', () => {
     expect(problemsOf(createModelSchema, { path: 'm', vocabulary: 'x.gguf' })).toEqual({
       vocabulary:
         "expected { from } or { pre, tokens, tokenTypes, merges, … } but received 'x.gguf'",

@@ -8,7 +8,7 @@ const collect = async <T>(run: AsyncIterable<T>): Promise<T[]> => {
 };
 const pause = (ms = 5) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Work that ends when it is aborted, and never otherwise. */
+/** Work that ends only when it is aborted. */
 const untilAborted = ({ signal }: { signal: AbortSignal }) =>
   new Promise<never>((_, reject) => {
     const fail = () => reject(signal.reason);
@@ -17,7 +17,7 @@ const untilAborted = ({ signal }: { signal: AbortSignal }) =>
   });
 
 describe('Run', () => {
-  it('delivers events in order, including those from before the iteration', async () => {
+  it('delivers events in order, including earlier ones', async () => {
     const run = new Run<number, string>(async ({ emit }) => {
       emit(1);
       await pause();
@@ -78,7 +78,7 @@ describe('Run', () => {
     expect(unhandled).toEqual([]);
   });
 
-  it('continues after an iteration was left, and can be iterated again', async () => {
+  it('continues after a loop ends early, and can be iterated again', async () => {
     const run = new Run<number, string>(async ({ emit }) => {
       for (let i = 0; i < 5; i++) {
         emit(i);
@@ -96,7 +96,7 @@ describe('Run', () => {
     await expect(run.result).rejects.toMatchObject({ code: 'ABORTED', cause: 'enough' });
   });
 
-  it('is aborted by its signal, also by one that is aborted already', async () => {
+  it('is aborted by its signal, also if the signal is already aborted', async () => {
     const controller = new AbortController();
     const run = new Run<number, never>(untilAborted, { signal: controller.signal });
     controller.abort('stop');

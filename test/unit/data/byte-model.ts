@@ -13,15 +13,14 @@ export const CHATML = `{% for message in messages %}<|im_start|>{{ message.role 
 {% endif %}`;
 
 export interface ByteModelOptions extends Partial<Vocabulary> {
-  /** As SentencePiece does: a space before every text that does not start with a control token. */
+  /** Inserts a space before every text that does not start with a control token, like SentencePiece. */
   spacePrefix?: boolean;
-  /** Pairs of characters that become one token: to see where texts were cut. */
+  /** Pairs of characters that become one token, to detect where texts were split. */
   merges?: readonly string[];
 }
 
 /**
- * A small real tokenizer: UTF-8 bytes, a few control tokens and merges, longest match first. What
- * it writes can be read back.
+ * A small real tokenizer: UTF-8 bytes, a few control tokens, and merges. Its tokens can be converted back to text.
  */
 export class ByteModel implements TextModel {
   readonly #vocabulary: Vocabulary;
@@ -64,13 +63,13 @@ export class ByteModel implements TextModel {
     return this.#merges[token - BYTES - 256]!;
   }
 
-  /** What tokens spell, control tokens included. */
+  /** The text of tokens, including control tokens. */
   text(tokens: ArrayLike<number>): string {
     const bytes = Array.from(tokens).flatMap((token) => [...this.tokenBytes(token, true)]);
     return new TextDecoder().decode(Uint8Array.from(bytes));
   }
 
-  /** What the tokens with a loss spell. */
+  /** The text of the tokens with a loss. */
   targetText(sample: { tokens: ArrayLike<number>; weights: ArrayLike<number> }): string {
     return this.text(Array.from(sample.tokens).filter((_, i) => sample.weights[i]! > 0));
   }

@@ -7,14 +7,14 @@ import { INST } from './templates.js';
 const messages = [{ role: 'user', content: 'Hi' }];
 
 describe('renderChat', () => {
-  it('renders with and without the header of an answer', () => {
+  it('renders with and without a generation prompt', () => {
     expect(renderChat(CHATML, messages)).toBe('<|im_start|>user\nHi<|im_end|>\n');
     expect(renderChat(CHATML, messages, { addGenerationPrompt: true })).toBe(
       '<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n',
     );
   });
 
-  it('gives the template BOS, EOS, tools and unknown message keys', () => {
+  it('passes BOS, EOS, tools and unknown message keys to the template', () => {
     const template =
       '{{ bos_token }}|{{ eos_token }}|{% if tools %}{{ tools[0].name }}{% endif %}|{{ messages[0].mood }}';
     const text = renderChat(template, [{ role: 'user', content: '', mood: 'calm' }], {
@@ -25,7 +25,7 @@ describe('renderChat', () => {
     expect(text).toBe('<s>|</s>|clock|calm');
   });
 
-  it('reports what a template refuses and what it cannot be', () => {
+  it('reports refused conversations, invalid templates and missing templates', () => {
     expect(() => renderChat("{{ raise_exception('no system role') }}", messages)).toThrowError(
       expect.objectContaining({
         code: 'TEMPLATE_FAILED',
@@ -51,12 +51,12 @@ describe('prompts', () => {
     expect(encodePrompt(new ByteModel(), 'ab')).not.toContain(BOS);
   });
 
-  it('end with the header of an answer', () => {
+  it('end with the header of an assistant turn', () => {
     const model = new ByteModel();
     expect(model.text(encodeChatPrompt(model, messages))).toMatch(/<\|im_start\|>assistant\n$/);
   });
 
-  it('take another template', () => {
+  it('use a given template', () => {
     const model = new ByteModel({ chatTemplate: null });
     const tokens = encodeChatPrompt(model, messages, {
       chatTemplate: '{{ messages[0].content }}!',

@@ -2,14 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { PieceEncoder } from '../../../src/data/encode-pieces.js';
 import { ByteModel } from './byte-model.js';
 
-/** Writes everything in lower case: its tokens do not spell the text. */
+/** Converts text to lower case, so that its tokens do not spell the text. */
 class LowerCaseModel extends ByteModel {
   override tokenize(text: string, addSpecial: boolean, parseSpecial: boolean): Int32Array {
     return super.tokenize(text.toLowerCase(), addSpecial, parseSpecial);
   }
 }
 
-/** Swallows white space after control tokens, as some vocabularies ask for. */
+/** Drops white space after control tokens, like some vocabularies. */
 class StrippingModel extends ByteModel {
   override tokenize(text: string, addSpecial: boolean, parseSpecial: boolean): Int32Array {
     return super.tokenize(text.replace(/(<\|im_end\|>)\s+/g, '$1'), addSpecial, parseSpecial);
@@ -29,13 +29,13 @@ describe('PieceEncoder', () => {
     expect(model.targetText(sample)).toBe('Cd');
   });
 
-  it('skips empty pieces, and gives no tokens for nothing', () => {
+  it('skips empty pieces, and returns no tokens for an empty text', () => {
     const encoder = new PieceEncoder(new ByteModel());
     expect(encoder.encode([{ text: '', weight: 1 }]).tokens).toHaveLength(0);
     expect(encoder.encode([{ text: '', weight: 1 }, ...pieces])).toEqual(encoder.encode(pieces));
   });
 
-  it('refuses a vocabulary that rewrites texts, once a border matters', () => {
+  it('refuses a vocabulary that rewrites texts, if there are several pieces', () => {
     const encoder = new PieceEncoder(new LowerCaseModel());
     expect(() => encoder.encode(pieces)).toThrowError(
       expect.objectContaining({ code: 'TOKENIZER_INEXACT' }),
@@ -43,7 +43,7 @@ describe('PieceEncoder', () => {
     expect(encoder.encode(pieces.slice(1)).tokens).toHaveLength(2);
   });
 
-  it('accepts white space that a vocabulary swallows', () => {
+  it('accepts a vocabulary that drops white space', () => {
     const model = new StrippingModel();
     expect(model.text(new PieceEncoder(model).encode(pieces).tokens)).toBe('Ab<|im_end|>Cd');
   });

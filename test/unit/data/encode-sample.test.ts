@@ -33,7 +33,7 @@ describe('loss on conversations', () => {
     );
   });
 
-  it('completion: the last assistant turn, also where a user follows', () => {
+  it('completion: the last assistant turn, also if a user turn follows', () => {
     expect(encode(talk, 'completion').target).toBe('No<|im_end|>');
     const open = { messages: [...talk.messages, user('Why?')] };
     expect(encode(open, 'completion').target).toBe('No<|im_end|>');
@@ -45,17 +45,17 @@ describe('loss on conversations', () => {
     expect(sample.weights.subarray(1).every((value) => value === 1)).toBe(true);
   });
 
-  it('gives the same tokens whatever carries the loss', () => {
+  it('gives the same tokens for any loss option', () => {
     const [a, b] = [encode(talk, 'assistant'), encode(talk, 'all')];
     expect(a.tokens).toEqual(b.tokens);
   });
 
-  it('keeps an end token that stands in the content apart from the turn’s own', () => {
+  it('accepts an end token in the content', () => {
     const row = { messages: [user('Hi'), assistant('a<|im_end|>b'), user('x'), assistant('c')] };
     expect(encode(row, 'assistant').target).toBe('a<|im_end|>b<|im_end|>c<|im_end|>');
   });
 
-  it('refuses a conversation without an assistant turn, naming its place', () => {
+  it('refuses a conversation without an assistant turn and names the row', () => {
     for (const loss of ['assistant', 'completion'] as const) {
       expect(() => encode({ messages: [user('Hi')] }, loss)).toThrowError(
         expect.objectContaining({
@@ -66,13 +66,13 @@ describe('loss on conversations', () => {
     }
   });
 
-  it('lets no token reach over the border of header and answer', () => {
+  it('has no token that spans header and answer', () => {
     const row = { messages: [user('Hi'), assistant('\nYes')] };
     const sample = encode(row, 'assistant', { merges: ['\n\n'] });
     expect(sample.target).toBe('\nYes<|im_end|>');
   });
 
-  it('holds for any content', () => {
+  it('finds turns with any content', () => {
     const pieces = ['a', ' ', '\n', 'é', '🙂', '<', '|', 'user', '<think>', '  x', '{{ y }}'];
     for (let seed = 1; seed < 200; seed++) {
       const text = (salt: number) =>
@@ -102,7 +102,7 @@ describe('weights of messages', () => {
     expect(runs(encode(weighted({ weight: 0.5 }), 'all'))).toEqual([0, 1, 0.5, 1]);
   });
 
-  it('weight 0 and train: false take the loss from a turn', () => {
+  it('weight 0 and train: false exclude a turn from the loss', () => {
     for (const none of [{ weight: 0 }, { train: false }, { weight: 0, train: false }]) {
       expect(encode(weighted(none), 'assistant').target).toBe('No<|im_end|>');
       expect(encode(weighted(none), 'all').target).not.toMatch(/Yes/);
@@ -116,26 +116,26 @@ describe('weights of messages', () => {
   });
 
   it('refuses a weight on another role that would have no effect', () => {
-    const asked = (weight: object) => ({
+    const withWeight = (weight: object) => ({
       messages: [{ ...user('Hi'), ...weight }, assistant('x')],
     });
-    expect(() => encode(asked({ weight: 1 }), 'assistant')).toThrowError(
+    expect(() => encode(withWeight({ weight: 1 }), 'assistant')).toThrowError(
       "a:1: messages.0: expected weight 0 for role 'user' with loss 'assistant' but received 1",
     );
-    expect(() => encode(asked({ train: false }), 'all')).toThrowError(
+    expect(() => encode(withWeight({ train: false }), 'all')).toThrowError(
       "a:1: messages.0: expected weight 1 for role 'user' with loss 'all' but received 0",
     );
-    expect(encode(asked({ weight: 0 }), 'assistant').target).toBe('x<|im_end|>');
+    expect(encode(withWeight({ weight: 0 }), 'assistant').target).toBe('x<|im_end|>');
   });
 });
 
-describe('other templates', () => {
-  it('one without headers: from where a generation would continue', () => {
+describe('templates', () => {
+  it('without headers: turns start where generation would continue', () => {
     const sample = encode(talk, 'assistant', { chatTemplate: INST, eotToken: null });
     expect(sample.target).toBe(' Yes </s> No </s>');
   });
 
-  it('one that renders earlier turns otherwise than the last', () => {
+  it('that render earlier turns differently from the last', () => {
     const messages = [
       user('Hi'),
       assistant('<think>\nhm\n</think>\n\nYes'),
@@ -146,7 +146,7 @@ describe('other templates', () => {
     expect(sample.target).toBe('Yes<|im_end|><think>\n\n</think>\n\nNo<|im_end|>');
   });
 
-  it('one whose generation header has more than a finished turn', () => {
+  it('whose generation prompt contains text that finished turns lack', () => {
     const messages = [
       user('Hi'),
       assistant('<think>hm</think><b>Yes'),
@@ -155,26 +155,26 @@ describe('other templates', () => {
     ];
     const sample = encode({ messages }, 'assistant', { chatTemplate: THINK_OPEN, eotToken: null });
     expect(sample.text).toBe('<s><|user|>Hi<|assistant|><b>Yes</s><|user|>Ok?<|assistant|>No</s>');
-    // The reasoning of the first turn is gone from the text; what is left of the turn is found by its end token.
+    // The template removed the reasoning of the first turn; the rest of the turn is found by its end token.
     expect(sample.target).toBe('<b>Yes</s>No</s>');
   });
 
-  it('one that refuses the part of a conversation before its first turn', () => {
+  it('that refuse the conversation before its first assistant turn', () => {
     const sample = encode(talk, 'assistant', { chatTemplate: FINISHED_ONLY });
     expect(sample.target).toBe('Yes</s>No</s>');
   });
 
-  it('one that closes the whole text with EOS', () => {
+  it('that end the whole text with EOS', () => {
     const { target } = encode(talk, 'assistant', { chatTemplate: CLOSED_BY_EOS });
     expect(target).toBe('Yes<|im_end|>No<|im_end|>');
   });
 
-  it('one that always opens a generation', () => {
+  it('that always end with a generation prompt', () => {
     const { target } = encode(talk, 'assistant', { chatTemplate: ALWAYS_OPEN });
     expect(target).toBe('Yes<|im_end|>No<|im_end|>');
   });
 
-  it('one without the answers is a typed error', () => {
+  it('that drop assistant turns cause a typed error', () => {
     expect(() => encode(talk, 'assistant', { chatTemplate: WITHOUT_ANSWERS })).toThrowError(
       expect.objectContaining({
         code: 'TEMPLATE_FAILED',
@@ -183,15 +183,15 @@ describe('other templates', () => {
     );
   });
 
-  it('none at all is a typed error', () => {
+  it('that are missing cause a typed error', () => {
     expect(() => encode(talk, 'all', { chatTemplate: null })).toThrowError(
       expect.objectContaining({ code: 'NO_CHAT_TEMPLATE' }),
     );
   });
 });
 
-describe('vocabularies that put a space before a text', () => {
-  it('put none inside a sample', () => {
+describe('vocabularies that insert a space before a text', () => {
+  it('insert none inside a sample', () => {
     const sample = encode(talk, 'assistant', {
       chatTemplate: INST,
       eotToken: null,
@@ -206,14 +206,14 @@ describe('vocabularies that put a space before a text', () => {
 });
 
 describe('BOS and EOS', () => {
-  it('BOS stands in front once, where the vocabulary wants it', () => {
+  it('adds BOS once, if the vocabulary asks for it', () => {
     expect([...encode({ text: 'x' }, 'all', { addBos: true }).tokens].indexOf(BOS)).toBe(0);
     expect(encode({ text: 'x' }, 'all').tokens[0]).not.toBe(BOS);
     expect(encode({ text: '<s>x' }, 'all', { addBos: true }).text).toBe('<s>x</s>');
     expect(encode(talk, 'all', { addBos: true, chatTemplate: INST }).text).toMatch(/^<s>\[INST\]/);
   });
 
-  it('text and completions learn to end, once', () => {
+  it('adds EOS once, with a loss, to texts and completions', () => {
     expect(encode({ prompt: 'a', completion: 'b' }, 'completion').target).toBe('b</s>');
     expect(encode({ prompt: 'a', completion: 'b</s>' }, 'completion').target).toBe('b</s>');
     expect(encode({ prompt: 'a', completion: 'b<|im_end|>' }, 'completion').target).toBe(
@@ -233,7 +233,7 @@ describe('rows without a template', () => {
     expect(encode({ prompt: '', completion: 'cd' }, 'completion').target).toBe('d</s>');
   });
 
-  it('a text has no answer in it', () => {
+  it('a text has no answer', () => {
     expect(() => encode({ text: 'ab' }, 'assistant')).toThrowError(
       expect.objectContaining({ code: 'DATASET_NO_TARGET' }),
     );

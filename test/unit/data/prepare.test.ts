@@ -71,7 +71,7 @@ describe('prepareDataset', () => {
     expect(train.targetTokens).toBe(3);
   });
 
-  it('takes paths, iterables and async iterables alike', async () => {
+  it('accepts paths, iterables and async iterables', async () => {
     const given = rows(5);
     const path = join(temporaryDirectory(), 'a.jsonl');
     writeFileSync(path, given.map((row) => JSON.stringify(row)).join('\n'));
@@ -89,13 +89,13 @@ describe('prepareDataset', () => {
     }
   });
 
-  it('leaves nothing but the token files', async () => {
+  it('leaves only the token files', async () => {
     const directory = temporaryDirectory();
     await prepare({ dataset: rows(9), directory, validation: { split: 0.2 } });
     expect(readdirSync(directory).sort()).toEqual(['train.tokens', 'validation.tokens']);
   });
 
-  it('carries samples that are larger than its buffers', async () => {
+  it('handles samples larger than its buffers', async () => {
     const long = Array.from({ length: 700_000 }, (_, i) => 4 + (i % 250));
     const dataset = [{ text: 'a' }, { tokens: long }, { text: 'b' }];
     const { train } = await prepare({ dataset, sequenceLength: 1_000_000 });
@@ -107,7 +107,7 @@ describe('prepareDataset', () => {
 });
 
 describe('validation', () => {
-  it('a split takes each sample to one side, the same for the same seed', async () => {
+  it('a split puts each sample on one side, with the same result for the same seed', async () => {
     const given = rows(100);
     const once = await prepare({ dataset: given, validation: { split: 0.2 } });
     const again = await prepare({ dataset: given, validation: { split: 0.2 } });
@@ -131,7 +131,7 @@ describe('validation', () => {
     });
   });
 
-  it('a dataset of its own', async () => {
+  it('a separate dataset', async () => {
     const { train, validation } = await prepare({
       dataset: rows(4),
       validation: { dataset: [{ text: 'held out' }] },
@@ -144,14 +144,14 @@ describe('validation', () => {
 describe('samples that are too long', () => {
   const dataset = [{ text: 'short' }, { text: 'x'.repeat(20) }, { text: 'also' }];
 
-  it('are an error with place, length and limit', async () => {
+  it('are an error with row, length and limit', async () => {
     await expect(prepare({ dataset, sequenceLength: 10 })).rejects.toMatchObject({
       code: 'SAMPLE_TOO_LONG',
       message: 'row 2: the sample has 21 tokens, more than sequenceLength (10)',
     });
   });
 
-  it('are cut or left out on demand, and counted', async () => {
+  it('are truncated or skipped on request, and counted', async () => {
     const cut = await prepare({ dataset, sequenceLength: 10, overlength: 'truncate' });
     expect(cut).toMatchObject({ truncated: 1, skipped: 0, train: { samples: 3, longest: 10 } });
     expect((await textsOf(cut.train.file))[1]).toBe('x'.repeat(10));
@@ -159,7 +159,7 @@ describe('samples that are too long', () => {
     expect(left).toMatchObject({ truncated: 0, skipped: 1, train: { samples: 2 } });
   });
 
-  it('are left out when the cut leaves nothing to learn', async () => {
+  it('are skipped if truncation leaves no target token', async () => {
     const answers = [
       { prompt: 'a'.repeat(20), completion: 'b' },
       { prompt: 'a', completion: 'b' },
@@ -171,14 +171,14 @@ describe('samples that are too long', () => {
     ).rejects.toMatchObject({ code: 'DATASET_EMPTY' });
   });
 
-  it('exactly at the limit are fine', async () => {
+  it('exactly at the limit are accepted', async () => {
     const { train } = await prepare({ dataset: [{ text: 'x'.repeat(9) }], sequenceLength: 10 });
     expect(train.longest).toBe(10);
   });
 });
 
-describe('what goes wrong', () => {
-  it('names the place of a bad row and leaves no file', async () => {
+describe('errors', () => {
+  it('name the invalid row and leave no file', async () => {
     const directory = temporaryDirectory();
     const path = join(temporaryDirectory(), 'a.jsonl');
     writeFileSync(path, '{"text":"x"}\n\n{"text":3}\n');
@@ -189,11 +189,11 @@ describe('what goes wrong', () => {
     expect(readdirSync(directory)).toEqual([]);
   });
 
-  it('an empty iterable is an empty dataset', async () => {
+  it('report an empty iterable', async () => {
     await expect(prepare({ dataset: [] })).rejects.toMatchObject({ code: 'DATASET_EMPTY' });
   });
 
-  it('a directory that cannot be written to', async () => {
+  it('report a folder that is not writable', async () => {
     const file = join(temporaryDirectory(), 'file');
     writeFileSync(file, '');
     const directory = join(file, 'below');
@@ -202,7 +202,7 @@ describe('what goes wrong', () => {
     });
   });
 
-  it('an iterable’s own error arrives as it is', async () => {
+  it('pass on the error of an iterable', async () => {
     const dataset = (function* () {
       yield { text: 'x' };
       throw new RangeError('mine');
@@ -210,7 +210,7 @@ describe('what goes wrong', () => {
     await expect(prepare({ dataset })).rejects.toThrowError(new RangeError('mine'));
   });
 
-  it('an abort ends it soon and leaves nothing', async () => {
+  it('include an abort, which leaves no file', async () => {
     const directory = temporaryDirectory();
     const controller = new AbortController();
     const endless = (function* () {

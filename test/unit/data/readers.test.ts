@@ -20,12 +20,12 @@ const jsonl = (content: string | Uint8Array) => readAll('a.jsonl', content);
 const csv = (content: string | Uint8Array) => readAll('a.csv', content);
 
 describe('readRows', () => {
-  it('chooses the format by the extension, JSON Lines for any other', async () => {
+  it('chooses the format by the extension, and JSON Lines by default', async () => {
     expect(await readAll('a.CSV', 'text\nhello\n')).toEqual([{ row: { text: 'hello' }, line: 2 }]);
     expect(await readAll('a.txt', '{"a":1}\n')).toEqual([{ row: { a: 1 }, line: 1 }]);
   });
 
-  it('hands rows over before it has read the whole file', async () => {
+  it('returns rows before it has read the whole file', async () => {
     const many = 200_000;
     const path = fileOf('a.jsonl', `{"a":1}\n${'{"a":2}\n'.repeat(many)}broken`);
     for await (const { row } of readRows(path)) {
@@ -42,7 +42,7 @@ describe('readRows', () => {
   it.each([
     ['jsonl', (text: string) => JSON.stringify({ text })],
     ['csv', (text: string) => `text\n"${text}"`],
-  ])('reads a .%s row that is longer than what is read at a time', async (name, format) => {
+  ])('reads a .%s row that is longer than a read buffer', async (name, format) => {
     const long = 'é🙂'.repeat(100_000);
     expect((await readAll(`a.${name}`, format(long)))[0]!.row).toEqual({ text: long });
   });

@@ -12,7 +12,7 @@ const errorOf = (row: unknown): string => {
 };
 
 describe('shapeRow', () => {
-  it('tells the four shapes apart, and keeps other columns', () => {
+  it('recognizes the four shapes, and ignores other columns', () => {
     expect(shapeRow({ messages: [{ role: 'user', content: 'x' }], id: 3 }, 'a').shape).toBe('chat');
     expect(shapeRow({ prompt: '', completion: 'x', source: 'y' }, 'a').shape).toBe('completion');
     expect(shapeRow({ text: 'x' }, 'a').shape).toBe('text');
@@ -22,7 +22,7 @@ describe('shapeRow', () => {
     );
   });
 
-  it('keeps what a template may want of a message', () => {
+  it('keeps other keys of a message for the template', () => {
     const message = { role: 'assistant', content: null, tool_calls: [{ name: 'f' }] };
     const { row } = shapeRow({ messages: [message], tools: [{ name: 'f' }] }, 'a');
     expect(row).toEqual({ messages: [message], tools: [{ name: 'f' }] });
@@ -81,7 +81,7 @@ describe('shapeRow', () => {
     expect(errorOf(row)).toBe(message);
   });
 
-  it('refuses tokens and masks of other values', () => {
+  it('refuses invalid tokens and masks', () => {
     expect(errorOf({ tokens: [1, -1] })).toMatch(/^a\.jsonl:7: tokens/);
     expect(errorOf({ tokens: [1, 1.5] })).toMatch(/^a\.jsonl:7: tokens/);
     expect(errorOf({ tokens: [1, 2], mask: [0, 2] })).toMatch(/^a\.jsonl:7: mask/);

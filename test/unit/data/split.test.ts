@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { seededRandom, splitSamples } from '../../../src/data/split.js';
 
 describe('splitSamples', () => {
-  it('sets aside the asked part, never none and never all', () => {
+  it('holds out the given fraction, but never no sample and never all', () => {
     for (let count = 2; count < 60; count++) {
       for (const part of [0.001, 0.1, 0.5, 0.9, 0.999]) {
         const held = splitSamples(count, part, 1).reduce((a, b) => a + b, 0);
@@ -11,7 +11,7 @@ describe('splitSamples', () => {
     }
   });
 
-  it('gives every sample its chance', () => {
+  it('chooses every sample with the same probability', () => {
     const times = new Array<number>(20).fill(0);
     for (let seed = 0; seed < 2000; seed++) {
       splitSamples(20, 0.25, seed).forEach((held, i) => {
@@ -24,7 +24,7 @@ describe('splitSamples', () => {
 });
 
 describe('seededRandom', () => {
-  it('is uniform, repeatable, and another for seeds beyond 32 bits', () => {
+  it('is uniform, repeatable, and uses seeds beyond 32 bits', () => {
     const draw = (seed: number) => {
       const random = seededRandom(seed);
       return Array.from({ length: 4000 }, () => random());

@@ -4,8 +4,7 @@ import { describe, expect, it } from 'vitest';
 // @ts-expect-error: a script in plain JavaScript
 import * as table from '../../../tools/architectures/table.mjs';
 
-// docs/architectures.md is what docs/architectures.json says. After `npm run architectures`, or a change of the table:
-//   npm run docs
+// docs/architectures.md is generated from docs/architectures.json. After a change of either, or of the table: npm run docs
 const file = (name: string) => new URL(`../../../docs/${name}`, import.meta.url);
 const { nameAndKind, renderArchitectures } = table as {
   nameAndKind: (name: string, names: string[]) => [string, string];
@@ -20,14 +19,14 @@ describe('docs/architectures.md', () => {
     );
   });
 
-  it('tells an architecture from its mixture of experts', () => {
+  it('recognizes the mixture-of-experts models', () => {
     const names = ['llama', 'llama-moe', 'exaone-moe-moe', 'qwen3'];
     expect(nameAndKind('llama-moe', names)).toEqual(['llama', 'experts']);
     expect(nameAndKind('exaone-moe-moe', names)).toEqual(['exaone-moe', 'experts']);
     expect(nameAndKind('qwen3', names)).toEqual(['qwen3', 'dense']);
   });
 
-  it('says what does not work', () => {
+  it('names problems', () => {
     const row = { ...rows[0], logits: false, gradients: 0, problem: 'UNSUPPORTED_OP: …' };
     const text = renderArchitectures([row]);
     expect(text).toContain('0 of 1 models train');

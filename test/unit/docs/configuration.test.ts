@@ -10,7 +10,7 @@ import { loadModelSchema } from '../../../src/config/load-model.js';
 import { peakSchema } from '../../../src/config/peak.js';
 import { quantizeModelSchema } from '../../../src/config/quantize-model.js';
 
-// docs/configuration.md is what the schemas say. After a change to them:  npm run docs
+// docs/configuration.md is generated from the schemas. After a change: npm run docs
 
 const sections: [title: string, intro: string, schema: z.ZodType][] = [
   [

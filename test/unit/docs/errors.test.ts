@@ -15,7 +15,7 @@ function sources(folder: string, extension: RegExp): string {
 const native = sources('native', /\.(cpp|h)$/);
 const typescript = sources('src', /\.ts$/);
 
-/** Codes in quotes that have the form of one; what else is written like that is named below. */
+/** Quoted texts that look like error codes. */
 function codesIn(text: string): Set<string> {
   return new Set(
     [...text.matchAll(/["'`]((?:[A-Z][A-Z0-9]*_)+[A-Z][A-Z0-9]*|ABORTED|DISPOSED)["'`]/g)].map(
@@ -24,7 +24,7 @@ function codesIn(text: string): Set<string> {
   );
 }
 
-/** Codes of errors that are thrown and of warnings that are given. */
+/** Codes of thrown errors and of warnings. */
 function used(): Set<string> {
   const inNative = [...native.matchAll(/\b(?:error|warning_event)\s*[({]\s*"([A-Z][A-Z0-9_]+)"/g)];
   const inTypescript = [

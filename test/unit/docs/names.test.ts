@@ -47,7 +47,7 @@ describe('names in the guides', () => {
     expect(wrongCodes(docs(name), codes)).toEqual([]);
   });
 
-  it('a wrong option or code is found', () => {
+  it('finds a wrong option or code', () => {
     expect(
       wrongOptions(
         '`lora.ranks` `lora.rank` `ranks: 8` `rank: 8` `model.gguf` `batchSizes` `batchSize`',

@@ -5,32 +5,23 @@ import {
   existsSync,
   linkSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
-  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { LlamatuneError } from '../../../src/errors.js';
 import { type CallFiles, checkFiles, type OutputFile } from '../../../src/files/check.js';
 import { comparedOnly, filesOfRun, type RunConfig } from '../../../src/files/run-files.js';
+import { folderPerTest } from '../../folder-per-test.js';
 
-let folder: string;
-const at = (name: string) => join(folder, name);
+const at = folderPerTest();
 const write = (name: string) => {
   writeFileSync(at(name), name);
   return at(name);
 };
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'llamatune-test-'));
-});
-afterEach(() => {
-  rmSync(folder, { recursive: true, force: true });
-});
 
 function failure(files: CallFiles): LlamatuneError {
   try {
@@ -66,11 +57,11 @@ describe('an output that is an input', () => {
   it('is refused by every path that leads to it', () => {
     const files = run({});
     mkdirSync(at('below'));
-    symlinkSync(folder, at('folder-link'), 'junction');
+    symlinkSync(at(), at('folder-link'), 'junction');
     linkSync(at('model.gguf'), at('hard.gguf'));
     const model = at('model.gguf');
     const paths = [
-      `${folder}/./below/../model.gguf`,
+      `${at()}/./below/../model.gguf`,
       relative(process.cwd(), model),
       join(at('folder-link'), 'model.gguf'),
       at('hard.gguf'),
@@ -98,7 +89,7 @@ describe('an output that is an input', () => {
     expect(error.code).toBe('OUTPUT_CONFLICT');
   });
 
-  it('is refused for a loaded model, whose file may be gone', () => {
+  it('is refused for a loaded model, whose file may have been removed', () => {
     expect(failure(run({ model: { path: write('m.gguf') }, output: at('m.gguf') })).code).toBe(
       'OUTPUT_CONFLICT',
     );
@@ -113,7 +104,7 @@ describe('two outputs', () => {
     outputs: [...files.outputs, log(path)],
   });
 
-  it('that are one file are refused before either exists', () => {
+  it('that are the same file are refused before it exists', () => {
     mkdirSync(at('real'));
     symlinkSync(at('real'), at('link'), 'junction');
     const files = run({ output: join(at('link'), 'new', 'out.gguf') });
@@ -125,7 +116,7 @@ describe('two outputs', () => {
     expect(readdirSync(at('real'))).toEqual([]);
   });
 
-  it('of which one would have to be a folder are refused', () => {
+  it('are refused if one would be a folder inside of which the other is', () => {
     for (const [output, path] of [
       [at('out'), join(at('out'), 'run.jsonl')],
       [join(at('out'), 'a.gguf'), at('out')],
@@ -136,8 +127,8 @@ describe('two outputs', () => {
     expect(failure(same).code).toBe('OUTPUT_CONFLICT');
   });
 
-  it('are refused where a checkpoint would replace one, and accepted next to checkpoints', () => {
-    const checkpoint = { directory: folder };
+  it('are refused if a checkpoint could replace one, and accepted next to checkpoints', () => {
+    const checkpoint = { directory: at() };
     for (const files of [
       run({ checkpoint, output: at('checkpoint-100.gguf') }),
       withLog(run({ checkpoint, output: at('out.gguf') }), at('checkpoint-7.gguf')),
@@ -151,13 +142,13 @@ describe('two outputs', () => {
 });
 
 describe('checkFiles', () => {
-  it('reports everything at once, and makes no folder then', () => {
+  it('reports all problems at once, and then makes no folder', () => {
     const files = filesOfRun({
       model: at('missing.gguf'),
-      dataset: folder,
+      dataset: at(),
       lora: { initAdapter: at('missing-too.gguf') },
       checkpoint: { directory: at('new') },
-      output: folder,
+      output: at(),
     });
     const error = failure(files);
     expect(error.code).toBe('MODEL_NOT_FOUND');
@@ -179,25 +170,25 @@ describe('checkFiles', () => {
 
   it('refuses what can never be an output', () => {
     const file = write('file');
-    for (const output of [folder, `${at('new')}/`, join(file, 'below', 'out.gguf')]) {
+    for (const output of [at(), `${at('new')}/`, join(file, 'below', 'out.gguf')]) {
       expect(failure(run({ output })).code).toBe('OUTPUT_NOT_WRITABLE');
     }
     const directory = run({ output: at('out.gguf'), checkpoint: { directory: file } });
     expect(failure(directory).problems).toMatchObject([{ path: 'checkpoint.directory' }]);
   });
 
-  it.skipIf(process.platform === 'win32')('never replaces a device, and logs to one', () => {
+  it.skipIf(process.platform === 'win32')('never replaces a device, but may log to one', () => {
     expect(failure(run({ output: '/dev/null' })).code).toBe('OUTPUT_NOT_WRITABLE');
     checkFiles({ inputs: [], outputs: [{ field: 'runLog', path: '/dev/null', kind: 'log' }] });
   });
 
-  it('only compares what another call checks', () => {
+  it('only compares files that another call checks', () => {
     checkFiles(comparedOnly(filesOfRun({ model: at('missing.gguf'), output: at('new/out.gguf') })));
     expect(existsSync(at('new'))).toBe(false);
   });
 });
 
-/** Permissions do not bind root: as root, the check runs in a child process of the user nobody. */
+/** Runs code in a child process, as the user nobody if this is root, whom permissions do not restrict. */
 function asUser(code: string): string {
   const root = fileURLToPath(new URL('../../../dist', import.meta.url));
   cpSync(join(root, 'files'), at('dist/files'), { recursive: true });
@@ -208,7 +199,7 @@ function asUser(code: string): string {
   const isRoot = process.getuid?.() === 0;
   const child = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
     encoding: 'utf8',
-    cwd: folder,
+    cwd: at(),
     ...(isRoot ? { uid: 65534, gid: 65534 } : {}),
   });
   return child.stdout + child.stderr;
@@ -221,7 +212,7 @@ describe.skipIf(process.platform === 'win32')('checkFiles without permission', (
     chmodSync(at('secret.gguf'), 0o000);
     chmodSync(at('kept.gguf'), 0o444);
     chmodSync(at('locked'), 0o555);
-    chmodSync(folder, 0o755);
+    chmodSync(at(), 0o755);
     const printed = asUser(`
       try {
         checkFiles({

@@ -3,37 +3,30 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
-  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { replaceFile } from '../../../src/files/atomic-file.js';
 import { identify, isSameFile } from '../../../src/files/identity.js';
 import { isTemporaryCheckpoint, isTemporaryOf, temporaryName } from '../../../src/files/names.js';
+import { folderPerTest } from '../../folder-per-test.js';
 
-let folder: string;
-const at = (name: string) => join(folder, name);
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'llamatune-test-'));
-});
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+const at = folderPerTest();
 
 describe('replaceFile', () => {
-  it('writes a new file and its folders, replaces an old one, and leaves nothing else behind', () => {
+  it('writes a new file and its folders, replaces an old file, and leaves no temporary files behind', () => {
     replaceFile(at('a/b.svg'), 'first', 'loss curve');
     replaceFile(at('a/b.svg'), 'second', 'loss curve');
     expect(readFileSync(at('a/b.svg'), 'utf8')).toBe('second');
     expect(readdirSync(at('a'))).toEqual(['b.svg']);
   });
 
-  it('leaves the old file as it is if the new one cannot take its name', () => {
+  it('keeps the old file if the new one cannot be renamed to it', () => {
     mkdirSync(at('taken/by-a-folder'), { recursive: true });
     expect(() => replaceFile(at('taken'), 'text', 'loss curve')).toThrow(
       expect.objectContaining({
@@ -41,7 +34,7 @@ describe('replaceFile', () => {
         message: expect.stringContaining(`the loss curve '${at('taken')}'`),
       }),
     );
-    expect(readdirSync(folder)).toEqual(['taken']);
+    expect(readdirSync(at())).toEqual(['taken']);
   });
 
   it.skipIf(process.platform === 'win32')('keeps a symbolic link and permissions', () => {
@@ -72,14 +65,14 @@ describe('isSameFile', () => {
     writeFileSync(at('a'), '');
     writeFileSync(at('b'), '');
     expect(isSameFile(identify(at('a')), identify(at('b')))).toBe(false);
-    expect(isSameFile(identify(at('a')), identify(join(folder, 'x', '..', 'a')))).toBe(true);
+    expect(isSameFile(identify(at('a')), identify(join(at(), 'x', '..', 'a')))).toBe(true);
   });
 });
 
 describe('temporary names', () => {
-  it('are known by the output that they belong to', () => {
+  it('can be told from other files', () => {
     const target = at('adapter.gguf');
-    const name = temporaryName(target).slice(folder.length + 1);
+    const name = temporaryName(target).slice(at().length + 1);
     expect(isTemporaryOf(target, name)).toBe(true);
     for (const other of ['adapter.gguf', 'adapter.gguf.tmp', `x${name}`]) {
       expect(isTemporaryOf(target, other)).toBe(false);

@@ -17,7 +17,7 @@ const result: BenchResult = {
 };
 
 describe('benchRows', () => {
-  it('has median, min and max of what was measured, and no row for the rest', () => {
+  it('has median, min and max of each measured series', () => {
     expect(benchRows(result)).toEqual([
       { name: 'prompt processing', median: 2560, min: 1280, max: 5120, repetitions: 3 },
       {

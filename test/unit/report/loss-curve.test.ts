@@ -36,18 +36,18 @@ describe('renderLossCurve', () => {
     ]) {
       expect(svg).toContain(text);
     }
-    // The last epoch ends at the right edge, where a mark would say nothing.
+    // The last epoch ends at the right edge and gets no mark.
     expect(svg).not.toContain('>epoch 3<');
     expect(svg).not.toMatch(/NaN|undefined/);
   });
 
-  it('takes width and height', () => {
+  it('uses width and height', () => {
     expect(renderLossCurve(history(20), { width: 700, height: 420 })).toContain(
       'width="700" height="420"',
     );
   });
 
-  it('is the same for the same history', () => {
+  it('gives the same SVG for the same history', () => {
     expect(renderLossCurve(history(30))).toBe(renderLossCurve(history(30)));
   });
 
@@ -57,7 +57,7 @@ describe('renderLossCurve', () => {
     expect(svg).not.toMatch(/NaN|Infinity/);
   });
 
-  it('leaves a gap where a loss is not a number, and draws a constant rate of zero', () => {
+  it('leaves a gap for a loss that is not finite, and draws a constant learning rate of zero', () => {
     const events = history(20).map((event) =>
       event.type === 'step'
         ? { ...event, learningRate: 0, loss: event.step === 7 ? Number.NaN : event.loss }
@@ -66,7 +66,7 @@ describe('renderLossCurve', () => {
     expect(renderLossCurve(events)).not.toContain('NaN');
   });
 
-  it('says what is missing when there is no step', () => {
+  it('fails without a step event', () => {
     expect(() => renderLossCurve([{ type: 'evaluation', step: 1, loss: 1 }])).toThrow(
       'the history has no step event with a loss',
     );

@@ -15,7 +15,7 @@ const header = {
 const evaluation = { type: 'evaluation', step: 3, epoch: 1, loss: 0.5, targetTokens: 9, ms: 2 };
 
 describe('run log', () => {
-  it('gives back what was written, one event a line, the header first', () => {
+  it('writes the header and one event per line, and reads them back', () => {
     const path = join(directory, 'new', 'run.jsonl');
     const log = createRunLog(path, header);
     log.write({ ...evaluation, type: 'evaluation' });
@@ -34,7 +34,7 @@ describe('run log', () => {
     expect(Date.parse(read.events[0]!.time)).toBeGreaterThan(0);
   });
 
-  it('gives events that the loss curve takes', () => {
+  it('gives events that renderLossCurve() accepts', () => {
     const path = join(directory, 'curve.jsonl');
     const log = createRunLog(path, header);
     log.write({
@@ -57,7 +57,7 @@ describe('run log', () => {
     expect(readRunLog(path).header.config).toEqual({ losses: [1.5, null] });
   });
 
-  it('can be read while the run is going on and after it was killed in the middle of a line', () => {
+  it('can be read during the run and after the process was killed in the middle of a line', () => {
     const path = join(directory, 'killed.jsonl');
     const log = createRunLog(path, header);
     log.write({ ...evaluation, type: 'evaluation' });
@@ -67,7 +67,7 @@ describe('run log', () => {
     expect(readRunLog(path).events).toHaveLength(1);
   });
 
-  it('names file and line of what is not a run log', () => {
+  it('names file and line of an invalid run log', () => {
     const path = join(directory, 'bad.jsonl');
     writeFileSync(path, '{"type":"run"}\nnot json\n{"type":"step"}\n');
     expect(() => readRunLog(path)).toThrow(
@@ -85,7 +85,7 @@ describe('run log', () => {
     );
   });
 
-  it('refuses a place that cannot be written', () => {
+  it('fails if the file cannot be written', () => {
     const file = join(directory, 'a-file');
     writeFileSync(file, '');
     expect(() => createRunLog(join(file, 'run.jsonl'), header)).toThrow(

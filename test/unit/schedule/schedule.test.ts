@@ -28,7 +28,7 @@ describe('buildSchedule', () => {
     ]);
   });
 
-  it('cosine: half a wave, half the way at half the time', () => {
+  it('cosine: half a period, at the midpoint after half of the steps', () => {
     const rates = build({ totalSteps: 8, minLearningRate: 0.25 });
     const closed = rates.map((_, t) => 0.25 + (0.75 * (1 + Math.cos((Math.PI * t) / 8))) / 2);
     rates.forEach((rate, t) => {
@@ -44,11 +44,11 @@ describe('buildSchedule', () => {
     expect(rates[4]).toBeCloseTo(0.5, 6);
   });
 
-  it('without a warm-up starts at the peak', () => {
+  it('starts at the peak without a warm-up', () => {
     for (const type of types) expect(build({ type })[0]).toBe(1);
   });
 
-  it('of one step, or of none', () => {
+  it('works with one step and with none', () => {
     for (const type of types) {
       expect(build({ type, totalSteps: 1 })).toEqual([1]);
       expect(build({ type, totalSteps: 1, warmupSteps: 1 })).toEqual([1]);
@@ -56,13 +56,13 @@ describe('buildSchedule', () => {
     }
   });
 
-  it('with a warm-up that covers everything only rises', () => {
+  it('only rises if the warm-up covers all steps', () => {
     for (const type of types) {
       expect(build({ type, totalSteps: 4, warmupSteps: 4 })).toEqual([0.25, 0.5, 0.75, 1]);
     }
   });
 
-  it('stays within its bounds, rises to the peak and never rises again', () => {
+  it('stays within its bounds, and never rises after the peak', () => {
     for (const type of types) {
       for (let totalSteps = 1; totalSteps < 40; totalSteps += 3) {
         for (let warmupSteps = 0; warmupSteps <= totalSteps; warmupSteps += 2) {
@@ -80,7 +80,7 @@ describe('buildSchedule', () => {
     }
   });
 
-  it('is what native code takes: one 32-bit float for each step', () => {
+  it('is an array of one 32-bit float per step', () => {
     const rates = buildSchedule({
       type: 'constant',
       learningRate: 1e-4,
@@ -94,7 +94,7 @@ describe('buildSchedule', () => {
 });
 
 describe('resolveWarmupSteps', () => {
-  it('takes steps, a part of all steps, or none', () => {
+  it('accepts steps, a fraction of all steps, or neither', () => {
     expect(resolveWarmupSteps({ warmupSteps: 3 }, 10)).toBe(3);
     expect(resolveWarmupSteps({ warmupRatio: 0.1 }, 10)).toBe(1);
     expect(resolveWarmupSteps({ warmupRatio: 0.11 }, 10)).toBe(2);
@@ -107,7 +107,7 @@ describe('resolveWarmupSteps', () => {
     expect(resolveWarmupSteps({ warmupRatio: 0.99 }, 1)).toBe(0);
   });
 
-  it('steps that leave none are a problem of the configuration', () => {
+  it('a warm-up of all steps is a problem of the configuration', () => {
     expect(() => resolveWarmupSteps({ warmupSteps: 10 }, 10)).toThrowError(
       expect.objectContaining({
         code: 'CONFIG_INVALID',

@@ -10,13 +10,13 @@ const vendor = fileURLToPath(new URL('../../../vendor/', import.meta.url));
 const patches = readdirSync(join(vendor, 'patches'));
 
 describe('patches of llama.cpp', () => {
-  it.each(patches)('%s says what it cures and how to see it', (name) => {
+  it.each(patches)('%s says what it fixes and how to see it', (name) => {
     const head = readFileSync(join(vendor, 'patches', name), 'utf8').split(/^(?:diff|---) /m)[0]!;
     const subjects = [...head.matchAll(/^([A-Z][\w ]+): /gm)].map((match) => match[1]);
     expect(subjects).toEqual(['Cures', 'Needed for', 'To see it', 'Upstream']);
   });
 
-  it('makes the tree again after a change of a patch', () => {
+  it('the tree is made again after a change of a patch', () => {
     const stamp: string = expectedStamp();
     expect(JSON.parse(stamp).patches.map((each: { name: string }) => each.name)).toEqual(patches);
     const tree = mkdtempSync(join(tmpdir(), 'patches-test-'));

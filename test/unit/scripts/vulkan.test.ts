@@ -4,7 +4,7 @@ import * as apt from '../../../scripts/apt-packages.mjs';
 // @ts-expect-error: the build's scripts are plain JavaScript
 import * as vulkan from '../../../scripts/vulkan.mjs';
 
-describe('the headers of Vulkan', () => {
+describe('the Vulkan headers', () => {
   it('are new enough from 1.3.272 on', () => {
     for (const version of ['1.3.272', '1.3.275.0-1build1', '1.4.309.0-1', '2.0']) {
       expect(vulkan.isNewEnough(version), version).toBe(true);
@@ -14,7 +14,7 @@ describe('the headers of Vulkan', () => {
     }
   });
 
-  it('say their version', () => {
+  it('contain their version', () => {
     const text = `#define VK_HEADER_VERSION 309
 #define VK_HEADER_VERSION_COMPLETE VK_MAKE_API_VERSION(0, 1, 4, VK_HEADER_VERSION)`;
     expect(vulkan.headerVersion(text)).toBe('1.4.309');
@@ -34,7 +34,7 @@ describe('the headers of Vulkan', () => {
   });
 });
 
-describe('what a build with Vulkan needs', () => {
+describe('the requirements of a build with Vulkan', () => {
   const nothing = {
     prefixes: ['/usr'],
     searchPath: '/usr/bin',

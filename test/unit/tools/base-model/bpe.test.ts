@@ -7,7 +7,7 @@ const specialTokens = ['<|im_start|>', '<|im_end|>'];
 const texts = ['low low low low low', 'lower lower', 'newest newest newest newest newest newest'];
 const train = (vocabularySize: number) => trainBpe(texts, { vocabularySize, specialTokens });
 
-test('words are split as by the pre-tokenizer qwen2: digits one by one, a space goes with the word after it', () => {
+test('words are split like by the pre-tokenizer qwen2: single digits, a space belongs to the word after it', () => {
   expect(splitWords("What's 12 + 3?\n\nHi  there ")).toEqual([
     'What',
     "'s",
@@ -31,14 +31,14 @@ test('nothing of a text is lost in the split', () => {
   expect(splitWords(text).join('')).toBe(text);
 });
 
-test('bytes have the printable letters of GPT-2', () => {
+test('bytes have the printable characters of GPT-2', () => {
   expect(toLetters(' a\n')).toEqual(['Ġ', 'a', 'Ċ']);
   expect(toLetters('é')).toEqual(['Ã', '©']);
   const all = new Set(Array.from({ length: 128 }, (_, i) => toLetters(String.fromCharCode(i))[0]));
   expect(all.size).toBe(128);
 });
 
-test('merges come in the order of their counts, ties by the alphabet', () => {
+test('merges are ordered by count, then alphabetically', () => {
   // 'w e' 8 (newest 6, lower 2), 'l o' 7; then all pairs of newest have 6, and 'e we' sorts first.
   const { merges } = train(256 + 2 + 4);
   expect(merges).toEqual(['w e', 'l o', 'e we', 'ewe s']);
@@ -61,7 +61,7 @@ test('training ends when no pair is left', () => {
   expect(tokens).toContain('Ġnewest');
 });
 
-test('the same texts give the same tokenizer, whatever the order of the texts', () => {
+test('the same texts give the same tokenizer, in any order of the texts', () => {
   const again = trainBpe([...texts].reverse(), { vocabularySize: 290, specialTokens });
   expect(again).toEqual(train(290));
 });

@@ -33,7 +33,7 @@ const rows = (seed: number, samples: number): { train: Row[]; validation: Row[] 
 const demoRows = (): { train: Row[]; validation: Row[] } => demo.generateDemoRows();
 const questionOf = (row: Row) => row.messages!.find(({ role }) => role === 'user')!.content;
 
-test('the same seed gives the same bytes, another seed others', () => {
+test('the same seed gives the same bytes, and another seed other bytes', () => {
   const bytes = (seed: number) => data.toJsonl(rows(seed, 300).train);
   expect(bytes(1)).toBe(bytes(1));
   expect(bytes(2)).not.toBe(bytes(1));
@@ -57,7 +57,7 @@ test('a row is a text to continue, or a chat of turns that ends with an answer',
   }
 });
 
-test('what is held out is not trained on', () => {
+test('held-out questions are not in the training data', () => {
   const random = new Random(5);
   const trained = new Set(
     rows(5, 3000).train.flatMap(({ messages = [] }) => messages.map(({ content }) => content)),
@@ -72,7 +72,7 @@ test('what is held out is not trained on', () => {
   expect(heldOut).toBeGreaterThan(60);
 });
 
-test('one fact has one answer, however it is asked', () => {
+test('one fact has one answer in all wordings', () => {
   const random = new Random(9);
   const answers = new Map<string, string>();
   for (let i = 0; i < 20000; i++) {
@@ -101,7 +101,7 @@ test('every topic is drawn and its arithmetic is right', () => {
   expect(seen.size).toBeGreaterThanOrEqual(topics.length);
 });
 
-test('files are written where they are asked for', () => {
+test('files are written to the given folder', () => {
   const output = mkdtempSync(join(tmpdir(), 'llamatune-data-'));
   try {
     const paths = data.generateData({ seed: 1, samples: 20, output: join(output, 'deep') });

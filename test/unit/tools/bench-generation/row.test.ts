@@ -6,7 +6,10 @@ const { buildRow, firstTokenMs, textTable } = rowModule;
 
 const spec = { model: 'tiny', type: 'Q8_0', prompt: 100, tokens: 8, threads: 2, path: 'x.gguf' };
 
-/** A round on a machine of this speed, where generate() is ahead with the prompt and an adapter costs a tenth. */
+/**
+ * A round on a machine with this relative speed: generate() is faster with prompts, and an adapter takes 10 % more
+ * time.
+ */
 function round(speed: number) {
   const plain = {
     prompt: 300 * speed,
@@ -27,7 +30,7 @@ function round(speed: number) {
 }
 
 describe('a row of bench:generation', () => {
-  it('has ratios that do not change when the machine does', () => {
+  it('has ratios that do not depend on the speed of the machine', () => {
     const row = buildRow(spec, [round(1), round(0.5), round(2)]);
     expect(row).toMatchObject({ model: 'tiny', prompt: 100, threads: 2, rounds: 3 });
     expect(row.tokensPerSecond.plain.prompt).toBe(300);
@@ -39,11 +42,11 @@ describe('a row of bench:generation', () => {
     expect(row).not.toHaveProperty('path');
   });
 
-  it("takes the prompt and one token for llama-bench's first token", () => {
+  it('estimates the time to the first token of llama-bench from the prompt and one token', () => {
     expect(firstTokenMs(round(1).llamaBench, 100)).toBe(1000 + 50);
   });
 
-  it('is shown with both ratios', () => {
+  it('is printed with both ratios', () => {
     const lines = textTable(buildRow(spec, [round(1)])).split('\n');
     expect(lines).toHaveLength(5);
     expect(lines[1]).toMatch(/^prompt of 100 .* 300\.0 tok\/s .* 3\.00 +0\.90$/);

@@ -47,7 +47,7 @@ describe('the command line of bench:training', () => {
     ]);
   });
 
-  it('measures everything with --all, and what narrows it', () => {
+  it('measures everything with --all, restricted by other options', () => {
     expect(rowsOf('--all')).toHaveLength(5 * 3 * 3 * 2);
     expect(rowsOf('--all').some(({ model }) => model === 'tiny')).toBe(false);
     const rows = rowsOf('--all', '--model', 'gemma3-1b', '--ragged');
@@ -73,7 +73,7 @@ describe('the command line of bench:training', () => {
     [['--steps', '1.5'], /whole number/],
     [['--jason'], /jason/],
     [['stray'], /stray/],
-  ])('%j is an error that says what was expected', (argv, message) => {
+  ])('%j is an error with the expected value', (argv, message) => {
     expect(() => parseOptions(argv)).toThrow(UsageError);
     expect(() => parseOptions(argv)).toThrow(message);
   });
@@ -99,7 +99,7 @@ describe('the tables', () => {
     fractionOfLimit: 0.5,
   };
 
-  it('show a row, and one that failed by its code', () => {
+  it('show a row, and the error code of a failed row', () => {
     const failed = { ...rowsOf()[0], error: { code: 'INSUFFICIENT_MEMORY' } };
     const lines: string[] = textTable([row, failed]).split('\n');
     expect(lines).toHaveLength(3);
@@ -108,7 +108,7 @@ describe('the tables', () => {
     expect(lines[2]).toMatch(/INSUFFICIENT_MEMORY$/);
   });
 
-  it('are Markdown with the machine above them', () => {
+  it('are written as Markdown, below the machine', () => {
     const machine = {
       cpu: 'A CPU',
       cores: 2,

@@ -18,7 +18,7 @@ describe('flopPerToken', () => {
     expect(flop).toBe(4 * 28 * 15_728_640 + 4 * 1024 * 151_936 + 6 * 8 * 28 * 22_528);
   });
 
-  it('counts the output projection for tokens with a loss alone', () => {
+  it('counts the output projection only for tokens with a loss', () => {
     const shape = shapes['llama3.2-1b'];
     const none = flopPerToken(shape, { rank: 8, targetShare: 0 });
     const half = flopPerToken(shape, { rank: 8, targetShare: 0.5 });
@@ -27,7 +27,7 @@ describe('flopPerToken', () => {
     expect(half).toBe((none + all) / 2);
   });
 
-  it('counts the experts that a token uses, and no other', () => {
+  it('counts only the experts that a token uses', () => {
     const shape = shapes['qwen3moe-64x8'];
     const all = linearsOf(shape);
     expect(all).toHaveLength(4 + 3 * 8);
@@ -111,7 +111,7 @@ describe('buildRow', () => {
     });
   });
 
-  it('sets what was achieved against the higher of the peaks measured before and after', () => {
+  it('compares with the higher of the peaks measured before and after', () => {
     const row = buildRow(spec, run);
     expect(row.flopPerToken).toBe(flopPerToken(shapes.tiny, { rank: 8, targetShare: 0.5 }));
     expect(row.achievedGflops).toBeCloseTo((750 * row.flopPerToken) / 1e9, 9);
@@ -119,11 +119,11 @@ describe('buildRow', () => {
     expect(row.fractionOfLimit).toBeCloseTo(row.achievedGflops / 2000, 12);
   });
 
-  it('refuses a run that has nothing but warm-up', () => {
-    expect(() => buildRow({ ...spec, warmup: 4 }, run)).toThrow(/more than 4 steps/);
+  it('refuses a run with warm-up steps only', () => {
+    expect(() => buildRow({ ...spec, warmup: 4 }, run)).toThrow(/more than 4 warm-up steps/);
   });
 
-  it('keeps one row of each kind, the newest', () => {
+  it('keeps only the newest of equal rows', () => {
     const [one, other] = [buildRow(spec, run), buildRow({ ...spec, sequence: 64 }, run)];
     const again = { ...one, tokensPerSecond: 1 };
     expect(mergeRows([one, other], [again])).toEqual([again, other]);
@@ -143,7 +143,7 @@ describe('median', () => {
 describe('samples', () => {
   const options = { count: 400, sequence: 512, vocabularySize: 1000, seed: 3 };
 
-  it('are full rows, or ragged ones that fit, the same for the same seed', () => {
+  it('are full or ragged rows, the same for the same seed', () => {
     const full: { tokens: Int32Array }[] = makeSamples({ ...options, ragged: false });
     expect(new Set(full.map(({ tokens }) => tokens.length))).toEqual(new Set([512]));
     const lengths: number[] = raggedLengths(400, 512, 3);
@@ -155,7 +155,7 @@ describe('samples', () => {
     expect(median(lengths)).toBeLessThan(0.35 * 512);
   });
 
-  it('carry a loss on answers alone where they are ragged', () => {
+  it('have a loss on answers only if they are ragged', () => {
     type Sample = { tokens: Int32Array; mask: Uint8Array };
     const ragged: Sample[] = makeSamples({ ...options, ragged: true });
     for (const { tokens, mask } of ragged) {
