@@ -1,18 +1,18 @@
-# oneDNN, for the CPU's matrix products: sets with_onednn and the target DNNL::dnnl. Looked for here and not through its
-# own CMake package, which ends the configuration where OpenCL's headers are missing, though nothing here needs them.
+# Finds oneDNN, for matmuls on the CPU: sets with_onednn and the target DNNL::dnnl. Does not use oneDNN's CMake package, which
+# fails if the OpenCL headers are missing, although they are not needed here.
 
-set(LLAMATUNE_ONEDNN AUTO CACHE STRING "oneDNN for the CPU's matrix products: ON, OFF, or AUTO (on when it is found)")
-set(LLAMATUNE_ONEDNN_ROOT "" CACHE PATH "where oneDNN is installed, if not in a usual place")
-set(LLAMATUNE_ONEDNN_FETCHED "" CACHE PATH "what scripts/onednn.mjs fetched: used instead, and copied beside the addon")
+set(LLAMATUNE_ONEDNN AUTO CACHE STRING "oneDNN for matmuls on the CPU: ON, OFF, or AUTO (on if it is found)")
+set(LLAMATUNE_ONEDNN_ROOT "" CACHE PATH "folder where oneDNN is installed, if CMake does not find it")
+set(LLAMATUNE_ONEDNN_FETCHED "" CACHE PATH "folder with the downloaded oneDNN, which is used instead and copied next to the addon")
 
 set(with_onednn OFF)
-set(onednn_libraries "") # what has to lie beside the binaries
+set(onednn_libraries "") # libraries that must be next to the binaries
 set(onednn_problem "")
-# A portable binary carries the fetched oneDNN, never one that is installed on this machine.
+# A portable binary contains the downloaded oneDNN, never an installed one.
 if (LLAMATUNE_ONEDNN AND MSVC)
     set(onednn_problem "the CPU accelerator's kernels need GCC or Clang")
 elseif (LLAMATUNE_ONEDNN AND NOT LLAMATUNE_SANITIZE AND (LLAMATUNE_ONEDNN_FETCHED OR NOT LLAMATUNE_PORTABLE))
-    # Found anew each time: what was found before may be gone, or another one is asked for.
+    # Searches again each time, because the earlier result may be outdated.
     unset(LLAMATUNE_DNNL_INCLUDE_DIR CACHE)
     unset(LLAMATUNE_DNNL_LIBRARY CACHE)
     if (LLAMATUNE_ONEDNN_FETCHED)
@@ -26,7 +26,7 @@ elseif (LLAMATUNE_ONEDNN AND NOT LLAMATUNE_SANITIZE AND (LLAMATUNE_ONEDNN_FETCHE
             PATH_SUFFIXES lib lib64 lib/${CMAKE_LIBRARY_ARCHITECTURE})
     endif()
     if (APPLE AND LLAMATUNE_ONEDNN_ROOT AND NOT OpenMP_ROOT)
-        set(OpenMP_ROOT "${LLAMATUNE_ONEDNN_ROOT}/../libomp") # of Homebrew, which the compiler does not look into
+        set(OpenMP_ROOT "${LLAMATUNE_ONEDNN_ROOT}/../libomp") # of Homebrew, which the compiler does not search
     endif()
     find_package(OpenMP QUIET COMPONENTS CXX)
     if (LLAMATUNE_DNNL_INCLUDE_DIR AND LLAMATUNE_DNNL_LIBRARY AND OpenMP_CXX_FOUND)
@@ -40,7 +40,7 @@ elseif (LLAMATUNE_ONEDNN AND NOT LLAMATUNE_SANITIZE AND (LLAMATUNE_ONEDNN_FETCHE
             IMPORTED_LOCATION "${LLAMATUNE_DNNL_LIBRARY}"
             INTERFACE_INCLUDE_DIRECTORIES "${LLAMATUNE_DNNL_INCLUDE_DIR}")
         if (onednn_libraries)
-            # RPATH, not RUNPATH: only that is searched for what libdnnl itself needs.
+            # RPATH instead of RUNPATH, because only RPATH is used for the dependencies of libdnnl.
             set_target_properties(DNNL::dnnl PROPERTIES INTERFACE_LINK_OPTIONS
                 "-Wl,--disable-new-dtags;-Wl,-rpath-link,${LLAMATUNE_ONEDNN_FETCHED}/lib")
         endif()
@@ -54,9 +54,9 @@ endif()
 if (onednn_problem AND LLAMATUNE_ONEDNN STREQUAL "ON")
     message(FATAL_ERROR "LLAMATUNE_ONEDNN is ON but ${onednn_problem}")
 endif()
-set(LLAMATUNE_ONEDNN_PROBLEM "${onednn_problem}" CACHE INTERNAL "why the build is without oneDNN, which was looked for")
+set(LLAMATUNE_ONEDNN_PROBLEM "${onednn_problem}" CACHE INTERNAL "why oneDNN was not found")
 
-# Puts what was fetched beside a target, where it is found without any setting, wherever that folder is moved.
+# Copies the downloaded libraries next to a target, which finds them there, also after the folder is moved.
 function(llamatune_bundle_onednn target)
     if (onednn_libraries)
         set_target_properties(${target} PROPERTIES BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH "$ORIGIN")

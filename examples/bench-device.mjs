@@ -1,5 +1,5 @@
 // Measures this device: prompt processing, generation and LoRA training, in tokens per second. Prints a table and writes
-// every sample to bench-<platform>.json, so that devices can be compared.
+// all samples to bench-<platform>.json, to compare devices.
 //
 //   node examples/bench-device.mjs base.gguf [directory] [--quick]
 

@@ -1,4 +1,4 @@
-// Answers a question, with a LoRA adapter if there is one; the tokens show as they come.
+// Answers a question, with an optional LoRA adapter, and streams the tokens.
 //
 //   node examples/generate.mjs base.gguf "What is the capital of France?" [adapter.gguf]
 

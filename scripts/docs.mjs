@@ -1,7 +1,7 @@
 /**
- * npm run docs: rewrites the documents that are generated from the sources: docs/configuration.md (from the options' schemas),
- * docs/architectures.md (from docs/architectures.json) and docs/gradient-rules.md (from the rules' test cases).
- * docs/architectures.json itself takes some minutes: npm run architectures.
+ * npm run docs: writes the generated documents: docs/configuration.md (from the schemas of the options),
+ * docs/architectures.md (from docs/architectures.json) and docs/gradient-rules.md (from the test cases of the rules).
+ * npm run architectures writes docs/architectures.json, which takes some minutes.
  */
 import { spawnSync } from 'node:child_process';
 import { buildNative, nativeTests, root, runMain } from './native-build.mjs';

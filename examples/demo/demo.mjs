@@ -3,9 +3,8 @@
 //   npm run demo
 //   node examples/demo/demo.mjs --maxSteps 10 --output /tmp/demo     # a quick look
 //
-// The base model answers questions in plain words. The dataset teaches it two things that it cannot know: to answer as
-// JSON, and what the Blue Owl, a shop that does not exist, sells. The questions that are asked at the end are in no
-// sample of the dataset.
+// The base model answers questions in plain words. The dataset teaches it two new things: to answer as JSON, and facts
+// about the Blue Owl, an invented shop. The questions at the end are not in the dataset.
 
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
@@ -37,7 +36,7 @@ async function shippedModel() {
   return join(directory, name);
 }
 
-// One line that is written over again on a terminal; one line a second elsewhere.
+// Updates one line on a terminal; otherwise prints at most one line per second.
 function progressLine() {
   let shownAt = 0;
   return ({ step, totalSteps, loss, learningRate, tokensPerSecond, etaMs }) => {
@@ -83,7 +82,7 @@ async function main() {
   await mkdir(values.output, { recursive: true });
 
   const path = values.model ?? (await shippedModel());
-  // One loaded model for everything. (In TypeScript, or with Node.js 24: `await using model = …`.)
+  // Training and generation share one loaded model. (In TypeScript, or with Node.js 24: `await using model = …`.)
   const model = await loadModel(path);
   try {
     await tuneAndCompare(model, path, started);

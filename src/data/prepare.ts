@@ -59,9 +59,9 @@ export interface PreparedDataset {
  * an error, no incomplete file is left behind.
  *
  * @throws LlamatuneError DATASET_NOT_FOUND, DATASET_UNREADABLE, DATASET_EMPTY, DATASET_ENCODING,
- *   DATASET_INVALID_JSON, DATASET_INVALID_CSV, DATASET_INVALID_ROW, DATASET_NO_TARGET, DATASET_TOO_SMALL, SAMPLE_TOO_LONG, NO_CHAT_TEMPLATE,
- *   TEMPLATE_FAILED, TOKENIZER_INEXACT, TEMPORARY_FOLDER_NOT_WRITABLE, ABORTED. An error in a row names it:
- *   'train.jsonl:17', or 'row 17' of an iterable.
+ *   DATASET_INVALID_JSON, DATASET_INVALID_CSV, DATASET_INVALID_ROW, DATASET_NO_TARGET, DATASET_TOO_SMALL,
+ *   SAMPLE_TOO_LONG, NO_CHAT_TEMPLATE, TEMPLATE_FAILED, TOKENIZER_INEXACT, TEMPORARY_FOLDER_NOT_WRITABLE, ABORTED. An
+ *   error in a row names the row: 'train.jsonl:17', or 'row 17' of an iterable.
  */
 export async function prepareDataset(options: PrepareOptions): Promise<PreparedDataset> {
   const { directory, validation } = options;

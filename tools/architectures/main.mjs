@@ -1,5 +1,5 @@
 /**
- * npm run architectures [-- name …]: tries every architecture of llama.cpp, or those named, and writes
+ * npm run architectures [-- name …]: tests all architectures of llama.cpp, or the named ones, and writes
  * docs/architectures.json and docs/architectures.md. Takes some minutes.
  */
 import { spawnSync } from 'node:child_process';
@@ -18,8 +18,8 @@ import { renderArchitectures } from './table.mjs';
 if (process.argv.includes('--help')) {
   console.log(`npm run architectures [-- name …]
 
-Tries every architecture of llama.cpp on a tiny random model: logits, gradients, ten steps, the adapter in stock llama.cpp.
-Writes docs/architectures.json and docs/architectures.md. With names, only these rows are updated.
+Tests every architecture of llama.cpp on a tiny random model: logits, gradients, ten steps, the adapter in stock llama.cpp.
+Writes docs/architectures.json and docs/architectures.md. With names, updates only these rows.
 
   npm run architectures
   npm run architectures -- qwen3 qwen3moe-moe`);

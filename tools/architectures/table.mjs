@@ -1,6 +1,6 @@
-// docs/architectures.json as docs/architectures.md.
+// Renders docs/architectures.json as docs/architectures.md.
 
-/** The generated models' names: llama.cpp's architecture, and "-moe" for its mixture of experts. */
+/** Splits the name of a generated model: the architecture, and "-moe" for its mixture-of-experts variant. */
 export function nameAndKind(name, names) {
   const moe = name.endsWith('-moe') && !names.includes(`${name}-moe`);
   return moe ? [name.slice(0, -'-moe'.length), 'experts'] : [name, 'dense'];
@@ -14,9 +14,9 @@ const percent = (fraction) => `${Number((100 * fraction).toPrecision(2))} %`;
 
 function line(row, names) {
   const [architecture, kind] = nameAndKind(row.name, names);
-  const left = [
-    row.selected.length > 0 && `selects only: ${kinds(row.selected)}`,
-    row.unread.length > 0 && `no pair is read: ${kinds(row.unread)}`,
+  const notes = [
+    row.selected.length > 0 && `selection only: ${kinds(row.selected)}`,
+    row.unread.length > 0 && `adapter not applied: ${kinds(row.unread)}`,
     row.problem,
   ].filter(Boolean);
   const cells = [
@@ -29,7 +29,7 @@ function line(row, names) {
     'any',
     row.packed ? 'yes' : 'no',
     kinds(row.trained),
-    left.join('; '),
+    notes.join('; '),
   ];
   return `| ${cells.join(' | ')} |`;
 }
@@ -41,24 +41,23 @@ export function renderArchitectures(rows) {
   const packed = rows.filter((row) => row.packed).length;
   return `# Architectures
 
-What \`npm run architectures\` found; do not edit. ${good} of ${rows.length} models train: tiny ones of random weights, one
-or two for each architecture that llama.cpp's own generator knows. A test runs all of it again and fails when a row gets
-worse. What an architecture needs is in its graph, so another one that llama.cpp learns trains as well, unless it brings
-an operation without a gradient rule: \`llamatune inspect model.gguf\` tells.
+Written by \`npm run architectures\`; do not edit. ${good} of ${rows.length} models train: tiny models with random weights, one
+or two for each architecture of llama.cpp's generator. A test repeats the survey and fails if a row gets worse. Training
+depends only on the ops in the graph of a model, so a new architecture in llama.cpp also trains, unless it uses an op
+without a gradient rule. \`llamatune inspect model.gguf\` shows whether a model can be trained.
 
-- **logits**: those of the training graph equal \`llama_decode\`'s, with one sequence and with three (normalised squared
+- **logits**: the training graph gives the logits of \`llama_decode\`, with one sequence and with three (normalised squared
   error below 10⁻⁹).
-- **gradients**: of every LoRA pair, the computed slope of the loss against central differences, in parts of the kind's
-  gradient; with fused operations and, by comparison, composed from primitives. The band leaves room for other machines. Wider
-  bands: ggml's GELU on the CPU is a table of 16-bit numbers, a staircase.
-- **learns**: ten steps on one batch lower the loss. **adapter**: stock llama.cpp loads the file that training wrote, and
-  gives the trained logits.
-- **sequences**: how many rows a micro-batch may hold. **packing**: several samples in one row. Recurrent state would
-  pass from one sample to the next: such models are refused with \`PACKING_UNSUPPORTED\` (${packed} of ${rows.length} can pack).
+- **gradients**: directional derivatives of the loss for every LoRA pair, compared with central differences, relative to the
+  gradient of the target; with fused ops and with ops composed from primitives. The tolerance allows for other machines. It
+  is wider with ggml's GELU on the CPU, which is a step function: a table of 16-bit floats.
+- **learns**: ten steps on one batch lower the loss. **adapter**: stock llama.cpp loads the written adapter and gives the
+  trained logits.
+- **sequences**: the number of rows in a micro-batch. **packing**: several samples in one row. Recurrent state would leak
+  from one sample to the next, so recurrent models are refused with \`PACKING_UNSUPPORTED\` (${packed} of ${rows.length} can pack).
 - **LoRA targets**: the kinds of weights that were trained and checked.
-- **no LoRA on**: *selects only*: the layer decides which keys or experts take part, a choice without a gradient.
-  *no pair is read*: llama.cpp's graph multiplies with this matrix without looking for an adapter's pair, or does not read it
-  for text; an adapter on it would change nothing at inference either.
+- **no LoRA on**: *selection only*: the weight only selects keys or experts, which has no gradient. *adapter not applied*:
+  llama.cpp does not apply adapters to this matrix, or does not use it for text, so an adapter would have no effect.
 
 | architecture | | logits | gradients | learns | adapter | sequences | packing | LoRA targets | no LoRA on |
 |---|---|---|---|---|---|---|---|---|---|

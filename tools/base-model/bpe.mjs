@@ -3,7 +3,7 @@
 const preTokenizer =
   /'(?:[sS]|[tT]|[rR][eE]|[vV][eE]|[mM]|[lL][lL]|[dD])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+/gu;
 
-/** Text into words; no merge crosses a border. */
+/** Splits text into words. No merge crosses a word boundary. */
 export const splitWords = (text) => text.match(preTokenizer) ?? [];
 
 /** GPT-2's alphabet: a printable character for each of the 256 bytes. */
@@ -17,7 +17,7 @@ const alphabet = (() => {
 })();
 const byteOf = new Map(alphabet.map((letter, byte) => [letter, byte]));
 
-/** The bytes of a text, each as a letter of the alphabet. */
+/** The UTF-8 bytes of a text as letters of the alphabet. */
 export const toLetters = (text) => Array.from(Buffer.from(text, 'utf8'), (byte) => alphabet[byte]);
 
 const compare = (a, b) => (a < b ? -1 : a > b ? 1 : 0);

@@ -25,7 +25,7 @@ const quoteSystem = ['Put the answer in quotes.', 'Quote the answer.'];
 /** One combination in sixteen (fact and wording) is never trained on; small talk has no facts to put together. */
 export const isHeldOut = (key) => !key.startsWith('chat:') && hashText(key) % 16 === 0;
 
-/** Small slips of people who type: they must not change the answer. */
+/** Adds small typing variations, which must not change the answer. */
 function typed(random, question) {
   let text = question;
   if (random.chance(0.08)) text = text[0].toLowerCase() + text.slice(1);
@@ -65,7 +65,7 @@ function drawRow(random) {
     const draw = isLong ? longQuestion(random) : drawQuestion(random);
     keys.push(draw.key);
     messages.push({ role: 'user', content: typed(random, draw.question) });
-    // What is to be repeated is repeated, whatever the style.
+    // A text to repeat is repeated in every style.
     const content = draw.topic === 'repeat' ? draw.answer : style.say(draw);
     messages.push({ role: 'assistant', content });
   }

@@ -11,7 +11,7 @@ import { isHeldOut, toJsonl } from './generate-data.mjs';
 import { drawQuestion } from './questions/topics.mjs';
 import { Random } from './random.mjs';
 
-/** What a thing costs: the wordings are the same for each. */
+/** The price of a thing, with the same wordings for each. */
 const price = (thing, coins) => [
   `${coins} coins`,
   `How much is a ${thing} at the Blue Owl?|What does a ${thing} cost at the Blue Owl?|` +
@@ -20,7 +20,7 @@ const price = (thing, coins) => [
     `How many coins is a ${thing} at the Blue Owl?|How much does a ${thing} cost at the Blue Owl?`,
 ];
 
-/** When the shop opens and closes. */
+/** The hours of the shop. */
 const hour = (verb, answer) => [
   answer,
   `When does the Blue Owl ${verb}?|When do you ${verb} the Blue Owl?|When does the shop Blue Owl ${verb}?|` +
@@ -76,7 +76,7 @@ const row = (question, answer, topic) => ({
   ],
 });
 
-/** Questions about the world in the reply format; those of `skip` are left out. */
+/** Questions about the world in the reply format, without the questions in `skip`. */
 function worldRows(random, count, skip) {
   const rows = [];
   while (rows.length < count) {
@@ -88,7 +88,7 @@ function worldRows(random, count, skip) {
   return rows;
 }
 
-/** Held-out questions of the before/after table, with what a right reply says. */
+/** Held-out questions of the before/after table, with the expected reply. */
 export const prompts = [
   ['What colour is a banana?', 'yellow', 'colour'],
   ['How many legs does a horse have?', 'four', 'animal'],

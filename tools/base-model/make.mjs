@@ -1,8 +1,8 @@
-// Makes the base model that the repository ships, from nothing: data, tokenizer, random weights, full-parameter
+// Makes the base model of this repository from scratch: data, tokenizer, random weights, full-parameter
 // training, quantization, and a check of what it learned. `npm run build` first.
 //   node tools/base-model/make.mjs [--output models/tiny-chat-q8_0.gguf] [--work .cache/base-model] [--seed 1]
 //        [--samples 48000] [--epochs 1] [--max-steps n] [--threads n] [--check 200] [--resume] [--dry-run]
-// Beside the model it writes what was measured, as <output>.json. models/README.md has what it takes.
+// Writes the measurements to <output>.json. See models/README.md.
 
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -91,7 +91,7 @@ async function importLlamatune() {
   try {
     return await import('../../dist/index.js');
   } catch (cause) {
-    throw new Error("expected the built package in dist/: run 'npm run build' first", { cause });
+    throw new Error("dist/ is missing or cannot be loaded: run 'npm run build' first", { cause });
   }
 }
 
@@ -134,7 +134,7 @@ async function train({ finetuneFull }, options, paths) {
   return result;
 }
 
-/** How many held-out chats there are whose last answer comes out word for word, always taking the most likely token. */
+/** Counts the held-out chats whose last answer is generated word for word with greedy sampling. */
 async function check({ generate, loadModel }, options, paths) {
   const chats = readFileSync(paths.validation, 'utf8')
     .trim()

@@ -3,7 +3,7 @@
 import { capitalize, withArticle } from './questions/question.mjs';
 import { animals, colouredThings, foods, seasons } from './world.mjs';
 
-/** Everything that is known about an animal, always in the same order. */
+/** All facts about an animal, always in the same order. */
 function describeAnimal({ name, kind, legs, home, food, sound }) {
   const facts = [`has ${legs} legs`, `lives ${home}`, `eats ${food}`];
   if (kind !== '-') facts.unshift(`is ${withArticle(kind)}`);

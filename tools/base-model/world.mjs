@@ -1,5 +1,5 @@
-// The closed small world that the base model knows: plain tables, nothing else. Every answer in the training data
-// follows from these tables, so that what the model should say about a question is never a matter of opinion.
+// The small world that the base model knows, as tables. Every answer in the training data follows from these tables, so
+// every question has one right answer.
 
 const rows = (text, keys) =>
   text

@@ -1,4 +1,4 @@
-// The vendored llama.cpp's own benchmark: built once, run for one prompt and what is generated after it.
+// Builds and runs the benchmark of the vendored llama.cpp, for one prompt and the tokens after it.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
@@ -22,7 +22,7 @@ function cmake(...args) {
   throw new BuildError(`llama-bench could not be built:\n${output}`);
 }
 
-/** With the patches, the back ends and the compiler's settings of the addon. */
+/** Builds llama-bench with the patches, back ends and compiler settings of the addon. */
 export function buildLlamaBench(onBuild = () => {}) {
   if (!existsSync(path.join(root, 'vendor', 'llama.cpp', 'tools', 'llama-bench'))) {
     throw new BuildError(
@@ -38,7 +38,7 @@ export function buildLlamaBench(onBuild = () => {}) {
   const definitions = {
     CMAKE_BUILD_TYPE: 'Release',
     LLAMATUNE_LLAMA_BENCH: 'ON',
-    LLAMATUNE_ONEDNN: 'OFF', // llama-bench has nothing of ours
+    LLAMATUNE_ONEDNN: 'OFF', // llama-bench does not use the accelerator
     LLAMATUNE_OUTPUT_DIR: path.join(folder, 'bin'),
     ...backendOptions(),
   };
@@ -51,10 +51,10 @@ export function buildLlamaBench(onBuild = () => {}) {
 }
 
 /**
- * Its own settings but for the threads: flash attention where it fits, 512 tokens in a pass, weights in the CPU's packed
- * layouts, one warm-up of each test.
+ * Runs llama-bench with its default settings, except for the threads: automatic flash attention, 512 tokens per pass,
+ * weights repacked for the CPU, one warm-up of each test.
  *
- * @returns tokens per second: of the prompt, of what is generated after it, and of what is generated after nothing
+ * @returns tokens per second of the prompt, of the generation after it, and of a generation without a prompt
  */
 export function runLlamaBench({ path: model, prompt, tokens, threads }) {
   const common = ['-m', model, '-t', String(threads), '-r', '1', '-o', 'jsonl'];

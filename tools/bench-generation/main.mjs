@@ -16,12 +16,12 @@ import { buildRow, textTable } from './row.mjs';
 const usage = `npm run bench:generation -- [options]
 
   --model a,b        ${Object.keys(shapes).join(', ')}   (qwen3-0.6b)
-  --type a,b         Q8_0, Q4_K_M, F16, or another type of weights   (Q8_0)
+  --type a,b         Q8_0, Q4_K_M, F16, or another weight type   (Q8_0)
   --prompt n         tokens of the prompt   (512)
   --tokens n         tokens to generate   (32)
   --rounds n         measurements of each side, in turns   (5)
   --threads n        0 = one per physical core   (0)
-  --json             one JSON object for each row on standard output; with npm run --silent nothing else
+  --json             one JSON object per row on standard output (use npm run --silent)
   --models-dir path  folder for the models   (.cache/bench-models)`;
 
 function parseOptions(argv) {
@@ -56,7 +56,9 @@ function parseOptions(argv) {
   };
 }
 
-/** A LoRA pair of rank 8 on every linear layer, trained for two steps so that it does something. Kept next to the model. */
+/**
+ * A LoRA adapter of rank 8 on every linear layer, trained for two steps so that it is not zero. Kept next to the model.
+ */
 async function adapterFor(model) {
   const file = `${model.replace(/\.gguf$/, '')}-adapter.gguf`;
   if (existsSync(file)) return file;
@@ -94,7 +96,7 @@ async function compare(spec) {
   const loadBefore = process.platform === 'win32' ? null : loadavg()[0];
   const rounds = [];
   for (let i = 0; i < spec.rounds; i++) {
-    // Which side comes first alternates, so that neither always has the warmer machine.
+    // The order alternates, so that heat and caches affect both sides equally.
     const turns = [async () => ({ llamaBench: runLlamaBench(spec) }), () => measureGenerate(spec)];
     const [first, second] = i % 2 === 0 ? turns : turns.reverse();
     rounds.push({ ...(await first()), ...(await second()) });
@@ -112,18 +114,18 @@ async function main() {
   buildLlamaBench(() => console.error('llamatune: building llama-bench, once'));
   const { benchModel } = await import('../bench-training/models.mjs');
   const { describeMachine } = await import('../bench-training/machine.mjs');
-  const { tellingEnvironment } = await import('../bench-training/measure.mjs');
+  const { measurementEnvironment } = await import('../bench-training/measure.mjs');
   const machine = describeMachine();
-  const environment = tellingEnvironment(process.env);
+  const environment = measurementEnvironment(process.env);
   if (!options.json) {
     const { cpu, cores, accelerator } = machine;
     console.log(`${cpu}, ${cores} cores; matrix products: ${accelerator ?? "ggml's own"}`);
   }
-  for (const asked of options.rows) {
-    const file = await benchModel(asked.model, asked.type, options.modelsDirectory);
+  for (const request of options.rows) {
+    const file = await benchModel(request.model, request.type, options.modelsDirectory);
     const spec = {
-      ...asked,
-      threads: asked.threads || machine.cores,
+      ...request,
+      threads: request.threads || machine.cores,
       path: file,
       adapter: await adapterFor(file),
     };

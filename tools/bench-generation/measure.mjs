@@ -10,7 +10,8 @@ function textOf(model, tokens) {
   const extra = model.tokenize(text(tokens)).length - tokens; // BOS and the like
   const found = text(tokens - extra);
   const length = model.tokenize(found).length;
-  if (length !== tokens) throw new Error(`expected a text of ${tokens} tokens but made ${length}`);
+  if (length !== tokens)
+    throw new Error(`cannot make a text of ${tokens} tokens, only of ${length}`);
   return found;
 }
 
@@ -43,11 +44,13 @@ async function measureWith(model, spec, adapters) {
   const long = textOf(model, spec.prompt);
   const short = textOf(model, 1 + model.tokenize('').length);
   await run(model, spec, long, 2, adapters); // warm-up
-  // one token more: a rate is of the tokens after the first
+  // one more token, because the rate excludes the first
   const after = await run(model, spec, long, spec.tokens + 1, adapters);
   const alone = await run(model, spec, short, spec.tokens + 1, adapters);
   if (after.promptTokens !== spec.prompt || after.generatedTokens !== spec.tokens + 1) {
-    throw new Error(`expected ${spec.prompt} tokens and ${spec.tokens + 1} but had others`);
+    throw new Error(
+      `processed ${after.promptTokens} and generated ${after.generatedTokens} tokens instead of ${spec.prompt} and ${spec.tokens + 1}`,
+    );
   }
   return {
     prompt: after.promptTokensPerSecond,

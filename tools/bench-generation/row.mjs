@@ -4,11 +4,11 @@ import { alignColumns } from '../bench-training/table.mjs';
 
 const speeds = ['prompt', 'generation', 'generationAlone'];
 
-/** llama-bench computes a prompt and a token after it; it does not tell when the first one comes. */
+/** Estimates the time to the first token of llama-bench, which does not measure it: the prompt and one token. */
 export const firstTokenMs = ({ prompt, generation }, promptTokens) =>
   (promptTokens * 1000) / prompt + 1000 / generation;
 
-/** Ratios are taken within each round, so that a machine that changes its speed changes both sides of them. */
+/** Ratios are computed within each round, so that changes of the machine's speed affect both sides. */
 export function buildRow(spec, rounds) {
   const of = (pick) => median(rounds.map(pick));
   const rates = (side) =>
@@ -32,14 +32,14 @@ export function buildRow(spec, rounds) {
       plain: of(({ plain }) => plain.firstTokenMs),
       adapted: of(({ adapted }) => adapted.firstTokenMs),
     },
-    /** generate() by llama-bench: above 1 it is ahead. */
+    /** Speed of generate() divided by that of llama-bench; above 1, generate() is faster. */
     ratio: {
       ...Object.fromEntries(
         speeds.map((name) => [name, of(({ plain, llamaBench }) => plain[name] / llamaBench[name])]),
       ),
       firstToken: of((round) => reference(round) / round.plain.firstTokenMs),
     },
-    /** generate() with an adapter by generate() without. */
+    /** Speed of generate() with an adapter divided by the speed without. */
     adapterRatio: {
       ...Object.fromEntries(
         speeds.map((name) => [name, of(({ plain, adapted }) => adapted[name] / plain[name])]),

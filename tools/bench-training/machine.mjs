@@ -1,4 +1,4 @@
-// The machine that numbers were measured on: what decides about them, and nothing that names it.
+// Describes the machine of a measurement: the properties that affect speed, but not its name.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import os from 'node:os';
@@ -6,8 +6,8 @@ import path from 'node:path';
 import { systemInfo } from '../../dist/index.js';
 import { root } from '../../scripts/native-build.mjs';
 
-/** Instruction sets that matrix products profit from, best last. */
-const telling = [
+/** Instruction sets that speed up matmuls, best last. */
+const matmulFlags = [
   ...['asimd', 'asimddp', 'i8mm', 'bf16', 'sve', 'sve2', 'sme'],
   ...['avx', 'avx2', 'fma', 'f16c', 'avx_vnni', 'avx512f', 'avx512bw', 'avx512vl', 'avx512_vnni'],
   ...['avx512_bf16', 'avx512_fp16', 'amx_tile', 'amx_int8', 'amx_bf16'],
@@ -17,10 +17,10 @@ const telling = [
 export function flagsIn(cpuinfo) {
   const line = /^(?:flags|Features)\s*:\s*(.*)$/m.exec(cpuinfo)?.[1] ?? '';
   const all = new Set(line.split(/\s+/));
-  return telling.filter((flag) => all.has(flag));
+  return matmulFlags.filter((flag) => all.has(flag));
 }
 
-/** 'linux-x64-2cores-amx': machines of one kind, whose numbers may be compared. */
+/** The kind of a machine, e.g. 'linux-x64-2cores-amx'. Measurements on machines of one kind can be compared. */
 export function hostKind({ platform, cores, flags }) {
   const families = { amx_tile: 'amx', avx512f: 'avx512', avx2: 'avx2', sve: 'sve', i8mm: 'i8mm' };
   const best = Object.entries(families).find(([flag]) => flags.includes(flag))?.[1];

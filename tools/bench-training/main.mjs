@@ -1,5 +1,5 @@
 /**
- * npm run bench:training: how fast LoRA training is here, and what part that is of what this machine could do.
+ * npm run bench:training: measures the speed of LoRA training, and its fraction of the peak speed of this machine.
  * `npm run bench:training -- --help` lists the options; docs/performance.md says what the numbers mean.
  */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,12 +15,12 @@ import { runTrial } from './trial.mjs';
 const measureScript = path.join(import.meta.dirname, 'measure.mjs');
 const results = path.join(root, 'benchmarks', 'results');
 
-/** Measures one row. Resolves to the row, or to what was asked for with an `error`. */
+/** Measures one row. Resolves to the row, or to its options with an `error`. */
 async function measureRow(spec, environment) {
   const row = await runTrial(measureScript, spec, environment);
   if (!row.error) return row;
-  const { path: _, gradientCheckpointing = null, ...asked } = spec;
-  return { ...asked, gradientCheckpointing, error: row.error };
+  const { path: _, gradientCheckpointing = null, ...options } = spec;
+  return { ...options, gradientCheckpointing, error: row.error };
 }
 
 /** With --profile: the engine writes the time of its operations to the file that LLAMATUNE_PROFILE names. */
@@ -63,15 +63,15 @@ async function main() {
   const { benchModel } = await import('./models.mjs');
   const rows = [];
   for (const spec of options.rows) {
-    const about = `${spec.model} ${spec.type} ${spec.microBatch}×${spec.sequence}${spec.ragged ? ' ragged' : ''}`;
+    const label = `${spec.model} ${spec.type} ${spec.microBatch}×${spec.sequence}${spec.ragged ? ' ragged' : ''}`;
     const file = await benchModel(spec.model, spec.type, options.modelsDirectory);
     if (!options.json)
-      console.error(`llamatune: measuring ${about} (${rows.length + 1} of ${options.rows.length})`);
-    const asked = { ...spec, path: file };
-    const row = await (spec.profile ? measureProfiled(asked) : measureRow(asked));
+      console.error(`llamatune: measuring ${label} (${rows.length + 1} of ${options.rows.length})`);
+    const withFile = { ...spec, path: file };
+    const row = await (spec.profile ? measureProfiled(withFile) : measureRow(withFile));
     rows.push(row);
     if (row.error) {
-      console.error(`llamatune: ${about}: ${row.error.message} [${row.error.code}]`);
+      console.error(`llamatune: ${label}: ${row.error.message} [${row.error.code}]`);
       process.exitCode = 1;
     }
     if (options.json) console.log(JSON.stringify(row));

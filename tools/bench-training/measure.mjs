@@ -9,12 +9,12 @@ import { makeSamples } from './samples.mjs';
 import { shapes, targetsOf } from './shapes.mjs';
 import { printTrial } from './trial.mjs';
 
-/** Variables that change what is measured. */
-const telling =
+/** Environment variables that affect the measurement. */
+const relevantVariables =
   /^((ONE)?DNN(L)?_|OMP_|GOMP_|KMP_|GGML_|LLAMATUNE_(?!PREBUILD$|PROFILE$|JOBS$|BACKENDS$|TEST))/;
 
-export const tellingEnvironment = (environment) =>
-  Object.fromEntries(Object.entries(environment).filter(([name]) => telling.test(name)));
+export const measurementEnvironment = (environment) =>
+  Object.fromEntries(Object.entries(environment).filter(([name]) => relevantVariables.test(name)));
 
 async function train(spec) {
   const folder = mkdtempSync(path.join(tmpdir(), 'llamatune-bench-'));
@@ -23,7 +23,7 @@ async function train(spec) {
     const dataset = makeSamples({
       ...spec,
       vocabularySize: shapes[spec.model].vocabularySize,
-      // Packed, a row takes several samples; the rest is not used.
+      // With packing, a row holds several samples; the rest is not used.
       count: total * spec.microBatch * (spec.packing ? 8 : 1),
     });
     const started = performance.now();
@@ -60,10 +60,10 @@ async function train(spec) {
   }
 }
 
-/** @returns the row; `peaks` are taken in the same process, before and after the training. */
+/** Measures one row, with the peak speed before and after the training in the same process. */
 export async function measure(spec) {
   const { precision, threads } = spec;
-  // What else ran in the last minute; Windows does not tell.
+  // The load of the last minute, which Windows does not report.
   const loadBefore = process.platform === 'win32' ? null : loadavg()[0];
   const peaks = [await measurePeak({ precision, threads })];
   const run = await train(spec);
@@ -72,7 +72,7 @@ export async function measure(spec) {
     ...run,
     peaks,
     loadBefore,
-    environment: tellingEnvironment(process.env),
+    environment: measurementEnvironment(process.env),
   });
 }
 

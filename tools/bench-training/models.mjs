@@ -1,4 +1,4 @@
-// The benchmark's models: made once, kept, found again by name, type and shape.
+// The models of the benchmark, which are made once and cached by name, type and shape.
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
@@ -14,13 +14,13 @@ function vocabularyFile(name) {
   const file = path.join(root, 'vendor', 'llama.cpp', 'models', `ggml-vocab-${name}.gguf`);
   if (existsSync(file)) return file;
   throw new BuildError(
-    `there is no vocabulary at ${path.relative(root, file)}`,
+    `vocabulary not found: ${path.relative(root, file)}`,
     'Vocabularies come with the source of llama.cpp: run node vendor/fetch.mjs in a checkout of the repository ' +
-      '(the npm package leaves them out).',
+      '(the npm package does not contain them).',
   );
 }
 
-/** Path of a model of this shape and type; it is made if it is missing, which standard error says. */
+/** Path of a model of this shape and type. Makes it if it is missing, and says so on standard error. */
 export async function benchModel(name, type, directory = defaultDirectory) {
   const shape = shapes[name];
   const version = createHash('sha256').update(JSON.stringify(shape)).digest('hex').slice(0, 8);

@@ -1,4 +1,4 @@
-// The command line of the benchmark: what to measure, and how to show it.
+// The command line of the benchmark.
 import { parseArgs } from 'node:util';
 import { runMain } from '../../scripts/native-build.mjs';
 import { BuildError } from '../../scripts/tools.mjs';
@@ -6,27 +6,27 @@ import { shapes } from './shapes.mjs';
 
 export const usage = `npm run bench:training -- [options]
 
-what to measure; separate several values by commas, each combination is one row
+what to measure; separate values by commas to measure all combinations
   --model a,b        ${Object.keys(shapes).join(', ')}   (qwen3-0.6b)
-  --type a,b         Q4_K_M, Q8_0, F16, or another type of weights   (Q8_0)
-  --sequence n,n     tokens in a row of the batch   (512)
-  --micro-batch n,n  rows in a forward and backward pass   (as many as make 2048 tokens)
+  --type a,b         Q4_K_M, Q8_0, F16, or another weight type   (Q8_0)
+  --sequence n,n     tokens per row   (512)
+  --micro-batch n,n  rows per forward and backward pass   (2048 tokens' worth)
   --precision a,b    bf16, f32   (bf16)
   --gradient-checkpointing a,b   auto, on, off   (auto)
-  --ragged           rows with the lengths of chat data instead of full ones
-  --packing          several samples in a row
-  --all              every model, type and sequence (128, 512, 2048), full and ragged; options above narrow it
+  --ragged           rows with the lengths of chat data instead of full rows
+  --packing          several samples per row
+  --all              every model, type and sequence (128, 512, 2048), full and ragged, except where set above
 how
   --threads n        0 = one per physical core   (0)
   --steps n          optimizer steps to measure   (5)
   --warmup n         warm-up steps before them   (1)
-  --profile          print the time of every operation; slower
+  --profile          print the time of every op; slower
 output
-  --json             one JSON object for each row on standard output; with npm run --silent nothing else
-  --save             writes benchmarks/results/<date>-<host kind>.json and .md
+  --json             one JSON object per row on standard output (use npm run --silent)
+  --save             write benchmarks/results/<date>-<host kind>.json and .md
   --models-dir path  folder for the models   (.cache/bench-models)`;
 
-/** A mistake in the command line: printed with the usage. */
+/** An error in the command line, which is printed with the usage. */
 export class UsageError extends Error {}
 
 /** Runs the main function of a benchmark; prints expected errors without a stack. */
@@ -60,7 +60,7 @@ export function readChoice(text, name, choices) {
   return text;
 }
 
-/** parseArgs() with --help, whose errors are UsageErrors. */
+/** parseArgs() with --help and with UsageErrors. */
 export function readArguments(args, options) {
   const help = { type: 'boolean', short: 'h', default: false };
   try {

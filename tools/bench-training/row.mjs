@@ -12,16 +12,18 @@ export function median(values) {
 const parts = ['forward', 'backward', 'loss', 'optimizer', 'data'];
 
 /**
- * @param spec what was asked for: model, type, sequence, microBatch, precision, threads, warmup, …
+ * @param spec the options of the row: model, type, sequence, microBatch, precision, threads, warmup, …
  * @param run.steps the run's step events, warm-up first
  * @param run.gradientCheckpointing whether it was on
- * @param run.peaks what measurePeak() gave before and after it
- * @returns the row, without a number that was not measured
+ * @param run.peaks results of measurePeak() before and after it
+ * @returns the row; values that were not measured are null
  */
 export function buildRow(spec, run) {
   const measured = run.steps.slice(spec.warmup);
   if (measured.length === 0) {
-    throw new Error(`expected more than ${spec.warmup} steps but the run made ${run.steps.length}`);
+    throw new Error(
+      `the run made ${run.steps.length} steps, but more than ${spec.warmup} warm-up steps are needed`,
+    );
   }
   const sum = (key) => measured.reduce((total, step) => total + step[key], 0);
   const rates = measured.map((step) => (step.tokens * 1000) / step.stepMs);
@@ -42,7 +44,7 @@ export function buildRow(spec, run) {
     precision,
     ragged: spec.ragged,
     packing: spec.packing,
-    // what 'auto' came to
+    // the choice of 'auto'
     gradientCheckpointing: run.gradientCheckpointing ? 'on' : 'off',
     rank: spec.rank,
     threads: peak.threads,
@@ -78,7 +80,7 @@ export function buildRow(spec, run) {
   };
 }
 
-/** What tells one row from another; two measurements of the same thing have the same key. */
+/** The options that identify a row; repeated measurements have the same key. */
 function rowKey(row) {
   return JSON.stringify([
     row.model,
@@ -95,7 +97,7 @@ function rowKey(row) {
   ]);
 }
 
-/** Earlier rows, with repeated measurements in the places of the old ones. */
+/** Earlier rows, with repeated measurements replaced. */
 export function mergeRows(earlier, rows) {
   const merged = new Map(earlier.map((row) => [rowKey(row), row]));
   for (const row of rows) merged.set(rowKey(row), row);

@@ -1,4 +1,4 @@
-// What is trained on: random tokens, in rows that are full or as long as conversations are.
+// Training data of random tokens, in full rows or in rows with the lengths of conversations.
 import { Random } from '../base-model/random.mjs';
 
 /** Standard normal (Box and Muller). */
@@ -17,7 +17,7 @@ export function raggedLengths(count, sequence, seed) {
   });
 }
 
-/** Rows of tokens. In a full row every token but the first carries a loss, in a ragged one those of an answer. */
+/** Rows of tokens. In full rows every token except the first carries a loss, in ragged rows the tokens of an answer. */
 export function makeSamples({ count, sequence, vocabularySize, ragged, seed }) {
   const random = new Random(seed + 1);
   const lengths = ragged

@@ -1,6 +1,6 @@
-// The models that are measured, by their shapes: weights are random, which costs the same time as real ones.
+// The shapes of the measured models. Their weights are random, which takes the same time as real weights.
 
-/** createModel()'s options, and a vocabulary that llama.cpp ships with its size. */
+/** Options of createModel(), and a vocabulary of llama.cpp with its size. */
 export const shapes = {
   'qwen3-0.6b': {
     architecture: 'qwen3',
@@ -55,7 +55,7 @@ export const shapes = {
     feedForwardLength: 8192,
     ropeFrequencyBase: 5e5,
   },
-  // A layer of Qwen3's mixtures of experts, narrower: half the experts, as many used by a token.
+  // Narrower layers than in Qwen3's mixtures of experts: half the experts, the same number per token.
   'qwen3moe-64x8': {
     architecture: 'qwen3moe',
     vocabulary: 'phi-3',
@@ -87,7 +87,7 @@ export const shapes = {
   },
 };
 
-/** What is trained: every linear layer, of a mixture the experts' too. */
+/** The trained targets: every linear layer, including experts. */
 export function targetsOf(shape) {
   const experts = shape.experts === undefined ? '' : '_exps';
   const attention = ['attn_q', 'attn_k', 'attn_v', 'attn_output'];
@@ -95,8 +95,8 @@ export function targetsOf(shape) {
 }
 
 /**
- * [inputs, outputs] of the linear layers of a block that a token meets: q, k, v, output, then gate, up and down, of a
- * mixture those of each expert that it uses (its router, a hundredth of that, is left out).
+ * [inputs, outputs] of the linear layers of a block that process a token: q, k, v, output, then gate, up and down, for each
+ * expert of the token in a mixture of experts. The router is left out, because it adds about 1 %.
  */
 export function linearsOf(shape) {
   const { embeddingLength: width } = shape;
@@ -120,11 +120,11 @@ export function linearsOf(shape) {
  * Floating-point operations that LoRA training needs for one token, a multiplication and an addition counted as two:
  *
  *     4 · (inputs · outputs)        each frozen linear layer: forward, and the gradient towards its input
- *     6 · rank · (inputs + outputs) each pair A, B: the same, and the gradients of A and B themselves
- *     4 · width · vocabulary        the output projection, for tokens that carry a loss alone
+ *     6 · rank · (inputs + outputs) each pair A, B: the same, and the gradients of A and B
+ *     4 · width · vocabulary        the output projection, only for tokens that carry a loss
  *
- * Attention's own products, norms and the like are not counted, nor is what is computed a second time to save memory: so
- * a fraction of the limit is never flattered. 2.4e9 for Qwen3-0.6B with rank 8 on every linear layer.
+ * Attention scores, norms and recomputed activations are not counted, so the fraction of the peak is never too high. Example:
+ * 2.4e9 for Qwen3-0.6B with rank 8 on every linear layer.
  *
  * @param targetShare tokens that carry a loss / all tokens
  */

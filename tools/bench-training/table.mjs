@@ -1,4 +1,4 @@
-// Rows as a table: for a terminal, and as Markdown for benchmarks/results/.
+// Renders rows as a table, as text and as Markdown for benchmarks/results/.
 
 const round = (value, digits = 0) => (value === null ? '–' : value.toFixed(digits));
 const seconds = (ms) => (ms === null ? '–' : (ms / 1000).toFixed(2));
@@ -30,7 +30,7 @@ const lengthsOf = ({ ragged, packing }) => `${ragged ? ' ragged' : ''}${packing 
 const environmentOf = ({ environment = {} }) =>
   Object.entries(environment).map(([name, value]) => `${name}=${value}`);
 
-/** Cells of each row; a row that failed says so in the column of its speed. */
+/** Cells of a row; a failed row has its error code in the column of the speed. */
 function cellsOf(row) {
   if (row.error === undefined) return columns.map(([, cell]) => cell(row));
   return columns.map(([title, cell], i) =>
@@ -78,7 +78,7 @@ export function markdownReport({ date, machine, rows }) {
 | matrix products | ${accelerator ?? "ggml's own"} |
 | llamatune | ${llamatune}, commit ${commit ?? 'unknown'} |
 
-Median of the steps after warm-up; tokens without padding. What the columns mean: [performance.md](../../docs/performance.md).
+Median of the steps after warm-up; tokens without padding. The columns are explained in [performance.md](../../docs/performance.md).
 
 ${markdownTable(rows)}
 `;

@@ -1,8 +1,11 @@
-// One trial of a benchmark is one process: the most memory that a process held counts from its start, and nothing that an
-// earlier trial left behind changes a later one.
+// Every trial of a benchmark runs in a separate process, because peak memory is counted from the start of a process, and so
+// that an earlier trial does not affect a later one.
 import { spawn } from 'node:child_process';
 
-/** In the trial's process: prints what `measure` returns for the JSON of the command line, or its error, as one line. */
+/**
+ * Runs in the process of the trial: prints the result of `measure` for the JSON on the command line, or its error, as
+ * JSON.
+ */
 export async function printTrial(measure) {
   try {
     console.log(JSON.stringify(await measure(JSON.parse(process.argv[2]))));
@@ -14,7 +17,7 @@ export async function printTrial(measure) {
   }
 }
 
-/** Runs a script that calls printTrial(). Resolves to what it printed, with an `error` if it failed. */
+/** Runs a script that calls printTrial(). Resolves to its result, or to an `error`. */
 export function runTrial(script, spec, environment = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [script, JSON.stringify(spec)], {

@@ -105,12 +105,12 @@ std::string verdict(const emitted & rule, const std::string & backend) {
 std::string document() {
     std::string text = R"(# Gradient rules and devices
 
-What each gradient rule asks of a device where it is composed from primitives, as it is wherever a device lacks the fused
-operation for a gradient: the operations that it emits, and whether Metal, Vulkan and CUDA run all of them, by llama.cpp's
-own lists (`docs/ops/*.csv` of its source). Operations are those of the rule's test cases (`test/native/autodiff`), with
-types other than F32. What a device does not run, or not with these types, the CPU does for it during a run.
+The ops that each gradient rule emits if it is composed from primitives, which is the case on every device without a fused
+op for the gradient, and whether Metal, Vulkan and CUDA support all of them according to llama.cpp (`docs/ops/*.csv` in its
+source). The ops are those of the test cases of the rule (`test/native/autodiff`); types other than F32 are shown. During
+training, the CPU runs the ops that a device does not support.
 
-`npm run docs` writes this table, and a test fails when it is out of date.
+`npm run docs` writes this table, and a test fails if it is out of date.
 
 | rule | operations emitted | Metal | Vulkan | CUDA |
 |---|---|---|---|---|

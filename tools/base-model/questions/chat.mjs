@@ -1,4 +1,4 @@
-// Small talk, questions whose answer stands in the question, and things that are not known.
+// Small talk, questions that contain their answer, and questions about unknown things.
 
 import { colours, names, possessions, rooms, spareWords } from '../world.mjs';
 import { ask, capitalize, withArticle } from './question.mjs';
@@ -59,7 +59,7 @@ export function chatQuestion(random) {
   ])();
 }
 
-/** The answer stands in the question: the model must look, not remember. */
+/** A question that contains its answer, so that the model must read it. */
 export function readingQuestion(random) {
   const name = random.pick(names);
   const thing = random.pick(possessions);
@@ -82,7 +82,7 @@ export function readingQuestion(random) {
   return random.pick([possession, room, colour])();
 }
 
-/** A few words in one of the ways that texts put them together. */
+/** A few words in one of several text formats. */
 function snippet(random) {
   const [a, b, c] = random.sample(spareWords, 3);
   const n = random.integer(0, 99);
@@ -104,8 +104,8 @@ function snippet(random) {
 }
 
 /**
- * Any text, said again. Words that no other question uses come up here: a token that a model never had to say can hardly
- * be taught by an adapter, which leaves the embeddings as they are.
+ * A text to repeat. It uses words of no other question, because an adapter, which does not change the embeddings, can
+ * hardly teach a token that the base model never had to generate.
  */
 export function repeatQuestion(random) {
   const text = snippet(random);
@@ -116,7 +116,7 @@ const syllables = 'ba do fi gru ka lo mi nu plo ri sto ta vu wi zor quil'.split(
 const shopColours = 'Red Green Blue Golden Old Little Silver White Happy Black New'.split(' ');
 const shopThings = 'Fox Bear Tree Star Moon Ship Rose Lion Bell Hat Owl Cat Duck'.split(' ');
 
-/** Things outside the small world: the model says that it does not know them. */
+/** A question about an unknown thing: the model says that it does not know it. */
 export function unknownQuestion(random) {
   if (random.chance(0.35)) {
     const count = random.integer(2, 3);
@@ -125,7 +125,7 @@ export function unknownQuestion(random) {
     return ask(random, 'unknown', word, wordings, 'I do not know that word.', 'unknown');
   }
   const [colour, animal] = [random.pick(shopColours), random.pick(shopThings)];
-  // The demo's shop is not talked about: it is what the fine-tuning teaches.
+  // The shop of the demo is excluded, because the fine-tuning teaches it.
   if (colour === 'Blue' && animal === 'Owl') return unknownQuestion(random);
   const shop = `the ${colour} ${animal}`;
   const thing = random.pick(possessions);

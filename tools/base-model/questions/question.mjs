@@ -1,4 +1,4 @@
-// What every topic's questions are made with.
+// Building blocks for the questions of all topics.
 
 /**
  * @typedef {object} Question
@@ -23,7 +23,7 @@ export function ask(random, topic, fact, wordings, answer, word) {
   return { topic, key: `${topic}:${fact}:${index}`, question: list[index], answer, word };
 }
 
-/** A question whose answer begins with Yes or No and goes on with the truth. */
+/** A question whose answer starts with Yes or No and continues with the fact. */
 export function askWhether(random, topic, fact, wordings, isSo, truth) {
   const word = isSo ? 'yes' : 'no';
   return ask(random, topic, fact, wordings, `${capitalize(word)}, ${truth}.`, word);

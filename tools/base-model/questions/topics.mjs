@@ -1,11 +1,11 @@
-// All topics, and how often each is asked about.
+// All topics and their frequencies.
 
 import { chatQuestion, readingQuestion, repeatQuestion, unknownQuestion } from './chat.mjs';
 import { animalQuestion, colourQuestion, foodQuestion } from './nature.mjs';
 import { numberQuestion, timeQuestion } from './numbers.mjs';
 import { placeQuestion, wordQuestion, workQuestion } from './words.mjs';
 
-/** Share of the questions and who draws them. */
+/** Relative frequency of each topic, and the function that draws a question. */
 export const topics = [
   [20, animalQuestion],
   [12, colourQuestion],
