@@ -21,11 +21,11 @@ describe('describeOptions', () => {
       choices: [],
     });
     expect(option('finetuneSchema', 'model')).toMatchObject({ required: true, kind: 'string' });
-    expect(option('finetuneSchema', 'scheduler.type')).toMatchObject({
-      type: "'cosine' | 'linear' | 'constant'",
+    expect(option('finetuneSchema', 'loss')).toMatchObject({
+      type: "'all' | 'completion' | 'assistant'",
       kind: 'string',
-      choices: ['cosine', 'linear', 'constant'],
-      default: 'cosine',
+      choices: ['all', 'completion', 'assistant'],
+      default: 'assistant',
     });
     expect(option('finetuneSchema', 'lora.targets')).toMatchObject({
       type: 'array of string',

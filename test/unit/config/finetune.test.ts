@@ -196,7 +196,7 @@ describe('finetuneSchema', () => {
       epochs: 'expected an integer but received 1.5',
       microBatchSize: 'expected a divisor of batchSize (6) but received 4',
       'optimizer.weightDecay': 'expected a number of at most 1 but received 2',
-      'scheduler.type': "expected 'cosine' or 'linear' or 'constant' but received 'cosin'",
+      'scheduler.type': expect.stringMatching(/^expected 'cosine' or .* but received 'cosin'$/),
       scheduler: 'expected warmupSteps or warmupRatio but received both',
       'scheduler.minLearningRate':
         'expected at most optimizer.learningRate (0.00001) but received 0.001',
@@ -219,7 +219,7 @@ describe('finetuneSchema', () => {
     });
     expect(of({ type: 'sgd', momentum: 0, weightDecay: 0.1 })).toEqual({});
     expect(of({ type: 'adam', momentum: 0 })).toEqual({
-      'optimizer.type': "expected 'adamw' or 'sgd' but received 'adam'",
+      'optimizer.type': expect.stringMatching(/^expected 'adamw' or .* but received 'adam'$/),
     });
   });
 
@@ -237,7 +237,7 @@ describe('finetuneSchema', () => {
   ])('%s has a choice for each file in %s', (option, folder) => {
     const files = readdirSync(folder).map((file) => file.replace('.cpp', ''));
     const found = describeOptions(finetuneSchema).find(({ path }) => path === option);
-    expect(found?.choices).toEqual(files.sort());
+    expect([...(found?.choices ?? [])].sort()).toEqual(files.sort());
   });
 
   it('does not coerce types', () => {
