@@ -1,6 +1,6 @@
-// What Node loads of a prebuilt addon for Linux x86-64: next to it lie variants of the addon, one for each generation
-// of CPUs and a plain one (cmake/variants.cmake). The best one that this CPU runs and whose libraries load becomes the
-// addon.
+// The file that Node loads from a prebuilt package for Linux x86-64. It chooses among variants of the addon in the same
+// folder, one per CPU generation and a plain one (cmake/variants.cmake), and registers the first that this CPU supports
+// and whose libraries load.
 #include <dlfcn.h>
 #include <node_api.h>
 
@@ -32,11 +32,11 @@ const variant variants[] = {
 
 using register_function = napi_value (*)(napi_env, napi_value);
 
-// Ends with a slash.
-std::string own_folder() {
-    static const char here = 0;
+// The folder of this file, ending with a slash.
+std::string addon_folder() {
+    static const char address_in_this_file = 0;
     Dl_info info;
-    if (!dladdr(&here, &info) || !info.dli_fname) return {};
+    if (!dladdr(&address_in_this_file, &info) || !info.dli_fname) return {};
     const std::string file = info.dli_fname;
     return file.substr(0, file.rfind('/') + 1);
 }
@@ -44,11 +44,11 @@ std::string own_folder() {
 }
 
 NAPI_MODULE_INIT() {
-    const std::string folder = own_folder();
+    const std::string folder = addon_folder();
     std::string why = "no variant of the addon for this CPU in " + folder;
     for (const variant & v : variants) {
         if (!v.fits()) continue;
-        // RTLD_NOW: a function that its libraries lack shows here, where another variant can still be chosen
+        // RTLD_NOW: a missing function fails here, where another variant can still be chosen.
         if (void * library = dlopen((folder + v.file).c_str(), RTLD_NOW | RTLD_LOCAL)) {
             if (void * start = dlsym(library, "napi_register_module_v1")) {
                 return reinterpret_cast<register_function>(start)(env, exports);

@@ -200,7 +200,7 @@ async function testVulkan() {
   check(models.ok);
   const runs = [
     [{ GGML_VK_DISABLE_F16: '1' }, ['autodiff/rules', 'autodiff/frozen', 'device/']],
-    [{}, ['device/gradients: of LoRA', 'device/gradients: small', 'device/generate']],
+    [{}, ['device/gradients: LoRA', 'device/gradients: small', 'device/generate']],
   ];
   for (const [i, [more, names]] of runs.entries()) {
     const { ok, output } = await run(`vulkan-${i + 1}`, tests, names, {

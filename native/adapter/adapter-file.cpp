@@ -13,7 +13,7 @@ namespace llamatune {
 
 namespace {
 
-// Rank and targets, so that other tools need not look at the shapes.
+// Records rank and targets, so that other tools need not derive them from the shapes.
 void record_pairs(gguf_writer & writer, const adapter & from) {
     std::vector<std::string> targets;
     std::vector<int32_t> ranks;

@@ -14,7 +14,7 @@ namespace {
     throw error("ADAPTER_INVALID", "'" + path + "' is not a usable LoRA adapter: " + why, hint);
 }
 
-// The weight's name where `tensor` ends with the suffix, else empty.
+// Returns the weight's name if `tensor` ends with the suffix, else an empty string.
 std::string without_suffix(const std::string & tensor, const std::string & suffix) {
     const bool ends =
         tensor.size() > suffix.size() && tensor.compare(tensor.size() - suffix.size(), suffix.size(), suffix) == 0;

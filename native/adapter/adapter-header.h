@@ -9,7 +9,7 @@
 
 namespace llamatune {
 
-// The pair of one weight as an adapter file stores it.
+// A weight's LoRA pair as an adapter file stores it.
 struct stored_pair {
     std::string name; // of the weight
     const gguf_tensor * a;
@@ -33,8 +33,8 @@ void fields(V & v, recorded_base & b) {
     v("shapes", b.shapes);
 }
 
-// What an adapter file says about itself, without a look at any model. Files that stock llama.cpp or PEFT's conversion
-// wrote are read as well; they record no base model.
+// The header of an adapter file; no model is needed to read it. Files written by stock llama.cpp or by PEFT's
+// conversion are read too; they record no base model.
 class adapter_header {
 public:
     // Throws error ADAPTER_NOT_FOUND, ADAPTER_UNREADABLE, ADAPTER_INVALID (not a LoRA adapter, cut short, malformed).
@@ -44,13 +44,13 @@ public:
 
     gguf_reader file;
     std::string architecture;
-    float alpha = 0.0f;                     // as llama.cpp scales by it (alpha / rank); 0: the scale is 1
+    float alpha = 0.0f;                     // llama.cpp's scale is alpha / rank, or 1 if alpha is 0
     std::optional<bool> rs_lora;            // recorded by llamatune; alpha then includes the factor sqrt(rank)
     std::vector<stored_pair> pairs;         // in file order
     std::vector<std::string> other_tensors; // norm weights, which llama.cpp ignores in an adapter
     std::optional<recorded_base> base;
-    std::optional<int64_t> rank() const; // where all pairs have the same
-    // The alpha that the options alpha, rank and rsLora give this scale for; not set where ranks and scale allow none.
+    std::optional<int64_t> rank() const; // not set if the pairs have different ranks
+    // The option alpha that gives this file's scale; not set if no value does.
     std::optional<float> option_alpha(bool rs_lora) const;
 
 private:

@@ -21,12 +21,12 @@ void fields(V & v, adapter_weight & w) {
     v("rank", w.rank);
 }
 
-// What an adapter file holds, in the terms of the options.
+// The content of an adapter file, in the terms of the options.
 struct adapter_info {
     std::string architecture;
-    std::optional<int64_t> rank; // where all weights have the same
-    std::optional<double> alpha; // not set where the ranks allow none
-    std::optional<bool> rs_lora; // not set in files of other tools, whose alpha includes the factor
+    std::optional<int64_t> rank; // not set if ranks differ
+    std::optional<double> alpha; // not set if no value of the option gives this scale
+    std::optional<bool> rs_lora; // not set in files of other tools, whose alpha includes rsLoRA's factor
     uint64_t parameters = 0;
     std::vector<adapter_weight> weights;
     std::optional<recorded_base> base;           // not set in files of other tools
@@ -45,7 +45,7 @@ void fields(V & v, adapter_info & i) {
     v("metadata", i.metadata);
 }
 
-// Throws what adapter_header throws.
+// Throws the errors of adapter_header.
 adapter_info describe_adapter(const std::string & path);
 
 }

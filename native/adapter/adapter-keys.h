@@ -2,7 +2,7 @@
 
 #include <string>
 
-// Names in an adapter's GGUF file: llama.cpp's own, and what llamatune records besides.
+// Names in an adapter's GGUF file: those of llama.cpp, and llamatune's additional records.
 namespace llamatune::adapter_keys {
 
 inline const std::string suffix_a = ".lora_a";
@@ -10,7 +10,7 @@ inline const std::string suffix_b = ".lora_b";
 
 inline constexpr const char * alpha = "adapter.lora.alpha";
 
-inline constexpr const char * rank = "llamatune.lora.rank";       // where all pairs have the same
+inline constexpr const char * rank = "llamatune.lora.rank";       // only if all pairs have the same rank
 inline constexpr const char * targets = "llamatune.lora.targets"; // weight names
 inline constexpr const char * ranks = "llamatune.lora.ranks";     // of each target
 inline constexpr const char * rs_lora = "llamatune.lora.rs_lora";

@@ -18,8 +18,9 @@ namespace llamatune {
 
 namespace {
 
-// The pair lies where its weight lies; beside a memory-mapped or repacked weight of the CPU, in plain memory.
-ggml_backend_buffer_type_t buffer_type_beside(const ggml_tensor * weight) {
+// A pair is allocated on its weight's device. If the weight is memory-mapped or repacked on the CPU, the pair is in
+// plain CPU memory.
+ggml_backend_buffer_type_t pair_buffer_type(const ggml_tensor * weight) {
     const ggml_backend_buffer_type_t type = weight->buffer ? ggml_backend_buffer_get_type(weight->buffer) : nullptr;
     if (!type || ggml_backend_buft_is_host(type)) { return ggml_backend_cpu_buffer_type(); }
     const ggml_backend_dev_t device = ggml_backend_buft_get_device(type);
@@ -29,11 +30,11 @@ ggml_backend_buffer_type_t buffer_type_beside(const ggml_tensor * weight) {
     return type;
 }
 
-// The shapes of a pair for this weight.
+// Makes tensors of the pair's shapes for this weight.
 std::pair<ggml_tensor *, ggml_tensor *> make_pair_tensors(ggml_context * ctx, const lora_target & target,
                                                           int64_t rank) {
     const int64_t * w = target.weight->ne;
-    if (target.name == "token_embd.weight") // looked up, not multiplied: stored the other way round
+    if (target.name == "token_embd.weight") // looked up, not multiplied: stored transposed
         return {ggml_new_tensor_2d(ctx, GGML_TYPE_F32, rank, w[1]), ggml_new_tensor_2d(ctx, GGML_TYPE_F32, rank, w[0])};
     return {ggml_new_tensor_3d(ctx, GGML_TYPE_F32, w[0], rank, w[2]),
             ggml_new_tensor_3d(ctx, GGML_TYPE_F32, rank, w[1], w[2])};
@@ -78,10 +79,10 @@ void adapter::allocate(const std::vector<slot> & slots, float alpha) {
 
     std::map<ggml_backend_buffer_type_t, ggml_context *> contexts; // each buffer type's tensors share one buffer
     for (const slot & s : slots) {
-        ggml_context *& ctx = contexts[buffer_type_beside(s.target.weight)];
+        ggml_context *& ctx = contexts[pair_buffer_type(s.target.weight)];
         if (!ctx) {
             ctx = ggml_init({2 * slots.size() * ggml_tensor_overhead(), nullptr, /* no_alloc */ true});
-            if (!ctx) { throw error("OUT_OF_MEMORY", "out of memory for the adapter's tensors"); }
+            if (!ctx) { throw error("OUT_OF_MEMORY", "out of memory creating the adapter's tensors"); }
             lora->ctxs.emplace_back(ctx);
         }
         const auto [a, b] = make_pair_tensors(ctx, s.target, s.rank);
@@ -111,7 +112,7 @@ void adapter::allocate(const std::vector<slot> & slots, float alpha) {
 adapter::~adapter() {
     if (handle_) {
         const std::lock_guard<std::mutex> lock(base_->mutex());
-        llama_adapter_lora_free(handle_); // leaves the model's list too
+        llama_adapter_lora_free(handle_); // also removes it from the model's list
     }
 }
 

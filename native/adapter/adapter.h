@@ -14,8 +14,8 @@ struct llama_adapter_lora;
 
 namespace llamatune {
 
-// What a caller asks of an adapter. A new one has the default where a value is not set; one that is continued keeps its
-// own (see check_options).
+// Options of an adapter. If a value is not set, a new adapter has the default and a continued one keeps its value (see
+// check_options).
 struct adapter_options {
     std::optional<int32_t> rank;      // default 8
     std::optional<float> alpha;       // default 16
@@ -31,13 +31,13 @@ struct lora_pair {
     ggml_tensor * weight; // [n_in, n_out] or, for experts, [n_in, n_out, n_expert]
     ggml_tensor * a;      // [n_in, rank] or [n_in, rank, n_expert], F32, "<name>.lora_a"
     ggml_tensor * b;      // [rank, n_out] or [rank, n_out, n_expert], F32, "<name>.lora_b"
-    // Of token embeddings [n_embd, n_vocab], which are looked up: a [rank, n_vocab], b [rank, n_embd].
+    // For token embeddings [n_embd, n_vocab], which are looked up: a [rank, n_vocab], b [rank, n_embd].
 };
 
-// A LoRA adapter in memory: an ordinary llama.cpp adapter (llama_set_adapters_lora takes its handle), so llama.cpp
-// itself puts it into every graph, for training and inference. It is registered with the model while it lives and keeps
-// the model alive. Open contexts after it, since llama.cpp sizes graphs by the adapters that it knows then, and free
-// them before it.
+// A LoRA adapter in memory. It is an ordinary llama.cpp adapter (llama_set_adapters_lora takes its handle), so
+// llama.cpp itself inserts it into every graph, for training and inference. It is registered with the model while it
+// lives and keeps the model alive. Open contexts after it, since llama.cpp sizes their graphs by the adapters that
+// exist, and free them before it.
 class adapter {
 public:
     struct slot {
@@ -45,10 +45,10 @@ public:
         int64_t rank;
     };
 
-    // A new adapter, filled by options.init with a random stream per pair. Throws error CONFIG_INVALID, OUT_OF_MEMORY
-    // and what match_targets throws.
+    // Makes a new adapter and fills it by options.init, with a random stream per pair. Throws error CONFIG_INVALID,
+    // OUT_OF_MEMORY and the errors of match_targets.
     static std::unique_ptr<adapter> create(std::shared_ptr<model> base, const adapter_options & options);
-    // An adapter of zeros, to be filled from a file. `alpha` as llama.cpp takes it: 0 means a scale of 1.
+    // Makes an adapter of zeros, to be filled from a file. `alpha` is llama.cpp's: 0 means a scale of 1.
     static std::unique_ptr<adapter> zeros(std::shared_ptr<model> base, std::vector<slot> slots, float alpha,
                                           std::optional<bool> rs_lora);
     ~adapter();
@@ -59,7 +59,7 @@ public:
     const std::shared_ptr<model> & base() const { return base_; }
     const std::vector<lora_pair> & pairs() const { return pairs_; } // ordered by block and name
     float alpha() const;                                            // with rsLoRA, alpha * sqrt(rank) of the options
-    std::optional<bool> rs_lora() const { return rs_lora_; }        // not set: read from a file that does not say
+    std::optional<bool> rs_lora() const { return rs_lora_; }        // not set if the adapter's file does not record it
     int64_t n_parameters() const;
 
 private:

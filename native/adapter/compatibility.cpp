@@ -3,6 +3,7 @@
 #include "adapter/adapter-keys.h"
 #include "adapter/fingerprint.h"
 #include "core/error.h"
+#include "core/join.h"
 #include "model/weights.h"
 
 #include "llama-model.h"
@@ -16,13 +17,11 @@ namespace llamatune {
 
 namespace {
 
-std::string join(const std::vector<problem> & problems) {
-    std::string text;
-    for (const problem & p : problems) text += (text.empty() ? "" : "; ") + p.message;
-    return text;
+std::string join_messages(const std::vector<problem> & problems) {
+    return join_texts(problems, [](const problem & p) { return p.message; }, "; ");
 }
 
-// An embedding is looked up, not multiplied: llama.cpp stores its pair the other way round.
+// An embedding is looked up, not multiplied: llama.cpp stores its pair transposed.
 bool is_embedding(const ggml_tensor * weight) { return std::string(weight->name) == "token_embd.weight"; }
 
 bool has_shape(const gguf_tensor & tensor, int64_t n0, int64_t n1, int64_t n2) {
@@ -66,9 +65,7 @@ void check_base(const recorded_base & recorded, const model & base, std::vector<
 std::string ranks_text(const adapter_header & adapter) {
     std::set<int64_t> ranks;
     for (const stored_pair & pair : adapter.pairs) ranks.insert(pair.rank());
-    std::string text;
-    for (const int64_t rank : ranks) text += (text.empty() ? "" : ", ") + std::to_string(rank);
-    return text;
+    return join_texts(ranks, [](int64_t rank) { return std::to_string(rank); });
 }
 
 std::string number_text(float value) {
@@ -77,23 +74,23 @@ std::string number_text(float value) {
     return text;
 }
 
-// What one list of weight names has that the other lacks, as text; empty where nothing is missing.
+// Lists the weight names in `from` that `without` lacks; empty if there are none.
 std::string difference(const std::set<std::string> & from, const std::set<std::string> & without) {
     std::string text;
     size_t n = 0;
     for (const std::string & name : from) {
         if (without.count(name) || n++ >= 3) continue;
-        text += (text.empty() ? "'" : ", '") + name + "'";
+        append_to(text, "'" + name + "'");
     }
     return n > 3 ? text + " and " + std::to_string(n - 3) + " more" : text;
 }
 
 void check_target_option(const adapter_header & adapter, const std::vector<lora_target> & targets,
                          std::vector<problem> & problems) {
-    std::set<std::string> asked, stored;
-    for (const lora_target & target : targets) asked.insert(target.name);
+    std::set<std::string> requested, stored;
+    for (const lora_target & target : targets) requested.insert(target.name);
     for (const stored_pair & pair : adapter.pairs) stored.insert(pair.name);
-    const std::string missing = difference(asked, stored), extra = difference(stored, asked);
+    const std::string missing = difference(requested, stored), extra = difference(stored, requested);
     if (missing.empty() && extra.empty()) return;
     problems.push_back({"lora.targets", "expected the weights of the adapter but received " +
                                             (missing.empty() ? "" : "others, which it lacks: " + missing) +
@@ -118,7 +115,7 @@ void check_compatible(const adapter_header & adapter, const model & base) {
     std::vector<problem> shown = problems;
     if (shown.size() > n_shown) shown.resize(n_shown);
     throw error("ADAPTER_MISMATCH",
-                "the adapter '" + adapter.path() + "' does not belong to this model: " + join(shown) +
+                "the adapter '" + adapter.path() + "' does not belong to this model: " + join_messages(shown) +
                     (problems.size() > n_shown ? "; and " + std::to_string(problems.size() - n_shown) + " more" : ""),
                 "use the base model that this adapter was trained on", problems);
 }
@@ -133,7 +130,7 @@ void check_trainable(const adapter_header & adapter, const model & base) {
     for (const std::string & name : adapter.other_tensors)
         problems.push_back({name, "'" + name + "' is not part of a LoRA pair and would be lost"});
     if (problems.empty()) return;
-    throw error("TARGET_UNSUPPORTED", "cannot train the adapter '" + adapter.path() + "': " + join(problems),
+    throw error("TARGET_UNSUPPORTED", "cannot train the adapter '" + adapter.path() + "': " + join_messages(problems),
                 "start a new adapter, or continue one that llamatune wrote", problems);
 }
 
@@ -147,7 +144,7 @@ void check_options(const adapter_header & adapter, const adapter_options & optio
         differs("lora.rank", ranks_text(adapter), std::to_string(*options.rank));
     if (options.rs_lora && adapter.rs_lora && options.rs_lora != adapter.rs_lora)
         differs("lora.rsLora", *adapter.rs_lora ? "true" : "false", *options.rs_lora ? "true" : "false");
-    // A file of another tool does not say whether its alpha includes rsLoRA's factor: then the option decides.
+    // If the file does not say whether its alpha includes rsLoRA's factor, the option decides.
     const bool rs_lora = adapter.rs_lora.value_or(options.rs_lora.value_or(false));
     const std::optional<float> alpha = adapter.option_alpha(rs_lora);
     if (options.alpha && (!alpha || std::fabs(*options.alpha - *alpha) > 1e-5f * *alpha))
@@ -155,10 +152,10 @@ void check_options(const adapter_header & adapter, const adapter_options & optio
                 number_text(*options.alpha));
     if (!targets.empty()) check_target_option(adapter, targets, problems);
     if (problems.empty()) return;
-    std::string message = "options that differ from the adapter '" + adapter.path() + "': ";
-    for (size_t i = 0; i < problems.size(); i++)
-        message += (i ? "; " : "") + problems[i].path + ": " + problems[i].message;
-    throw error("CONFIG_INVALID", message,
+    const auto describe = [](const problem & p) { return p.path + ": " + p.message; };
+    throw error("CONFIG_INVALID",
+                "options that differ from the adapter '" + adapter.path() +
+                    "': " + join_texts(problems, describe, "; "),
                 "leave these options out to continue the adapter as it is, or start a new one", problems);
 }
 

@@ -22,7 +22,7 @@ std::string hexadecimal(uint64_t value) {
 
 base_fingerprint fingerprint_of(const model & base) {
     const llama_model * handle = base.handle();
-    // By name: where layers are placed changes llama.cpp's order of tensors.
+    // Sorted by name: llama.cpp's order of tensors depends on the placement of layers.
     std::map<std::string, const ggml_tensor *> tensors;
     for (const ggml_tensor * tensor : list_weights(base)) { tensors.emplace(tensor->name, tensor); }
     std::string shapes;

@@ -7,7 +7,7 @@
 
 namespace llamatune {
 
-// What identifies a base model, whatever it is quantized to.
+// Identifies a base model independently of its quantization.
 struct base_fingerprint {
     std::string architecture; // "llama"
     std::string name;         // general.name, may be empty

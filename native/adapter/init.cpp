@@ -1,6 +1,7 @@
 #include "adapter/init.h"
 
 #include "core/error.h"
+#include "core/join.h"
 
 namespace llamatune {
 
@@ -13,7 +14,7 @@ adapter_init find_adapter_init(const std::string & name) {
     std::string known;
 #define ENTRY(function, text)                                                                                          \
     if (name == (text)) return init_##function;                                                                        \
-    known += std::string(known.empty() ? "'" : " or '") + (text) + "'";
+    append_to(known, std::string("'") + (text) + "'", " or ");
 #include "adapter/inits.inc"
 #undef ENTRY
     throw error("CONFIG_INVALID", "expected " + known + " for lora.init but received '" + name + "'");

@@ -9,8 +9,8 @@
 
 namespace llamatune {
 
-// Fills the pair of a new adapter, which is zero. `random` is the pair's own stream. A new one is a file <name>.cpp in
-// adapter/inits that defines init_<name>(), and a value of lora.init in the configuration.
+// Initializes a pair of a new adapter, whose values are zero; `random` is the pair's stream. To add an initialization,
+// add a file <name>.cpp to adapter/inits that defines init_<name>(), and a value of lora.init to the configuration.
 using adapter_init = void (*)(const lora_pair & pair, rng & random);
 
 // Throws error CONFIG_INVALID for a name that does not exist.

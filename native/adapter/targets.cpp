@@ -21,7 +21,7 @@ bool ends_with(const std::string & text, const std::string & end) {
 
 const std::string weight_suffix = ".weight";
 
-// The number and the length of a name's leading "blk.<number>."; INT_MAX and 0 where it has none.
+// The number and the length of a name's leading "blk.<number>."; INT_MAX and 0 if it has none.
 struct block_part {
     int index;
     size_t length;
@@ -37,7 +37,7 @@ block_part find_block(const std::string & name) {
     return found ? block_part{index, end + 1} : block_part{INT_MAX, 0};
 }
 
-// * matches any run of characters, ? any one. Linear in practice: only the last * is ever retried.
+// * matches any run of characters, ? any single one. Only the last * is ever retried, so it is linear in practice.
 bool glob_match(const std::string & pattern, const std::string & text) {
     size_t p = 0, t = 0, star = std::string::npos, retry = 0;
     while (t < text.size()) {
@@ -64,9 +64,7 @@ bool entry_matches(const std::string & entry, const std::string & name) {
 }
 
 std::string quoted(const std::vector<std::string> & names) {
-    std::string list;
-    for (const std::string & name : names) append_to(list, "'" + name + "'");
-    return list;
+    return join_texts(names, [](const std::string & name) { return "'" + name + "'"; });
 }
 
 }

@@ -15,21 +15,21 @@ struct lora_target {
     ggml_tensor * weight;
 };
 
-// The weights that `entries` name, ordered by block and name. An entry is a weight kind, which names exactly that
-// weight of every block ("attn_q" is blk.N.attn_q.weight and never attn_q_norm; "output" is output.weight), or a whole
-// tensor name in which * stands for any characters and ? for one ("blk.1?.ffn_*.weight").
-// Throws error NO_TARGETS (no entries), TARGET_UNKNOWN (an entry matches nothing), TARGET_UNSUPPORTED (an entry matches
-// only tensors that nothing is multiplied by: norms, embeddings, convolutions).
+// Returns the weights that `entries` name, ordered by block and name. An entry is a weight kind, which names exactly
+// that weight of every block ("attn_q" is blk.N.attn_q.weight and never attn_q_norm; "output" is output.weight), or a
+// whole tensor name in which * stands for any characters and ? for one ("blk.1?.ffn_*.weight"). Throws error NO_TARGETS
+// (no entries), TARGET_UNKNOWN (an entry matches nothing), TARGET_UNSUPPORTED (an entry matches only tensors that are
+// not matrices of linear layers: norms, embeddings, convolutions).
 std::vector<lora_target> match_targets(const model & base, const std::vector<std::string> & entries);
 
-// Whether the weight `x` comes before `y`: by block and name, whatever order llama.cpp keeps tensors in. Optimizer
-// state is saved in this order.
+// Does the weight `x` come before `y`, by block and name? This order does not depend on llama.cpp's; optimizer state is
+// saved in it.
 bool in_target_order(const std::string & x, const std::string & y);
 
 // The kinds of weights of this model that can be targets, sorted: "attn_k", "attn_output", …
 std::vector<std::string> target_kinds(const model & base);
 
-// Whether graphs use this weight as the matrix of MUL_MAT, or of MUL_MAT_ID for experts.
+// Do graphs use this weight as the matrix of MUL_MAT, or of MUL_MAT_ID for experts?
 bool can_be_target(const ggml_tensor * weight);
 
 }

@@ -27,12 +27,12 @@ void stop_runs_at_exit(Napi::Env env) {
 }
 
 void start_addon(Napi::Env env) {
-    // Before any other call of llama.cpp: it must not print, and a failed assertion must not end the process.
+    // These come before any other call of llama.cpp, which must not print or end the process by a failed assertion.
     install_log();
     install_assertion_handler();
     auto * data = new addon_data();
     data->model_constructor = Napi::Persistent(model_object::define(env));
-    env.SetInstanceData(data); // the environment frees it
+    env.SetInstanceData(data); // the environment deletes it
     stop_runs_at_exit(env);
 }
 

@@ -7,7 +7,7 @@
 
 namespace llamatune::binding {
 
-// Owns a thread that must end before the process destroys its static objects.
+// The owner of a thread that must end before the process destroys its static objects.
 class stoppable {
 public:
     virtual ~stoppable() = default;
@@ -20,7 +20,7 @@ struct addon_data {
     Napi::FunctionReference model_constructor;
     std::function<void()> close_logger; // empty: this environment has no logger
 
-    // All runs that may still have a thread.
+    // The runs whose thread may still be running.
     std::vector<std::weak_ptr<stoppable>> runs;
 };
 

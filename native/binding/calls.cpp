@@ -23,7 +23,7 @@ namespace {
 
 using call_info = Napi::CallbackInfo;
 
-// For a run's events: each reaches JavaScript as the object that its fields make.
+// Sends a run's events to JavaScript, each as an object made from its fields.
 auto emitting(run_context & context) {
     return [&context](const auto & event) { context.emit(written(event)); };
 }

@@ -4,8 +4,8 @@
 
 namespace llamatune::binding {
 
-// The addon's exports but for models (binding/model-object.h) and the log (binding/logger.h); src/contract/addon.ts
-// documents them.
+// Adds the addon's exports other than models (binding/model-object.h), the log (binding/logger.h) and file locks
+// (binding/file-lock.h). src/contract/addon.ts documents them.
 void export_calls(Napi::Env env, Napi::Object exports);
 
 }

@@ -13,9 +13,10 @@ failure current_failure() {
                 "use a smaller model, sequence length or micro-batch size",
                 {}};
     } catch (const std::exception & e) {
-        return {"NATIVE_ERROR", e.what(), "please report it, with what led to it", {}};
+        return {"NATIVE_ERROR", e.what(), "please report it with the steps that led to it", {}};
     } catch (...) {
-        return {"NATIVE_ERROR", "an unknown exception was thrown", "please report it, with what led to it", {}};
+        return {
+            "NATIVE_ERROR", "an unknown exception was thrown", "please report it with the steps that led to it", {}};
     }
 }
 

@@ -16,13 +16,13 @@ struct failure {
     std::vector<problem> problems;
 };
 
-// The exception that is being handled. Call it only inside a catch block.
+// Converts the exception that is being handled. Call it only inside a catch block.
 failure current_failure();
 
-// A JavaScript Error with `code`, `hint` and `problems`.
+// Makes a JavaScript Error with `code`, `hint` and `problems`.
 Napi::Error to_js(Napi::Env env, const failure & failed);
 
-// Runs native code on the JavaScript thread: whatever it throws, a failed assertion included, becomes a JavaScript
+// Runs native code on the JavaScript thread. Any exception it throws, failed assertions included, becomes a JavaScript
 // Error.
 template <typename F>
 auto guarded(Napi::Env env, F && call) -> decltype(call()) {

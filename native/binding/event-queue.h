@@ -8,9 +8,9 @@
 
 namespace llamatune::binding {
 
-// Bounded queue from a run's thread (producer) to JavaScript (consumer). The producer waits while the queue is full, so
-// a slow consumer slows the run down instead of filling the memory; the consumer never waits. After open() (the run was
-// aborted or its environment shuts down) the producer no longer waits, and events that do not fit are dropped.
+// A bounded queue from a run's thread (producer) to JavaScript (consumer). The producer waits while the queue is full,
+// so a slow consumer slows the run down instead of filling the memory; the consumer never waits. After open() (the run
+// was aborted or its environment shuts down) the producer no longer waits, and events that do not fit are dropped.
 class event_queue {
 public:
     explicit event_queue(size_t capacity) : capacity_(capacity) {}

@@ -20,13 +20,13 @@ namespace {
 template <class T>
 std::vector<std::string> names_in(const std::string & prefix = "");
 
-// The visitor that lists names; it goes into structs, optional ones and those in arrays.
+// The visitor that lists field names. It descends into structs, optional structs and arrays of structs.
 class field_lister {
 public:
     explicit field_lister(std::string prefix) : prefix_(std::move(prefix)) {}
 
     void type(const char *) { names.push_back("type"); }
-    void numbers(std::map<std::string, double> &) {} // not a fixed set
+    void numbers(std::map<std::string, double> &) {} // these names are not a fixed set
 
     template <class T>
     void operator()(const char * name, T & member) {

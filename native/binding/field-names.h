@@ -4,8 +4,8 @@
 
 namespace llamatune::binding {
 
-// fieldNames(): the fields of every struct that crosses to JavaScript, nested ones by dotted path. Only the test that
-// holds them against src/contract calls it.
+// fieldNames() lists the fields of every struct that crosses to JavaScript, nested fields by dotted path. Only the test
+// that compares them with src/contract calls it.
 Napi::Value field_names_call(const Napi::CallbackInfo & info);
 
 }

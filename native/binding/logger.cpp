@@ -17,7 +17,7 @@ namespace {
 
 constexpr size_t max_lines = 4096; // the oldest are dropped if JavaScript does not keep up
 
-// Passes lines from any thread to one JavaScript function. Does not keep the event loop alive.
+// Passes lines from any thread to one JavaScript function. It does not keep the event loop alive.
 class log_channel {
 public:
     static std::shared_ptr<log_channel> open(Napi::Env env, Napi::Function on_lines) {
@@ -42,7 +42,7 @@ public:
         if (napi_call_threadsafe_function(wake_js_, nullptr, napi_tsfn_nonblocking) == napi_closing) closed_ = true;
     }
 
-    // On the JavaScript thread, when another logger is set.
+    // Called on the JavaScript thread when another logger is set.
     void close() {
         const std::lock_guard<std::mutex> lock(mutex_);
         if (closed_) return;

@@ -4,8 +4,8 @@
 
 namespace llamatune::binding {
 
-// setLogger(onLines | null): the log of llama.cpp and ggml in batches of { level, line }. A process has one logger, the
-// one that was set last, until its environment shuts down.
+// setLogger(onLines | null) sets the receiver of the log of llama.cpp and ggml, in batches of { level, line }. A
+// process has one logger, the last one that was set, until its environment shuts down.
 Napi::Value set_logger_call(const Napi::CallbackInfo & info);
 
 }

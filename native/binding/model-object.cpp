@@ -59,9 +59,9 @@ Napi::Value model_object::info(const Napi::CallbackInfo & call) {
 
 Napi::Value model_object::devices(const Napi::CallbackInfo & call) {
     return guarded(call.Env(), [&]() -> Napi::Value {
-        return start_run(call.Env(), {}, [held = get()](run_context &) {
+        return start_run(call.Env(), {}, [shared = get()](run_context &) {
             const rpc_timeout_scope timeout(rpc_answer_seconds);
-            return written(list_model_devices(*held));
+            return written(list_model_devices(*shared));
         });
     });
 }
@@ -91,7 +91,7 @@ Napi::Value model_object::detokenize(const Napi::CallbackInfo & call) {
     });
 }
 
-// Freeing gigabytes takes a while, so a thread of its own does it. Disposing twice has no effect.
+// Frees the model on a separate thread, since freeing gigabytes takes a while. Disposing twice has no effect.
 Napi::Value model_object::dispose(const Napi::CallbackInfo & call) {
     return guarded(call.Env(), [&]() -> Napi::Value {
         return start_task(call.Env(), [last = std::move(model_)](run_context &) mutable -> js_maker {

@@ -7,12 +7,12 @@
 
 namespace llamatune::binding {
 
-// The JavaScript object of a loaded model. It shares the model with the runs that use it: dispose() and the garbage
-// collector may remove the object during a run, and the weights are freed when the last run has ended.
+// The JavaScript object of a loaded model. It shares the model with the runs that use it: the object may be disposed or
+// garbage-collected during a run, and the weights are freed when the last run has ended.
 class model_object : public Napi::ObjectWrap<model_object> {
 public:
     static Napi::Function define(Napi::Env env);
-    // A new JavaScript object for this model.
+    // Makes a JavaScript object for this model.
     static Napi::Value create(Napi::Env env, std::shared_ptr<model> loaded);
 
     explicit model_object(const Napi::CallbackInfo & info);
@@ -21,7 +21,7 @@ public:
     const std::shared_ptr<model> & get() const;
 
 private:
-    Napi::Value devices(const Napi::CallbackInfo & call); // a run, since RPC servers are asked
+    Napi::Value devices(const Napi::CallbackInfo & call); // a run, because it queries RPC servers
     Napi::Value info(const Napi::CallbackInfo & call);
     Napi::Value tokenize(const Napi::CallbackInfo & call);
     Napi::Value token_bytes(const Napi::CallbackInfo & call);

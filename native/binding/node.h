@@ -17,8 +17,8 @@
 
 namespace llamatune::binding {
 
-// Makes a JavaScript value of the plain value that it holds. Created on a run's thread, called on the JavaScript
-// thread.
+// Makes a JavaScript value from the plain value that it holds. It is created on a run's thread and called on the
+// JavaScript thread.
 using js_maker = std::function<Napi::Value(Napi::Env)>;
 
 }

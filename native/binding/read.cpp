@@ -45,7 +45,7 @@ double read_integer(const input & in, double min, double max) {
 }
 
 template <class Element>
-void read_elements(const input & in, napi_typedarray_type type, const char * typed, std::vector<Element> & to) {
+void read_elements(const input & in, napi_typedarray_type type, const char * array_name, std::vector<Element> & to) {
     if (in.value.IsTypedArray() && in.value.As<Napi::TypedArray>().TypedArrayType() == type) {
         const auto array = in.value.As<Napi::TypedArrayOf<Element>>();
         to.assign(array.Data(), array.Data() + array.ElementLength());
@@ -54,7 +54,7 @@ void read_elements(const input & in, napi_typedarray_type type, const char * typ
         to.resize(array.Length());
         for (uint32_t i = 0; i < to.size(); i++) read(in.at(std::to_string(i), array.Get(i)), to[i]);
     } else {
-        in.expected(std::string(typed) + " or array");
+        in.expected(std::string(array_name) + " or array");
     }
 }
 

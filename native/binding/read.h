@@ -14,16 +14,16 @@
 
 namespace llamatune::binding {
 
-// A JavaScript value on its way into native code, with its path ("optimizer.beta1") and the list of what is wrong. The
-// TypeScript layer has validated values already; these checks only make sure that a wrong call ends in an error.
+// A JavaScript value that is being converted, with its path ("optimizer.beta1") and the list of problems. The
+// TypeScript layer has already validated values; these checks only make sure that an incorrect call ends in an error.
 struct input {
     Napi::Value value;
     std::string path;
     std::vector<std::string> & problems;
 
     bool absent() const { return value.IsUndefined() || value.IsNull(); }
-    input at(const std::string & key, Napi::Value of) const {
-        return {of, path.empty() ? key : path + "." + key, problems};
+    input at(const std::string & key, Napi::Value member) const {
+        return {member, path.empty() ? key : path + "." + key, problems};
     }
     // "expected number for optimizer.beta1 but received string"
     void expected(const std::string & what) const;
@@ -38,7 +38,7 @@ void read(const input & in, double & to);
 void read(const input & in, std::string & to);
 void read(const input & in, std::vector<float> & to);   // Float32Array, or an array
 void read(const input & in, std::vector<int32_t> & to); // Int32Array, or an array
-void read(const input & in, Napi::Function & to);       // left empty where the value is absent
+void read(const input & in, Napi::Function & to);       // left empty if the value is absent
 
 template <class T>
 void read(const input & in, std::optional<T> & to);
@@ -47,8 +47,8 @@ void read(const input & in, std::vector<T> & to);
 template <class T>
 void read(const input & in, T & to); // an enum by its table of names, a struct by its fields
 
-// The visitor that fills a struct's fields from an object's properties. Properties without a field are ignored: a whole
-// configuration may be handed over.
+// The visitor that fills a struct's fields from an object's properties. Properties without a field are ignored, so that
+// a whole configuration may be passed.
 class field_reader {
 public:
     explicit field_reader(const input & from) : from_(from), object_(from.value.As<Napi::Object>()) {}
@@ -59,7 +59,7 @@ public:
         names_.insert(name);
     }
 
-    // Numbers whose names are not known here: every property without a field.
+    // Reads numbers whose names are not known here: every property without a field.
     void numbers(std::map<std::string, double> & to) {
         for (const auto & property : object_) {
             const std::string name = property.first.ToString();
@@ -107,10 +107,10 @@ void read(const input & in, T & to) {
     }
 }
 
-// Throws error ARGUMENT_INVALID with all of them, if there are any.
+// Throws error ARGUMENT_INVALID, naming all problems, if there are any.
 void throw_problems(const std::vector<std::string> & problems);
 
-// An argument of a call. Throws error ARGUMENT_INVALID, naming everything that is wrong with it.
+// Converts an argument of a call. Throws error ARGUMENT_INVALID, naming all of its problems.
 template <class T>
 T argument(const Napi::CallbackInfo & info, size_t i, const char * name) {
     std::vector<std::string> problems;
@@ -120,7 +120,7 @@ T argument(const Napi::CallbackInfo & info, size_t i, const char * name) {
     return to;
 }
 
-// The same for an object of options; paths in its problems begin with the option's name.
+// Converts an object of options; the paths of its problems begin with the option's name.
 template <class T>
 T options_argument(const Napi::CallbackInfo & info, size_t i) {
     return argument<T>(info, i, "");

@@ -83,7 +83,7 @@ private:
         wake();
     }
 
-    // At most one call is pending: all events queued until JavaScript handles it are one batch.
+    // At most one call is pending: all events queued until JavaScript handles it form one batch.
     void wake() {
         if (closing_ || wake_pending_.exchange(true)) return;
         closing_ = napi_call_threadsafe_function(wake_js_, nullptr, napi_tsfn_nonblocking) == napi_closing;
@@ -128,7 +128,7 @@ private:
         if (!closing_) napi_release_threadsafe_function(wake_js_, napi_tsfn_release);
     }
 
-    // After settle(), or when the environment shuts down during the run.
+    // Called after settle(), or when the environment shuts down during the run.
     static void on_finalize(napi_env, void * data, void *) {
         const std::unique_ptr<std::shared_ptr<run>> holder(static_cast<std::shared_ptr<run> *>(data));
         run & self = **holder;

@@ -6,7 +6,7 @@
 
 namespace llamatune::binding {
 
-// A run's own thread polls stop() and sends its events to JavaScript by emit().
+// The interface of a run to its thread, which polls stop() and sends events to JavaScript by emit().
 class run_context {
 public:
     virtual ~run_context() = default;
@@ -14,7 +14,7 @@ public:
     virtual void emit(js_maker event) = 0;
 };
 
-// The work of a run's own thread. Returns the maker of the promise's value. Holds no JavaScript value.
+// The work of a run's thread. It returns the maker of the promise's value and must not hold JavaScript values.
 using run_work = std::function<js_maker(run_context &)>;
 
 // Starts `work` on a new thread and returns { result: Promise, abort() } for JavaScript.
@@ -23,7 +23,7 @@ using run_work = std::function<js_maker(run_context &)>;
 // environment (worker thread) shuts down.
 Napi::Object start_run(Napi::Env env, Napi::Function on_events, run_work work);
 
-// The same for work that has no events and cannot be aborted: returns only the promise. The work fails if an RPC server
+// Starts work that has no events and cannot be aborted, and returns only the promise. The work fails if an RPC server
 // takes longer than rpc_answer_seconds to answer.
 Napi::Promise start_task(Napi::Env env, run_work work);
 

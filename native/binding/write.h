@@ -13,7 +13,7 @@
 
 namespace llamatune::binding {
 
-// Plain C++ values as JavaScript ones: NaN and an empty optional become null, an enum its name, a struct an object.
+// Convert plain C++ values to JavaScript. NaN and an empty optional become null, an enum its name, a struct an object.
 Napi::Value write(Napi::Env env, bool value);
 Napi::Value write(Napi::Env env, double value);
 Napi::Value write(Napi::Env env, const std::string & value);
@@ -30,7 +30,7 @@ Napi::Value write(Napi::Env env, const std::variant<T...> & value);
 template <class T>
 Napi::Value write(Napi::Env env, const T & value); // a number, an enum, or a struct by its fields
 
-// The visitor that makes an object of a struct's fields.
+// The visitor that makes an object from a struct's fields.
 class field_writer {
 public:
     explicit field_writer(Napi::Env env) : env_(env), object_(Napi::Object::New(env)) {}
@@ -85,7 +85,7 @@ Napi::Value write(Napi::Env env, const T & value) {
     }
 }
 
-// For a run's thread, which must not touch JavaScript: makes the value later, on the JavaScript thread.
+// Returns a maker of the value, for a run's thread, which must not touch JavaScript itself.
 template <class T>
 js_maker written(T value) {
     return [value = std::move(value)](Napi::Env env) { return write(env, value); };

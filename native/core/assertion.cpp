@@ -42,7 +42,7 @@ std::terminate_handler previous_terminate_handler = nullptr;
                 "This is a limit of the model or the device, or a bug. Load the model again before you use it.");
 }
 
-// Writes the message of an error that no thread catches to stderr as well: nobody may read the log after this.
+// Writes the message of an uncaught error to stderr as well, since the log may never be read after this.
 [[noreturn]] void log_and_abort() {
     try {
         if (std::current_exception()) throw;

@@ -15,25 +15,26 @@ namespace llamatune {
 
 namespace {
 
-constexpr int most_links = 40; // as in Linux: more are a circle
+constexpr int max_links = 40; // Linux's limit; a longer chain is a circle
 
 [[noreturn]] void not_writable(const std::string & path, const std::string & reason, const char * hint) {
     throw error("OUTPUT_NOT_WRITABLE", "cannot write '" + path + "': " + reason, hint);
 }
 
-// Where a chain of symbolic links ends, whether or not there is a file.
-fs::path end_of_links(const std::string & path) {
+// The end of a chain of symbolic links, whether or not that file exists.
+fs::path resolve_links(const std::string & path) {
     fs::path target = fs::u8path(path);
     std::error_code failed;
     for (int links = 0; fs::is_symlink(fs::symlink_status(target, failed)); links++) {
-        if (links == most_links) not_writable(path, "its symbolic links form a circle", "remove the link");
+        if (links == max_links) not_writable(path, "its symbolic links form a circle", "remove the link");
         target = target.parent_path() / fs::read_symlink(target, failed); // an absolute target replaces the folder
         if (failed) not_writable(path, failed.message(), "check the symbolic link");
     }
     return target;
 }
 
-// Distinct within the process and, by its id, among processes. src/files/names.ts knows the form.
+// A counter makes the name unique within the process and the process id among processes. src/files/names.ts knows this
+// form.
 fs::path temporary_name(const fs::path & target) {
     static std::atomic<unsigned> counter{0};
     fs::path name = target;
@@ -45,7 +46,7 @@ fs::path temporary_name(const fs::path & target) {
 
 atomic_file::atomic_file(std::string path) : path_(std::move(path)) {
     if (path_.empty()) not_writable(path_, "the name is empty", "name a file");
-    target_ = end_of_links(path_);
+    target_ = resolve_links(path_);
     std::error_code ignored;
     const fs::file_status status = fs::status(target_, ignored);
     if (fs::is_directory(status)) not_writable(path_, "it is a folder", "name a file inside it");
@@ -63,9 +64,9 @@ atomic_file::~atomic_file() {
     fs::remove(temporary_, ignored);
 }
 
-void atomic_file::fail(const char * doing) const {
-    const std::string reason = std::string("could not ") + doing + " it: " + std::strerror(errno);
-    not_writable(path_, reason, "check that the folder exists, that you may write to it and that the disk has room");
+void atomic_file::fail(const char * action) const {
+    const std::string reason = std::string("could not ") + action + " it: " + std::strerror(errno);
+    not_writable(path_, reason, "check that the folder exists, that you may write to it and that the disk is not full");
 }
 
 void atomic_file::write(const void * data, size_t bytes) {
@@ -79,11 +80,6 @@ void atomic_file::write_zeros(size_t bytes) {
         n = std::min(bytes, sizeof(zeros));
         write(zeros, n);
     }
-}
-
-void atomic_file::seek(uint64_t offset) {
-    if (!file_system::seek_to(file_, offset)) fail("seek in");
-    position_ = offset;
 }
 
 void atomic_file::commit() {
@@ -105,10 +101,10 @@ bool atomic_file::replace_target() const {
     return file_system::replace(temporary_, target_);
 }
 
-void require_output_apart_from(const std::string & output, const std::vector<std::string> & inputs) {
+void require_distinct_output(const std::string & output, const std::vector<std::string> & inputs) {
     for (const std::string & input : inputs) {
-        std::error_code absent; // a file that is not there is not the same as any other
-        if (input.empty() || !fs::equivalent(fs::u8path(output), fs::u8path(input), absent)) continue;
+        std::error_code missing; // a missing file equals no other
+        if (input.empty() || !fs::equivalent(fs::u8path(output), fs::u8path(input), missing)) continue;
         throw error("OUTPUT_CONFLICT", "the output '" + output + "' is the input '" + input + "', which would be lost",
                     "choose another output");
     }

@@ -4,7 +4,7 @@
 
 namespace llamatune {
 
-ggml_tensor * copy_node(ggml_context * ctx, const ggml_tensor * node, node_place place,
+ggml_tensor * copy_node(ggml_context * ctx, const ggml_tensor * node, copy_memory memory,
                         const std::function<ggml_tensor *(ggml_tensor *)> & copy_of) {
     ggml_tensor * copy = ggml_new_tensor(ctx, node->type, GGML_MAX_DIMS, node->ne);
     copy->op = node->op;
@@ -13,7 +13,7 @@ ggml_tensor * copy_node(ggml_context * ctx, const ggml_tensor * node, node_place
     for (int i = 0; i < GGML_MAX_SRC; i++) {
         if (node->src[i]) copy->src[i] = copied(node->src[i]);
     }
-    if (place == node_place::alike) {
+    if (memory == copy_memory::same) {
         std::memcpy(copy->nb, node->nb, sizeof(copy->nb));
         if (node->view_src) copy->view_src = copied(node->view_src);
         copy->view_offs = node->view_offs;

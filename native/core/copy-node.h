@@ -6,14 +6,14 @@
 
 namespace llamatune {
 
-enum class node_place {
-    own,  // memory of its own, also where the node writes into another tensor's
-    alike // strides, and the tensor whose memory it shares, as the node has them
+enum class copy_memory {
+    separate, // newly allocated, even if the node writes into another tensor's memory
+    same      // the node's strides and the tensor whose memory it shares
 };
 
-// A copy of `node` without a name: its op and parameters, with `copy_of` each of its sources (and of the tensor whose
-// memory it shares). A source that is the node itself becomes the copy itself.
-ggml_tensor * copy_node(ggml_context * ctx, const ggml_tensor * node, node_place place,
+// Copies a node's op and parameters, but not its name. `copy_of` maps each source, and the tensor whose memory the node
+// shares, to its copy. A source that is the node itself becomes the copy itself.
+ggml_tensor * copy_node(ggml_context * ctx, const ggml_tensor * node, copy_memory memory,
                         const std::function<ggml_tensor *(ggml_tensor *)> & copy_of);
 
 }

@@ -42,7 +42,7 @@ int count_cores() {
 #elif defined(__APPLE__)
 
 int count_cores() {
-    // Only performance cores where there are two kinds: the other threads would wait for a slow one.
+    // Count only the performance cores if there are two kinds: the other threads would wait for the slow ones.
     for (const char * key : {"hw.perflevel0.physicalcpu", "hw.physicalcpu"}) {
         int32_t cores = 0;
         size_t bytes = sizeof(cores);
@@ -61,7 +61,7 @@ bool read_number(const std::string & path, long & value) {
     return ok;
 }
 
-// The CPU quota of the cgroup in CPUs, rounded up; 0: no limit.
+// Returns the cgroup's CPU quota in CPUs, rounded up; 0 means no limit.
 int cgroup_quota() {
     std::FILE * file = std::fopen("/sys/fs/cgroup/cpu.max", "re");
     if (!file) return 0;

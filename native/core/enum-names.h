@@ -5,7 +5,7 @@
 
 namespace llamatune {
 
-// The name of an enum's value as options and events spell it. Each enum that crosses to JavaScript has one table:
+// Maps an enum's value to its name in options and events. Each enum that crosses to JavaScript has one table:
 //   inline constexpr enum_name<train_mode> train_mode_names[] = {{train_mode::lora, "lora"}, …};
 //   constexpr auto & names_of(train_mode) { return train_mode_names; }
 template <class E>

@@ -7,8 +7,8 @@
 
 namespace llamatune {
 
-// One of several things that are wrong: where (an option as the user writes it, "lora.rank", or a key of a file) and
-// what.
+// One of several problems: its path (an option as the user writes it, e.g. "lora.rank", or a key of a file) and a
+// message.
 struct problem {
     std::string path;
     std::string message;
@@ -16,7 +16,7 @@ struct problem {
 
 // The one exception type of the native code. `code` is stable and upper case ("MODEL_NOT_FOUND"). The message is a
 // plain sentence; for an invalid argument or option it reads "expected … but received …". `hint` says what to do next
-// (may be empty); `problems` lists them where several things are wrong at once.
+// (may be empty). `problems` lists several problems that were found at once.
 class error : public std::runtime_error {
 public:
     error(std::string code, const std::string & message, std::string hint = {}, std::vector<problem> problems = {})

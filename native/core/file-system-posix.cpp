@@ -15,12 +15,11 @@ namespace llamatune::file_system {
 int process_id() { return int(getpid()); }
 std::FILE * open_for_writing(const fs::path & path) { return std::fopen(path.c_str(), "w+b"); }
 bool flush_to_disk(std::FILE * file) { return std::fflush(file) == 0 && fsync(fileno(file)) == 0; }
-bool seek_to(std::FILE * file, uint64_t offset) { return fseeko(file, off_t(offset), SEEK_SET) == 0; }
 
 bool replace(const fs::path & from, const fs::path & to) {
     if (std::rename(from.c_str(), to.c_str()) != 0) return false;
-    // The new name survives a crash only once the folder is on the disk. Some file systems cannot sync a folder: that
-    // is not an error.
+    // The new name survives a crash only once the folder is synced. Some file systems cannot sync a folder, which is
+    // not an error.
     const fs::path folder = to.has_parent_path() ? to.parent_path() : fs::path(".");
     const int fd = open(folder.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd >= 0) {
@@ -36,7 +35,7 @@ class posix_lock final : public held_lock {
 public:
     posix_lock(fs::path path, int fd) : path_(std::move(path)), fd_(fd) {}
     ~posix_lock() override { close(fd_); }
-    // While the lock is still held, so that this never removes the next holder's file.
+    // The lock is still held here, so this never removes the next holder's file.
     void release() override { unlink(path_.c_str()); }
 
 private:
@@ -44,8 +43,8 @@ private:
     int fd_;
 };
 
-// Whether the name still leads to the open file: its last holder may have removed it in between.
-bool is_still_named(const fs::path & path, int fd) {
+// Does the path still lead to the open file? Its last holder may have removed it in the meantime.
+bool leads_to(const fs::path & path, int fd) {
     struct stat by_name, by_descriptor;
     return stat(path.c_str(), &by_name) == 0 && fstat(fd, &by_descriptor) == 0 &&
            by_name.st_dev == by_descriptor.st_dev && by_name.st_ino == by_descriptor.st_ino;
@@ -54,7 +53,7 @@ bool is_still_named(const fs::path & path, int fd) {
 int open_lock_file(const fs::path & path) {
     const int flags = O_CLOEXEC | O_NOFOLLOW;
     const int fd = open(path.c_str(), O_RDWR | O_CREAT | flags, 0644);
-    // One that another user's process left behind can be locked, but not written to.
+    // A file that another user's process left behind can be locked but not written to.
     return fd < 0 && errno == EACCES ? open(path.c_str(), O_RDONLY | flags) : fd;
 }
 
@@ -76,7 +75,7 @@ lock_attempt try_lock(const fs::path & path) {
             close(fd);
             return {state, nullptr};
         }
-        if (!is_still_named(path, fd)) {
+        if (!leads_to(path, fd)) {
             close(fd);
             continue;
         }

@@ -14,11 +14,10 @@ namespace llamatune::file_system {
 int process_id() { return _getpid(); }
 std::FILE * open_for_writing(const fs::path & path) { return _wfopen(path.c_str(), L"w+b"); }
 bool flush_to_disk(std::FILE * file) { return std::fflush(file) == 0 && _commit(_fileno(file)) == 0; }
-bool seek_to(std::FILE * file, uint64_t offset) { return _fseeki64(file, int64_t(offset), SEEK_SET) == 0; }
 
 bool replace(const fs::path & from, const fs::path & to) {
     if (MoveFileExW(from.c_str(), to.c_str(), MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH)) return true;
-    errno = EACCES; // what it nearly always is: the destination is open elsewhere, or read-only
+    errno = EACCES; // the usual reason: the destination is read-only or open elsewhere
     return false;
 }
 
@@ -33,7 +32,7 @@ public:
     void release() override {
         CloseHandle(file_);
         file_ = INVALID_HANDLE_VALUE;
-        DeleteFileW(path_.c_str()); // fails if someone else has locked it since, which is right
+        DeleteFileW(path_.c_str()); // fails, as it should, if another process has locked the file since
     }
 
 private:
@@ -44,7 +43,7 @@ private:
 }
 
 lock_attempt try_lock(const fs::path & path) {
-    // Others may read the file but not open it for writing: that is the lock.
+    // The lock is the share mode: others may read the file but not open it for writing.
     const HANDLE file = CreateFileW(path.c_str(), GENERIC_READ | GENERIC_WRITE, FILE_SHARE_READ, nullptr, OPEN_ALWAYS,
                                     FILE_ATTRIBUTE_NORMAL | FILE_FLAG_OPEN_REPARSE_POINT, nullptr);
     if (file == INVALID_HANDLE_VALUE) {

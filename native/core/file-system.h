@@ -13,23 +13,22 @@ int process_id();
 
 std::FILE * open_for_writing(const std::filesystem::path & path); // truncates; null and errno on failure
 bool flush_to_disk(std::FILE * file);
-bool seek_to(std::FILE * file, uint64_t offset);
 
 // Renames `from` over `to` so that a crash leaves one of the two, whole; errno on failure.
 bool replace(const std::filesystem::path & from, const std::filesystem::path & to);
 
-// An open lock file. The system ends the lock when the process ends, however it ends; the file stays then, and also
-// after the destructor: it tells that its holder did not end in order.
+// An open lock file. The operating system releases the lock when the process ends in any way. Only release() removes
+// the file: a file that is left behind shows that its holder did not finish normally.
 class held_lock {
 public:
     virtual ~held_lock() = default;
-    virtual void release() = 0; // removes the file; then destroy the object
+    virtual void release() = 0; // removes the file; destroy the object afterwards
 };
 
 enum class lock_state {
     held,
-    busy,        // someone else holds it, in this process or in another one
-    unsupported, // this file system has no locks
+    busy,        // held elsewhere, in this process or another one
+    unsupported, // the file system has no locks
     failed,      // the lock file cannot be created; errno says why
 };
 

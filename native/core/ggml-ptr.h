@@ -1,5 +1,5 @@
 #pragma once
 
-// Owning pointers for ggml objects: ggml_context_ptr, ggml_backend_ptr, ggml_backend_buffer_ptr,
-// ggml_backend_sched_ptr, gguf_context_ptr (ggml's own), and a few that it lacks.
+// ggml's owning pointers: ggml_context_ptr, ggml_backend_ptr, ggml_backend_buffer_ptr, ggml_backend_sched_ptr and
+// gguf_context_ptr.
 #include <ggml-cpp.h>

@@ -10,7 +10,7 @@ void node_order::add(ggml_tensor * t) {
         int next_source;
     };
     if (!seen_.insert(t).second) { return; }
-    std::vector<visit> stack{{t, 0}}; // explicit: graphs are thousands of nodes deep
+    std::vector<visit> stack{{t, 0}}; // not recursion: graphs are thousands of nodes deep
     while (!stack.empty()) {
         visit & top = stack.back();
         if (top.next_source == GGML_MAX_SRC) {
@@ -28,7 +28,8 @@ ggml_cgraph * graph_builder::finish() {
     const auto leaves = size_t(std::count_if(all.begin(), all.end(), [](const ggml_tensor * t) {
         return t->op == GGML_OP_NONE && !(t->flags & GGML_TENSOR_FLAG_PARAM);
     }));
-    const size_t size = std::max(leaves, all.size() - leaves); // ggml has a list of this length for each of the two
+    const size_t size =
+        std::max(leaves, all.size() - leaves); // ggml allocates a list of this length for leaves and one for nodes
     graph_.reset(ggml_init({ggml_graph_overhead_custom(size, false) + ggml_tensor_overhead(), nullptr, true}));
     ggml_cgraph * graph = ggml_new_graph_custom(graph_.get(), size, false);
     for (ggml_tensor * t : all) ggml_build_forward_expand(graph, t);

@@ -7,13 +7,13 @@
 
 namespace llamatune {
 
-// Tensors in an order in which they can be computed, each once.
+// Collects tensors in an order in which they can be computed, each once.
 class node_order {
 public:
     // Appends `t` after everything it is computed from, depth first from left to right, as ggml's graphs do.
     void add(ggml_tensor * t);
 
-    // Leaves out `t` and what only `t` is computed from.
+    // Leaves out `t` and the tensors that only `t` is computed from.
     void skip(const ggml_tensor * t) { seen_.insert(t); }
 
     const std::vector<ggml_tensor *> & tensors() const { return tensors_; } // weights and inputs included
@@ -30,10 +30,10 @@ public:
 
     void expand(ggml_tensor * t) { order_.add(t); }
 
-    // How many nodes, weights and inputs were added.
+    // The number of nodes, weights and inputs that were added.
     size_t size() const { return order_.tensors().size(); }
 
-    // The graph, of exactly the size of what was added. It lives as long as this builder.
+    // Makes a graph of exactly the size of what was added. It lives as long as this builder.
     ggml_cgraph * finish();
 
 private:

@@ -15,7 +15,7 @@ void use_large_pages(void * memory, size_t size) {
     const uintptr_t first = (reinterpret_cast<uintptr_t>(memory) + page - 1) / page * page;
     const uintptr_t last = (reinterpret_cast<uintptr_t>(memory) + size) / page * page;
     if (first < last) {
-        madvise(reinterpret_cast<void *>(first), last - first, MADV_HUGEPAGE); // a refusal changes nothing
+        madvise(reinterpret_cast<void *>(first), last - first, MADV_HUGEPAGE); // an error is harmless
     }
 }
 

@@ -25,7 +25,7 @@ void fields(V & v, log_line & l) {
 }
 
 // All messages of llama.cpp and ggml go to one sink; without a sink they are dropped, so native code never prints.
-// The last warnings and errors are kept for each thread: they explain why a llama.cpp call returned null.
+// Each thread's last warnings and errors are kept, since they explain why a llama.cpp call returned null.
 using log_sink = std::function<void(log_level level, const std::string & line)>;
 
 // Routes llama.cpp's and ggml's logs here (idempotent). Call it before any other llama.cpp call.

@@ -5,11 +5,11 @@
 
 namespace llamatune {
 
-// Resident memory of this process, in bytes: now, and at most so far, where the platform reports it.
+// The resident memory of this process in bytes, now and at its peak; not set if the platform does not report it.
 std::optional<uint64_t> resident_bytes();
 std::optional<uint64_t> peak_resident_bytes();
 
-// Returns freed memory to the system after a run. glibc would keep it, for each thread that ever allocated.
+// Returns freed memory to the system after a run; glibc would keep it in the arena of every thread that ever allocated.
 void release_freed_memory();
 
 }

@@ -13,7 +13,7 @@ public:
     using state_type = std::array<uint64_t, 4>;
 
     explicit rng(uint64_t seed);
-    // One stream per purpose: what draws from one stream never changes the numbers of another.
+    // Use one stream per purpose: drawing from one stream never changes the numbers of another.
     rng(uint64_t seed, uint64_t stream);
 
     uint64_t next();

@@ -7,7 +7,7 @@
 
 namespace llamatune {
 
-// Tensors without data, in ggml contexts. A ggml context has a fixed size: when one is full another is added, so that
+// Holds tensors without data in ggml contexts. A ggml context has a fixed size; when one is full, another is added. So
 // the size of a graph need not be known before the graph is built.
 class tensor_arena {
 public:

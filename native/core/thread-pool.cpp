@@ -11,7 +11,7 @@ thread_pool::thread_pool(int n_threads) {
     try {
         for (int i = 1; i < n_threads; i++) threads_.emplace_back([this, i] { wait_for_jobs(i); });
     } catch (const std::system_error &) {
-        // The threads that did start, and the caller's, do all of the work.
+        // The threads that did start and the calling thread do all of the work.
     }
 }
 
@@ -46,8 +46,7 @@ void thread_pool::run(int64_t n_pieces, const std::function<void(int64_t, int)> 
     if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
 }
 
-// Takes pieces of this job until there are none left. A thread that wakes late finds none, or finds another job, and
-// returns.
+// Takes pieces of this job until none is left. A thread that wakes late finds no piece, or another job, and returns.
 void thread_pool::take_pieces(int thread, uint64_t job) {
     std::unique_lock<std::mutex> lock(mutex_);
     while (job == job_ && next_ < n_pieces_) {

@@ -10,11 +10,11 @@
 
 namespace llamatune {
 
-// Threads that sleep between jobs and take a job's pieces one by one. A thread that the system preempts delays only its
-// own piece, and no thread spins: on a busy machine that costs a fraction of what a barrier does.
+// Threads that sleep between jobs and take the pieces of a job one by one. A preempted thread delays only its own
+// piece, and no thread spins, so that on a busy machine this costs a fraction of a barrier.
 class thread_pool {
 public:
-    // The calling thread is one of the n_threads. Where the system refuses to start more threads, there are fewer.
+    // The calling thread is one of the n_threads. The pool is smaller if the system refuses to start more threads.
     explicit thread_pool(int n_threads);
     ~thread_pool();
     thread_pool(const thread_pool &) = delete;
@@ -23,7 +23,7 @@ public:
     int size() const { return int(threads_.size()) + 1; }
 
     // Calls work(piece, thread) for every piece in [0, n_pieces), thread in [0, size()), and returns when all are done.
-    // The first exception stops the job and is rethrown here. Not reentrant; for one caller at a time.
+    // The first exception stops the job and is rethrown here. Not reentrant; only one thread may call it at a time.
     void run(int64_t n_pieces, const std::function<void(int64_t piece, int thread)> & work);
 
 private:

@@ -1,6 +1,6 @@
 #pragma once
 
-// <windows.h> without the macros min and max, and without what few programs need.
+// Includes <windows.h> without the macros min and max and without rarely used parts.
 #ifndef WIN32_LEAN_AND_MEAN
 #define WIN32_LEAN_AND_MEAN
 #endif

@@ -6,11 +6,11 @@
 
 namespace llamatune {
 
-// The most segments (the padding of a row counts as one) that the rows of a packed micro-batch may hold together:
-// llama.cpp's limit of sequences in a batch.
+// The maximum number of segments in a packed micro-batch, where the padding of a row counts as one. It is llama.cpp's
+// limit of sequences in a batch.
 constexpr uint32_t max_segments = 256;
 
-// What one forward and backward pass works on: rows of equal length, padded. Storage is reused from step to step.
+// The input of one forward and backward pass: rows of equal length, padded. Storage is reused from step to step.
 struct micro_batch {
     uint32_t n_rows = 0; // rows in the arrays, empty ones included
     uint32_t sequence_length = 0;
@@ -26,7 +26,7 @@ struct micro_batch {
     // target_token[i].
     std::vector<int32_t> target_position;
     std::vector<int32_t> target_token;
-    std::vector<float> target_weight; // factor of its loss, above 0
+    std::vector<float> target_weight; // weight of its loss, above 0
 };
 
 // The micro-batches of one optimizer step and their totals, known before the first one runs: a target's loss is divided

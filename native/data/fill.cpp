@@ -37,7 +37,7 @@ void fill_row(micro_batch & out, const row & r, const token_file & file) {
         std::copy(sample.tokens, sample.tokens + s.length, out.tokens.begin() + (ptrdiff_t)at);
         std::fill_n(out.segment_id.begin() + (ptrdiff_t)at, s.length, (int32_t)id);
         std::iota(out.positions.begin() + (ptrdiff_t)at, out.positions.begin() + (ptrdiff_t)(at + s.length), 0);
-        // The token at i is predicted from i - 1, which the first token of a segment does not have.
+        // The token at i is predicted at i - 1, so the first token of a segment is not a target.
         for (uint32_t i = 1; i < s.length; i++) {
             if (const float weight = sample.weight(i); weight > 0) {
                 out.target_position.push_back((int32_t)(at + i - 1));

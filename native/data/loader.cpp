@@ -31,11 +31,11 @@ void check_options(const loader_options & o) {
 }
 
 std::vector<row> rows_of(const token_file & file, uint32_t sequence_length, uint32_t micro_batch_size, bool packing) {
-    if (file.n_samples() == 0) { throw error("DATASET_EMPTY", "expected at least one sample but received none"); }
+    if (file.n_samples() == 0) { throw error("DATASET_EMPTY", "the dataset has no samples"); }
     if (file.n_target_tokens() == 0) {
         throw error("DATASET_EMPTY",
-                    "expected at least one token that carries a loss but received none in " +
-                        std::to_string(file.n_samples()) + " samples",
+                    "none of the dataset's " + std::to_string(file.n_samples()) +
+                        " samples has a token that carries a loss",
                     "check which parts of a sample the loss covers");
     }
     std::vector<uint32_t> lengths(file.n_samples());
@@ -43,8 +43,8 @@ std::vector<row> rows_of(const token_file & file, uint32_t sequence_length, uint
         lengths[i] = (uint32_t)std::min<size_t>(file.at(i).n_tokens, UINT32_MAX);
     }
     // each row's padding counts as a segment too
-    const uint32_t most = std::max(2u, max_segments / std::max(1u, micro_batch_size)) - 1;
-    return pack_rows(lengths, sequence_length, packing, most);
+    const uint32_t max_samples = std::max(2u, max_segments / std::max(1u, micro_batch_size)) - 1;
+    return pack_rows(lengths, sequence_length, packing, max_samples);
 }
 
 data_plan plan_of(const token_file & file, size_t n_rows, uint32_t rows_per_step) {
@@ -71,7 +71,7 @@ void loader::prepare_order(uint64_t epoch) {
     order_.resize(rows_.size());
     std::iota(order_.begin(), order_.end(), 0u);
     if (options_.shuffle) {
-        rng random(options_.seed, epoch); // one stream per epoch: any epoch's order can be made without the others
+        rng random(options_.seed, epoch); // one stream per epoch, so that each epoch's order is independent
         for (size_t i = order_.size(); i > 1; i--) { std::swap(order_[i - 1], order_[random.below(i)]); }
     }
     order_epoch_ = epoch;
@@ -113,9 +113,10 @@ void loader::next(step_batch & out) {
 void loader::seek(const data_cursor & cursor) {
     if (cursor.row >= rows_.size() || cursor.row % options_.batch_size != 0) {
         throw error("CHECKPOINT_MISMATCH",
-                    "expected the first row of a step (a multiple of " + std::to_string(options_.batch_size) +
-                        " below " + std::to_string(rows_.size()) + ") but received row " + std::to_string(cursor.row),
-                    "resume with the dataset and the batch options that the run was started with");
+                    "the checkpoint continues at row " + std::to_string(cursor.row) +
+                        ", which is not the first of a step (" + std::to_string(rows_.size()) + " rows, " +
+                        std::to_string(options_.batch_size) + " per step)",
+                    "resume with the dataset and the batch options of the original run");
     }
     cursor_ = cursor;
 }

@@ -18,7 +18,7 @@ struct loader_options {
     uint64_t seed = 42;
 };
 
-// What one epoch is made of.
+// The size of one epoch.
 struct data_plan {
     uint64_t n_samples;
     uint64_t n_rows;
@@ -27,15 +27,16 @@ struct data_plan {
     uint64_t n_target_tokens;
 };
 
-// Where training stands in the data: the next step starts at row `row` of the order of epoch `epoch` (both from 0).
+// A position in the data: the next step starts at row `row` in the order of epoch `epoch` (both from 0).
 struct data_cursor {
     uint64_t epoch = 0;
     uint64_t row = 0;
 };
 
-// Cuts a token file into optimizer steps, epoch after epoch without end. What a step holds depends on nothing but the
-// file, the options and the cursor, so a run can be resumed anywhere. Reads the token file, which must outlive it; not
-// thread-safe, but the steps are the caller's, so that one may be filled on another thread while one is trained on.
+// Divides a token file into optimizer steps, for any number of epochs. The content of a step depends only on the file,
+// the options and the cursor, so a run can be resumed anywhere. The token file must outlive the loader. It is not
+// thread-safe, but the caller owns the steps, so that one step may be filled on another thread while another is trained
+// on.
 class loader {
 public:
     // Throws error CONFIG_INVALID, DATASET_EMPTY (no samples, or none with a target token), SAMPLE_TOO_LONG.
@@ -43,11 +44,11 @@ public:
 
     const data_plan & plan() const { return plan_; }
 
-    // Fills `out` with the step at the cursor and moves on.
+    // Fills `out` with the step at the cursor and advances the cursor.
     void next(step_batch & out);
 
     const data_cursor & cursor() const { return cursor_; }
-    // Throws error CHECKPOINT_MISMATCH unless a step of this data starts there.
+    // Moves the cursor. Throws error CHECKPOINT_MISMATCH unless a step of this data starts there.
     void seek(const data_cursor & cursor);
 
 private:
@@ -60,17 +61,17 @@ private:
     data_cursor cursor_;
     std::vector<uint32_t> order_;       // rows in the order of epoch order_epoch_
     uint64_t order_epoch_ = UINT64_MAX; // none yet
-    uint64_t read_ = 0;                 // tokens since the file was last forgotten
+    uint64_t read_ = 0;                 // tokens read since the last file_.forget()
 };
 
-// Every row once in the file's order, for evaluation.
+// Gives every row once in the file's order, for evaluation.
 class sequential_loader {
 public:
-    // Throws as loader does.
+    // Throws the errors of loader.
     sequential_loader(const token_file & file, uint32_t sequence_length, uint32_t micro_batch_size, bool packing);
 
     const data_plan & plan() const { return plan_; } // a "step" is one micro-batch
-    // False at the end of the data, which leaves `out` as it was.
+    // Returns false at the end of the data and then leaves `out` unchanged.
     bool next(micro_batch & out);
     void rewind() { row_ = 0; }
 

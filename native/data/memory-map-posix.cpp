@@ -16,7 +16,7 @@ namespace {
 
 [[noreturn]] void fail(const std::string & path, const std::string & what, int code) {
     throw error("TOKEN_FILE_INVALID",
-                "expected a readable token file at '" + path + "' but " + what + ": " + std::strerror(code));
+                "cannot read the token file '" + path + "': " + what + ": " + std::strerror(code));
 }
 
 class posix_map final : public memory_map {

@@ -11,8 +11,8 @@ namespace llamatune {
 namespace {
 
 [[noreturn]] void fail(const std::string & path, const std::string & what) {
-    throw error("TOKEN_FILE_INVALID", "expected a readable token file at '" + path + "' but " + what +
-                                          ": Windows error " + std::to_string(GetLastError()));
+    throw error("TOKEN_FILE_INVALID", "cannot read the token file '" + path + "': " + what + ": Windows error " +
+                                          std::to_string(GetLastError()));
 }
 
 struct handle_closer {
@@ -40,7 +40,7 @@ public:
         if (!data_) { fail(path, "mapping it failed"); }
     }
 
-    void forget() const override {} // the system trims what is mapped and clean when memory is short
+    void forget() const override {} // Windows trims unmodified mapped pages when memory is short
 
     ~windows_map() override {
         if (data_) { UnmapViewOfFile(data_); }

@@ -7,7 +7,7 @@
 
 namespace llamatune {
 
-// A whole file mapped read-only: pages are loaded as they are touched and can be dropped by the system at any time.
+// A whole file mapped read-only. Pages are loaded on first use and the system may drop them at any time.
 class memory_map {
 public:
     // Throws error TOKEN_FILE_INVALID when the file cannot be opened or mapped. An empty file maps to size 0.
@@ -16,7 +16,7 @@ public:
     memory_map(const memory_map &) = delete;
     memory_map & operator=(const memory_map &) = delete;
 
-    // Takes what was read out of the process's resident memory; it stays readable.
+    // Removes the pages that were read from the process's resident memory; they stay readable.
     virtual void forget() const = 0;
 
     const uint8_t * data() const { return data_; }

@@ -15,9 +15,8 @@ void check_lengths(const std::vector<uint32_t> & lengths, uint32_t sequence_leng
     for (size_t i = 0; i < lengths.size(); i++) {
         if (lengths[i] > sequence_length) {
             throw error("SAMPLE_TOO_LONG",
-                        "expected samples of at most " + std::to_string(sequence_length) +
-                            " tokens (the sequence length) but received " + std::to_string(lengths[i]) +
-                            " tokens in sample " + std::to_string(i),
+                        "sample " + std::to_string(i) + " has " + std::to_string(lengths[i]) +
+                            " tokens, more than the sequence length of " + std::to_string(sequence_length),
                         "raise the sequence length, or shorten or drop the sample");
         }
     }
@@ -36,7 +35,7 @@ std::vector<row> best_fit_decreasing(const std::vector<uint32_t> & lengths, uint
     std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return lengths[a] > lengths[b]; });
 
     std::vector<row> rows;
-    std::map<uint32_t, std::vector<uint32_t>> open; // free tokens -> rows with so many
+    std::map<uint32_t, std::vector<uint32_t>> open; // rows by their number of free tokens
     for (const uint32_t sample : order) {
         const uint32_t length = lengths[sample];
         const auto fit = open.lower_bound(length);

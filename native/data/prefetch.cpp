@@ -6,23 +6,23 @@ namespace llamatune {
 
 prefetcher::prefetcher(loader & data, uint64_t n_steps) : data_(data), remaining_(n_steps) {
     current_.end = data.cursor();
-    begin();
+    start_filling();
 }
 
-void prefetcher::begin() {
+void prefetcher::start_filling() {
     if (remaining_ == 0) return;
     remaining_--;
-    // Where the system has no thread to spare, it is filled when it is asked for.
+    // If the system cannot start a thread, the step is filled by next().
     filling_ = std::async(std::launch::async | std::launch::deferred, [this] {
-        data_.next(ahead_.batch);
-        ahead_.end = data_.cursor();
+        data_.next(following_.batch);
+        following_.end = data_.cursor();
     });
 }
 
 const step_batch & prefetcher::next() {
     filling_.get();
-    std::swap(current_, ahead_);
-    begin();
+    std::swap(current_, following_);
+    start_filling();
     return current_.batch;
 }
 

@@ -6,31 +6,31 @@
 
 namespace llamatune {
 
-// A loader's steps, each filled on another thread while the caller works on the one before.
+// Gives a loader's steps. Each is filled on another thread while the caller works on the previous one.
 class prefetcher {
 public:
-    // Starts at the loader's cursor. The loader belongs to this until it is destroyed, and stands anywhere afterwards.
-    // Nothing is read beyond `n_steps` steps.
+    // Starts at the loader's cursor and reads at most `n_steps` steps. Nothing else may use the loader until this is
+    // destroyed; its cursor is unspecified afterwards.
     prefetcher(loader & data, uint64_t n_steps);
 
-    // The next step, good until the next call; at most n_steps times. Throws what filling it threw.
+    // Returns the next step, which is valid until the next call. Call it at most n_steps times. Throws the loader's
+    // errors.
     const step_batch & next();
 
-    // Where the step after the one that next() gave last starts: what a checkpoint must hold, whatever was filled
-    // since.
+    // The start of the step after the last one that next() returned: a checkpoint stores this, whatever was prefetched.
     const data_cursor & cursor() const { return current_.end; }
 
 private:
-    struct filled {
+    struct prefetched_step {
         step_batch batch;
         data_cursor end;
     };
-    void begin();
+    void start_filling();
 
     loader & data_;
     uint64_t remaining_;
-    filled current_, ahead_;
-    std::future<void> filling_; // last: its end waits for the thread, which writes to `ahead_`
+    prefetched_step current_, following_;
+    std::future<void> filling_; // the last member: its destructor waits for the thread, which writes to `following_`
 };
 
 }

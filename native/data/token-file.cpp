@@ -20,10 +20,10 @@ struct header {
     uint64_t n_samples;
     uint64_t n_tokens;
 };
-static_assert(sizeof(header) == 32, "the header is read as it lies in the file");
+static_assert(sizeof(header) == 32, "the header has the file's layout");
 
-[[noreturn]] void fail(const std::string & path, const std::string & expected, const std::string & received) {
-    throw error("TOKEN_FILE_INVALID", "expected " + expected + " in token file '" + path + "' but received " + received,
+[[noreturn]] void fail(const std::string & path, const std::string & reason) {
+    throw error("TOKEN_FILE_INVALID", "the token file '" + path + "' is invalid: " + reason,
                 "prepare the dataset again");
 }
 
@@ -34,27 +34,26 @@ uint64_t pad_to_8(uint64_t n) { return (n + 7) & ~uint64_t(7); }
 header check_header(const memory_map & map, const std::string & path) {
     header h{};
     if (map.size() < sizeof(h)) {
-        fail(path, "a header of " + number(sizeof(h)) + " bytes", number(map.size()) + " bytes");
+        fail(path, "it has " + number(map.size()) + " bytes, fewer than the header's " + number(sizeof(h)));
     }
     std::memcpy(&h, map.data(), sizeof(h));
-    if (std::memcmp(h.magic, magic, sizeof(magic)) != 0) { fail(path, "the magic 'LTTOKEN2'", "other bytes"); }
+    if (std::memcmp(h.magic, magic, sizeof(magic)) != 0) { fail(path, "it does not start with 'LTTOKEN2'"); }
     if (h.byte_order != byte_order_mark) {
-        fail(path, "byte-order mark " + number(byte_order_mark), number(h.byte_order));
+        fail(path, "its byte-order mark is " + number(h.byte_order) + " instead of " + number(byte_order_mark));
     }
     if (h.bytes_per_weight != 1 && h.bytes_per_weight != sizeof(float)) {
-        fail(path, "1 or 4 bytes per weight", number(h.bytes_per_weight));
+        fail(path, "it has " + number(h.bytes_per_weight) + " bytes per weight instead of 1 or 4");
     }
-    // Bounding the counts by the file's size first keeps the sums below from overflowing.
+    // Check the counts against the file's size first, so that the sums below cannot overflow.
     if (h.n_samples > map.size() / sizeof(uint64_t) || h.n_tokens > map.size() / sizeof(int32_t)) {
-        fail(path, "no more samples and tokens than " + number(map.size()) + " bytes hold",
-             number(h.n_samples) + " samples and " + number(h.n_tokens) + " tokens");
+        fail(path, "its " + number(map.size()) + " bytes cannot hold " + number(h.n_samples) + " samples and " +
+                       number(h.n_tokens) + " tokens");
     }
     const uint64_t expected = sizeof(h) + (h.n_samples + 1) * sizeof(uint64_t) +
                               pad_to_8(h.n_tokens * sizeof(int32_t)) + h.n_tokens * h.bytes_per_weight;
     if (map.size() != expected && map.size() != pad_to_8(expected)) {
-        fail(path,
-             number(expected) + " bytes for " + number(h.n_samples) + " samples and " + number(h.n_tokens) + " tokens",
-             number(map.size()) + " bytes");
+        fail(path, "it has " + number(map.size()) + " bytes instead of " + number(expected) + " bytes for " +
+                       number(h.n_samples) + " samples and " + number(h.n_tokens) + " tokens");
     }
     return h;
 }
@@ -81,9 +80,11 @@ std::unique_ptr<token_file> token_file::open(const std::string & path) {
 }
 
 void token_file::check_samples(const std::string & path) {
-    if (n_samples_ > UINT32_MAX) { fail(path, "at most " + number(UINT32_MAX) + " samples", number(n_samples_)); }
-    if (offsets_[0] != 0) { fail(path, "offset 0 for sample 0", number(offsets_[0])); }
-    constexpr uint64_t window = 1 << 20; // tokens that stay in memory while the file is checked
+    if (n_samples_ > UINT32_MAX) {
+        fail(path, "it has " + number(n_samples_) + " samples, more than " + number(UINT32_MAX));
+    }
+    if (offsets_[0] != 0) { fail(path, "sample 0 starts at token " + number(offsets_[0]) + " instead of 0"); }
+    constexpr uint64_t window = 1 << 20; // in tokens: how much stays in memory during the check
     uint64_t forgotten = 0;
     for (size_t i = 0; i < n_samples_; i++) {
         if (offsets_[i] >= forgotten + window) {
@@ -91,32 +92,29 @@ void token_file::check_samples(const std::string & path) {
             forgotten = offsets_[i];
         }
         if (offsets_[i + 1] <= offsets_[i] || offsets_[i + 1] > n_tokens_) {
-            fail(path,
-                 "sample " + number(i) + " to end after token " + number(offsets_[i]) + " and not after token " +
-                     number(n_tokens_),
-                 "an end at " + number(offsets_[i + 1]));
+            fail(path, "sample " + number(i) + " starts at token " + number(offsets_[i]) + " and ends at token " +
+                           number(offsets_[i + 1]) + " of " + number(n_tokens_));
         }
         const sample s = at(i);
         if (s.weight(0) != 0) {
-            fail(path, "weight 0 for the first token of sample " + number(i), std::to_string(s.weight(0)));
+            fail(path, "the first token of sample " + number(i) + " has the weight " + std::to_string(s.weight(0)) +
+                           " instead of 0");
         }
         for (size_t t = 0; t < s.n_tokens; t++) {
             if (s.tokens[t] < 0) {
-                fail(path, "token ids of at least 0 in sample " + number(i), std::to_string(s.tokens[t]));
+                fail(path, "sample " + number(i) + " has the negative token id " + std::to_string(s.tokens[t]));
             }
             const float weight = s.weight(t);
             if (!(weight >= 0) || !std::isfinite(weight) || (bytes_ && weight > 1)) {
-                fail(path,
-                     bytes_ ? "weights 0 or 1 in sample " + number(i)
-                            : "finite weights of at least 0 in sample " + number(i),
-                     std::to_string(weight));
+                fail(path, "sample " + number(i) + " has the weight " + std::to_string(weight) +
+                               (bytes_ ? ", which is not 0 or 1" : ", which is negative or not finite"));
             }
             max_token_ = std::max(max_token_, s.tokens[t]);
             n_target_tokens_ += weight > 0;
         }
     }
     if (offsets_[n_samples_] != n_tokens_) {
-        fail(path, "the last sample to end at token " + number(n_tokens_), number(offsets_[n_samples_]));
+        fail(path, "the last sample ends at token " + number(offsets_[n_samples_]) + " of " + number(n_tokens_));
     }
     forget();
 }

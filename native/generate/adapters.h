@@ -22,13 +22,13 @@ void fields(V & v, adapter_option & o) {
     v("scale", o.scale);
 }
 
-// LoRA adapters loaded for one user of a shared model. It must outlive the contexts it was applied to.
+// LoRA adapters that one call loads for a shared model. They must outlive the contexts they were applied to.
 class loaded_adapters {
 public:
-    // Throws error as read_adapter: ADAPTER_NOT_FOUND, ADAPTER_UNREADABLE, ADAPTER_INVALID, ADAPTER_MISMATCH.
+    // Throws the errors of read_adapter: ADAPTER_NOT_FOUND, ADAPTER_UNREADABLE, ADAPTER_INVALID, ADAPTER_MISMATCH.
     loaded_adapters(const std::shared_ptr<model> & base, const std::vector<adapter_option> & options);
 
-    // The caller holds the model's mutex.
+    // The caller must hold the model's mutex.
     void apply(llama_context * context) const;
 
 private:

@@ -17,7 +17,7 @@ namespace llamatune {
 namespace {
 
 template <typename Function>
-Function of_cpu(const char * name) {
+Function cpu_function(const char * name) {
     ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
     return cpu ? reinterpret_cast<Function>(ggml_backend_reg_get_proc_address(ggml_backend_dev_backend_reg(cpu), name))
                : nullptr;
@@ -28,14 +28,14 @@ bool is_stopped(void * stop) { return static_cast<const std::atomic<bool> *>(sto
 }
 
 void inference_context::threads_deleter::operator()(ggml_threadpool * threads) const {
-    of_cpu<void (*)(ggml_threadpool *)>("ggml_threadpool_free")(threads);
+    cpu_function<void (*)(ggml_threadpool *)>("ggml_threadpool_free")(threads);
 }
 
-// Without a pool ggml starts threads for every part of a graph, and a prompt's graph has hundreds of parts where an
-// accelerator computes some of them. The pool's threads sleep between parts, because the accelerator needs the cores.
+// Without a pool ggml starts threads for every split of a graph, and a prompt's graph has hundreds of splits if an
+// accelerator computes some nodes. The pool's threads sleep between splits, because the accelerator needs the cores.
 inference_context::threads inference_context::cpu_threads(int32_t n_threads) {
-    const auto make = of_cpu<ggml_threadpool * (*)(ggml_threadpool_params *)>("ggml_threadpool_new");
-    if (!make || !of_cpu<void (*)(ggml_threadpool *)>("ggml_threadpool_free")) return nullptr;
+    const auto make = cpu_function<ggml_threadpool * (*)(ggml_threadpool_params *)>("ggml_threadpool_new");
+    if (!make || !cpu_function<void (*)(ggml_threadpool *)>("ggml_threadpool_free")) return nullptr;
     ggml_threadpool_params params = ggml_threadpool_params_default(n_threads);
     params.poll = 0;
     return threads(make(&params));
@@ -60,8 +60,8 @@ inference_context::inference_context(const std::shared_ptr<model> & base, const 
     params.abort_callback_data = const_cast<std::atomic<bool> *>(&stop);
     params.no_perf = true;
 
-    // llama.cpp walks the model's list of adapters when it sizes a graph, and other threads add to that list. So the
-    // graph is sized here, under the model's lock, and not at the first forward pass.
+    // llama.cpp reads the model's list of adapters when it sizes a graph, and other threads modify that list. So the
+    // graph is sized here, under the model's lock, instead of at the first forward pass.
     const std::lock_guard<std::mutex> lock(base->mutex());
     take_recent_errors();
     handle_ = llama_init_from_model(base->handle(), params);
@@ -94,7 +94,7 @@ void inference_context::decode(const int32_t * tokens, int32_t n_tokens) {
     take_recent_errors();
     const int32_t rc = llama_decode(handle_, llama_batch_get_one(const_cast<int32_t *>(tokens), n_tokens));
     if (rc == 0) {
-        llama_synchronize(handle_); // a GPU computes in the background: time spent is known only now
+        llama_synchronize(handle_); // a GPU computes asynchronously: only now is the time known
         return;
     }
     check_stop();

@@ -18,7 +18,7 @@ struct context_options {
     int32_t n_threads = 0; // 0: all physical cores
 };
 
-// An inference context on a shared model with its adapters. Flash attention wherever the devices have it.
+// An inference context on a shared model, with adapters. It uses flash attention if the devices support it.
 class inference_context {
 public:
     // Throws error OUT_OF_MEMORY, UNSUPPORTED_ARCHITECTURE.
@@ -28,10 +28,10 @@ public:
     inference_context(const inference_context &) = delete;
     inference_context & operator=(const inference_context &) = delete;
 
-    // One forward pass at the next positions; logits of the last token only. Throws error ABORTED,
+    // Runs one forward pass at the next positions, with logits of the last token only. Throws error ABORTED,
     // GENERATION_FAILED.
     void decode(const int32_t * tokens, int32_t n_tokens);
-    // Any number of tokens in batches of n_batch.
+    // Runs any number of tokens, in batches of n_batch.
     void decode_all(const int32_t * tokens, size_t n_tokens);
     void clear(); // forgets all tokens
 

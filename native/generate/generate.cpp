@@ -21,7 +21,7 @@ double ms_since(clock::time_point start) {
     return std::chrono::duration<double, std::milli>(clock::now() - start).count();
 }
 
-// The most tokens that prompt and answer may have together. Throws PROMPT_EMPTY, PROMPT_TOO_LONG.
+// Returns how many tokens the prompt and the answer may have together. Throws PROMPT_EMPTY, PROMPT_TOO_LONG.
 int32_t context_limit(const model & m, const generate_options & o) {
     const int64_t n_prompt = int64_t(o.prompt.size());
     const int64_t limit = o.context_length > 0 ? o.context_length : llama_model_n_ctx_train(m.handle());
@@ -42,12 +42,12 @@ generate_result generate(const std::shared_ptr<model> & base, const generate_opt
     const auto started = clock::now();
     const int32_t limit = context_limit(*base, o);
     check_tokens(*base, o.prompt);
-    const int64_t room = limit - int64_t(o.prompt.size());
-    const int64_t n_wanted = o.max_tokens < 0 ? room : std::min<int64_t>(o.max_tokens, room);
+    const int64_t n_available = limit - int64_t(o.prompt.size());
+    const int64_t n_wanted = o.max_tokens < 0 ? n_available : std::min<int64_t>(o.max_tokens, n_available);
 
-    sampler chooser(*base, o.sampling);
+    sampler sampling(*base, o.sampling);
     loaded_adapters adapters(base, o.adapters);
-    // The cache is as large as this call can fill, not as the model allows.
+    // The cache holds what this call can need, not what the model allows.
     const int32_t n_ctx = int32_t(GGML_PAD(int64_t(o.prompt.size()) + n_wanted, 256));
     inference_context context(base, {n_ctx, std::max(o.batch_size, 1), o.n_threads}, &adapters, stop);
 
@@ -57,7 +57,7 @@ generate_result generate(const std::shared_ptr<model> & base, const generate_opt
     const auto prompt_started = clock::now();
     context.decode_all(o.prompt.data(), o.prompt.size());
     result.prompt_ms = ms_since(prompt_started);
-    chooser.accept_prompt(o.prompt);
+    sampling.accept_prompt(o.prompt);
 
     const llama_vocab * vocab = llama_model_get_vocab(base->handle());
     const bool has_text = llama_vocab_type(vocab) != LLAMA_VOCAB_TYPE_NONE;
@@ -69,10 +69,10 @@ generate_result generate(const std::shared_ptr<model> & base, const generate_opt
     const auto generation_started = clock::now();
     while (result.generated_tokens < n_wanted) {
         if (stop) throw error("ABORTED", "generation was aborted");
-        const int32_t token = chooser.sample(context.handle());
+        const int32_t token = sampling.sample(context.handle());
         if (result.generated_tokens == 0 && std::isnan(result.time_to_first_token_ms))
             result.time_to_first_token_ms = ms_since(started);
-        if (llama_vocab_is_eog(vocab, token) && (!o.sampling.ignore_eos || chooser.has_grammar())) {
+        if (llama_vocab_is_eog(vocab, token) && (!o.sampling.ignore_eos || sampling.has_grammar())) {
             result.reason = finish_reason::eos;
             const std::string rest = stream.finish();
             if (!rest.empty()) show(token, rest);

@@ -17,12 +17,12 @@ namespace llamatune {
 struct generate_options {
     std::vector<int32_t> prompt;
     int32_t max_tokens = 256;   // -1: until the context is full
-    int32_t context_length = 0; // tokens of prompt and answer together; 0: what the model was trained for
+    int32_t context_length = 0; // tokens of prompt and answer together; 0: the model's training context
     int32_t batch_size = 512;   // prompt tokens per forward pass
     int32_t n_threads = 0;      // 0: all physical cores
     std::vector<adapter_option> adapters;
     sampling_options sampling;
-    std::vector<std::string> stop; // matched on the text, across tokens; not part of it
+    std::vector<std::string> stop; // matched on the text, across tokens; not part of the result
 };
 
 template <class V>
@@ -49,7 +49,7 @@ struct generate_result {
     int64_t prompt_tokens = 0;
     int64_t generated_tokens = 0;
     finish_reason reason = finish_reason::length;
-    double time_to_first_token_ms = 0; // from the call, loading adapters included; NaN if there was none
+    double time_to_first_token_ms = 0; // from the call, including loading adapters; NaN if no token was generated
     double prompt_ms = 0;              // forward passes of the prompt
     double generation_ms = 0;          // from the prompt's end to the last token
 };
@@ -66,8 +66,8 @@ void fields(V & v, generate_result & r) {
     v("generationMs", r.generation_ms);
 }
 
-// One per generated token. `text` is what can be shown now (may be empty: see text-stream.h); all texts joined are the
-// result's. Text held back until an end-of-generation token comes with that token.
+// Sent for each generated token. `text` can be shown now (it may be empty: see text-stream.h); all texts joined are the
+// result's text. Text that was held back until an end-of-generation token is sent with that token.
 struct token_event {
     int32_t token;
     std::string text;
@@ -82,10 +82,10 @@ void fields(V & v, token_event & e) {
 
 using token_sink = std::function<void(const token_event &)>; // called on the generating thread
 
-// Runs in a context of its own on the calling thread; any number of calls may share a model. `stop` is obeyed within
-// one token, and within a prompt's forward pass where the device allows it. Throws error: PROMPT_EMPTY,
-// PROMPT_TOO_LONG, TOKEN_OUT_OF_RANGE, GRAMMAR_INVALID, ADAPTER_*, UNSUPPORTED_ARCHITECTURE (no decoder),
-// OUT_OF_MEMORY, NON_FINITE_LOGITS, GENERATION_FAILED, NATIVE_ASSERTION, ABORTED.
+// Generates on the calling thread in a new context; any number of calls may share a model. `stop` takes effect within
+// one token, and within a prompt's forward pass if the device allows it. Throws error: PROMPT_EMPTY, PROMPT_TOO_LONG,
+// TOKEN_OUT_OF_RANGE, GRAMMAR_INVALID, ADAPTER_*, UNSUPPORTED_ARCHITECTURE (no decoder), OUT_OF_MEMORY,
+// NON_FINITE_LOGITS, GENERATION_FAILED, NATIVE_ASSERTION, ABORTED.
 generate_result generate(const std::shared_ptr<model> & base, const generate_options & options, const token_sink & sink,
                          const std::atomic<bool> & stop);
 

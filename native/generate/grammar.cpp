@@ -10,7 +10,7 @@ namespace {
 
 const char * hint = "a grammar is GBNF with a rule named root, e.g. root ::= \"yes\" | \"no\"";
 
-// Blank lines and comments before the first rule.
+// Skips blank lines and comments before the first rule.
 const char * skip_blank(const char * at) {
     while (*at == ' ' || *at == '\t' || *at == '\r' || *at == '\n' || *at == '#') {
         if (*at == '#') {

@@ -15,7 +15,7 @@ namespace {
 
 std::vector<llama_logit_bias> banned_tokens(const llama_vocab * vocab, bool ignore_eos) {
     std::vector<llama_logit_bias> biases;
-    int32_t n_suppressed = 0; // by the model's own metadata
+    int32_t n_suppressed = 0; // by the model's metadata
     const llama_token * suppressed = llama_vocab_get_suppress_tokens(vocab, &n_suppressed);
     for (int32_t i = 0; i < n_suppressed; i++) biases.push_back({suppressed[i], -INFINITY});
     if (ignore_eos) {
@@ -26,7 +26,7 @@ std::vector<llama_logit_bias> banned_tokens(const llama_vocab * vocab, bool igno
     return biases;
 }
 
-// llama.cpp takes 32 bits and means "seed me from the clock" by the highest value.
+// Folds a seed into llama.cpp's 32 bits, whose highest value would mean a seed from the clock.
 uint32_t fold_seed(uint64_t seed) {
     const uint32_t folded = uint32_t(seed ^ (seed >> 32));
     return folded == LLAMA_DEFAULT_SEED ? folded - 1 : folded;
@@ -79,7 +79,8 @@ void sampler::accept_prompt(const std::vector<int32_t> & tokens) {
     for (size_t i = first; i < tokens.size(); i++) llama_sampler_accept(chain_.get(), tokens[i]);
 }
 
-// The highest logit, without the list of all candidates that llama.cpp's samplers take; -1: that token is banned.
+// Returns the token of the highest logit, or -1 if it is banned. This avoids the list of all candidates that
+// llama.cpp's samplers need.
 int32_t sampler::most_likely(const float * logits) const {
     constexpr int32_t lanes = 16;
     float highest[lanes];
@@ -90,12 +91,12 @@ int32_t sampler::most_likely(const float * logits) const {
     }
     for (; t < n_vocab_; t++) highest[0] = logits[t] > highest[0] ? logits[t] : highest[0];
     const float best = *std::max_element(highest, highest + lanes);
-    const float * found = std::find(logits, logits + n_vocab_, best); // none where all are NaN
+    const float * found = std::find(logits, logits + n_vocab_, best); // not found if all are NaN
     const int32_t token = found == logits + n_vocab_ ? 0 : int32_t(found - logits);
     return std::binary_search(banned_.begin(), banned_.end(), token) ? -1 : token;
 }
 
-// -1: no token can be chosen.
+// Returns -1 if no token can be chosen.
 int32_t sampler::draw(const float * logits, bool constrained) {
     if (greedy_ && !constrained) {
         const int32_t token = most_likely(logits);
@@ -123,7 +124,7 @@ int32_t sampler::sample(llama_context * context) {
         throw error(
             "NON_FINITE_LOGITS",
             token < 0
-                ? "the model computed no logit that can be chosen"
+                ? "the model computed no logit that can be sampled"
                 : std::string("the model computed logits that are ") + (std::isnan(logits[token]) ? "NaN" : "infinite"),
             "the weights or an adapter have values that are not finite, or the adapter's scale is far too large");
     }

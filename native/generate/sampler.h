@@ -19,10 +19,10 @@ struct sampling_options {
     float top_p = 0.95f;         // 1: off
     float min_p = 0.05f;         // 0: off
     float repeat_penalty = 1.0f; // 1: off
-    int32_t repeat_last_n = 64;  // tokens that the penalty looks back on, the prompt's included; 0: off
+    int32_t repeat_last_n = 64;  // how many tokens back the penalty looks, including the prompt; 0: off
     uint64_t seed = 42;
     std::optional<std::string> grammar; // GBNF with a "root" rule
-    bool ignore_eos = false;            // end-of-generation tokens are never chosen (a finished grammar still ends)
+    bool ignore_eos = false;            // never sample end-of-generation tokens (a finished grammar still ends)
 };
 
 template <class V>
@@ -38,8 +38,8 @@ void fields(V & v, sampling_options & o) {
     v("ignoreEos", o.ignore_eos);
 }
 
-// llama.cpp's samplers in the order of its own tools: bias, penalties, top-k, top-p, min-p, temperature, draw. With a
-// grammar, the drawn token is checked first, and all candidates are filtered only if it does not fit.
+// llama.cpp's samplers in the order of its tools: bias, penalties, top-k, top-p, min-p, temperature, draw. With a
+// grammar, the drawn token is checked first, and all candidates are filtered only if the grammar rejects it.
 class sampler {
 public:
     // Throws error GRAMMAR_INVALID.
@@ -63,7 +63,7 @@ private:
     int32_t most_likely(const float * logits) const;
 
     int32_t n_vocab_;
-    bool greedy_;                 // nothing but the highest logit and what is banned decides
+    bool greedy_;                 // take the highest logit that is not banned
     std::vector<int32_t> banned_; // in ascending order
     int32_t repeat_last_n_;
     handle chain_;

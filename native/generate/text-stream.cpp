@@ -7,8 +7,8 @@ namespace llamatune {
 
 namespace {
 
-// Length of the UTF-8 sequence that starts at `at`: > 0: complete; 0: cut off by the end of the text; < 0: minus the
-// number of bytes that are not UTF-8.
+// Returns the length of the UTF-8 sequence that starts at `at`: > 0 if complete, 0 if the text ends within it, < 0:
+// minus the number of bytes that are not UTF-8.
 int sequence_length(const std::string & text, size_t at) {
     const auto byte = [&](size_t i) { return uint8_t(text[i]); };
     const uint8_t lead = byte(at);
@@ -21,7 +21,7 @@ int sequence_length(const std::string & text, size_t at) {
     for (int i = 1; i < length; i++) {
         if (at + size_t(i) >= text.size()) return 0;
         uint8_t low = 0x80,
-                high = 0xbf; // the second byte is bounded further: overlong forms, surrogates, above U+10FFFF
+                high = 0xbf; // narrower for the second byte: no overlong forms, surrogates or values above U+10FFFF
         if (i == 1 && lead == 0xe0) low = 0xa0;
         if (i == 1 && lead == 0xed) high = 0x9f;
         if (i == 1 && lead == 0xf0) low = 0x90;
@@ -55,8 +55,8 @@ std::string take_characters(std::string & pending, size_t limit, bool ended) {
     return text;
 }
 
-// Length of the longest end of `text` that is the start of a stop string.
-size_t held_back(const std::string & text, const std::vector<std::string> & stops) {
+// Returns the length of the longest suffix of `text` that is a prefix of a stop string.
+size_t held_back_length(const std::string & text, const std::vector<std::string> & stops) {
     size_t held = 0;
     for (const std::string & stop : stops) {
         for (size_t n = std::min(text.size(), stop.size() - 1); n > held; n--) {
@@ -86,7 +86,7 @@ std::string text_stream::push(const std::string & bytes) {
         pending_.resize(first);
         return finish();
     }
-    return take_characters(pending_, pending_.size() - held_back(pending_, stops_), false);
+    return take_characters(pending_, pending_.size() - held_back_length(pending_, stops_), false);
 }
 
 std::string text_stream::finish() { return take_characters(pending_, pending_.size(), true); }

@@ -23,10 +23,10 @@ const gguf_error_codes checkpoint_file = {"checkpoint", "CHECKPOINT_INVALID", "C
 
 namespace {
 
-constexpr size_t piece = 16u << 20; // bytes read at a time
+constexpr size_t chunk_bytes = 16u << 20; // bytes read at a time
 
-// Feeds ggml's reader and remembers whether it asked for bytes past the end, which tells a file that was cut short from
-// a malformed one.
+// The byte source of ggml's reader. It records whether the reader requested bytes past the end of the file, which
+// distinguishes a truncated file from a malformed one.
 struct header_source {
     std::ifstream & stream;
     uint64_t size;
@@ -47,11 +47,11 @@ struct header_source {
     }
 };
 
-// A header that claims to continue further than this past the end of the file is malformed, not cut short. It also
-// bounds what ggml's reader allocates for a length that lies.
-constexpr uint64_t longest_missing_header = 64ull << 20;
+// A header that claims to continue further than this past the end of the file is malformed, not truncated. It also
+// bounds how much ggml's reader allocates for an incorrect length.
+constexpr uint64_t max_missing_header = 64ull << 20;
 
-const char * get_again = "download or convert the file again";
+const char * download_hint = "download or convert the file again";
 
 template <typename T>
 void append_numbers(std::vector<double> & values, const void * data, size_t n) {
@@ -139,15 +139,15 @@ void gguf_reader::read_header(const gguf_error_codes & codes) {
     take_recent_errors();
     const gguf_init_params params = {/* no_alloc */ true, /* ctx */ nullptr};
     metadata_.reset(
-        gguf_init_from_callback(&header_source::read, &source, 1u << 20, size_ + longest_missing_header, params));
+        gguf_init_from_callback(&header_source::read, &source, 1u << 20, size_ + max_missing_header, params));
     if (metadata_) return;
     if (source.past_end) {
         throw error(codes.truncated,
                     "the " + codes.what + " '" + path_ + "' is cut short: it ends inside its header, after " +
                         std::to_string(size_) + " bytes",
-                    get_again);
+                    download_hint);
     }
-    throw error(codes.invalid, "the header of '" + path_ + "' is malformed: " + take_recent_errors(), get_again);
+    throw error(codes.invalid, "the header of '" + path_ + "' is malformed: " + take_recent_errors(), download_hint);
 }
 
 void gguf_reader::list_tensors(const gguf_error_codes & codes) {
@@ -168,7 +168,7 @@ void gguf_reader::list_tensors(const gguf_error_codes & codes) {
     throw error(codes.truncated,
                 "the " + codes.what + " '" + path_ + "' is cut short: its header announces " + std::to_string(end) +
                     " bytes, the file has " + std::to_string(size_) + " bytes",
-                get_again);
+                download_hint);
 }
 
 std::string gguf_reader::text(const std::string & key, const std::string & fallback) const {
@@ -217,16 +217,16 @@ const gguf_tensor * gguf_reader::find(const std::string & name) const {
 }
 
 void gguf_reader::read(const gguf_tensor & from, const byte_sink & sink) {
-    // Whole blocks of 16 MB: the block sizes of all types divide no common small number, so pieces are whole rows.
+    // Chunks are whole rows, because the block sizes of the types have no small common multiple.
     const uint64_t row = std::max<uint64_t>(1, ggml_row_size(from.type, from.shape[0]));
-    const uint64_t step = std::max(row, piece / row * row);
+    const uint64_t step = std::max(row, chunk_bytes / row * row);
     std::vector<char> buffer(size_t(std::min(from.bytes, step)));
     stream_.clear();
     stream_.seekg(std::streamoff(from.offset));
     for (uint64_t done = 0; done < from.bytes; done += step) {
         const size_t n = size_t(std::min(step, from.bytes - done));
         if (!stream_.read(buffer.data(), std::streamsize(n)))
-            throw error(truncated_, "'" + path_ + "' ended while '" + from.name + "' was read from it", get_again);
+            throw error(truncated_, "'" + path_ + "' ended while '" + from.name + "' was read from it", download_hint);
         sink(buffer.data(), n);
     }
 }

@@ -31,10 +31,10 @@ struct gguf_tensor {
     uint64_t bytes;
 };
 
-// "[64, 8]": without trailing ones.
+// Returns a shape as text without trailing ones: "[64, 8]".
 std::string shape_text(const int64_t * shape);
 
-// Takes the bytes of a tensor piece by piece.
+// Receives the bytes of a tensor in chunks.
 using byte_sink = std::function<void(const void * data, size_t bytes)>;
 
 // Reads a GGUF file: metadata by key and named tensors. The constructor checks that the file holds all tensor data that
@@ -47,21 +47,21 @@ public:
     const std::string & path() const { return path_; }
     const gguf_context * metadata() const { return metadata_.get(); }
 
-    // Values by key; `fallback` where the key is missing or has another type.
+    // Return the value of a key, or `fallback` if the key is missing or has another type.
     std::string text(const std::string & key, const std::string & fallback = {}) const;
     int64_t integer(const std::string & key, int64_t fallback) const;
     bool flag(const std::string & key, bool fallback) const;
-    // A number, or all numbers of an array; empty where the key is missing or holds no numbers.
+    // Returns a number or all numbers of an array; empty if the key is missing or holds no numbers.
     std::vector<double> numbers(const std::string & key) const;
     bool has(const std::string & key) const { return gguf_find_key(metadata_.get(), key.c_str()) >= 0; }
 
     const std::vector<gguf_tensor> & tensors() const { return tensors_; } // in file order
     const gguf_tensor * find(const std::string & name) const;             // nullptr: not in the file
 
-    // The stored bytes of a tensor.
+    // Reads the stored bytes of a tensor.
     void read(const gguf_tensor & from, const byte_sink & sink);
-    // Into a contiguous tensor of the same shape on any device: bit for bit where the types are equal, else converted
-    // to F32. The caller has checked shape and type (can_convert).
+    // Reads into a contiguous tensor of the same shape on any device: bit for bit if the types are equal, else
+    // converted to F32. The caller must have checked shape and type (can_convert).
     void read_into(const gguf_tensor & from, ggml_tensor * into);
 
 private:
@@ -77,7 +77,7 @@ private:
     std::vector<gguf_tensor> tensors_;
 };
 
-// Whether values of this type can be converted to F32.
+// Can values of this type be converted to F32?
 bool can_convert(ggml_type type);
 
 }

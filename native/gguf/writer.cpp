@@ -11,16 +11,16 @@ namespace llamatune {
 
 namespace {
 
-constexpr size_t piece = 16u << 20; // bytes copied from a device at a time
+constexpr size_t chunk_bytes = 16u << 20; // bytes copied from a device at a time
 
 }
 
 byte_source bytes_of(const ggml_tensor * tensor) {
     return [tensor](const byte_sink & sink) {
         const size_t bytes = ggml_nbytes(tensor);
-        std::vector<char> buffer(std::min(piece, bytes));
-        for (size_t at = 0; at < bytes; at += piece) {
-            const size_t n = std::min(piece, bytes - at);
+        std::vector<char> buffer(std::min(chunk_bytes, bytes));
+        for (size_t at = 0; at < bytes; at += chunk_bytes) {
+            const size_t n = std::min(chunk_bytes, bytes - at);
             ggml_backend_tensor_get(tensor, buffer.data(), at, n);
             sink(buffer.data(), n);
         }
@@ -55,7 +55,7 @@ void gguf_writer::copy_metadata(const gguf_reader & from, const std::string & pr
     gguf_set_kv(metadata_.get(), from.metadata());
     for (int64_t i = gguf_get_n_kv(metadata_.get()) - 1; i >= 0; i--) {
         const std::string key = gguf_get_key(metadata_.get(), i);
-        // Tensor data is aligned as this writer does it, whatever the other file says.
+        // This writer aligns tensor data by its own rule, not by the other file's.
         if (key.compare(0, prefix.size(), prefix) != 0 || key == "general.alignment")
             gguf_remove_key(metadata_.get(), key.c_str());
     }

@@ -13,10 +13,10 @@
 
 namespace llamatune {
 
-// Gives all bytes of one tensor to a sink, in order and in pieces of any size.
+// Sends all bytes of one tensor to a sink, in order and in chunks of any size.
 using byte_source = std::function<void(const byte_sink & sink)>;
 
-// Writes a GGUF file: metadata and named tensors, whose bytes are streamed when the file is written, so it may be
+// Writes a GGUF file: metadata and named tensors. Their bytes are streamed when the file is written, so it may be
 // larger than memory.
 class gguf_writer {
 public:
@@ -31,16 +31,16 @@ public:
     void set(const std::string & key, double value);
     void set(const std::string & key, const std::vector<std::string> & values);
     void set(const std::string & key, const std::vector<int32_t> & values);
-    // The keys of another file that start with `prefix`; to be called before anything is set.
+    // Copies the keys of another file that start with `prefix`. Call it before anything is set.
     void copy_metadata(const gguf_reader & from, const std::string & prefix = {});
     const gguf_context * metadata() const { return metadata_.get(); }
 
-    // shape: 1 to 4 dimensions in ggml order.
+    // Adds a tensor; `shape` has 1 to 4 dimensions in ggml order.
     void add(const std::string & name, ggml_type type, const std::vector<int64_t> & shape, byte_source bytes);
-    // The values that a contiguous tensor, on any device, has when the file is written.
+    // Adds the values that a contiguous tensor, on any device, has when the file is written.
     void add(const std::string & name, const ggml_tensor * tensor);
 
-    // The file appears whole or not at all. Throws error OUTPUT_NOT_WRITABLE, and what the sources throw.
+    // Writes the file atomically. Throws error OUTPUT_NOT_WRITABLE, and the errors of the sources.
     void write(const std::string & path) const;
 
 private:
@@ -48,7 +48,7 @@ private:
     std::vector<byte_source> sources_; // of each tensor
 };
 
-// The bytes of a contiguous tensor on any device.
+// Returns the bytes of a contiguous tensor on any device.
 byte_source bytes_of(const ggml_tensor * tensor);
 
 }

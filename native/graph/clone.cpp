@@ -35,8 +35,8 @@ ggml_tensor * cloner::copy_one(ggml_tensor * node) {
         std::memcpy(&offset, node->op_params, sizeof(offset));
         ggml_tensor * base = source(0);
         if (base->type != node->src[0]->type || !ggml_are_same_stride(base, node->src[0])) {
-            throw error("GRAPH_UNSUPPORTED", std::string("the tensor that ") + node->name +
-                                                 " is a view of has another layout in the training graph");
+            throw error("GRAPH_UNSUPPORTED", std::string("the source of the view ") + node->name +
+                                                 " has another layout in the training graph");
         }
         copy = ggml_view_4d(ctx_, base, node->ne[0], node->ne[1], node->ne[2], node->ne[3], node->nb[1], node->nb[2],
                             node->nb[3], offset);
@@ -48,11 +48,11 @@ ggml_tensor * cloner::copy_one(ggml_tensor * node) {
     }
     case GGML_OP_SET_ROWS: copy = ggml_set_rows(ctx_, source(2), source(0), source(1)); break;
     default:
-        copy = copy_node(ctx_, node, node_place::own, [&](ggml_tensor * t) { return copy_.at(t); });
+        copy = copy_node(ctx_, node, copy_memory::separate, [&](ggml_tensor * t) { return copy_.at(t); });
         if (node->op == GGML_OP_CPY) {
-            copy->src[1] = copy; // a copy into a given place becomes a copy into a new one
+            copy->src[1] = copy; // a copy into another tensor becomes a copy into a new one
         } else if (node->op == GGML_OP_SET || node->op == GGML_OP_ACC) {
-            copy->op_params[4] = 0; // not in place: the copy has to copy the rest as well
+            copy->op_params[4] = 0; // not in place, so that the rest of the tensor is copied too
         }
     }
     ggml_set_name(copy, node->name);

@@ -8,19 +8,19 @@
 
 namespace llamatune {
 
-// Copies a part of a graph, with some of its tensors replaced. Leaves (weights, inputs) are shared. Nodes that work in
-// place get memory of their own, since a backward pass reads every forward result.
+// Copies a part of a graph with some tensors replaced. Leaves (weights, inputs) are shared. In-place nodes get separate
+// memory, since a backward pass reads every forward result.
 class cloner {
 public:
     explicit cloner(tensor_arena & ctx) : ctx_(ctx) {}
 
-    // `to` must have the shape of `from`.
+    // Replaces a tensor; `to` must have the shape of `from`.
     void replace(const ggml_tensor * from, ggml_tensor * to) {
         copy_[from] = to;
         order_.skip(from);
     }
 
-    // Replaces weights and inputs: called once for each that the copied part reads, when it is first needed.
+    // Sets a function that replaces leaves. It is called once for each leaf that the copied part reads, on first use.
     void on_leaf(std::function<ggml_tensor *(ggml_tensor *)> leaf) { leaf_ = std::move(leaf); }
 
     // Adds a node that was made for a replacement to nodes().
@@ -29,10 +29,10 @@ public:
         return node;
     }
 
-    // The copy of `node` and of everything it needs.
+    // Copies `node` and everything it is computed from, and returns the copy of `node`.
     ggml_tensor * operator()(ggml_tensor * node);
 
-    // The copies made so far, in an order in which they can run.
+    // The copies made so far, in execution order.
     const std::vector<ggml_tensor *> & nodes() const { return nodes_; }
 
 private:

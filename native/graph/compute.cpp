@@ -28,7 +28,7 @@ using set_threadpool_fn = void (*)(ggml_backend_t, ggml_threadpool *);
 using set_padding_fn = void (*)(ggml_backend_t, const uint8_t *, int64_t, int64_t);
 using set_abort_callback_fn = void (*)(ggml_backend_t, ggml_abort_callback, void *);
 
-// Exclude devices without weights, so that a model on the CPU alone keeps the CPU kernels.
+// Devices without weights are excluded, so that a model on the CPU alone keeps the CPU kernels.
 bool holds_weights(const model & base, ggml_backend_dev_t device) {
     const auto & weights = base.handle()->tensors_by_name;
     return std::any_of(weights.begin(), weights.end(), [&](const auto & named) {
@@ -37,8 +37,8 @@ bool holds_weights(const model & base, ggml_backend_dev_t device) {
     });
 }
 
-// The device of the output matrix, whose products the loss computes, if it runs the graph; `cpu` if it lies in host
-// memory.
+// Returns the device of the output matrix, whose products the loss computes, or `cpu` if the matrix is in host memory
+// or its device does not run the graph.
 ggml_backend_dev_t output_device(const model & base, const std::vector<ggml_backend_dev_t> & devices,
                                  ggml_backend_dev_t cpu) {
     const ggml_tensor * output = base.handle()->output;
@@ -47,7 +47,7 @@ ggml_backend_dev_t output_device(const model & base, const std::vector<ggml_back
     return std::find(devices.begin(), devices.end(), device) != devices.end() ? device : cpu;
 }
 
-bool stop_requested(void * flag) {
+bool read_stop_flag(void * flag) {
     return static_cast<const std::atomic<bool> *>(flag)->load(std::memory_order_relaxed);
 }
 
@@ -66,7 +66,7 @@ compute::compute(const model & base, int32_t n_threads, const char * precision)
     }
     ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
     if (!cpu) {
-        throw error("BACKEND_NOT_FOUND", "no CPU back end was found",
+        throw error("BACKEND_NOT_FOUND", "no CPU backend was found",
                     "The installation is incomplete: reinstall llamatune.");
     }
     devices_.push_back(cpu);
@@ -82,13 +82,13 @@ compute::compute(const model & base, int32_t n_threads, const char * precision)
         }
         backends_.push_back(std::move(backend));
     }
-    // Threads that stay alive between graphs: a step runs many graphs, and each would start new threads.
+    // Keep the threads alive between graphs: a step runs many graphs, and each would start new threads.
     const auto make = procedure<threadpool_new_fn>(cpu, "ggml_threadpool_new");
     const auto attach = procedure<set_threadpool_fn>(cpu, "ggml_backend_cpu_set_threadpool");
     free_threads_ = procedure<threadpool_free_fn>(cpu, "ggml_threadpool_free");
     if (make && attach && free_threads_) {
         ggml_threadpool_params params = ggml_threadpool_params_default(n_threads_);
-        params.poll = 0; // sleep between graphs: an accelerator's threads need the cores then
+        params.poll = 0; // sleep between graphs, because an accelerator's threads then need the cores
         threads_ = make(&params);
         if (threads_) { attach(backends_.back().get(), threads_); }
     }
@@ -109,7 +109,7 @@ ggml_backend_buffer_type_t compute::host_buffer_type() const { return ggml_backe
 ggml_backend_sched_ptr compute::new_scheduler(size_t n_tensors) const {
     std::vector<ggml_backend_t> raw;
     for (const auto & backend : backends_) raw.push_back(backend.get());
-    const size_t graph_size = n_tensors + n_tensors / 4 + 16; // the size of a hash table, which is slow when full
+    const size_t graph_size = n_tensors + n_tensors / 4 + 16; // the size of a hash table, which gets slow when full
     return ggml_backend_sched_ptr(
         ggml_backend_sched_new(raw.data(), nullptr, int(raw.size()), graph_size, false, true));
 }
@@ -125,7 +125,7 @@ void compute::set_padding(const std::vector<uint8_t> & blocks, int64_t n_tokens)
 void compute::set_stop(const std::atomic<bool> * stop) {
     for (size_t i = 0; i < devices_.size(); i++) {
         if (const auto set = procedure<set_abort_callback_fn>(devices_[i], "ggml_backend_set_abort_callback")) {
-            set(backends_[i].get(), stop ? stop_requested : nullptr, const_cast<std::atomic<bool> *>(stop));
+            set(backends_[i].get(), stop ? read_stop_flag : nullptr, const_cast<std::atomic<bool> *>(stop));
         }
     }
 }
@@ -135,7 +135,8 @@ void run_graph(ggml_backend_sched_t scheduler, ggml_cgraph * graph) {
     case GGML_STATUS_SUCCESS: return;
     case GGML_STATUS_ABORTED: throw error("ABORTED", "the run was aborted");
     case GGML_STATUS_ALLOC_FAILED:
-        throw error("OUT_OF_MEMORY", "out of memory while the graph ran", "Lower sequenceLength or microBatchSize.");
+        throw error("OUT_OF_MEMORY", "out of memory while running the graph",
+                    "Lower sequenceLength or microBatchSize.");
     default: throw error("COMPUTE_FAILED", "the device failed to run the graph");
     }
 }

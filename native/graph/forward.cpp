@@ -32,7 +32,7 @@ void name_node(const llama_ubatch &, ggml_tensor * node, const char * name, int 
     }
 }
 
-// The product with the output matrix, found by walking back from the logits; null if there is none.
+// Finds the product with the output matrix by walking back from the logits; null if there is none.
 ggml_tensor * find_projection(ggml_tensor * logits, int64_t n_vocab) {
     std::vector<ggml_tensor *> queue{logits};
     std::unordered_set<ggml_tensor *> seen;
@@ -48,17 +48,17 @@ ggml_tensor * find_projection(ggml_tensor * logits, int64_t n_vocab) {
     return nullptr;
 }
 
-// Inputs that llama.cpp never reuses although they read nothing but the batch itself.
+// Does this input only read the batch itself? llama.cpp never reuses such inputs, although it could.
 bool is_stateless(const llm_graph_input_i & input) {
     return dynamic_cast<const llm_graph_input_attn_temp *>(&input) ||
            dynamic_cast<const llm_graph_input_attn_no_cache *>(&input) ||
            dynamic_cast<const llm_graph_input_pos_bucket *>(&input);
 }
 
-// During its lifetime llama.cpp creates tensors for this model without memory. Hold the model's mutex.
-struct without_memory {
-    explicit without_memory(llama_model & m) : model(m), before(m.hparams.no_alloc) { model.hparams.no_alloc = true; }
-    ~without_memory() { model.hparams.no_alloc = before; }
+// During its lifetime llama.cpp creates tensors for this model without memory. The caller must hold the model's mutex.
+struct no_alloc_scope {
+    explicit no_alloc_scope(llama_model & m) : model(m), before(m.hparams.no_alloc) { model.hparams.no_alloc = true; }
+    ~no_alloc_scope() { model.hparams.no_alloc = before; }
     llama_model & model;
     bool before;
 };
@@ -69,7 +69,7 @@ struct forward::state {
     std::shared_ptr<model> base;
     llama_context_ptr context; // for its parameters only: it holds no cache and no buffers
     llama_cparams cparams;
-    llama_memory_ptr memory; // an empty cache: it numbers the cells that the mask is made from
+    llama_memory_ptr memory; // a cache without buffers; it assigns the cells from which the mask is made
     llama_memory_context_ptr batch_memory;
     llama_adapter_cvec control_vectors;
     llama_adapter_loras adapters;
@@ -117,7 +117,7 @@ micro_batch blank_batch(const batch_shape & shape) {
 
 }
 
-// Puts the batch into the (memory-less) cache, which gives every token its cell.
+// Adds the batch to the cache (which has no buffers), so that every token gets its cell.
 llama_ubatch forward::state::place(const micro_batch & batch, const batch_shape & shape) {
     const int64_t n_tokens = shape.n_tokens();
     llama_batch raw = llama_batch_init(int32_t(n_tokens), 0, 1);
@@ -168,7 +168,7 @@ llama_ubatch forward::state::place(const micro_batch & batch, const batch_shape 
     return ubatch;
 }
 
-// Targets are flat indices into the micro-batch: llama.cpp must keep its order and not split it.
+// Checks that llama.cpp neither splits nor reorders the micro-batch, since targets are flat indices into it.
 void forward::state::check_order(const llama_ubatch & ubatch, const llama_batch & batch) const {
     bool same = int32_t(ubatch.n_tokens) == batch.n_tokens;
     for (int32_t i = 0; same && i < batch.n_tokens; i++) {
@@ -185,12 +185,12 @@ void forward::state::open_context(const batch_shape & shape, const compute & dev
     const uint32_t n_tokens = uint32_t(shape.n_tokens());
     {
         const std::lock_guard<std::mutex> lock(base->mutex());
-        const without_memory no_buffers(m);
+        const no_alloc_scope no_alloc(m);
         llama_context_params params = llama_context_default_params();
         params.n_ctx = 256;
         params.n_batch = params.n_ubatch = 32;
         params.n_seq_max = 1;
-        // With flash attention the cache keeps V as it is computed; without, transposed and scattered by element.
+        // With flash attention the cache stores V as it is computed, without it transposed and scattered by element.
         params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_ENABLED;
         params.type_k = params.type_v = GGML_TYPE_F32;
         params.swa_full = true;
@@ -199,7 +199,7 @@ void forward::state::open_context(const batch_shape & shape, const compute & dev
         if (!context) {
             const std::string log = take_recent_errors();
             require_rpc_servers(log);
-            throw error("GRAPH_UNSUPPORTED", "llama.cpp did not open a context: " + log);
+            throw error("GRAPH_UNSUPPORTED", "llama.cpp could not create a context: " + log);
         }
         cparams = context->get_cparams();
         cparams.n_ctx = n_tokens;
@@ -214,15 +214,15 @@ void forward::state::open_context(const batch_shape & shape, const compute & dev
         cache.ctx_type = cparams.ctx_type;
         memory.reset(m.create_memory(cache, cparams));
     }
-    // These fused kernels have no gradient, so llama.cpp composes them from plain operations. That of gated delta nets
-    // has one; if llama.cpp found that a device lacks the kernel, it composes it as well.
+    // These fused kernels have no gradient rule, so llama.cpp is told to compose them from plain ops. The kernel of
+    // gated delta nets has a rule; llama.cpp composes it only if a device lacks the kernel.
     cparams.flash_attn = false;
     if (!devices.on_host()) { cparams.fused_gdn_ar = cparams.fused_gdn_ch = false; }
     cparams.fused_lid = false;                                                                   // lightning indexer
     cparams.fused_dsv4_hc_pre = cparams.fused_dsv4_hc_comb = cparams.fused_dsv4_hc_post = false; // hyper-connections
 }
 
-// Any batch of this shape gives the same graph; inputs are filled later.
+// Builds the graph, which is the same for any batch of this shape; inputs are filled later.
 void forward::state::build(const batch_shape & shape) {
     llama_model & m = *base->handle();
     const uint32_t n_tokens = uint32_t(shape.n_tokens());
@@ -252,7 +252,8 @@ void forward::state::build(const batch_shape & shape) {
     }
 }
 
-// All inputs live outside of the scheduler's buffers: llama.cpp also fills those that the graph does not read.
+// Allocates all inputs outside of the scheduler's buffers, since llama.cpp also fills inputs that the graph does not
+// read.
 void forward::state::allocate_inputs(ggml_backend_buffer_type_t type) {
     std::vector<ggml_tensor *> all;
     std::unordered_set<const ggml_tensor *> used;
@@ -297,7 +298,7 @@ forward::forward(std::shared_ptr<model> base, llama_adapter_lora * adapter, cons
 }
 
 forward::~forward() {
-    // llama.cpp's destructors look at the model's flags
+    // llama.cpp's destructors read the model's flags
     const std::lock_guard<std::mutex> lock(state_->base->mutex());
     state_->context.reset();
     state_->memory.reset();
@@ -310,7 +311,7 @@ forward::head forward::build_head(tensor_arena & ctx, ggml_tensor * chunk) const
     state & s = *state_;
     llama_model & m = *s.base->handle();
     const llama_ubatch ubatch = s.place(blank_batch(shape_), shape_);
-    // The same graph for fewer outputs has the head in the right shapes.
+    // Build the same graph with fewer outputs: its head has the right shapes.
     llm_graph_result source(s.source->get_max_nodes());
     source.reset();
     m.build_graph(s.parameters(ubatch, uint32_t(chunk->ne[1]), source));
@@ -323,7 +324,7 @@ forward::head forward::build_head(tensor_arena & ctx, ggml_tensor * chunk) const
     result.nodes = clone.nodes();
     for (const ggml_tensor * node : result.nodes) {
         for (const ggml_tensor * leaf : node->src) {
-            // only weights may come from outside: the source graph is deleted on return
+            // only weights may be shared: the source graph is deleted on return
             if (leaf && leaf->op == GGML_OP_NONE && leaf != chunk && (leaf->flags & GGML_TENSOR_FLAG_INPUT)) {
                 throw error("GRAPH_UNSUPPORTED",
                             std::string("the output head reads ") + leaf->name + ", not hidden states alone");
@@ -350,14 +351,14 @@ std::vector<ggml_tensor *> forward::weights() const {
 void forward::set_batch(const micro_batch & batch) {
     state & s = *state_;
     const llama_ubatch ubatch = s.place(batch, shape_);
-    // Lets the inputs see this batch's cells. The number of packed sequences does not change the topology.
-    llama_ubatch like = ubatch;
-    like.n_seqs_unq = s.n_segments_of_graph;
-    const llm_graph_params parameters = s.parameters(like, uint32_t(shape_.n_tokens()), *s.source);
+    // Let the inputs see this batch's cells. The number of packed sequences does not change the topology.
+    llama_ubatch reused = ubatch;
+    reused.n_seqs_unq = s.n_segments_of_graph;
+    const llm_graph_params parameters = s.parameters(reused, uint32_t(shape_.n_tokens()), *s.source);
     for (const auto & input : s.source->inputs) {
         if (!input->can_reuse(parameters) && !is_stateless(*input)) {
             throw error("GRAPH_UNSUPPORTED",
-                        "llama.cpp builds another graph for this batch than for the first of its shape");
+                        "llama.cpp builds a different graph for this batch than for the first one of its shape");
         }
     }
     s.source->set_inputs(&ubatch);

@@ -22,8 +22,8 @@ struct batch_shape {
     int64_t n_tokens() const { return int64_t(n_rows) * sequence_length; }
 };
 
-// llama.cpp's own forward graph for one batch shape, without its cache and without the output projection and what
-// follows it. The topology is fixed; set_batch() fills the inputs for each micro-batch.
+// llama.cpp's forward graph for one batch shape, without the cache and up to the output projection. The topology is
+// fixed; set_batch() fills the inputs for each micro-batch.
 class forward {
 public:
     // `adapter` may be null. Throws error GRAPH_UNSUPPORTED (an architecture whose cache or output cannot be cut),
@@ -38,15 +38,16 @@ public:
 
     // The nodes from the embeddings to the hidden state, in execution order.
     const std::vector<ggml_tensor *> & nodes() const;
-    // What the output projection takes: [n_embd, n_tokens], F32, one column per token in the micro-batch's order.
+    // The input of the output projection: [n_embd, n_tokens], F32, one column per token in the micro-batch's order.
     ggml_tensor * hidden() const;
 
-    // From hidden states to logits (projection, its adapter, scales, soft caps), for `columns` tokens at a time.
+    // The output head computes logits from hidden states (projection, its adapter, scales, soft caps), for `columns`
+    // tokens at a time.
     struct head {
         std::vector<ggml_tensor *> nodes;
         ggml_tensor * logits; // [n_vocab, columns]
     };
-    // Built in `ctx` on top of `chunk`, [n_embd, columns] F32.
+    // Builds the head in `ctx` on top of `chunk`, [n_embd, columns] F32.
     head build_head(tensor_arena & ctx, ggml_tensor * chunk) const;
 
     // The model's weights that the graph and its head read, each once.

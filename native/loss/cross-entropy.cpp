@@ -9,12 +9,12 @@ cross_entropy build_cross_entropy(ggml_context * ctx, ggml_tensor * logits, ggml
     const int64_t n_vocab = logits->ne[0];
     const int64_t columns = logits->ne[1];
     ggml_tensor * p = ggml_soft_max(ctx, logits); // [n_vocab, columns]
-    // One element per column, by viewing each column as a table of n_vocab rows of one element.
+    // To gather one element per column, view each column as a table of n_vocab rows of one element.
     ggml_tensor * logit_rows = ggml_reshape_3d(ctx, logits, 1, n_vocab, columns);
     ggml_tensor * p_rows = ggml_reshape_3d(ctx, p, 1, n_vocab, columns);
     ggml_tensor * best = ggml_reshape_2d(ctx, ggml_argmax(ctx, logits), 1, columns);
-    // -log p[target] = (logit[best] - log p[best]) - logit[target]. p[best] >= 1/n_vocab, so the logarithm is exact
-    // where p[target] itself would underflow.
+    // -log p[target] = (logit[best] - log p[best]) - logit[target]. p[best] >= 1/n_vocab, so this is exact even if
+    // p[target] underflows.
     ggml_tensor * log_sum =
         ggml_sub(ctx, ggml_get_rows(ctx, logit_rows, best), ggml_log(ctx, ggml_get_rows(ctx, p_rows, best)));
     cross_entropy result{};
@@ -31,8 +31,8 @@ cross_entropy build_cross_entropy(ggml_context * ctx, ggml_tensor * logits, ggml
 int64_t loss_chunk_columns(int64_t n_vocab, int64_t n_tokens, int64_t budget_bytes, int64_t copies) {
     const int64_t per_column = copies * n_vocab * int64_t(sizeof(float));
     const int64_t fitting = budget_bytes / per_column / 32 * 32;
-    // chunks of one size: the last one is filled up with columns that count for nothing
-    const int64_t most = std::max<int64_t>(fitting, 32), chunks = (n_tokens + most - 1) / most;
+    // all chunks have the same size: the last one is filled up with columns of weight 0
+    const int64_t max_columns = std::max<int64_t>(fitting, 32), chunks = (n_tokens + max_columns - 1) / max_columns;
     return std::min((((n_tokens + chunks - 1) / chunks) + 31) / 32 * 32, n_tokens);
 }
 

@@ -1,6 +1,7 @@
 #include "loss/objective.h"
 
 #include "core/error.h"
+#include "core/join.h"
 
 namespace llamatune {
 
@@ -13,7 +14,7 @@ std::unique_ptr<objective> make_objective(const std::string & name) {
     std::string known;
 #define ENTRY(function, text)                                                                                          \
     if (name == (text)) return make_##function();                                                                      \
-    known += std::string(known.empty() ? "'" : " or '") + (text) + "'";
+    append_to(known, std::string("'") + (text) + "'", " or ");
 #include "loss/objectives.inc"
 #undef ENTRY
     throw error("CONFIG_INVALID", "expected " + known + " for objective but received '" + name + "'");

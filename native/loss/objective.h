@@ -10,36 +10,37 @@
 
 namespace llamatune {
 
-// The inputs of the loss for some of the positions that carry one.
+// The inputs of the loss for a chunk of the positions that carry a loss.
 struct loss_chunk {
     ggml_tensor * hidden;  // F32 [n_embd, columns]
     ggml_tensor * logits;  // F32 [n_vocab, columns]
     ggml_tensor * targets; // I32 [1, columns]
-    ggml_tensor * weights; // F32 [1, columns]: factor of each loss; 0 for columns that only fill the chunk
+    ggml_tensor * weights; // F32 [1, columns]: weight of each loss; 0 for columns that only fill the chunk
     ggml_tensor * losses;  // F32 [columns]: the graph writes the losses here, in nats and without their weights
     bool with_gradient;
     bool on_host; // all devices compute in host memory
 };
 
-// Of Σ weight · loss; null for a tensor that the loss does not depend on.
+// The gradients of Σ weight · loss; null for a tensor that the loss does not depend on.
 struct loss_gradients {
     ggml_tensor * logits = nullptr; // F32 [n_vocab, columns]
     ggml_tensor * hidden = nullptr; // F32 [n_embd, columns]
 };
 
-// What training minimizes: a loss per target, and its gradient. A new one is a file <name>.cpp in loss/objectives that
-// defines
+// What training minimizes: a loss per target, and its gradient. To add an objective, add a file <name>.cpp to
+// loss/objectives that defines
 //     std::unique_ptr<objective> make_<name>()
 // and a value of `objective` in the configuration.
 class objective {
 public:
     virtual ~objective() = default;
 
-    // Adds the loss to the graph; `run` appends a node to it, in order.
+    // Adds the loss to the graph; `run` appends a node to the graph.
     virtual loss_gradients build(ggml_context * ctx, const loss_chunk & chunk,
                                  const std::function<void(ggml_tensor *)> & run) const = 0;
 
-    // Tensors of the logits' size that exist at a time, the logits included: decides how large chunks are.
+    // The number of tensors of the logits' size that exist at a time, including the logits; it limits the size of
+    // chunks.
     virtual int64_t n_logits(bool on_host) const = 0;
 };
 

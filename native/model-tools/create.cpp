@@ -18,9 +18,9 @@ namespace llamatune {
 
 namespace {
 
-constexpr int64_t chunk_elements = 1 << 18; // of a matrix: one generator stream and one unit of work each
+constexpr int64_t chunk_elements = 1 << 18; // a chunk of a matrix has its own generator stream and is one unit of work
 
-// Only sizes that would overflow: the rules for options are in src/config/create-model.ts.
+// Rejects sizes that would overflow. src/config/create-model.ts has the other rules for options.
 void check_sizes(const create_options & o) {
     const bool experts = has_experts(o.architecture);
     for (int64_t size :
@@ -39,7 +39,7 @@ void write_tokenizer(gguf_writer & writer, const vocabulary_options & v) {
     writer.set("tokenizer.ggml.tokens", v.tokens);
     writer.set("tokenizer.ggml.token_type", v.token_types);
     writer.set("tokenizer.ggml.merges", v.merges);
-    // Without this key llama.cpp takes token 11 for BOS, which would be any piece of text.
+    // Without this key llama.cpp uses token 11 as BOS, which would be an arbitrary piece of text.
     writer.set("tokenizer.ggml.bos_token_id", uint32_t(v.bos_token.value_or(v.eos_token)));
     writer.set("tokenizer.ggml.eos_token_id", uint32_t(v.eos_token));
     if (v.pad_token) writer.set("tokenizer.ggml.padding_token_id", uint32_t(*v.pad_token));
@@ -55,18 +55,19 @@ int64_t vocabulary_size(const gguf_context * gguf, const std::string & from) {
 
 ggml_type stored_type(const weight_recipe & w, const weight_type & type, int64_t n_layers) {
     if (w.n_rows == 0) return GGML_TYPE_F32;
-    if (w.name.find(".ffn_gate_inp.") != std::string::npos) return GGML_TYPE_F32; // a router: as llama.cpp's quantize
+    if (w.name.find(".ffn_gate_inp.") != std::string::npos)
+        return GGML_TYPE_F32; // routers stay F32, as in llama.cpp's quantize
     ggml_type wanted = type.base;
-    const bool wants_bits =
+    const bool is_sensitive = // gets a finer type in some layers of a mix
         w.name.find(".attn_v.") != std::string::npos || w.name.find(".ffn_down") != std::string::npos;
-    if (w.ends)
-        wanted = type.ends;
-    else if (wants_bits && is_fine_layer(w.layer, n_layers))
+    if (w.is_embedding)
+        wanted = type.embedding;
+    else if (is_sensitive && is_fine_layer(w.layer, n_layers))
         wanted = type.finer;
     return fitting_type(wanted, w.row_length);
 }
 
-// Rows [first, first + n_rows) of a matrix in its stored type. Each chunk has a generator of its own: the bytes do not
+// Makes one chunk of rows of a matrix in its stored type. Each chunk has its own generator, so that the bytes do not
 // depend on the number of threads.
 void make_rows(const weight_recipe & w, ggml_type type, float std_dev, uint64_t seed, int64_t chunk, int64_t n_rows,
                char * out) {
@@ -76,7 +77,7 @@ void make_rows(const weight_recipe & w, ggml_type type, float std_dev, uint64_t 
     ggml_quantize_chunk(type, values.data(), out, 0, n_rows, w.row_length, nullptr);
 }
 
-// Makes the values of one weight, some chunks at a time.
+// Generates the values of a weight, some chunks at a time.
 class weight_generator {
 public:
     weight_generator(const create_options & options, const std::atomic<bool> * stop)
@@ -95,12 +96,12 @@ public:
         const int64_t n_rows = w.n_rows * w.n_matrices;
         const int64_t n_chunks = (n_rows + rows_per_chunk - 1) / rows_per_chunk;
         const size_t row_bytes = ggml_row_size(type, w.row_length);
-        const int64_t round = int64_t(threads_.size()) * 8; // chunks in memory at a time
-        buffer_.resize(size_t(std::min(round, n_chunks) * rows_per_chunk) * row_bytes);
+        const int64_t max_chunks = int64_t(threads_.size()) * 8; // in memory at a time
+        buffer_.resize(size_t(std::min(max_chunks, n_chunks) * rows_per_chunk) * row_bytes);
 
-        for (int64_t first = 0; first < n_chunks; first += round) {
+        for (int64_t first = 0; first < n_chunks; first += max_chunks) {
             if (stop_ && *stop_) throw error("ABORTED", "creating '" + options_.path + "' was aborted");
-            const int64_t last = std::min(first + round, n_chunks);
+            const int64_t last = std::min(first + max_chunks, n_chunks);
             const int64_t last_row = std::min(last * rows_per_chunk, n_rows);
             threads_.run(last - first, [&](int64_t i, int) {
                 const int64_t row = (first + i) * rows_per_chunk;
@@ -123,7 +124,7 @@ private:
 void create_model(const create_options & options, const std::atomic<bool> * stop) {
     check_architecture(options.architecture);
     check_sizes(options);
-    require_output_apart_from(options.path, {options.vocabulary.from.value_or("")});
+    require_distinct_output(options.path, {options.vocabulary.from.value_or("")});
     const weight_type type = parse_weight_type(options.type);
 
     gguf_writer writer;

@@ -9,10 +9,10 @@
 namespace llamatune {
 
 struct vocabulary_options {
-    std::optional<std::string> from;  // a GGUF whose tokenizer is copied; the fields below are then unused
+    std::optional<std::string> from;  // a GGUF whose tokenizer is copied; the other fields are then unused
     std::string pre = "default";      // pre-tokenizer by llama.cpp's name, e.g. "qwen2"
-    std::vector<std::string> tokens;  // byte-level BPE ("gpt2"): in its printable byte alphabet
-    std::vector<int32_t> token_types; // GGUF's: 1 normal, 3 control, 4 user defined; as many as tokens
+    std::vector<std::string> tokens;  // byte-level BPE ("gpt2"), in its printable byte alphabet
+    std::vector<int32_t> token_types; // GGUF's types, one per token: 1 normal, 3 control, 4 user defined
     std::vector<std::string> merges;  // "left right", best first
     std::optional<int32_t> bos_token;
     int32_t eos_token = 0;
@@ -39,7 +39,7 @@ struct create_options {
     std::string architecture = "llama"; // "llama", "qwen3", "gemma3", "qwen3moe"
     std::string name;
     vocabulary_options vocabulary;
-    std::string chat_template; // empty: that of vocabulary.from, or none
+    std::string chat_template; // empty: the template of vocabulary.from, or none
 
     int64_t context_length = 2048;
     int64_t embedding_length = 256;
@@ -47,9 +47,9 @@ struct create_options {
     int64_t heads = 4;
     int64_t kv_heads = 4;
     int64_t head_length = 64;
-    int64_t feed_forward_length = 768;      // of a mixture of experts: unused, but written
-    int64_t experts = 0;                    // of each layer; 0 where the architecture has none
-    int64_t used_experts = 0;               // by a token
+    int64_t feed_forward_length = 768;      // written but unused for a mixture of experts
+    int64_t experts = 0;                    // per layer; 0 if the architecture has none
+    int64_t used_experts = 0;               // per token
     int64_t expert_feed_forward_length = 0; // of each expert
     float rope_frequency_base = 10000.0f;
     bool tie_embeddings = false; // the output projection is the token embedding
@@ -84,11 +84,11 @@ void fields(V & v, create_options & o) {
     v("seed", o.seed);
 }
 
-// Writes a GGUF model with random initial weights, tensor by tensor, so that it may be larger than memory: matrices are
-// normal(0, init_std), those that write to the residual stream (attn_output, ffn_down) normal(0,
-// init_std/sqrt(2·layers)) as in GPT-2 (Radford et al. 2019, 2.3), norm weights 1. The same options give the same
-// bytes. Throws error: ARGUMENT_INVALID, UNSUPPORTED_ARCHITECTURE, UNKNOWN_WEIGHT_TYPE,
-// MODEL_NOT_FOUND and the like for vocabulary.from, OUTPUT_NOT_WRITABLE, ABORTED.
+// Writes a GGUF model with random initial weights, tensor by tensor, so that it may be larger than memory. Matrices are
+// normal(0, init_std); matrices that write to the residual stream (attn_output, ffn_down) are normal(0,
+// init_std/sqrt(2·layers)) as in GPT-2 (Radford et al. 2019, 2.3); norm weights are 1. The same options give the same
+// bytes. Throws error ARGUMENT_INVALID, UNSUPPORTED_ARCHITECTURE, UNKNOWN_WEIGHT_TYPE, OUTPUT_CONFLICT,
+// OUTPUT_NOT_WRITABLE, ABORTED, and the errors of gguf_reader for vocabulary.from.
 void create_model(const create_options & options, const std::atomic<bool> * stop = nullptr);
 
 }

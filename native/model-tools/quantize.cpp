@@ -16,9 +16,9 @@ void quantize_model(const quantize_options & options) {
     const weight_type wanted = parse_weight_type(type);
     if (wanted.file_type < 0) {
         throw error("UNKNOWN_WEIGHT_TYPE", "cannot quantize a whole model to '" + wanted.name + "'",
-                    "use a mix of it, e.g. Q4_K_M for Q4_K");
+                    "use a mix that contains it, e.g. Q4_K_M for Q4_K");
     }
-    require_output_apart_from(output, {input});
+    require_distinct_output(output, {input});
     const gguf_reader checked(input); // throws if the file is not a whole GGUF, which llama.cpp's error would not say
 
     llama_model_quantize_params params = llama_model_quantize_default_params();
@@ -26,7 +26,7 @@ void quantize_model(const quantize_options & options) {
     params.ftype = llama_ftype(wanted.file_type);
     params.allow_requantize = true;
 
-    atomic_file file(output); // finds out early whether it can be written; llama.cpp writes under its temporary name
+    atomic_file file(output); // throws early if it cannot be written; llama.cpp writes to its temporary path
     take_recent_errors();
     if (llama_model_quantize(input.c_str(), file.temporary_path().c_str(), &params) != 0) {
         throw error("QUANTIZE_FAILED",

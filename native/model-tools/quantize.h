@@ -19,10 +19,9 @@ void fields(V & v, quantize_options & o) {
     v("threads", o.n_threads);
 }
 
-// Writes `input` with its matrices stored as `type` to `output`, whole or not at all. Weights that
-// are quantized already are requantized, which loses more than quantizing the original would.
-// Throws error: MODEL_NOT_FOUND, NOT_A_GGUF, MODEL_TRUNCATED, UNKNOWN_WEIGHT_TYPE, OUTPUT_NOT_WRITABLE,
-// QUANTIZE_FAILED.
+// Writes `input` with its matrices stored as `type` to `output`, atomically. Weights that are already quantized are
+// requantized, which loses more than quantizing the original would. Throws error MODEL_NOT_FOUND, NOT_A_GGUF,
+// MODEL_TRUNCATED, UNKNOWN_WEIGHT_TYPE, OUTPUT_CONFLICT, OUTPUT_NOT_WRITABLE, QUANTIZE_FAILED.
 void quantize_model(const quantize_options & options);
 
 }

@@ -16,10 +16,10 @@ struct recipe_row {
     extent row_length;
     extent n_rows;
     weight_init init;
-    extent n_matrices = extent::none; // one for each expert
+    extent n_matrices = extent::none; // `experts`: one per expert
 };
 
-// [row_length, n_rows] is ggml's order: a row holds what is multiplied with one activation vector.
+// [row_length, n_rows] is ggml's order: a row is multiplied with one activation vector.
 const recipe_row attention_block[] = {
     {"attn_norm", extent::embedding, extent::none, weight_init::ones},
     {"attn_q", extent::embedding, extent::query, weight_init::normal},
@@ -35,7 +35,7 @@ const recipe_row feed_forward_block[] = {
     {"ffn_down", extent::feed_forward, extent::embedding, weight_init::residual},
 };
 
-// The router gives each token its used experts.
+// The router (ffn_gate_inp) selects the experts of each token.
 const recipe_row expert_block[] = {
     {"ffn_gate_inp", extent::embedding, extent::experts, weight_init::normal},
     {"ffn_gate_exps", extent::embedding, extent::expert_feed_forward, weight_init::normal, extent::experts},
@@ -43,13 +43,13 @@ const recipe_row expert_block[] = {
     {"ffn_down_exps", extent::expert_feed_forward, extent::embedding, weight_init::residual, extent::experts},
 };
 
-// qwen3 adds to llama: queries and keys are normalised per head.
+// qwen3's additions to llama: queries and keys are normalised per head.
 const recipe_row qwen3_layer[] = {
     {"attn_q_norm", extent::head, extent::none, weight_init::ones},
     {"attn_k_norm", extent::head, extent::none, weight_init::ones},
 };
 
-// gemma3 adds to qwen3: the results of attention and feed-forward are normalised too.
+// gemma3's additions to qwen3: the results of attention and feed-forward are normalised too.
 const recipe_row gemma3_layer[] = {
     {"post_attention_norm", extent::embedding, extent::none, weight_init::ones},
     {"post_ffw_norm", extent::embedding, extent::none, weight_init::ones},
@@ -64,7 +64,7 @@ struct architecture_recipe {
     const char * name;
     float norm_epsilon;
     std::vector<row_list> layer;
-    int64_t sliding_window = 0; // tokens that most layers see; 0: all do
+    int64_t sliding_window = 0; // in tokens, of most layers; 0: none
     bool experts = false;
 };
 

@@ -12,7 +12,7 @@ namespace llamatune {
 void save_model(const model & m, const std::string & path) {
     if (m.options().repack) {
         throw error("MODEL_NOT_TRAINABLE",
-                    "cannot save a model that was loaded with repack: its weights are in a layout of this CPU",
+                    "cannot save a model that was loaded with repack: its weights are in a CPU-specific layout",
                     "load it with repack: false");
     }
     gguf_reader original(m.options().path);
@@ -25,7 +25,7 @@ void save_model(const model & m, const std::string & path) {
         const auto found = loaded.find(tensor.name);
         const bool same =
             found != loaded.end() && found->second->type == tensor.type && ggml_nbytes(found->second) == tensor.bytes;
-        // llama.cpp loads no tensor of a part that it does not use: that one is copied as it is.
+        // llama.cpp does not load tensors that it does not use: these are copied unchanged.
         byte_source bytes = same ? bytes_of(found->second)
                                  : [&original, &tensor](const byte_sink & sink) { original.read(tensor, sink); };
         writer.add(tensor.name, tensor.type, {tensor.shape.begin(), tensor.shape.end()}, std::move(bytes));

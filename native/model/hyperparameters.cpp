@@ -1,6 +1,7 @@
 #include "model/hyperparameters.h"
 
 #include "core/error.h"
+#include "core/join.h"
 
 #include <llama-arch.h>
 
@@ -21,7 +22,7 @@ struct key_range {
     std::vector<const char *> architectures; // architectures that read the key (empty = all)
 };
 
-// Where a file has the key, each of its numbers must be in the range.
+// If a file has the key, each of its numbers must be in the range.
 const key_range key_ranges[] = {
     // GGML_ASSERT(eps >= 0.0f) in NORM, RMS_NORM, L2_NORM
     {"attention.layer_norm_epsilon", range::not_negative},
@@ -29,7 +30,7 @@ const key_range key_ranges[] = {
     {"attention.group_norm_epsilon", range::not_negative},
     {"hyper_connection.epsilon", range::not_negative},
     {"xielu.eps", range::finite},
-    // base of a power, divisors
+    // the base of a power, and divisors
     {"rope.freq_base", range::positive},
     {"rope.freq_base_swa", range::positive},
     {"attention.compress_rope_freq_base", range::positive, {"deepseek4"}},
@@ -124,10 +125,11 @@ public:
         check_groups("ssm.time_step_rank", "ssm.group_count");
         check_groups("embedding_length", "wkv.head_size");
         if (problems_.empty()) return;
-        std::string message = "the hyperparameters of '" + file_.path() + "' are invalid: ";
-        for (size_t i = 0; i < problems_.size(); i++)
-            message += (i ? "; " : "") + problems_[i].path + " is " + problems_[i].message;
-        throw error("MODEL_INVALID", message, "convert or download the model again", problems_);
+        const auto describe = [](const problem & p) { return p.path + " is " + p.message; };
+        throw error("MODEL_INVALID",
+                    "the hyperparameters of '" + file_.path() +
+                        "' are invalid: " + join_texts(problems_, describe, "; "),
+                    "convert or download the model again", problems_);
     }
 
 private:
@@ -142,13 +144,13 @@ private:
         problems_.push_back({full(key), number_text(value) + ", but " + why});
     }
 
-    // The key's only number, or `fallback`.
+    // Returns the key's number, or `fallback` unless it has exactly one.
     double number(const std::string & key, double fallback) const {
         const std::vector<double> values = file_.numbers(full(key));
         return values.size() == 1 ? values[0] : fallback;
     }
 
-    // Query heads share key-value heads evenly, in every layer.
+    // In every layer, the number of key-value heads must divide the number of query heads.
     void check_heads() {
         const std::vector<double> heads = file_.numbers(full("attention.head_count")),
                                   shared = file_.numbers(full("attention.head_count_kv"));
@@ -170,7 +172,7 @@ private:
         return number(key, full_length); // 0: not known
     }
 
-    // Rotary positions turn pairs of the numbers of a head.
+    // RoPE rotates pairs of a head's dimensions.
     void check_rope(const char * dimension_key, const char * head_key) {
         const double n_dims = number(dimension_key, 0), length = head_length(head_key);
         if (std::fmod(n_dims, 2) != 0) wrong(dimension_key, n_dims, "it must be even");

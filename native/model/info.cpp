@@ -8,7 +8,7 @@ namespace llamatune {
 
 namespace {
 
-// For llama.cpp's getters, which fill a buffer and return the length they need.
+// Calls one of llama.cpp's getters, which fill a buffer and return the length they need.
 std::string read_text(const std::function<int32_t(char *, size_t)> & get) {
     std::string text(256, '\0');
     int32_t n = get(text.data(), text.size());

@@ -14,7 +14,7 @@ namespace llamatune {
 struct model_info {
     std::string architecture;
     std::string name;
-    std::string description; // llama.cpp's own, e.g. "qwen3 0.6B Q8_0"
+    std::string description; // by llama.cpp, e.g. "qwen3 0.6B Q8_0"
     uint64_t parameters;
     uint64_t bytes; // of all weights
     int64_t context_length;
@@ -24,7 +24,7 @@ struct model_info {
     std::optional<std::string> chat_template;
     std::optional<int32_t> bos_token, eos_token, eot_token;
     bool add_bos, add_eos;
-    bool can_pack;                                    // several training samples may share a row
+    bool can_pack;                                    // a row may hold several training samples
     std::map<std::string, int64_t> trainable_targets; // weight kind -> number of weights
     std::vector<tensor_info> tensors;
     std::map<std::string, std::string> metadata; // scalar values, as text
@@ -55,7 +55,7 @@ void fields(V & v, model_info & m) {
 
 model_info describe(const model & m);
 
-// False where recurrent state passes from token to token, and so from one sample of a row to the next.
+// Can several samples be packed into a row? Not if recurrent state would pass from one sample to the next.
 bool can_pack(const model & m);
 
 }

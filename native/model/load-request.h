@@ -7,7 +7,7 @@
 
 namespace llamatune {
 
-// load_options as JavaScript gives them: devices by name.
+// load_options from JavaScript, with devices by name.
 struct load_request {
     struct rule {
         std::string pattern, device;
@@ -41,7 +41,8 @@ void fields(V & v, load_request & r) {
     v("repack", r.repack);
 }
 
-// Finds the devices; RPC servers are asked, which may take a while. Throws error: RPC_UNREACHABLE, DEVICE_NOT_FOUND.
+// Finds the devices. It connects to RPC servers, which may take a while. Throws error RPC_UNREACHABLE,
+// DEVICE_NOT_FOUND.
 load_options resolve(const load_request & request);
 
 }

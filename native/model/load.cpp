@@ -20,7 +20,7 @@ void initialise_llama() {
     std::call_once(once, [] { llama_backend_init(); });
 }
 
-// GGUF files that are not models: checked here, because llama.cpp's own message names a missing tensor.
+// Refuses GGUF files that are not models; llama.cpp's message would only name a missing tensor.
 void check_is_model(const gguf_reader & file) {
     if (file.text("general.type", "model") == "adapter") {
         throw error("MODEL_IS_ADAPTER", "'" + file.path() + "' is a LoRA adapter, not a model",
@@ -41,7 +41,7 @@ void check_is_model(const gguf_reader & file) {
 struct progress_state {
     const std::function<bool(float)> * callback;
     bool cancelled = false;
-    std::exception_ptr thrown; // carried over llama.cpp's frames
+    std::exception_ptr thrown; // must not unwind through llama.cpp
 
     static bool report(float fraction, void * self) {
         auto & state = *static_cast<progress_state *>(self);
@@ -53,13 +53,12 @@ struct progress_state {
     }
 };
 
-// llama.cpp copies tied embeddings to the output's device, which is fine until they are trained: then there must be one
-// copy only.
+// llama.cpp copies tied embeddings to the output's device. If they are trained, there must be only one copy.
 bool must_stay_tied(const load_options & options, const gguf_reader & file) {
     return !options.use_mmap && !options.repack && !file.find("output.weight");
 }
 
-// Devices and patterns as llama.cpp takes them: terminated lists, which must outlive the call.
+// Devices and patterns as llama.cpp's null-terminated lists, which must outlive the call.
 class device_params {
 public:
     device_params(const load_options & options, bool keep_tied)
@@ -76,7 +75,7 @@ public:
         overrides_.push_back({nullptr, nullptr});
     }
 
-    void put_into(llama_model_params & params) const {
+    void apply_to(llama_model_params & params) const {
         if (chosen_) params.devices = devices_.data();
         if (!split_.empty()) params.tensor_split = split_.data();
         if (overrides_.size() > 1) params.tensor_buft_overrides = overrides_.data();
@@ -115,7 +114,7 @@ std::shared_ptr<model> model::load(const load_options & options) {
     progress_state progress{&options.progress, false, nullptr};
     llama_model_params params = llama_model_default_params();
     params.n_gpu_layers = options.gpu_layers;
-    devices.put_into(params);
+    devices.apply_to(params);
     params.load_mode = options.use_mmap ? LLAMA_LOAD_MODE_MMAP : LLAMA_LOAD_MODE_NONE;
     params.use_extra_bufts = options.repack;
     params.progress_callback = &progress_state::report;

@@ -15,17 +15,17 @@ namespace llamatune {
 
 struct load_options {
     std::string path;
-    int32_t gpu_layers = 0;                                 // of the last layers, on `devices`; -1: all
-    std::optional<std::vector<ggml_backend_dev_t>> devices; // one after the other; not set: every GPU of this machine
-    std::vector<float> tensor_split; // part of the layers for each device; empty: by their free memory
+    int32_t gpu_layers = 0;                                 // how many of the last layers are on `devices`; -1: all
+    std::optional<std::vector<ggml_backend_dev_t>> devices; // in layer order; not set: every GPU of this machine
+    std::vector<float> tensor_split; // fraction of layers per device, in device order; empty: by free memory
     std::vector<placement_rule> placement;
     bool use_mmap = true;                // false for full-parameter training: the weights are written to
-    bool repack = false;                 // weights in the CPU's packed layouts: faster inference, cannot be trained
+    bool repack = false;                 // pack weights for the CPU: faster inference, but they cannot be trained
     std::function<bool(float)> progress; // 0..1; returning false cancels (error code "ABORTED")
 };
 
-// A loaded GGUF model, shared by training, generation and benchmarks. Thread-safe: weights are read-only, and
-// llama.cpp's list of adapters in a model, the only thing that changes, is guarded by `mutex()`.
+// A loaded GGUF model, shared by training, generation and benchmarks. It is thread-safe: weights are read-only, and
+// `mutex()` guards llama.cpp's list of the model's adapters, the only mutable part.
 class model {
 public:
     // Throws error: MODEL_NOT_FOUND, MODEL_UNREADABLE, NOT_A_GGUF, MODEL_TRUNCATED, MODEL_UNSUPPORTED (a bare

@@ -17,9 +17,7 @@ bool is_chosen(ggml_backend_dev_t device, const std::vector<ggml_backend_dev_t> 
 }
 
 std::string names_of(const std::vector<ggml_backend_dev_t> & devices) {
-    std::string names;
-    for (ggml_backend_dev_t device : devices) append_to(names, ggml_backend_dev_name(device));
-    return names.empty() ? "none" : names;
+    return devices.empty() ? "none" : join_texts(devices, ggml_backend_dev_name);
 }
 
 std::string pattern_problem(const placement_rule & rule, const gguf_reader & file) {
@@ -55,21 +53,21 @@ void check_placement(const std::vector<placement_rule> & rules,
     if (problems.empty()) return;
     throw error("PLACEMENT_INVALID", "invalid placement: " + problems,
                 "llamatune inspect --tensors lists the weights; 'experts-on-cpu' is for models with experts; 'device' "
-                "chooses the "
-                "devices");
+                "chooses the devices");
 }
 
 void check_device_count(const std::vector<ggml_backend_dev_t> & devices) {
     constexpr size_t scheduler_limit = 16; // ggml's GGML_SCHED_MAX_BACKENDS, which is private and an assertion
-    size_t own = 0;
+    size_t n_cpu = 0;                      // the CPU and its accelerators
     for (size_t i = 0; i < ggml_backend_dev_count(); i++) {
         const auto type = ggml_backend_dev_type(ggml_backend_dev_get(i));
-        if (type == GGML_BACKEND_DEVICE_TYPE_CPU || type == GGML_BACKEND_DEVICE_TYPE_ACCEL) own++;
+        if (type == GGML_BACKEND_DEVICE_TYPE_CPU || type == GGML_BACKEND_DEVICE_TYPE_ACCEL) n_cpu++;
     }
-    if (devices.size() + own <= scheduler_limit) return;
+    if (devices.size() + n_cpu <= scheduler_limit) return;
     throw error("PLACEMENT_INVALID",
-                "expected at most " + std::to_string(scheduler_limit - own) + " devices besides the CPU but received " +
-                    std::to_string(devices.size()) + ": " + names_of(devices),
+                "expected at most " + std::to_string(scheduler_limit - n_cpu) +
+                    " devices in addition to the CPU but received " + std::to_string(devices.size()) + ": " +
+                    names_of(devices),
                 "choose fewer devices with device");
 }
 

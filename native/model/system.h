@@ -13,7 +13,7 @@ namespace llamatune {
 
 struct device_info {
     std::string name;        // "CPU", "Vulkan0"
-    std::string description; // the hardware's own name
+    std::string description; // the name of the hardware
     std::string type;        // "cpu", "gpu", "igpu", "accel"
     std::string backend;     // "cpu", "vulkan", "cuda", "hip", "metal", "rpc", …
     uint64_t memory_free;
@@ -41,7 +41,7 @@ void fields(V & v, cpu_accelerator_info & a) {
     v("fastBf16", a.fast_bf16);
 }
 
-// What llama.cpp can use on this machine; the back ends must have been loaded (backends/load.h).
+// The backends and devices of this machine; the backends must have been loaded (backends/load.h).
 struct system_info {
     std::string llama_cpp; // its version
     std::vector<std::string> backends;
@@ -62,7 +62,7 @@ void fields(V & v, system_info & s) {
 system_info describe_system();
 device_info describe_device(ggml_backend_dev_t device);
 
-// Those that hold layers of the model, the CPU left out.
+// Lists the devices that hold layers of the model, except the CPU.
 std::vector<device_info> list_model_devices(const model & m);
 
 }

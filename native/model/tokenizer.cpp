@@ -37,7 +37,8 @@ void check_token(int32_t token, int32_t n_vocab, size_t position) {
 std::vector<int32_t> tokenize(const model & m, const std::string & text, bool add_special, bool parse_special) {
     const llama_vocab * vocab = vocabulary(m);
     const int32_t n_bytes = int32_size(text.size(), "bytes of text");
-    // Rarely more than one token per two bytes; if the buffer is too short, llama.cpp returns minus the size it needs.
+    // A text rarely has more than one token per two bytes. If the buffer is too short, llama.cpp returns minus the
+    // size.
     std::vector<int32_t> tokens(text.size() / 2 + 16);
     for (;;) {
         const int32_t n = llama_tokenize(vocab, text.data(), n_bytes, tokens.data(), int32_t(tokens.size()),

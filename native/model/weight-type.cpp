@@ -12,18 +12,26 @@ namespace llamatune {
 
 namespace {
 
-weight_type pure(const char * name, ggml_type type, int32_t file_type) { return {name, type, type, type, file_type}; }
+std::string upper(std::string text) {
+    for (char & c : text) c = char(std::toupper(static_cast<unsigned char>(c)));
+    return text;
+}
+
+// The name is ggml's, so that it is written once.
+weight_type pure(ggml_type type, int32_t file_type = -1) {
+    return {upper(ggml_type_name(type)), type, type, type, file_type};
+}
 
 const std::vector<weight_type> & named_types() {
     static const std::vector<weight_type> types = {
-        pure("F32", GGML_TYPE_F32, LLAMA_FTYPE_ALL_F32),
-        pure("F16", GGML_TYPE_F16, LLAMA_FTYPE_MOSTLY_F16),
-        pure("BF16", GGML_TYPE_BF16, LLAMA_FTYPE_MOSTLY_BF16),
-        pure("Q4_0", GGML_TYPE_Q4_0, LLAMA_FTYPE_MOSTLY_Q4_0),
-        pure("Q4_1", GGML_TYPE_Q4_1, LLAMA_FTYPE_MOSTLY_Q4_1),
-        pure("Q5_0", GGML_TYPE_Q5_0, LLAMA_FTYPE_MOSTLY_Q5_0),
-        pure("Q5_1", GGML_TYPE_Q5_1, LLAMA_FTYPE_MOSTLY_Q5_1),
-        pure("Q8_0", GGML_TYPE_Q8_0, LLAMA_FTYPE_MOSTLY_Q8_0),
+        pure(GGML_TYPE_F32, LLAMA_FTYPE_ALL_F32),
+        pure(GGML_TYPE_F16, LLAMA_FTYPE_MOSTLY_F16),
+        pure(GGML_TYPE_BF16, LLAMA_FTYPE_MOSTLY_BF16),
+        pure(GGML_TYPE_Q4_0, LLAMA_FTYPE_MOSTLY_Q4_0),
+        pure(GGML_TYPE_Q4_1, LLAMA_FTYPE_MOSTLY_Q4_1),
+        pure(GGML_TYPE_Q5_0, LLAMA_FTYPE_MOSTLY_Q5_0),
+        pure(GGML_TYPE_Q5_1, LLAMA_FTYPE_MOSTLY_Q5_1),
+        pure(GGML_TYPE_Q8_0, LLAMA_FTYPE_MOSTLY_Q8_0),
         {"Q2_K", GGML_TYPE_Q2_K, GGML_TYPE_Q4_K, GGML_TYPE_Q6_K, LLAMA_FTYPE_MOSTLY_Q2_K},
         {"Q3_K_S", GGML_TYPE_Q3_K, GGML_TYPE_Q3_K, GGML_TYPE_Q6_K, LLAMA_FTYPE_MOSTLY_Q3_K_S},
         {"Q3_K_M", GGML_TYPE_Q3_K, GGML_TYPE_Q4_K, GGML_TYPE_Q6_K, LLAMA_FTYPE_MOSTLY_Q3_K_M},
@@ -32,26 +40,21 @@ const std::vector<weight_type> & named_types() {
         {"Q4_K_M", GGML_TYPE_Q4_K, GGML_TYPE_Q6_K, GGML_TYPE_Q6_K, LLAMA_FTYPE_MOSTLY_Q4_K_M},
         {"Q5_K_S", GGML_TYPE_Q5_K, GGML_TYPE_Q5_K, GGML_TYPE_Q6_K, LLAMA_FTYPE_MOSTLY_Q5_K_S},
         {"Q5_K_M", GGML_TYPE_Q5_K, GGML_TYPE_Q6_K, GGML_TYPE_Q6_K, LLAMA_FTYPE_MOSTLY_Q5_K_M},
-        pure("Q6_K", GGML_TYPE_Q6_K, LLAMA_FTYPE_MOSTLY_Q6_K),
-        pure("IQ4_NL", GGML_TYPE_IQ4_NL, LLAMA_FTYPE_MOSTLY_IQ4_NL),
-        pure("IQ4_XS", GGML_TYPE_IQ4_XS, LLAMA_FTYPE_MOSTLY_IQ4_XS),
-        pure("IQ3_S", GGML_TYPE_IQ3_S, LLAMA_FTYPE_MOSTLY_IQ3_S),
-        pure("TQ1_0", GGML_TYPE_TQ1_0, LLAMA_FTYPE_MOSTLY_TQ1_0),
-        pure("TQ2_0", GGML_TYPE_TQ2_0, LLAMA_FTYPE_MOSTLY_TQ2_0),
-        // One type for all matrices, by ggml's name; llama.cpp has no file type for these.
-        pure("Q3_K", GGML_TYPE_Q3_K, -1),
-        pure("Q4_K", GGML_TYPE_Q4_K, -1),
-        pure("Q5_K", GGML_TYPE_Q5_K, -1),
-        pure("IQ2_S", GGML_TYPE_IQ2_S, -1),
-        pure("IQ3_XXS", GGML_TYPE_IQ3_XXS, -1),
-        pure("MXFP4", GGML_TYPE_MXFP4, -1),
+        pure(GGML_TYPE_Q6_K, LLAMA_FTYPE_MOSTLY_Q6_K),
+        pure(GGML_TYPE_IQ4_NL, LLAMA_FTYPE_MOSTLY_IQ4_NL),
+        pure(GGML_TYPE_IQ4_XS, LLAMA_FTYPE_MOSTLY_IQ4_XS),
+        pure(GGML_TYPE_IQ3_S, LLAMA_FTYPE_MOSTLY_IQ3_S),
+        pure(GGML_TYPE_TQ1_0, LLAMA_FTYPE_MOSTLY_TQ1_0),
+        pure(GGML_TYPE_TQ2_0, LLAMA_FTYPE_MOSTLY_TQ2_0),
+        // one type for all matrices, for which llama.cpp has no file type
+        pure(GGML_TYPE_Q3_K),
+        pure(GGML_TYPE_Q4_K),
+        pure(GGML_TYPE_Q5_K),
+        pure(GGML_TYPE_IQ2_S),
+        pure(GGML_TYPE_IQ3_XXS),
+        pure(GGML_TYPE_MXFP4),
     };
     return types;
-}
-
-std::string upper(std::string text) {
-    for (char & c : text) c = char(std::toupper(static_cast<unsigned char>(c)));
-    return text;
 }
 
 }

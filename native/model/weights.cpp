@@ -14,7 +14,7 @@ namespace llamatune {
 
 namespace {
 
-// The last enumerator of llm_tensor, to be updated when llama.cpp adds kinds of weights.
+// The last enumerator of llm_tensor. Update it when llama.cpp adds kinds of weights.
 constexpr int last_kind = LLM_TENSOR_DFLASH_SELECTOR_HIDDEN;
 
 // The op that uses each kind of weight, from llama.cpp's own table ("attn_q" -> MUL_MAT).
@@ -29,7 +29,7 @@ const std::map<std::string, ggml_op> & kind_ops() {
                 const std::string name = names(llm_tensor(t), nullptr, 0, 0).str();
                 table.emplace(name.compare(0, block.size(), block) == 0 ? name.substr(block.size()) : name, op);
             } catch (const std::exception &) {
-                // an enumerator without a name or an op
+                // this enumerator has no name or no op
             }
         }
         return table;

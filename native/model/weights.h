@@ -25,20 +25,20 @@ void fields(V & v, tensor_info & t) {
     v("bytes", t.bytes);
 }
 
-// A loaded weight by its GGUF name ("blk.0.attn_q.weight"); nullptr where the model has none.
+// Finds a loaded weight by its GGUF name ("blk.0.attn_q.weight"); nullptr if the model has no such weight.
 ggml_tensor * find_weight(const model & m, const std::string & name);
 
-// All weights in file order, each once.
+// Lists all weights in file order, each once.
 std::vector<ggml_tensor *> list_weights(const model & m);
 std::vector<tensor_info> list_tensors(const model & m);
 uint64_t total_bytes(const model & m);
 
-// "attn_q" for "blk.3.attn_q.weight", "output" for "output.weight" where this weight is the matrix of a linear layer
-// (or a stack of expert matrices), so that it can get a LoRA pair; empty for all others (norms, biases, embeddings,
-// convolutions).
+// Returns the kind of a weight that can get a LoRA pair, because it is the matrix of a linear layer or a stack of
+// expert matrices: "attn_q" for "blk.3.attn_q.weight", "output" for "output.weight". Empty for all other weights
+// (norms, biases, embeddings, convolutions).
 std::string target_kind(const ggml_tensor * weight);
 
-// ggml's type names in capitals, as they are usually written.
+// Returns ggml's type name in capitals, as it is usually written.
 std::string type_name(const ggml_tensor * weight);
 
 }

@@ -5,7 +5,7 @@
 
 namespace llamatune {
 
-// An optimizer and its numbers by name, as the configuration has them: { type: 'adamw', beta1: 0.9, … }.
+// An optimizer and its numeric options by name, as in the configuration: { type: 'adamw', beta1: 0.9, … }.
 struct optimizer_options {
     std::string type = "adamw";
     std::map<std::string, double> numbers;
@@ -18,7 +18,7 @@ template <class V>
 void fields(V & v, optimizer_options & o) {
     v("type", o.type);
     v("maxGradientNorm", o.max_gradient_norm);
-    v.numbers(o.numbers); // the rest
+    v.numbers(o.numbers); // all other options
 }
 
 }

@@ -1,6 +1,7 @@
 #include "optim/optimizer-rule.h"
 
 #include "core/error.h"
+#include "core/join.h"
 
 namespace llamatune {
 
@@ -29,19 +30,13 @@ double optimizer_options::number(const char * name, double fallback) const {
     return found == numbers.end() ? fallback : found->second;
 }
 
-std::vector<std::string> optimizer_types() {
-    std::vector<std::string> types;
-    for (const entry & e : entries) types.emplace_back(e.type);
-    return types;
-}
-
 std::unique_ptr<optimizer_rule> make_optimizer_rule(const optimizer_options & options) {
     std::string known;
     for (const entry & e : entries) {
         if (options.type == e.type) return e.make(options);
-        known += (known.empty() ? "" : ", ") + std::string(e.type);
+        append_to(known, std::string("'") + e.type + "'", " or ");
     }
-    throw error("CONFIG_INVALID", "expected an optimizer of " + known + " but received '" + options.type + "'");
+    throw error("CONFIG_INVALID", "expected " + known + " for optimizer.type but received '" + options.type + "'");
 }
 
 }

@@ -70,7 +70,7 @@ void optimizer::build_update(const parameter_set & parameters) {
         const parameter & p = parameters.all()[i];
         std::vector<ggml_tensor *> state;
         for (const state_tensors & s : state_) state.push_back(s.tensors.all()[i]);
-        ggml_set_param(p.value); // ggml's optimizer ops assert it
+        ggml_set_param(p.value); // ggml's optimizer ops require the flag
         ggml_tensor * clipped = ggml_mul(ctx, p.gradient, clip_);
         for (ggml_tensor * node : rule_->update(ctx, p, clipped, state, group_of(p).numbers)) {
             update_nodes_.expand(node);

@@ -6,20 +6,21 @@
 
 namespace llamatune {
 
-// Updates the parameters on their devices. Two graphs, built once: the norm of all gradients, and the update.
+// Updates the parameters on their devices, with two graphs that are built once: the norm of all gradients and the
+// update.
 class optimizer {
 public:
     // `parameters` and `devices` must outlive this. Throws error CONFIG_INVALID, OUT_OF_MEMORY.
     optimizer(const parameter_set & parameters, const optimizer_options & options, const compute & devices);
     optimizer(const parameter_set & parameters, std::unique_ptr<optimizer_rule> rule, const compute & devices);
 
-    // Global L2 norm of the gradients, before clipping.
+    // Computes the global L2 norm of the gradients, before clipping.
     double gradient_norm();
 
-    // `number` counts the updates from 1; the gradients are multiplied by `clip`.
+    // Updates the parameters. `number` counts the updates from 1; the gradients are multiplied by `clip`.
     void update(int64_t number, double learning_rate, double clip);
 
-    // A tensor for each parameter, in the parameters' order.
+    // One state tensor per parameter, in the parameters' order.
     struct state_tensors {
         std::string name;
         tensors_like tensors;
@@ -50,10 +51,11 @@ private:
     ggml_backend_sched_ptr norm_scheduler_, update_scheduler_;
 };
 
-// c = min(1, max_norm / (‖g‖ + 1e-6)) of global-norm clipping (Pascanu et al., arXiv 1211.5063); 1 for a max_norm of 0.
+// The coefficient of global-norm clipping, min(1, max_norm / (‖g‖ + 1e-6)) (Pascanu et al., arXiv 1211.5063); 1 if
+// max_norm is 0.
 double clip_coefficient(double gradient_norm, double max_norm);
 
-// Memory that the state of n_elements trained numbers takes.
+// The size of the optimizer's state for n_elements trained numbers.
 uint64_t optimizer_state_bytes(const optimizer_options & options, int64_t n_elements);
 
 }

@@ -10,7 +10,7 @@ namespace {
 
 ggml_backend_buffer_type_t memory_of(const ggml_tensor * t) {
     ggml_backend_buffer_t buffer = t->view_src ? t->view_src->buffer : t->buffer;
-    // Tensors cannot be created in the memory of a mapped file.
+    // Tensors cannot be allocated in the memory of a mapped file.
     return ggml_backend_buffer_is_host(buffer) ? ggml_backend_cpu_buffer_type() : ggml_backend_buffer_get_type(buffer);
 }
 

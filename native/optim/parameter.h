@@ -22,7 +22,7 @@ struct parameter : trained_tensor {
     ggml_tensor * gradient; // F32, of the value's shape
 };
 
-// A zero tensor of the same type and shape for each of some tensors, on that tensor's device.
+// For each of some tensors, a zero tensor of the same type and shape on the same device.
 class tensors_like {
 public:
     // `purpose` names them in the error. Throws error OUT_OF_MEMORY.
@@ -35,7 +35,7 @@ public:
 private:
     ggml_context_ptr ctx_;
     std::vector<ggml_tensor *> tensors_;
-    std::vector<ggml_backend_buffer_ptr> buffers_; // one for each type of memory
+    std::vector<ggml_backend_buffer_ptr> buffers_; // one per type of memory
 };
 
 // The trained tensors and their gradients, which start at zero.

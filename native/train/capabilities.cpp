@@ -13,10 +13,10 @@ namespace llamatune {
 
 namespace {
 
-constexpr int64_t n_embd = 256, n_head = 4, n_head_kv = 2, head = n_embd / n_head, n_tokens = 32, rank = 8,
+constexpr int64_t n_embd = 256, n_head = 4, n_head_kv = 2, head_size = n_embd / n_head, n_tokens = 32, rank = 8,
                   n_vocab = 512;
 
-// The layer as llama.cpp would build it, weights of one type, with a LoRA pair beside each.
+// A transformer layer as llama.cpp would build it, with weights of one type and a LoRA pair for each.
 class layer {
 public:
     layer(tensor_arena & ctx, ggml_type weight_type) : ctx_(ctx), type_(weight_type) {}
@@ -27,14 +27,15 @@ public:
         ggml_tensor * mask = add(ggml_new_tensor_2d(ctx_, GGML_TYPE_F32, n_tokens, n_tokens));
 
         ggml_tensor * normed = norm(x);
-        ggml_tensor * q = rotated(linear(normed, n_embd), n_head, positions);
-        ggml_tensor * k = rotated(linear(normed, head * n_head_kv), n_head_kv, positions);
-        ggml_tensor * v = add(ggml_reshape_3d(ctx_, linear(normed, head * n_head_kv), head, n_head_kv, n_tokens));
+        ggml_tensor * q = rope(linear(normed, n_embd), n_head, positions);
+        ggml_tensor * k = rope(linear(normed, head_size * n_head_kv), n_head_kv, positions);
+        ggml_tensor * v =
+            add(ggml_reshape_3d(ctx_, linear(normed, head_size * n_head_kv), head_size, n_head_kv, n_tokens));
         q = add(ggml_permute(ctx_, q, 0, 2, 1, 3));
         k = add(ggml_permute(ctx_, k, 0, 2, 1, 3));
         v = add(ggml_cont(ctx_, add(ggml_permute(ctx_, v, 1, 2, 0, 3))));
         ggml_tensor * weights =
-            add(ggml_soft_max_ext(ctx_, add(ggml_mul_mat(ctx_, k, q)), mask, 1.0f / std::sqrt(float(head)), 0.0f));
+            add(ggml_soft_max_ext(ctx_, add(ggml_mul_mat(ctx_, k, q)), mask, 1.0f / std::sqrt(float(head_size)), 0.0f));
         ggml_tensor * mixed = add(ggml_permute(ctx_, add(ggml_mul_mat(ctx_, v, weights)), 0, 2, 1, 3));
         x = add(ggml_add(ctx_, x, linear(add(ggml_cont_2d(ctx_, mixed, n_embd, n_tokens)), n_embd)));
 
@@ -69,10 +70,10 @@ private:
         return add(ggml_add(ctx_, frozen, add(ggml_scale(ctx_, update, 2.0f))));
     }
 
-    ggml_tensor * rotated(ggml_tensor * x, int64_t heads, ggml_tensor * positions) {
-        ggml_tensor * split = add(ggml_reshape_3d(ctx_, x, head, heads, n_tokens));
-        return add(
-            ggml_rope_ext(ctx_, split, positions, nullptr, int(head), 2, 0, 10000.0f, 1.0f, 0.0f, 1.0f, 32.0f, 1.0f));
+    ggml_tensor * rope(ggml_tensor * x, int64_t heads, ggml_tensor * positions) {
+        ggml_tensor * split = add(ggml_reshape_3d(ctx_, x, head_size, heads, n_tokens));
+        return add(ggml_rope_ext(ctx_, split, positions, nullptr, int(head_size), 2, 0, 10000.0f, 1.0f, 0.0f, 1.0f,
+                                 32.0f, 1.0f));
     }
 
     tensor_arena & ctx_;
@@ -80,7 +81,7 @@ private:
     std::vector<ggml_tensor *> nodes_, trained_;
 };
 
-// Ops of a whole training step that the device does not run.
+// Names the ops of a whole training step that the device does not run.
 std::set<std::string> missing_ops(ggml_backend_dev_t device, ggml_type type) {
     graph_builder builder;
     tensor_arena & ctx = builder.ctx();
@@ -115,7 +116,7 @@ std::set<std::string> missing_ops(ggml_backend_dev_t device, ggml_type type) {
     return names;
 }
 
-// Types that weights are stored in.
+// Lists the types that weights may have.
 std::vector<ggml_type> weight_types() {
     std::vector<ggml_type> types;
     for (int i = 0; i < GGML_TYPE_COUNT; i++) {
@@ -131,7 +132,7 @@ std::vector<ggml_type> weight_types() {
     return types;
 }
 
-std::string capitals(std::string text) {
+std::string upper_case(std::string text) {
     for (char & c : text) {
         if (c >= 'a' && c <= 'z') c = char(c - 'a' + 'A');
     }
@@ -148,7 +149,7 @@ std::optional<train_capabilities> probe_training(ggml_backend_dev_t device) {
     for (ggml_type type : weight_types()) {
         const std::set<std::string> missing = missing_ops(device, type);
         const bool same = std::includes(with_f16.begin(), with_f16.end(), missing.begin(), missing.end());
-        (same ? found.weight_types : found.other_weight_types).push_back(capitals(ggml_type_name(type)));
+        (same ? found.weight_types : found.other_weight_types).push_back(upper_case(ggml_type_name(type)));
     }
     return found;
 }

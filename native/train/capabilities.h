@@ -8,11 +8,11 @@
 
 namespace llamatune {
 
-// What a device says it can do of a training step. What it cannot, the CPU does in its place: slower, not wrong.
+// Which parts of a training step a device supports. The CPU runs the others, which is slower but correct.
 struct train_capabilities {
-    std::vector<std::string> missing;            // ops of a step on F16 weights that it does not run
-    std::vector<std::string> weight_types;       // with which it runs all that it runs with F16
-    std::vector<std::string> other_weight_types; // whose products or gradients go to the CPU
+    std::vector<std::string> missing;            // ops of a step with F16 weights that it does not run
+    std::vector<std::string> weight_types;       // with which it runs every op that it runs with F16
+    std::vector<std::string> other_weight_types; // whose products or gradients run on the CPU
 };
 
 template <class V>
@@ -22,8 +22,8 @@ void fields(V & v, train_capabilities & c) {
     v("otherWeightTypes", c.other_weight_types);
 }
 
-// Asks with the graph of a small transformer layer, its gradients, the loss and the optimizer, once for every weight
-// type. Empty for devices that cannot be asked: an RPC server's.
+// Queries the device with the graph of a small transformer layer, its gradients, the loss and the optimizer, for every
+// weight type. Not set for devices of RPC servers, which cannot be queried.
 std::optional<train_capabilities> probe_training(ggml_backend_dev_t device);
 
 }

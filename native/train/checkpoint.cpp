@@ -13,7 +13,7 @@ namespace llamatune {
 
 namespace {
 
-// Everything that decides which tokens a step sees and what it does with them.
+// Identifies a run: everything that determines which tokens a step sees and what it does with them.
 std::string identity(const train_options & o, const data_plan & data) {
     const auto n = [](auto value) { return std::to_string(value) + ";"; };
     return std::string(o.mode == train_mode::lora ? "lora;" : "full;") + "samples=" + n(data.n_samples) +
@@ -22,9 +22,9 @@ std::string identity(const train_options & o, const data_plan & data) {
            "shuffle=" + n(int(o.shuffle)) + "seed=" + n(o.seed) + "optimizer=" + o.optimizer.type;
 }
 
-// What a checkpoint holds of each parameter, in the parameters' order.
+// One kind of tensor that a checkpoint stores for each parameter, in the parameters' order.
 struct part {
-    std::string name; // "value", or that of an optimizer's state
+    std::string name; // "value", or the name of an optimizer's state
     std::vector<ggml_tensor *> tensors;
 };
 
@@ -36,14 +36,12 @@ std::vector<part> parts_of(const parameter_set & parameters, const optimizer & o
 
 std::string tensor_name(const part & p, size_t index) { return p.name + ":" + std::to_string(index); }
 
-[[noreturn]] void reject(const std::string & path, const std::string & expected, const std::string & received) {
-    throw error(
-        "CHECKPOINT_MISMATCH",
-        "expected " + path + " to be a checkpoint of this run (" + expected + ") but received " + received,
-        "Resume with the options and the dataset that the run began with, or use another checkpoint.directory.");
+[[noreturn]] void reject(const std::string & path, const std::string & difference) {
+    throw error("CHECKPOINT_MISMATCH", "the checkpoint " + path + " belongs to another run: " + difference,
+                "Resume with the options and the dataset of the original run, or use another checkpoint.directory.");
 }
 
-// Calls field(key, value) for every number of the state: the one list that writing and reading share.
+// Calls field(key, value) for every number of the state; writing and reading share this list.
 template <typename state_type, typename function>
 void each_number(state_type & state, function && field) {
     field("llamatune.step", state.step);
@@ -92,7 +90,7 @@ struct number_reader {
 std::string write_checkpoint(const std::string & directory, const train_options & options, const data_plan & data,
                              const parameter_set & parameters, const optimizer & optim, const train_state & state) {
     std::error_code ignored;
-    fs::create_directories(fs::u8path(directory), ignored); // a failure shows when the file is opened
+    fs::create_directories(fs::u8path(directory), ignored); // opening the file reports a failure
     const std::string path =
         (fs::u8path(directory) / ("checkpoint-" + std::to_string(state.step) + ".gguf")).u8string();
 
@@ -123,7 +121,7 @@ std::optional<std::string> newest_checkpoint(const std::string & directory) {
         }
         const std::string digits = name.substr(prefix.size(), name.size() - prefix.size() - suffix.size());
         if (digits.size() > 18 || digits.find_first_not_of("0123456789") != std::string::npos) {
-            continue; // a temporary file of a run that was killed
+            continue; // a temporary file of a killed run
         }
         if (std::stoll(digits) > most) {
             most = std::stoll(digits);
@@ -139,21 +137,22 @@ train_state read_checkpoint(const std::string & path, const train_options & opti
     if (file.text("general.type") != "checkpoint")
         throw error("CHECKPOINT_INVALID", "'" + path + "' is not a checkpoint", "Remove the file.");
     const std::string expected = identity(options, data), received = file.text("llamatune.identity");
-    if (expected != received) { reject(path, expected, received); }
+    if (expected != received) { reject(path, "it has " + received + " and this run " + expected); }
     const auto & all = parameters.all();
     const std::vector<part> parts = parts_of(parameters, optim);
     if (file.tensors().size() != all.size() * parts.size()) {
-        reject(path, std::to_string(all.size() * parts.size()) + " tensors", std::to_string(file.tensors().size()));
+        reject(path, "it has " + std::to_string(file.tensors().size()) + " tensors and this run " +
+                         std::to_string(all.size() * parts.size()));
     }
     for (size_t i = 0; i < all.size(); i++) {
         const std::string name = file.text("llamatune.parameter." + std::to_string(i));
-        if (name != all[i].name) { reject(path, all[i].name, name); }
+        if (name != all[i].name) { reject(path, "it has the parameter " + name + " and this run " + all[i].name); }
         for (const part & p : parts) {
             ggml_tensor * into = p.tensors[i];
             const gguf_tensor * stored = file.find(tensor_name(p, i));
             if (!stored || stored->type != GGML_TYPE_F32 ||
                 !std::equal(into->ne, into->ne + 4, stored->shape.begin())) {
-                reject(path, "the shape of " + name, "another");
+                reject(path, "the shape of " + name + " differs");
             }
             file.read_into(*stored, into);
         }

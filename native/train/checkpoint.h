@@ -9,13 +9,13 @@
 
 namespace llamatune {
 
-// One file per checkpoint, "checkpoint-<step>.gguf" in the directory: the parameters, the optimizer's state by name,
-// and the run's state. It appears whole or not at all, so that the newest one there can always be resumed from. Returns
-// the path. Throws error OUTPUT_NOT_WRITABLE.
+// Writes the file "checkpoint-<step>.gguf" in the directory: the parameters, the optimizer's state by name, and the
+// run's state. It is written atomically, so that a run can always resume from the newest file. Returns the path. Throws
+// error OUTPUT_NOT_WRITABLE.
 std::string write_checkpoint(const std::string & directory, const train_options & options, const data_plan & data,
                              const parameter_set & parameters, const optimizer & optim, const train_state & state);
 
-// The newest checkpoint's path, or nothing when the directory holds none.
+// Returns the newest checkpoint's path; not set if the directory has none.
 std::optional<std::string> newest_checkpoint(const std::string & directory);
 
 // Restores parameters and optimizer state exactly. Throws error CHECKPOINT_INVALID, CHECKPOINT_MISMATCH (other data,
@@ -26,7 +26,7 @@ train_state read_checkpoint(const std::string & path, const train_options & opti
 // The checkpoints of a run.
 class checkpoint_folder {
 public:
-    // options.checkpoint must be given. All but `data` must outlive this.
+    // options.checkpoint must be set. All arguments except `data` must outlive this.
     checkpoint_folder(const train_options & options, const data_plan & data, const parameter_set & parameters,
                       const optimizer & optim)
         : options_(options), data_(data), parameters_(parameters), optim_(optim) {}
@@ -34,7 +34,7 @@ public:
     const std::string & directory() const { return options_.checkpoint->directory; }
     int64_t every_steps() const { return options_.checkpoint->every_steps; } // optimizer steps (0 = never)
 
-    // Throws what write_checkpoint and read_checkpoint throw.
+    // Throw the errors of write_checkpoint and read_checkpoint.
     std::string write(const train_state & state) const {
         return write_checkpoint(directory(), options_, data_, parameters_, optim_, state);
     }

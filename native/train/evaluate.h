@@ -8,7 +8,7 @@
 
 namespace llamatune {
 
-// Mean loss over a whole token file with the current parameters; no gradient is computed.
+// Computes the mean loss over a whole token file with the current parameters, without gradients.
 class evaluator {
 public:
     evaluator(const std::shared_ptr<model> & base, const trainee & subject, const train_options & options,
@@ -19,7 +19,7 @@ public:
         int64_t target_tokens;
         double ms;
     };
-    // Throws error ABORTED when `stop` turns true.
+    // Throws error ABORTED when `stop` becomes true.
     outcome run(const std::atomic<bool> & stop);
 
 private:

@@ -111,7 +111,7 @@ void fields(V & v, warning_event & e) {
     v("message", e.message);
 }
 
-// "graph" and "train" before the first step, "save" after the last one.
+// The phases are "graph" and "train" before the first step and "save" after the last one.
 struct phase_event {
     std::string phase;
 };

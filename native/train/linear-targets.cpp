@@ -7,12 +7,12 @@ namespace llamatune {
 
 read_tensors tensors_read(const forward & graph, const std::vector<const ggml_tensor *> & trained,
                           const compute & devices) {
-    graph_builder unused; // nothing is differentiated: only the marks are read
+    graph_builder unused; // nothing is differentiated; only the gradient path is marked
     ggml_tensor * hidden = graph.hidden();
     const forward::head head =
         graph.build_head(unused.ctx(), ggml_new_tensor_2d(unused.ctx(), hidden->type, hidden->ne[0], hidden->ne[1]));
     read_tensors found;
-    const auto look_through = [&](const std::vector<ggml_tensor *> & nodes, ggml_tensor * result) {
+    const auto add_nodes = [&](const std::vector<ggml_tensor *> & nodes, ggml_tensor * result) {
         gradients g(unused, devices.devices());
         for (const ggml_tensor * t : trained) g.want(t);
         mark_gradient_path(g, nodes, result);
@@ -21,8 +21,8 @@ read_tensors tensors_read(const forward & graph, const std::vector<const ggml_te
             if (g.wants(node)) found.with_gradient.insert(std::begin(node->src), std::end(node->src));
         }
     };
-    look_through(graph.nodes(), hidden);
-    look_through(head.nodes, head.logits);
+    add_nodes(graph.nodes(), hidden);
+    add_nodes(head.nodes, head.logits);
     return found;
 }
 

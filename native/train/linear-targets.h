@@ -9,31 +9,30 @@
 
 namespace llamatune {
 
-// What a graph and its head read, weights and inputs among it, and what of it a gradient of the loss reaches when
-// `trained` is trained.
+// The tensors that a graph and its head read, including weights and inputs, and those among them that a gradient of the
+// loss reaches when `trained` is trained.
 struct read_tensors {
     std::unordered_set<const ggml_tensor *> all, with_gradient;
 };
 read_tensors tensors_read(const forward & graph, const std::vector<const ggml_tensor *> & trained,
                           const compute & devices);
 
-// The matrices of a model that could be targets, by what the graph for a batch of this shape makes of a LoRA pair on
-// them.
+// The matrices of a model that could be targets, by how the graph uses a LoRA pair on them.
 struct linear_targets {
     std::vector<std::string> trainable; // a gradient reaches the pair
-    std::vector<std::string> selecting; // the pair only takes part in a choice of keys or experts: it has no gradient
-    std::vector<std::string> unread;    // the graph does not look for a pair there
+    std::vector<std::string> selecting; // the pair only feeds a selection of keys or experts, which has no gradient
+    std::vector<std::string> unread;    // the graph does not read a pair on this weight
 };
 
-// Names of weights, by block and name. Builds the graph, allocates nothing of it.
+// Finds the names of the weights, ordered by block and name. Builds the graph without allocating it.
 // Throws error GRAPH_UNSUPPORTED, OUT_OF_MEMORY.
 linear_targets find_linear_targets(const std::shared_ptr<model> & base, const batch_shape & shape);
 
-// An entry of lora.targets: every linear layer that can be trained, but for the output matrix, stacked experts (a pair
-// for each of them: often more numbers than the rest of the adapter a hundred times over) and what chooses among them.
+// An entry of lora.targets: every linear layer that can be trained, except the output matrix, stacked experts (a pair
+// per expert often has a hundred times as many numbers as the rest of the adapter) and routers.
 constexpr const char * all_linear = "all-linear";
 
-// `entries` with "all-linear" replaced by names of weights.
+// Replaces "all-linear" in `entries` by names of weights.
 std::vector<std::string> expand_targets(const std::vector<std::string> & entries, const std::shared_ptr<model> & base,
                                         const batch_shape & shape);
 

@@ -21,7 +21,7 @@ void fields(V & v, devices_request & r) {
 struct listed_device {
     device_info about;
     std::optional<std::string> server; // "host:port" of an RPC server's device
-    bool automatic;                    // device 'auto' takes it
+    bool automatic;                    // device 'auto' uses it
     std::optional<train_capabilities> training;
 };
 
@@ -33,7 +33,7 @@ void fields(V & v, listed_device & d) {
     v("training", d.training);
 }
 
-// The devices of this machine and of these RPC servers. Throws error RPC_UNREACHABLE.
+// Lists the devices of this machine and of these RPC servers. Throws error RPC_UNREACHABLE.
 std::vector<listed_device> list_devices(const std::vector<std::string> & rpc_servers);
 
 }

@@ -10,15 +10,15 @@
 
 namespace llamatune {
 
-// Each struct that crosses to JavaScript lists its fields once, by the names that they have there: `fields` shows them
-// to a visitor, which reads options, writes events or lists the names.
+// Each struct that crosses to JavaScript lists its fields once, by their JavaScript names: `fields` passes them to a
+// visitor, which reads options, writes events or lists the names.
 
 enum class train_mode { lora, full };
 
 inline constexpr enum_name<train_mode> train_mode_names[] = {{train_mode::lora, "lora"}, {train_mode::full, "full"}};
 constexpr auto & names_of(train_mode) { return train_mode_names; }
 
-// Matmul precision on the CPU: bf16 multiplies in bfloat16 and sums in F32, where the CPU has units for it.
+// Matmul precision on the CPU: bf16 multiplies in bfloat16 and sums in F32, if the CPU has units for it.
 enum class train_precision { f32, bf16 };
 
 inline constexpr enum_name<train_precision> train_precision_names[] = {{train_precision::f32, "f32"},
@@ -26,7 +26,8 @@ inline constexpr enum_name<train_precision> train_precision_names[] = {{train_pr
 constexpr auto & names_of(train_precision) { return train_precision_names; }
 
 struct lora_options {
-    // Not set: the default of a new adapter, or what the adapter to continue has. What is set must agree with that one.
+    // If not set, a new adapter has the default and a continued one keeps its value. A value that is set must agree
+    // with the adapter to continue.
     std::optional<int32_t> rank;
     std::optional<float> alpha;
     std::optional<bool> rs_lora;                     // scale alpha/sqrt(r) instead of alpha/r (arXiv 2312.03732)
@@ -121,7 +122,7 @@ void fields(V & v, train_options & o) {
     v("gradientCheckpointing", o.gradient_checkpointing);
 }
 
-// What a run will do, known before a model is loaded: the caller derives the schedule's length from it.
+// The size of a run, computed before a model is loaded: the caller derives the schedule's length from it.
 struct train_plan {
     uint64_t n_samples;
     uint64_t n_rows; // rows per epoch after packing

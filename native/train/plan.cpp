@@ -34,12 +34,12 @@ batch_shape shape_of(const train_options & o) {
 }
 
 step_options step_options_of(const train_options & o) {
-    step_options how;
-    how.recompute = o.gradient_checkpointing;
-    how.loss = make_objective(o.objective);
-    // The output matrix is converted anew for every chunk of logits: few chunks are fast, small ones save memory.
-    how.loss_budget_bytes = (o.gradient_checkpointing ? 256ll : 512ll) << 20;
-    return how;
+    step_options options;
+    options.recompute = o.gradient_checkpointing;
+    options.loss = make_objective(o.objective);
+    // The output matrix is converted for every chunk of logits, so large chunks are faster and small ones save memory.
+    options.loss_budget_bytes = (o.gradient_checkpointing ? 256ll : 512ll) << 20;
+    return options;
 }
 
 train_plan plan_training(const train_options & options) {
@@ -64,13 +64,13 @@ memory_estimate estimate_memory(const std::shared_ptr<model> & base, const train
     if (options.mode == train_mode::lora) {
         estimate.adapter_bytes += uint64_t(parameters.n_elements()) * sizeof(float);
     }
-    step_options only_ask = step_options_of(options);
-    only_ask.allocate = false;
-    estimate.activation_bytes = step(std::move(graph), devices, &subject.parameters(), only_ask).compute_bytes();
+    step_options estimate_only = step_options_of(options);
+    estimate_only.allocate = false;
+    estimate.activation_bytes = step(std::move(graph), devices, &subject.parameters(), estimate_only).compute_bytes();
     if (options.validation) {
-        only_ask.with_backward = false;
+        estimate_only.with_backward = false;
         auto forward_only = std::make_unique<forward>(base, subject.adapter_handle(), shape_of(options), devices);
-        estimate.activation_bytes += step(std::move(forward_only), devices, nullptr, only_ask).compute_bytes();
+        estimate.activation_bytes += step(std::move(forward_only), devices, nullptr, estimate_only).compute_bytes();
     }
     estimate.total_bytes = estimate.weights_bytes + estimate.adapter_bytes + estimate.activation_bytes;
     return estimate;

@@ -7,7 +7,7 @@
 
 namespace llamatune {
 
-// Only what would end in undefined behaviour: the options were validated by who asked for the run.
+// Checks only what would cause undefined behaviour; the TypeScript layer has validated the options.
 // Throws error ARGUMENT_INVALID.
 void check_train_options(const train_options & options);
 loader_options loader_options_of(const train_options & options);

@@ -18,7 +18,7 @@ void write_profile(const std::string & path, const std::vector<profile_entry> & 
     const double runs = double(std::max<int64_t>(n_micro_batches, 1));
     std::map<std::string, double> parts;
     for (const profile_entry & e : entries) parts[e.part] += e.ms / runs;
-    std::string text = "milliseconds per micro-batch, every operation timed by itself\n\n";
+    std::string text = "milliseconds per micro-batch, every operation timed separately\n\n";
     char line[256];
     for (const auto & [part, ms] : parts) {
         std::snprintf(line, sizeof(line), "%-9s %10.2f\n", part.c_str(), ms);

@@ -17,13 +17,13 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-void require_tokens_of(const model & base, const token_file & file, const std::string & path) {
+void check_vocabulary(const model & base, const token_file & file, const std::string & path) {
     const int32_t n_vocab = vocabulary_size(base);
     if (file.max_token() >= n_vocab) {
         throw error("TOKEN_OUT_OF_RANGE",
-                    "expected tokens below " + std::to_string(n_vocab) + " (the model's vocabulary) but received " +
-                        std::to_string(file.max_token()) + " in " + path,
-                    "Tokens must come from this model's own tokenizer.");
+                    path + " has the token " + std::to_string(file.max_token()) + ", but the model's vocabulary has " +
+                        std::to_string(n_vocab) + " tokens",
+                    "Tokenize the dataset with this model's tokenizer.");
     }
 }
 
@@ -32,8 +32,8 @@ std::vector<std::string> inputs_of(const model & base, const train_options & opt
             options.lora.init_adapter.value_or("")};
 }
 
-// The state of the newest checkpoint, which it restores; the start without one.
-train_state resumed(checkpoint_folder & checkpoints, loader & data, const event_sink & on_event) {
+// Restores the newest checkpoint and returns its state, or the initial state if there is none.
+train_state resume(checkpoint_folder & checkpoints, loader & data, const event_sink & on_event) {
     const std::optional<std::string> path = newest_checkpoint(checkpoints.directory());
     if (!path) {
         on_event(warning_event{"NO_CHECKPOINT",
@@ -49,14 +49,14 @@ train_state resumed(checkpoint_folder & checkpoints, loader & data, const event_
 
 train_result run_training(const std::shared_ptr<model> & base, const train_options & options,
                           const event_sink & on_event, const std::atomic<bool> & stop) {
-    const struct at_end {
-        ~at_end() { release_freed_memory(); }
-    } last; // after everything below is gone
+    const struct memory_release {
+        ~memory_release() { release_freed_memory(); }
+    } release; // destroyed after all other objects of the run
     const auto start = clock::now();
     check_train_options(options);
-    require_output_apart_from(options.output, inputs_of(*base, options));
+    require_distinct_output(options.output, inputs_of(*base, options));
     const auto file = token_file::open(options.train_file);
-    require_tokens_of(*base, *file, options.train_file);
+    check_vocabulary(*base, *file, options.train_file);
     loader data(*file, loader_options_of(options));
 
     on_event(phase_event{"graph"});
@@ -86,7 +86,7 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
     train_state state;
     if (options.checkpoint) {
         parts.checkpoints = &checkpoints.emplace(options, data.plan(), subject.parameters(), optim);
-        if (options.checkpoint->resume) state = resumed(*checkpoints, data, on_event);
+        if (options.checkpoint->resume) state = resume(*checkpoints, data, on_event);
     }
 
     on_event(phase_event{"train"});

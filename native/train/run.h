@@ -9,11 +9,11 @@
 
 namespace llamatune {
 
-// Number of rows and steps for a dataset under these options (learning_rates is not needed).
+// Computes the number of rows and steps for a dataset with these options (learning_rates is not needed).
 // Throws error DATASET_EMPTY, SAMPLE_TOO_LONG, TOKEN_FILE_INVALID.
 train_plan plan_training(const train_options & options);
 
-// What training this model this way needs, without loading its weights' data twice or allocating a graph's buffers.
+// The memory that training needs, computed without allocating the graph's buffers.
 struct memory_estimate {
     uint64_t weights_bytes;
     uint64_t adapter_bytes;    // trained tensors, their gradients and the optimizer's state
@@ -31,11 +31,10 @@ void fields(V & v, memory_estimate & m) {
 
 memory_estimate estimate_memory(const std::shared_ptr<model> & base, const train_options & options);
 
-// Runs the whole training on the calling thread. `stop` is polled at least once per micro-batch; when it turns true the
-// run ends as soon as the current micro-batch has, writes no output and throws error ABORTED.
-// Throws error: UNSUPPORTED_OP, GRAPH_UNSUPPORTED, NO_TARGETS, TARGET_UNKNOWN, TARGET_UNSUPPORTED,
-// TOKEN_OUT_OF_RANGE, OUT_OF_MEMORY, NON_FINITE_LOSS, OUTPUT_NOT_WRITABLE,
-// ADAPTER_MISMATCH, NATIVE_ASSERTION, …
+// Runs the whole training on the calling thread. `stop` is polled at least once per micro-batch; when it becomes true,
+// the run ends after the current micro-batch, writes no output and throws error ABORTED. Throws error: UNSUPPORTED_OP,
+// GRAPH_UNSUPPORTED, NO_TARGETS, TARGET_UNKNOWN, TARGET_UNSUPPORTED, TOKEN_OUT_OF_RANGE, OUT_OF_MEMORY,
+// NON_FINITE_LOSS, OUTPUT_NOT_WRITABLE, ADAPTER_MISMATCH, NATIVE_ASSERTION, …
 train_result run_training(const std::shared_ptr<model> & base, const train_options & options,
                           const event_sink & on_event, const std::atomic<bool> & stop);
 

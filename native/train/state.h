@@ -8,23 +8,23 @@
 
 namespace llamatune {
 
-// How far a run has come, apart from its tensors. A checkpoint keeps all of it.
+// The progress of a run, without its tensors. A checkpoint stores all of it.
 struct train_state {
     int64_t step = 0;       // optimizer steps done
     int64_t updates = 0;    // steps that updated the parameters
-    int64_t non_finite = 0; // steps in a row, up to the last, with a loss or gradient that is not finite
+    int64_t non_finite = 0; // consecutive steps up to the last with a loss or gradient that is not finite
     data_cursor cursor;     // of the next step
     int64_t tokens = 0, target_tokens = 0;
     double loss = std::numeric_limits<double>::quiet_NaN(); // of the last step with targets
     double epoch_loss = 0, epoch_weight = 0; // sums over the targets of the epoch so far: weight · loss, weight
 
-    // Of the last step, from 1.
+    // The epoch of the last step, from 1.
     int64_t epoch() const { return int64_t(cursor.epoch) + (cursor.row > 0 ? 1 : 0); }
 
-    // Mean loss of the epoch so far; NaN without a target.
+    // The mean loss of the epoch so far; NaN if it has no targets.
     double epoch_mean() const { return epoch_loss / epoch_weight; }
 
-    // Counts a step that is done.
+    // Adds a finished step.
     void add(const step_batch & batch, double mean_loss, const data_cursor & next) {
         step++;
         cursor = next;

@@ -15,16 +15,16 @@ namespace llamatune {
 
 namespace {
 
-ggml_backend_buffer_ptr place(ggml_context * ctx, ggml_backend_buffer_type_t type, const char * what) {
+ggml_backend_buffer_ptr allocate(ggml_context * ctx, ggml_backend_buffer_type_t type, const char * what) {
     ggml_backend_buffer_ptr buffer{ggml_backend_alloc_ctx_tensors_from_buft(ctx, type)};
     if (!buffer) {
-        throw error("OUT_OF_MEMORY", std::string("expected memory for ") + what + " but received none",
+        throw error("OUT_OF_MEMORY", std::string("out of memory allocating ") + what,
                     "Lower sequenceLength or microBatchSize.");
     }
     return buffer;
 }
 
-// Back ends with one type of buffer have one buffer, which each of them reports as its own before it is there.
+// Does a previous backend use the same buffer type? They then share one buffer, whose size each of them reports.
 bool shares_buffer(ggml_backend_sched_t scheduler, int index) {
     const auto type = [&](int i) {
         return ggml_backend_get_default_buffer_type(ggml_backend_sched_get_backend(scheduler, i));
@@ -46,10 +46,10 @@ void step::state::build_kept() {
     unscale = ggml_new_tensor_1d(kept_ctx.get(), GGML_TYPE_F32, 1);
     ggml_set_name(hidden, "hidden");
     ggml_set_name(dhidden, "dhidden");
-    kept_buffer = place(kept_ctx.get(), devices.output_buffer_type(), "the hidden states");
-    // of its own: every device can clear a whole buffer
+    kept_buffer = allocate(kept_ctx.get(), devices.output_buffer_type(), "the hidden states");
+    // a separate buffer, because every device can clear a whole buffer
     kept_gradient_buffer =
-        place(kept_gradient_ctx.get(), devices.output_buffer_type(), "the gradient of the hidden states");
+        allocate(kept_gradient_ctx.get(), devices.output_buffer_type(), "the gradient of the hidden states");
     ggml_backend_buffer_clear(kept_buffer.get(), 0);
     bytes += ggml_backend_buffer_get_size(kept_buffer.get()) + ggml_backend_buffer_get_size(kept_gradient_buffer.get());
 }
@@ -72,7 +72,7 @@ void step::state::prepare(ggml_backend_sched_ptr & scheduler, const graph_builde
     }
 }
 
-// Walks over host memory are for devices that are the CPU; a GPU keeps its tensors to itself.
+// Kernels of the CPU accelerator need tensors in host memory.
 bool step::state::on_host() const { return options.gradient.rules == rule_mode::automatic && devices.on_host(); }
 
 bool step::state::has_accelerator() const {
@@ -80,22 +80,20 @@ bool step::state::has_accelerator() const {
     return std::find(all.begin(), all.end(), accelerator_device()) != all.end();
 }
 
-// A weight may fit a target's name and yet not be read where llama.cpp would add its pair, or only take part in a
-// choice.
+// Throws if a parameter has no gradient: its weight may match a target although llama.cpp's graph does not read its
+// pair, or it may only feed a selection of keys or experts.
 void step::state::require_reached(const parameter_set & parameters) const {
-    std::string missing, choosing;
+    std::string missing, selecting;
     for (const parameter & p : parameters.all()) {
-        std::string & names = read.count(p.value) ? choosing : missing;
+        std::string & names = read.count(p.value) ? selecting : missing;
         if (!reached.count(p.value)) append_to(names, p.name);
     }
-    if (missing.empty() && choosing.empty()) { return; }
-    std::string message = "expected every trained tensor to take part in what the model computes but";
-    if (!missing.empty()) message += " its graph does not read " + missing;
-    if (!choosing.empty())
-        message += std::string(missing.empty() ? "" : ", and") +
-                   " a choice without a gradient is all that depends on " + choosing;
-    throw error("TARGET_UNSUPPORTED", message,
-                "Leave them out of lora.targets; 'all-linear' names all that can be trained.");
+    std::string reasons;
+    if (!missing.empty()) append_to(reasons, "the model's graph does not read " + missing, "; ");
+    if (!selecting.empty()) append_to(reasons, "a non-differentiable selection is all that uses " + selecting, "; ");
+    if (reasons.empty()) { return; }
+    throw error("TARGET_UNSUPPORTED", "cannot train some targets: " + reasons,
+                "Leave them out of lora.targets; 'all-linear' selects every linear layer that can be trained.");
 }
 
 void step::state::note_reached(const gradients & g, const std::vector<ggml_tensor *> & nodes) {
@@ -107,7 +105,7 @@ void step::state::note_reached(const gradients & g, const std::vector<ggml_tenso
 void step::state::build_chunk(const parameter_set * parameters, gradients & trunk_gradients,
                               std::vector<std::string> & without_rule) {
     const int64_t n_tokens = graph->shape().n_tokens();
-    // the head's width is known once it is built; a first guess from the hidden state alone would be wrong
+    // the width of the logits is only known once the head is built
     tensor_arena probe;
     const forward::head probed = graph->build_head(probe, ggml_new_tensor_2d(probe, GGML_TYPE_F32, hidden->ne[0], 1));
     const int64_t n_vocab = probed.logits->ne[0];
@@ -119,7 +117,7 @@ void step::state::build_chunk(const parameter_set * parameters, gradients & trun
     weights = ggml_new_tensor_2d(chunk_input_ctx.get(), GGML_TYPE_F32, 1, columns);
     losses = ggml_new_tensor_1d(chunk_input_ctx.get(), GGML_TYPE_F32, columns);
     for (ggml_tensor * t : {rows, targets, weights, losses}) ggml_set_input(t);
-    chunk_inputs = place(chunk_input_ctx.get(), devices.host_buffer_type(), "the targets");
+    chunk_inputs = allocate(chunk_input_ctx.get(), devices.host_buffer_type(), "the targets");
 
     tensor_arena & ctx = chunk_nodes.ctx();
     ggml_tensor * x = ggml_get_rows(ctx, hidden, rows); // [n_embd, columns]
@@ -183,7 +181,7 @@ step::step(std::unique_ptr<forward> graph, const compute & devices, const parame
     }
     s.boundary = ggml_cpy(ctx, s.graph->hidden(), tokens_of(s.hidden));
     for (ggml_tensor * node : nodes) {
-        g.run(node); // llama.cpp's order
+        g.run(node); // in llama.cpp's order
     }
     g.run(s.boundary);
 
@@ -202,8 +200,8 @@ step::step(std::unique_ptr<forward> graph, const compute & devices, const parame
     if (options.with_backward && g.wants(s.graph->hidden())) {
         ggml_tensor * dhidden = tokens_of(s.dhidden);
         if (!devices.on_host()) {
-            // Written by the loss's graph while this one waits at the boundary, of which devices that reorder nodes
-            // must know: a source that the copy does not read.
+            // The loss's graph writes this tensor while the trunk waits at the boundary. Devices may reorder nodes, so
+            // the boundary is made a source of the copy, which does not read it.
             dhidden = ggml_cont(ctx, dhidden);
             dhidden->src[1] = s.boundary;
         }

@@ -1,6 +1,6 @@
 #pragma once
 
-// What a step is made of: built in step-build.cpp, run in step.cpp.
+// The members of a step, which is built in step-build.cpp and run in step.cpp.
 
 #include "train/step.h"
 
@@ -12,9 +12,9 @@ namespace llamatune {
 
 using step_clock = std::chrono::steady_clock;
 
-// GPUs multiply F32 matrices as F16, whose smallest number is 6e-8: a probability divided by all targets of a step
-// would be lost. There, the gradient of the target with the largest weight is this large, which leaves as much room
-// above, and is scaled back when it is summed.
+// Loss scaling: GPUs multiply F32 matrices as F16, whose smallest number is 6e-8, so a probability divided by the
+// number of targets would underflow. On GPUs the gradient of the target with the largest weight is scaled to this
+// number, which is in the middle of F16's range, and unscaled when gradients are accumulated.
 constexpr float narrow_scale = 64.0f;
 
 struct step::state {
@@ -22,7 +22,8 @@ struct step::state {
     const compute & devices;
     step_options options;
 
-    // What passes between the trunk and the loss, one column more than tokens: chunks are filled up with it.
+    // The tensors between the trunk and the loss. Their last column belongs to no token: the last chunk is filled up
+    // with it.
     ggml_context_ptr kept_ctx, kept_gradient_ctx;
     ggml_backend_buffer_ptr kept_buffer, kept_gradient_buffer;
     ggml_tensor * hidden;  // [n_embd, n_tokens + 1]
@@ -48,9 +49,9 @@ struct step::state {
 
     size_t bytes = 0;
     std::unordered_set<const ggml_tensor *> read;    // every source of the trunk and the head
-    std::unordered_set<const ggml_tensor *> reached; // those of nodes that a gradient passes
+    std::unordered_set<const ggml_tensor *> reached; // sources of nodes on the gradient path
 
-    // of the run in progress
+    // the run in progress
     const micro_batch * batch = nullptr;
     double scale = 0;
     float largest_weight = 1; // of the batch's targets
@@ -70,7 +71,7 @@ struct step::state {
                      std::vector<std::string> & without_rule);
     void note_reached(const gradients & g, const std::vector<ggml_tensor *> & nodes);
     void require_reached(const parameter_set & parameters) const;
-    void tell_padding();
+    void set_padding();
     void run_loss();
     static bool at_boundary(ggml_tensor * node, bool ask, void * self);
     void record(const char * part, const ggml_tensor * node);

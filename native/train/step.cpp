@@ -50,7 +50,7 @@ bool step::state::at_boundary(ggml_tensor * node, bool ask, void * self) {
     const bool selects = s.options.on_selection && (node->op == GGML_OP_ARGSORT || node->op == GGML_OP_TOP_K);
     if (selects && !ask) s.options.on_selection(node);
     if (s.options.profile && !ask) {
-        s.record(!s.past_boundary ? "forward" : is_recomputed(node) ? "again" : "backward", node);
+        s.record(!s.past_boundary ? "forward" : is_recomputed(node) ? "recompute" : "backward", node);
     }
     if (node != s.boundary) return s.options.profile || selects;
     if (!ask) {
@@ -62,8 +62,8 @@ bool step::state::at_boundary(ggml_tensor * node, bool ask, void * self) {
     return true;
 }
 
-// Rows end in padding where samples are short: blocks of nothing else need no work.
-void step::state::tell_padding() {
+// Tells the devices which blocks of tokens contain only padding, so that they can skip them.
+void step::state::set_padding() {
     constexpr size_t block = 64;
     std::vector<uint8_t> blocks((batch->segment_id.size() + block - 1) / block);
     for (size_t i = 0; i < blocks.size(); i++) {
@@ -75,12 +75,12 @@ void step::state::tell_padding() {
 }
 
 void step::state::run_loss() {
-    const auto begun = clock::now();
+    const auto loss_start = clock::now();
     devices.set_padding({}, 0); // a chunk's columns are targets
     const size_t n = batch->target_position.size();
     const double factor = on_host() ? scale : double(narrow_scale) / double(largest_weight);
     if (options.with_backward) {
-        ggml_backend_buffer_clear(kept_gradient_buffer.get(), 0); // positions without a target keep zero
+        ggml_backend_buffer_clear(kept_gradient_buffer.get(), 0); // positions without a target stay zero
     }
     target_losses.resize(n);
     row_values.resize(size_t(columns));
@@ -101,9 +101,9 @@ void step::state::run_loss() {
         run_graph(chunk_scheduler.get(), chunk);
         ggml_backend_tensor_get(losses, target_losses.data() + first, 0, count * sizeof(float));
     }
-    tell_padding();
+    set_padding();
     for (size_t i = 0; i < n; i++) total += double(batch->target_weight[i]) * double(target_losses[i]);
-    timing.loss_ms += ms_since(begun);
+    timing.loss_ms += ms_since(loss_start);
 }
 
 double step::run(const micro_batch & batch, double scale) {
@@ -116,10 +116,10 @@ double step::run(const micro_batch & batch, double scale) {
     s.timing = {};
     s.n_runs++;
     s.graph->set_batch(batch);
-    s.tell_padding();
+    s.set_padding();
     if (!s.on_host()) {
-        const float back = float(scale * double(s.largest_weight) / double(narrow_scale));
-        ggml_backend_tensor_set(s.unscale, &back, 0, sizeof(back));
+        const float unscale = float(scale * double(s.largest_weight) / double(narrow_scale));
+        ggml_backend_tensor_set(s.unscale, &unscale, 0, sizeof(unscale));
     }
     s.past_boundary = false;
     s.started = s.node_started = clock::now();

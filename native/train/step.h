@@ -18,15 +18,15 @@ struct step_options {
     bool with_backward = true;
     gradient_options gradient;
     int64_t loss_budget_bytes = 256ll << 20; // for one chunk of logits, probabilities and their gradient
-    bool allocate = true;                    // false: only to ask what it would need
-    bool recompute = false; // activations of all layers but the last are computed again for the backward
-    bool profile = false;   // time every node: slower, since nothing runs ahead
+    bool allocate = true;                    // false: only estimate the memory
+    bool recompute = false;                  // recompute activations in the backward pass, except for the last piece
+    bool profile = false;                    // time every node; slower, since nodes then run one by one
     // Called after each top-k selection (ARGSORT, TOP_K) of a step with a backward pass; it may overwrite the indices.
     // Tests use it to route tokens to the same experts on two devices.
     std::function<void(ggml_tensor * indices)> on_selection;
 };
 
-// Time of the nodes of one kind ("MUL_MAT q8_0 2048x1024"), over all runs.
+// The time of all nodes of one kind ("MUL_MAT q8_0 2048x1024"), summed over all runs.
 struct profile_entry {
     std::string part;
     std::string kind;
@@ -38,9 +38,9 @@ struct step_timing {
     double forward_ms = 0, loss_ms = 0, backward_ms = 0;
 };
 
-// Forward, loss and backward of one micro-batch, as graphs that are built and allocated once and run for every batch.
-// The trunk's graph holds forward and backward; between them, at the hidden state, the loss runs in chunks over the
-// target positions only.
+// The forward pass, loss and backward pass of a micro-batch, as graphs that are built and allocated once and run for
+// every batch. The trunk's graph has the forward and the backward pass; between them, at the hidden state, the loss
+// runs in chunks over the target positions only.
 class step {
 public:
     // `parameters` may be null without a backward pass; it must outlive this. Throws error UNSUPPORTED_OP (preflight),
@@ -49,11 +49,11 @@ public:
          const step_options & options);
     ~step();
 
-    // Adds the gradients of  scale · Σ weight · cross-entropy  over the targets, with their weights, to the
-    // parameters', and returns the sum without the scale (nats).
+    // Adds the gradients of  scale · Σ weight · loss  over the targets to those of the parameters, and returns the sum
+    // without the scale (nats).
     double run(const micro_batch & batch, double scale);
 
-    // Per target of the batch, in order: the cross-entropy of the last run.
+    // The loss of each target of the last batch, in order.
     const std::vector<float> & target_losses() const;
     const step_timing & timing() const;
     int64_t n_runs() const;

@@ -16,26 +16,26 @@ trainee::trainee(std::shared_ptr<model> base, const train_options & options)
     if (options_.mode == train_mode::full) {
         if (base_->options().use_mmap || base_->options().repack) {
             throw error("MODEL_NOT_TRAINABLE",
-                        "expected a model loaded without memory mapping and repacking but received one loaded with it",
-                        "Load it with useMmap: false and repack: false to train its own weights.");
+                        "cannot train the weights of a model that was loaded with memory mapping or repacking",
+                        "Load it with useMmap: false and repack: false.");
         }
         return;
     }
-    adapter_options asked;
-    asked.rank = options_.lora.rank;
-    asked.alpha = options_.lora.alpha;
-    asked.rs_lora = options_.lora.rs_lora;
-    asked.init = options_.lora.init.value_or(asked.init);
-    if (options_.lora.targets) asked.targets = expand_targets(*options_.lora.targets, base_, shape_of(options_));
-    asked.seed = options_.seed;
+    adapter_options requested;
+    requested.rank = options_.lora.rank;
+    requested.alpha = options_.lora.alpha;
+    requested.rs_lora = options_.lora.rs_lora;
+    requested.init = options_.lora.init.value_or(requested.init);
+    if (options_.lora.targets) requested.targets = expand_targets(*options_.lora.targets, base_, shape_of(options_));
+    requested.seed = options_.seed;
     if (!options_.lora.init_adapter) {
-        adapter_ = adapter::create(base_, asked);
+        adapter_ = adapter::create(base_, requested);
         return;
     }
     adapter_header file(*options_.lora.init_adapter);
     check_trainable(file, *base_);
-    check_options(file, asked,
-                  asked.targets.empty() ? std::vector<lora_target>() : match_targets(*base_, asked.targets));
+    check_options(file, requested,
+                  requested.targets.empty() ? std::vector<lora_target>() : match_targets(*base_, requested.targets));
     adapter_ = load_adapter(file, base_);
 }
 
@@ -50,15 +50,15 @@ void trainee::collect(const forward & graph) {
         const std::vector<ggml_tensor *> weights = graph.weights();
         const read_tensors read = tensors_read(graph, {weights.begin(), weights.end()}, compute(*base_, 1));
         for (ggml_tensor * weight : weights) {
-            // frequency tables are constants of the architecture; what only takes part in a choice has no gradient
+            // frequency tables are constants of the architecture; weights that only feed a selection have no gradient
             if (std::strncmp(weight->name, "rope_", 5) == 0 || !read.with_gradient.count(weight)) { continue; }
             if (weight->type != GGML_TYPE_F32) {
                 throw error("MODEL_NOT_TRAINABLE",
-                            std::string("expected F32 weights but received ") + ggml_type_name(weight->type) + " in " +
-                                weight->name,
-                            "Full training needs an F32 model; a LoRA adapter trains on any type.");
+                            std::string("cannot train ") + weight->name + ": its type is " +
+                                ggml_type_name(weight->type) + ", not F32",
+                            "Full-parameter training needs an F32 model; LoRA works with any type.");
             }
-            // gains and biases are not decayed, as is usual
+            // weight decay does not apply to gains and biases, as is usual
             tensors.push_back({weight->name, weight, 1.0f, ggml_n_dims(weight) > 1});
         }
     }

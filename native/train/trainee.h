@@ -10,21 +10,21 @@
 
 namespace llamatune {
 
-// What a run trains: a LoRA adapter, or the weights of an F32 model themselves.
+// What a run trains: a LoRA adapter, or the weights of an F32 model.
 class trainee {
 public:
-    // Creates the adapter, or reads the one to continue from. Throws error: what adapter::create and read_adapter
-    // throw, MODEL_NOT_TRAINABLE (full training of weights that are not F32, or of a model mapped or repacked).
+    // Creates the adapter, or reads the one to continue. Throws the errors of adapter::create and read_adapter, and
+    // MODEL_NOT_TRAINABLE (full-parameter training of weights that are not F32, mapped or repacked).
     trainee(std::shared_ptr<model> base, const train_options & options);
 
-    // To be given to forward; null with full training.
+    // The adapter of the forward graph; null in full-parameter training.
     llama_adapter_lora * adapter_handle() const { return adapter_ ? adapter_->handle() : nullptr; }
 
-    // Once the graph is built: allocates gradients for the tensors that it reads.
+    // Collects the trained tensors that the graph reads and allocates their gradients.
     void collect(const forward & graph);
     parameter_set & parameters() const { return *parameters_; }
 
-    // Adapter or whole model. Throws error OUTPUT_NOT_WRITABLE.
+    // Writes the adapter or the whole model. Throws error OUTPUT_NOT_WRITABLE.
     void save(const std::string & path) const;
 
 private:

@@ -15,18 +15,18 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-constexpr int64_t most_non_finite = 5; // steps in a row before the run gives up
+constexpr int64_t max_non_finite_steps = 5; // consecutive ones, before the run fails
 
 double ms_since(clock::time_point start) {
     return std::chrono::duration<double, std::milli>(clock::now() - start).count();
 }
 
-void stop_if_asked(const std::atomic<bool> & stop) {
+void throw_if_stopped(const std::atomic<bool> & stop) {
     if (stop) { throw error("ABORTED", "the run was aborted"); }
 }
 
-// Averages the time of the last steps, to estimate the remaining time.
-class pace {
+// Estimates the remaining time from the mean time of the last steps.
+class eta_estimator {
 public:
     double eta_ms(double step_ms, int64_t remaining) {
         recent_.push_back(step_ms);
@@ -40,7 +40,7 @@ private:
     std::deque<double> recent_;
 };
 
-// What one optimizer step measures.
+// The measurements of one optimizer step.
 struct step_outcome {
     double loss = not_measured;          // mean over the weighted targets
     double gradient_norm = not_measured; // before clipping
@@ -48,7 +48,7 @@ struct step_outcome {
     double data_ms = 0, optimizer_ms = 0, step_ms = 0;
 };
 
-// The gradients of the mean loss over all targets of the step, however it is split into micro-batches.
+// Computes the gradients of the mean loss over all targets of the step, however it is split into micro-batches.
 void forward_backward(const train_parts & parts, const step_batch & batch, step_outcome & outcome,
                       const std::atomic<bool> & stop) {
     parts.parameters.zero_gradients();
@@ -56,7 +56,7 @@ void forward_backward(const train_parts & parts, const step_batch & batch, step_
     const double scale = 1.0 / batch.total_target_weight;
     outcome.loss = 0;
     for (const micro_batch & micro : batch) {
-        stop_if_asked(stop);
+        throw_if_stopped(stop);
         if (micro.target_position.empty()) continue;
         outcome.loss += parts.model.run(micro, scale) * scale;
         const step_timing & timing = parts.model.timing();
@@ -66,7 +66,7 @@ void forward_backward(const train_parts & parts, const step_batch & batch, step_
     }
 }
 
-// Clips the gradients and updates the parameters, unless there is nothing to update them by.
+// Clips the gradients and updates the parameters, unless the step has no targets or is not finite.
 void update(const train_parts & parts, train_state & state, const step_batch & batch, step_outcome & outcome,
             const event_sink & on_event) {
     const std::string step = "step " + std::to_string(state.step + 1);
@@ -84,9 +84,10 @@ void update(const train_parts & parts, train_state & state, const step_batch & b
     }
     const std::string numbers = "a loss of " + std::to_string(outcome.loss) + " and a gradient norm of " +
                                 std::to_string(outcome.gradient_norm);
-    if (++state.non_finite >= most_non_finite) {
+    if (++state.non_finite >= max_non_finite_steps) {
         throw error("NON_FINITE_LOSS",
-                    std::to_string(state.non_finite) + " steps in a row were not finite; " + step + " gave " + numbers,
+                    std::to_string(state.non_finite) + " consecutive steps were not finite; " + step + " gave " +
+                        numbers,
                     "Lower optimizer.learningRate or maxGradientNorm, or add warm-up steps.");
     }
     on_event(warning_event{"NON_FINITE_STEP", step + " gave " + numbers + ": nothing was updated"});
@@ -116,7 +117,7 @@ step_event event_of(const train_state & state, const train_parts & parts, const 
     return event;
 }
 
-bool due(int64_t step, int64_t every_steps) { return every_steps > 0 && step % every_steps == 0; }
+bool is_due(int64_t step, int64_t every_steps) { return every_steps > 0 && step % every_steps == 0; }
 
 }
 
@@ -132,10 +133,10 @@ train_result train(const train_parts & parts, train_state & state, const event_s
 
     const auto total_steps = int64_t(parts.learning_rates.size());
     prefetcher batches(parts.data, uint64_t(std::max<int64_t>(0, total_steps - state.step)));
-    pace speed;
+    eta_estimator estimator;
     bool evaluated = false;
     while (state.step < total_steps) {
-        stop_if_asked(stop);
+        throw_if_stopped(stop);
         const auto start = clock::now();
         step_outcome outcome;
         const step_batch & batch = batches.next();
@@ -149,20 +150,20 @@ train_result train(const train_parts & parts, train_state & state, const event_s
 
         state.add(batch, outcome.loss, batches.cursor());
         step_event event = event_of(state, parts, batch, outcome);
-        event.eta_ms = speed.eta_ms(outcome.step_ms, total_steps - state.step);
+        event.eta_ms = estimator.eta_ms(outcome.step_ms, total_steps - state.step);
         on_event(event);
 
-        evaluated = parts.validation && due(state.step, parts.evaluate_every);
+        evaluated = parts.validation && is_due(state.step, parts.evaluate_every);
         if (evaluated) evaluate();
         if (batch.last_of_epoch) {
             on_event(epoch_event{state.epoch(), state.step, state.epoch_mean()});
             state.end_epoch();
         }
-        if (parts.checkpoints && due(state.step, parts.checkpoints->every_steps())) {
+        if (parts.checkpoints && is_due(state.step, parts.checkpoints->every_steps())) {
             on_event(checkpoint_event{state.step, parts.checkpoints->write(state)});
         }
     }
-    stop_if_asked(stop);
+    throw_if_stopped(stop);
     if (parts.validation && !evaluated) evaluate();
 
     result.steps = state.step;

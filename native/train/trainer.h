@@ -10,7 +10,7 @@
 
 namespace llamatune {
 
-// What train() works with. Everything must outlive the call.
+// The parts that train() works with. All of them must outlive the call.
 struct train_parts {
     loader & data;
     step & model; // the graph with its objective: loss and gradients of a micro-batch

@@ -16,7 +16,8 @@ namespace harness {
 
 namespace {
 
-// What CPUID's leaf 7 says of the instruction sets; asked here and not of oneDNN or ggml, whose answers are under test.
+// The instruction sets that CPUID's leaf 7 reports. oneDNN and ggml are not queried, since their answers are under
+// test.
 struct instruction_sets {
     bool amx_int8 = false, avx512_bf16 = false;
 };
@@ -42,7 +43,7 @@ constexpr bool without_onednn = false;
 struct condition {
     const char * reason;
     bool holds;
-    std::vector<std::string> tests; // how their names start
+    std::vector<std::string> tests; // prefixes of their names
 };
 
 #ifdef _WIN32
@@ -56,8 +57,8 @@ constexpr bool on_linux = true;
 constexpr bool on_linux = false;
 #endif
 
-// Windows asks for a privilege that few users have.
-bool links_are_refused() {
+// Windows requires a privilege for this that few users have.
+bool symlinks_are_refused() {
     namespace fs = std::filesystem;
     const fs::path link = fs::temp_directory_path() / ("llamatune-link-" + std::to_string(std::random_device()()));
     std::error_code refused, ignored;
@@ -71,9 +72,10 @@ const std::vector<condition> & conditions() {
     static const std::vector<condition> all{
         {"LLAMATUNE_TEST_DEVICE is not set",
          test_device::is_cpu(),
-         {"device/gradients: of LoRA pairs", "device/gradients: recomputed", "device/gradients: of all weights",
-          "device/gradients: small ones", "device/gradients: of architectures of several families", "device/generate",
-          "train/devices: a GPU, another machine's device and the CPU share the layers"}},
+         {"device/gradients: LoRA pairs", "device/gradients: gradient checkpointing",
+          "device/gradients: full-parameter training", "device/gradients: small gradients",
+          "device/gradients: architectures of several families", "device/generate",
+          "train/devices: a GPU, an RPC device and the CPU share the layers"}},
         {"the build is without oneDNN",
          without_onednn,
          {"cpu/products", "cpu/inference", "cpu/fusion", "generate: a prompt's logits with an accelerator"}},
@@ -81,10 +83,10 @@ const std::vector<condition> & conditions() {
          !cpu.avx512_bf16,
          {"cpu/kernels/attention: with bfloat16 operands"}},
         {"the CPU has no AMX", !cpu.amx_int8, {"cpu/inference: quantized products of weights in AMX tiles"}},
-        {"Windows has no fork()", on_windows, {"core/assertion: where nothing catches it the process ends"}},
-        {"there is no /proc", !on_linux, {"core/assertion: after a failure no thread is left over or spins"}},
+        {"Windows has no fork()", on_windows, {"core/assertion: an uncaught failure ends the process"}},
+        {"there is no /proc", !on_linux, {"core/assertion: after a failure no thread remains or spins"}},
         {"this user may not create symbolic links",
-         links_are_refused(),
+         symlinks_are_refused(),
          {"core/atomic-file: a symbolic link stays a link", "core/atomic-file: an output that is an input"}},
     };
     return all;
@@ -107,7 +109,7 @@ std::string expected_skip(const std::string & test) {
 
 std::string unused_expected_skips() {
     std::string unused;
-    if (without_onednn) return unused; // files of the tests named are left out of such a build
+    if (without_onednn) return unused; // such a build leaves out the files of the listed tests
     for (const condition & c : conditions()) {
         for (const std::string & start : c.tests) {
             bool used = false;

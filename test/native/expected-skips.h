@@ -4,11 +4,11 @@
 
 namespace harness {
 
-// Why the test of this name cannot run in this build on this machine (the table in expected-skips.cpp); empty if it
-// can. main.cpp fails a run in which any other test is skipped, or this one is not.
+// Returns why the named test cannot run in this build on this machine (by the table in expected-skips.cpp); empty if it
+// can run. main.cpp fails a run in which any other test is skipped, or in which a listed test is not skipped.
 std::string expected_skip(const std::string & test);
 
-// Entries of the table that match no test: each is a mistake.
+// Returns the entries of the table that match no test; each of them is a mistake.
 std::string unused_expected_skips();
 
 }

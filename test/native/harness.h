@@ -33,11 +33,11 @@ struct skipped : std::runtime_error {
 // Fails unless `run` throws llamatune::error with this code.
 void expect_error(const char * file, int line, const std::string & code, const std::function<void()> & run);
 
-// Folder for what tests generate, kept between runs (LLAMATUNE_TEST_CACHE or the build folder).
+// The folder for files that tests generate, which is kept between runs (LLAMATUNE_TEST_CACHE or the build folder).
 std::string cache_directory();
-// The root of the sources: __FILE__ may be relative to where the compiler ran.
+// The root of the sources; __FILE__ may be relative to the compiler's working directory.
 std::string source_directory();
-// Path of the tiny model that ctest's first step made for this architecture, "-moe" for its mixture of experts.
+// The path of the tiny model that ctest's first step made for this architecture; "-moe" is its mixture of experts.
 std::string arch_model(const std::string & architecture);
 
 }

@@ -17,7 +17,7 @@
 namespace fs = std::filesystem;
 
 #ifdef __SANITIZE_ADDRESS__
-// ggml keeps what it knows of an RPC server for as long as the process lives.
+// ggml keeps its data about RPC servers until the process ends.
 extern "C" const char * __lsan_default_suppressions() {
     return "leak:ggml_backend_rpc_add_server\nleak:ggml_backend_rpc_buffer_type\nleak:ggml_backend_rpc_start_server\n";
 }

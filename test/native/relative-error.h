@@ -3,7 +3,7 @@
 #include <cmath>
 #include <vector>
 
-// ‖a - b‖ / ‖b‖; 1 where b is all zeros, which no test expects.
+// Returns ‖a - b‖ / ‖b‖, or 1 if b is all zeros, which no test expects.
 template <typename A, typename B>
 double relative_error(const std::vector<A> & a, const std::vector<B> & b) {
     double error = 0, norm = 0;

@@ -6,7 +6,8 @@
 
 #include "llama.h"
 
-// A micro-batch of random tokens of this model's vocabulary, every position a target but each row's last.
+// Makes a micro-batch of random tokens of this model's vocabulary. Every position is a target except the last of each
+// row.
 inline llamatune::micro_batch tiny_batch(const llamatune::model & m, uint32_t rows, uint32_t length,
                                          uint64_t seed = 7) {
     const int32_t n_vocab = llama_vocab_n_tokens(llama_model_get_vocab(m.handle()));

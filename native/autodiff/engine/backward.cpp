@@ -35,8 +35,8 @@ void run_backward(gradients & g, const std::vector<ggml_tensor *> & forward) {
         ggml_tensor * node = *it;
         ggml_tensor * dy = g.of(node);
         if (!dy || node->op == GGML_OP_NONE) { continue; }
-        if (const node_rule * own = g.own_rule(node)) {
-            (*own)(g, node, g.contiguous(dy));
+        if (const node_rule * fused = g.node_rule_of(node)) {
+            (*fused)(g, node, g.contiguous(dy));
             continue;
         }
         const rule apply = find_rule(node);

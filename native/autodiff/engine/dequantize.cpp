@@ -6,13 +6,14 @@ namespace llamatune {
 
 namespace {
 
-// Rows of a table that lies dense in memory: `first` … of each of n_matrices, `stride` rows apart.
+// Rows of a table that is dense in memory: `count` rows from `first` on of each of n_matrices, `stride` rows apart.
 struct row_window {
     ggml_tensor * table = nullptr; // [k, all rows]
     int64_t first = 0, count = 0, n_matrices = 1, stride = 0;
 };
 
-// The window that a weight is, or a slice of rows of each of its matrices; no table where it is neither.
+// Describes a weight, or a slice of rows of each of its matrices, as rows of a table. Returns no table if it is
+// neither.
 row_window window_of(tensor_arena & ctx, ggml_tensor * weight) {
     row_window w;
     ggml_tensor * whole = weight->view_src ? weight->view_src : weight;
@@ -41,21 +42,22 @@ ggml_tensor * dequantized_by_rows(gradients & g, ggml_tensor * weight) {
     const row_window w = window_of(ctx, weight);
     ggml_tensor * rows = arange(ctx, w.first, w.count);
     if (w.n_matrices > 1) {
-        ggml_tensor * begins = ggml_scale(ctx, arange(ctx, 0, w.n_matrices), float(w.stride));
+        ggml_tensor * starts = ggml_scale(ctx, arange(ctx, 0, w.n_matrices), float(w.stride));
         rows = ggml_add(ctx, ggml_repeat_4d(ctx, rows, w.count, w.n_matrices, 1, 1),
-                        ggml_reshape_2d(ctx, begins, 1, w.n_matrices));
+                        ggml_reshape_2d(ctx, starts, 1, w.n_matrices));
         rows = ggml_reshape_1d(ctx, rows, w.count * w.n_matrices);
     }
     ggml_tensor * values = ggml_get_rows(ctx, w.table, ggml_cast(ctx, rows, GGML_TYPE_I32));
     return ggml_reshape_4d(ctx, values, weight->ne[0], weight->ne[1], weight->ne[2], weight->ne[3]);
 }
 
-// Pieces of rows times the unit matrix, [b, rows] x [b, b] -> [rows, b]: as much work as b tokens are. Scaled by 127,
-// because products with quantized weights may round their other operand to 8 bits, where 127 is exact and 1 is not.
+// Multiplies pieces of rows with the unit matrix, [b, rows] x [b, b] -> [rows, b]; this costs as much as b tokens. The
+// unit matrix is scaled by 127, because products with quantized weights may round their other operand to 8 bits, in
+// which 127 is exact and 1 is not.
 ggml_tensor * dequantized_by_product(gradients & g, ggml_tensor * weight) {
     tensor_arena & ctx = g.ctx();
-    constexpr int64_t widest = 256; // of all types' blocks
-    const int64_t b = weight->ne[0] % widest == 0 ? widest : ggml_blck_size(weight->type);
+    constexpr int64_t max_block = 256; // the largest block of any type
+    const int64_t b = weight->ne[0] % max_block == 0 ? max_block : ggml_blck_size(weight->type);
     const bool whole = ggml_is_contiguous(weight);
     const int64_t n_matrices = whole ? 1 : weight->ne[2];
     const int64_t rows = ggml_nelements(weight) / b / n_matrices;
@@ -71,7 +73,7 @@ ggml_tensor * dequantized_by_product(gradients & g, ggml_tensor * weight) {
 
 ggml_tensor * dequantized(gradients & g, ggml_tensor * weight) {
     ggml_tensor * cast = ggml_cast(g.ctx(), weight, GGML_TYPE_F32);
-    // Vulkan's copies of blocks that lie apart are wrong for some types (Q1_0).
+    // Vulkan copies non-contiguous blocks of some types (Q1_0) incorrectly.
     if (g.runs(cast) && (ggml_is_contiguous(weight) || !ggml_is_quantized(weight->type))) { return cast; }
     const row_window w = window_of(g.ctx(), weight);
     if (!w.table) { return cast; }

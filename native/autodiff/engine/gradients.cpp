@@ -9,7 +9,7 @@ namespace llamatune {
 
 namespace {
 
-// The alignment at which a device's kernels can begin to read. Those that read host memory can begin anywhere.
+// The alignment that a device's kernels need where they start to read. Kernels that read host memory need none.
 size_t alignment_of(ggml_backend_dev_t device) {
     ggml_backend_buffer_type_t type = ggml_backend_dev_buffer_type(device);
     return ggml_backend_buft_is_host(type) ? 1 : ggml_backend_buft_get_alignment(type);
@@ -48,21 +48,21 @@ void gradients::add(ggml_tensor * t, ggml_tensor * dy) {
     }
     ggml_tensor *& total = gradient_[t];
     if (total) {
-        own_[t] = total = ggml_add(ctx(), contiguous(total), contiguous(dy));
+        unshared_[t] = total = ggml_add(ctx(), contiguous(total), contiguous(dy));
     } else {
         total = dy;
     }
     run(total);
 }
 
-ggml_tensor * gradients::own(const ggml_tensor * t) const {
-    const auto found = own_.find(t);
+ggml_tensor * gradients::unshared(const ggml_tensor * t) const {
+    const auto found = unshared_.find(t);
     ggml_tensor * total = of(t);
-    return found != own_.end() && found->second == total ? total : nullptr;
+    return found != unshared_.end() && found->second == total ? total : nullptr;
 }
 
-void gradients::set_own(ggml_tensor * t, ggml_tensor * dy) {
-    own_[t] = gradient_[t] = dy;
+void gradients::set_unshared(ggml_tensor * t, ggml_tensor * dy) {
+    unshared_[t] = gradient_[t] = dy;
     run(dy);
 }
 
@@ -73,9 +73,9 @@ void gradients::add_window(ggml_tensor * t, ggml_tensor * dy, size_t nb1, size_t
         return;
     }
     ggml_tensor *& total = gradient_[t];
-    ggml_tensor *& windows = own_[t];
+    ggml_tensor *& windows = unshared_[t];
     if (!total) { windows = total = zeros(t); }
-    // In place if no other tensor shares the sum; a tensor that came by add() may be the gradient of another one too.
+    // Accumulate in place only if no other tensor shares the sum: a tensor passed to add() may be several gradients.
     const auto accumulate = total == windows ? ggml_acc_inplace : ggml_acc;
     windows = total = accumulate(ctx(), contiguous(total), contiguous(dy), nb1, nb2, nb3, offset);
     run(total);
@@ -86,7 +86,7 @@ bool gradients::allows(const ggml_tensor * fused) const { return options_.rules 
 bool gradients::runs(const ggml_tensor * node) const {
     if (options_.only_common_ops && node->op != GGML_OP_MUL_MAT) { return false; }
     for (ggml_backend_dev_t device : devices_) {
-        // an accelerator runs products only and leaves the rest to the CPU
+        // an accelerator runs only products and leaves all other ops to the CPU
         if (ggml_backend_dev_type(device) != GGML_BACKEND_DEVICE_TYPE_ACCEL &&
             !ggml_backend_dev_supports_op(device, node)) {
             return false;
@@ -101,7 +101,7 @@ bool gradients::accelerated(const ggml_tensor * product) const {
         if (ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_ACCEL) {
             accelerator = accelerator || ggml_backend_dev_supports_op(device, product);
         } else if (!ggml_backend_buft_is_host(ggml_backend_dev_buffer_type(device))) {
-            return false; // a GPU's tensors would have to come to the accelerator first
+            return false; // a GPU's tensors would first have to be copied to the accelerator
         }
     }
     return accelerator && options_.rules != rule_mode::composed;
@@ -128,7 +128,7 @@ ggml_tensor * gradients::transposed(ggml_tensor * t) { return ggml_cont(ctx(), g
 ggml_tensor * gradients::as_f32(ggml_tensor * t) { return t->type == GGML_TYPE_F32 ? t : dequantized(*this, t); }
 
 ggml_tensor * gradients::filled(float value, int64_t ne0, int64_t ne1, int64_t ne2, int64_t ne3) {
-    // FILL takes a tensor to fill, for which the graph keeps memory from its start: one number is cheap.
+    // FILL needs a tensor to fill, which occupies memory during the whole graph: fill one number and repeat it.
     ggml_tensor * number = ggml_fill(ctx(), ggml_new_tensor_1d(ctx(), GGML_TYPE_F32, 1), value);
     return ggml_repeat_4d(ctx(), number, ne0, ne1, ne2, ne3);
 }
@@ -143,11 +143,11 @@ ggml_tensor * gradients::sum_to(ggml_tensor * t, const ggml_tensor * shape) {
     ggml_tensor target = *shape;
     target.type = GGML_TYPE_F32;
     if (ggml_tensor * fused = ggml_repeat_back(ctx(), t, &target); allows(fused)) {
-        // only shape and type are read from the target when the node is made; it must not be kept as a source
+        // the target is only read for its shape and type; it is a local variable and does not become a source
         return fused;
     }
-    // Broadcast repeats `shape` in tiles: along each dimension, element i came from i % shape->ne. So the dimension
-    // splits into [shape->ne, tiles]; the tiles are brought to the front and summed.
+    // A broadcast repeats `shape` in tiles: along each dimension, element i comes from i % shape->ne. So the dimension
+    // is split into [shape->ne, tiles], and the tiles are moved to the front and summed.
     for (int dim = GGML_MAX_DIMS - 1; dim >= 0; dim--) {
         const int64_t kept = shape->ne[dim];
         const int64_t tiles = t->ne[dim] / kept;

@@ -12,17 +12,17 @@
 
 namespace llamatune {
 
-// How rules may express a gradient: with a fused *_BACK op if every device runs it, or from primitives only.
-// `composed` tests the primitive path on devices that have the fused op.
+// How rules may express a gradient: `automatic` uses a fused *_BACK op if every device runs it, `composed` uses
+// primitives only. Tests use `composed` on devices that have the fused ops.
 enum class rule_mode { automatic, composed };
 
 struct gradient_options {
     rule_mode rules = rule_mode::automatic;
-    // The size of the parts in which large weights are dequantized and long sequences are scanned, as F32. Smaller
-    // parts need less memory and more nodes.
+    // The size in F32 of the slices in which large weights are dequantized and long sequences are scanned. Smaller
+    // slices need less memory and more nodes.
     int64_t slice_bytes = 32ll << 20;
-    // Some device cannot tell which ops it runs (an RPC server): only products are asked of it, which every back end
-    // runs; all else goes to the CPU where the device lacks it.
+    // Set if a device cannot tell which ops it runs (an RPC server). Rules then rely on products only, which every back
+    // end runs.
     bool only_common_ops = false;
 };
 
@@ -30,14 +30,14 @@ class gradients;
 // Adds the gradients of a node's sources, given the gradient of its result (contiguous).
 using node_rule = std::function<void(gradients & g, ggml_tensor * node, ggml_tensor * dy)>;
 
-// The growing backward graph. A gradient rule reads the forward node and the gradient of its result, and adds the
-// gradients of its sources here. Every gradient is F32, for tensors of any type.
+// The backward graph while it is built. A gradient rule reads the forward node and the gradient of its result, and adds
+// the gradients of its sources here. Every gradient is F32, for tensors of any type.
 class gradients {
 public:
     // `graph` receives the backward nodes in the order in which rules emit them: that order decides peak memory.
     gradients(graph_builder & graph, std::vector<ggml_backend_dev_t> devices, const gradient_options & options = {});
 
-    // For new tensors. Rules pass it to ggml's functions as their context.
+    // The context of new tensors, which rules pass to ggml's functions.
     tensor_arena & ctx() const { return graph_.ctx(); }
 
     int64_t slice_bytes() const { return options_.slice_bytes; }
@@ -47,9 +47,9 @@ public:
     void want(const ggml_tensor * t) { wanted_.insert(t); }
     void unwant(const ggml_tensor * t) { wanted_.erase(t); }
 
-    // The gradient gathered so far, or null.
+    // The gradient added so far, or null.
     ggml_tensor * of(const ggml_tensor * t) const;
-    // The same, and forgets it: for a rule whose node adds to it and that passes the sum to add().
+    // Returns and removes it, for a rule whose node adds to it and that passes the sum to add().
     ggml_tensor * take(const ggml_tensor * t);
 
     // d(t) += dy. Shapes must be equal; any layout.
@@ -57,56 +57,56 @@ public:
     // d(t)[strided window] += dy: the window is given in bytes of a contiguous F32 tensor of t's shape.
     void add_window(ggml_tensor * t, ggml_tensor * dy, size_t nb1, size_t nb2, size_t nb3, size_t offset);
 
-    // For rules whose kernel adds to its destination. own(): the gradient so far if no other tensor shares it, so that
-    // it may be overwritten, else null. set_own(): replaces it by `dy`, a tensor made for t alone.
-    ggml_tensor * own(const ggml_tensor * t) const;
-    void set_own(ggml_tensor * t, ggml_tensor * dy);
+    // For rules whose kernel adds to its destination. unshared() returns the gradient so far if it is not also the
+    // gradient of another tensor, so that it may be overwritten, else null. set_unshared() replaces it by `dy`, a
+    // tensor made for t alone.
+    ggml_tensor * unshared(const ggml_tensor * t) const;
+    void set_unshared(ggml_tensor * t, ggml_tensor * dy);
 
-    // Persistent accumulator of a trained tensor: its gradient is summed here and survives the graph's run.
+    // Sets the persistent accumulator of a trained tensor: its gradient is added there and kept after the graph's run.
     void accumulate_into(const ggml_tensor * parameter, ggml_tensor * accumulator) {
         accumulators_[parameter] = accumulator;
     }
 
-    // All gradients are scaled by some factor: they are multiplied by this number, an F32 [1], before they are
-    // accumulated.
+    // For gradients that are scaled (loss scaling): each is multiplied by `factor`, F32 [1], before it is accumulated.
     void unscale_by(ggml_tensor * factor) { unscale_ = factor; }
 
-    // The accumulator of a trained tensor, or null: for nodes that write there themselves.
+    // The accumulator of a trained tensor, or null; for kernels that write to it themselves.
     ggml_tensor * accumulator(const ggml_tensor * t) const {
         const auto found = accumulators_.find(t);
         return found == accumulators_.end() ? nullptr : found->second;
     }
 
-    // A rule for one node, which takes precedence over the table: for fused nodes. It may be given a copy of the node
-    // (autodiff/recompute), whose sources may be copies too: the rule, and the node's kernel, must find every tensor of
+    // Sets the rule of one fused node, which takes precedence over the table. The rule may be called with a copy of the
+    // node (engine/recompute) whose sources are copies too. So the rule and the node's kernel must find every tensor of
     // the graph through the node they are given, never through captured pointers. A copy runs only if it is a source of
-    // a node of the backward part, so a node that reads a second result of the kernel must have the fused node as a
-    // source as well.
-    void set_rule(const ggml_tensor * node, node_rule rule) { own_rules_[node] = std::move(rule); }
-    const node_rule * own_rule(const ggml_tensor * node) const {
-        const auto found = own_rules_.find(node);
-        return found == own_rules_.end() ? nullptr : &found->second;
+    // a node of the backward part, so a node that reads a second result of the kernel must also have the fused node as
+    // a source.
+    void set_rule(const ggml_tensor * node, node_rule rule) { node_rules_[node] = std::move(rule); }
+    const node_rule * node_rule_of(const ggml_tensor * node) const {
+        const auto found = node_rules_.find(node);
+        return found == node_rules_.end() ? nullptr : &found->second;
     }
 
-    // Appends the node to the graph now: for nodes that run for their effect, or early to free memory.
+    // Appends the node to the graph now: for nodes with side effects, or to free memory early.
     void run(ggml_tensor * node) { graph_.expand(node); }
 
-    // May the rule use this fused node? (It is built but not yet in the graph, and dropped if it may not.)
+    // May the rule use this fused node? (It is built but not yet in the graph; if not, it is dropped.)
     bool allows(const ggml_tensor * fused) const;
 
-    // Does every device but the accelerators run this node?
+    // Do all devices except accelerators run this node?
     bool runs(const ggml_tensor * node) const;
 
-    // Does an accelerator for products (a device of type ACCEL) run this node? Then it is faster than the composition.
+    // Does an accelerator (a device of type ACCEL) run this product? Then it is faster than the composed form.
     bool accelerated(const ggml_tensor * product) const;
 
-    // Building blocks that several rules share.
+    // Building blocks that rules share.
     ggml_tensor * contiguous(ggml_tensor * t); // t, copied only if its layout or alignment requires it
     ggml_tensor * transposed(ggml_tensor * t); // contiguous [ne1, ne0, ne2, ne3]
     ggml_tensor * as_f32(ggml_tensor * t);     // dequantized or converted when needed
     ggml_tensor * filled(float value, int64_t ne0, int64_t ne1 = 1, int64_t ne2 = 1, int64_t ne3 = 1); // F32
     ggml_tensor * zeros(const ggml_tensor * shape);                   // F32 zeros of that shape
-    ggml_tensor * sum_to(ggml_tensor * t, const ggml_tensor * shape); // undo a broadcast from `shape`
+    ggml_tensor * sum_to(ggml_tensor * t, const ggml_tensor * shape); // undoes a broadcast from `shape`
     ggml_tensor * mean_rows(ggml_tensor * t);                         // [1, ne1, ne2, ne3]
     ggml_tensor * one_minus(ggml_tensor * t);
 
@@ -121,9 +121,9 @@ private:
 
     std::unordered_set<const ggml_tensor *> wanted_;
     std::unordered_map<const ggml_tensor *, ggml_tensor *> gradient_;
-    std::unordered_map<const ggml_tensor *, ggml_tensor *> own_; // sums that no other tensor has as its gradient
+    std::unordered_map<const ggml_tensor *, ggml_tensor *> unshared_; // sums that are the gradient of one tensor only
     std::unordered_map<const ggml_tensor *, ggml_tensor *> accumulators_;
-    std::unordered_map<const ggml_tensor *, node_rule> own_rules_;
+    std::unordered_map<const ggml_tensor *, node_rule> node_rules_;
 };
 
 }

@@ -20,7 +20,7 @@ void add_once(std::vector<std::string> & names, const std::string & name) {
 std::vector<std::string> ops_without_rule(const gradients & g, const std::vector<ggml_tensor *> & forward) {
     std::vector<std::string> names;
     for (const ggml_tensor * node : forward) {
-        if (g.wants(node) && node->op != GGML_OP_NONE && !g.own_rule(node) && !find_rule(node)) {
+        if (g.wants(node) && node->op != GGML_OP_NONE && !g.node_rule_of(node) && !find_rule(node)) {
             add_once(names, ggml_op_desc(node));
         }
     }

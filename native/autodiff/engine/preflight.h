@@ -10,13 +10,13 @@ namespace llamatune {
 
 class gradients;
 
-// Op names, each once, on the gradient path without a rule.
+// Names the ops on the gradient path that have no rule, each once.
 std::vector<std::string> ops_without_rule(const gradients & g, const std::vector<ggml_tensor *> & forward);
 
-// Op names, each once, in the graph that none of these devices runs.
+// Names the ops of the graph that none of these devices runs, each once.
 std::vector<std::string> ops_without_device(ggml_cgraph * graph, const std::vector<ggml_backend_dev_t> & devices);
 
-// Throws error UNSUPPORTED_OP that names them all, when there are any. `what` names the model for the message.
+// Throws error UNSUPPORTED_OP, naming all of them, unless both lists are empty. `what` names the model in the message.
 void require_no_missing(const std::vector<std::string> & without_rule, const std::vector<std::string> & without_device,
                         const std::string & what);
 

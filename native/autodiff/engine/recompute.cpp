@@ -13,9 +13,9 @@ namespace llamatune {
 namespace {
 
 constexpr size_t none = SIZE_MAX;
-// The cuts may take this many times the least memory if that saves time.
+// The cuts may need this many times the minimal memory if that saves time.
 constexpr double memory_slack = 1.5;
-constexpr char again_prefix[] = "again: ";
+constexpr char recomputed_prefix[] = "recomputed: ";
 
 bool is_view(const ggml_tensor * node) {
     return node->op == GGML_OP_VIEW || node->op == GGML_OP_RESHAPE || node->op == GGML_OP_PERMUTE ||
@@ -27,7 +27,7 @@ bool is_in_place(const ggml_tensor * node) { return node->view_src && !is_view(n
 
 const ggml_tensor * owner(const ggml_tensor * t) { return t->view_src ? t->view_src : t; }
 
-// The nodes between which a tensor that owns memory must be kept.
+// The range of nodes during which a tensor that owns memory must be kept.
 struct lifetime {
     size_t born, last_read;
     double bytes;
@@ -51,7 +51,8 @@ std::vector<lifetime> lifetimes(const std::vector<ggml_tensor *> & forward, cons
     return all;
 }
 
-// Bytes alive after each node; infinite where a cut would separate a tensor from the nodes that write into it.
+// Returns the bytes alive after each node; infinite if a cut there would separate a tensor from nodes that write into
+// it.
 std::vector<double> bytes_alive(const std::vector<ggml_tensor *> & forward, const std::vector<lifetime> & all) {
     std::vector<double> alive(forward.size() + 1, 0);
     std::unordered_map<const ggml_tensor *, size_t> born;
@@ -70,7 +71,7 @@ std::vector<double> bytes_alive(const std::vector<ggml_tensor *> & forward, cons
     return alive;
 }
 
-// The multiplications of a product with a weight, fused nodes included; 0 for any other node.
+// The number of multiplications of a product with a weight, fused nodes included; 0 for any other node.
 double product_cost(const ggml_tensor * node) {
     if (node->op != GGML_OP_MUL_MAT && node->op != GGML_OP_MUL_MAT_ID && node->op != GGML_OP_CUSTOM) return 0;
     const ggml_tensor * weight = nullptr;
@@ -81,24 +82,24 @@ double product_cost(const ggml_tensor * node) {
     return weight ? double(weight->ne[0]) * double(ggml_nelements(node)) : 0;
 }
 
-// The multiplications that are not repeated if a piece ends after a node: those of products that only sums read before
-// the result is kept, because the gradient of a sum or of a product does not need its result.
-class savings {
+// Counts the multiplications that are not repeated if a piece ends after a node: those of products whose only readers
+// are sums before the kept result. The gradient of a sum or of a product does not need its result.
+class skipped_products {
 public:
-    explicit savings(const std::vector<ggml_tensor *> & forward) {
+    explicit skipped_products(const std::vector<ggml_tensor *> & forward) {
         for (const ggml_tensor * node : forward) {
             for (const ggml_tensor * source : node->src) {
                 if (source) readers_[source]++;
             }
         }
     }
-    double at_end(const ggml_tensor * node) const {
+    double after(const ggml_tensor * node) const {
         if (node->op != GGML_OP_ADD && node->op != GGML_OP_SCALE && node->op != GGML_OP_CONT && !is_view(node)) {
             return product_cost(node);
         }
         double saved = 0;
         for (const ggml_tensor * source : node->src) {
-            if (source && readers_.at(source) == 1) saved += at_end(source);
+            if (source && readers_.at(source) == 1) saved += after(source);
         }
         return saved;
     }
@@ -107,25 +108,26 @@ private:
     std::unordered_map<const ggml_tensor *, int> readers_;
 };
 
-// Possible cuts: nodes after which less is alive than just before and just after. Few enough to compare in pairs.
+// Finds possible cuts: nodes after which fewer bytes are alive than just before and just after. There are few enough to
+// compare in pairs.
 std::vector<size_t> candidates(const std::vector<double> & alive, size_t n_nodes) {
-    constexpr size_t most = 1000;
+    constexpr size_t max_candidates = 1000;
     std::vector<size_t> found;
     for (size_t i = 1; i + 1 < n_nodes; i++) {
         if (alive[i] < alive[i - 1] && alive[i] <= alive[i + 1]) found.push_back(i);
     }
-    if (found.size() > most) {
+    if (found.size() > max_candidates) {
         std::vector<double> sizes;
         for (size_t i : found) sizes.push_back(alive[i]);
-        std::nth_element(sizes.begin(), sizes.begin() + most, sizes.end());
-        const double limit = sizes[most];
+        std::nth_element(sizes.begin(), sizes.begin() + max_candidates, sizes.end());
+        const double limit = sizes[max_candidates];
         found.erase(std::remove_if(found.begin(), found.end(), [&](size_t i) { return alive[i] >= limit; }),
                     found.end());
     }
     return found;
 }
 
-// For the pieces between two candidates: the bytes that a piece makes, and the part of them that outlives it.
+// The sizes of the pieces between two candidates: the bytes that a piece makes, and how many of them outlive it.
 class piece_sizes {
 public:
     piece_sizes(const std::vector<lifetime> & all, const std::vector<size_t> & ends)
@@ -157,11 +159,12 @@ private:
 
 struct division {
     double kept, saved;
-    std::vector<size_t> last_intervals; /* of all pieces but the last */
+    std::vector<size_t> last_intervals; /* of all pieces except the last */
 };
 
-// The pieces of at most `limit` bytes each that keep the least, and of equal divisions the one that saves the most. A
-// tensor that is alive at a cut and older than the previous cut was counted there: a piece adds only what it made.
+// Finds the division into pieces of at most `limit` bytes that keeps the fewest bytes and, among equals, saves the most
+// multiplications. A tensor that is alive at a cut and older than the previous cut was counted there: a piece adds only
+// the bytes that it made.
 division divide(const piece_sizes & sizes, const std::vector<double> & saved_after, double limit) {
     const size_t n = saved_after.size();
     std::vector<double> least(n + 1, std::numeric_limits<double>::infinity()); // of the first i intervals
@@ -172,10 +175,10 @@ division divide(const piece_sizes & sizes, const std::vector<double> & saved_aft
         for (size_t first = i; first-- > 0;) {
             if (sizes.made(first, i - 1) > limit && first + 1 < i) break; // made() only grows from here
             const double kept = least[first] + (i < n ? sizes.kept(first, i - 1) : 0.0);
-            const double spared = saved[first] + saved_after[i - 1];
-            if (kept < least[i] || (kept == least[i] && spared > saved[i])) {
+            const double total_saved = saved[first] + saved_after[i - 1];
+            if (kept < least[i] || (kept == least[i] && total_saved > saved[i])) {
                 least[i] = kept;
-                saved[i] = spared;
+                saved[i] = total_saved;
                 from[i] = first;
             }
         }
@@ -187,35 +190,35 @@ division divide(const piece_sizes & sizes, const std::vector<double> & saved_aft
 }
 
 // Differentiates a piece through clones of its nodes.
-void run_backward_again(gradients & g, const std::vector<ggml_tensor *> & piece) {
+void run_backward_recomputed(gradients & g, const std::vector<ggml_tensor *> & piece) {
     if (std::none_of(piece.begin(), piece.end(), [&](const ggml_tensor * node) { return g.of(node); })) {
-        return; // no gradient gets here
+        return; // no gradient reaches this piece
     }
     std::unordered_map<const ggml_tensor *, ggml_tensor *> copies;
-    std::vector<ggml_tensor *> again;
+    std::vector<ggml_tensor *> clones;
     for (ggml_tensor * node : piece) {
-        again.push_back(copy_node(g.ctx(), node, node_place::alike, [&](ggml_tensor * t) {
+        clones.push_back(copy_node(g.ctx(), node, copy_memory::same, [&](ggml_tensor * t) {
             const auto found = copies.find(t);
             return found == copies.end() ? t : found->second;
         }));
-        copies[node] = again.back();
-        ggml_format_name(again.back(), "%s%s", again_prefix, node->name);
-        if (g.wants(node)) g.want(again.back());
-        if (const node_rule * own = g.own_rule(node)) g.set_rule(again.back(), node_rule(*own));
+        copies[node] = clones.back();
+        ggml_format_name(clones.back(), "%s%s", recomputed_prefix, node->name);
+        if (g.wants(node)) g.want(clones.back());
+        if (const node_rule * fused = g.node_rule_of(node)) g.set_rule(clones.back(), node_rule(*fused));
     }
-    if (std::any_of(again.begin(), again.end(), is_in_place)) {
-        for (ggml_tensor * node : again) g.run(node); // nodes in place depend on the order
+    if (std::any_of(clones.begin(), clones.end(), is_in_place)) {
+        for (ggml_tensor * node : clones) g.run(node); // in-place nodes depend on the order
     }
     for (size_t i = 0; i < piece.size(); i++) {
-        if (ggml_tensor * dy = g.of(piece[i])) g.add(again[i], dy); // from later pieces
+        if (ggml_tensor * dy = g.of(piece[i])) g.add(clones[i], dy); // from later pieces
     }
-    run_backward(g, again);
+    run_backward(g, clones);
 }
 
 }
 
 bool is_recomputed(const ggml_tensor * node) {
-    return std::strncmp(node->name, again_prefix, sizeof(again_prefix) - 1) == 0;
+    return std::strncmp(node->name, recomputed_prefix, sizeof(recomputed_prefix) - 1) == 0;
 }
 
 std::vector<size_t> find_cuts(const std::vector<ggml_tensor *> & forward, const ggml_tensor * result) {
@@ -227,11 +230,11 @@ std::vector<size_t> find_cuts(const std::vector<ggml_tensor *> & forward, const 
     const piece_sizes sizes(all, ends);
 
     std::vector<double> saved_after;
-    const savings of(forward);
-    for (size_t end : ends) saved_after.push_back(of.at_end(forward[end]));
+    const skipped_products skipped(forward);
+    for (size_t end : ends) saved_after.push_back(skipped.after(forward[end]));
     saved_after.back() = 0;
 
-    // A piece needs its memory for a while, the kept tensors all the time: the best limit has the smallest sum.
+    // A piece occupies its memory for a while, kept tensors all the time: the best limit has the smallest sum of both.
     struct choice {
         division pieces;
         double bytes;
@@ -245,7 +248,7 @@ std::vector<size_t> find_cuts(const std::vector<ggml_tensor *> & forward, const 
         division pieces = divide(sizes, saved_after, limit);
         const double bytes = pieces.kept + limit;
         least = std::min(least, bytes);
-        // the last piece is not computed again
+        // the last piece is not recomputed
         if (pieces.last_intervals.empty()) continue;
         for (size_t i = ends[pieces.last_intervals.back()] + 1; i < forward.size(); i++)
             pieces.saved += product_cost(forward[i]);
@@ -274,7 +277,7 @@ void run_backward(gradients & g, const std::vector<ggml_tensor *> & forward, con
         if (end == forward.size()) {
             run_backward(g, piece);
         } else {
-            run_backward_again(g, piece);
+            run_backward_recomputed(g, piece);
         }
         end = begin;
     }

@@ -11,7 +11,7 @@ namespace llamatune {
 // One op's gradient: adds d(src[i]) for every source that wants one, given dy = d(node), contiguous F32.
 using rule = void (*)(gradients & g, ggml_tensor * node, ggml_tensor * dy);
 
-// What a rule is for: an op, or one function of the ops UNARY and GLU.
+// The key of a rule: an op, or one function of the ops UNARY and GLU.
 struct rule_key {
     ggml_op op;
     int function = 0;
@@ -24,7 +24,7 @@ struct rule_key {
     bool operator==(const rule_key & other) const { return op == other.op && function == other.function; }
 };
 
-// The gradient is zero towards every source: indices, comparisons, rounding, constants.
+// Marks an op whose gradient is zero towards every source: indices, comparisons, rounding, constants.
 constexpr rule zero_gradient = nullptr;
 
 struct rule_row {
@@ -33,7 +33,7 @@ struct rule_row {
 };
 using rule_rows = std::vector<rule_row>;
 
-// The i-th number of an op's parameters, where it is a float.
+// The i-th of an op's parameters, as a float.
 inline float parameter(const ggml_tensor * node, int i) {
     float value;
     std::memcpy(&value, node->op_params + i, sizeof(value));
@@ -42,13 +42,13 @@ inline float parameter(const ggml_tensor * node, int i) {
 
 // The table of all rules, which autodiff/rules/rule-table.cpp gathers from their families.
 
-// The rule for this node, or null when there is none.
+// The rule for this node, or null if it has none.
 rule find_rule(const ggml_tensor * node);
 
-// Does the op have a zero gradient towards all of its sources? Such nodes stop the walk without being an error.
+// Does the op have a zero gradient towards all sources? The walk stops at such nodes without an error.
 bool has_no_gradient(const ggml_tensor * node);
 
-// One name per rule, as ggml_op_desc() gives it for a node. Tests hold each against a case.
+// One name per rule, as ggml_op_desc() gives it for a node. Tests require a case for each.
 std::vector<std::string> rule_names();
 
 }

@@ -8,7 +8,7 @@ namespace {
 
 bool is_swapped(const ggml_tensor * node) { return node->op_params[1] != 0; }
 
-// 1 below `bound`, else 0; likewise above
+// is_below: 1 below `bound`, else 0. is_above and is_between are alike.
 ggml_tensor * is_below(gradients & g, ggml_tensor * x, float bound) {
     return ggml_step(g.ctx(), ggml_scale_bias(g.ctx(), x, -1.0f, bound));
 }
@@ -24,13 +24,13 @@ ggml_tensor * negative_part(gradients & g, ggml_tensor * x) {
     return ggml_neg(g.ctx(), ggml_relu(g.ctx(), ggml_neg(g.ctx(), x)));
 }
 
-// ggml_clamp works in place, and the forward pass's tensor is not ours.
+// ggml_clamp works in place, and a tensor of the forward pass must not change.
 ggml_tensor * clamped(gradients & g, ggml_tensor * x, float low, float high) {
     return ggml_clamp(g.ctx(), ggml_cont(g.ctx(), x), low, high);
 }
 
-// d x Φ(x) = Φ(x) + x φ(x). There is no op for Φ: of |x|, but no less than 1e-6, it is the activation divided by it,
-// and Φ(-x) = 1 - Φ(x).
+// d x Φ(x) = Φ(x) + x φ(x). ggml has no op for Φ, so Φ(|x|) is gelu_erf(|x|) / |x|, with |x| at least 1e-6, and
+// Φ(-x) = 1 - Φ(x).
 ggml_tensor * d_gelu_erf(gradients & g, ggml_tensor * x, ggml_tensor * dy) {
     tensor_arena & ctx = g.ctx();
     const float density = 0.39894228040143267794f; // 1/√(2π)
@@ -105,7 +105,7 @@ void gelu_quick(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     g.add(node->src[0], d_gelu_quick(g, g.contiguous(node->src[0]), dy));
 }
 
-// 1 above zero, eˣ below
+// The slope is 1 above zero and eˣ below.
 void elu(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     ggml_tensor * x = g.contiguous(node->src[0]);
     g.add(node->src[0], ggml_mul(g.ctx(), dy, ggml_exp(g.ctx(), negative_part(g, x))));
@@ -144,8 +144,8 @@ void expm1(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
 
 // ---- gated units
 
-// The two factors of a gated unit act(x) · gate, which are two sources, or the halves of one: [x | gate], or [gate | x]
-// when swapped.
+// The two factors of a gated unit act(x) · gate: two sources, or the halves of one, [x | gate], or [gate | x] if
+// swapped.
 struct gated_sources {
     ggml_tensor * x;
     ggml_tensor * gate;
@@ -163,12 +163,12 @@ gated_sources sources_of_gated(gradients & g, ggml_tensor * node) {
     return {half(first), half(1 - first)};
 }
 
-// Is the gradient of x (0), of the gate (1) wanted?
+// Is the gradient of x (which = 0) or of the gate (which = 1) wanted?
 bool wants_of_gated(gradients & g, const ggml_tensor * node, int which) {
     return g.wants(node->src[1] ? node->src[which] : node->src[0]);
 }
 
-// Gradients of both; null for one that is not wanted.
+// Adds the gradients of both factors; one that is not wanted is null.
 void add_to_gated(gradients & g, ggml_tensor * node, ggml_tensor * dx, ggml_tensor * dgate) {
     if (!node->src[1]) {
         g.add(node->src[0], is_swapped(node) ? ggml_concat(g.ctx(), dgate, dx, 0) : ggml_concat(g.ctx(), dx, dgate, 0));
@@ -231,7 +231,7 @@ void swiglu_clamp(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
 
 }
 
-// s: the logistic function
+// s is the logistic function.
 rule_rows activation_rules() {
     return {
         {GGML_UNARY_OP_TANH, tanh},               // dx = dy (1 - y²)
@@ -239,7 +239,7 @@ rule_rows activation_rules() {
         {GGML_UNARY_OP_SOFTPLUS, softplus},       // dx = dy s(x)
         {GGML_UNARY_OP_RELU, relu},               // dx = dy where x > 0
         {GGML_UNARY_OP_SILU, silu},               // y = x s(x): dx = dy (s + x s (1 - s))
-        {GGML_UNARY_OP_GELU, gelu},               // of tanh: see d_gelu
+        {GGML_UNARY_OP_GELU, gelu},               // tanh form: see d_gelu
         {GGML_UNARY_OP_GELU_QUICK, gelu_quick},   // y = x s(1.702 x)
         {GGML_UNARY_OP_GELU_ERF, gelu_erf},       // y = x Φ(x): dx = dy (Φ(x) + x φ(x))
         {GGML_UNARY_OP_ELU, elu},                 // dx = dy above zero, dy eˣ below

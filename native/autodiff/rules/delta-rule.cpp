@@ -12,15 +12,15 @@ namespace llamatune::rules {
 
 namespace {
 
-// Where keys decay each at its own rate, scores are sums over an explicit [size, t, j].
+// With one rate per key (not per head), scores are sums over an explicit [size, t, j], so chunks are shorter.
 constexpr int64_t chunk_tokens = 16, chunk_tokens_by_head = 64;
 
 // RWKV 7's generalized delta rule (Peng et al., 2503.14456), values in rows and keys in columns of the state:
 //   state_t = state_{t-1} (diag(w_t) + a_t b_tᵀ) + v_t k_tᵀ,   y_t = state_t r_t
-// and with it gated delta nets (Yang et al., 2412.06464), of which w_t is one number for all keys of a head, or of
-// Kimi's kind: decay by w, then replace what k_t finds by β v_t:  a_t = w_t k_t, b_t = -β_t k_t, v_t = β_t v_t. With
-// u_t = state_{t-1} a_t it is a sum of decayed outer products u_j b_jᵀ + v_j k_jᵀ: in chunks, the u of all tokens solve
-// one triangular system, and only the state goes from chunk to chunk.
+// It covers gated delta nets (Yang et al., 2412.06464), where w_t is one number per head, and Kimi's, where it is one
+// per key: the state decays by w, then the value that k_t retrieves is replaced by β v_t:  a_t = w_t k_t, b_t = -β_t
+// k_t, v_t = β_t v_t. With u_t = state_{t-1} a_t the state is a sum of decayed outer products u_j b_jᵀ + v_j k_jᵀ.
+// Within a chunk, the u of all tokens solve one triangular system; only the state passes from chunk to chunk.
 class delta_rule {
 public:
     // [size, n_head, n_t, n_seqs], n_t a power of two; the state [size · size · n_head, n_seqs]
@@ -37,7 +37,7 @@ public:
         ggml_tensor *r = in_chunks(t.r), *k = in_chunks(t.k), *v = in_chunks(t.v), *a = in_chunks(t.a),
                     *b = in_chunks(t.b);
         ggml_tensor * w = in_chunks(t.log_w); // [rates, n_c, chunks, heads]
-        ggml_tensor * w_t = turned(w);        // [n_c, rates, chunks, heads]
+        ggml_tensor * w_t = transposed(w);    // [n_c, rates, chunks, heads]
         ggml_tensor * until =
             ggml_cumsum(ctx, w_t); // logarithm of the decay from the chunk's start to each token's end
         ggml_tensor * before = ggml_sub(ctx, until, w_t);
@@ -48,35 +48,35 @@ public:
         ggml_tensor * one = ggml_fill(ctx, ggml_new_tensor_1d(ctx, GGML_TYPE_F32, 1), 1.0f);
         ggml_tensor * identity = ggml_diag(ctx, ggml_repeat_4d(ctx, one, n_c, 1, chunks, heads));
         ggml_tensor * system = ggml_sub(ctx, identity, ab);
-        ggml_tensor * v_t = turned(v); // [n_c, size, …]
+        ggml_tensor * v_t = transposed(v); // [n_c, size, …]
         ggml_tensor * u_of_values =
             ggml_solve_tri(ctx, system, ggml_mul_mat(ctx, v_t, ak), true, true, false); // [size, t]
-        ggml_tensor * decay_a = ggml_mul(ctx, a, turned(ggml_exp(ctx, before)));
+        ggml_tensor * decay_a = ggml_mul(ctx, a, transposed(ggml_exp(ctx, before)));
         ggml_tensor * u_of_state = ggml_solve_tri(ctx, system, decay_a, true, true, false); // [keys, t]
         ggml_tensor * y_of_values = ggml_mul_mat(ctx, v_t, rk);                             // [size, t]
-        ggml_tensor * decay_r = ggml_mul(ctx, r, turned(ggml_exp(ctx, until)));
+        ggml_tensor * decay_r = ggml_mul(ctx, r, transposed(ggml_exp(ctx, until)));
 
         ggml_tensor * last =
             ggml_cont(ctx, ggml_view_4d(ctx, until, 1, rates, chunks, heads, until->nb[1], until->nb[2], until->nb[3],
-                                        (n_c - 1) * until->nb[0]));                      // [1, rates, …]
-        ggml_tensor * to_end = ggml_exp(ctx, ggml_neg(ctx, ggml_sub(ctx, until, last))); // [n_c, rates, …]
-        ggml_tensor * b_to_end = ggml_mul(ctx, turned(b), to_end);                       // [j, keys]
-        ggml_tensor * added = ggml_mul_mat(ctx, ggml_mul(ctx, turned(k), to_end), v_t);  // [keys, values]
-        ggml_tensor * left = turned(ggml_exp(ctx, last));                                // [rates, 1]
+                                        (n_c - 1) * until->nb[0]));                         // [1, rates, …]
+        ggml_tensor * to_end = ggml_exp(ctx, ggml_neg(ctx, ggml_sub(ctx, until, last)));    // [n_c, rates, …]
+        ggml_tensor * b_to_end = ggml_mul(ctx, transposed(b), to_end);                      // [j, keys]
+        ggml_tensor * added = ggml_mul_mat(ctx, ggml_mul(ctx, transposed(k), to_end), v_t); // [keys, values]
+        ggml_tensor * remaining = transposed(ggml_exp(ctx, last));                          // [rates, 1]
 
-        ggml_tensor * now = ggml_reshape_4d(ctx, t.state, size, size, 1, heads); // [keys, values]
+        ggml_tensor * current = ggml_reshape_4d(ctx, t.state, size, size, 1, heads); // [keys, values]
         std::vector<ggml_tensor *> outputs;
         for (int64_t i = 0; i < chunks; i++) {
             ggml_tensor * u =
-                ggml_add(ctx, ggml_mul_mat(ctx, now, chunk(u_of_state, i)), chunk(u_of_values, i)); // [values, t]
-            ggml_tensor * u_t = turned(u);                                                          // [t, values]
+                ggml_add(ctx, ggml_mul_mat(ctx, current, chunk(u_of_state, i)), chunk(u_of_values, i)); // [values, t]
+            ggml_tensor * u_t = transposed(u);                                                          // [t, values]
             ggml_tensor * y_i =
-                ggml_add(ctx, ggml_mul_mat(ctx, now, chunk(decay_r, i)), ggml_mul_mat(ctx, u_t, chunk(rb, i)));
+                ggml_add(ctx, ggml_mul_mat(ctx, current, chunk(decay_r, i)), ggml_mul_mat(ctx, u_t, chunk(rb, i)));
             outputs.push_back(ggml_add(ctx, y_i, chunk(y_of_values, i)));
             ggml_tensor * more = ggml_add(ctx, ggml_mul_mat(ctx, chunk(b_to_end, i), u_t), chunk(added, i));
-            now = ggml_add(ctx, ggml_mul(ctx, now, chunk(left, i)), more);
+            current = ggml_add(ctx, ggml_mul(ctx, current, chunk(remaining, i)), more);
         }
-        while (outputs.size() > 1) { // by pairs
+        while (outputs.size() > 1) { // concatenates pairs, so that each output is copied log2(chunks) times
             std::vector<ggml_tensor *> pairs;
             for (size_t i = 0; i < outputs.size(); i += 2) {
                 pairs.push_back(i + 1 < outputs.size() ? ggml_concat(ctx, outputs[i], outputs[i + 1], 2) : outputs[i]);
@@ -85,7 +85,7 @@ public:
         }
         ggml_tensor * tokens = ggml_reshape_4d(ctx, outputs[0], size, n_t, n_head, n_seqs);
         y = ggml_cont(ctx, ggml_permute(ctx, tokens, 0, 2, 1, 3));
-        state = ggml_reshape_2d(ctx, now, size * size * n_head, n_seqs);
+        state = ggml_reshape_2d(ctx, current, size * size * n_head, n_seqs);
     }
 
     ggml_tensor * y;     // [size, n_head, n_t, n_seqs]
@@ -96,7 +96,7 @@ private:
     ggml_tensor * in_chunks(ggml_tensor * x) {
         return ggml_reshape_4d(ctx, ggml_cont(ctx, ggml_permute(ctx, x, 0, 2, 1, 3)), x->ne[0], n_c, chunks, heads);
     }
-    ggml_tensor * turned(ggml_tensor * x) { return ggml_cont(ctx, ggml_transpose(ctx, x)); }
+    ggml_tensor * transposed(ggml_tensor * x) { return ggml_cont(ctx, ggml_transpose(ctx, x)); }
     ggml_tensor * chunk(ggml_tensor * x, int64_t i) {
         return ggml_view_4d(ctx, x, x->ne[0], x->ne[1], 1, x->ne[3], x->nb[1], x->nb[2], x->nb[3], i * x->nb[2]);
     }
@@ -109,21 +109,21 @@ private:
         ggml_tensor * from_j = ggml_reshape_4d(ctx, from, n_c, 1, rates, all);
         ggml_tensor * between = ggml_sub(ctx, ggml_repeat_4d(ctx, to_t, n_c, n_c, rates, all), from_j);
         ggml_tensor * decay =
-            ggml_exp(ctx, ggml_tri(ctx, between, where)); // [j, t, rates, all], of no meaning elsewhere
+            ggml_exp(ctx, ggml_tri(ctx, between, where)); // [j, t, rates, all]; other entries are not used
         if (rates == 1) {
             decay = ggml_reshape_4d(ctx, decay, n_c, n_c, chunks, heads);
-            const auto of = [&](ggml_tensor * y) {
+            const auto score = [&](ggml_tensor * y) {
                 return ggml_tri(ctx, ggml_mul(ctx, ggml_mul_mat(ctx, y, x), decay), where);
             };
-            return {of(y1), of(y2)};
+            return {score(y1), score(y2)};
         }
         decay = ggml_cont(ctx, ggml_permute(ctx, decay, 2, 1, 0, 3)); // [size, t, j, all]
         ggml_tensor * decayed = ggml_mul(ctx, decay, ggml_reshape_4d(ctx, x, size, n_c, 1, all));
-        const auto of = [&](ggml_tensor * y) {
+        const auto score = [&](ggml_tensor * y) {
             ggml_tensor * s = ggml_mul_mat(ctx, decayed, ggml_reshape_4d(ctx, y, size, 1, n_c, all)); // [t, 1, j, all]
-            return ggml_tri(ctx, turned(ggml_reshape_4d(ctx, s, n_c, n_c, chunks, heads)), where);
+            return ggml_tri(ctx, transposed(ggml_reshape_4d(ctx, s, n_c, n_c, chunks, heads)), where);
         };
-        return {of(y1), of(y2)};
+        return {score(y1), score(y2)};
     }
 
     tensor_arena & ctx;
@@ -163,15 +163,15 @@ void rwkv_wkv7(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
         return tokens_at_once(g.slice_bytes(), chunk_tokens * src[0]->ne[0] * src[0]->ne[1] * op.state->ne[1], left);
     };
     op.make = [&](const segmented_op::parts & p, ggml_tensor * before) {
-        const auto of = [&](size_t i) { return in_one_sequence(g, p[i]); };
-        return ggml_rwkv_wkv7(ctx, of(0), of(1), of(2), of(3), of(4), of(5), before);
+        const auto source = [&](size_t i) { return in_one_sequence(g, p[i]); };
+        return ggml_rwkv_wkv7(ctx, source(0), source(1), source(2), source(3), source(4), source(5), before);
     };
     differentiate_delta_rule(g, op, dy, [&](const segmented_op::parts & p, ggml_tensor * state) {
         return delta_rule::tensors{p[0], ggml_log(ctx, p[1]), p[2], p[3], p[4], p[5], state};
     });
 }
 
-// Heads of queries and keys are repeated for those of values, tile by tile, as ggml's op does.
+// Heads of queries and keys are repeated in tiles to match the heads of values, as ggml's op does.
 void gated_delta_net(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     tensor_arena & ctx = g.ctx();
     ggml_tensor *q = node->src[0], *k = node->src[1], *v = node->src[2], *gate = node->src[3], *beta = node->src[4],

@@ -14,7 +14,7 @@ void sub(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     if (g.wants(node->src[1])) { g.add(node->src[1], g.sum_to(ggml_scale(g.ctx(), dy, -1.0f), node->src[1])); }
 }
 
-// Metal reads dense rows only.
+// Metal only reads dense rows.
 ggml_tensor * with_dense_rows(gradients & g, ggml_tensor * t) {
     return ggml_is_contiguous_rows(t) ? t : g.contiguous(t);
 }
@@ -39,7 +39,7 @@ void scale(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     g.add(node->src[0], ggml_scale(g.ctx(), dy, parameter(node, 0))); // the added constant has no gradient
 }
 
-// passes between the bounds, stops outside of them
+// The gradient passes between the bounds only.
 void clamp(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     tensor_arena & ctx = g.ctx();
     ggml_tensor * x = g.contiguous(node->src[0]);
@@ -69,7 +69,7 @@ void cos(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     g.add(node->src[0], ggml_mul(g.ctx(), dy, slope));
 }
 
-// a number added to everything
+// y = a + b, where b is one number.
 void add1(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     g.add(node->src[0], dy);
     if (g.wants(node->src[1])) { g.add(node->src[1], ggml_sum(g.ctx(), dy)); }

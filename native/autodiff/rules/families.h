@@ -4,7 +4,7 @@
 
 namespace llamatune::rules {
 
-// The rows of each file of rules, at its end.
+// The rows of the rule table, by family. Each file of rules ends with its own rows.
 rule_rows activation_rules();
 rule_rows attention_rules();
 rule_rows delta_rule_rules();

@@ -4,7 +4,7 @@ namespace llamatune::rules {
 
 namespace {
 
-// Streams of a token mixed to one:  y[i, t] = c Σ_h x[i, h, t] w[h, t], or with w[i, h, t] = sigmoid(gate) when gated.
+// Mixes a token's streams into one:  y[i, t] = c Σ_h x[i, h, t] w[h, t]; if gated, w[i, h, t] = sigmoid(gate).
 void hyper_connection_pre(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     tensor_arena & ctx = g.ctx();
     ggml_tensor * x = node->src[0];       // [n_embd, n_stream, n_tokens]
@@ -13,7 +13,8 @@ void hyper_connection_pre(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     const bool gated = node->op_params[1] != 0;
 
     ggml_tensor * scaled = scale == 1.0f ? dy : ggml_scale(ctx, dy, scale);
-    ggml_tensor * each = ggml_repeat(ctx, ggml_reshape_3d(ctx, scaled, dy->ne[0], 1, dy->ne[1]), x); // of every stream
+    ggml_tensor * each =
+        ggml_repeat(ctx, ggml_reshape_3d(ctx, scaled, dy->ne[0], 1, dy->ne[1]), x); // dy of every stream
     ggml_tensor * w = gated ? ggml_sigmoid(ctx, g.contiguous(weights))
                             : ggml_reshape_3d(ctx, g.contiguous(weights), 1, x->ne[1], x->ne[2]);
     if (g.wants(x)) { g.add(x, ggml_mul(ctx, each, w)); }

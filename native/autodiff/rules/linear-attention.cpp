@@ -7,18 +7,19 @@ namespace llamatune::rules {
 
 namespace {
 
-// Both ops, [size, n_head, n_t, n_seqs] each; the state is [size of a value, size of a key, n_head, n_seqs]:
+// The sources of both ops, [size, n_head, n_t, n_seqs] each. The state is [value size, key size, n_head, n_seqs]:
 //   state_t = w_t state_{t-1} + k_t v_tᵀ
 //   y_t = scale · q_t state_t (GATED_LINEAR_ATTN),  y_t = q_t (state_{t-1} + first k_t v_tᵀ) (RWKV_WKV6)
 struct tokens {
-    ggml_tensor *k, *v, *q, *w, *first; // first: [size, n_head], null for the former
+    ggml_tensor *k, *v, *q, *w, *first; // first: [size, n_head]; null for GATED_LINEAR_ATTN
     float scale;
 
     int64_t size() const { return k->ne[0]; }
     int64_t n_head() const { return k->ne[1]; }
 };
 
-// Of some consecutive tokens, a power of two of them, contiguous; states are [size, size, n_head, n_seqs].
+// Differentiates a segment of consecutive tokens, contiguous tensors whose number of tokens is a power of two. States
+// are [size, size, n_head, n_seqs].
 segment_gradients differentiate(gradients & g, const tokens & s, ggml_tensor * before, ggml_tensor * dy,
                                 ggml_tensor * dafter) {
     tensor_arena & ctx = g.ctx();
@@ -59,7 +60,7 @@ segment_gradients differentiate(gradients & g, const tokens & s, ggml_tensor * b
     dw = done(ggml_sum_rows(ctx, ggml_mul(ctx, states(lambda), states(previous))));
     dk = ggml_mul_mat(ctx, states(lambda), value(s.v));
     dv = sum_second(ctx, ggml_mul(ctx, states(lambda), key(s.k)));
-    if (s.first) { // the token itself: first · (q k) summed over keys, times v
+    if (s.first) { // the token's own term: first · (q k) summed over keys, times v
         ggml_tensor * along = ggml_reshape_4d(ctx, ggml_sum_rows(ctx, ggml_mul(ctx, s.v, dy)), 1, 1, n_head, n);
         ggml_tensor * qk = ggml_mul(ctx, key(s.q), key(s.k));
         ggml_tensor * first = ggml_reshape_4d(ctx, s.first, 1, size, n_head, 1);
@@ -86,10 +87,10 @@ void linear_attention(gradients & g, ggml_tensor * node, ggml_tensor * dy, const
         return tokens{t[0], t[1], t[2], t[3], s.first, s.scale};
     };
     op.make = [&](const std::vector<ggml_tensor *> & t, ggml_tensor * before) {
-        // only the states are read of it: they are the same for both ops, and Metal lacks GATED_LINEAR_ATTN
+        // only its states are read: they are the same for both ops, and Metal lacks GATED_LINEAR_ATTN
         ggml_tensor * first = s.first ? s.first : ggml_view_2d(g.ctx(), t[0], s.size(), s.n_head(), t[0]->nb[1], 0);
-        const auto of = [&](size_t i) { return in_one_sequence(g, t[i]); };
-        return ggml_rwkv_wkv6(g.ctx(), of(0), of(1), of(2), first, of(3), before);
+        const auto source = [&](size_t i) { return in_one_sequence(g, t[i]); };
+        return ggml_rwkv_wkv6(g.ctx(), source(0), source(1), source(2), first, source(3), before);
     };
     op.differentiate = [&](const std::vector<ggml_tensor *> & t, ggml_tensor * before, ggml_tensor * d,
                            ggml_tensor * dafter) { return differentiate(g, with(t), before, d, dafter); };

@@ -6,15 +6,15 @@ namespace llamatune::rules {
 
 namespace {
 
-// The middle dimension of a contiguous [inner, n, outer] summed.
+// Sums a contiguous [inner, n, outer] over its middle dimension.
 ggml_tensor * sum_middle(gradients & g, ggml_tensor * t, int64_t inner, int64_t n, int64_t outer) {
     tensor_arena & ctx = g.ctx();
     ggml_tensor * front = ggml_cont(ctx, ggml_permute(ctx, ggml_reshape_3d(ctx, t, inner, n, outer), 1, 0, 2, 3));
     return ggml_sum_rows(ctx, front); // [1, inner, outer]
 }
 
-// [k, m, b2, b3] -> [k, m, a2, a3]: matrix i of A met the matrices i·r … i·r + r-1 of B along each batch dimension
-// (neighbours, unlike a broadcast's tiles).
+// [k, m, b2, b3] -> [k, m, a2, a3]: along each batch dimension, matrix i of A was multiplied with the matrices
+// i·r … i·r + r-1 of B (neighbours, unlike a broadcast's tiles).
 ggml_tensor * sum_groups(gradients & g, ggml_tensor * t, int64_t a2, int64_t a3) {
     const int64_t k = t->ne[0], m = t->ne[1], r2 = t->ne[2] / a2, r3 = t->ne[3] / a3;
     if (r3 > 1) { t = sum_middle(g, t, k * m * r2 * a2, r3, a3); }
@@ -22,7 +22,7 @@ ggml_tensor * sum_groups(gradients & g, ggml_tensor * t, int64_t a2, int64_t a3)
     return ggml_reshape_4d(g.ctx(), t, k, m, a2, a3);
 }
 
-// Aᵀ · dY for a weight A, [k, m] x [m, n] -> [k, n], in slices of A's rows.
+// Returns Aᵀ · dY for a weight A, [k, m] x [m, n] -> [k, n], computed in slices of A's rows.
 ggml_tensor * transposed_product(gradients & g, ggml_tensor * a, ggml_tensor * dy) {
     tensor_arena & ctx = g.ctx();
     const int64_t k = a->ne[0], m = a->ne[1];
@@ -31,7 +31,7 @@ ggml_tensor * transposed_product(gradients & g, ggml_tensor * a, ggml_tensor * d
     }
     int64_t rows = std::max<int64_t>(1, g.slice_bytes() / (k * int64_t(sizeof(float))));
     if (rows > 256) {
-        rows = rows / 256 * 256; // slices begin where a device may bind memory
+        rows = rows / 256 * 256; // slices start at addresses that a device can bind
     }
     if (m <= rows || !ggml_is_matrix(a)) { return ggml_mul_mat(ctx, g.transposed(a), dy); }
     ggml_tensor * sum = nullptr;
@@ -60,7 +60,7 @@ void mul_mat(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     const int64_t r3 = b->ne[3] / a->ne[3];
     const bool fold = r2 > 1 && r3 == 1;
     if (fold) {
-        // the sum over the queries of one key head is a longer inner dimension of the product
+        // the sum over the queries of one key head becomes a longer inner dimension of the product
         x = ggml_reshape_4d(ctx, x, b->ne[0], b->ne[1] * r2, a->ne[2], b->ne[3]);
         dy = ggml_reshape_4d(ctx, dy, dy->ne[0], dy->ne[1] * r2, a->ne[2], dy->ne[3]);
     }

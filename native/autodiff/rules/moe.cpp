@@ -1,19 +1,16 @@
 #include "autodiff/rules/families.h"
 #include "autodiff/rules/scatter-rows.h"
 
-#include "autodiff/rules/families.h"
-#include "autodiff/rules/scatter-rows.h"
-
 #include <algorithm>
 
 namespace llamatune::rules {
 
 namespace {
 
-// A layer's experts are large: half of what other weights may take, but few enough slices for the graph's size.
+// The slice size for a layer's experts, which are large: half of that of other weights.
 int64_t expert_slice_bytes(const gradients & g) { return g.slice_bytes() / 2; }
 
-// How many of `n` to take at a time when each needs `bytes`.
+// How many of `n` items fit the budget at a time if each needs `bytes`; at most 64 slices result.
 int64_t slice_length(int64_t n, int64_t bytes, int64_t budget) {
     constexpr int64_t most_slices = 64;
     return std::min(n, std::max({int64_t(1), budget / bytes, (n + most_slices - 1) / most_slices}));
@@ -26,23 +23,23 @@ ggml_tensor * outer_products(gradients & g, ggml_tensor * x, ggml_tensor * y) {
     return ggml_mul_mat(ctx, g.transposed(x), g.transposed(y));
 }
 
-ggml_tensor * tokens_of(gradients & g, ggml_tensor * t, int64_t first, int64_t count) { // of [n, slots, n_tokens]
+ggml_tensor * tokens_of(gradients & g, ggml_tensor * t, int64_t first, int64_t count) { // t: [n, slots, n_tokens]
     if (count == t->ne[2]) return t;
     return ggml_view_3d(g.ctx(), t, t->ne[0], t->ne[1], count, t->nb[1], t->nb[2], size_t(first) * t->nb[2]);
 }
 
-// Each slot of each token apart: t [n, n_used, n_tokens] -> [n, n_expert, n_used, n_tokens], zero but at the slot's
-// expert.
+// Spreads each slot of each token over the experts: t [n, n_used, n_tokens] -> [n, n_expert, n_used, n_tokens], zero
+// except at the slot's expert.
 ggml_tensor * spread_slots(gradients & g, ggml_tensor * t, ggml_tensor * ids, int64_t n_expert) {
     tensor_arena & ctx = g.ctx();
     const int64_t n = t->ne[0], n_used = ids->ne[0], n_tokens = ids->ne[1];
     ggml_tensor * rows = ggml_view_3d(ctx, ids, 1, n_used, n_tokens, ids->nb[0], ids->nb[1], 0);
-    ggml_tensor * apart = ggml_reshape_4d(ctx, g.contiguous(t), n, 1, n_used, n_tokens);
-    return ggml_set_rows(ctx, g.filled(0.0f, n, n_expert, n_used, n_tokens), apart, rows);
+    ggml_tensor * slots = ggml_reshape_4d(ctx, g.contiguous(t), n, 1, n_used, n_tokens);
+    return ggml_set_rows(ctx, g.filled(0.0f, n, n_expert, n_used, n_tokens), slots, rows);
 }
 
-// Aᵀ dY, expert by expert: A [k, m, n_expert], dY [m, n_used, n_tokens] -> [k, n_used, n_tokens]. A is dequantized and
-// transposed in slices of rows over all experts.
+// Returns Aᵀ dY, expert by expert: A [k, m, n_expert], dY [m, n_used, n_tokens] -> [k, n_used, n_tokens]. A is
+// dequantized and transposed in slices of rows over all experts.
 ggml_tensor * transposed_product(gradients & g, ggml_tensor * a, ggml_tensor * dy, ggml_tensor * ids) {
     tensor_arena & ctx = g.ctx();
     const int64_t k = a->ne[0], m = a->ne[1], n_expert = a->ne[2];
@@ -62,20 +59,20 @@ ggml_tensor * transposed_product(gradients & g, ggml_tensor * a, ggml_tensor * d
     return sum;
 }
 
-// Σ x dyᵀ over the tokens of each expert: [k, m, n_expert]. The narrower side is spread over the experts, with zeros
-// for the experts that a token does not use; then one product over all tokens gives every expert's sum.
+// Returns Σ x dyᵀ over the tokens of each expert: [k, m, n_expert]. The narrower side is spread over the experts, with
+// zeros for the experts that a token does not use; then one product over all tokens gives every expert's sum.
 ggml_tensor * expert_products(gradients & g, ggml_tensor * x, ggml_tensor * dy, ggml_tensor * ids, int64_t n_expert) {
     tensor_arena & ctx = g.ctx();
     const int64_t k = x->ne[0], m = dy->ne[0], n_used = ids->ne[0], n_tokens = ids->ne[1];
-    const bool shared = x->ne[1] == 1; // by the slots of a token, whose rows are then adjacent
+    const bool shared = x->ne[1] == 1; // all slots of a token share one row of x
     const bool spread_dy = (shared ? m : m * n_used) <= k * n_used;
     const int64_t spread = n_expert * (spread_dy ? (shared ? m : m * n_used) : k * n_used);
     const int64_t result_bytes = k * m * n_expert * int64_t(sizeof(float));
-    const int64_t most =
+    const int64_t slice_tokens =
         slice_length(n_tokens, spread * int64_t(sizeof(float)), std::max(expert_slice_bytes(g), result_bytes));
     ggml_tensor * sum = nullptr;
-    for (int64_t first = 0; first < n_tokens; first += most) {
-        const int64_t count = std::min(most, n_tokens - first);
+    for (int64_t first = 0; first < n_tokens; first += slice_tokens) {
+        const int64_t count = std::min(slice_tokens, n_tokens - first);
         ggml_tensor * x_part = g.contiguous(tokens_of(g, x, first, count));
         ggml_tensor * dy_part = tokens_of(g, dy, first, count);
         ggml_tensor * ids_part = ids;

@@ -36,7 +36,7 @@ void norm(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     g.add(node->src[0], d_norm(g, g.contiguous(node->src[0]), node, dy, eps));
 }
 
-// The same over the numbers of a group of channels, [ne0, ne1, channels, batch]: a row each, since groups are equal.
+// The same over the numbers of each group of channels, [ne0, ne1, channels, batch]. Equal groups are reshaped to rows.
 void group_norm(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     const int64_t channels = node->ne[2], groups = node->op_params[0];
     if (channels % groups) {
@@ -52,7 +52,7 @@ void group_norm(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     g.add(node->src[0], d_norm(g, rows(node->src[0]), rows(node), rows(dy), eps));
 }
 
-// y = x / r, r = max(‖x‖, ε):  dx = (dy - y (y · dy)) / r, without the second term where ε is the larger
+// y = x / r, r = max(‖x‖, ε):  dx = (dy - y (y · dy)) / r, without the second term if ‖x‖ < ε
 void l2_norm(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     tensor_arena & ctx = g.ctx();
     const float eps = parameter(node, 0);

@@ -6,7 +6,7 @@ namespace llamatune::rules {
 
 namespace {
 
-// Is each row of this view part of a row of what it is a view of?
+// Is each row of this view a part of a row of its source?
 bool is_part_of_rows(const ggml_tensor * view) {
     const ggml_tensor * source = view->src[0];
     size_t offset;
@@ -17,7 +17,7 @@ bool is_part_of_rows(const ggml_tensor * view) {
     return offset % source->nb[1] + size_t(view->ne[0]) * view->nb[0] <= size_t(source->ne[0]) * source->nb[0];
 }
 
-// Do these come from a sort of each row's places? Then no place is there twice.
+// Do these row numbers come from a sort? Then none of them is repeated.
 bool are_distinct(const ggml_tensor * rows) {
     while (rows) {
         if (rows->op == GGML_OP_ARGSORT || rows->op == GGML_OP_TOP_K) return true;
@@ -34,11 +34,11 @@ ggml_tensor * scatter_rows(gradients & g, ggml_tensor * dy, ggml_tensor * rows, 
     tensor_arena & ctx = g.ctx();
     const int64_t k = dy->ne[0], n = dy->ne[1], n_batch = dy->ne[2] * dy->ne[3];
     if (are_distinct(rows)) { return ggml_set_rows(ctx, g.filled(0.0f, k, n_rows, dy->ne[2], dy->ne[3]), dy, rows); }
-    // If rows may repeat: a product with a table of ones at their places, one table for each of them.
+    // If rows may repeat, multiply with a one-hot table of the row numbers.
     if (dy->ne[3] > 1) rows = g.contiguous(rows);
-    ggml_tensor * places = ggml_view_3d(ctx, rows, 1, n, n_batch, rows->nb[0], rows->nb[1], 0);
+    ggml_tensor * indices = ggml_view_3d(ctx, rows, 1, n, n_batch, rows->nb[0], rows->nb[1], 0);
     ggml_tensor * ones =
-        ggml_set_rows(ctx, g.filled(0.0f, 1, n_rows, n, n_batch), g.filled(1.0f, 1, 1, n, n_batch), places);
+        ggml_set_rows(ctx, g.filled(0.0f, 1, n_rows, n, n_batch), g.filled(1.0f, 1, 1, n, n_batch), indices);
     ggml_tensor * table =
         ggml_mul_mat(ctx, g.transposed(ggml_reshape_3d(ctx, g.contiguous(dy), k, n, n_batch)),
                      g.transposed(ggml_reshape_3d(ctx, ones, n_rows, n, n_batch))); // [k, n_rows, n_batch]

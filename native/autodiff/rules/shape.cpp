@@ -12,8 +12,8 @@ namespace {
 void reshape(gradients & g, ggml_tensor * node, ggml_tensor * dy) { g.add(node->src[0], dy); }
 
 void view(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
-    // The window is known in bytes of memory. A contiguous source has the layout of its gradient; otherwise the whole
-    // chain of views is undone at once, down to the tensor that owns the memory.
+    // The window is given in bytes of memory. If the source is contiguous, its gradient has the same layout. Else the
+    // whole chain of views is undone at once, down to the tensor that owns the memory.
     ggml_tensor * base = node->src[0];
     size_t offset = 0;
     if (ggml_is_contiguous(base)) {
@@ -31,8 +31,8 @@ void view(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
         throw error("UNSUPPORTED_OP", std::string("cannot differentiate the view ") + node->name + " of " + base->name +
                                           ": its rows, or the tensor, are not dense in memory");
     }
-    // Back ends find the window's elements by dividing by the strides: largest last. The gradient is F32 even where the
-    // forward tensor is F16.
+    // Backends find the window's elements by dividing by the strides, so the largest must be last. The gradient is F32
+    // even if the forward tensor is F16.
     int order[3] = {1, 2, 3};
     size_t stride[GGML_MAX_DIMS];
     for (int i = 1; i < GGML_MAX_DIMS; i++) {
@@ -84,7 +84,7 @@ void get_rows(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
             g.add(table, fused);
             return;
         }
-        // A table of ones for some rows at a time: a whole batch's would be as large as all of its logits.
+        // One-hot tables are made for some rows at a time: a table for the whole batch would be as large as all logits.
         constexpr int64_t most_slices = 64;
         const int64_t n = rows->ne[0];
         const int64_t fitting = 2 * g.slice_bytes() / (table->ne[1] * int64_t(sizeof(float))) / 64 * 64;
@@ -92,8 +92,8 @@ void get_rows(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
         for (int64_t first = 0; first < n; first += count) {
             const int64_t length = std::min(count, n - first);
             ggml_tensor * part = ggml_view_2d(g.ctx(), dy, dy->ne[0], length, dy->nb[1], size_t(first) * dy->nb[1]);
-            ggml_tensor * places = ggml_view_1d(g.ctx(), rows, length, size_t(first) * rows->nb[0]);
-            g.add(table, scatter_rows(g, part, places, table->ne[1]));
+            ggml_tensor * indices = ggml_view_1d(g.ctx(), rows, length, size_t(first) * rows->nb[0]);
+            g.add(table, scatter_rows(g, part, indices, table->ne[1]));
         }
         return;
     }
@@ -104,7 +104,7 @@ void get_rows(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
 
 rule_rows shape_rules() {
     return {
-        // the same numbers in other places: dx is dy in theirs
+        // y is x rearranged: dx is dy in x's layout
         {GGML_OP_RESHAPE, reshape},
         {GGML_OP_VIEW, view},
         {GGML_OP_PERMUTE, permute},

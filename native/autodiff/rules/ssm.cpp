@@ -15,8 +15,8 @@ ggml_tensor * join(gradients & g, ggml_tensor * front, ggml_tensor * back, int d
     return front ? ggml_concat(g.ctx(), front, back, dim) : back;
 }
 
-// y[i, t] = Σ_k x[t + k, i] w[k, i], for each channel i and sequence: a causal convolution whose x begins with
-// d_conv - 1 tokens of the past. Towards x it is the convolution of dy, zeros around it, with the taps in reverse.
+// y[i, t] = Σ_k x[t + k, i] w[k, i] for each channel i and sequence: a causal convolution whose x begins with d_conv -
+// 1 past tokens. The gradient of x is the convolution of the zero-padded dy with the reversed taps.
 void ssm_conv(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     tensor_arena & ctx = g.ctx();
     ggml_tensor * x = node->src[0]; // [d_conv - 1 + n_t, d_inner, n_seqs]
@@ -24,24 +24,24 @@ void ssm_conv(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     const int64_t d_conv = w->ne[0], d_inner = w->ne[1], n_t = node->ne[1], n_seqs = node->ne[2];
     ggml_tensor * dy_t = g.transposed(dy); // [n_t, d_inner, n_seqs]
     if (g.wants(x)) {
-        ggml_tensor * around = dy_t;
+        ggml_tensor * padded = dy_t;
         ggml_tensor * reversed = nullptr;
         ggml_tensor * taps = g.as_f32(w);
         if (d_conv > 1) {
             ggml_tensor * zeros = g.filled(0.0f, d_conv - 1, d_inner, n_seqs);
-            around = ggml_concat(ctx, ggml_concat(ctx, zeros, dy_t, 0), zeros, 0);
+            padded = ggml_concat(ctx, ggml_concat(ctx, zeros, dy_t, 0), zeros, 0);
         }
         for (int64_t k = d_conv - 1; k >= 0; k--) {
             reversed =
                 join(g, reversed, ggml_cont(ctx, ggml_view_2d(ctx, taps, 1, d_inner, taps->nb[1], k * taps->nb[0])), 0);
         }
-        g.add(x, ggml_transpose(ctx, ggml_ssm_conv(ctx, around, reversed)));
+        g.add(x, ggml_transpose(ctx, ggml_ssm_conv(ctx, padded, reversed)));
     }
     if (g.wants(w)) {
         ggml_tensor * dw = nullptr;
         for (int64_t k = 0; k < d_conv; k++) {
-            ggml_tensor * seen = ggml_view_3d(ctx, x, n_t, d_inner, n_seqs, x->nb[1], x->nb[2], k * x->nb[0]);
-            ggml_tensor * sums = ggml_sum_rows(ctx, ggml_mul(ctx, dy_t, seen)); // [1, d_inner, n_seqs]
+            ggml_tensor * window = ggml_view_3d(ctx, x, n_t, d_inner, n_seqs, x->nb[1], x->nb[2], k * x->nb[0]);
+            ggml_tensor * sums = ggml_sum_rows(ctx, ggml_mul(ctx, dy_t, window)); // [1, d_inner, n_seqs]
             ggml_tensor one_sequence = *sums;
             one_sequence.ne[2] = 1;
             dw = join(g, dw, g.sum_to(sums, &one_sequence), 0);
@@ -54,8 +54,8 @@ ggml_tensor * sequence_numbers(gradients & g, int64_t n) {
     return ggml_cast(g.ctx(), ggml_arange(g.ctx(), 0.0f, float(n), 1.0f), GGML_TYPE_I32);
 }
 
-// How many of the next `left` tokens to take at once, so that a tensor over all of a segment's states (or, where heads
-// decay alike, over its channels) has a bounded size.
+// How many of the next `left` tokens form a segment, so that a tensor over all of the segment's states (or, with one
+// decay per head, over its channels) has a bounded size.
 int64_t segment_length(const gradients & g, const ggml_tensor * scan, int64_t left) {
     constexpr int64_t chunk = 64;
     const ggml_tensor *x = scan->src[1], *a = scan->src[3];
@@ -65,7 +65,7 @@ int64_t segment_length(const gradients & g, const ggml_tensor * scan, int64_t le
     return std::min(left, std::max(chunk, fit / chunk * chunk)); // whole chunks
 }
 
-// See scan-segment.h for what it computes.
+// scan-segment.h has the formula.
 void ssm_scan(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     tensor_arena & ctx = g.ctx();
     ggml_tensor *s = node->src[0], *x = node->src[1], *dt = node->src[2], *a = node->src[3], *b = node->src[4],
@@ -75,8 +75,8 @@ void ssm_scan(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     if (node->op_params[0] != 1 || (!by_head && b->ne[1] != 1)) {
         throw error("UNSUPPORTED_OP", "cannot differentiate SSM_SCAN with " + std::to_string(node->op_params[0]) +
                                           " final states and " + std::to_string(b->ne[1]) +
-                                          " groups: it must have one final state, and one group unless the states of "
-                                          "a head decay alike");
+                                          " groups: it must have one final state, and one group unless each head "
+                                          "has a single decay");
     }
     ggml_tensor * table = ggml_reshape_2d(ctx, s, d_state * head_dim * n_head, s->ne[3]);
     segmented_op op;

@@ -4,7 +4,7 @@ namespace llamatune::rules {
 
 namespace {
 
-// y_t = Σ_{j≤t} x_j:  dx_j = Σ_{t≥j} dy_t, the sum of all minus the sum of those before j
+// y_t = Σ_{j≤t} x_j:  dx_j = Σ_{t≥j} dy_t, the sum of all dy minus the sum of those before j
 void cumsum(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     tensor_arena & ctx = g.ctx();
     ggml_tensor * before = ggml_sub(ctx, dy, ggml_cumsum(ctx, dy));
@@ -16,7 +16,7 @@ void tri(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
 }
 
 // A X = B with A lower triangular:  dB = A⁻ᵀ dX,  dA = -tril(dB Xᵀ)   (Giles 2008, matrix derivative results, 2.3.1)
-// The inverse itself is solved for, with the op that the forward pass ran: no device solves upper systems.
+// The rule computes the inverse with the op that the forward pass ran, since no device solves upper systems.
 void solve_tri(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     tensor_arena & ctx = g.ctx();
     ggml_tensor * a = node->src[0]; // [n, n, batch…]: a row is A's row
@@ -32,7 +32,7 @@ void solve_tri(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
 }
 
 void diag(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
-    // the diagonal as a column of one number per row: a row and one element further each time
+    // the diagonal is a view whose stride is one row and one element
     g.add(node->src[0], ggml_cont(g.ctx(), ggml_view_4d(g.ctx(), dy, 1, dy->ne[1], dy->ne[2], dy->ne[3],
                                                         dy->nb[1] + dy->nb[0], dy->nb[2], dy->nb[3], 0)));
 }

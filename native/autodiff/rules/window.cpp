@@ -8,7 +8,7 @@ namespace llamatune::rules {
 
 namespace {
 
-// zeros on both sides of each dimension: the gradient is the window that the source went to
+// Adds zeros on both sides of each dimension: dx is the window of dy that holds x.
 void pad(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     const int32_t * p = node->op_params; // left and right of dimension 0, 1, 2, 3; circular
     if (p[8]) {
@@ -28,13 +28,13 @@ struct strides {
     size_t nb1, nb2, nb3, offset;
 };
 
-// where SET and ACC put their second source, in bytes of their first
+// The window into which SET and ACC put their second source, in bytes of the first.
 strides window_of(const ggml_tensor * node) {
     const int32_t * p = node->op_params;
     return {size_t(p[0]), size_t(p[1]), size_t(p[2]), size_t(p[3])};
 }
 
-void add_of_window(gradients & g, const ggml_tensor * node, ggml_tensor * dy) {
+void add_window_gradient(gradients & g, const ggml_tensor * node, ggml_tensor * dy) {
     ggml_tensor * part = node->src[1];
     if (g.wants(part)) {
         const strides w = window_of(node);
@@ -43,12 +43,12 @@ void add_of_window(gradients & g, const ggml_tensor * node, ggml_tensor * dy) {
     }
 }
 
-// The SETs behind one another that fill a tensor slice by slice along one dimension, `last` the last of them: what is
-// below them has no gradient then. Empty if slices are missing or differ in shape.
-std::vector<ggml_tensor *> filling(ggml_tensor * last) {
+// Finds a chain of SETs, ending with `last`, that fills a tensor slice by slice along one dimension: what they
+// overwrite has no gradient. Returns nothing if slices are missing or differ in shape.
+std::vector<ggml_tensor *> find_filling_chain(ggml_tensor * last) {
     const ggml_tensor * part = last->src[1];
     const strides w = window_of(last);
-    int dim = -1; // the one that a slice does not fill
+    int dim = -1; // the dimension that a slice does not fill
     for (int i = 0; i < GGML_MAX_DIMS; i++) {
         if (part->ne[i] == last->ne[i]) continue;
         if (dim >= 0) return {};
@@ -74,45 +74,45 @@ std::vector<ggml_tensor *> filling(ggml_tensor * last) {
 }
 
 void set(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
-    if (const std::vector<ggml_tensor *> chain = filling(node); !chain.empty()) {
-        for (ggml_tensor * one : chain) add_of_window(g, one, dy);
+    if (const std::vector<ggml_tensor *> chain = find_filling_chain(node); !chain.empty()) {
+        for (ggml_tensor * link : chain) add_window_gradient(g, link, dy);
         return;
     }
     if (g.wants(node->src[0])) {
         const strides w = window_of(node);
         ggml_tensor * zeros = g.zeros(node->src[1]);
         g.add(node->src[0],
-              ggml_set(g.ctx(), dy, zeros, w.nb1, w.nb2, w.nb3, w.offset)); // what was overwritten has none
+              ggml_set(g.ctx(), dy, zeros, w.nb1, w.nb2, w.nb3, w.offset)); // overwritten numbers have no gradient
     }
-    add_of_window(g, node, dy);
+    add_window_gradient(g, node, dy);
 }
 
 void acc(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     g.add(node->src[0], dy);
-    add_of_window(g, node, dy);
+    add_window_gradient(g, node, dy);
 }
 
-// The lower halves of 64-bit row numbers, as llama.cpp's caches have them: GET_ROWS takes 32-bit ones. (GGUF's hosts
-// are little-endian, and no tensor has 2^31 rows.)
+// Views 64-bit row numbers, as llama.cpp's caches have them, as their lower halves: GET_ROWS takes 32-bit numbers. (All
+// hosts of GGUF are little-endian, and no tensor has 2^31 rows.)
 ggml_tensor * as_i32(gradients & g, ggml_tensor * rows) {
     if (rows->type == GGML_TYPE_I32) { return rows; }
     ggml_tensor * low = ggml_view_tensor(g.ctx(), rows);
-    low->type = GGML_TYPE_I32; // its strides stay
+    low->type = GGML_TYPE_I32; // the strides stay those of 64-bit numbers
     low->op = GGML_OP_VIEW;
     low->src[0] = rows;
     return low;
 }
 
-// y = a with its rows [row i of the batch] replaced by b's. Rows of one batch are taken to be distinct: of a row that
-// is written twice, which one stays is up to the device.
+// y = a with rows replaced by those of b. The row numbers of one batch are assumed to be distinct: if a row is written
+// twice, the result depends on the device.
 void set_rows(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
     tensor_arena & ctx = g.ctx();
     ggml_tensor * b = node->src[0];    // [k, n, b2, b3]
     ggml_tensor * rows = node->src[1]; // [n, b2 | 1, b3 | 1]
     ggml_tensor * a = node->src[2];    // [k, n_rows, b2, b3]
     if (g.wants(a)) {
-        ggml_tensor * own = ggml_cont(ctx, dy); // SET_ROWS writes where it is told to
-        g.add(a, ggml_set_rows(ctx, own, g.zeros(b), rows));
+        ggml_tensor * da = ggml_cont(ctx, dy); // a copy, since SET_ROWS writes in place
+        g.add(a, ggml_set_rows(ctx, da, g.zeros(b), rows));
     }
     if (!g.wants(b)) { return; }
     const int64_t batches = b->ne[2] * b->ne[3];
@@ -126,7 +126,7 @@ void set_rows(gradients & g, ggml_tensor * node, ggml_tensor * dy) {
         g.add(b, ggml_get_rows(ctx, dy, rows));
         return;
     }
-    // one list for all batches: the batches are put side by side into longer rows
+    // one list for all batches: rows of all batches are concatenated into longer rows
     const int64_t k = b->ne[0], n = b->ne[1], n_rows = a->ne[1];
     ggml_tensor * wide = ggml_cont(ctx, ggml_permute(ctx, dy, 0, 3, 1, 2)); // [k, b2, b3, n_rows]
     ggml_tensor * read = ggml_get_rows(ctx, ggml_reshape_2d(ctx, wide, k * batches, n_rows), rows);

@@ -13,7 +13,7 @@ void differentiate(gradients & g, const std::vector<std::pair<ggml_tensor *, ggm
     node_order order;
     for (const ggml_tensor * leaf : leaves) order.skip(leaf);
     for (const auto & [result, gradient] : results) order.add(result);
-    for (const ggml_tensor * node : order.tensors()) { // all of them lead to a result
+    for (const ggml_tensor * node : order.tensors()) { // each of them feeds a result
         const bool any =
             std::any_of(std::begin(node->src), std::end(node->src), [&](const ggml_tensor * t) { return g.wants(t); });
         if (any && !has_no_gradient(node)) g.want(node);

@@ -4,8 +4,8 @@
 
 namespace llamatune {
 
-// First-order recurrences over time for many numbers at once, [m, n_t, n_seqs]: the work is proportional to n_t, and 7
-// nodes are made for each halving of n_t, which must be a power of two. Decays are only multiplied with each other, so
+// Computes first-order recurrences over time for many numbers at once, [m, n_t, n_seqs]. The work is proportional to
+// n_t, which must be a power of two; each halving of n_t makes 7 nodes. Decays are only multiplied with each other, so
 // nothing overflows.
 class recurrence {
 public:
@@ -16,8 +16,8 @@ public:
     // s_t = a_t s_{t+1} + b_t, from s_{n_t} = after
     ggml_tensor * backward(ggml_tensor * a, ggml_tensor * b, ggml_tensor * after);
 
-    // Shifted by one token: later() drops the last and starts with `before`; earlier() drops the first and ends with
-    // `after`.
+    // Shift by one token: later() drops the last token and starts with `before`; earlier() drops the first and ends
+    // with `after`.
     ggml_tensor * later(ggml_tensor * t, ggml_tensor * before);
     ggml_tensor * earlier(ggml_tensor * t, ggml_tensor * after);
     ggml_tensor * tokens(ggml_tensor * t, int64_t first, int64_t n);

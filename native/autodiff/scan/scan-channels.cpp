@@ -3,8 +3,8 @@
 
 namespace llamatune {
 
-// With λ_t the gradient of state_t:  λ_t = C_t dy_t + exp(δ_{t+1} A) λ_{t+1}, and each token's gradients are products
-// of λ, the states and the inputs (Gu & Dao, 2312.00752, section 3.3.2: the states are computed again, never kept).
+// λ_t, the gradient of state_t, is  λ_t = C_t dy_t + exp(δ_{t+1} A) λ_{t+1}, and each token's gradients are products of
+// λ, the states and the inputs (Gu & Dao, 2312.00752, section 3.3.2: the states are recomputed, never kept).
 scan_gradients differentiate_channels(gradients & g, const scan_segment & s, const scan_wanted & wanted) {
     tensor_arena & ctx = g.ctx();
     const int64_t d_state = s.state->ne[0], head_dim = s.x->ne[0], n_head = s.x->ne[1], n_t = s.x->ne[2],
@@ -12,7 +12,8 @@ scan_gradients differentiate_channels(gradients & g, const scan_segment & s, con
     const int64_t channels = head_dim * n_head, m = channels * d_state;
     recurrence over(ctx);
 
-    // a head's numbers for each of its channels, [n_head, …] -> [channels, …], and the sum over them
+    // of_channels repeats a head's numbers for each of its channels, [n_head, …] -> [channels, …]; of_heads sums over
+    // them
     const auto of_channels = [&](ggml_tensor * t) {
         const int64_t rest = ggml_nelements(t) / n_head;
         ggml_tensor * heads = ggml_reshape_3d(ctx, t, 1, n_head, rest);

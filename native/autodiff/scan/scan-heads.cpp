@@ -9,13 +9,13 @@ namespace {
 
 constexpr int64_t chunk_tokens = 64;
 
-// The scan as products (state-space duality, Dao & Gu, 2405.21060, section 6): tokens in chunks; within a chunk
-// attention whose weights are C_t·B_j times the decay between j and t; between chunks the state, one after another.
-// Batches are (heads of a group, groups · chunks · n_seqs), so that a group's B and C meet all of its heads. Every
-// exponent is a sum of logarithms of decays, none of them positive.
-class duality {
+// Computes the scan by products (state-space duality, Dao & Gu, 2405.21060, section 6). Tokens are split into chunks.
+// Within a chunk the scan is attention whose weights are C_t·B_j times the decay between j and t; between chunks the
+// state is passed on. Batches are (heads of a group, groups · chunks · n_seqs), so that a group's B and C are
+// multiplied with all of its heads. Every exponent is a sum of logarithms of decays, none of them positive.
+class chunked_scan {
 public:
-    duality(gradients & g, const scan_segment & s)
+    chunked_scan(gradients & g, const scan_segment & s)
         : ctx(g.ctx()), s(s), d_state(s.b->ne[0]), head_dim(s.x->ne[0]), n_group(s.b->ne[1]),
           heads(s.x->ne[1] / n_group), n_t(s.x->ne[2]), n_seqs(s.x->ne[3]), n_c(std::min(chunk_tokens, n_t)),
           chunks((n_t + n_c - 1) / n_c) {}
@@ -54,7 +54,7 @@ public:
 
 private:
     // [k, heads · n_group, n_t, n_seqs] -> [k · heads, n_group, n_c, chunks · n_seqs], the last chunk padded with
-    // zeros: tokens that neither decay nor add
+    // zeros, that is, with tokens that neither decay the state nor add to it
     ggml_tensor * in_chunks(ggml_tensor * t) {
         const int64_t inner = t->ne[0] * t->ne[1] / n_group;
         if (n_c * chunks > n_t) t = ggml_pad(ctx, t, 0, 0, int(n_c * chunks - n_t), 0);
@@ -63,15 +63,15 @@ private:
     // -> [n_c, k, heads, b]
     ggml_tensor * time_first(ggml_tensor * t) {
         const int64_t k = t->ne[0];
-        ggml_tensor * turned =
+        ggml_tensor * permuted =
             ggml_cont(ctx, ggml_permute(ctx, in_chunks(t), 1, 2, 0, 3)); // [n_c, k · heads, n_group, …]
-        return ggml_reshape_4d(ctx, turned, n_c, k, heads, n_group * chunks * n_seqs);
+        return ggml_reshape_4d(ctx, permuted, n_c, k, heads, n_group * chunks * n_seqs);
     }
-    // of B and C -> [d_state, n_c, 1, b]
+    // B or C -> [d_state, n_c, 1, b]
     ggml_tensor * rows(ggml_tensor * t) {
-        ggml_tensor * turned =
+        ggml_tensor * permuted =
             ggml_cont(ctx, ggml_permute(ctx, in_chunks(t), 0, 2, 1, 3)); // [d_state, n_c, n_group, …]
-        return ggml_reshape_4d(ctx, turned, d_state, n_c, 1, n_group * chunks * n_seqs);
+        return ggml_reshape_4d(ctx, permuted, d_state, n_c, 1, n_group * chunks * n_seqs);
     }
     // [n_c, head_dim, heads, b] -> [head_dim, n_head, n_t, n_seqs]
     ggml_tensor * tokens(ggml_tensor * t) {
@@ -81,31 +81,32 @@ private:
         return ggml_view_4d(ctx, t, t->ne[0], t->ne[1], n_t, n_seqs, t->nb[1], t->nb[2], t->nb[3], 0);
     }
 
-    // The state before each chunk, [d_state, head_dim, heads, b], given what each adds to it and how much of it
-    // remains.
-    ggml_tensor * states(ggml_tensor * added, ggml_tensor * left) {
+    // Returns the state before each chunk, [d_state, head_dim, heads, b], given what each chunk adds to the state and
+    // the factor by which the state decays in it.
+    ggml_tensor * states(ggml_tensor * added, ggml_tensor * remaining) {
         const int64_t size = d_state * head_dim * heads;
         added = ggml_reshape_4d(ctx, added, size, n_group, chunks, n_seqs);
-        left = ggml_reshape_4d(ctx, left, heads, n_group, chunks, n_seqs);
+        remaining = ggml_reshape_4d(ctx, remaining, heads, n_group, chunks, n_seqs);
         const auto chunk = [&](ggml_tensor * t, int64_t i, int64_t inner) { // [inner, n / inner, n_group, n_seqs]
             ggml_tensor * one = ggml_view_3d(ctx, t, t->ne[0], n_group, n_seqs, t->nb[1], t->nb[3], i * t->nb[2]);
             return ggml_reshape_4d(ctx, ggml_cont(ctx, one), inner, t->ne[0] / inner, n_group, n_seqs);
         };
-        ggml_tensor * now = ggml_reshape_4d(ctx, s.state, d_state * head_dim, heads, n_group, n_seqs);
-        std::vector<ggml_tensor *> found;
+        ggml_tensor * current = ggml_reshape_4d(ctx, s.state, d_state * head_dim, heads, n_group, n_seqs);
+        std::vector<ggml_tensor *> before;
         for (int64_t i = 0; i < chunks; i++) {
-            found.push_back(ggml_reshape_3d(ctx, now, size * n_group, 1, n_seqs));
-            now = ggml_add(ctx, ggml_mul(ctx, now, chunk(left, i, 1)), chunk(added, i, d_state * head_dim));
+            before.push_back(ggml_reshape_3d(ctx, current, size * n_group, 1, n_seqs));
+            current =
+                ggml_add(ctx, ggml_mul(ctx, current, chunk(remaining, i, 1)), chunk(added, i, d_state * head_dim));
         }
-        state = ggml_reshape_4d(ctx, now, d_state, head_dim, heads * n_group, n_seqs);
-        while (found.size() > 1) { // by pairs: each state is copied log2(chunks) times
+        state = ggml_reshape_4d(ctx, current, d_state, head_dim, heads * n_group, n_seqs);
+        while (before.size() > 1) { // concatenates pairs, so that each state is copied log2(chunks) times
             std::vector<ggml_tensor *> pairs;
-            for (size_t i = 0; i < found.size(); i += 2) {
-                pairs.push_back(i + 1 < found.size() ? ggml_concat(ctx, found[i], found[i + 1], 1) : found[i]);
+            for (size_t i = 0; i < before.size(); i += 2) {
+                pairs.push_back(i + 1 < before.size() ? ggml_concat(ctx, before[i], before[i + 1], 1) : before[i]);
             }
-            found = pairs;
+            before = pairs;
         }
-        return ggml_reshape_4d(ctx, found[0], d_state, head_dim, heads, n_group * chunks * n_seqs);
+        return ggml_reshape_4d(ctx, before[0], d_state, head_dim, heads, n_group * chunks * n_seqs);
     }
 
     tensor_arena & ctx;
@@ -122,7 +123,7 @@ scan_gradients differentiate_heads(gradients & g, const scan_segment & segment, 
     if (wanted.a) g.want(s.a);
     if (wanted.b) g.want(s.b);
     if (wanted.c) g.want(s.c);
-    duality form(g, s);
+    chunked_scan form(g, s);
     form.build();
     differentiate(g, {{form.y, s.dy}, {form.state, s.dstate}}, {s.state, s.x, s.dt, s.a, s.b, s.c});
     return {g.take(s.state), g.take(s.x), g.take(s.dt), g.take(s.a), g.take(s.b), g.take(s.c)};

@@ -18,7 +18,7 @@ struct scan_segment {
     ggml_tensor * dstate; // as state, after the last token
 };
 
-// The gradients of a segment's tensors; null for those that are not wanted. `state`: before the first token.
+// The gradients of a segment's tensors; null if not wanted. `state` is the one before the first token.
 struct scan_gradients {
     ggml_tensor *state, *x, *dt, *a, *b, *c;
 };
@@ -26,9 +26,9 @@ struct scan_wanted {
     bool a, b, c;
 };
 
-// For Mamba, where every number of a channel's state has its own decay: n_t must be a power of two, n_group 1.
+// For Mamba, with a separate decay for every number of a channel's state. n_t must be a power of two, n_group 1.
 scan_gradients differentiate_channels(gradients & g, const scan_segment & s, const scan_wanted & wanted);
-// For Mamba 2, where all numbers of a head have the same decay.
+// For Mamba 2, with one decay per head.
 scan_gradients differentiate_heads(gradients & g, const scan_segment & s, const scan_wanted & wanted);
 
 }

@@ -17,7 +17,7 @@ void by_segments(gradients & g, const segmented_op & op, ggml_tensor * dy) {
     const ggml_tensor * like = op.sources[op.like];
     const int64_t n_seqs = op.state->ne[1], state_size = op.state->ne[0], n_t = like->ne[2] * like->ne[3] / n_seqs;
     const size_t row = size_t(like->ne[0] * like->ne[1]) * sizeof(float);
-    // of a contiguous tensor with rows of the shape of `shape`: [size, n_head, n, n_seqs]
+    // n tokens from `first` on of a contiguous tensor whose tokens have the shape of `shape`: [size, n_head, n, n_seqs]
     const auto part = [&](ggml_tensor * t, const ggml_tensor * shape, int64_t first, int64_t n) {
         const size_t nb1 = size_t(shape->ne[0]) * sizeof(float), nb2 = nb1 * size_t(shape->ne[1]);
         return g.contiguous(
@@ -30,7 +30,8 @@ void by_segments(gradients & g, const segmented_op & op, ggml_tensor * dy) {
         for (ggml_tensor * t : contiguous) all.push_back(part(t, t, first, n));
         return all;
     };
-    const auto states_of = [&](ggml_tensor * result, int64_t n) { // behind the outputs of n tokens of each sequence
+    const auto states_of = [&](ggml_tensor * result,
+                               int64_t n) { // the states follow the outputs of n tokens of each sequence
         return ggml_cont(
             ctx, ggml_view_2d(ctx, result, state_size, n_seqs, state_size * sizeof(float), size_t(n * n_seqs) * row));
     };
@@ -42,7 +43,7 @@ void by_segments(gradients & g, const segmented_op & op, ggml_tensor * dy) {
         first.push_back(from + n);
         if (from + n == n_t) break;
         before.push_back(states_of(op.make(parts(from, n), before.back()), n));
-        g.run(before.back()); // then the memory of the outputs is free again
+        g.run(before.back()); // so that the memory of the outputs can be reused
     }
     ggml_tensor * dstate = states_of(dy, n_t);
     std::vector<ggml_tensor *> results(op.sources.size());

@@ -62,7 +62,7 @@ node_rule rule_of(host_ops & ops, float scale) {
         ggml_tensor * db = g.wants(b) ? g.accumulator(b) : nullptr;
         ggml_tensor * dw = g.wants(node->src[weight]) ? g.accumulator(node->src[weight]) : nullptr;
         const bool wants_dx = g.wants(x);
-        ggml_tensor * before = wants_dx ? g.own(x) : nullptr;
+        ggml_tensor * before = wants_dx ? g.unshared(x) : nullptr;
         std::vector<ggml_tensor *> sources{node->src[weight], x, node->src[ids], a ? a : dy, b ? b : dy, dy};
         for (ggml_tensor * more : {da, db, dw, before}) { // a pair and trained experts never meet: 9 at most
             if (more) sources.push_back(more);
@@ -87,13 +87,13 @@ node_rule rule_of(host_ops & ops, float scale) {
         if (!wants_dx) {
             g.run(ops.make(g.ctx(), "EXPERT_LINEAR_BACK", {1}, sources, kernel));
         } else if (before) {
-            g.set_own(x, ops.make_inplace(g.ctx(), "EXPERT_LINEAR_BACK", before, sources, kernel));
+            g.set_unshared(x, ops.make_inplace(g.ctx(), "EXPERT_LINEAR_BACK", before, sources, kernel));
         } else {
             ggml_tensor * dx = ops.make(g.ctx(), "EXPERT_LINEAR_BACK", {x->ne[0], x->ne[1], x->ne[2]}, sources, kernel);
             if (g.of(x)) {
                 g.add(x, dx);
             } else {
-                g.set_own(x, dx);
+                g.set_unshared(x, dx);
             }
         }
     };

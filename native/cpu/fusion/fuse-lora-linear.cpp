@@ -40,7 +40,7 @@ node_rule rule_of(host_ops & ops, float scale) {
         ggml_tensor * da = g.wants(a) ? g.accumulator(a) : nullptr;
         ggml_tensor * db = g.wants(b) ? g.accumulator(b) : nullptr;
         const bool wants_dx = g.wants(x);
-        ggml_tensor * before = wants_dx ? g.own(x) : nullptr;
+        ggml_tensor * before = wants_dx ? g.unshared(x) : nullptr;
         std::vector<ggml_tensor *> sources{w, x, a, b, dy};
         for (ggml_tensor * more : {da, db, before}) {
             if (more) sources.push_back(more);
@@ -61,13 +61,13 @@ node_rule rule_of(host_ops & ops, float scale) {
         if (!wants_dx) {
             g.run(ops.make(g.ctx(), "LORA_LINEAR_BACK", {1}, sources, kernel));
         } else if (before) {
-            g.set_own(x, ops.make_inplace(g.ctx(), "LORA_LINEAR_BACK", before, sources, kernel));
+            g.set_unshared(x, ops.make_inplace(g.ctx(), "LORA_LINEAR_BACK", before, sources, kernel));
         } else {
             ggml_tensor * dx = ops.make(g.ctx(), "LORA_LINEAR_BACK", {x->ne[0], x->ne[1]}, sources, kernel);
             if (g.of(x)) {
                 g.add(x, dx);
             } else {
-                g.set_own(x, dx);
+                g.set_unshared(x, dx);
             }
         }
     };

@@ -7,8 +7,8 @@ namespace llamatune {
 
 namespace {
 
-// The host's kernel overwrites the logits. Those of an op whose gradient needs its result must be copied.
-bool overwritable(const ggml_tensor * logits) {
+// May the host's kernel overwrite the logits? Not if the gradient of the op that computes them needs its result.
+bool is_overwritable(const ggml_tensor * logits) {
     return logits->op == GGML_OP_MUL_MAT || logits->op == GGML_OP_ADD || logits->op == GGML_OP_SCALE;
 }
 
@@ -17,7 +17,7 @@ public:
     loss_gradients build(ggml_context * ctx, const loss_chunk & c,
                          const std::function<void(ggml_tensor *)> & run) const override {
         if (c.on_host) {
-            const bool in_place = overwritable(c.logits) && ggml_is_contiguous(c.logits);
+            const bool in_place = is_overwritable(c.logits) && ggml_is_contiguous(c.logits);
             ggml_tensor * logits = in_place ? c.logits : ggml_cont(ctx, c.logits);
             ggml_tensor * dlogits =
                 build_host_cross_entropy(ctx, logits, c.targets, c.weights, c.losses, c.with_gradient);
@@ -25,7 +25,7 @@ public:
             return {dlogits};
         }
         const cross_entropy loss = build_cross_entropy(ctx, c.logits, c.targets, c.weights, c.with_gradient);
-        // before the gradient, which overwrites the probabilities
+        // copy the losses before the gradient overwrites the probabilities
         run(ggml_cpy(ctx, ggml_reshape_1d(ctx, loss.loss, ggml_nelements(c.losses)), c.losses));
         return {loss.dlogits};
     }

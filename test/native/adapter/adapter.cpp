@@ -37,7 +37,7 @@ void randomize_b(const adapter & lora, uint64_t seed) {
     }
 }
 
-// Logits of eight tokens by stock llama.cpp, with an adapter or without.
+// Returns the logits of eight tokens by stock llama.cpp, with or without an adapter.
 std::vector<float> decode(const model & base, llama_adapter_lora * lora) {
     llama_context_params params = llama_context_default_params();
     params.n_ctx = 64;
@@ -65,7 +65,7 @@ std::vector<float> decode(const model & base, llama_adapter_lora * lora) {
 
 }
 
-TEST("adapter: shapes, names, zero B and a different A for every weight") {
+TEST("adapter: pairs have the right shapes and names, a zero B and a different A for every weight") {
     const auto base = load("llama");
     const auto lora = adapter::create(base, options_of());
     CHECK_EQ(lora->pairs().size(), 3 * (size_t)llama_model_n_layer(base->handle()) + 1);
@@ -97,7 +97,7 @@ TEST("adapter: shapes, names, zero B and a different A for every weight") {
     CHECK_EQ(lora->n_parameters(), n);
 }
 
-TEST("adapter: the seed decides the values, whatever the other targets") {
+TEST("adapter: the values depend on the seed and not on the other targets") {
     const auto base = load("llama");
     const auto one = adapter::create(base, options_of()), same = adapter::create(base, options_of({"attn_q"}));
     adapter_options o = options_of();
@@ -108,7 +108,7 @@ TEST("adapter: the seed decides the values, whatever the other targets") {
     CHECK(values_of(other->pairs()[0].a) != values_of(one->pairs()[0].a));
 }
 
-TEST("adapter: scales of LoRA and rsLoRA as llama.cpp applies them") {
+TEST("adapter: llama.cpp applies the scales of LoRA and rsLoRA") {
     const auto base = load("llama");
     adapter_options o = options_of({"attn_q"});
     o.rank = 16;
@@ -119,7 +119,7 @@ TEST("adapter: scales of LoRA and rsLoRA as llama.cpp applies them") {
     CHECK_NEAR(stable->handle()->get_weight(stable->pairs()[0].weight)->get_scale(stable->alpha(), 1.0f), 2.0, 1e-6);
 }
 
-TEST("adapter: the model lists it while it lives") {
+TEST("adapter: the model lists an adapter during its lifetime") {
     const auto base = load("llama");
     {
         const auto lora = adapter::create(base, options_of());
@@ -130,7 +130,7 @@ TEST("adapter: the model lists it while it lives") {
     CHECK(base->handle()->loras.empty());
 }
 
-TEST("adapter: impossible options are refused") {
+TEST("adapter: invalid options are refused") {
     const auto base = load("llama");
     adapter_options o = options_of();
     o.rank = 0;
@@ -146,7 +146,7 @@ TEST("adapter: impossible options are refused") {
     CHECK(base->handle()->loras.empty());
 }
 
-TEST("adapter: a fresh adapter changes no logit, one with values does") {
+TEST("adapter: a new adapter changes no logit, one with values does") {
     const std::pair<const char *, std::vector<std::string>> cases[] = {
         {"llama", {"*"}}, {"qwen3", {"attn_q", "ffn_up"}}, {"llama-moe", {"attn_q", "ffn_down_exps", "ffn_up_exps"}}};
     for (const auto & [architecture, targets] : cases) {
@@ -159,7 +159,7 @@ TEST("adapter: a fresh adapter changes no logit, one with values does") {
     }
 }
 
-TEST("adapter: stock llama.cpp and read_adapter get the same adapter back") {
+TEST("adapter: stock llama.cpp and read_adapter read the same adapter back") {
     const std::pair<const char *, std::vector<std::string>> cases[] = {{"llama", {"*"}},
                                                                        {"llama-moe", {"attn_q", "ffn_down_exps"}}};
     for (const auto & [architecture, targets] : cases) {
@@ -197,7 +197,7 @@ TEST("adapter: F16 adapters of other tools are read") {
     const auto lora = adapter::create(base, options_of({"attn_q"}));
     const std::string path = output("f32.gguf");
     write_adapter(path, *lora);
-    // The first A in F16, and no record of the base.
+    // Store the first A as F16 and remove the record of the base model.
     const std::string name = lora->pairs()[0].a->name;
     const auto exact = values_of(lora->pairs()[0].a);
     std::vector<ggml_fp16_t> half(exact.size());
@@ -245,7 +245,7 @@ TEST("adapter: a file that is not an adapter is refused") {
         ggml_set_name(t, name);
         return with([&](gguf_context * gguf) { gguf_add_tensor(gguf, t); });
     };
-    CHECK_ERROR("ADAPTER_INVALID", read_adapter(add("blk.0.attn_k.weight.lora_a", 8, 2), base)); // no partner
+    CHECK_ERROR("ADAPTER_INVALID", read_adapter(add("blk.0.attn_k.weight.lora_a", 8, 2), base)); // its B is missing
     CHECK_ERROR("ADAPTER_INVALID", read_adapter(add("blk.0.attn_q.weight", 8, 2), base));
     CHECK_ERROR("ADAPTER_INVALID", read_adapter(add("token_embd.weight.lora_a", 8, 2), base));
     CHECK_ERROR("ADAPTER_INVALID", read_adapter(add("blk.0.nothing.weight.lora_a", 8, 2), base));

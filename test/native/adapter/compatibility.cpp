@@ -39,7 +39,7 @@ TEST("adapter: norm weights of other tools are ignored for inference and refused
     check_trainable(adapter_header(path), *base);
 }
 
-TEST("adapter: the file records rank, targets and rsLoRA as they are, ranks one by one where they differ") {
+TEST("adapter: the file records rank, targets and rsLoRA, and one rank per target if ranks differ") {
     const auto base = load("llama");
     const std::string path = output("recorded.gguf");
     adapter_options o = options_of({"attn_q", "blk.1.ffn_down.weight"});
@@ -61,7 +61,7 @@ TEST("adapter: the file records rank, targets and rsLoRA as they are, ranks one 
     CHECK_EQ(read_adapter(path, base)->pairs()[1].b->ne[0], 6);
 }
 
-TEST("adapter: options that differ from the adapter to continue are refused, all at once") {
+TEST("adapter: options that differ from the adapter to continue are refused together") {
     const auto base = load("llama");
     const std::string path = output("continued.gguf");
     write_adapter(path, *adapter::create(base, options_of({"attn_q", "attn_v"})));
@@ -81,7 +81,7 @@ TEST("adapter: options that differ from the adapter to continue are refused, all
         return names;
     };
     CHECK_EQ(problems({}), "");
-    CHECK_EQ(problems(options_of({"blk.*.attn_v.weight", "attn_q"})), ""); // the same, in other words
+    CHECK_EQ(problems(options_of({"blk.*.attn_v.weight", "attn_q"})), ""); // the same targets by other names
     adapter_options given = options_of({"attn_q"});
     given.rank = 8;
     given.alpha = 9.0f;
@@ -95,7 +95,7 @@ TEST("adapter: options that differ from the adapter to continue are refused, all
     CHECK_EQ(problems(given), "lora.targets");
 }
 
-TEST("adapter: with a file that does not say whether it is rsLoRA, the option decides what its alpha means") {
+TEST("adapter: if a file does not record rsLoRA, the option decides what its alpha means") {
     const auto base = load("llama");
     adapter_options o = options_of({"attn_q"});
     o.rs_lora = true; // rank 4, alpha 8: stored as 16

@@ -50,14 +50,14 @@ TEST("adapter/targets: patterns cover the whole tensor name") {
     CHECK((names_of(*llama, {"blk.1.attn_?.weight"}) ==
            std::vector<std::string>{"blk.1.attn_k.weight", "blk.1.attn_q.weight", "blk.1.attn_v.weight"}));
     CHECK_ERROR("TARGET_UNKNOWN", match_targets(*llama, {"attn_*"}));
-    // Everything that can have a pair: norms and embeddings are passed over.
+    // A pattern selects everything that can have a pair, so norms and embeddings are skipped.
     std::vector<std::string> kinds = target_kinds(*llama);
     CHECK(names_of(*llama, {"*"}) == names_of(*llama, kinds));
     CHECK((kinds == std::vector<std::string>{"attn_k", "attn_output", "attn_q", "attn_v", "ffn_down", "ffn_gate",
                                              "ffn_up", "output"}));
 }
 
-TEST("adapter/targets: each weight once, by block and name, whatever the order of the entries") {
+TEST("adapter/targets: weights are listed once, by block and name, for any order of the entries") {
     const auto llama = load("llama");
     const auto names = names_of(*llama, {"ffn_up", "attn_q", "blk.*.attn_q.weight", "attn_q"});
     CHECK(names == names_of(*llama, {"attn_q", "ffn_up"}));
@@ -74,7 +74,7 @@ TEST("adapter/targets: experts are stacks of matrices") {
     CHECK(targets[0].weight->ne[2] > 1);
 }
 
-TEST("adapter/targets: what cannot be a target is an error that lists what can") {
+TEST("adapter/targets: an invalid target is an error that lists the valid ones") {
     const auto qwen3 = load("qwen3");
     CHECK_ERROR("NO_TARGETS", match_targets(*qwen3, {}));
     CHECK_ERROR("TARGET_UNKNOWN", match_targets(*qwen3, {""}));

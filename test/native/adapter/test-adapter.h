@@ -1,6 +1,6 @@
 #pragma once
 
-// What the tests of adapters share: a generated model, options for it and files.
+// Shared by the tests of adapters: a generated model, options for it and files.
 
 #include "adapter/adapter.h"
 #include "gguf/edited.h"
@@ -32,7 +32,7 @@ inline std::string output(const std::string & name) {
     return (folder / name).string();
 }
 
-// A copy of an adapter file, with its header changed.
+// Makes a copy of an adapter file with a changed header.
 inline std::string edited(const std::string & path, const std::string & name,
                           const std::function<void(gguf_context *)> & edit) {
     return harness::edited_gguf(path, output(name), edit);

@@ -1,4 +1,4 @@
-// What only longer rows have: the survey's are short.
+// Features that only occur in rows longer than the survey's.
 
 #include "graph/logits.h"
 #include "harness.h"
@@ -7,7 +7,7 @@
 
 using namespace llamatune;
 
-TEST("architectures: DeepSeek V4's keys of 128 tokens compressed into one") {
+TEST("architectures: DeepSeek V4 with 128 tokens compressed into one key") {
     const auto plain = model::load({harness::arch_model("deepseek4-moe")});
     const micro_batch long_row = tiny_batch(*plain, 1, 256);
     CHECK(logits::nmse(logits::by_training_graph(plain, long_row, false), logits::by_decode(*plain, long_row)) < 1e-9);

@@ -21,7 +21,7 @@ namespace architectures {
 
 namespace {
 
-// Three samples in one row against the same three in rows of their own.
+// Compares three samples in one row with the same samples in separate rows.
 bool packs(const std::shared_ptr<model> & m) {
     const micro_batch apart = tiny_batch(*m, 3, 40);
     micro_batch packed = apart;
@@ -43,13 +43,14 @@ std::vector<std::string> kinds_of(const std::vector<std::string> & weights) {
     return {kinds.begin(), kinds.end()};
 }
 
-// The largest deviation of any kind. Where a loss bends close to a batch (rectifiers, roots near zero, tables of
-// activations) differences say nothing: of kinds that deviate, other batches are asked, at last short ones.
+// Returns the largest deviation of any kind. Finite differences are meaningless if the loss bends close to a batch
+// (rectifiers, roots near zero, tables of activations), so kinds that deviate are tried with other batches, the last
+// ones short.
 double worst_slope(tiny::training & t, const std::shared_ptr<model> & m, const tiny::training_options & options) {
     std::set<std::string> left_out;
     std::map<std::string, double> best;
-    const auto ask = [&](tiny::training & of, const micro_batch & batch) {
-        for (const auto & [kind, deviation] : tiny::slope_deviations(of, batch, left_out)) {
+    const auto try_batch = [&](tiny::training & training, const micro_batch & batch) {
+        for (const auto & [kind, deviation] : tiny::slope_deviations(training, batch, left_out)) {
             const auto found = best.emplace(kind, deviation).first;
             found->second = std::min(found->second, deviation);
             if (found->second < 5e-4) left_out.insert(kind);
@@ -60,12 +61,12 @@ double worst_slope(tiny::training & t, const std::shared_ptr<model> & m, const t
         for (const auto & [kind, deviation] : best) most = std::max(most, deviation);
         return most;
     };
-    ask(t, tiny_batch(*m, 2, 9));
-    for (uint64_t seed = 70; seed < 72 && worst() >= 5e-4; seed++) ask(t, tiny_batch(*m, 2, 9, seed));
+    try_batch(t, tiny_batch(*m, 2, 9));
+    for (uint64_t seed = 70; seed < 72 && worst() >= 5e-4; seed++) try_batch(t, tiny_batch(*m, 2, 9, seed));
     for (uint64_t seed = 72; seed < 75 && worst() >= 5e-4; seed++) {
         const micro_batch brief = tiny_batch(*m, 1, 4, seed);
-        tiny::training of(m, brief, options);
-        ask(of, brief);
+        tiny::training brief_training(m, brief, options);
+        try_batch(brief_training, brief);
     }
     return worst();
 }
@@ -119,7 +120,7 @@ row survey(const std::string & name) {
     try {
         {
             const auto m = model::load({harness::arch_model(name)});
-            // 100 is no multiple of a cache's padding
+            // 100 is not a multiple of a cache's padding
             const micro_batch one = tiny_batch(*m, 1, 100), three = tiny_batch(*m, 3, 100);
             r.one_sequence = logits::nmse(logits::by_training_graph(m, one, false), logits::by_decode(*m, one));
             r.three_sequences = logits::nmse(logits::by_training_graph(m, three, false), logits::by_decode(*m, three));

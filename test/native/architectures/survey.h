@@ -1,6 +1,6 @@
 #pragma once
 
-// What of an architecture works, found by trying: a row of docs/architectures.md.
+// Finds by trying what works for an architecture: a row of docs/architectures.md.
 
 #include <string>
 #include <vector>
@@ -10,20 +10,20 @@ namespace architectures {
 struct row {
     std::string name; // of the generated model: llama.cpp's architecture, "-moe" for its mixture of experts
 
-    // Largest normalised squared error of the training graph's logits against llama_decode's, NaN where it cannot be
-    // built.
+    // Largest normalised squared error of the training graph's logits compared with llama_decode's; NaN if the graph
+    // cannot be built.
     double one_sequence = 0, three_sequences = 0;
-    bool packed = false; // samples packed into one row give what each gives alone
+    bool packed = false; // samples packed into one row give the same logits as alone
 
-    std::vector<std::string> trained;  // kinds of weights whose LoRA pair's gradient is the loss's slope
-    std::vector<std::string> selected; // kinds that only take part in a selection: no gradient exists
-    std::vector<std::string> unread;   // kinds that are a matrix, but whose pair llama.cpp's graph does not read
+    std::vector<std::string> trained;  // kinds of weights whose LoRA pair's gradient matches finite differences
+    std::vector<std::string> selected; // kinds that only feed a selection, which has no gradient
+    std::vector<std::string> unread;   // kinds that are matrices but whose pair llama.cpp's graph does not read
 
     double slopes = 0;   // largest deviation of a measured slope, relative to the gradient of its kind
     double composed = 0; // relative difference of the gradients by primitives only
     double first_loss = 0, tenth_loss = 0; // of ten AdamW steps on one batch
     double stock = 0;    // nmse: logits with the adapter file in stock llama.cpp against the training graph's
-    std::string problem; // why not, in words; empty: all of it works
+    std::string problem; // an error message; empty if everything works
 };
 
 // Names of all models in the cache, sorted.

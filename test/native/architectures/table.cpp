@@ -15,8 +15,9 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
-// Slopes are measured by differences of losses in F32. ggml looks GELU up in a table of F16 numbers on the CPU, a
-// staircase; clamps and squared rectifiers have corners; a recurrent model of random weights may be steep.
+// Slopes are measured by differences of losses in F32, which is inexact for some models: on the CPU ggml looks GELU up
+// in a table of F16 numbers, clamps and squared rectifiers have corners, and a recurrent model of random weights may be
+// steep.
 constexpr double bands[] = {2e-3, 1e-2, 1e-1};
 
 json to_json(const record & r) {
@@ -106,7 +107,7 @@ int write_table(const std::string & path, const std::vector<std::string> & names
     std::ofstream file(path, std::ios::binary);
     file << text << "\n]\n";
     file.close();
-    std::printf("%d of %zu are not right in every respect\n", not_all, all_names().size());
+    std::printf("%d of %zu architectures do not work in every respect\n", not_all, all_names().size());
     return file ? 0 : 1;
 }
 
@@ -146,7 +147,7 @@ std::vector<std::string> trainable() {
 
 }
 
-TEST("architectures: none is worse than docs/architectures.json says, and each is in it") {
+TEST("architectures: none is worse than in docs/architectures.json, which lists all of them") {
     const std::vector<architectures::record> table = architectures::read_table();
     std::vector<std::string> listed;
     for (const auto & r : table) listed.push_back(r.name);
@@ -166,7 +167,7 @@ TEST("architectures: none is worse than docs/architectures.json says, and each i
     if (!lost.empty()) harness::fail(__FILE__, __LINE__, "what was recorded but received" + lost);
 }
 
-TEST("architectures: a row that lost something is seen") {
+TEST("architectures: a row that got worse is detected") {
     architectures::record before;
     before.logits = before.packed = before.learns = before.adapter = true;
     before.gradients = 2e-3;

@@ -1,6 +1,7 @@
 #pragma once
 
-// docs/architectures.json: what of each architecture works, by kinds and bands that are the same on every machine.
+// Reads and writes docs/architectures.json: what works for each architecture, in terms that are the same on every
+// machine.
 
 #include "architectures/survey.h"
 
@@ -9,7 +10,7 @@
 
 namespace architectures {
 
-// What is recorded of a row.
+// The recorded part of a row.
 struct record {
     std::string name;
     bool logits = false;  // equal llama_decode's, with one sequence and with three
@@ -17,7 +18,7 @@ struct record {
     bool learns = false;  // ten steps lower the loss
     bool adapter = false; // stock llama.cpp gives the trained logits with the adapter
     double slopes = 0;    // how far the loss's slopes deviated; not recorded
-    double gradients = 0; // they deviate by less than this band, with room for other machines; 0: not seen to be right
+    double gradients = 0; // upper bound of the deviation, with a margin for other machines; 0: no bound holds
     std::vector<std::string> trained, selected, unread;
     std::string problem;
 
@@ -26,19 +27,19 @@ struct record {
 
 record record_of(const row & r);
 
-// Throws what the JSON library does for a file that is no table.
+// Throws the JSON library's errors for an invalid file.
 std::vector<record> read_table();
-// Surveys every architecture, or only those named and keeps the other rows, and writes the file. The process's exit
-// code.
+// Surveys all architectures, or only the named ones (then the other rows are kept), and writes the file. Returns the
+// process's exit code.
 int write_table(const std::string & path, const std::vector<std::string> & names);
 
-// In words, what `now` has lost of `before`; empty: nothing.
+// Describes how `now` is worse than `before`; empty if it is not.
 std::string worse(const record & now, const record & before);
 
-// What a test tries of the table: all of it; in sanitized builds, several times slower, an eighth.
+// The rows that a test tries: all of them, or an eighth in sanitized builds, which are several times slower.
 std::vector<record> tried(const std::vector<record> & table);
 
-// Names of those that train, by the recorded table; as many as are tried.
+// Names the tried architectures that train according to the recorded table.
 std::vector<std::string> trainable();
 
 }

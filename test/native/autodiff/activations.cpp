@@ -1,5 +1,5 @@
-// Slopes of activations against their formulas. The CPU computes some forwards from tables of F16 values, too coarse
-// for tight central differences; the rules themselves must be right to F32's precision.
+// Compares derivatives of activations with their formulas. The CPU computes some activations from tables of F16 values,
+// which are too coarse for tight central differences; the rules themselves must be exact to F32's precision.
 
 #include "autodiff/engine/backward.h"
 #include "harness.h"
@@ -17,7 +17,7 @@ double gelu(double x) { return 0.5 * x * (1 + std::tanh(std::sqrt(2 / pi) * (x +
 double gelu_quick(double x) { return x / (1 + std::exp(-1.702 * x)); }
 double softplus(double x) { return std::log1p(std::exp(-std::fabs(x))) + std::fmax(x, 0); }
 
-// d out / d x for every x in `at`, where `build` makes out from x.
+// Returns the derivative of build(x) for every x in `at`.
 std::vector<float> slopes(const std::vector<float> & at, rule_mode mode,
                           const std::function<ggml_tensor *(ggml_context *, ggml_tensor *)> & build) {
     ggml_backend_ptr cpu{ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr)};
@@ -48,7 +48,7 @@ std::vector<float> slopes(const std::vector<float> & at, rule_mode mode,
 
 }
 
-TEST("autodiff/activations: slopes follow the formulas, also far out, where nothing may become NaN") {
+TEST("autodiff/activations: derivatives match the formulas, for large inputs without NaN") {
     struct row {
         const char * name;
         ggml_unary_op op;
@@ -85,7 +85,7 @@ TEST("autodiff/activations: slopes follow the formulas, also far out, where noth
     }
 }
 
-TEST("autodiff/activations: gated units follow the formulas in their activated half") {
+TEST("autodiff/activations: gated units match the formulas") {
     struct row {
         const char * name;
         ggml_glu_op op;

@@ -6,6 +6,7 @@
 #include "core/rng.h"
 #include "device/test-device.h"
 #include "harness.h"
+#include "relative-error.h"
 
 #include <ggml-backend.h>
 
@@ -23,8 +24,8 @@ std::vector<float> random_values(rng & random, int64_t count) {
     return values;
 }
 
-// Types whose quantization needs tables that take half a minute to make. For them random bits are a valid block, if its
-// scale is a sensible number.
+// Are this type's quantization tables slow to make (half a minute)? For such types random bits with a sensible scale
+// are a valid block.
 bool is_slow_to_make(ggml_type type) {
     const std::set<ggml_type> slow{GGML_TYPE_IQ1_S, GGML_TYPE_IQ1_M,   GGML_TYPE_IQ2_XXS, GGML_TYPE_IQ2_XS,
                                    GGML_TYPE_IQ2_S, GGML_TYPE_IQ3_XXS, GGML_TYPE_IQ3_S};
@@ -40,7 +41,7 @@ void fill_with_random_blocks(ggml_type type, std::vector<char> & bytes, rng & ra
             std::memcpy(&bytes[block], &scale, sizeof(scale));
             continue;
         }
-        // four bits of it lead each of the last four 16-bit words
+        // the last four 16-bit words each start with four bits of the scale
         for (size_t i = 0; i < 4; i++) {
             char & high = bytes[block + size - 8 + 2 * i + 1];
             high = char((high & 0x0f) | ((scale >> (4 * i)) & 0xf) << 4);
@@ -48,7 +49,7 @@ void fill_with_random_blocks(ggml_type type, std::vector<char> & bytes, rng & ra
     }
 }
 
-// A weight [k, m] of some type, and its values.
+// A weight [k, m] of some type and its dequantized values.
 struct frozen {
     ggml_type type;
     int64_t k, m;
@@ -76,16 +77,6 @@ struct frozen {
     }
 };
 
-double relative_error(const std::vector<float> & received, const std::vector<double> & expected) {
-    double difference = 0, norm = 0;
-    for (size_t i = 0; i < received.size(); i++) {
-        difference += (expected[i] - double(received[i])) * (expected[i] - double(received[i]));
-        norm += expected[i] * expected[i];
-    }
-    CHECK(norm > 1);
-    return std::sqrt(difference / norm);
-}
-
 void require(double received, double most, const std::string & what) {
     if (received <= most) return;
     std::ostringstream os;
@@ -93,7 +84,7 @@ void require(double received, double most, const std::string & what) {
     harness::fail(__FILE__, __LINE__, os.str());
 }
 
-// One way in which the gradient may be computed.
+// A combination of devices and rules by which the gradient may be computed.
 struct path {
     std::string name;
     std::vector<ggml_backend_dev_t> devices;
@@ -108,7 +99,7 @@ std::vector<path> paths() {
     for (const rule_mode mode : {rule_mode::automatic, rule_mode::composed}) {
         const char * name = mode == rule_mode::composed ? ", composed" : ", automatic";
         all.push_back({std::string("the CPU") + name, {cpu}, mode});
-        // Devices multiply what they dequantize as F16, where they are made for that.
+        // Devices with F16 units multiply dequantized values in F16.
         if (!test_device::is_cpu())
             all.push_back(
                 {ggml_backend_dev_name(test_device::device()) + std::string(name), test_device::devices(), mode, 2e-3});
@@ -117,7 +108,7 @@ std::vector<path> paths() {
     return all;
 }
 
-// The gradient through W times an input [k, n].
+// Checks the gradient through W times an input [k, n].
 void check_gradient_through(const frozen & weight, int64_t n) {
     const int64_t k = weight.k, m = weight.m;
     rng random(uint64_t(200 + weight.type));
@@ -164,7 +155,7 @@ void check_gradient_through(const frozen & weight, int64_t n) {
     }
 }
 
-// Types that weights never have. A type that is new to ggml is tested.
+// Types that weights never have. Types that are new in ggml are tested by default.
 const std::set<ggml_type> never_weights{GGML_TYPE_Q8_1, GGML_TYPE_Q8_K, GGML_TYPE_I8, GGML_TYPE_I16,
                                         GGML_TYPE_I32,  GGML_TYPE_I64,  GGML_TYPE_F64};
 
@@ -192,7 +183,7 @@ TEST("autodiff/frozen weights: every type that ggml can dequantize") {
         check_gradient_through(frozen(type, 512, 6), 3); // two blocks of the widest types
 }
 
-// More rows than are dequantized at a time, the last slice not full.
+// There are more rows than are dequantized at a time, and the last slice is not full.
 TEST("autodiff/frozen weights: an output matrix of a large vocabulary") {
     for (const ggml_type type : {GGML_TYPE_F16, GGML_TYPE_Q8_0, GGML_TYPE_Q6_K}) {
         check_gradient_through(frozen(type, 512, 17000), 2);
@@ -203,7 +194,7 @@ namespace {
 
 using way_fn = ggml_tensor * (*)(gradients &, ggml_tensor *);
 
-// Two experts of five rows; sliced: the second to fourth row of each.
+// Two experts of five rows; if sliced, the second to fourth row of each.
 std::vector<float> dequantized_values(const frozen & weight, way_fn way, bool sliced) {
     ggml_context_ptr leaves{ggml_init({8 * ggml_tensor_overhead(), nullptr, true})};
     graph_builder builder;

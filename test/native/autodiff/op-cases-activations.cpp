@@ -7,7 +7,7 @@ namespace {
 using unary = std::function<ggml_tensor *(ggml_context *, ggml_tensor *)>;
 using gated = std::function<ggml_tensor *(ggml_context *, ggml_tensor *, ggml_tensor *)>; // null: one source
 
-// Random signs, the size in [lo, hi): away from a kink at zero.
+// Inputs have random signs and |x| in [lo, hi), to stay away from a kink at zero.
 void add_unary(std::vector<op_case> & cases, const std::string & rule, const std::string & name, const unary & op,
                float lo, float hi, double step = 1e-2) {
     cases.push_back(
@@ -25,7 +25,7 @@ unary kind(ggml_unary_op op) {
     return [op](ggml_context * ctx, ggml_tensor * x) { return ggml_unary(ctx, x, op); };
 }
 
-// The limits lie at 1: values away from them on both sides.
+// The limits are at 1; values on both sides stay away from them.
 void add_gated(std::vector<op_case> & cases, const std::string & rule, const gated & op) {
     const auto two = [&](const std::string & name, std::function<ggml_tensor *(leaves &)> build) {
         cases.push_back({rule, name, std::move(build)});
@@ -33,7 +33,7 @@ void add_gated(std::vector<op_case> & cases, const std::string & rule, const gat
     two("within the limits", [=](leaves & l) {
         return op(l.ctx(), l.parameter({5, 3, 2}, -0.9f, 0.9f), l.parameter({5, 3, 2}, -0.9f, 0.9f));
     });
-    // the gradient is zero beyond the limit of x: only some values may be there
+    // the gradient is zero beyond the limit of x, so only some values may be there
     two("a gate beyond the limits", [=](leaves & l) {
         return op(l.ctx(), l.signed_parameter({5, 3}, 0.1f, 0.9f), l.constant({5, 3}, 1.1f, 2.0f));
     });

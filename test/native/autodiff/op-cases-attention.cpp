@@ -6,7 +6,7 @@ namespace op_cases {
 
 namespace {
 
-// [n_kv, n_tokens]: token i sees the keys up to itself, as in llama.cpp's masks.
+// A causal mask [n_kv, n_tokens] as in llama.cpp: token i attends to the keys up to itself.
 std::vector<float> causal(int64_t n_kv, int64_t n_tokens) {
     std::vector<float> values;
     for (int64_t i = 0; i < n_tokens; i++) {

@@ -7,7 +7,7 @@ namespace {
 using binary = ggml_tensor * (*)(ggml_context *, ggml_tensor *, ggml_tensor *);
 using unary = ggml_tensor * (*)(ggml_context *, ggml_tensor *);
 
-// The second source is repeated to the first's shape; kept away from zero, as it may divide.
+// The second source is broadcast to the first's shape. It stays away from zero, since it may be a divisor.
 void add_binary(std::vector<op_case> & cases, const std::string & rule, binary op) {
     const auto with = [&](const std::string & name, std::vector<int64_t> a, std::vector<int64_t> b) {
         cases.push_back(
@@ -48,7 +48,7 @@ ggml_tensor * unary_op(ggml_context * ctx, ggml_tensor * x) {
     return ggml_unary(ctx, x, Kind);
 }
 
-// The kink of REGLU lies at zero of the first half; GELU's tables are rounded to F16, so its steps are large.
+// REGLU has a kink at zero of the first half. GELU's tables are rounded to F16, so its steps are large.
 void add_glu(std::vector<op_case> & cases, const std::string & rule, ggml_glu_op kind, double step, double tolerance) {
     const auto add = [&](const std::string & name, std::function<ggml_tensor *(leaves &)> build) {
         cases.push_back({rule, name, std::move(build), step, tolerance});
@@ -92,11 +92,11 @@ std::vector<op_case> elementwise() {
     add_unary(
         cases, "SCALE",
         [](ggml_context * ctx, ggml_tensor * x) { return ggml_scale_bias(ctx, ggml_cont(ctx, x), 0.3f, 4.0f); }, 0, 1);
-    // ggml_clamp works in place: a copy, so that the case can reuse its input
+    // ggml_clamp works in place, so it gets a copy of the input
     add_unary(
         cases, "CLAMP",
         [](ggml_context * ctx, ggml_tensor * x) { return ggml_clamp(ctx, ggml_cont(ctx, x), -0.9f, 1.1f); }, -0.2f, 2,
-        1e-3, 3e-3); // small steps: few values are next to a bound
+        1e-3, 3e-3); // small steps, so that few values are next to a bound
     add_unary(cases, "SQR", ggml_sqr, 0, 2);
     add_unary(cases, "SQRT", ggml_sqrt, 0.5f, 2);
     add_unary(cases, "LOG", ggml_log, 0.5f, 2);
@@ -117,8 +117,8 @@ std::vector<op_case> elementwise() {
     add_unary(cases, "SOFTPLUS", unary_op<GGML_UNARY_OP_SOFTPLUS>, -0.01f, 3);
     add_unary(cases, "RELU", unary_op<GGML_UNARY_OP_RELU>, -0.2f, 2);
     add_unary(cases, "SILU", unary_op<GGML_UNARY_OP_SILU>, -0.01f, 4);
-    // The CPU looks GELU up in a table of F16 values (relative 2^-11): small steps would measure the table's stairs.
-    // "activations" in check-ops.cpp holds the same rules against their formulas, to 1e-5.
+    // The CPU looks GELU up in a table of F16 values (relative 2^-11), whose steps small differences would measure.
+    // activations.cpp compares the same rules with their formulas, to 2e-5.
     add_unary(cases, "GELU", unary_op<GGML_UNARY_OP_GELU>, -0.01f, 2.5f, 0.1, 2e-2);
     add_unary(cases, "GELU_QUICK", unary_op<GGML_UNARY_OP_GELU_QUICK>, -0.01f, 2.5f, 0.1, 2e-2);
 

@@ -8,7 +8,7 @@ struct attention_shape {
     int64_t size, n_head, n_t, n_seqs;
 };
 
-// All of it: the tokens' outputs and the final states.
+// The whole result: the tokens' outputs and the final states.
 ggml_tensor * tokens_of(leaves & l, const attention_shape & s, float lo = -1.0f, float hi = 1.0f) {
     return l.parameter({s.size, s.n_head, s.n_t * s.n_seqs}, lo, hi);
 }
@@ -33,15 +33,15 @@ ggml_tensor * wkv7(leaves & l, const attention_shape & s) {
     return ggml_rwkv_wkv7(l.ctx(), r, w, k, v, a, b, state);
 }
 
-// Queries and keys have half as many heads as values; keys are short, as after their norm. own_rates: a decay per key,
-// as in Kimi.
-ggml_tensor * delta_net(leaves & l, const attention_shape & s, bool own_rates) {
+// Queries and keys have half as many heads as values; keys are short, as after normalisation. With rate_per_key each
+// key has its own decay, as in Kimi's models.
+ggml_tensor * delta_net(leaves & l, const attention_shape & s, bool rate_per_key) {
     const auto tensor = [&](int64_t size, int64_t heads, float lo, float hi) {
         return l.parameter({size, heads, s.n_t, s.n_seqs}, lo, hi);
     };
     ggml_tensor *q = tensor(s.size, s.n_head, -1, 1), *k = tensor(s.size, s.n_head, -0.4f, 0.4f);
     ggml_tensor *v = tensor(s.size, 2 * s.n_head, -1, 1),
-                *gate = tensor(own_rates ? s.size : 1, 2 * s.n_head, -1.5f, -0.1f);
+                *gate = tensor(rate_per_key ? s.size : 1, 2 * s.n_head, -1.5f, -0.1f);
     ggml_tensor * beta = tensor(1, 2 * s.n_head, 0.1f, 0.9f);
     ggml_tensor * state = l.parameter({s.size, s.size, 2 * s.n_head, s.n_seqs});
     return ggml_gated_delta_net(l.ctx(), q, k, v, gate, beta, state, 1);
@@ -52,7 +52,7 @@ ggml_tensor * delta_net(leaves & l, const attention_shape & s, bool own_rates) {
 std::vector<op_case> linear_attention() {
     std::vector<op_case> cases;
     using make = ggml_tensor * (*)(leaves &, const attention_shape &);
-    // sizes and heads that the CPU's threads and vectors take whole
+    // sizes and numbers of heads that divide evenly among the CPU's threads and vectors
     const std::pair<const char *, make> ops[] = {{"GATED_LINEAR_ATTN", gated_linear}, {"RWKV_WKV6", wkv6}};
     const std::pair<const char *, attention_shape> shapes[] = {
         {"segments of several lengths, two sequences", {16, 2, 5, 2}}, {"one token", {16, 2, 1, 3}}};
@@ -76,11 +76,11 @@ std::vector<op_case> linear_attention() {
         {"segments of several lengths, two sequences", {8, 1, 7, 2}},
         {"one token", {8, 2, 1, 2}},
         {"more than a chunk", {4, 1, 128, 1}}};
-    for (const bool own_rates : {false, true}) {
+    for (const bool rate_per_key : {false, true}) {
         for (const auto & [name, shape] : nets) {
             cases.push_back(
-                {"GATED_DELTA_NET", std::string(name) + (own_rates ? ", a rate for each key" : ""),
-                 [=, shape = shape](leaves & l) { return ggml_sqr(l.ctx(), delta_net(l, shape, own_rates)); }, 1e-2,
+                {"GATED_DELTA_NET", std::string(name) + (rate_per_key ? ", a rate for each key" : ""),
+                 [=, shape = shape](leaves & l) { return ggml_sqr(l.ctx(), delta_net(l, shape, rate_per_key)); }, 1e-2,
                  2e-3});
         }
     }

@@ -2,7 +2,7 @@
 
 namespace op_cases {
 
-// Linear in each parameter: a step of 0.1 is as exact as a small one, and drowns the rounding.
+// The op is linear in each parameter, so a step of 0.1 is as exact as a small one and less affected by rounding.
 std::vector<op_case> matmul() {
     std::vector<op_case> cases;
     const auto add = [&](const std::string & name, std::function<ggml_tensor *(leaves &)> build, double step = 0.1,
@@ -40,7 +40,7 @@ std::vector<op_case> matmul() {
         return ggml_mul_mat(l.ctx(), ggml_cont(l.ctx(), v), l.parameter({5, 3, 4}));
     });
     add("a window of rows as input", [](leaves & l) {
-        ggml_tensor * all = l.parameter({16, 8}); // it begins where a GPU's products can: at a multiple of 256 bytes
+        ggml_tensor * all = l.parameter({16, 8}); // the window starts at a multiple of 256 bytes, as GPUs need
         return ggml_mul_mat(l.ctx(), l.parameter({16, 4}),
                             ggml_view_2d(l.ctx(), all, 16, 3, all->nb[1], 4 * all->nb[1]));
     });

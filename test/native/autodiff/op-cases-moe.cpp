@@ -9,8 +9,8 @@ namespace {
 using build = std::function<ggml_tensor *(leaves &)>;
 using routing = std::function<ggml_tensor *(leaves &)>; // I32 [n_used, n_tokens]
 
-// The choice of a router: the best of each token's scores, a window of all of them sorted. The scores are not a
-// parameter, so that the choice does not change while differences are taken.
+// A router's choice: the best of each token's scores, a view of their sorted indices. The scores are not a parameter,
+// so that the choice does not change while differences are taken.
 routing best_of(int64_t n_expert, int64_t n_used, int64_t n_tokens) {
     return [=](leaves & l) { return ggml_argsort_top_k(l.ctx(), l.constant({n_expert, n_tokens}), int(n_used)); };
 }

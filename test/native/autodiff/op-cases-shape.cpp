@@ -6,7 +6,7 @@ namespace {
 
 constexpr size_t f = sizeof(float);
 
-// A result that weighs every element differently, so that a misplaced gradient shows even where the rest is linear.
+// Weights every element differently, so that a misplaced gradient shows even if the rest of the graph is linear.
 ggml_tensor * mixed(leaves & l, ggml_tensor * x) {
     return ggml_sqr(l.ctx(), ggml_is_contiguous(x) ? x : ggml_cont(l.ctx(), x));
 }
@@ -59,7 +59,7 @@ void add_views(std::vector<op_case> & cases) {
         return ggml_add(l.ctx(), ggml_sqr(l.ctx(), ggml_cont(l.ctx(), a)), ggml_cont(l.ctx(), b));
     });
     add("windows of a sum and of its terms",
-        [](leaves & l) { // both terms get one gradient: adding to one leaves the other
+        [](leaves & l) { // both terms share one gradient: adding to one must not change the other
             ggml_tensor *a = ggml_sqr(l.ctx(), l.parameter({4, 3})), *b = ggml_sqr(l.ctx(), l.parameter({4, 3}));
             const auto row = [&](ggml_tensor * x, int64_t i) {
                 return ggml_view_2d(l.ctx(), x, 4, 1, x->nb[1], i * x->nb[1]);
@@ -114,7 +114,7 @@ void add_copies(std::vector<op_case> & cases) {
         {"DUP", "of a tensor", [](leaves & l) { return mixed(l, ggml_dup(l.ctx(), l.parameter({4, 3}))); }});
     cases.push_back(
         {"CPY", "to F32", [](leaves & l) { return mixed(l, ggml_cast(l.ctx(), l.parameter({4, 3}), GGML_TYPE_F32)); }});
-    // rounded to F16 on the way: linear, so a large step is exact but for that
+    // the op is linear except for the rounding to F16, so a large step is exact
     cases.push_back({"CPY", "to F16 and back",
                      [](leaves & l) {
                          return ggml_cast(l.ctx(), ggml_cast(l.ctx(), l.parameter({4, 3}), GGML_TYPE_F16),

@@ -25,8 +25,8 @@ void add_convolutions(std::vector<op_case> & cases) {
 
 }
 
-// All of it: the tokens' outputs and the final states. x, B and C are views of one tensor, as in llama.cpp's Mamba 2;
-// each sequence starts from a state of a larger table.
+// The whole result: the tokens' outputs and the final states. x, B and C are views of one tensor, as in llama.cpp's
+// Mamba 2; each sequence starts from a state of a larger table.
 ggml_tensor * scan(leaves & l, const scan_shape & s, bool by_head) {
     ggml_context * ctx = l.ctx();
     const int64_t d_inner = s.head_dim * s.n_head, of_group = s.d_state * s.n_group;
@@ -40,7 +40,8 @@ ggml_tensor * scan(leaves & l, const scan_shape & s, bool by_head) {
     ggml_tensor * dt = ggml_scale_bias(ctx, l.parameter({s.n_head, s.n_t, s.n_seqs}), 2.0f, -0.5f);
     ggml_tensor * a = ggml_scale(ctx, l.parameter({by_head ? 1 : s.d_state, s.n_head}, 0.2f, 1.5f), -1.0f);
     std::vector<int32_t> ids;
-    for (int64_t i = 0; i < s.n_seqs; i++) ids.push_back(int32_t(s.n_seqs - i)); // from the last, never the first
+    for (int64_t i = 0; i < s.n_seqs; i++)
+        ids.push_back(int32_t(s.n_seqs - i)); // in reverse; the first state is unused
     return ggml_ssm_scan(ctx, states, view(s.head_dim, s.n_head, 0), dt, a, view(s.d_state, s.n_group, d_inner),
                          view(s.d_state, s.n_group, d_inner + of_group), l.indices({s.n_seqs}, ids), 1);
 }

@@ -4,7 +4,7 @@ namespace op_cases {
 
 namespace {
 
-// A lower triangular matrix with a diagonal away from zero, made from a leaf: [n, n, b2, b3].
+// Makes a lower triangular matrix [n, n, b2, b3] from a leaf; its diagonal stays away from zero.
 ggml_tensor * lower(leaves & l, int64_t n, int64_t b2, int64_t b3, bool trained) {
     const std::vector<int64_t> ne{n, n, b2, b3};
     ggml_tensor * below = ggml_tri(l.ctx(), trained ? l.parameter(ne) : l.constant(ne), GGML_TRI_TYPE_LOWER);

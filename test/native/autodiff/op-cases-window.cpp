@@ -74,7 +74,7 @@ std::vector<op_case> window() {
         cases.push_back(
             {"SET", name, [=](leaves & l) {
                  std::vector<int64_t> whole{4, 2, 3, 2};
-                 // nothing of it is left where there are more of them than slices
+                 // if there are more of them than slices, nothing of the first tensor is left
                  const bool hidden = int64_t(order.size()) > whole[size_t(dim)];
                  ggml_tensor * a = ggml_sqr(l.ctx(), hidden ? l.constant(whole) : l.parameter(whole));
                  ggml_tensor * before = nullptr;
@@ -84,7 +84,7 @@ std::vector<op_case> window() {
                      before = a;
                      a = ggml_set(l.ctx(), a, l.parameter(ne), a->nb[1], a->nb[2], a->nb[3], size_t(i) * a->nb[dim]);
                  }
-                 // what the last one writes over is read by others too
+                 // the tensor that the last SET overwrites has other readers too
                  return ggml_mul(l.ctx(), mixed(l, a), ggml_scale_bias(l.ctx(), mixed(l, before), 0.3f, 1.0f));
              }});
     };

@@ -47,7 +47,7 @@ ggml_tensor * leaves::typed(ggml_type type, std::vector<int64_t> ne, std::vector
     }
     fill_.push_back([=] {
         std::vector<char> bytes(ggml_nbytes(t));
-        const std::vector<float> importance(size_t(t->ne[0]), 1.0f); // asked for by the narrowest types
+        const std::vector<float> importance(size_t(t->ne[0]), 1.0f); // the narrowest types need it
         ggml_quantize_chunk(type, values.data(), bytes.data(), 0, ggml_nrows(t), t->ne[0], importance.data());
         ggml_backend_tensor_set(t, bytes.data(), 0, bytes.size());
     });

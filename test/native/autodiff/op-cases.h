@@ -15,7 +15,7 @@
 
 namespace op_cases {
 
-// Makes the leaves of a case. Values are set once the leaves have memory.
+// Makes the leaves of a case. Their values are set when they are allocated.
 class leaves {
 public:
     explicit leaves(uint64_t seed);
@@ -23,9 +23,9 @@ public:
     llamatune::graph_builder & graph() { return graph_; }
     llamatune::tensor_arena & ctx() { return graph_.ctx(); } // for the case's nodes
 
-    // Trained F32 leaves: their gradients are checked.
+    // Trained F32 leaves, whose gradients are checked.
     ggml_tensor * parameter(std::vector<int64_t> ne, float lo = -1.0f, float hi = 1.0f);
-    // Random signs, |x| in [lo, hi): for functions with a kink at zero.
+    // Random signs and |x| in [lo, hi), for functions with a kink at zero.
     ggml_tensor * signed_parameter(std::vector<int64_t> ne, float lo, float hi);
 
     ggml_tensor * constant(std::vector<int64_t> ne, float lo = -1.0f, float hi = 1.0f);
@@ -50,18 +50,18 @@ private:
 };
 
 struct op_case {
-    std::string rule; // the row of the rule table that it is for
+    std::string rule; // the row of the rule table that it tests
     std::string name; // the variant
     std::function<ggml_tensor *(leaves &)> build;
 
-    // Step of the central differences, in units of the parameter. Linear ops take large steps if the forward pass
-    // rounds to a narrow type: the difference is then exact up to the rounding.
+    // Step of the central differences. Linear ops use large steps if the forward pass rounds to a narrow type: the
+    // difference is then exact up to the rounding.
     double step = 1e-2;
     // Largest ‖numeric - analytic‖ / ‖numeric‖ of a parameter.
     double tolerance = 1e-3;
 };
 
-// A scan of a state-space model, all of its sources trained; by_head: one decay per head.
+// Makes a scan of a state-space model with all sources trained; by_head: one decay per head.
 struct scan_shape {
     int64_t d_state, head_dim, n_head, n_group, n_t, n_seqs;
 };

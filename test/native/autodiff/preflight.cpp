@@ -55,7 +55,7 @@ TEST("autodiff/preflight: ops without a rule on the gradient path are named, eac
         CHECK(!e.hint().empty());
     }
     require_no_missing({}, {}, "a test");
-    // and the walk itself refuses what preflight would have named
+    // run_backward() itself also refuses an op that preflight would have named
     f.g.add(nodes.back(), f.constant);
     CHECK_ERROR("UNSUPPORTED_OP", run_backward(f.g, nodes));
 }
@@ -86,15 +86,15 @@ TEST("autodiff/preflight: indices and rounding end the gradient path without an 
     CHECK(ops_without_rule(f.g, nodes).empty());
 }
 
-TEST("autodiff/preflight: what only leads to a selection needs no rule") {
+TEST("autodiff/preflight: ops that only feed a selection need no rule") {
     fixture f;
     tensor_arena & ctx = f.ctx;
     ggml_tensor * scores = ggml_sqr(ctx, f.parameter);
-    ggml_tensor * rule_less = ggml_leaky_relu(ctx, scores, 0.1f, false); // as the scores of groups of experts are
-    ggml_tensor * best = ggml_argsort_top_k(ctx, ggml_add(ctx, rule_less, f.constant), 2);
+    ggml_tensor * without_rule = ggml_leaky_relu(ctx, scores, 0.1f, false); // like the scores of groups of experts
+    ggml_tensor * best = ggml_argsort_top_k(ctx, ggml_add(ctx, without_rule, f.constant), 2);
     ggml_tensor * picked = ggml_get_rows(ctx, ggml_reshape_3d(ctx, scores, 1, 4, 3), best); // [1, 2, 3]
     const auto nodes = f.mark(ggml_sum(ctx, picked));
-    CHECK(!f.g.wants(rule_less));
+    CHECK(!f.g.wants(without_rule));
     CHECK(f.g.wants(scores) && f.g.wants(picked) && f.g.wants(f.parameter));
     CHECK(ops_without_rule(f.g, nodes).empty());
     f.g.add(nodes.back(), ggml_new_tensor_1d(ctx, GGML_TYPE_F32, 1));
@@ -114,7 +114,7 @@ TEST("autodiff/preflight: the gradient path ends at the result, not at the last 
     CHECK(f.g.wants(result) && f.g.wants(aside));
 }
 
-TEST("autodiff/preflight: what no device runs is named") {
+TEST("autodiff/preflight: ops that no device runs are named") {
     fixture f;
     // IQ1_S has no conversion from F32 on the CPU
     ggml_tensor * wide = ggml_new_tensor_2d(f.ctx, GGML_TYPE_F32, 256, 2);

@@ -1,5 +1,5 @@
-// The ops that each gradient rule needs of a device, compared with llama.cpp's own lists of what back ends run.
-// docs/gradient-rules.md shows them as a table; `npm run docs` writes it after a change of a rule.
+// Compares the ops that each gradient rule emits with llama.cpp's lists of supported ops. docs/gradient-rules.md shows
+// them as a table; run `npm run docs` after changing a rule.
 
 #include "autodiff/engine/backward.h"
 #include "autodiff/op-cases.h"
@@ -25,9 +25,9 @@ const char * const backends[] = {"Metal", "Vulkan", "CUDA"};
 
 struct emitted {
     std::set<std::string> ops;                             // as text
-    std::map<std::string, std::set<std::string>> lacking;  // back end -> ops that it does not run
-    std::map<std::string, std::set<std::string>> limited;  // back end -> ops that it runs for some sizes
-    std::map<std::string, std::set<std::string>> untested; // back end -> ops without a case in its list
+    std::map<std::string, std::set<std::string>> lacking;  // backend -> ops that it does not run
+    std::map<std::string, std::set<std::string>> limited;  // backend -> ops that it runs for some sizes
+    std::map<std::string, std::set<std::string>> untested; // backend -> ops without a case in its list
 };
 
 bool runs_nothing(const ggml_tensor * node) {
@@ -50,7 +50,8 @@ const std::map<std::string, supported_ops::table> & tables() {
     return all;
 }
 
-// The rules of these ops run the op itself again, over fewer tokens: a device that runs the forward pass runs that.
+// The rules of these ops run the op itself again over fewer tokens, which any device that runs the forward pass
+// supports.
 bool is_scan(const ggml_tensor * node) { return node->op == GGML_OP_SSM_SCAN || node->op == GGML_OP_GATED_DELTA_NET; }
 
 void collect(const ggml_tensor * node, emitted & into) {
@@ -65,7 +66,7 @@ void collect(const ggml_tensor * node, emitted & into) {
     }
 }
 
-// The backward part of each case's composed graph, by rule.
+// Collects the backward part of each case's composed graph, by rule.
 std::map<std::string, emitted> all_emitted() {
     ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
     std::map<std::string, emitted> rules;
@@ -121,8 +122,8 @@ training, the CPU runs the ops that a device does not support.
         text += " |\n";
     }
     text += R"(
-Frozen weights that are multiplied pass the gradient on through their values as F32. How a device makes those, from a
-weight of each type (`native/autodiff/engine/dequantize.cpp`):
+The gradient through a frozen matrix needs its values as F32. How a device converts a weight of each type to F32
+(`native/autodiff/engine/dequantize.cpp`):
 
 | type | Metal | Vulkan | CUDA |
 |---|---|---|---|
@@ -167,7 +168,7 @@ TEST("autodiff/devices: Metal runs everything that composed gradient rules emit"
     if (!wrong.empty()) harness::fail(__FILE__, __LINE__, "operations that Metal runs but received" + wrong);
 }
 
-TEST("autodiff/devices: docs/gradient-rules.md says what the rules emit") {
+TEST("autodiff/devices: docs/gradient-rules.md lists the ops that the rules emit") {
     const std::string expected = document();
     if (std::getenv("LLAMATUNE_WRITE_DOCS")) { std::ofstream(document_path(), std::ios::binary) << expected; }
     std::ifstream file(document_path(), std::ios::binary);

@@ -48,7 +48,7 @@ std::vector<std::string> fields(const std::string & line) { // "a","b,c" -> a | 
 
 using parameters = std::map<std::string, std::string>;
 
-// Does one of the given parameters differ from its value in `from`?
+// Does a given parameter differ from its value in `from`?
 bool differs(const parameters & given, const std::map<std::string, std::string> & from) {
     for (const auto & [key, value] : from) {
         const auto found = given.find(key);
@@ -57,7 +57,7 @@ bool differs(const parameters & given, const std::map<std::string, std::string> 
     return false;
 }
 
-// Cases whose sources are permuted, and cases where they are windows of larger tensors.
+// The first finds cases whose sources are permuted, the second cases whose sources are windows of larger tensors.
 bool is_permuted(const parameters & given) {
     return differs(given, {{"permute", "0"},
                            {"per", "[0,1,2,3]"},
@@ -85,7 +85,7 @@ bool has_sliced_source(const ggml_tensor * node) {
     return some_source(node, [](const ggml_tensor * t) { return !ggml_is_contiguous(t); });
 }
 
-// Is the case the node's variant of the op, where variants differ by more than types and layouts?
+// Is the case the same variant of the op as the node, if variants differ in more than types and layouts?
 bool is_variant(const parameters & given, const ggml_tensor * node) {
     const auto value = [&](const char * key) {
         const auto found = given.find(key);
@@ -108,7 +108,7 @@ bool is_variant(const parameters & given, const ggml_tensor * node) {
     return true;
 }
 
-// The tensor whose type a parameter of llama.cpp's cases names; null for other parameters.
+// Returns the tensor whose type a parameter of llama.cpp's cases names; null for other parameters.
 const ggml_tensor * typed_by(const std::string & key, const ggml_tensor * node) {
     if (key == "type") return node->op == GGML_OP_GET_ROWS ? node->src[0] : node;
     if (key == "type_a" || key == "type_src") return node->src[0];

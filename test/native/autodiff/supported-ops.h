@@ -1,7 +1,7 @@
 #pragma once
 
-// The ops that back ends run, as llama.cpp's own tests found them (vendor/llama.cpp/docs/ops/<name>.csv): for devices
-// that this machine lacks.
+// Reads which ops backends support, as recorded by llama.cpp's tests (vendor/llama.cpp/docs/ops/<name>.csv), for
+// devices that this machine lacks.
 
 #include <ggml.h>
 
@@ -11,14 +11,14 @@
 
 namespace supported_ops {
 
-enum class answer { yes, some, no, unknown }; // some: of those tests' cases; unknown: they have no such case
+enum class answer { yes, some, no, unknown }; // some: only some of the cases pass; unknown: there is no such case
 
 class table {
 public:
     // Skips the test where the vendored documents are missing (in the npm package).
     explicit table(const std::string & backend);
 
-    // By op, types, and whether a source is strided.
+    // Looks a node up by op, types and whether a source is strided.
     answer runs(const ggml_tensor * node) const;
 
 private:

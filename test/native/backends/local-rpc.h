@@ -1,6 +1,6 @@
 #pragma once
 
-// llama.cpp's RPC servers in threads of this process, on loopback: devices that are not host memory, without a GPU.
+// Runs llama.cpp's RPC servers in threads of this process, on loopback. They provide non-host devices without a GPU.
 
 #include <ggml-backend.h>
 
@@ -9,10 +9,10 @@
 
 namespace local_rpc {
 
-// "127.0.0.1:port" of server i, which is started on first use and lives until the process ends.
+// "127.0.0.1:port" of server i, which starts on first use and runs until the process ends.
 std::string server(size_t i);
 
-// Its device.
+// The device of server i.
 ggml_backend_dev_t device(size_t i);
 
 }

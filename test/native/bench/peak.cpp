@@ -21,7 +21,7 @@ TEST("bench/peak: every shape is measured, and the fastest is the peak") {
         double highest = 0;
         for (const product_speed & shape : peak.shapes) {
             CHECK(shape.repetitions >= 3);
-            // more than a calculator, less than any CPU's single core
+            // a loose range that any CPU reaches
             CHECK(shape.median_gflops > 0.01 && shape.median_gflops < 1e6);
             CHECK(shape.best_gflops >= shape.median_gflops);
             highest = std::max(highest, shape.median_gflops);
@@ -31,7 +31,7 @@ TEST("bench/peak: every shape is measured, and the fastest is the peak") {
     }
 }
 
-TEST("bench/peak: stops when it is told to") {
+TEST("bench/peak: the stop flag ends the measurement") {
     const std::atomic<bool> stop{true};
     CHECK_ERROR("ABORTED", measure_peak({}, stop));
 }

@@ -35,7 +35,7 @@ using threadpool_ptr = std::unique_ptr<ggml_threadpool, threadpool_deleter>;
 
 threadpool_ptr new_threads(int n) {
     ggml_threadpool_params params = ggml_threadpool_params_default(n);
-    params.poll = 0; // between graphs the threads sleep: one that still runs shows in the process's CPU time
+    params.poll = 0; // threads sleep between graphs, so that a spinning thread shows in the process's CPU time
     return threadpool_ptr(ggml_threadpool_new(&params));
 }
 
@@ -96,11 +96,11 @@ std::string message_of_failure(small_graph & g) {
     return "no failure";
 }
 
-// One run fails on the first, a middle or the last thread; the next one, on the same threads, is right.
+// Runs fail on the first, a middle or the last thread; each next run, on the same threads, is right.
 void fail_and_continue(small_graph & g, int repeats) {
     for (int i = 0; i < repeats; i++) {
         const int64_t at = (rows - 1) * (i % 3) / 2;
-        g.choose(at, rows); // one thread fails, the others wait for it
+        g.choose(at, rows); // one thread fails while the others wait for it
         CHECK(message_of_failure(g).find("i01 < ne01") != std::string::npos);
         g.choose(at, int32_t(at));
         g.check_result();
@@ -113,7 +113,7 @@ void fail_and_continue(small_graph & g, int repeats) {
 
 }
 
-TEST("core/assertion: a failed assertion in ggml is an error, on any thread that catches it") {
+TEST("core/assertion: a failed assertion in ggml is an error on any thread that catches exceptions") {
     std::string code;
     const auto fail = [&] {
         ggml_context_ptr ctx(ggml_init({1u << 20, nullptr, true}));
@@ -128,7 +128,7 @@ TEST("core/assertion: a failed assertion in ggml is an error, on any thread that
     CHECK_EQ(code, std::string("NATIVE_ASSERTION NATIVE_ASSERTION "));
 }
 
-TEST("core/assertion: where nothing catches it the process ends, and says why") {
+TEST("core/assertion: an uncaught failure ends the process with a message") {
 #ifdef _WIN32
     SKIP("needs fork()");
 #else
@@ -152,7 +152,7 @@ TEST("core/assertion: where nothing catches it the process ends, and says why") 
 #endif
 }
 
-TEST("core/assertion: a failed assertion on a thread of a kept pool is an error, and the next graph is right") {
+TEST("core/assertion: a failed assertion on a thread of a persistent pool is an error, and the next graph is right") {
     for (const int n_threads : {1, 2, 4, 8}) {
         small_graph g;
         const threadpool_ptr threads = new_threads(n_threads);
@@ -162,7 +162,7 @@ TEST("core/assertion: a failed assertion on a thread of a kept pool is an error,
     }
 }
 
-TEST("core/assertion: the same with threads of one graph only") {
+TEST("core/assertion: a failed assertion on a thread of one graph is an error, and the next graph is right") {
     for (const int n_threads : {2, 8}) {
         small_graph g;
         ggml_backend_cpu_set_n_threads(g.cpu.get(), n_threads);
@@ -170,7 +170,7 @@ TEST("core/assertion: the same with threads of one graph only") {
     }
 }
 
-TEST("core/assertion: after a failure no thread is left over or spins") {
+TEST("core/assertion: after a failure no thread remains or spins") {
 #ifndef __linux__
     SKIP("counts threads in /proc");
 #else
@@ -194,7 +194,7 @@ TEST("core/assertion: after a failure no thread is left over or spins") {
 #endif
 }
 
-TEST("core/assertion: what a kernel of ours throws on such a thread arrives as it was thrown") {
+TEST("core/assertion: an exception of our kernels on a compute thread arrives unchanged") {
     small_graph g;
     ggml_backend_cpu_set_n_threads(g.cpu.get(), 4);
     const auto throws = [](ggml_tensor *, const ggml_tensor *, int ith, int, void *) {

@@ -29,7 +29,7 @@ TEST("core/rng: xoshiro256** gives the reference numbers") {
     for (const uint64_t e : expected) CHECK_EQ(r.next(), e);
 }
 
-TEST("core/rng: splitmix64 seeds it") {
+TEST("core/rng: the state is seeded by splitmix64") {
     const rng::state_type expected = {6457827717110365317ull, 3203168211198807973ull, 9817491932198370423ull,
                                       4593380528125082431ull};
     CHECK(rng(1234567).state() == expected);
@@ -57,7 +57,7 @@ TEST("core/rng: below is uniform, uniform stays below its end, normal has mean 0
     CHECK_ERROR("ARGUMENT_INVALID", r.below(0));
 
     for (int i = 0; i < 100000; i++) {
-        const float u = r.uniform(1.0f, 1.0f + 1e-6f); // few floats lie between: rounding up would show
+        const float u = r.uniform(1.0f, 1.0f + 1e-6f); // only few floats are in this range, so rounding up would show
         CHECK(u >= 1.0f && u < 1.0f + 1e-6f);
     }
     double sum = 0, squares = 0;
@@ -69,7 +69,7 @@ TEST("core/rng: below is uniform, uniform stays below its end, normal has mean 0
     CHECK_NEAR(sum / 100000, 0.0, 0.02);
     CHECK_NEAR(squares / 100000, 1.0, 0.02);
 
-    std::vector<float> filled(99999); // odd: the last pair gives one value
+    std::vector<float> filled(99999); // an odd number: the last pair gives one value
     r.fill_normal(filled.data(), filled.size(), 2.0f);
     double product = 0;
     sum = squares = 0;
@@ -80,10 +80,10 @@ TEST("core/rng: below is uniform, uniform stays below its end, normal has mean 0
     }
     CHECK_NEAR(sum / 99999, 0.0, 0.04);
     CHECK_NEAR(squares / 99999, 4.0, 0.08);
-    CHECK_NEAR(product / 49999, 0.0, 0.08); // the two values of a pair do not depend on each other
+    CHECK_NEAR(product / 49999, 0.0, 0.08); // the two values of a pair are independent
 }
 
-TEST("core/log: ggml's errors are kept per thread and go to the sink, and nowhere without one") {
+TEST("core/log: ggml's errors are kept per thread and go to the sink, if there is one") {
     install_log();
     take_recent_errors();
     std::vector<std::string> seen;
@@ -114,7 +114,7 @@ TEST("core/log: ggml's errors are kept per thread and go to the sink, and nowher
 
 TEST("core/process-memory: a touched block shows in the resident set") {
     CHECK(resident_bytes() && peak_resident_bytes());
-    // far larger than what the allocator keeps of freed memory, which is resident already
+    // far larger than the freed memory that the allocator keeps resident
     constexpr uint64_t size = 256u << 20;
     const uint64_t before = *resident_bytes();
     std::vector<char> block(size, 1);
@@ -123,7 +123,7 @@ TEST("core/process-memory: a touched block shows in the resident set") {
     CHECK(*peak_resident_bytes() + (1u << 20) >= during);
 }
 
-TEST("core/cpu: between one and all logical processors") {
+TEST("core/cpu: counts between one and all logical processors") {
     CHECK(usable_physical_cores() >= 1);
     const int logical = int(std::thread::hardware_concurrency());
     CHECK(logical == 0 || usable_physical_cores() <= logical);

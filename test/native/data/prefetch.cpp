@@ -29,7 +29,7 @@ bool same(const step_batch & a, const step_batch & b) {
 
 }
 
-TEST("data/prefetch: the loader's own steps and cursors, over epochs and from any step on") {
+TEST("data/prefetch: gives the loader's steps and cursors, over epochs and from any step on") {
     const auto file = token_file::open(harness::write_token_file("prefetch.tokens", samples(11)));
     const loader_options options{8, 4, 2, false, true, 7};
     for (int skipped = 0; skipped < 4; skipped++) {
@@ -48,7 +48,7 @@ TEST("data/prefetch: the loader's own steps and cursors, over epochs and from an
     }
 }
 
-TEST("data/prefetch: left before its end, and without a step") {
+TEST("data/prefetch: can be destroyed before its end, and with no steps") {
     const auto file = token_file::open(harness::write_token_file("prefetch-end.tokens", samples(5)));
     loader data(*file, {8, 2, 1, false, false, 7});
     { const prefetcher none(data, 0); }

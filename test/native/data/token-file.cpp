@@ -18,7 +18,7 @@ std::vector<uint8_t> valid_bytes() {
 
 constexpr size_t at_n_samples = 16, at_n_tokens = 24, at_offsets = 32, at_tokens = 64, at_weights = 104;
 
-// Opening the valid file after one change to its bytes.
+// Opens the valid file after a change to its bytes.
 void open_changed(const std::function<void(std::vector<uint8_t> &)> & change) {
     std::vector<uint8_t> bytes = valid_bytes();
     change(bytes);
@@ -95,7 +95,7 @@ TEST("data/token-file: every inconsistency is an error") {
     CHECK_ERROR(code, open_changed([](auto & b) { b[at_weights + 1] = 2; }));
 }
 
-TEST("data/token-file: the error says what was expected and received") {
+TEST("data/token-file: the error gives the actual and the expected size") {
     try {
         open_changed([](auto & b) { b.pop_back(); });
     } catch (const error & e) {

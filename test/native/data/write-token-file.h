@@ -11,7 +11,7 @@ struct token_sample {
     std::vector<float> weights;
 };
 
-// A sample of n tokens from `first` on; every token but the first carries a loss.
+// Makes a sample of n consecutive tokens from `first` on; every token except the first carries a loss.
 token_sample counting_sample(int32_t first, size_t n);
 
 // The bytes of a token file, written as native/data/token-file.h describes them.

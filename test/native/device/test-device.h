@@ -1,7 +1,7 @@
 #pragma once
 
-// The device that tests of devices run on: LLAMATUNE_TEST_DEVICE=<ggml's name of it>, e.g. Vulkan0, CUDA0, Metal;
-// without it the CPU. docs/testing-devices.md has the commands.
+// The device under test: LLAMATUNE_TEST_DEVICE=<ggml's name>, e.g. Vulkan0, CUDA0, Metal; the CPU if it is not set.
+// docs/testing-devices.md has the commands.
 
 #include "core/ggml-ptr.h"
 #include "model/load.h"
@@ -15,27 +15,27 @@
 namespace test_device {
 
 bool is_cpu();
-// Throws, naming the devices that there are, when the one asked for is not among them.
+// Throws, listing the available devices, if the requested device is not among them.
 ggml_backend_dev_t device();
-// What a graph is given to: the device, and the CPU for what it lacks.
+// The devices that graphs run on: the device under test, and the CPU for ops that it lacks.
 std::vector<ggml_backend_dev_t> devices();
 
-// A model whose layers are on the device, all of them.
+// Loads a model with all layers on the device.
 std::shared_ptr<llamatune::model> load(const std::string & path, bool use_mmap = true);
 llamatune::load_options load_options();
 
-// Runs graphs as training does: on the device, and what it lacks on the CPU.
+// Runs graphs as in training: on the device, with the CPU for ops that it lacks.
 class runner {
 public:
     explicit runner(const std::vector<ggml_backend_dev_t> & on = devices());
-    void run(ggml_cgraph * graph); // its results stay where they are until the next run
+    void run(ggml_cgraph * graph); // results are valid until the next run
 
 private:
     std::vector<ggml_backend_ptr> backends_;
     ggml_backend_sched_ptr scheduler_;
 };
 
-// Ops of the graph, each once, that the device itself does not run.
+// Names the ops of the graph that the device itself does not run, each once.
 std::vector<std::string> lacking(ggml_cgraph * graph);
 
 }

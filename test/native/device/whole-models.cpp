@@ -1,6 +1,5 @@
-// What whole models compute on the device under test, against the CPU: gradients of LoRA pairs and of full-parameter
-// training, the losses of a run, and what they generate. Without a device (LLAMATUNE_TEST_DEVICE) there is nothing to
-// compare.
+// Compares whole models on the device under test with the CPU: gradients of LoRA and of full-parameter training,
+// losses, and generation. The tests are skipped without a device (LLAMATUNE_TEST_DEVICE).
 
 #include "architectures/table.h"
 #include "device/expert-routing.h"
@@ -35,7 +34,7 @@ std::shared_ptr<model> on_cpu(const std::string & path, bool use_mmap = true) {
     return model::load(options);
 }
 
-// Rows of 256: K-quants take no shorter ones.
+// Rows have 256 elements, the minimum for K-quants.
 std::string wide_model(const std::string & architecture, const std::string & type) {
     create_options o = tiny::options(architecture, tiny::scratch("device-" + architecture + ".gguf"));
     o.embedding_length = 256;
@@ -50,7 +49,7 @@ std::string wide_model(const std::string & architecture, const std::string & typ
     return quantized;
 }
 
-// The same weights in F32: the CPU then rounds nothing, and what is left is the device's rounding.
+// Loads the same weights in F32: the CPU then does not round, so that only the device's rounding remains.
 std::string restored(const std::string & path) {
     const std::string to = path + ".restored.gguf";
     quantize_model({path, to, "F32", 1});
@@ -65,8 +64,8 @@ void require(double received, double most, const std::string & what) {
     harness::fail(__FILE__, __LINE__, os.str());
 }
 
-// Of the parameters of the same name: weights are listed in another order where some stay on the CPU. Each parameter's
-// error counts, so that a wrong small one is seen beside large ones.
+// Compares parameters by name, since weights are in another order if some stay on the CPU. Each parameter's error is
+// checked, so that a wrong small one is found among large ones.
 std::string wrong_gradients(training & device, training & reference, const micro_batch & batch, double most) {
     const tiny::tensor_values received = tiny::gradients_of(device, batch);
     const tiny::tensor_values expected = tiny::gradients_of(reference, batch);
@@ -89,7 +88,7 @@ void require_gradients(training & device, training & reference, const micro_batc
     if (!wrong.empty()) harness::fail(__FILE__, __LINE__, what + " to be the CPU's but received others for" + wrong);
 }
 
-// A device that multiplies F32 as F16 (most do) is as exact as that; GGML_VK_DISABLE_F16=1 makes Vulkan exact.
+// Most devices multiply F32 as F16, which limits their precision; GGML_VK_DISABLE_F16=1 makes Vulkan exact.
 bool is_exact() {
     const char * exact = std::getenv("GGML_VK_DISABLE_F16");
     return exact && *exact;
@@ -100,12 +99,12 @@ double tolerance() { return is_exact() ? 1e-4 : 4e-2; }
 
 namespace {
 
-// Of a single tensor; attention's permuted products are in F16 on Vulkan even so.
+// The tolerance for a single tensor; Vulkan computes attention's permuted products in F16 in any case.
 double gradient_tolerance() { return std::max(tolerance(), 5e-3); }
 
 }
 
-TEST("device/gradients: of LoRA pairs, through weights of several types, equal the CPU's") {
+TEST("device/gradients: LoRA pairs on weights of several types match the CPU") {
     require_device();
     for (const char * architecture : {"llama", "qwen3", "gemma3", "qwen3moe"}) {
         const int64_t used_experts = tiny::options(architecture, "").used_experts; // 0 in a dense model
@@ -113,7 +112,7 @@ TEST("device/gradients: of LoRA pairs, through weights of several types, equal t
             const std::string path = wide_model(architecture, type);
             const auto there = test_device::load(path), here = on_cpu(restored(path));
             const micro_batch batch = tiny_batch(*here, 2, 24);
-            training_options options, plain; // plain: without the CPU's own kernels
+            training_options options, plain; // plain: without the CPU accelerator
             plain.step.gradient.rules = rule_mode::composed;
             test_device::expert_routing routing(used_experts);
             routing.record(options.step);
@@ -121,7 +120,7 @@ TEST("device/gradients: of LoRA pairs, through weights of several types, equal t
             training device(there, batch, options), reference(here, batch, plain);
             const std::string what = std::string(architecture) + " " + type;
             const double loss = device.loss(batch), expected = reference.loss(batch);
-            // what the forward pass rounds (weights in F16, activations in F16 or 8 bits) moves the gradient too
+            // rounding in the forward pass (weights in F16, activations in F16 or 8 bits) changes the gradient too
             require(std::fabs(loss - expected) / expected, tolerance(), what + ", loss");
             require_gradients(device, reference, batch, gradient_tolerance(), what);
             CHECK_EQ(routing.n_recorded(), used_experts > 0 ? 2u : 0u); // one per layer
@@ -132,7 +131,7 @@ TEST("device/gradients: of LoRA pairs, through weights of several types, equal t
     }
 }
 
-TEST("device/gradients: on the CPU, its own kernels give what composed rules give") {
+TEST("device/gradients: on the CPU, the accelerator's kernels match the composed rules") {
     for (const char * architecture : {"llama", "qwen3", "gemma3", "qwen3moe"}) {
         const auto m = on_cpu(wide_model(architecture, "F32"));
         const micro_batch batch = tiny_batch(*m, 2, 24);
@@ -143,7 +142,7 @@ TEST("device/gradients: on the CPU, its own kernels give what composed rules giv
     }
 }
 
-TEST("device/gradients: recomputed, packed and with a token repeated, equal the CPU's") {
+TEST("device/gradients: gradient checkpointing, packing and a repeated token match the CPU") {
     require_device();
     const std::string path = wide_model("qwen3", "Q8_0");
     const auto there = test_device::load(path), here = on_cpu(restored(path));
@@ -168,7 +167,7 @@ TEST("device/gradients: recomputed, packed and with a token repeated, equal the 
     require_gradients(device, reference, batch, gradient_tolerance(), "recomputed gradients");
 }
 
-TEST("device/gradients: of all weights, equal the CPU's") {
+TEST("device/gradients: full-parameter training matches the CPU") {
     require_device();
     const std::string path = wide_model("llama", "F32");
     const auto there = test_device::load(path, false), here = on_cpu(path, false);
@@ -179,7 +178,7 @@ TEST("device/gradients: of all weights, equal the CPU's") {
     require_gradients(device, reference, batch, gradient_tolerance(), "gradients of all weights");
 }
 
-TEST("device/gradients: small ones, of a step with many targets, are not rounded to nothing") {
+TEST("device/gradients: small gradients of a step with many targets do not underflow") {
     require_device();
     const std::string path = wide_model("llama", "F16");
     const auto there = test_device::load(path), here = on_cpu(restored(path));
@@ -194,9 +193,9 @@ TEST("device/gradients: small ones, of a step with many targets, are not rounded
             "gradients of 2^-18 of a step");
 }
 
-// A few of each family: attention of several kinds, mixtures of experts, state spaces. Of all 127, one after another:
-// LLAMATUNE_TEST_ARCHITECTURES=all.
-TEST("device/gradients: of architectures of several families equal the CPU's") {
+// Tests a few architectures of each family: kinds of attention, mixtures of experts, state spaces. Set
+// LLAMATUNE_TEST_ARCHITECTURES=all to test all 127.
+TEST("device/gradients: architectures of several families match the CPU") {
     require_device();
     const std::set<std::string> some{"bloom", "cohere2",        "deepseek2-moe", "falcon-h1", "gemma2",
                                      "gpt2",  "granitemoe-moe", "llama4-moe",    "mamba",     "mamba2",
@@ -228,7 +227,7 @@ TEST("device/gradients: of architectures of several families equal the CPU's") {
     if (!wrong.empty()) harness::fail(__FILE__, __LINE__, "the CPU's gradients but received others for" + wrong);
 }
 
-TEST("device/generate: the logits of a prompt and of the tokens after it equal the CPU's") {
+TEST("device/generate: the logits of a prompt and of later tokens match the CPU") {
     require_device();
     for (const char * type : {"F16", "Q8_0", "Q4_K_M"}) {
         const std::string path = wide_model("llama", type);

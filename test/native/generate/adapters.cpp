@@ -16,7 +16,7 @@
 
 using namespace llamatune;
 
-// A LoRA file as other tools write it for llama.cpp, without a record of the base model; B not zero.
+// Writes a LoRA file as other tools do for llama.cpp: without a record of the base model; B is not zero.
 static std::string foreign_adapter(const model & m, const std::string & architecture,
                                    const std::vector<std::string> & weights, float strength, const std::string & file,
                                    int64_t extra = 0) {
@@ -43,7 +43,7 @@ static std::string foreign_adapter(const model & m, const std::string & architec
     return path;
 }
 
-TEST("generate: an adapter changes the answer by its scale, and leaves the shared model as it was") {
+TEST("generate: an adapter changes the answer by its scale and leaves the shared model unchanged") {
     const auto m = tiny::load("qwen3");
     const std::string path =
         foreign_adapter(*m, "qwen3", {"blk.0.attn_v.weight", "blk.1.ffn_down.weight"}, 0.5f, "adapter.gguf");
@@ -60,7 +60,7 @@ TEST("generate: an adapter changes the answer by its scale, and leaves the share
     CHECK(run(m, greedy(*m)).tokens == base);
 }
 
-TEST("generate: adapters that do not fit") {
+TEST("generate: adapters that do not fit are refused") {
     const auto m = tiny::load("llama");
     auto o = greedy(*m);
     const auto with = [&](const std::string & path) {
@@ -84,7 +84,7 @@ TEST("generate: adapters that do not fit") {
              int64_t(24));
 }
 
-// A model of other depth and width than the tiny one.
+// Makes a model with another depth and width than the tiny one.
 static std::shared_ptr<model> other_llama(int64_t layers, int64_t embedding_length = 64) {
     create_options c = tiny::options("llama", tiny::scratch("other-llama.gguf"));
     c.layers = layers;
@@ -92,7 +92,7 @@ static std::shared_ptr<model> other_llama(int64_t layers, int64_t embedding_leng
     create_model(c);
     load_options l;
     l.path = c.path;
-    l.use_mmap = false; // the file is written again
+    l.use_mmap = false; // the file is overwritten later
     return model::load(l);
 }
 
@@ -104,7 +104,7 @@ static std::string own_adapter(const std::shared_ptr<model> & m, const std::vect
     return path;
 }
 
-TEST("generate: an adapter of a model with fewer layers is refused by its record, however well its pairs fit") {
+TEST("generate: an adapter of a model with fewer layers is refused by its record even if its pairs fit") {
     const auto shallow = other_llama(2), deep = other_llama(3);
     auto o = greedy(*deep, "the cat", 4);
     o.adapters = {{own_adapter(shallow, {"attn_q", "ffn_down"}), 1.0f}};
@@ -116,10 +116,10 @@ TEST("generate: an adapter of a model with fewer layers is refused by its record
         CHECK_EQ(e.code(), "ADAPTER_MISMATCH");
         CHECK(std::string(e.what()).find("trained on a model with 2 layers, this one has 3") != std::string::npos);
     }
-    // An adapter may cover some layers only: then its record says that it belongs to the model.
+    // An adapter that covers only some layers is accepted because its record names this model.
     o.adapters = {{own_adapter(deep, {"blk.0.attn_q.weight", "blk.1.ffn_down.weight"}), 1.0f}};
     CHECK_EQ(run(deep, o).generated_tokens, int64_t(4));
-    // A file of another tool has no record: it is accepted where its pairs fit.
+    // A file of another tool has no record, so it is accepted if its pairs fit.
     o.adapters = {{foreign_adapter(*shallow, "llama", {"blk.0.attn_q.weight"}, 0.1f, "foreign.gguf"), 1.0f}};
     CHECK_EQ(run(deep, o).generated_tokens, int64_t(4));
 }
@@ -175,7 +175,7 @@ TEST("generate: an adapter of the token embeddings works as in stock llama.cpp")
     CHECK_EQ(own[0], best);
 }
 
-TEST("generate: several at once on one model answer as one after the other do") {
+TEST("generate: concurrent calls on one model give the same answers as sequential ones") {
     const auto m = tiny::load("qwen3");
     const std::string path = foreign_adapter(*m, "qwen3", {"blk.0.attn_v.weight"}, 0.5f, "adapter-shared.gguf");
     auto with = greedy(*m, "the cat", 60), without = with;

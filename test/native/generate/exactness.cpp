@@ -1,5 +1,5 @@
-// Logits of quantized models against the same weights in F32: what an accelerator does with a prompt may cost no more
-// than what ggml does without one.
+// Compares logits of quantized models with the same weights in F32: an accelerator must not lose more precision than
+// ggml does without it.
 
 #include "cpu/accelerator.h"
 #include "harness.h"
@@ -28,7 +28,7 @@ std::shared_ptr<model> loaded(const std::string & path, bool repack) {
     return model::load(o);
 }
 
-// Of the prompt's last token; an accelerator takes part from 32 tokens a pass on.
+// Returns the logits of the prompt's last token. The accelerator is used from 32 tokens per pass on.
 std::vector<float> logits(const std::shared_ptr<model> & m, int32_t tokens_at_once) {
     static const std::atomic<bool> never{false};
     inference_context context(m, {256, tokens_at_once, 2}, nullptr, never);
@@ -60,8 +60,8 @@ TEST("generate: a prompt's logits with an accelerator are as close to F32's as w
             const double with = relative_error(logits(m, n_prompt), exact),
                          without = relative_error(logits(m, 16), exact);
             CHECK(without < 0.2);
-            // Where ggml keeps weights in a layout of its own that the accelerator cannot read, both are ggml's, and
-            // two draws of the same rounding.
+            // If ggml repacks weights to a layout that the accelerator cannot read, ggml computes both results, which
+            // then differ only by rounding.
             CHECK(with < 1.3 * without);
         }
     }

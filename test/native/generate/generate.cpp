@@ -13,7 +13,7 @@
 
 using namespace llamatune;
 
-TEST("generate: greedy gives the same twice, streams what it returns, and measures") {
+TEST("generate: greedy sampling is repeatable, streams its result and measures times") {
     for (const char * architecture : {"llama", "qwen3"}) {
         const auto m = tiny::load(architecture);
         std::string streamed;
@@ -44,7 +44,7 @@ TEST("generate: the prompt in small batches gives the same answer") {
     CHECK(run(m, o).tokens == whole.tokens);
 }
 
-TEST("generate: a seed repeats, another seed differs, temperature 0 needs none") {
+TEST("generate: a seed repeats the answer, another seed differs, temperature 0 needs no seed") {
     const auto m = tiny::load("llama");
     auto o = greedy(*m);
     o.sampling.temperature = 1.0f;
@@ -69,7 +69,7 @@ TEST("generate: a seed repeats, another seed differs, temperature 0 needs none")
     CHECK(run(m, o).tokens == run(m, greedy(*m)).tokens);
 }
 
-TEST("generate: a huge repeat penalty forbids what was said, the prompt included") {
+TEST("generate: a huge repeat penalty prevents repetition, also of the prompt") {
     const auto m = tiny::load("qwen3");
     auto o = greedy(*m, "abcabcabc", 40);
     o.sampling.repeat_penalty = 1e6f;
@@ -89,13 +89,13 @@ TEST("generate: a stop string across tokens ends the answer and is not part of i
     CHECK_EQ(r.text, std::string("hello wonder"));
     CHECK_EQ(streamed, r.text);
     CHECK(r.reason == finish_reason::stop);
-    o.stop = {"bye!"}; // its start is held back, and comes at the end
+    o.stop = {"bye!"}; // its start is held back until the end
     const auto whole = run(m, o);
     CHECK_EQ(whole.text, std::string("hello wonderful world, good bye"));
     CHECK(whole.reason == finish_reason::eos);
 }
 
-TEST("generate: a grammar is followed whatever the weights, and a bad one is an error") {
+TEST("generate: a grammar is followed with any weights, and an invalid one is an error") {
     const auto m = tiny::load("qwen3");
     auto o = greedy(*m, "question", 50);
     o.sampling.temperature = 1.0f;
@@ -129,10 +129,10 @@ TEST("generate: multi-byte characters arrive whole") {
         never);
     CHECK_EQ(r.text, std::string("Grüße 你好 🎉!"));
     for (const auto & piece : pieces) CHECK((uint8_t(piece[0]) & 0xc0) != 0x80);
-    CHECK(pieces.size() >= 11); // one per character: nothing is held back longer than needed
+    CHECK(pieces.size() >= 11); // one per character, so nothing is held back longer than needed
 }
 
-TEST("generate: an end-of-generation token ends the answer unless it is to be ignored") {
+TEST("generate: an end-of-generation token ends the answer unless ignoreEos is set") {
     const auto m = tiny::load("llama");
     auto o = greedy(*m, "the cat", 400);
     o.sampling.temperature = 3.0f;
@@ -150,7 +150,7 @@ TEST("generate: an end-of-generation token ends the answer unless it is to be ig
     CHECK(ended);
 }
 
-TEST("generate: lengths: none, as many as fit, and a prompt that does not fit") {
+TEST("generate: maxTokens 0, as many tokens as fit, and a prompt that does not fit") {
     const auto m = tiny::load("llama");
     auto o = greedy(*m, "the cat", 0);
     const auto nothing = run(m, o);
@@ -166,7 +166,7 @@ TEST("generate: lengths: none, as many as fit, and a prompt that does not fit") 
     o.prompt.assign(20, 1);
     CHECK_ERROR("PROMPT_TOO_LONG", run(m, o));
     o.context_length = 0;
-    o.prompt.assign(512, 1); // what the model was made for
+    o.prompt.assign(512, 1); // the model's context length
     CHECK_ERROR("PROMPT_TOO_LONG", run(m, o));
     o.prompt.clear();
     CHECK_ERROR("PROMPT_EMPTY", run(m, o));
@@ -190,7 +190,7 @@ TEST("generate: the stop flag ends a running answer and a running prompt") {
 }
 
 TEST("generate: Q8_0 and Q4_0 run in the CPU's packed layouts") {
-    // With a matrix as wide as the packed kernels want; a broken AMX tile configuration dies here with SIGILL.
+    // The matrix is wide enough for the packed kernels; a wrong AMX tile configuration fails here with SIGILL.
     for (const char * type : {"Q8_0", "Q4_0"}) {
         create_options c = tiny::options("qwen3", tiny::scratch("packed.gguf"));
         c.embedding_length = 256;
@@ -207,6 +207,6 @@ TEST("generate: Q8_0 and Q4_0 run in the CPU's packed layouts") {
         auto o = greedy(*plain, "in the beginning there was the end, and in the end the beginning, and then", 8);
         const auto a = run(plain, o), b = run(packed, o);
         CHECK_EQ(b.generated_tokens, int64_t(8));
-        CHECK_EQ(a.tokens[0], b.tokens[0]); // rounding differs between the kernels: later tokens may too
+        CHECK_EQ(a.tokens[0], b.tokens[0]); // rounding differs between the kernels, so later tokens may differ
     }
 }

@@ -13,7 +13,7 @@ inline llamatune::generate_options greedy(const llamatune::model & m, const std:
     llamatune::generate_options o;
     o.prompt = llamatune::tokenize(m, prompt, false, false);
     o.max_tokens = max_tokens;
-    o.n_threads = 1; // tiny matrices: a second thread would only wait
+    o.n_threads = 1; // the matrices are tiny, so a second thread would only wait
     o.sampling.temperature = 0.0f;
     o.sampling.ignore_eos = true;
     return o;

@@ -4,7 +4,7 @@
 
 using llamatune::text_stream;
 
-// Feeds the text in pieces of n bytes; every piece shown must begin and end at a character.
+// Pushes the text in pieces of n bytes; every returned piece must start and end at a character boundary.
 static std::string feed(text_stream & stream, const std::string & text, size_t n) {
     std::string shown;
     for (size_t at = 0; at < text.size() && !stream.stopped(); at += n) {
@@ -16,7 +16,7 @@ static std::string feed(text_stream & stream, const std::string & text, size_t n
     return shown;
 }
 
-TEST("text-stream: any cut of a text comes out whole") {
+TEST("text-stream: a text that is split anywhere is put together again") {
     const std::string text = "Grüße, 你好 🎉 fin\xC3\xA9";
     for (size_t n = 1; n <= text.size(); n++) {
         text_stream stream({"</s>"});
@@ -25,7 +25,7 @@ TEST("text-stream: any cut of a text comes out whole") {
     }
 }
 
-TEST("text-stream: the first stop string wins, at any cut") {
+TEST("text-stream: the first stop string ends the text, wherever the text is split") {
     const std::string text = "one two three 🎉 four";
     for (size_t n = 1; n <= text.size(); n++) {
         text_stream stream({"four", "ee 🎉", "e 🎉 f"});
@@ -35,7 +35,7 @@ TEST("text-stream: the first stop string wins, at any cut") {
     }
 }
 
-TEST("text-stream: only what may become a stop string is held back") {
+TEST("text-stream: only a possible start of a stop string is held back") {
     text_stream stream({"<|end|>"});
     CHECK_EQ(stream.push("ab<|e"), std::string("ab"));
     CHECK_EQ(stream.push("x"), std::string("<|ex"));
@@ -43,7 +43,7 @@ TEST("text-stream: only what may become a stop string is held back") {
     CHECK_EQ(stream.finish(), std::string("<|en"));
 }
 
-TEST("text-stream: bytes that are no UTF-8 become U+FFFD and hold nothing up") {
+TEST("text-stream: bytes that are not UTF-8 become U+FFFD and delay nothing") {
     const std::string mark = "\xEF\xBF\xBD";
     text_stream stream({});
     CHECK_EQ(stream.push("a\xFF"

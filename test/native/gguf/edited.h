@@ -7,7 +7,7 @@
 
 namespace harness {
 
-// Writes a copy of the GGUF file `from` to `to`, with its header changed by ggml's own functions. Returns `to`.
+// Copies the GGUF file `from` to `to`, with its header changed by ggml's functions, and returns `to`.
 std::string edited_gguf(const std::string & from, const std::string & to,
                         const std::function<void(gguf_context *)> & edit);
 

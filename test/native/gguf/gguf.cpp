@@ -40,7 +40,7 @@ void write_contents(const std::string & path, const std::string & bytes) {
     std::ofstream(path, std::ios::binary).write(bytes.data(), std::streamsize(bytes.size()));
 }
 
-// An adapter with one pair, written without our adapter code.
+// Writes an adapter with one pair, without using our adapter code.
 std::string small_adapter() {
     static const std::vector<float> values = counted(64 * 4);
     gguf_writer writer;
@@ -59,7 +59,7 @@ std::string small_adapter() {
 
 }
 
-TEST("gguf: what is written is read back, and a key of another type gives the fallback") {
+TEST("gguf: written values are read back, and a key of another type gives the fallback") {
     gguf_reader file(small_adapter(), adapter_file);
     CHECK_EQ(file.text("general.type"), "adapter");
     CHECK_EQ(file.text("adapter.lora.alpha", "no text"), "no text");
@@ -81,7 +81,7 @@ TEST("gguf: what is written is read back, and a key of another type gives the fa
     CHECK(values == counted(64 * 4));
 }
 
-TEST("gguf: tensors of other types are converted to F32, over several pieces of a file") {
+TEST("gguf: tensors of other types are converted to F32, over several chunks of a file") {
     const int64_t n = 32 * 40000, n_rows = 8; // 20 MB as F16: more than one piece
     const std::vector<float> values(size_t(n * n_rows), 0.25f);
     for (const ggml_type type : {GGML_TYPE_F16, GGML_TYPE_Q8_0}) {
@@ -102,7 +102,7 @@ TEST("gguf: tensors of other types are converted to F32, over several pieces of 
     }
 }
 
-TEST("gguf: a copy keeps the metadata, a part of it where asked, and aligns data by itself") {
+TEST("gguf: metadata is copied, all or by prefix, and the writer aligns the data") {
     const std::string path = tiny::scratch("gguf-copy.gguf");
     {
         gguf_writer writer;
@@ -145,7 +145,7 @@ TEST("gguf: a writer whose source fails or gives too few bytes leaves the old fi
         CHECK(entry.path().string().find("gguf-kept.gguf.tmp") == std::string::npos);
 }
 
-TEST("gguf: a file that is cut short anywhere is an error") {
+TEST("gguf: a file that is truncated anywhere is an error") {
     const std::string whole = contents(small_adapter()), path = tiny::scratch("gguf-cut.gguf");
     for (size_t size = 0; size < whole.size(); size += size < 600 ? 1 : 61) {
         write_contents(path, whole.substr(0, size));
@@ -175,7 +175,7 @@ TEST("gguf: any damaged byte of a header gives an error or a file that can be re
                     adapter.file.read(tensor, [](const void *, size_t) {});
                 read++;
             } catch (const error & e) {
-                CHECK_EQ(e.code(), "ADAPTER_INVALID"); // nothing else, std::bad_alloc included
+                CHECK_EQ(e.code(), "ADAPTER_INVALID"); // no other error, such as std::bad_alloc
                 refused++;
             }
         }

@@ -1,4 +1,4 @@
-// What a row of the training graph sees. That its logits equal llama_decode's: architectures/.
+// Tests what a row of the training graph depends on. architectures/ compares its logits with llama_decode's.
 
 #include "core/error.h"
 #include "graph/logits.h"
@@ -8,17 +8,17 @@
 
 using namespace llamatune;
 
-TEST("graph: packed samples do not see each other") {
+TEST("graph: packed samples do not affect each other") {
     const auto m = model::load({harness::arch_model("llama")});
     const micro_batch apart = tiny_batch(*m, 3, 40);
-    micro_batch packed = apart; // the same three samples in one row
+    micro_batch packed = apart; // the same samples in one row
     packed.n_rows = 1;
     packed.sequence_length = 120;
     for (int i = 0; i < 120; i++) packed.segment_id[i] = i / 40;
     CHECK(logits::nmse(logits::by_training_graph(m, packed, true), logits::by_training_graph(m, apart, false)) < 1e-9);
 }
 
-TEST("graph: later tokens change nothing before them") {
+TEST("graph: later tokens do not affect earlier ones") {
     const auto m = model::load({harness::arch_model("llama")});
     const micro_batch before = tiny_batch(*m, 1, 64);
     micro_batch after = before;

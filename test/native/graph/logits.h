@@ -1,6 +1,6 @@
 #pragma once
 
-// Logits of every position of a batch, by llama_decode and by the training graph.
+// Computes the logits of every position of a batch, by llama_decode and by the training graph.
 
 #include "data/batch.h"
 #include "model/load.h"
@@ -13,7 +13,7 @@ struct llama_adapter_lora;
 
 namespace logits {
 
-// `adapter`: file of a LoRA adapter, read by llama.cpp's own llama_adapter_lora_init; empty: none.
+// `adapter` is a LoRA adapter file for llama_adapter_lora_init; empty: none.
 std::vector<float> by_decode(const llamatune::model & m, const llamatune::micro_batch & batch,
                              const std::string & adapter = "");
 

@@ -76,7 +76,7 @@ reference in_double(int64_t n_vocab, const std::vector<float> & logits, const st
     return r;
 }
 
-// Of softmax over a few thousand F32 numbers: absolute 1e-5, relative 5e-4.
+// The tolerance of a softmax over a few thousand F32 numbers: absolute 1e-5, relative 5e-4.
 void check_equal(const std::vector<float> & received, const std::vector<double> & expected) {
     CHECK_EQ(received.size(), expected.size());
     for (size_t i = 0; i < received.size(); i++) {
@@ -112,9 +112,9 @@ TEST("loss/cross-entropy: losses and gradients of random logits") {
 TEST("loss/cross-entropy: extreme logits stay finite") {
     const int64_t n_vocab = 6;
     const std::vector<std::vector<float>> columns = {
-        {1e4f, 0, 0, 0, 0, 0},                      // sure and right
-        {1e4f, 0, 0, 0, 0, 0},                      // sure and wrong
-        {-1e4f, -1e4f, -1e4f, -1e4f, -1e4f, -1e4f}, // all alike, far below
+        {1e4f, 0, 0, 0, 0, 0},                      // certain and right
+        {1e4f, 0, 0, 0, 0, 0},                      // certain and wrong
+        {-1e4f, -1e4f, -1e4f, -1e4f, -1e4f, -1e4f}, // all equal and very low
         {1e4f, 1e4f, -1e4f, -1e4f, 1e4f, -1e4f},    // a few ties
         {-1e4f, 1e4f, 0, 5e3f, -5e3f, 1},
         {0, 0, 0, 0, 0, 0},
@@ -148,7 +148,7 @@ TEST("loss/cross-entropy: chunks are as large as the budget allows, in multiples
     }
 }
 
-// logits = W h: the gradients of W and h, all columns at once and in chunks, against double.
+// logits = W h: compares the gradients of W and h, all columns at once and in chunks, with double precision.
 TEST("loss/cross-entropy: through a projection, whole and in chunks") {
     const int64_t n_embd = 24, n_vocab = 50, n_tokens = 40;
     rng random(5);

@@ -36,7 +36,8 @@ static std::shared_ptr<model> load_path(const std::string & path, bool use_mmap 
     return model::load(o);
 }
 
-TEST("model/create: the same options give the same bytes, whatever the number of threads; another seed gives others") {
+TEST(
+    "model/create: the same options give the same bytes for any number of threads, another seed gives different ones") {
     create_options o = tiny::options("qwen3", tiny::scratch("create-a.gguf"));
     o.feed_forward_length = 20000; // several chunks per matrix
     o.type = "Q4_0";
@@ -51,7 +52,7 @@ TEST("model/create: the same options give the same bytes, whatever the number of
     CHECK(one != contents(o.path));
 }
 
-TEST("model/create: weights have the asked deviation, residual ones the smaller, norms are one, none equals another") {
+TEST("model/create: weights have the given deviation, residual ones a smaller one, norms are one, no two are equal") {
     const auto m = tiny::load("llama");
     const auto deviation = [&](const char * name) {
         double squares = 0;
@@ -82,7 +83,7 @@ TEST("model/create: every weight type loads, mixes included, and tied embeddings
         CHECK_EQ(std::string(ggml_type_name(find_weight(*m, "blk.0.attn_q.weight")->type)),
                  std::string(ggml_type_name(wanted.base)));
         CHECK_EQ(std::string(ggml_type_name(find_weight(*m, "token_embd.weight")->type)),
-                 std::string(ggml_type_name(wanted.ends)));
+                 std::string(ggml_type_name(wanted.embedding)));
         CHECK_EQ(std::string(ggml_type_name(find_weight(*m, "blk.1.ffn_down.weight")->type)),
                  std::string(ggml_type_name(wanted.finer)));
         CHECK(find_weight(*m, "output.weight") == nullptr);
@@ -99,8 +100,7 @@ TEST("model/create: gemma3 has a norm after each block, and a window that most l
     CHECK_EQ(describe(*tiny::load("qwen3")).metadata.count("qwen3.attention.sliding_window"), size_t(0));
 }
 
-TEST(
-    "model/create: qwen3moe has a matrix for each expert, none equal to another, and an F32 router whatever the type") {
+TEST("model/create: qwen3moe has a matrix for each expert, no two are equal, and the router is always F32") {
     for (const char * type : {"F32", "F16", "Q8_0"}) {
         const auto m = tiny::load("qwen3moe", type);
         const ggml_tensor * up = find_weight(*m, "blk.1.ffn_up_exps.weight");
@@ -126,7 +126,7 @@ TEST(
     CHECK_ERROR("ARGUMENT_INVALID", create_model(o));
 }
 
-TEST("model/create: rows too short for a K-quant take the next best type") {
+TEST("model/create: rows too short for a K-quant get the nearest type") {
     CHECK_EQ(fitting_type(GGML_TYPE_Q4_K, 64), GGML_TYPE_Q5_0);
     CHECK_EQ(fitting_type(GGML_TYPE_Q6_K, 64), GGML_TYPE_Q8_0);
     CHECK_EQ(fitting_type(GGML_TYPE_Q6_K, 50), GGML_TYPE_F16);
@@ -135,7 +135,7 @@ TEST("model/create: rows too short for a K-quant take the next best type") {
     CHECK_EQ(find_weight(*m, "blk.0.attn_q.weight")->type, GGML_TYPE_Q5_0);
 }
 
-TEST("model/create: bad options are errors, and leave no file") {
+TEST("model/create: invalid options are errors and leave no file") {
     create_options o = tiny::options("llama", tiny::scratch("create-bad.gguf"));
     o.kv_heads = 0;
     CHECK_ERROR("ARGUMENT_INVALID", create_model(o));
@@ -184,7 +184,7 @@ TEST("model/quantize: an F32 model becomes Q8_0 with nearly the same weights") {
     CHECK(!fs::exists(none));
 }
 
-TEST("model-tools: creating or quantizing a model over its input is refused and the input stays") {
+TEST("model-tools: creating or quantizing a model over its input is refused and the input is unchanged") {
     const std::string input = tiny::scratch("kept-input.gguf");
     fs::copy_file(tiny::path("llama"), input);
     const std::string before = contents(input);
@@ -200,7 +200,7 @@ TEST("model-tools: creating or quantizing a model over its input is refused and 
     CHECK(contents(input) == before);
 }
 
-TEST("model/save: changed weights are in the file, everything else is as it was") {
+TEST("model/save: changed weights are in the file, everything else is unchanged") {
     const auto m = load_path(tiny::path("qwen3"), false);
     ggml_tensor * w = find_weight(*m, "blk.1.attn_v.weight");
     auto values = floats(w);

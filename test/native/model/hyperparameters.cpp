@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// The error of loading a copy of a model with one value changed.
+// Loads a copy of a model with one value changed and returns the error.
 error load_error(const std::string & model_path, const std::function<void(gguf_context *)> & edit) {
     const std::string path = harness::edited_gguf(model_path, tiny::scratch("hyperparameters.gguf"), edit);
     try {
@@ -96,7 +96,7 @@ TEST("model/hyperparameters: a count that llama.cpp divides by or that must divi
     }
 }
 
-TEST("model/hyperparameters: RWKV's head size must divide the width") {
+TEST("model/hyperparameters: RWKV's head size must divide the embedding length") {
     for (const uint32_t size : {0u, 7u}) {
         const error e = load_error(tiny::path("llama"), [&](gguf_context * g) {
             gguf_set_val_str(g, "general.architecture", "rwkv7");

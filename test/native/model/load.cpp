@@ -30,7 +30,7 @@ static void write_file(const std::string & path, const std::string & bytes) {
     std::ofstream(path, std::ios::binary) << bytes;
 }
 
-TEST("model/load: what can be created loads, with progress up to 1") {
+TEST("model/load: created models load, with progress up to 1") {
     for (const char * architecture : {"llama", "qwen3", "gemma3"}) {
         float last = -1;
         load_options o;
@@ -45,24 +45,24 @@ TEST("model/load: what can be created loads, with progress up to 1") {
     }
 }
 
-TEST("model/load: a missing file and a folder") {
+TEST("model/load: a missing file and a folder are refused") {
     CHECK_ERROR("MODEL_NOT_FOUND", load_path("/no/such/model.gguf"));
     CHECK_ERROR("MODEL_NOT_FOUND", load_path(""));
     CHECK_ERROR("MODEL_UNREADABLE", load_path(harness::cache_directory()));
 }
 
-TEST("model/load: what is no GGUF") {
+TEST("model/load: files that are not GGUF are refused") {
     const std::string path = tiny::scratch("no-gguf.gguf");
     for (const std::string bytes : {"", "GG", "not a model at all", "{\"json\": true}"}) {
         write_file(path, bytes);
         CHECK_ERROR("NOT_A_GGUF", load_path(path));
     }
-    write_file(path, std::string("GGUF\xff\xff\xff\x7f", 8) + std::string(64, '\xff')); // a version from nowhere
+    write_file(path, std::string("GGUF\xff\xff\xff\x7f", 8) + std::string(64, '\xff')); // an impossible version
     CHECK_ERROR("NOT_A_GGUF", load_path(path));
     CHECK(message_of(path).find("version") != std::string::npos);
 }
 
-TEST("model/load: a file cut anywhere is truncated, and says how long it should be") {
+TEST("model/load: a truncated file is an error that gives the expected length") {
     std::ifstream in(tiny::path("llama"), std::ios::binary);
     const std::string whole((std::istreambuf_iterator<char>(in)), {});
     const std::string path = tiny::scratch("cut.gguf");
@@ -76,7 +76,7 @@ TEST("model/load: a file cut anywhere is truncated, and says how long it should 
     CHECK(load_path(path) != nullptr);
 }
 
-TEST("model/load: an adapter, an unknown architecture and a bare vocabulary are no models") {
+TEST("model/load: an adapter, an unknown architecture and a bare vocabulary are not models") {
     const std::string path = tiny::scratch("other.gguf");
     const auto write = [&](const char * type, const char * architecture) {
         const gguf_context_ptr gguf(gguf_init_empty());
@@ -95,7 +95,7 @@ TEST("model/load: an adapter, an unknown architecture and a bare vocabulary are 
     CHECK_ERROR("MODEL_UNSUPPORTED", load_path(tiny::vendored_vocabulary("gpt-2")));
 }
 
-TEST("model/load: weights missing from the file are reported with llama.cpp's own words") {
+TEST("model/load: missing weights are reported with llama.cpp's message") {
     const std::string path = tiny::scratch("missing-weights.gguf");
     const gguf_context_ptr gguf(gguf_init_empty());
     gguf_set_kv(gguf.get(), gguf_reader(tiny::path("llama")).metadata());
@@ -108,7 +108,7 @@ TEST("model/load: weights missing from the file are reported with llama.cpp's ow
     CHECK(message_of(path).find("token_embd.weight") != std::string::npos);
 }
 
-TEST("model/load: progress cancels, and its exception comes through") {
+TEST("model/load: the progress callback can cancel, and its exception is rethrown") {
     load_options o;
     o.path = tiny::path("qwen3");
     o.progress = [](float) { return false; };

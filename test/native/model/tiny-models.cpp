@@ -12,7 +12,7 @@ namespace tiny {
 
 namespace {
 
-// GPT-2's printable stand-in for a byte: printable Latin-1 stands for itself, the others take U+0100 and up.
+// Returns GPT-2's printable character for a byte: printable Latin-1 stays, other bytes are U+0100 and up.
 std::string byte_text(int byte) {
     const auto printable = [](int b) {
         return (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || (b >= 174 && b <= 255);
@@ -66,7 +66,7 @@ create_options options(const std::string & architecture, const std::string & pat
         o.used_experts = 2;
         o.expert_feed_forward_length = 32;
     }
-    o.init_std = 0.2f; // large: the logits differ enough for sampling to mean something
+    o.init_std = 0.2f; // large, so that logits differ enough for sampling
     return o;
 }
 

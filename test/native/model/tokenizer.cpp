@@ -22,7 +22,7 @@ static std::shared_ptr<model> with_vocabulary(const std::string & name) {
     return model::load(load);
 }
 
-TEST("model/tokenizer: Qwen2's vocabulary tokenizes and comes back, bytes and whole") {
+TEST("model/tokenizer: Qwen2's vocabulary tokenizes and detokenizes, token by token and as a whole") {
     const auto m = with_vocabulary("qwen2");
     CHECK((tokenize(*m, "Hello world", false, false) == std::vector<int32_t>{9707, 1879}));
     for (const std::string text : {"Hello, world!", "def f(x):\n\treturn x ** 2\n", "Grüße aus Köln 🎉🎉 你好，世界",
@@ -45,14 +45,14 @@ TEST("model/tokenizer: Qwen2's vocabulary tokenizes and comes back, bytes and wh
     CHECK_EQ(detokenize(*m, tokenize(*m, lengthy, false, false), false), lengthy);
 }
 
-TEST("model/tokenizer: a sentencepiece vocabulary adds its BOS when asked") {
+TEST("model/tokenizer: a SentencePiece vocabulary adds its BOS on request") {
     const auto m = with_vocabulary("llama-spm");
     const auto plain = tokenize(*m, "Hello world", false, false), special = tokenize(*m, "Hello world", true, false);
     CHECK_EQ(special.size(), plain.size() + 1);
     CHECK_EQ(special.front(), 1);
 }
 
-TEST("model/tokenizer: the byte vocabulary merges as told, and tokens out of range are errors") {
+TEST("model/tokenizer: the byte vocabulary applies its merges, and tokens out of range are errors") {
     const auto m = tiny::load("llama");
     CHECK((tokenize(*m, "the", false, false) == std::vector<int32_t>{257}));
     CHECK((tokenize(*m, " the", false, false) == std::vector<int32_t>{258}));
@@ -61,7 +61,7 @@ TEST("model/tokenizer: the byte vocabulary merges as told, and tokens out of ran
     CHECK_ERROR("TOKEN_OUT_OF_RANGE", detokenize(*m, {1, 2, 100000}, true));
 }
 
-TEST("model/info: says what the file holds") {
+TEST("model/info: describes the file") {
     const auto m = tiny::load("qwen3", "Q8_0");
     const model_info info = describe(*m);
     CHECK_EQ(info.architecture, std::string("qwen3"));

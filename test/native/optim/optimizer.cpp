@@ -26,7 +26,7 @@ void write(ggml_tensor * t, const std::vector<float> & values) {
 
 numbers in_double(const std::vector<float> & values) { return {values.begin(), values.end()}; }
 
-// Three tensors of different shapes: an A, a B that LoRA+ trains faster, and one without weight decay.
+// Three tensors of different shapes: an A, a B with a higher learning rate (LoRA+), and one without weight decay.
 struct fixture {
     const std::shared_ptr<model> base = tiny::load("llama");
     compute devices{*base, 1};
@@ -49,7 +49,7 @@ struct fixture {
     }
 };
 
-// One number's update in double: `state` has the optimizer's tensors in their order.
+// Updates one number in double; `state` has the optimizer's state in its order.
 struct element {
     double value, gradient, learning_rate, weight_decay;
     std::vector<double *> state;
@@ -58,7 +58,7 @@ using formula = std::function<void(element & e, int update)>;
 
 constexpr double weight_decay = 0.1;
 
-// Twenty updates with clipping, a falling learning rate, LoRA+ and weight decay, compared with the formula.
+// Compares twenty updates with clipping, a falling learning rate, LoRA+ and weight decay with the formula.
 void check_formula(std::unique_ptr<optimizer_rule> rule, const formula & apply) {
     fixture f;
     parameter_set parameters(f.tensors);
@@ -103,7 +103,7 @@ void check_formula(std::unique_ptr<optimizer_rule> rule, const formula & apply) 
                 values[p][i] = e.value;
                 CHECK_NEAR(received[i], values[p][i], 2e-5);
             }
-            // only the update sees the clipped gradient
+            // clipping must not change the stored gradient
             CHECK(read(given.gradient) == gradients[p]);
         }
     }

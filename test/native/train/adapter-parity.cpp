@@ -1,18 +1,14 @@
-// What was trained is what stock llama.cpp then runs: adapter file -> llama_adapter_lora_init -> llama_decode.
+// Stock llama.cpp runs what was trained: adapter file -> llama_adapter_lora_init -> llama_decode.
 
 #include "train/run.h"
 
 #include "adapter/adapter-file.h"
-#include "core/graph-builder.h"
 #include "data/loader.h"
 #include "data/write-token-file.h"
-#include "graph/forward.h"
+#include "graph/logits.h"
 #include "harness.h"
 #include "model/tiny-models.h"
 #include "tiny-batch.h"
-
-#include "llama-cpp.h"
-#include "llama.h"
 
 using namespace llamatune;
 
@@ -47,46 +43,21 @@ trained train_tiny(const std::shared_ptr<model> & m, const std::string & name, b
     return {o.output, losses.front(), losses.back()};
 }
 
-// of the last position
-std::vector<float> decode(const model & m, const std::string & adapter, const micro_batch & batch) {
-    llama_context_params params = llama_context_default_params();
-    params.n_ctx = params.n_batch = params.n_ubatch = batch.sequence_length;
-    params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
-    params.type_k = params.type_v = GGML_TYPE_F32;
-    params.n_threads = params.n_threads_batch = 1;
-    llama_adapter_lora_ptr lora{adapter.empty() ? nullptr : llama_adapter_lora_init(m.handle(), adapter.c_str())};
-    CHECK(adapter.empty() || lora);
-    llama_context_ptr ctx{llama_init_from_model(m.handle(), params)};
-    CHECK(ctx != nullptr);
-    if (lora) {
-        llama_adapter_lora * raw = lora.get();
-        float scale = 1.0f;
-        CHECK_EQ(llama_set_adapters_lora(ctx.get(), &raw, 1, &scale), 0);
-    }
-    std::vector<llama_token> tokens(batch.tokens);
-    CHECK_EQ(llama_decode(ctx.get(), llama_batch_get_one(tokens.data(), int32_t(tokens.size()))), 0);
-    const float * logits = llama_get_logits_ith(ctx.get(), -1);
-    return {logits, logits + llama_vocab_n_tokens(llama_model_get_vocab(m.handle()))};
+std::vector<float> last_row(const std::vector<float> & logits, const micro_batch & batch) {
+    const size_t n_vocab = logits.size() / batch.sequence_length;
+    return {logits.end() - std::ptrdiff_t(n_vocab), logits.end()};
 }
 
+// Returns the logits of the last position by stock llama.cpp.
+std::vector<float> decode(const model & m, const std::string & adapter, const micro_batch & batch) {
+    return last_row(logits::by_decode(m, batch, adapter), batch);
+}
+
+// Returns the logits of the last position by the training graph.
 std::vector<float> training_graph(const std::shared_ptr<model> & m, const std::string & file,
                                   const micro_batch & batch) {
     const auto lora = read_adapter(file, m);
-    compute devices(*m, 1);
-    forward graph(m, lora->handle(), {1, batch.sequence_length, false}, devices);
-    graph_builder builder;
-    const forward::head head = graph.build_head(builder.ctx(), graph.hidden());
-    ggml_set_output(head.logits);
-    builder.expand(head.logits);
-    ggml_cgraph * run = builder.finish();
-    const auto scheduler = devices.new_scheduler(builder.size());
-    allocate_graph(scheduler.get(), run, "the test");
-    graph.set_batch(batch);
-    run_graph(scheduler.get(), run);
-    std::vector<float> last(size_t(head.logits->ne[0]));
-    ggml_backend_tensor_get(head.logits, last.data(), (batch.sequence_length - 1) * head.logits->nb[1],
-                            head.logits->nb[1]);
-    return last;
+    return last_row(logits::by_training_graph(m, batch, false, lora->handle()), batch);
 }
 
 double largest_difference(const std::vector<float> & a, const std::vector<float> & b) {
@@ -98,7 +69,7 @@ double largest_difference(const std::vector<float> & a, const std::vector<float>
 
 }
 
-TEST("train: stock llama.cpp gives the trained logits with the written adapter") {
+TEST("train: stock llama.cpp gives the trained logits with the adapter file") {
     for (const char * type : {"F32", "Q8_0"}) {
         for (bool rs_lora : {false, true}) {
             const auto m = tiny::load("qwen3", type);
@@ -107,12 +78,12 @@ TEST("train: stock llama.cpp gives the trained logits with the written adapter")
             const micro_batch batch = tiny_batch(*m, 1, 24);
             const auto stock = decode(*m, file, batch);
             CHECK(largest_difference(stock, training_graph(m, file, batch)) < 1e-4);
-            CHECK(largest_difference(stock, decode(*m, "", batch)) > 0.05); // and it learned something
+            CHECK(largest_difference(stock, decode(*m, "", batch)) > 0.05); // the adapter has learned something
         }
     }
 }
 
-TEST("train: pairs of experts and of the router learn, and stock llama.cpp gives their logits") {
+TEST("train: LoRA pairs of experts and of the router learn, and stock llama.cpp gives their logits") {
     for (const char * type : {"F32", "Q8_0"}) {
         const auto m = tiny::load("qwen3moe", type);
         for (const std::vector<std::string> & targets :
@@ -124,7 +95,7 @@ TEST("train: pairs of experts and of the router learn, and stock llama.cpp gives
             CHECK(t.last_loss < t.first_loss - 0.01);
             const micro_batch batch = tiny_batch(*m, 1, 24);
             const auto stock = decode(*m, t.file, batch);
-            // 8-bit activations make scores of experts that are close take turns: F32 decides alike
+            // with 8-bit activations, experts with close scores may be chosen differently; with F32 they are not
             const double close = std::string(type) == "F32" ? 1e-4 : 1e-3;
             CHECK(largest_difference(stock, training_graph(m, t.file, batch)) < close);
             CHECK(largest_difference(stock, decode(*m, "", batch)) > 0.01);
@@ -132,7 +103,7 @@ TEST("train: pairs of experts and of the router learn, and stock llama.cpp gives
     }
 }
 
-TEST("train: each expert's pair is its own") {
+TEST("train: each expert has a separate pair") {
     const auto m = tiny::load("qwen3moe");
     adapter_options options;
     options.targets = {"ffn_up_exps"};
@@ -145,7 +116,7 @@ TEST("train: each expert's pair is its own") {
     }
 }
 
-TEST("train: a fresh adapter changes no logit") {
+TEST("train: a new adapter changes no logit") {
     const auto m = tiny::load("llama");
     adapter_options options;
     options.targets = {"attn_q", "attn_v", "ffn_down"};
@@ -155,7 +126,7 @@ TEST("train: a fresh adapter changes no logit") {
     CHECK(decode(*m, file, batch) == decode(*m, "", batch));
 }
 
-TEST("train: continuing from an adapter starts where it ended") {
+TEST("train: continuing an adapter starts with its final loss") {
     const auto m = tiny::load("llama");
     const std::string file = train_tiny(m, "continued", false).file;
     const micro_batch batch = tiny_batch(*m, 1, 24);
@@ -172,7 +143,7 @@ TEST("train: continuing from an adapter starts where it ended") {
     CHECK(decode(*m, o.output, batch) == decode(*m, file, batch));
 }
 
-TEST("train: an adapter that is continued keeps its rank, scale and targets, and its file says so") {
+TEST("train: a continued adapter keeps its rank, scale and targets, and its file records them") {
     const auto m = tiny::load("llama");
     adapter_options options;
     options.rank = 3;
@@ -195,7 +166,7 @@ TEST("train: an adapter that is continued keeps its rank, scale and targets, and
     CHECK_EQ(after.file.integer("llamatune.lora.rank", 0), 3);
     CHECK_EQ(after.pairs.size(), before.pairs.size());
 
-    o.lora.rank = 8; // a default that a caller spells out is refused like any other value
+    o.lora.rank = 8; // a default value that is given explicitly is refused like any other value
     o.lora.alpha = 16.0f;
     CHECK_ERROR("CONFIG_INVALID", run_training(m, o, [](const train_event &) {}, stop));
     o.lora.rank = 3;

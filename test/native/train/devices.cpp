@@ -1,4 +1,4 @@
-// Losses and gradients with parts of the model on other devices, against all of it on the CPU.
+// Compares losses and gradients with parts of the model on other devices with those of the CPU alone.
 
 #include "architectures/survey.h"
 #include "architectures/table.h"
@@ -48,7 +48,7 @@ void check_same(const outcome & received, const outcome & expected) {
         harness::fail(__FILE__, __LINE__, "equal gradients but they differ by " + std::to_string(difference));
 }
 
-// Where the weights lie: names of buffer types.
+// Returns the locations of weights: names of buffer types.
 std::set<std::string> homes(const model & m, const std::string & part) {
     std::set<std::string> found;
     for (ggml_tensor * weight : list_weights(m)) {
@@ -73,7 +73,7 @@ TEST("train/devices: all layers, some or none on another device give the same lo
     }
 }
 
-TEST("train/devices: layers on two devices, in the proportions that were asked for") {
+TEST("train/devices: layers on two devices, in the given proportions") {
     load_options options = on({local_rpc::device(0), local_rpc::device(1)});
     options.tensor_split = {1, 2};
     const auto m = tiny::arch_on("llama", options);
@@ -120,7 +120,7 @@ TEST("train/devices: every listed architecture with its last layer and its outpu
     if (!wrong.empty()) harness::fail(__FILE__, __LINE__, "the CPU's losses and gradients but:" + wrong);
 }
 
-TEST("train/devices: the output's device has no weight: they all lie on the CPU by name") {
+TEST("train/devices: the output's device holds no weight, because placement puts all of them on the CPU") {
     ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
     load_options options = on({local_rpc::device(0)});
     options.placement = {{".", cpu}};
@@ -152,7 +152,7 @@ TEST("train/devices: every parameter trains on another device too") {
     check_same(outcome_of(m, options), outcome_of(tiny::arch("llama"), options));
 }
 
-TEST("train/devices: a GPU, another machine's device and the CPU share the layers") {
+TEST("train/devices: a GPU, an RPC device and the CPU share the layers") {
     if (test_device::is_cpu()) SKIP("no LLAMATUNE_TEST_DEVICE");
     ggml_backend_dev_t gpu = test_device::device(), cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
     for (const char * name : {"llama", "qwen3", "llama-moe"}) {
@@ -177,7 +177,7 @@ TEST("train/devices: a GPU, another machine's device and the CPU share the layer
     }
 }
 
-TEST("backends/choose: devices by back end, by name and by server; absent ones are named") {
+TEST("backends/choose: devices are found by backend, name and server; missing ones are named") {
     const std::vector<ggml_backend_dev_t> remote{local_rpc::device(0), local_rpc::device(1)};
     CHECK(choose_devices("cpu", remote).empty());
     CHECK_EQ(choose_devices("rpc", remote).size(), 2u);
@@ -195,8 +195,8 @@ TEST("backends/choose: devices by back end, by name and by server; absent ones a
     }
 }
 
-TEST("model/placement: patterns that fit nothing, devices that were not chosen and splits of another size are refused, "
-     "all at once") {
+TEST("model/placement: patterns without a match, devices that were not chosen and splits of another size are refused "
+     "together") {
     load_options options = on({local_rpc::device(0)});
     ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
     options.placement = {{"attn_q", cpu},
@@ -221,7 +221,7 @@ TEST("model/placement: patterns that fit nothing, devices that were not chosen a
     CHECK_ERROR("PLACEMENT_INVALID", tiny::arch_on("llama", options));
 }
 
-TEST("model/placement: more devices than ggml's scheduler takes are refused") {
+TEST("model/placement: more devices than ggml's scheduler supports are refused") {
     const std::vector<ggml_backend_dev_t> many(16, local_rpc::device(0)); // the CPU is one more
     CHECK_ERROR("PLACEMENT_INVALID", tiny::arch_on("llama", on(many)));
 }

@@ -6,8 +6,8 @@
 
 using namespace llamatune;
 
-// The kernels' gradients of weights that a LoRA run leaves as they are: taps of convolutions, gains, decays, biases.
-TEST("train/full: every architecture's weights get the same gradient by kernels as composed from primitives") {
+// Checks the kernels' gradients of weights that LoRA does not train: convolution taps, gains, decays, biases.
+TEST("train/full: kernels and composed rules give the same gradients of every architecture's weights") {
     std::string wrong;
     for (const std::string & name : architectures::trainable()) {
         try {

@@ -1,5 +1,5 @@
-// A mixture of experts whose router leaves experts out: gradients against differences of the loss, and what a step
-// allocates. (The generated models of architectures/ use all of their experts.)
+// Tests mixtures of experts in which not every expert is used: gradients against differences of the loss, and the
+// memory of a step. (The generated models of architectures/ use all of their experts.)
 
 #include "adapter/targets.h"
 #include "core/error.h"
@@ -26,8 +26,8 @@ std::shared_ptr<model> load_writable(const std::string & type = "F32") {
     return model::load(o);
 }
 
-// Of the loss along a unit direction. The choice of experts flips where two scores meet, and the loss jumps there: the
-// steps are so narrow that none of these models' scores do, and of two widths, so that a jump would show.
+// Returns the slope of the loss along a unit direction. The loss jumps where two experts' scores cross. The steps are
+// so small that this does not happen in these models; two step sizes are used, so that a jump would show.
 double narrow_slope(training & t, const micro_batch & batch, const tiny::tensor_values & direction) {
     const tiny::tensor_values start = t.values();
     const auto difference = [&](double step) {
@@ -59,7 +59,7 @@ std::string check_narrow_slopes(training & t, const micro_batch & batch, double 
         if (!(length > 1e-2)) wrong << " " << kind << ": a gradient of length " << length << ";";
         const tiny::tensor_values random = tiny::random_direction(t, of_kind, 7);
         const double random_length = std::sqrt(tiny::dot(random, random));
-        for (size_t i = 0; i < direction.size(); i++) { // leaning from the gradient into a random one, of length 1
+        for (size_t i = 0; i < direction.size(); i++) { // the gradient plus a random direction, of length 1
             for (size_t j = 0; j < direction[i].size(); j++)
                 direction[i][j] =
                     float((double(direction[i][j]) / length + double(random[i][j]) / random_length) / std::sqrt(2.0));
@@ -74,7 +74,8 @@ std::string check_narrow_slopes(training & t, const micro_batch & batch, double 
 
 }
 
-TEST("train/gradients of experts: every weight kind, adapted and whole, by both kinds of rules, also recomputed") {
+TEST("train/gradients of experts: every weight kind, LoRA and full, by both rule modes, also with gradient "
+     "checkpointing") {
     const auto m = load_writable();
     const micro_batch batch = tiny_batch(*m, 2, 9);
     std::string wrong;

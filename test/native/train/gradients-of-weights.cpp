@@ -1,4 +1,4 @@
-// Gradients through quantized weights, and those of the weights themselves.
+// Tests gradients through quantized weights and of the weights themselves.
 
 #include "harness.h"
 #include "model-tools/quantize.h"
@@ -12,7 +12,7 @@ using tiny::training_options;
 
 namespace {
 
-// Rows of 256: K-quants take no shorter ones.
+// Rows have 256 elements, the minimum for K-quants.
 create_options wide(const std::string & architecture, const std::string & file) {
     create_options o = tiny::options(architecture, tiny::scratch(file));
     o.embedding_length = 256;
@@ -31,9 +31,9 @@ std::shared_ptr<model> load(const std::string & path, bool mapped = true) {
 
 }
 
-// Where a weight is quantized, the CPU rounds what it is multiplied with to 8 bits: the loss is a staircase in the
-// parameters, so its slope is fitted to many points, with a coarse tolerance, and the gradient is held against the one
-// of the same weights in F32, from which only that rounding parts it.
+// The CPU rounds the activations of quantized products to 8 bits, so the loss is a step function of the parameters. So
+// its slope is fitted to many points with a coarse tolerance, and the gradient is compared with that of the same
+// weights in F32, from which it differs only by this rounding.
 TEST("train/gradients: through quantized weights of every kind") {
     const create_options original = wide("llama", "wide-llama.gguf");
     create_model(original);
@@ -57,7 +57,7 @@ TEST("train/gradients: through quantized weights of every kind") {
     }
 }
 
-TEST("train/gradients: full-parameter training, embeddings tied to the output and not") {
+TEST("train/gradients: full-parameter training with tied and untied embeddings") {
     for (const char * architecture : {"llama", "qwen3"}) {
         for (const bool tied : {false, true}) {
             create_options o = tiny::options(architecture, tiny::scratch("full.gguf"));
@@ -82,7 +82,7 @@ TEST("train/gradients: full-parameter training, embeddings tied to the output an
     }
 }
 
-TEST("train/gradients: full-parameter gradients of a batch that repeats tokens, composed and automatic") {
+TEST("train/gradients: full-parameter gradients of a batch with repeated tokens, by both rule modes") {
     const create_options o = tiny::options("llama", tiny::scratch("repeats.gguf"));
     create_model(o);
     const auto m = load(o.path, false);

@@ -1,4 +1,5 @@
-// Gradients of whole models against differences of their loss. Of every architecture and weight: architectures/.
+// Compares gradients of whole models with differences of their loss. architectures/ covers every architecture and
+// weight.
 
 #include "adapter/targets.h"
 #include "core/error.h"
@@ -14,7 +15,7 @@ using tiny::arch;
 using tiny::training;
 using tiny::training_options;
 
-TEST("train/gradients: keys and values receive theirs, in every layer") {
+TEST("train/gradients: attn_k and attn_v get gradients in every layer") {
     const auto m = arch("llama");
     const micro_batch batch = tiny_batch(*m, 2, 9);
     training t(m, batch, {});
@@ -33,7 +34,7 @@ TEST("train/gradients: keys and values receive theirs, in every layer") {
     CHECK_EQ(checked, 2 * 2 * 2); // layers, k and v, A and B
 }
 
-TEST("train/gradients: packed samples, of several lengths") {
+TEST("train/gradients: packed samples of several lengths") {
     for (const char * name : {"llama", "qwen3", "phi3"}) {
         const auto m = arch(name);
         micro_batch batch = tiny_batch(*m, 1, 24);
@@ -54,7 +55,7 @@ TEST("train/gradients: packed samples, of several lengths") {
     }
 }
 
-TEST("train/gradients: packed and in rows of their own, samples give the same") {
+TEST("train/gradients: samples give the same loss and gradients packed and in separate rows") {
     const auto m = arch("llama");
     const micro_batch rows = tiny_batch(*m, 3, 10);
     micro_batch one_row = rows;
@@ -68,7 +69,7 @@ TEST("train/gradients: packed and in rows of their own, samples give the same") 
     CHECK(tiny::relative_error(tiny::gradients_of(together, one_row), tiny::gradients_of(apart, rows)) < 1e-4);
 }
 
-TEST("train/gradients: one batch gives the same loss and gradients however it is split into micro-batches") {
+TEST("train/gradients: a batch gives the same loss and gradients for any split into micro-batches") {
     const auto m = arch("llama");
     const micro_batch whole = tiny_batch(*m, 4, 8);
     const double weight = 1.0 / double(whole.target_token.size());
@@ -110,7 +111,7 @@ public:
 
 }
 
-TEST("train/gradients: an objective given as an argument, here one on the hidden states") {
+TEST("train/gradients: an objective is an argument, here one on the hidden states") {
     const auto m = arch("llama");
     const micro_batch batch = tiny_batch(*m, 2, 8);
     training_options options;
@@ -122,7 +123,7 @@ TEST("train/gradients: an objective given as an argument, here one on the hidden
     tiny::expect_slopes(tiny::check_slopes(t, batch, 5e-3));
 }
 
-TEST("train/gradients: weighted targets, as the weighted sum of each target's own loss and gradient") {
+TEST("train/gradients: weighted targets give the weighted sum of the losses and gradients of each target") {
     const auto m = arch("llama");
     micro_batch batch = tiny_batch(*m, 2, 6);
     const size_t n = batch.target_token.size();
@@ -160,7 +161,8 @@ TEST("train/gradients: weighted targets, as the weighted sum of each target's ow
     }
 }
 
-TEST("train/gradients: zeroed, the same batch gives the same gradient to the bit; not zeroed, twice it") {
+TEST("train/gradients: a repeated batch gives the same gradient bit for bit, or twice the gradient if it is not "
+     "zeroed") {
     const auto m = arch("qwen3");
     const micro_batch batch = tiny_batch(*m, 2, 8), other = tiny_batch(*m, 2, 8, 99);
     training t(m, batch, {});
@@ -178,7 +180,7 @@ TEST("train/gradients: zeroed, the same batch gives the same gradient to the bit
     for (const auto & values : t.gradients()) CHECK(values == std::vector<float>(values.size(), 0.0f));
 }
 
-TEST("train/gradients: the loss in chunks of columns gives the same as all at once") {
+TEST("train/gradients: the loss in chunks of columns equals the loss of all columns at once") {
     const auto m = arch("llama");
     const micro_batch batch = tiny_batch(*m, 3, 30); // 87 targets
     training_options chunked;
@@ -188,7 +190,7 @@ TEST("train/gradients: the loss in chunks of columns gives the same as all at on
     CHECK(tiny::relative_error(tiny::gradients_of(b, batch), tiny::gradients_of(a, batch)) < 1e-5);
 }
 
-TEST("train/gradients: what stands at padding changes nothing") {
+TEST("train/gradients: tokens at padding positions change nothing") {
     const auto m = arch("llama");
     micro_batch batch = tiny_batch(*m, 2, 12);
     batch.target_position.resize(6); // the first row's; its end and the whole second row carry no loss

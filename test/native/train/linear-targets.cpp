@@ -19,13 +19,13 @@ constexpr batch_shape shape{1, 8, false};
 
 }
 
-TEST("train/linear targets: all-linear is every layer that a gradient reaches, but for the output") {
+TEST("train/linear targets: all-linear is every layer that a gradient reaches, except the output") {
     const auto m = tiny::arch("llama");
     const std::vector<std::string> all = expand_targets({"all-linear"}, m, shape);
     CHECK_EQ(all.size(), size_t(2 * 7));
     CHECK(!holds(all, "output.weight"));
     CHECK(holds(find_linear_targets(m, shape).trainable, "output.weight"));
-    // beside others, and where layers are called something else
+    // together with other entries, and with other layer names
     CHECK_EQ(expand_targets({"output", "all-linear"}, m, shape).size(), size_t(1 + 2 * 7));
     CHECK(holds(expand_targets({"all-linear"}, tiny::arch("mamba"), shape), "blk.0.ssm_in.weight"));
     CHECK(holds(expand_targets({"all-linear"}, tiny::arch("gpt2"), shape), "blk.1.attn_qkv.weight"));
@@ -34,7 +34,8 @@ TEST("train/linear targets: all-linear is every layer that a gradient reaches, b
     CHECK(!holds(mixture, "blk.0.ffn_up_exps.weight") && !holds(mixture, "blk.0.ffn_gate_inp.weight"));
 }
 
-TEST("train/linear targets: what only chooses, and what the graph reads without a pair, is told apart and refused") {
+TEST("train/linear targets: weights that only feed a selection or whose pair is not read are distinguished and "
+     "refused") {
     const auto m = tiny::arch("qwen4exp-moe");
     const linear_targets found = find_linear_targets(m, shape);
     CHECK(!found.trainable.empty() && !found.selecting.empty());
@@ -50,7 +51,7 @@ TEST("train/linear targets: what only chooses, and what the graph reads without 
             CHECK(std::string(e.what()).find(why) != std::string::npos);
         }
     };
-    refused(m, found.selecting.front(), "a choice without a gradient");
+    refused(m, found.selecting.front(), "non-differentiable selection");
     const auto minicpm = tiny::arch("minicpm3");
     refused(minicpm, find_linear_targets(minicpm, shape).unread.front(), "does not read");
 }

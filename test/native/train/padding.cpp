@@ -8,7 +8,7 @@ using namespace llamatune;
 
 namespace {
 
-// Rows of 70, 192 and no tokens, the rest padding: blocks of 64 that hold nothing else, and blocks that hold some.
+// Rows of 70, 192 and no tokens, the rest padding: some blocks of 64 contain only padding, others contain some.
 micro_batch ragged(const model & m) {
     constexpr uint32_t length = 192, filled[] = {70, 192, 0};
     micro_batch batch = tiny_batch(m, 3, length);
@@ -32,11 +32,11 @@ micro_batch ragged(const model & m) {
 
 }
 
-TEST("train/padding: blocks of nothing else are left out, and nothing else changes") {
+TEST("train/padding: blocks of padding are skipped and nothing else changes") {
     for (const char * name : {"llama", "qwen3", "gemma3", "gpt-oss-moe", "olmo2"}) {
         const auto m = tiny::arch(name);
         const micro_batch known = ragged(*m);
-        micro_batch unknown = known; // the same tokens, none of which is called padding
+        micro_batch unknown = known; // the same tokens, but none is marked as padding
         std::fill(unknown.segment_id.begin(), unknown.segment_id.end(), 0);
         for (const bool recompute : {false, true}) {
             tiny::training_options options;
@@ -45,7 +45,7 @@ TEST("train/padding: blocks of nothing else are left out, and nothing else chang
             const tiny::tensor_values expected = tiny::gradients_of(without, unknown);
             CHECK(tiny::relative_error(tiny::gradients_of(with, known), expected) < 1e-5);
             CHECK_NEAR(with.loss(known), without.loss(unknown), 1e-6);
-            // what one batch leaves out, the next one does not
+            // a block that one batch skips is used in the next one
             CHECK(tiny::relative_error(tiny::gradients_of(with, unknown), expected) < 1e-6);
         }
     }

@@ -1,4 +1,4 @@
-// Activations computed again for the backward pass: the same losses and gradients, in less memory.
+// Gradient checkpointing: the same losses and gradients in less memory.
 
 #include "autodiff/engine/recompute.h"
 #include "adapter/targets.h"
@@ -19,14 +19,14 @@ using tiny::training_options;
 
 namespace {
 
-// What is different with recomputation; empty when nothing is, to the last bit.
+// Describes the differences with recomputation; empty if the results are equal bit for bit.
 std::string difference(const std::shared_ptr<model> & m, const micro_batch & batch, training_options options) {
     const double weight = 1.0 / double(batch.target_token.size());
     training once(m, batch, options);
     options.step.recompute = true;
     training again(m, batch, options);
     std::string problem;
-    for (int run = 0; run < 2; run++) { // the second meets what the first left in memory
+    for (int run = 0; run < 2; run++) { // the second run finds the first run's data in memory
         if (once.run(batch, weight) != again.run(batch, weight)) problem = " another loss;";
         const tiny::tensor_values a = once.gradients(), b = again.gradients();
         if (!(tiny::dot(a, a) > 0)) problem += " no gradient;";
@@ -37,7 +37,7 @@ std::string difference(const std::shared_ptr<model> & m, const micro_batch & bat
 
 }
 
-TEST("train/recompute: every architecture that trains has the same loss and gradients, by both kinds of rules") {
+TEST("train/recompute: every architecture that trains has the same loss and gradients, by both rule modes") {
     std::string wrong;
     for (const std::string & name : architectures::trainable()) {
         for (const rule_mode rules : {rule_mode::automatic, rule_mode::composed}) {
@@ -55,7 +55,7 @@ TEST("train/recompute: every architecture that trains has the same loss and grad
     tiny::expect_slopes(wrong);
 }
 
-TEST("train/recompute: packed samples, every parameter trained, quantized weights, the loss in chunks") {
+TEST("train/recompute: packed samples, full-parameter training, quantized weights and the loss in chunks") {
     const auto llama = tiny::arch("llama");
     micro_batch packed = tiny_batch(*llama, 1, 24);
     for (int i = 0; i < 24; i++) packed.segment_id[size_t(i)] = i < 5 ? 0 : i < 16 ? 1 : 2;
@@ -82,7 +82,7 @@ TEST("train/recompute: packed samples, every parameter trained, quantized weight
     tiny::expect_slopes(wrong);
 }
 
-TEST("train/recompute: of twelve layers, less than half of the memory, and less for twenty-four than twelve took") {
+TEST("train/recompute: twelve layers need less than half of the memory, and twenty-four less than twelve without it") {
     const auto bytes = [](const std::string & name, int64_t layers, bool recompute, rule_mode rules) {
         create_options o = tiny::options(name, tiny::scratch("deep.gguf"));
         o.layers = layers;
@@ -103,7 +103,7 @@ TEST("train/recompute: of twelve layers, less than half of the memory, and less 
     }
 }
 
-TEST("train/recompute: cut where only the residual stream is alive, the shared rest kept") {
+TEST("train/recompute: cuts are where only the residual stream is alive, and shared tensors are kept") {
     // x0 → (a, b) → x1 = x0 + a·b, four times; `shared`, made first, is read by all
     const ggml_context_ptr ctx{ggml_init({256 * ggml_tensor_overhead(), nullptr, true})};
     const auto new_tensor = [&](int64_t n) { return ggml_new_tensor_1d(ctx.get(), GGML_TYPE_F32, n); };
@@ -123,7 +123,7 @@ TEST("train/recompute: cut where only the residual stream is alive, the shared r
     CHECK(find_cuts({nodes.begin(), nodes.begin() + 2}, nodes[1]).empty());
 }
 
-TEST("train/recompute: cut where products are spared") {
+TEST("train/recompute: cuts are where products need not be recomputed") {
     // x → w·x (read by a norm) → … → x + product: the product that only the sum reads is worth a cut behind it
     const ggml_context_ptr ctx{ggml_init({256 * ggml_tensor_overhead(), nullptr, true})};
     ggml_tensor * weight = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_F32, 64, 64);

@@ -1,4 +1,4 @@
-// A recorded loss curve guards the trainer: whoever changes it changes these numbers knowingly (LLAMATUNE_RECORD=1
+// A recorded loss curve guards the trainer: a change of the trainer must update these numbers (LLAMATUNE_RECORD=1
 // prints new ones).
 
 #include "train/run.h"

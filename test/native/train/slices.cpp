@@ -1,4 +1,4 @@
-// Large models need many slices of their weights, and so a graph of many nodes. Here the slices are tiny instead.
+// Large models need many slices of their weights and therefore large graphs. These tests use tiny slices instead.
 
 #include "harness.h"
 #include "model/tiny-models.h"
@@ -20,7 +20,7 @@ std::shared_ptr<model> wide_llama() {
     return model::load(load);
 }
 
-// Of all nodes that a step runs, how many.
+// Counts the nodes that a step runs.
 int64_t count(const tiny::training & t) {
     int64_t nodes = 0;
     for (const profile_entry & kind : t.profile()) nodes += kind.count;
@@ -43,10 +43,10 @@ void expect_same_gradients(const std::shared_ptr<model> & m, bool recompute, int
 
 }
 
-TEST("train/slices: tens of thousands of nodes give the gradients of whole weights") {
+TEST("train/slices: tens of thousands of nodes give the same gradients as whole weights") {
     expect_same_gradients(wide_llama(), false, 50000);
 }
 
-TEST("train/slices: experts, with recomputed activations") {
+TEST("train/slices: experts with gradient checkpointing") {
     expect_same_gradients(tiny::load("qwen3moe", "Q8_0"), true, 5000);
 }

@@ -132,10 +132,10 @@ namespace {
 
 using function = std::function<double(double)>;
 
-// Central differences, from wide steps on halved and extrapolated to zero until rounding takes over (Ridders 1982). Of
-// small slopes, narrow steps may agree by chance: what rounding can do to a loss counts as error as well.
-// `expected` only says where to begin: a steep loss bends within a short way, of a flat one short steps drown in
-// rounding.
+// Computes central differences with halving steps, extrapolated to zero until rounding dominates (Ridders 1982). If the
+// slope is small, small steps may agree by chance, so the rounding of the loss counts as error too. `expected` only
+// decides the first step: a steep loss bends soon, and differences of a flat one are lost in rounding if the steps are
+// short.
 double extrapolated_slope(const function & loss_at, double expected) {
     constexpr int n = 11;
     constexpr double rounding = 3e-8; // of the loss
@@ -161,11 +161,12 @@ double extrapolated_slope(const function & loss_at, double expected) {
     return best;
 }
 
-// Least squares of a·s + b·s³ to the odd part of the loss at many points: its noise averages out.
+// Fits a·s + b·s³ to the odd part of the loss at many points by least squares, so that noise averages out.
 double fitted_slope(const function & loss_at, double expected) {
     double s2 = 0, s4 = 0, s6 = 0, y1 = 0, y3 = 0;
     constexpr int n = 16;
-    const double widest = std::fmin(0.3, 0.1 / std::fabs(expected)); // far beyond the noise, near enough for a cubic
+    const double widest =
+        std::fmin(0.3, 0.1 / std::fabs(expected)); // large enough for the noise, small enough for a cubic
     for (int i = 1; i <= n; i++) {
         const double s = widest * i / n, odd = (loss_at(s) - loss_at(-s)) / 2;
         s2 += s * s;
@@ -240,7 +241,7 @@ std::set<std::string> kinds_of(const training & t) {
 
 namespace {
 
-// For each kind of weight: the measured slope, the computed one, and the length of the kind's gradient.
+// Returns for each kind of weight the measured slope, the computed one and the length of the kind's gradient.
 void each_slope(training & t, const micro_batch & batch, const std::set<std::string> & left_out, bool staircase,
                 const std::function<void(const std::string & kind, const slope & s, double length)> & found) {
     const tensor_values g = gradients_of(t, batch);

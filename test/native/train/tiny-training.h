@@ -1,6 +1,6 @@
 #pragma once
 
-// One training step of a tiny model, with its gradients and its loss at any other parameters at hand.
+// A training step of a tiny model, with access to its gradients and to its loss at other parameters.
 
 #include "train/step.h"
 #include "train/trainee.h"
@@ -12,36 +12,36 @@
 
 namespace tiny {
 
-// The generated model of an architecture, loaded once. The generator draws norm weights around 0, so that hardly
-// anything would reach the residual stream: they are moved to 1.
+// Loads the generated model of an architecture once. The generator draws norm weights around 0, which would suppress
+// the residual stream, so they are moved to 1.
 std::shared_ptr<llamatune::model> arch(const std::string & name);
-// The same, loaded anew with these options: on other devices.
+// Loads the model again with these options, for other devices.
 std::shared_ptr<llamatune::model> arch_on(const std::string & name, llamatune::load_options options);
 
 using tensor_values = std::vector<std::vector<float>>; // one per parameter, in their order
 
 struct training_options {
     llamatune::train_mode mode = llamatune::train_mode::lora;
-    std::vector<std::string> targets; // empty: every kind the model has
+    std::vector<std::string> targets; // empty: every kind of the model
     bool packed = false;
     llamatune::step_options step;
 };
 
 class training {
 public:
-    // moved: B is moved away from zero, where A has no gradient.
+    // If `moved`, B is moved away from zero, where A would have no gradient.
     training(std::shared_ptr<llamatune::model> m, const llamatune::micro_batch & batch,
              const training_options & options, bool moved = true);
 
     const std::vector<llamatune::parameter> & parameters() const { return subject_.parameters().all(); }
 
-    // The mean cross-entropy of the targets, by a forward pass alone.
+    // Returns the mean cross-entropy of the targets, by a forward pass only.
     double loss(const llamatune::micro_batch & batch);
-    // The same by forward and backward, with the gradients added to what is there; weight per target.
+    // Runs forward and backward and adds the gradients to the existing ones; `weight` is that of each target.
     double run(const llamatune::micro_batch & batch, double weight);
     size_t compute_bytes() const { return forward_and_backward_->compute_bytes(); }
     std::vector<llamatune::profile_entry> profile() const { return forward_and_backward_->profile(); }
-    // AdamW, without clipping, on one batch.
+    // Runs AdamW steps without clipping on one batch.
     void optimize(const llamatune::micro_batch & batch, int steps, double learning_rate);
     void save(const std::string & path) const { subject_.save(path); }
     void zero_gradients() { subject_.parameters().zero_gradients(); }
@@ -68,8 +68,8 @@ struct slope {
     double numeric, analytic;
 }; // of the loss along a direction of unit length
 
-// Of the mean loss along `direction` (made a unit vector): measured, and <gradients, direction>. `staircase`: the
-// forward rounds what it multiplies to 8 bits, so the loss is noisy.
+// Returns the slope of the mean loss along `direction` (normalized to length 1): measured, and <gradients, direction>.
+// `staircase`: the forward pass rounds activations to 8 bits, so the loss is noisy.
 slope compare_slopes(training & t, const llamatune::micro_batch & batch, const tensor_values & gradients,
                      tensor_values direction, bool staircase = false);
 
@@ -79,17 +79,17 @@ tensor_values only(const training & t, tensor_values direction, const selection 
 // "attn_k" for blk.1.attn_k.weight.lora_a, "output" for output.weight.
 std::string kind_of(const std::string & parameter);
 
-// Gradients of the mean loss over the batch, from zero.
+// Computes the gradients of the mean loss over the batch, after zeroing them.
 tensor_values gradients_of(training & t, const llamatune::micro_batch & batch);
 
-// For each kind of weight: the slope along a direction that leans from the kind's gradient, where a wrong length shows,
-// into a random one, where a wrong component shows (alone it would be nearly orthogonal to the gradient, and the loss
-// would hardly move). `tolerance` is of the kind's own gradient. Returns what is wrong.
+// Checks for each kind of weight the slope along a mix of the kind's gradient, which reveals a wrong length, and a
+// random direction, which reveals a wrong component (a random direction alone would be nearly orthogonal to the
+// gradient). `tolerance` is relative to the kind's gradient. Returns a description of the errors.
 std::string check_slopes(training & t, const llamatune::micro_batch & batch, double tolerance, bool staircase = false);
-// The same, as numbers: for each kind but those left out, the deviation relative to the kind's gradient.
+// Returns for each kind that is not left out the deviation of the slope relative to the kind's gradient.
 std::map<std::string, double> slope_deviations(training & t, const llamatune::micro_batch & batch,
                                                const std::set<std::string> & left_out = {}, bool staircase = false);
-// Fails the test unless that is empty.
+// Fails the test unless the description is empty.
 void expect_slopes(const std::string & wrong);
 
 }

@@ -62,7 +62,7 @@ train_options options_for(const std::string & name, const std::vector<harness::t
     o.sequence_length = 32;
     o.batch_size = 8;
     o.micro_batch_size = 4;
-    o.n_threads = 1; // tiny graphs: a second thread would mostly wait
+    o.n_threads = 1; // the graphs are tiny, so a second thread would mostly wait
     return o;
 }
 
@@ -73,7 +73,7 @@ std::shared_ptr<model> arch_llama() {
 
 }
 
-TEST("train: eight samples are overfitted to a loss under 0.05") {
+TEST("train: eight samples are overfitted to a loss below 0.05") {
     const auto m = tiny::load("llama");
     train_options o = options_for("overfit.tok", random_samples(*m, 8, 12, 32));
     o.lora.rank = 16;
@@ -85,7 +85,7 @@ TEST("train: eight samples are overfitted to a loss under 0.05") {
     CHECK_NEAR(log.result.final_loss, 0, 0.05);
 }
 
-TEST("train: the loss and the gradient do not depend on how a batch is cut") {
+TEST("train: the loss and the gradient do not depend on how a batch is split") {
     std::vector<run_log> logs;
     for (const auto & [micro, packing] : {std::pair{8, false}, {4, false}, {2, false}, {1, false}}) {
         train_options o = options_for("cut.tok", random_samples(*arch_llama(), 8, 5, 32));
@@ -104,7 +104,7 @@ TEST("train: the loss and the gradient do not depend on how a batch is cut") {
     }
 }
 
-TEST("train: packed rows give the loss of rows of their own") {
+TEST("train: packed rows give the same loss as separate rows") {
     train_options o = options_for("packed.tok", random_samples(*arch_llama(), 16, 5, 15));
     o.batch_size = 16;
     o.micro_batch_size = 16;
@@ -149,7 +149,7 @@ TEST("train: weighted losses do not depend on how a batch is split or packed") {
     }
 }
 
-TEST("train: the same weight for all targets changes nothing, and weight 0 is no target") {
+TEST("train: a constant weight of all targets changes nothing, and weight 0 is not a target") {
     const auto samples = random_samples(*arch_llama(), 16, 5, 30);
     const auto losses_with = [&](const std::function<float(size_t)> & weight_of) {
         auto changed = samples;
@@ -215,9 +215,9 @@ void check_resume(const optimizer_options & optimizer) {
 
 }
 
-TEST("train: a resumed run is the uninterrupted one, to the last bit") { check_resume({}); }
+TEST("train: a resumed run equals the uninterrupted one bit for bit") { check_resume({}); }
 
-TEST("train: a resumed run with sgd is the uninterrupted one, to the last bit") {
+TEST("train: a resumed run with sgd equals the uninterrupted one bit for bit") {
     check_resume({"sgd", {{"momentum", 0.9}}});
     check_resume({"sgd", {{"momentum", 0.0}}});
 }
@@ -274,7 +274,7 @@ TEST("train: resuming a finished run reports its last step's loss and evaluates 
     CHECK_EQ(rest.evaluations[0].loss, whole.evaluations.back().loss);
 }
 
-TEST("train: with activations computed again the run is the same, to the last bit") {
+TEST("train: a run with gradient checkpointing is the same bit for bit") {
     const auto m = tiny::load("qwen3");
     train_options o = options_for("again.tokens", random_samples(*m, 16, 10, 30));
     o.learning_rates.assign(4, 1e-2f);

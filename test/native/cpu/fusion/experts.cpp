@@ -15,7 +15,7 @@ using op_cases::leaves;
 namespace {
 
 struct shape {
-    int64_t k, m, n_expert, n_used, slots, n_tokens; // slots: 1 (an input for all) or n_used
+    int64_t k, m, n_expert, n_used, slots, n_tokens; // slots: 1 (a shared input) or n_used
 };
 
 ggml_tensor * product(leaves & l, ggml_type type, const shape & s) {

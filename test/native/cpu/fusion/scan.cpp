@@ -39,7 +39,7 @@ namespace {
 
 struct net_shape {
     int64_t size, n_key_head, n_head, n_t, n_seqs;
-    bool own_rates;
+    bool rate_per_key;
 };
 
 ggml_tensor * delta_net(leaves & l, const net_shape & s) {
@@ -53,7 +53,8 @@ ggml_tensor * delta_net(leaves & l, const net_shape & s) {
         return ggml_view_4d(l.ctx(), qk, s.size, s.n_key_head, s.n_t, s.n_seqs, qk->nb[1], qk->nb[2], qk->nb[3],
                             size_t(i * s.size) * sizeof(float));
     };
-    ggml_tensor *v = tensor(s.size, s.n_head, -1, 1), *gate = tensor(s.own_rates ? s.size : 1, s.n_head, -1.5f, -0.01f);
+    ggml_tensor *v = tensor(s.size, s.n_head, -1, 1),
+                *gate = tensor(s.rate_per_key ? s.size : 1, s.n_head, -1.5f, -0.01f);
     ggml_tensor * beta = tensor(1, s.n_head, 0.1f, 0.9f);
     ggml_tensor * state = l.parameter({s.size, s.size, s.n_head, s.n_seqs});
     return ggml_gated_delta_net(l.ctx(), half(0), half(1), v, gate, beta, state, 1);
