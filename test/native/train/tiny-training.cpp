@@ -157,6 +157,7 @@ double extrapolated_slope(const function & loss_at, double expected) {
                 best = table[i][j];
             }
         }
+        if (2 * rounding * std::fabs(high) / step >= smallest_error) break; // narrower steps only add rounding
     }
     return best;
 }
@@ -284,9 +285,9 @@ std::string check_slopes(training & t, const micro_batch & batch, double toleran
 }
 
 std::map<std::string, double> slope_deviations(training & t, const micro_batch & batch,
-                                               const std::set<std::string> & left_out, bool staircase) {
+                                               const std::set<std::string> & left_out) {
     std::map<std::string, double> deviations;
-    each_slope(t, batch, left_out, staircase, [&](const std::string & kind, const slope & s, double length) {
+    each_slope(t, batch, left_out, false, [&](const std::string & kind, const slope & s, double length) {
         deviations[kind] = length > 1e-6 ? std::fabs(s.numeric - s.analytic) / length : INFINITY;
     });
     return deviations;

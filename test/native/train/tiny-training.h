@@ -88,7 +88,7 @@ tensor_values gradients_of(training & t, const llamatune::micro_batch & batch);
 std::string check_slopes(training & t, const llamatune::micro_batch & batch, double tolerance, bool staircase = false);
 // Returns for each kind that is not left out the deviation of the slope relative to the kind's gradient.
 std::map<std::string, double> slope_deviations(training & t, const llamatune::micro_batch & batch,
-                                               const std::set<std::string> & left_out = {}, bool staircase = false);
+                                               const std::set<std::string> & left_out);
 // Fails the test unless the description is empty.
 void expect_slopes(const std::string & wrong);
 
