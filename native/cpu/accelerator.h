@@ -26,11 +26,11 @@ std::string accelerator_library();
 bool accelerator_has_fast_bf16();
 
 // Registers the device (type ACCEL), once per process. Its buffers are the CPU's, and llama.cpp adds it to every
-// context. Does nothing in a build without oneDNN, or where the environment has LLAMATUNE_CPU_ACCELERATOR=off.
+// context. Does nothing in a build without oneDNN, or with LLAMATUNE_CPU_ACCELERATOR=off in the environment.
 //
 // A backend made with the parameter "bf16" multiplies in bfloat16 and sums in F32, except for products with a small
 // dimension, such as those of LoRA pairs, which stay F32; one made with "f32" multiplies in F32. llama.cpp gives no
-// parameter: a backend for inference uses bfloat16 where ggml's own products round activations at least as much, runs a
+// parameter: a backend for inference uses bfloat16 where ggml's products round activations at least as much, runs a
 // linear layer with its LoRA pair as one kernel, and runs attention. It also reads the weights that ggml lays out for
 // AMX.
 void register_accelerator();
@@ -39,7 +39,7 @@ void register_accelerator();
 ggml_backend_dev_t accelerator_device();
 
 struct fused_graph {
-    std::vector<ggml_tensor *> nodes;    // what remains, in order
+    std::vector<ggml_tensor *> nodes;    // in execution order
     std::shared_ptr<const void> kernels; // nodes point into it: it must outlive the graph
 };
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
-// One copy of the loops per generation of CPUs, chosen when the program starts.
+// The compiler makes a copy of the loops for each generation of CPUs; the loader chooses one.
 #if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__) &&                           \
     !defined(__SANITIZE_ADDRESS__)
 #define LLAMATUNE_PER_CPU __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
@@ -16,7 +16,7 @@ namespace llamatune {
 
 namespace {
 
-constexpr int64_t lanes = 16; // partial sums, so that the compiler may add in vectors
+constexpr int64_t lanes = 16; // partial sums, which the compiler can vectorize
 
 // exp(x) for x <= 0, relative error below 2e-7: x = n ln 2 + f with |f| <= ln 2 / 2, then Taylor's polynomial in f.
 inline float exp_of_negative(float x) {
@@ -47,7 +47,7 @@ LLAMATUNE_PER_CPU float maximum(const float * x, int64_t n) {
     return result;
 }
 
-// Σ exp(x - highest); with `out`, also each of them
+// Σ exp(x - highest); writes the terms to `out` unless it is null
 LLAMATUNE_PER_CPU double exponentials(const float * x, float * out, int64_t n, float highest) {
     constexpr int64_t block = 4096; // sums of a block in F32, of the blocks in double
     double total = 0;

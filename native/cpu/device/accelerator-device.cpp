@@ -24,25 +24,25 @@ namespace llamatune {
 
 namespace {
 
-// Below these a product is cheaper where it is: no dequantizing of a whole matrix for a few tokens, no call for a few
-// thousand multiplications.
+// Smaller products are faster on ggml's CPU backend: dequantizing a whole matrix for a few tokens does not pay, nor
+// does a call for a few thousand multiplications.
 constexpr int64_t least_columns_of_weights = 32;
 constexpr int64_t least_multiplications = 64 * 64 * 64;
 
-// A back end of the device.
+// The context of a backend of the device.
 struct context {
     executor exec;
-    bool for_inference; // made by llama.cpp: operands by the type of each weight, and LoRA pairs fused
+    bool for_inference; // made by llama.cpp: the type of operands depends on each weight, LoRA pairs are fused
 };
 
-// What loses nothing against ggml's own products: those round activations to 8 bits for quantized weights and to
-// bfloat16 for such weights.
+// The type of operands that is at least as exact as ggml's products, which round activations to 8 bits for quantized
+// weights and to bfloat16 for bfloat16 weights.
 gemm_type operands_for(const ggml_tensor * w) {
     const bool rounds = ggml_is_quantized(w->type) || w->type == GGML_TYPE_BF16;
     return rounds && gemm_has_fast_bf16() ? gemm_type::bf16 : gemm_type::f32;
 }
 
-// The pairs' factors are F32, and no weight of a layer is that small.
+// The factors of LoRA pairs are F32, and weights of a layer are never that small.
 bool is_lora_factor(const ggml_tensor * product) {
     return product->src[0]->type == GGML_TYPE_F32 && std::min(product->src[0]->ne[0], product->src[0]->ne[1]) < 64;
 }
@@ -76,7 +76,7 @@ ggml_status compute_graph(ggml_backend_t self, ggml_cgraph * graph) {
         if (!(node->flags & GGML_TENSOR_FLAG_COMPUTE)) continue;
         try {
             if (own.for_inference && node->op == GGML_OP_MUL_MAT && node->src[0]->op == GGML_OP_NONE) {
-                // what the layer's own weights say holds for its pairs and its attention too
+                // the type for a layer's weights is also used for its LoRA pairs and its attention
                 if (!is_lora_factor(node) && exec.operands() != operands_for(node->src[0])) {
                     exec.set_operands(operands_for(node->src[0]));
                     exec.set_input(nullptr, 0);
@@ -100,7 +100,7 @@ ggml_status compute_graph(ggml_backend_t self, ggml_cgraph * graph) {
 
 bool readable(const ggml_tensor * t) { return dense_rows(t) || ggml_blck_size(t->type) == 1; }
 
-// Weights that ggml has laid out for AMX: of quantized ones the columns that the packed layout can take.
+// Whether the weight, in ggml's layout for AMX, can be converted to the packed layout.
 bool reads_packed(const ggml_tensor * product) {
     const ggml_tensor * w = product->src[0];
     if (product->op != GGML_OP_MUL_MAT || !reads_tiles() || !gemm_packs_bf16()) return false;

@@ -11,7 +11,7 @@ namespace llamatune {
 
 namespace {
 
-// Of the node and of its gradient's.
+// Indices of the sources of ATTENTION and of its gradients.
 enum source { queries, keys, values, log_sums, mask, tiles, sinks, result, d_result };
 
 // Queries, keys or values: [width, tokens of a stream, heads, streams]
@@ -21,7 +21,7 @@ attention_rows rows_of(const ggml_tensor * t) {
             int64_t(t->nb[3] / unit)};
 }
 
-// Dense rows, heads of a token side by side or tokens of a head.
+// Dense rows, in the order [token][head] or [head][token].
 attention_rows dense_rows(float * data, int64_t width, int64_t n, int64_t n_heads, bool heads_together) {
     return heads_together ? attention_rows{data, n_heads * width, width, n * n_heads * width}
                           : attention_rows{data, width, n * width, n * n_heads * width};
@@ -44,7 +44,7 @@ bool swaps_heads_and_tokens(const ggml_tensor * t) {
     return t->op == GGML_OP_PERMUTE && !std::memcmp(t->op_params, axes, sizeof(axes));
 }
 
-// A part of the node that holds all three gradients, in the order in which the source's memory has them.
+// The gradient of q, k or v within the node that holds all three, with the memory order of its source.
 struct part {
     part(ggml_tensor * of, bool wanted, int64_t & size)
         : of(of), together(swaps_heads_and_tokens(of)), wanted(wanted), offset(size) {
@@ -99,7 +99,7 @@ ggml_tensor * only_reader(const fusion & f, const readers & last, const ggml_ten
 
 struct pattern {
     ggml_tensor *q, *k, *v, *scores, *weights, *transposed, *product;
-    ggml_tensor *swapped = nullptr, *merged = nullptr; // where heads are brought together
+    ggml_tensor *swapped = nullptr, *merged = nullptr; // if the heads of a token are merged
     attention_shape shape{};
 };
 
@@ -147,7 +147,7 @@ void fuse_attention(fusion & f) {
         for (const ggml_tensor * source : node->src) last[source] = node;
     }
     host_ops & ops = f.ops();
-    std::map<std::pair<ggml_tensor *, int64_t>, ggml_tensor *> tiles_of; // each mask is looked at once
+    std::map<std::pair<ggml_tensor *, int64_t>, ggml_tensor *> tiles_of; // mask tiles are shared across layers
     for (ggml_tensor * node : f.nodes()) {
         pattern p;
         if (node->op != GGML_OP_SOFT_MAX || !find(f, last, node, p)) continue;
@@ -167,7 +167,7 @@ void fuse_attention(fusion & f) {
             }
             tile_states = known;
         }
-        // memory that the attention's node fills
+        // memory that ATTENTION writes
         ggml_tensor * sums = ops.make(f.ctx(), "ATTENTION_SUMS", {shape.n_queries, shape.n_heads, shape.n_streams}, {},
                                       [](ggml_tensor *, executor &) {});
         const bool merged = p.merged != nullptr;

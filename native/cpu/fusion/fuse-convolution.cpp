@@ -32,8 +32,8 @@ void fuse_convolutions(fusion & f) {
         if (past->ne[0] != w->ne[0] - 1 || !has_dense_f32_rows(x) || !has_dense_f32_rows(past) ||
             !has_dense_f32_rows(w))
             continue;
-        const ggml_tensor * owner = w->view_src ? w->view_src : w;     // Kimi's graphs reshape theirs
-        if (owner->op != GGML_OP_NONE || f.g().wants(owner)) continue; // its gradient is the composed rule's
+        const ggml_tensor * owner = w->view_src ? w->view_src : w;     // Kimi's graphs reshape the weight
+        if (owner->op != GGML_OP_NONE || f.g().wants(owner)) continue; // its gradient is computed by the composed rule
         ggml_tensor *last = conv, *bias = nullptr;
         if (ggml_tensor * add = only_user(f, conv); add && add->op == GGML_OP_ADD && add->src[0] == conv &&
                                                     ggml_is_vector(add->src[1]) && add->src[1]->ne[0] == conv->ne[0] &&

@@ -11,7 +11,7 @@ namespace {
 
 bool dense_f32(const ggml_tensor * t) { return t->type == GGML_TYPE_F32 && ggml_is_contiguous(t); }
 
-// The product with the weights of which `view` is slot i: [n, n_tokens] of [n, n_used, n_tokens].
+// The product with the weights [n, n_used, n_tokens] if `view` is its slot i, [n, n_tokens].
 bool is_slot(const ggml_tensor * view, const ggml_tensor * product, int64_t i) {
     size_t offset;
     std::memcpy(&offset, view->op_params, sizeof(offset));
@@ -20,9 +20,9 @@ bool is_slot(const ggml_tensor * view, const ggml_tensor * product, int64_t i) {
            offset == size_t(i) * product->nb[1];
 }
 
-// Under the last of a chain of additions, ((slot 0 + slot 1) + slot 2) + …: the product, and what goes.
+// The product and the nodes to drop below the last addition of ((slot 0 + slot 1) + slot 2) + ….
 ggml_tensor * match(const fusion & f, ggml_tensor * last, std::vector<ggml_tensor *> & gone) {
-    std::vector<ggml_tensor *> slots; // backwards
+    std::vector<ggml_tensor *> slots; // in reverse order
     ggml_tensor * sum = last;
     while (true) {
         if (sum->op != GGML_OP_ADD || (sum != last && f.uses(sum) != 1)) return nullptr;

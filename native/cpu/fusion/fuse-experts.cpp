@@ -8,7 +8,7 @@ namespace llamatune {
 
 namespace {
 
-// Sources of the node; a pair's are null without one.
+// Indices of the sources; those of the LoRA pair are null if there is none.
 enum source { weight, input, ids, factor_a, factor_b, n_sources };
 
 struct expert_nodes {
@@ -19,12 +19,12 @@ struct expert_nodes {
 
 bool dense_f32(const ggml_tensor * t) { return t->type == GGML_TYPE_F32 && ggml_is_contiguous(t); }
 
-// A factor that is trained needs a place to which its gradient is added: the kernel writes there itself.
+// The kernel adds to the gradient of a trained factor in place, so that gradient must exist.
 bool is_factor(const fusion & f, const ggml_tensor * t) {
     return t->op == GGML_OP_NONE && dense_f32(t) && (!f.g().wants(t) || f.g().accumulator(t));
 }
 
-// Experts may be trained themselves, like factors; those of a pair never are.
+// Experts may be trained like factors, but not together with a LoRA pair.
 bool is_product(const fusion & f, const ggml_tensor * node) {
     if (node->op != GGML_OP_MUL_MAT_ID || node->view_src) return false;
     const ggml_tensor *w = node->src[0], *x = node->src[1];
@@ -54,7 +54,7 @@ expert_linear read(const ggml_tensor * node, float scale) {
     return {node->src[weight], node->src[input], node->src[ids], node->src[factor_a], node->src[factor_b], scale};
 }
 
-// Sources of the gradient's node: the node's (those there are), dy, then what it adds to.
+// Sources of the gradient node: the sources of the node, dy, then the gradients that it adds to.
 node_rule rule_of(host_ops & ops, float scale) {
     return [&ops, scale](gradients & g, ggml_tensor * node, ggml_tensor * dy) {
         ggml_tensor *x = node->src[input], *a = node->src[factor_a], *b = node->src[factor_b];
@@ -64,7 +64,7 @@ node_rule rule_of(host_ops & ops, float scale) {
         const bool wants_dx = g.wants(x);
         ggml_tensor * before = wants_dx ? g.unshared(x) : nullptr;
         std::vector<ggml_tensor *> sources{node->src[weight], x, node->src[ids], a ? a : dy, b ? b : dy, dy};
-        for (ggml_tensor * more : {da, db, dw, before}) { // a pair and trained experts never meet: 9 at most
+        for (ggml_tensor * more : {da, db, dw, before}) { // at most 9: there is either a pair or trained experts
             if (more) sources.push_back(more);
         }
         const bool adds = before != nullptr, with_da = da != nullptr, with_db = db != nullptr, with_dw = dw != nullptr,
@@ -120,7 +120,7 @@ void fuse_experts(fusion & f) {
         expert_nodes n;
         if (match_pair(f, node, n)) turn(n);
     }
-    for (ggml_tensor * node : f.remaining()) { // those without a pair, or with one that is not fused
+    for (ggml_tensor * node : f.remaining()) { // without a pair, or with one that is not fused
         if (is_product(f, node)) turn({node, node});
     }
 }

@@ -14,7 +14,7 @@ struct lora_nodes {
 
 bool dense_f32(const ggml_tensor * t) { return t->type == GGML_TYPE_F32 && ggml_is_contiguous(t); }
 
-// The nodes under an addition, or none.
+// The nodes below an addition, if it is a linear layer with its LoRA pair.
 bool match(const fusion & f, ggml_tensor * sum, lora_nodes & n) {
     if (sum->op != GGML_OP_ADD || !dense_f32(sum) || !ggml_are_same_shape(sum->src[0], sum->src[1])) return false;
     n = {sum, sum->src[0], nullptr, nullptr, sum->src[1]};
@@ -32,8 +32,8 @@ bool match(const fusion & f, ggml_tensor * sum, lora_nodes & n) {
            x->type == GGML_TYPE_F32 && x->nb[0] == sizeof(float);
 }
 
-// Sources of the node: W, x, A, B. Its gradient's node: these, dy, then the gradients of A and B where they are
-// trained.
+// Sources of the node: W, x, A, B. Sources of its gradient node: the same, dy, then the gradients of A and B if they
+// are trained.
 node_rule rule_of(host_ops & ops, float scale) {
     return [&ops, scale](gradients & g, ggml_tensor * node, ggml_tensor * dy) {
         ggml_tensor *w = node->src[0], *x = node->src[1], *a = node->src[2], *b = node->src[3];

@@ -17,15 +17,14 @@ struct group {
     ggml_tensor * gain = nullptr;
 };
 
-// A weight whose gradient, where it is trained, is a sum over all rows. What the graph computes has one of another
-// kind.
+// Whether t can be the gain: a weight and, if it is trained, a single row, since its gradient is a sum over all rows.
 bool is_gain(const gradients & g, const ggml_tensor * t, int64_t n) {
     const ggml_tensor * owner = t->view_src ? t->view_src : t;
     if (owner->op != GGML_OP_NONE || t->ne[0] != n || !has_dense_f32_rows(t)) return false;
     return !g.wants(owner) || (owner == t && ggml_nelements(t) == n);
 }
 
-// Of which `last` is the last node.
+// The group that ends with `last`.
 bool find(const fusion & f, ggml_tensor * last, group & found) {
     if (last->op == GGML_OP_RMS_NORM) {
         found.norm = last;
@@ -72,7 +71,7 @@ void turn(fusion & f, ggml_tensor * node, const group & found, ggml_tensor * ang
 
 void fuse_norms(fusion & f) {
     std::unordered_set<const ggml_tensor *> with_gain;
-    for (auto it = f.nodes().rbegin(); it != f.nodes().rend(); ++it) { // products with gains before the norms alone
+    for (auto it = f.nodes().rbegin(); it != f.nodes().rend(); ++it) { // a product with a gain before its norm
         group found;
         if (with_gain.count(*it) || !find(f, *it, found)) continue;
         turn(f, *it, found, nullptr, {epsilon_of(found.norm)});

@@ -10,7 +10,7 @@ namespace llamatune {
 
 namespace {
 
-// Nodes of angles by what they are computed from.
+// Angle nodes by positions, frequency factors and parameters.
 class angle_nodes {
 public:
     explicit angle_nodes(fusion & f) : f_(f) {}

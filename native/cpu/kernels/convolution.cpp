@@ -20,7 +20,7 @@ struct operands {
           n_seqs(x->ne[2]) {}
 };
 
-// The taps as rows, [d_conv][d_inner], and the past's tokens as rows, [n_seqs][d_conv - 1][d_inner].
+// The taps as rows, [d_conv][d_inner], and the past tokens as rows, [n_seqs][d_conv - 1][d_inner].
 struct as_rows {
     const float *taps, *past;
 };
@@ -48,7 +48,7 @@ inline void add_product(const float * __restrict w, const float * __restrict x, 
     for (int64_t i = 0; i < n; i++) y[i] += w[i] * x[i];
 }
 
-// Before the activation, channels first … first + n of token t.
+// The value before the activation, for channels [first, first + n) of token t.
 void sum_taps(const operands & o, const as_rows & r, int64_t t, int64_t sequence, int64_t first, int64_t n, float * y) {
     if (o.bias) {
         std::copy_n(row_of(o.bias, 0, 0, 0) + first, n, y);
@@ -106,7 +106,7 @@ void convolve_back(bool with_silu, ggml_tensor * node, executor & exec) {
     const operands o(node->src + 1);
     const as_rows r = turn(o, exec);
     for_blocks(o, exec, [&](int64_t t, int64_t tokens, int64_t sequence, int64_t first, int64_t n, int thread) {
-        // of this block's tokens and of those behind it that saw them, before the activation
+        // gradients before the activation, of the tokens of this block and of the later tokens that read them
         const int64_t end = std::min(o.n_t, t + tokens + o.d_conv - 1);
         float * dz = exec.scratch(thread, 0).get<float>((block_tokens + o.d_conv) * block_channels);
         const auto row = [&](int64_t j) -> const float * {

@@ -16,14 +16,14 @@ constexpr int64_t lanes = floats_in_vector, kept_every = 32;
 
 struct sizes {
     int64_t size, n_head, n_key_head, n_t, n_seqs;
-    bool own_rates; // a gate for each key, else one for a head
+    bool own_rates; // a gate per key, otherwise one per head
 
     explicit sizes(const ggml_tensor * const * src)
         : size(src[net_v]->ne[0]), n_head(src[net_v]->ne[1]), n_key_head(src[net_k]->ne[1]), n_t(src[net_v]->ne[2]),
           n_seqs(src[net_v]->ne[3]), own_rates(src[net_gate]->ne[0] > 1) {}
 };
 
-// One head of one sequence. Rows of tokens lie apart in the tensors.
+// One head of one sequence. Rows of consecutive tokens are not adjacent in the tensors.
 struct head {
     const ggml_tensor * const * src;
     int64_t index, key_head, sequence;
@@ -46,7 +46,7 @@ struct head {
 // state := decay state, then what k finds in it is replaced: returns what it found, and writes the decayed state.
 template <bool own_rates, int vectors>
 inline float step(float_vector * state, const float * decay, const float * k, float v, float beta, float * decayed) {
-    float_vector found[2] = {}; // two sums: one after another, they would be waited for
+    float_vector found[2] = {}; // two independent sums hide the latency of additions
     for (int i = 0; i < vectors; i++) {
         state[i] = state[i] * (own_rates ? load_floats(decay + i * lanes) : all_lanes(decay[0]));
         if (decayed) store_floats(decayed + i * lanes, state[i]);
@@ -167,7 +167,7 @@ void delta_net_back(ggml_tensor * node, executor & exec) {
     const float * dfinal = static_cast<const float *>(src[net_dy]->data) + ggml_nelements(src[net_v]);
     const int64_t square = z.size * z.size, pieces = (z.n_t + kept_every - 1) / kept_every,
                   rates = src[net_gate]->ne[0];
-    // a thread takes all heads of values that read one head of keys, whose gradients they add to
+    // a thread computes all value heads that share a key head, since they add to its gradients
     exec.run(z.n_key_head * z.n_seqs, [&](int64_t unit, int thread) {
         const int64_t key_head = unit % z.n_key_head, sequence = unit / z.n_key_head;
         for (int64_t index = key_head; index < z.n_head; index += z.n_key_head) {

@@ -14,13 +14,13 @@ namespace llamatune {
 
 namespace {
 
-constexpr int64_t rows_of_unit = 16; // an expert's rows are filled up: products of few different sizes, whole tiles
-constexpr int64_t rows_at_once = 64; // that a thread prepares
-constexpr int64_t sum_at_once = 256; // rows over which a pair's gradient is summed at a time
+constexpr int64_t rows_of_unit = 16; // the rows of an expert are padded: few different sizes of products, whole tiles
+constexpr int64_t rows_at_once = 64; // per piece of work
+constexpr int64_t sum_at_once = 256; // rows per partial sum of the gradient of a pair
 
 const float * floats(const ggml_tensor * t) { return static_cast<const float *>(t->data); }
 
-// The slots of a batch, grouped by expert. Rows of group e: [first[e], first[e + 1]), a slot in each, or none (-1).
+// The slots of a batch, grouped by expert. Group e has rows [first[e], first[e + 1]), each with a slot or -1 (padding).
 struct groups {
     int64_t n_used, n_tokens;
     std::vector<int64_t> first;
@@ -61,7 +61,7 @@ struct groups {
         slots.assign(size_t(first.back()), -1);
         std::vector<int64_t> next(first.begin(), first.end() - 1);
         each_slot([&](int64_t t, int64_t s, int32_t id) { slots[size_t(next[size_t(id)]++)] = t * n_used + s; });
-        // the largest first: the last pieces of a run are small ones
+        // largest first, so that the last pieces are small
         std::stable_sort(used.begin(), used.end(), [&](int64_t x, int64_t y) { return count(x) > count(y); });
     }
     int64_t count(int64_t e) const { return first[size_t(e) + 1] - first[size_t(e)]; }
@@ -96,15 +96,15 @@ void store(const activation & to, int64_t row, int64_t column, float value) {
         *static_cast<float *>(at) = value;
 }
 
-// A pair's factor of each expert, as what rows of `n` values are multiplied with to give `rank`: value (i, r) of expert
-// e at values[e · n · rank + i · step_i + r · step_r].
+// A factor [n, rank] of the pair of each expert: value (i, r) of expert e is at values[e · n · rank + i · step_i + r ·
+// step_r].
 struct factor {
     const float * values;
     int64_t n, rank, step_i, step_r;
     float scale;
 };
 
-// Every group's rows of `from` into `to`, and behind them their products with the expert's factor.
+// Copies the rows of every group from `from` to `to`, followed by their products with the factor of the expert.
 void gather(executor & exec, const groups & g, const ggml_tensor * from, const factor & f, const activation & to) {
     struct piece {
         int64_t expert, row, n;
@@ -150,8 +150,8 @@ factor up(const expert_linear & e) { // dy -> scale · Bᵀ dy
     return {e.b ? floats(e.b) : nullptr, e.w->ne[1], rank_of(e), rank_of(e), 1, e.scale};
 }
 
-// Columns [column, column + n) of an expert's product with its rows, its pair's second factor included:
-// put(slot, column, n, values) for each row.
+// Computes columns [column, column + n) of the product of an expert with its rows, including the second factor of its
+// pair, and calls put(slot, column, n, values) for each row.
 template <typename Put>
 void multiply_expert(executor & exec, int thread, const expert_linear & e, const groups & g, direction way,
                      const activation & rows, int64_t expert, int64_t column, int64_t n, const Put & put) {
@@ -177,7 +177,7 @@ void multiply_expert(executor & exec, int thread, const expert_linear & e, const
                         });
 }
 
-// Every expert's product, in pieces of an expert and a panel of columns.
+// The products of all experts; a piece of work is one panel of columns of one expert.
 template <typename Put>
 void multiply_experts(executor & exec, const expert_linear & e, const groups & g, direction way,
                       const activation & rows, const Put & put) {
@@ -190,8 +190,8 @@ void multiply_experts(executor & exec, const expert_linear & e, const groups & g
     });
 }
 
-// The same, backward, with the columns shared out and the experts one after the other, so that what is put may be added
-// to: tokens meet several experts.
+// The same for the backward pass, where a token adds up the gradients of several experts: threads divide the columns,
+// and each goes through the experts one after the other.
 template <typename Begin, typename Put>
 void add_experts(executor & exec, const expert_linear & e, const groups & g, const activation & rows,
                  const Begin & begin, const Put & put) {

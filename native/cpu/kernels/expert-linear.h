@@ -8,8 +8,8 @@ namespace llamatune {
 
 // Products of tokens with the experts that they use, plus those of the experts' LoRA pairs:
 //     y[:, s, t] = W_e x[:, s or 0, t] + scale · B_e (A_e x),   e = ids[s, t]
-// Slots are grouped by expert, and each expert's weight is dequantized once for all of its tokens, a panel at a time,
-// from where it lies.
+// Slots are grouped by expert, and the weight of an expert is dequantized once for all of its tokens, one panel at a
+// time.
 struct expert_linear {
     const ggml_tensor * w;   // [k, m, n_expert], any type that ggml can dequantize
     const ggml_tensor * x;   // F32 [k, 1 or n_used, n_tokens]
@@ -21,12 +21,12 @@ struct expert_linear {
 
 void expert_linear_forward(executor & exec, const expert_linear & e, ggml_tensor * y);
 
-// Each may be null: not wanted. dw, da and db are added to; dx too with add_to_dx.
+// Null: not computed. The kernel adds to dw, da and db, and with add_to_dx also to dx.
 struct expert_gradients {
     float * da;
     float * db;
-    float * dw; // of experts that are trained themselves
-    float * dx; // of x's shape, dense
+    float * dw; // if the experts are trained
+    float * dx; // dense, with the shape of x
     bool add_to_dx;
 };
 

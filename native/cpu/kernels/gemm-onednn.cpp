@@ -54,7 +54,7 @@ struct gemm::state {
     }
 
     void execute(product & p, const void * a, const void * b, float * c) {
-        omp_set_num_threads(1); // of the calling thread: whoever calls shares the work out
+        omp_set_num_threads(1); // for the calling thread: the caller distributes the work
         p.a.set_data_handle(const_cast<void *>(a));
         p.b.set_data_handle(const_cast<void *>(b));
         p.c.set_data_handle(c);

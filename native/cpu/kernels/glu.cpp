@@ -11,7 +11,7 @@ struct value_and_slope {
     float value, slope;
 };
 
-// To the 11 significant bits of an F16 number, as far as it is a normal one.
+// Rounds to the 11 significant bits of a normal F16 number.
 inline float rounded_to_f16(float x) {
     uint32_t bits;
     std::memcpy(&bits, &x, sizeof(bits));
@@ -32,7 +32,7 @@ inline value_and_slope activation(float x) {
         return {y, s + y * (1.0f - s)};
     } else if constexpr (kind == glu_kind::geglu) {
         const float s = gelu_sigmoid(x);
-        // the value that the forward had, from its table: of the rounded x, rounded
+        // the value of the forward pass, which has a table of F16 numbers: x and the result are rounded
         const float near = rounded_to_f16(x);
         float y = rounded_to_f16(near * gelu_sigmoid(near));
         y = x <= -10.0f ? 0.0f : x >= 10.0f ? x : y;

@@ -12,9 +12,9 @@ namespace llamatune {
 
 namespace {
 
-constexpr int64_t least_tokens = 32; // fewer are cheaper where they are
+constexpr int64_t least_tokens = 32; // fewer are faster on ggml's CPU backend
 
-// of FLASH_ATTN_EXT
+// parameters of FLASH_ATTN_EXT
 enum source { queries, keys, values, mask, sinks };
 
 float parameter(const ggml_tensor * node, int i) {

@@ -10,9 +10,9 @@ namespace llamatune {
 
 namespace {
 
-constexpr int64_t tokens_at_once = 2 * executor::padding_block; // that a thread prepares: their rows stay in its cache
-constexpr int64_t columns_at_once = 256;                        // of an adapter's gradient
-constexpr int64_t sum_at_once = 1024;                           // tokens over which it is summed at a time
+constexpr int64_t tokens_at_once = 2 * executor::padding_block; // per piece of work; their rows stay in the cache
+constexpr int64_t columns_at_once = 256;                        // per piece of the gradient of a factor
+constexpr int64_t sum_at_once = 1024;                           // tokens per partial sum of it
 
 int64_t pieces_of(int64_t n, int64_t step) { return (n + step - 1) / step; }
 
@@ -76,8 +76,8 @@ void store_value(const activation & to, int64_t token, int64_t column, float val
 }
 
 // Converts the rows of `from` into `to` (unless `converted`), multiplies them by the factor and `scale`, and keeps the
-// result behind the row's values (`behind`) and, turned, in `turned` [rank, n] (as an operand type) where that is
-// given.
+// result behind the values of the row (`behind`) and, unless null, transposed in `turned` [rank, n] (in the operand
+// type).
 struct projection {
     const small_factor & factor;
     int64_t rank;

@@ -26,14 +26,14 @@ char * address(const window & w) {
            size_t(w.column / ggml_blck_size(t->type)) * t->nb[0];
 }
 
-// The window as an operand with the tensor's rows as its rows: as it is where it is F32 and F32 is wanted, else
-// converted into `space`.
+// The window as an operand with the same rows: without a copy if it is F32 and `type` is F32, otherwise converted into
+// `space`.
 gemm_operand operand(const window & w, gemm_type type, scratch_buffer & space) {
     const ggml_tensor * t = w.t;
     if (type == gemm_type::f32 && t->type == GGML_TYPE_F32) {
         return {address(w), elements(t->nb[1]), elements(t->nb[0])};
     }
-    if (!dense_rows(t)) { // a transposed view: convert along its dense direction, read it the other way round
+    if (!dense_rows(t)) { // a transposed view: convert along the dense dimension and read the transpose
         ggml_tensor turned = *t;
         std::swap(turned.ne[0], turned.ne[1]);
         std::swap(turned.nb[0], turned.nb[1]);
@@ -70,8 +70,8 @@ gemm_operand shared_operand(executor & exec, const ggml_tensor * t, gemm_type ty
     return {converted, t->ne[0], 1};
 }
 
-// How a product is cut: by matrices of the batch, and each by rows of the result's first dimension. A piece's weights
-// are converted by the thread that multiplies them, so that they are still in its cache.
+// Divides a product into pieces: by matrices of the batch, and each by rows of the result's first dimension. The thread
+// that multiplies a piece converts its weights, so that they are still in its cache.
 struct cut {
     cut(const ggml_tensor * node, int64_t unit, int n_threads) : node(node) {
         const int64_t matrices = node->ne[2] * node->ne[3];
@@ -113,8 +113,8 @@ void run_mul_mat(executor & exec, ggml_tensor * node) {
     });
 }
 
-// dst[k, n] = Σ_m a[k, m] b[n, m], in rows: dst (n × k) = bᵀ (n × m) · a (m × k); cut along k, columns of a, and what
-// is converted of a at a time also along m
+// dst[k, n] = Σ_m a[k, m] b[n, m], in rows: dst (n × k) = bᵀ (n × m) · a (m × k); cut along k, columns of a;
+// conversions of a are also cut along m
 void run_out_prod(executor & exec, ggml_tensor * node) {
     constexpr int64_t most_rows = 2048;
     const ggml_tensor * a = node->src[0];
@@ -152,7 +152,7 @@ void run_weight_product(executor & exec, ggml_tensor * node) {
     const ggml_tensor * x = node->src[1];
     const bool forward = node->op == GGML_OP_MUL_MAT;
     const weight_product product{node->src[0], forward ? direction::forward : direction::backward};
-    // the other way, an output matrix would make activations of a hundred thousand values
+    // in the backward pass, an output matrix makes activations as wide as the vocabulary
     constexpr int64_t most_inner = 2048;
     const int64_t n = node->ne[1], inner = product.n_inner(), stride = elements(x->nb[forward ? 1 : 0]);
     float * to = static_cast<float *>(node->data);
@@ -174,7 +174,7 @@ void run_weight_product(executor & exec, ggml_tensor * node) {
 void run_product(executor & exec, ggml_tensor * node) {
     const bool forward = node->op == GGML_OP_MUL_MAT;
     const ggml_tensor * x = node->src[1];
-    const bool rows_along = forward ? dense_rows(x) : x->nb[1] == sizeof(float); // each token's values side by side
+    const bool rows_along = forward ? dense_rows(x) : x->nb[1] == sizeof(float); // values of a token are adjacent
     if (rows_along && is_weight_product(exec, node)) {
         run_weight_product(exec, node);
     } else if (forward) {

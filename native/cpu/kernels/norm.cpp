@@ -72,7 +72,7 @@ void backward(const float * __restrict x, const float * __restrict gain, const f
     }
 }
 
-// The gain's row for a row of the result: it is repeated along the dimensions that it lacks.
+// The row of the gain for a row of the result: the gain is broadcast.
 const float * gain_row(const ggml_tensor * gain, int64_t i1, int64_t i2, int64_t i3) {
     return gain ? row_of(gain, i1 % gain->ne[1], i2 % gain->ne[2], i3 % gain->ne[3]) : nullptr;
 }
@@ -112,7 +112,8 @@ void rms_norm_gain_back(const norm_parameters & p, ggml_tensor * node, executor 
     const ggml_tensor * x = node->src[norm_x];
     const ggml_tensor * dy = node->src[norm_dy];
     const int64_t n = x->ne[0], n_rows = ggml_nrows(x);
-    // Sums of pieces whose number does not depend on the threads', added in their order: the same result every time.
+    // The number of pieces does not depend on the number of threads, and sums are added in order: results are
+    // reproducible.
     const int64_t n_pieces = std::min<int64_t>(16, n_rows), step = (n_rows + n_pieces - 1) / n_pieces;
     float * sums = exec.shared_scratch(0).get<float>(n_pieces * n);
     exec.run(n_pieces, [&](int64_t piece, int) {

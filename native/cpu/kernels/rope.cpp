@@ -22,8 +22,8 @@ rope_parameters rope_parameters_of(const ggml_tensor * node) {
     return {node->op_params[1], node->op_params[4], number(5), number(6), number(7), number(8), number(9), number(10)};
 }
 
-// The same steps in the same precision as ggml takes: its angles grow inexact with the position, and ours must with
-// them.
+// The same steps in the same precision as ggml: the error of its angles grows with the position, and ours must be
+// equal.
 void rope_angles(const rope_parameters & p, ggml_tensor * node, executor & exec) {
     const int32_t * positions = static_cast<const int32_t *>(node->src[0]->data);
     const float * factors = node->src[1] ? static_cast<const float *>(node->src[1]->data) : nullptr;

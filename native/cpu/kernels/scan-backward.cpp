@@ -10,7 +10,7 @@ namespace {
 
 struct gradient_sums {
     float *b, *c;
-}; // of a thread: [token][width]
+}; // per thread: [token][width]
 
 // d(x), d(δ) and d(rate) replace x, δ and the rate in the tile; d(B) and d(C) are added to `sum`.
 template <bool by_head, int vectors>
@@ -22,7 +22,7 @@ void scan_back_channel(const sizes & z, const tile & t, int64_t j, const float *
     const float *dy = t.dy + j * n_t, *alike = t.decay + j * n_t;
     float * kept = scratch;                             // [n_kept][width], before tokens 0, 32, …
     float * states = kept + n_kept * width;             // [33][width], before a piece's first token and after each
-    float * decays = states + (kept_every + 1) * width; // [32][width], where they differ
+    float * decays = states + (kept_every + 1) * width; // [32][width], if they differ
     float number[width] = {};
     state_of<vectors> state, lambda, drate{}; // lambda: the gradient of the state
 

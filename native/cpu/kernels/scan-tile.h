@@ -14,7 +14,7 @@
 namespace llamatune::scans {
 
 constexpr int64_t tile_channels = 16; // per piece of work: one cache line of x per token
-constexpr int64_t kept_every = 32;    // tokens between states that are kept
+constexpr int64_t kept_every = 32;    // tokens between kept states
 constexpr int64_t lanes = floats_in_vector;
 
 struct sizes {
@@ -26,7 +26,7 @@ struct sizes {
           n_group(src[scan_b]->ne[1]), n_t(src[scan_x]->ne[2]), n_seqs(src[scan_x]->ne[3]),
           by_head(src[scan_a]->ne[0] == 1) {}
 
-    // A state takes a power of two of vectors, the rest of them zeros: as many as a loop over them is unrolled for.
+    // A state is padded with zeros to a power of two of vectors, for which the loops are unrolled.
     int64_t vectors() const {
         int64_t n = 1;
         while (n * lanes < d_state) n *= 2;
@@ -40,7 +40,7 @@ struct delta_and_slope {
     float delta, slope, decay;
 };
 
-// softplus as ggml has it, and its slope
+// ggml's softplus and its derivative
 inline delta_and_slope softplus(float x) {
     const float e = vector_exp(x);
     return {x > 20.0f ? x : std::log1p(e), x > 20.0f ? 1.0f : e / (1.0f + e), 0};
@@ -51,7 +51,7 @@ struct tile {
     int64_t first, n, sequence, group;
     float *delta, *slope, *x, *dy;
     float * rate;       // [channel][width], or [channel]
-    float * decay;      // where a head's states decay alike
+    float * decay;      // if all states of a head decay at one rate
     const float *b, *c; // [token][width]
 };
 
@@ -103,7 +103,7 @@ inline void store(float * to, const float_vector * from) {
     for (int v = 0; v < vectors; v++) store_floats(to + v * lanes, from[v]);
 }
 
-// s = decay s + B x δ for one token; `decay` is of a head's states where they are alike, else made from the rates.
+// s = decay s + B x δ for one token; `decay` is given if all states of a head have one rate, otherwise computed.
 template <bool by_head, int vectors>
 inline void advance(float_vector * state, float delta, float input, const float * rate, float decay, const float * b,
                     float * decays) {
@@ -147,7 +147,7 @@ inline tile tile_for(executor & exec, int thread, const sizes & z, bool with_dy)
     return t;
 }
 
-// work(tile, thread) for all tiles of a group of a sequence.
+// Calls work(tile, thread) for all tiles of a group of a sequence.
 template <typename Work>
 void for_tiles(const ggml_tensor * const * src, const sizes & z, int64_t group, int64_t sequence, executor & exec,
                const float * dy, const Work & work) {
@@ -155,7 +155,7 @@ void for_tiles(const ggml_tensor * const * src, const sizes & z, int64_t group, 
     float * bc = exec.shared_scratch(0).get<float>(2 * rows);
     gather_rows(src[scan_b], z, group, sequence, bc);
     gather_rows(src[scan_c], z, group, sequence, bc + rows);
-    // a head's channels stay together, their gradients are summed: tiles within a piece of whole heads
+    // a piece of work has whole heads, since the gradients of the channels of a head are summed
     const int64_t piece = z.head_dim >= tile_channels ? z.head_dim : tile_channels / z.head_dim * z.head_dim;
     const int64_t channels = z.channels_of_group();
     exec.run((channels + piece - 1) / piece, [&](int64_t index, int thread) {
@@ -174,7 +174,7 @@ void for_tiles(const ggml_tensor * const * src, const sizes & z, int64_t group, 
     });
 }
 
-// The function for a state's number of vectors: choose(std::integral_constant<int, vectors>()) of the one that fits.
+// Returns choose(std::integral_constant<int, vectors>()) for the number of vectors of a state.
 template <typename Function, int... vectors, typename Choose>
 Function of_width(const sizes & z, std::integer_sequence<int, vectors...>, const Choose & choose) {
     Function found = nullptr;

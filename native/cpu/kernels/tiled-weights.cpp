@@ -17,7 +17,7 @@ namespace {
 
 constexpr int64_t tile_rows = 16;
 
-// A tile's bytes: values first, then scales (and minima) of its 16 rows, each kind side by side for all rows.
+// A tile has its values first, then the scales of its 16 rows, then their minima (if the type has them).
 struct tile_shape {
     int64_t columns, bytes;
 };
@@ -50,7 +50,7 @@ __m512 signed_bytes(const char * at) {
     return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i *>(at))));
 }
 
-// Two values of each of 16 rows, side by side.
+// Two adjacent values of each of 16 rows.
 __m512i pairs(__m512 even, __m512 odd) {
 #ifdef __AVX512BF16__
     const __m512bh both = _mm512_cvtne2ps_pbh(odd, even);
@@ -72,8 +72,8 @@ __m512i pairs(__m512 even, __m512 odd) {
 #endif
 }
 
-// Four values of each of 16 rows (signed bytes, side by side), times the rows' scales, less their minima, as two rows
-// of pairs of the packed layout.
+// Four adjacent values (signed bytes) of each of 16 rows, times the scales of the rows, minus their minima, as two rows
+// of pairs in the packed layout.
 void write(__m512i four, __m512 scales, __m512 minima, uint16_t * out) {
     const auto value = [&](__m512i at_the_top) {
         return _mm512_fmsub_ps(_mm512_cvtepi32_ps(_mm512_srai_epi32(at_the_top, 24)), scales, minima);
@@ -82,7 +82,7 @@ void write(__m512i four, __m512 scales, __m512 minima, uint16_t * out) {
     _mm512_storeu_si512(out + 2 * packed_columns, pairs(value(_mm512_slli_epi32(four, 8)), value(four)));
 }
 
-// What follows writes one tile: 16 columns of the packed layout, from `out` on. Rows 4i to 4i + 3 of it begin here:
+// The functions below write one tile: 16 columns of the packed layout, from `out` on. Its rows 4i to 4i + 3 start here:
 uint16_t * rows_from(uint16_t * out, int64_t i) { return out + i * 4 * packed_columns; }
 
 void unpack_q8_0(const char * tile, uint16_t * out) {
@@ -126,7 +126,7 @@ void unpack_q4_k(const char * tile, uint16_t * out) {
     }
 }
 
-// Sixteen groups of 16 columns, each with a scale; two more bits of four vectors lie in one.
+// Sixteen groups of 16 columns, each with a scale; one vector has two more bits for each of four vectors.
 void unpack_q6_k(const char * tile, uint16_t * out) {
     const char *high = tile + 2048, *scales = tile + 3072;
     const __m512 factor = halves(scales + 256);

@@ -13,7 +13,7 @@ namespace llamatune {
 
 namespace {
 
-constexpr int64_t tokens_at_once = 64; // that a thread converts
+constexpr int64_t tokens_at_once = 64; // per piece of a conversion
 
 char * cell(const activation & a, int64_t token, int64_t column) {
     return static_cast<char *>(a.data) + size_t(token * a.stride + column) * size_of(a.type);
@@ -148,7 +148,7 @@ void zero_rows(float * to, int64_t n_rows, int64_t n, int64_t stride) {
     for (int64_t row = 0; row < n_rows; row++) std::memset(to + row * stride, 0, size_t(n) * sizeof(float));
 }
 
-// The result's block from the thread's own memory to its place.
+// Copies a block of the result from the memory of the thread to the result.
 void move_block(const float * from, int64_t n_rows, int64_t n, float * to, int64_t stride, bool accumulate) {
     for (int64_t row = 0; row < n_rows; row++, from += n, to += stride) {
         if (accumulate) {
@@ -163,7 +163,7 @@ void move_block(const float * from, int64_t n_rows, int64_t n, float * to, int64
 
 void interleave_rows(const uint16_t * rows, int64_t stride, int64_t n, int64_t width, uint16_t * out) {
     const int64_t depth = padded(n, packed_rows), wide = padded(width, packed_columns);
-    std::vector<uint16_t> edge(size_t(width < wide || n < depth ? 2 * wide : 0)); // what does not fill a block
+    std::vector<uint16_t> edge(size_t(width < wide || n < depth ? 2 * wide : 0)); // for partly filled blocks
     for (int64_t k = 0; k < depth; k += 2) {
         if (width == wide && k + 2 <= n) {
             interleave_pair(rows + k * stride, rows + (k + 1) * stride, k, wide, depth, out);
@@ -208,7 +208,7 @@ void weight_product::run(executor & exec, const activation & x, float * result, 
 }
 
 // Blocks that were fastest where the second-level cache has 2 MB: a panel of about 1 MB, fewer tokens for longer rows.
-// A panel's columns are whole blocks of the weight's type where those lie along it.
+// The width of a panel is a multiple of the block size of the weight's type if blocks are along the columns.
 int64_t weight_product::panel_width(const executor & exec, const activation & x) const {
     const int64_t width =
         x.stride * int64_t(size_of(x.type)) <= 4300 && n_columns() / 256 >= exec.n_threads() ? 256 : 128;
@@ -235,7 +235,7 @@ public:
         }
     }
     bool packs() const { return packs_; }
-    // tokens [token, token + n) of x; packed ones only into dense rows, and not on top of what is there
+    // tokens [token, token + n) of x; packed products need a dense result and cannot accumulate
     void multiply(const activation & x, int64_t token, int64_t n, float * to, int64_t stride, bool accumulate) const {
         if (packs_) {
             products_.run_packed(n, b_.width, x.stride, static_cast<const uint16_t *>(x.operand(token).data), packed_,
@@ -284,7 +284,7 @@ void weight_product::run_part(executor & exec, const activation & x, int64_t fir
             if (tokens_of_batch) {
                 const int64_t head = std::min(n, executor::padding_block);
                 if (exec.is_padding(x.n, token, head) != exec.is_padding(x.n, token, n))
-                    n = head; // half of it is padding
+                    n = head; // only one half is padding
                 if (exec.is_padding(x.n, token, n)) {
                     if (!accumulate) zero_rows(to, n, b.width, result_stride);
                     continue;
