@@ -1,4 +1,4 @@
-// What the accelerator does in a context for inference, against exact values and against ggml's own CPU back end.
+// Tests the accelerator in a context for inference against exact values and ggml's CPU backend.
 
 #include "core/ggml-ptr.h"
 #include "core/rng.h"
@@ -58,7 +58,7 @@ std::vector<float> compute(ggml_backend_t backend, ggml_context * ctx, ggml_tens
 
 }
 
-// Quantized products are at least as exact as ggml's when the weights lie in a buffer of this type.
+// Quantized products are at least as exact as ggml's with weights in a buffer of this type.
 static void check_quantized_products(ggml_backend_buffer_type_t where) {
     const ggml_backend_ptr device{ggml_backend_dev_init(accelerator(), nullptr)};
     const ggml_backend_ptr cpu{ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr)};
@@ -138,7 +138,7 @@ TEST("cpu/inference: a linear layer and its LoRA pair as one kernel") {
     }
 }
 
-TEST("cpu/inference: attention over a cache that is longer than what is seen") {
+TEST("cpu/inference: attention over a cache with masked cells at the end") {
     const ggml_backend_ptr device{ggml_backend_dev_init(accelerator(), nullptr)};
     const ggml_backend_ptr cpu{ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr)};
     constexpr int64_t width = 64, heads = 6, key_heads = 2, n = 50, past = 33, n_keys = 256;

@@ -27,7 +27,7 @@ struct product {
 
 ggml_tensor * source(ggml_context * ctx, ggml_type type, int64_t ne0, int64_t ne1, int64_t ne2, bool permuted) {
     if (!permuted) return ggml_new_tensor_3d(ctx, type, ne0, ne1, ne2);
-    return ggml_permute(ctx, ggml_new_tensor_3d(ctx, type, ne0, ne2, ne1), 0, 2, 1, 3); // heads beside tokens
+    return ggml_permute(ctx, ggml_new_tensor_3d(ctx, type, ne0, ne2, ne1), 0, 2, 1, 3); // heads next to tokens
 }
 
 void fill(ggml_tensor * t, rng & random) {

@@ -62,7 +62,7 @@ attention_case sized(int64_t n, int64_t n_heads = 2, int64_t n_key_heads = 2) {
 
 }
 
-TEST("cpu/fusion/attention: causal, lengths on both sides of every block's") {
+TEST("cpu/fusion/attention: causal, lengths just below and above each block size") {
     for (const int64_t n : {2, 3, 63, 64, 65, 128, 131, 200, 515, 600})
         check(("causal " + std::to_string(n)).c_str(), sized(n), causal);
 }
@@ -72,7 +72,7 @@ TEST("cpu/fusion/attention: no mask at all") {
         check("no mask", sized(n), nullptr, {"ATTENTION_SUMS", "ATTENTION", "ATTENTION_BACK"});
 }
 
-TEST("cpu/fusion/attention: heads of queries share those of keys; values are wider or narrower than keys") {
+TEST("cpu/fusion/attention: query heads share key heads; values are wider or narrower than keys") {
     for (const auto & [heads, key_heads] : {std::pair<int64_t, int64_t>{4, 2}, {4, 1}, {6, 2}, {5, 1}}) {
         check("shared", sized(150, heads, key_heads), causal);
     }
@@ -111,7 +111,7 @@ TEST("cpu/fusion/attention: ALiBi over heads that are and are not a power of two
     check("f16", c, causal);
 }
 
-TEST("cpu/fusion/attention: the result as the product leaves it, where nothing brings the heads together") {
+TEST("cpu/fusion/attention: the result of a graph that does not merge heads") {
     attention_case c = sized(140, 4, 2);
     c.merged = false;
     c.n_streams = 2;

@@ -93,7 +93,7 @@ TEST("cpu/fusion/experts: their weighted sum, and the gradients of both") {
     });
 }
 
-TEST("cpu/fusion/experts: trained experts without a place for their gradient stay products of ggml's") {
+TEST("cpu/fusion/experts: trained experts without a gradient tensor are not fused") {
     fused::expect_same("trained", {}, [](leaves & l) {
         ggml_tensor * ids = ggml_argsort_top_k(l.ctx(), l.constant({4, 9}), 2);
         return ggml_mul_mat_id(l.ctx(), l.parameter({32, 16, 4}), l.constant({32, 1, 9}), ids);

@@ -50,7 +50,7 @@ TEST("cpu/fusion/glu: one tensor that holds both halves, either first, with 4 di
     }
 }
 
-TEST("cpu/fusion/glu: views whose rows lie apart, and sources that are the same or frozen") {
+TEST("cpu/fusion/glu: views with strided rows, and sources that are equal or frozen") {
     expect_same("views", swiglu, [](leaves & l) {
         ggml_tensor * wide = l.parameter({40, 6}, -3, 3); // x and gate side by side, as two views
         return ggml_swiglu_split(l.ctx(), ggml_view_2d(l.ctx(), wide, 19, 6, wide->nb[1], 0),

@@ -62,7 +62,7 @@ TEST("cpu/fusion/rope: heads of a fused projection") {
     }
 }
 
-TEST("cpu/fusion/rope: queries and keys of all layers share their angles; other parameters have their own") {
+TEST("cpu/fusion/rope: queries and keys of all layers share angles unless their parameters differ") {
     expect_same(
         "shared", {"ROPE_ANGLES", "ROPE", "ROPE", "ROPE_ANGLES", "ROPE", "ROPE_BACK", "ROPE_BACK", "ROPE_BACK"},
         [](leaves & l) {

@@ -19,7 +19,7 @@ void expect_same_scan(const char * name, const scan_shape & shape, bool by_head)
 
 }
 
-TEST("cpu/fusion/scan: states that decay each at its own rate, of sizes that fit no vector and no tile") {
+TEST("cpu/fusion/scan: states with different decay rates, of sizes that are not multiples of a vector or a tile") {
     expect_same_scan("one vector", {16, 1, 40, 1, 70, 2}, false);
     expect_same_scan("part of a vector", {3, 1, 17, 1, 33, 2}, false);
     expect_same_scan("more than one", {21, 1, 5, 1, 9, 1}, false);

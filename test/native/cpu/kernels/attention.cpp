@@ -129,7 +129,7 @@ TEST("cpu/kernels/attention: gradients are slopes") {
     }
 }
 
-TEST("cpu/kernels/attention: a query that sees nothing gives zeros and no gradient") {
+TEST("cpu/kernels/attention: a query with all keys masked gives zeros and no gradient") {
     const int64_t hidden_from = 100;
     bare b({16, 16, 150, 150, 2, 1, 1, 0.25f, 0},
            [&](int64_t, int64_t i, int64_t j) { return i < hidden_from && j <= i ? 0.0f : -INFINITY; });
