@@ -73,7 +73,7 @@ std::unique_ptr<adapter> adapter::zeros(std::shared_ptr<model> base, std::vector
 }
 
 void adapter::allocate(const std::vector<slot> & slots, float alpha) {
-    if (slots.empty()) { throw error("NO_TARGETS", "expected at least one LoRA target but received none"); }
+    if (slots.empty()) { throw error("NO_TARGETS", "no LoRA targets"); }
     auto lora = std::make_unique<llama_adapter_lora>(base_->handle());
     lora->alpha = alpha;
 

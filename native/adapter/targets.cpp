@@ -90,7 +90,7 @@ std::vector<lora_target> match_targets(const model & base, const std::vector<std
     const std::string hint = "this model's weight kinds are " + quoted(target_kinds(base)) +
                              "; a pattern with * or ? covers the whole tensor name ('blk.*.attn_?.weight'); "
                              "'all-linear' is every linear layer that can be trained";
-    if (entries.empty()) { throw error("NO_TARGETS", "expected at least one LoRA target but received none", hint); }
+    if (entries.empty()) { throw error("NO_TARGETS", "no LoRA targets", hint); }
     std::vector<lora_target> targets;
     std::set<std::string> taken;
     std::vector<std::string> unknown, unsupported;
