@@ -87,8 +87,8 @@ export const finetuneCommand: Command = {
       const header = { config: complete, versions: versions() };
       const record = recorder(log === undefined ? undefined : createRunLog(log.path, header), view);
       const history: FinetuneEvent[] = [];
+      const run = finetune({ ...config, signal: io.signal } as FinetuneOptions);
       try {
-        const run = finetune({ ...config, signal: io.signal } as FinetuneOptions);
         for await (const event of run) {
           record.write(event);
           if (curve !== undefined) history.push(event);
@@ -96,6 +96,7 @@ export const finetuneCommand: Command = {
         }
         await run.result;
       } finally {
+        await run[Symbol.asyncDispose]();
         view.close();
         record.close();
       }
@@ -110,23 +111,25 @@ function drawing(path: string, history: readonly FinetuneEvent[]): string {
 }
 
 /**
- * Writes to a run log, if there is one. A log that can no longer be written, e.g. on a full disk, does not end the run.
+ * Writes to a run log, if there is one. A log that cannot be written, e.g. on a full disk, ends a run that is about to
+ * train, but not one that has trained.
  */
 function recorder(log: RunLogWriter | undefined, view: FinetuneView) {
   let failure: LlamatuneError | undefined;
-  const unlessFailed = (work: () => void) => {
+  const unlessFailed = (work: () => void, ends = false) => {
     if (failure !== undefined) return;
     try {
       work();
     } catch (error) {
-      if (!(error instanceof LlamatuneError)) throw error;
+      if (ends || !(error instanceof LlamatuneError)) throw error;
       failure = error;
       const message = `${error.message}; the run continues without it`;
       view.show({ type: 'warning', code: error.code, message });
     }
   };
   return {
-    write: (event: FinetuneEvent) => unlessFailed(() => log?.write(event)),
+    write: (event: FinetuneEvent) =>
+      unlessFailed(() => log?.write(event), event.type === 'phase' && event.phase === 'train'),
     close: () => unlessFailed(() => log?.close()),
     get failure() {
       return failure;

@@ -5,7 +5,7 @@ import {
   openSync,
   readFileSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { LlamatuneError } from '../errors.js';
 import { checkFiles, type OutputFile } from '../files/check.js';
@@ -24,10 +24,13 @@ export interface RunLogHeader {
   versions: Record<string, string>;
 }
 
-/** An open run log. */
+/** A run log that is being written. */
 export interface RunLogWriter {
   readonly path: string;
-  /** Writes one event as one line, immediately, so that a killed run leaves a readable log. */
+  /**
+   * Writes one event as one line, immediately, so that a killed run leaves a readable log. The events before the training
+   * are written when it starts, so that a run that is refused leaves an existing file as it is.
+   */
   write(event: FinetuneEvent): void;
   /** Flushes the log to disk and closes it; further calls do nothing. */
   close(): void;
@@ -47,8 +50,8 @@ export type RunLogEvent = { time: string } & (
 );
 
 /**
- * Starts a run log (JSON Lines: the header, then one event per line). An existing file is replaced, unless it is one of
- * the files of the configuration or another run writes to it.
+ * Starts a run log (JSON Lines: the header, then one event per line). When the training starts, an existing file is
+ * replaced, unless it is one of the files of the configuration or another run writes to it.
  *
  * @throws LlamatuneError OUTPUT_CONFLICT, OUTPUT_IN_USE, OUTPUT_NOT_WRITABLE
  */
@@ -59,50 +62,53 @@ export function createRunLog(
   const output: OutputFile = { field: 'runLog', path, kind: 'log' };
   const { inputs, outputs } = comparedOnly(filesOfRun((header.config ?? {}) as RunConfig));
   checkFiles({ inputs, outputs: [...outputs, output] });
-  const file = openLocked(output);
   const first: RunLogHeader = { type: 'run', startedAt: new Date().toISOString(), ...header };
-  try {
-    file.writeLine(first);
-  } catch (error) {
-    file.close();
-    throw error;
-  }
+  const file = lockedFile(output);
+  const pending = [textOf(first)];
+  let training = false;
   return {
     path,
-    write: ({ type, ...rest }) => file.writeLine({ type, time: new Date().toISOString(), ...rest }),
+    write(event) {
+      const { type, ...rest } = event;
+      pending.push(textOf({ type, time: new Date().toISOString(), ...rest }));
+      training ||= !isPreparation(event);
+      if (training) file.write(pending.splice(0).join(''));
+    },
     close: file.close,
   };
 }
 
-function openLocked(output: OutputFile) {
+/** Whether an event that comes before all others may belong to a run that is refused. */
+const isPreparation = (event: FinetuneEvent): boolean =>
+  event.type === 'warning' || (event.type === 'phase' && event.phase !== 'train');
+
+const textOf = (line: object): string => `${JSON.stringify(line, plainValue)}\n`;
+
+/** A file that is locked now and replaced at the first write. */
+function lockedFile(output: OutputFile) {
   const { path } = output;
-  let file: number | undefined;
   const release = isDevice(path) ? () => {} : lockOutputs([output]);
-  try {
-    file = openSync(path, 'w');
-  } catch (cause) {
-    release();
-    throw notWritable(path, cause);
-  }
+  let file: number | undefined;
+  let closed = false;
   return {
-    writeLine(line: object): void {
-      if (file === undefined) throw new Error(`the run log ${path} is closed`);
+    write(text: string): void {
+      if (closed) throw new Error(`the run log ${path} is closed`);
       try {
-        writeSync(file, `${JSON.stringify(line, plainValue)}\n`);
+        file ??= openSync(path, 'w');
+        writeFileSync(file, text);
       } catch (cause) {
         throw notWritable(path, cause);
       }
     },
     close(): void {
-      if (file === undefined) return;
-      const closing = file;
-      file = undefined;
+      if (closed) return;
+      closed = true;
       try {
-        if (fstatSync(closing).isFile()) fsyncSync(closing);
+        if (file !== undefined && fstatSync(file).isFile()) fsyncSync(file);
       } catch (cause) {
         throw notWritable(path, cause);
       } finally {
-        closeSync(closing);
+        if (file !== undefined) closeSync(file);
         release();
       }
     },

@@ -163,6 +163,31 @@ async function started(options: FinetuneOptions) {
   return run;
 }
 
+describe('a run that is refused', () => {
+  it.each([
+    ['by its options', ['--sequenceLength', '32', '--lora.targets', 'bogus'], 'TARGET_UNKNOWN'],
+    ['by its dataset', ['--sequenceLength', '4'], 'SAMPLE_TOO_LONG'],
+    ['by an output in use', ['--sequenceLength', '32'], 'OUTPUT_IN_USE'],
+  ] as const)('%s leaves all existing outputs as they were', async (_, more, code) => {
+    const names = ['adapter.gguf', 'run.jsonl', 'loss.svg'];
+    for (const name of names) writeFileSync(at(name), `an earlier ${name}`);
+    const other =
+      code === 'OUTPUT_IN_USE'
+        ? await started(quick({ epochs: 100000, loss: 'completion' }))
+        : undefined;
+    const { exit, stderr } = await llamatune([
+      ...['finetune', '--model', at('model.gguf'), '--dataset', at('train.jsonl')],
+      ...['--output', at('adapter.gguf'), '--loss', 'completion', '--threads', '1'],
+      ...['--runLog', at('run.jsonl'), '--lossCurve', at('loss.svg'), ...more],
+    ]);
+    other?.abort();
+    await other?.result.catch(() => {});
+    expect({ exit, stderr }).toMatchObject({ exit: 1, stderr: expect.stringContaining(code) });
+    for (const name of names) expect(readFileSync(at(name), 'utf8')).toBe(`an earlier ${name}`);
+    expect(readdirSync(at()).sort()).toEqual([...names, 'model.gguf', 'train.jsonl'].sort());
+  });
+});
+
 describe('two runs with one output', () => {
   it('in one process: the second run is refused, and the first one continues', async () => {
     const long = quick({ epochs: 500, checkpoint: { directory: at('checkpoints') } });

@@ -53,6 +53,7 @@ describe('run log', () => {
       config: { losses: Float64Array.of(1.5, Number.NaN) },
       versions: {},
     });
+    log.write({ type: 'phase', phase: 'train', progress: null, detail: '' });
     log.close();
     expect(readRunLog(path).header.config).toEqual({ losses: [1.5, null] });
   });
@@ -65,6 +66,32 @@ describe('run log', () => {
     log.close();
     appendFileSync(path, '{"type":"step","st');
     expect(readRunLog(path).events).toHaveLength(1);
+  });
+
+  it('keeps an existing file until the training starts, and is locked from the start', () => {
+    const path = join(directory, 'old.jsonl');
+    const phase = (name: 'graph' | 'train') =>
+      ({ type: 'phase', phase: name, progress: null, detail: '' }) as const;
+    writeFileSync(path, 'the log of an earlier run\n');
+    const refused = createRunLog(path, header);
+    expect(() => createRunLog(path, header)).toThrow(
+      expect.objectContaining({ code: 'OUTPUT_IN_USE' }),
+    );
+    refused.write({ type: 'warning', code: 'SAMPLES_SKIPPED', message: '1 sample' });
+    refused.write(phase('graph'));
+    refused.close();
+    expect(readFileSync(path, 'utf8')).toBe('the log of an earlier run\n');
+
+    const accepted = createRunLog(path, header);
+    accepted.write({ type: 'warning', code: 'SAMPLES_SKIPPED', message: '1 sample' });
+    accepted.write(phase('graph'));
+    accepted.write(phase('train'));
+    expect(readRunLog(path).events.map((event) => event.type)).toEqual([
+      ...['warning', 'phase', 'phase'],
+    ]);
+    accepted.write({ type: 'warning', code: 'NON_FINITE_STEP', message: 'step 2' });
+    expect(readRunLog(path).events).toHaveLength(4);
+    accepted.close();
   });
 
   it('names file and line of an invalid run log', () => {
