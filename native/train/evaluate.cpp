@@ -6,8 +6,8 @@
 
 namespace llamatune {
 
-evaluator::evaluator(const std::shared_ptr<model> & base, const trainee & subject, const train_options & options,
-                     const compute & devices)
+evaluator::evaluator(const std::shared_ptr<model> & base, const trainable_weights & weights,
+                     const train_options & options, const compute & devices)
     : file_(token_file::open(options.validation->file)),
       data_(std::make_unique<sequential_loader>(*file_, options.sequence_length, options.micro_batch_size,
                                                 options.packing)) {
@@ -15,7 +15,7 @@ evaluator::evaluator(const std::shared_ptr<model> & base, const trainee & subjec
     forward_only.with_backward = false;
     forward_only.loss = make_objective(options.objective);
     auto graph = std::make_unique<forward>(
-        base, subject.adapter_handle(),
+        base, weights.adapter_handle(),
         batch_shape{uint32_t(options.micro_batch_size), uint32_t(options.sequence_length), options.packing}, devices);
     step_ = std::make_unique<step>(std::move(graph), devices, nullptr, forward_only);
 }

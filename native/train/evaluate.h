@@ -2,7 +2,7 @@
 
 #include "data/loader.h"
 #include "train/step.h"
-#include "train/trainee.h"
+#include "train/trainable-weights.h"
 
 #include <atomic>
 
@@ -11,7 +11,7 @@ namespace llamatune {
 // Computes the mean loss over a whole token file with the current parameters, without gradients.
 class evaluator {
 public:
-    evaluator(const std::shared_ptr<model> & base, const trainee & subject, const train_options & options,
+    evaluator(const std::shared_ptr<model> & base, const trainable_weights & weights, const train_options & options,
               const compute & devices);
 
     struct outcome {

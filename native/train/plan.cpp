@@ -5,7 +5,7 @@
 #include "optim/optimizer.h"
 #include "train/run.h"
 #include "train/step.h"
-#include "train/trainee.h"
+#include "train/trainable-weights.h"
 
 namespace llamatune {
 
@@ -53,12 +53,12 @@ train_plan plan_training(const train_options & options) {
 memory_estimate estimate_memory(const std::shared_ptr<model> & base, const train_options & options) {
     check_train_options(options);
     const compute devices(*base, options.n_threads, name_of(options.precision));
-    trainee subject(base, options);
-    auto graph = std::make_unique<forward>(base, subject.adapter_handle(), shape_of(options), devices);
-    subject.collect(*graph);
+    trainable_weights weights(base, options);
+    auto graph = std::make_unique<forward>(base, weights.adapter_handle(), shape_of(options), devices);
+    weights.collect(*graph);
     memory_estimate estimate{};
     estimate.weights_bytes = total_bytes(*base);
-    const parameter_set & parameters = subject.parameters();
+    const parameter_set & parameters = weights.parameters();
     estimate.adapter_bytes =
         parameters.gradient_bytes() + optimizer_state_bytes(options.optimizer, parameters.n_elements());
     if (options.mode == train_mode::lora) {
@@ -66,10 +66,10 @@ memory_estimate estimate_memory(const std::shared_ptr<model> & base, const train
     }
     step_options estimate_only = step_options_of(options);
     estimate_only.allocate = false;
-    estimate.activation_bytes = step(std::move(graph), devices, &subject.parameters(), estimate_only).compute_bytes();
+    estimate.activation_bytes = step(std::move(graph), devices, &weights.parameters(), estimate_only).compute_bytes();
     if (options.validation) {
         estimate_only.with_backward = false;
-        auto forward_only = std::make_unique<forward>(base, subject.adapter_handle(), shape_of(options), devices);
+        auto forward_only = std::make_unique<forward>(base, weights.adapter_handle(), shape_of(options), devices);
         estimate.activation_bytes += step(std::move(forward_only), devices, nullptr, estimate_only).compute_bytes();
     }
     estimate.total_bytes = estimate.weights_bytes + estimate.adapter_bytes + estimate.activation_bytes;

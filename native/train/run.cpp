@@ -6,7 +6,7 @@
 #include "model/tokenizer.h"
 #include "train/plan.h"
 #include "train/profile.h"
-#include "train/trainee.h"
+#include "train/trainable-weights.h"
 #include "train/trainer.h"
 
 #include <chrono>
@@ -62,30 +62,30 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
     on_event(phase_event{"graph"});
     compute devices(*base, options.n_threads, name_of(options.precision));
     devices.set_stop(&stop);
-    trainee subject(base, options);
-    auto graph = std::make_unique<forward>(base, subject.adapter_handle(), shape_of(options), devices);
-    subject.collect(*graph);
+    trainable_weights weights(base, options);
+    auto graph = std::make_unique<forward>(base, weights.adapter_handle(), shape_of(options), devices);
+    weights.collect(*graph);
     const std::string profile = profile_path();
     step_options step_settings = step_options_of(options);
     step_settings.profile = !profile.empty();
-    step model_step(std::move(graph), devices, &subject.parameters(), step_settings);
-    optimizer optim(subject.parameters(), options.optimizer, devices);
+    step model_step(std::move(graph), devices, &weights.parameters(), step_settings);
+    optimizer optim(weights.parameters(), options.optimizer, devices);
 
     train_parts parts{data,
                       model_step,
-                      subject.parameters(),
+                      weights.parameters(),
                       optim,
                       double(options.optimizer.max_gradient_norm),
                       options.learning_rates};
     std::optional<evaluator> validation;
     if (options.validation) {
-        parts.validation = &validation.emplace(base, subject, options, devices);
+        parts.validation = &validation.emplace(base, weights, options, devices);
         parts.evaluate_every = options.validation->every_steps;
     }
     std::optional<checkpoint_folder> checkpoints;
     train_state state;
     if (options.checkpoint) {
-        parts.checkpoints = &checkpoints.emplace(options, data.plan(), subject.parameters(), optim);
+        parts.checkpoints = &checkpoints.emplace(options, data.plan(), weights.parameters(), optim);
         if (options.checkpoint->resume) state = resume(*checkpoints, data, on_event);
     }
 
@@ -94,7 +94,7 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
     train_result result = train(parts, state, on_event, stop);
     if (!options.output.empty()) {
         on_event(phase_event{"save"});
-        subject.save(options.output);
+        weights.save(options.output);
     }
     if (!profile.empty()) write_profile(profile, model_step.profile(), model_step.n_runs());
     result.seconds = std::chrono::duration<double>(clock::now() - start).count();

@@ -59,7 +59,11 @@ const costs: { kind: string; name: RegExp; files: string[] }[] = [
   {
     kind: 'a training option (loraPlusRatio)',
     name: /loraPlusRatio|lora_plus_ratio|plus_ratio/,
-    files: ['native/train/options.h', 'native/train/trainee.cpp', 'src/config/finetune.ts'],
+    files: [
+      'native/train/options.h',
+      'native/train/trainable-weights.cpp',
+      'src/config/finetune.ts',
+    ],
   },
   {
     kind: 'a metric of an event (samplesPerSecond)',

@@ -54,10 +54,10 @@ train_options options_of(const model & m, const micro_batch & batch, const train
 }
 
 training::training(std::shared_ptr<model> m, const micro_batch & batch, const training_options & options, bool moved)
-    : options_(options_of(*m, batch, options)), subject_(m, options_), devices_(*m, 1) {
+    : options_(options_of(*m, batch, options)), weights_(m, options_), devices_(*m, 1) {
     const batch_shape shape{batch.n_rows, batch.sequence_length, options.packed};
-    auto graph = std::make_unique<forward>(m, subject_.adapter_handle(), shape, devices_);
-    subject_.collect(*graph);
+    auto graph = std::make_unique<forward>(m, weights_.adapter_handle(), shape, devices_);
+    weights_.collect(*graph);
     rng random(17);
     for (const parameter & p : parameters()) {
         if (!moved || options.mode != train_mode::lora || p.name.find(".lora_b") == std::string::npos) continue;
@@ -65,10 +65,10 @@ training::training(std::shared_ptr<model> m, const micro_batch & batch, const tr
         random.fill_normal(b.data(), b.size(), 0.2f);
         ggml_backend_tensor_set(p.value, b.data(), 0, ggml_nbytes(p.value));
     }
-    forward_and_backward_ = std::make_unique<step>(std::move(graph), devices_, &subject_.parameters(), options.step);
+    forward_and_backward_ = std::make_unique<step>(std::move(graph), devices_, &weights_.parameters(), options.step);
     step_options only_forward = options.step;
     only_forward.with_backward = false;
-    forward_only_ = std::make_unique<step>(std::make_unique<forward>(m, subject_.adapter_handle(), shape, devices_),
+    forward_only_ = std::make_unique<step>(std::make_unique<forward>(m, weights_.adapter_handle(), shape, devices_),
                                            devices_, nullptr, only_forward);
 }
 
@@ -79,7 +79,7 @@ double training::loss(const micro_batch & batch) {
 double training::run(const micro_batch & batch, double weight) { return forward_and_backward_->run(batch, weight); }
 
 void training::optimize(const micro_batch & batch, int steps, double learning_rate) {
-    optimizer optim(subject_.parameters(), options_.optimizer, devices_);
+    optimizer optim(weights_.parameters(), options_.optimizer, devices_);
     for (int i = 1; i <= steps; i++) {
         zero_gradients();
         run(batch, 1.0 / double(batch.target_token.size()));

@@ -3,7 +3,7 @@
 // A training step of a tiny model, with access to its gradients and to its loss at other parameters.
 
 #include "train/step.h"
-#include "train/trainee.h"
+#include "train/trainable-weights.h"
 
 #include <functional>
 #include <map>
@@ -33,7 +33,7 @@ public:
     training(std::shared_ptr<llamatune::model> m, const llamatune::micro_batch & batch,
              const training_options & options, bool moved = true);
 
-    const std::vector<llamatune::parameter> & parameters() const { return subject_.parameters().all(); }
+    const std::vector<llamatune::parameter> & parameters() const { return weights_.parameters().all(); }
 
     // Returns the mean cross-entropy of the targets, by a forward pass only.
     double loss(const llamatune::micro_batch & batch);
@@ -43,8 +43,8 @@ public:
     std::vector<llamatune::profile_entry> profile() const { return forward_and_backward_->profile(); }
     // Runs AdamW steps without clipping on one batch.
     void optimize(const llamatune::micro_batch & batch, int steps, double learning_rate);
-    void save(const std::string & path) const { subject_.save(path); }
-    void zero_gradients() { subject_.parameters().zero_gradients(); }
+    void save(const std::string & path) const { weights_.save(path); }
+    void zero_gradients() { weights_.parameters().zero_gradients(); }
 
     tensor_values gradients() const;
     tensor_values values() const;
@@ -52,7 +52,7 @@ public:
 
 private:
     llamatune::train_options options_;
-    llamatune::trainee subject_;
+    llamatune::trainable_weights weights_;
     llamatune::compute devices_;
     std::unique_ptr<llamatune::step> forward_and_backward_, forward_only_;
 };

@@ -1,4 +1,4 @@
-#include "train/trainee.h"
+#include "train/trainable-weights.h"
 
 #include "adapter/adapter-file.h"
 #include "adapter/compatibility.h"
@@ -11,7 +11,7 @@
 
 namespace llamatune {
 
-trainee::trainee(std::shared_ptr<model> base, const train_options & options)
+trainable_weights::trainable_weights(std::shared_ptr<model> base, const train_options & options)
     : base_(std::move(base)), options_(options) {
     if (options_.mode == train_mode::full) {
         if (base_->options().use_mmap || base_->options().repack) {
@@ -39,7 +39,7 @@ trainee::trainee(std::shared_ptr<model> base, const train_options & options)
     adapter_ = load_adapter(file, base_);
 }
 
-void trainee::collect(const forward & graph) {
+void trainable_weights::collect(const forward & graph) {
     std::vector<trained_tensor> tensors;
     if (adapter_) {
         for (const lora_pair & pair : adapter_->pairs()) {
@@ -65,7 +65,7 @@ void trainee::collect(const forward & graph) {
     parameters_ = std::make_unique<parameter_set>(tensors);
 }
 
-void trainee::save(const std::string & path) const {
+void trainable_weights::save(const std::string & path) const {
     if (!adapter_) {
         save_model(*base_, path);
         return;

@@ -10,12 +10,12 @@
 
 namespace llamatune {
 
-// What a run trains: a LoRA adapter, or the weights of an F32 model.
-class trainee {
+// The weights that a run trains: those of a LoRA adapter, or all of an F32 model.
+class trainable_weights {
 public:
     // Creates the adapter, or reads the one to continue. Throws the errors of adapter::create and read_adapter, and
     // MODEL_NOT_TRAINABLE (full-parameter training of weights that are not F32, mapped or repacked).
-    trainee(std::shared_ptr<model> base, const train_options & options);
+    trainable_weights(std::shared_ptr<model> base, const train_options & options);
 
     // The adapter of the forward graph; null in full-parameter training.
     llama_adapter_lora * adapter_handle() const { return adapter_ ? adapter_->handle() : nullptr; }
