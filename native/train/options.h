@@ -74,7 +74,7 @@ void fields(V & v, checkpoint_options & o) {
 
 struct train_options {
     train_mode mode = train_mode::lora;
-    lora_options lora;
+    lora_options lora; // with mode lora
 
     std::string train_file; // token file
     std::string output;     // adapter (lora) or whole model (full); empty: nothing is written
@@ -102,7 +102,7 @@ struct train_options {
 template <class V>
 void fields(V & v, train_options & o) {
     v("mode", o.mode);
-    v("lora", o.lora);
+    if (o.mode == train_mode::lora) v("lora", o.lora);
     v("trainFile", o.train_file);
     v("output", o.output);
     v("sequenceLength", o.sequence_length);

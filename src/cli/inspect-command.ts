@@ -258,8 +258,8 @@ function trainingTable(training: Training): string {
     const hint = training.hint === '' ? '' : `\n  hint: ${training.hint}`;
     return `Training: not possible\n  error ${training.code}: ${training.message}${hint}`;
   }
-  const { mode, lora, sequenceLength, microBatchSize } = training.settings;
-  const what = mode === 'lora' ? `adapter of rank ${lora.rank}` : 'every parameter';
+  const { lora, sequenceLength, microBatchSize } = training.settings;
+  const what = lora === undefined ? 'every parameter' : `adapter of rank ${lora.rank}`;
   return listTable([
     [
       'Training',

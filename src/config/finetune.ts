@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ConfigProblem } from '../errors.js';
-import { SCHEDULE_TYPES } from '../schedule/schedule.js';
+import { hasDecay, SCHEDULE_TYPES, type ScheduleType } from '../schedule/schedule.js';
 import { type FieldReader, withCrossFieldRules } from './cross-field.js';
 import {
   adapterSetting,
@@ -18,6 +18,7 @@ import {
   signal,
   threads,
 } from './fields.js';
+import { inapplicableProblems, without } from './inapplicable.js';
 
 const loraFields = z.strictObject({
   rank: loraShape.rank,
@@ -68,14 +69,22 @@ const lora = loraFields.transform((given) =>
       },
 );
 
-/** Options that apply to one optimizer only. */
+/** Options that apply to some optimizers only. */
 const OPTIMIZER_OPTIONS = {
   adamw: ['beta1', 'beta2', 'epsilon'],
   sgd: ['momentum'],
 } as const;
 type OptimizerType = keyof typeof OPTIMIZER_OPTIONS;
+type OptimizerOption = (typeof OPTIMIZER_OPTIONS)[OptimizerType][number];
 
-const optimizer = z.strictObject({
+/** Options of other optimizers, which have no effect with this one; none if the type is unknown. */
+function foreignOptions(type: OptimizerType): OptimizerOption[] {
+  const own: readonly OptimizerOption[] | undefined = OPTIMIZER_OPTIONS[type];
+  const all = Object.values(OPTIMIZER_OPTIONS).flat();
+  return own === undefined ? [] : all.filter((option) => !own.includes(option));
+}
+
+const optimizerFields = z.strictObject({
   type: z
     .enum(Object.keys(OPTIMIZER_OPTIONS) as [OptimizerType, ...OptimizerType[]])
     .default('adamw')
@@ -112,7 +121,9 @@ const optimizer = z.strictObject({
     .describe('Maximum global gradient norm; larger gradients are clipped (0 = no clipping).'),
 });
 
-const scheduler = z.strictObject({
+const optimizer = optimizerFields.transform((given) => without(given, foreignOptions(given.type)));
+
+const schedulerFields = z.strictObject({
   type: z.enum(SCHEDULE_TYPES).default('cosine').describe('Learning rate schedule after warm-up.'),
   warmupSteps: z
     .int()
@@ -129,8 +140,17 @@ const scheduler = z.strictObject({
     .describe(
       'Linear warm-up, as a fraction of all steps. Give either warmupSteps or warmupRatio. Default: none.',
     ),
-  minLearningRate: z.number().min(0).default(0).describe('Learning rate at the end of the decay.'),
+  minLearningRate: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe('Learning rate at the end of the decay, for a schedule that decays.'),
 });
+
+/** Options that have no effect with this schedule; none if the type is unknown. */
+const idleOptions = (type: ScheduleType) => (hasDecay(type) ? [] : (['minLearningRate'] as const));
+
+const scheduler = schedulerFields.transform((given) => without(given, idleOptions(given.type)));
 
 const validation = z.strictObject({
   split: z
@@ -215,24 +235,22 @@ const base = z.strictObject({
   signal: signal(),
 });
 
-/** Refuses options of another optimizer, which would have no effect. */
-function optimizerProblems(read: FieldReader): ConfigProblem[] {
-  const type = read.value('optimizer.type');
-  if (!Object.hasOwn(OPTIMIZER_OPTIONS, String(type))) return [];
-  return Object.entries(OPTIMIZER_OPTIONS)
-    .filter(([owner]) => owner !== type)
-    .flatMap(([owner, names]) => names.map((name) => ({ owner, path: `optimizer.${name}` })))
-    .filter(({ path }) => read.given(path))
-    .map(({ owner, path }) => ({
-      path,
-      message: `expected no option of '${owner}' with optimizer.type '${type}' but received ${read.value(path)}`,
-    }));
+/** Refuses options that would have no effect. */
+function problemsWithoutEffect(read: FieldReader): ConfigProblem[] {
+  const optimizerType = read.value('optimizer.type') as OptimizerType;
+  const schedule = read.value('scheduler.type') as ScheduleType;
+  const ofLora = read.value('mode') === 'full' ? Object.keys(loraFields.shape) : [];
+  return [
+    ...inapplicableProblems(read, 'optimizer.type', 'optimizer', foreignOptions(optimizerType)),
+    ...inapplicableProblems(read, 'scheduler.type', 'scheduler', idleOptions(schedule)),
+    ...inapplicableProblems(read, 'mode', 'lora', ofLora),
+  ];
 }
 
-const loraDefaults = JSON.stringify(lora.parse({}));
+const complete = base.transform((given) => without(given, given.mode === 'full' ? ['lora'] : []));
 
 /** Schema of the options of `finetune()`. The description of each field has its default and unit. */
-export const finetuneSchema = withCrossFieldRules(base, (read) => {
+export const finetuneSchema = withCrossFieldRules(complete, (read) => {
   const [batch, micro] = [read.number('batchSize'), read.number('microBatchSize')];
   const [peak, minimum] = [
     read.number('optimizer.learningRate'),
@@ -242,7 +260,7 @@ export const finetuneSchema = withCrossFieldRules(base, (read) => {
   const has = (at: string) => read.value(at) !== undefined;
   return [
     ...placementProblems(read),
-    ...optimizerProblems(read),
+    ...problemsWithoutEffect(read),
     read.given('lora.init') && read.given('lora.initAdapter')
       ? {
           path: 'lora.init',
@@ -279,16 +297,10 @@ export const finetuneSchema = withCrossFieldRules(base, (read) => {
           message: `expected less than maxSteps (${maxSteps}) but received ${warmup}`,
         }
       : undefined,
-    read.value('mode') === 'full' && JSON.stringify(read.value('lora')) !== loraDefaults
-      ? {
-          path: 'lora',
-          message: "expected mode 'lora' with adapter options but received 'full'",
-        }
-      : undefined,
   ];
 });
 
 /** Options of `finetune()`. Each option is documented in docs/configuration.md. */
 export type FinetuneOptions = z.input<typeof finetuneSchema>;
-/** The same with every default filled in. */
+/** The same with the default of every option that has an effect. */
 export type FinetuneConfig = z.output<typeof finetuneSchema>;

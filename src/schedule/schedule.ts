@@ -1,27 +1,29 @@
 /**
  * Decay after the warm-up: maps `progress` (0 to 1) to the remaining fraction (1 to 0) of the distance between peak and
- * minimum learning rate. To add a schedule, add a row.
+ * minimum learning rate; null: the learning rate stays at the peak. To add a schedule, add a row.
  */
 const DECAYS = {
   /** Half a cosine period without restarts (arXiv 1608.03983, eq. 5). */
   cosine: (progress: number) => (1 + Math.cos(Math.PI * progress)) / 2,
   /** Falls linearly from the peak to the minimum. */
   linear: (progress: number) => 1 - progress,
-  /** Stays at the peak. */
-  constant: () => 1,
-} as const satisfies Record<string, (progress: number) => number>;
+  constant: null,
+} as const satisfies Record<string, ((progress: number) => number) | null>;
 
 export type ScheduleType = keyof typeof DECAYS;
 
 /** The names of all schedules. */
 export const SCHEDULE_TYPES = Object.keys(DECAYS) as [ScheduleType, ...ScheduleType[]];
 
+/** Whether the learning rate decays after the warm-up, so that minLearningRate has an effect. */
+export const hasDecay = (type: ScheduleType): boolean => DECAYS[type] !== null;
+
 export interface ScheduleOptions {
   type: ScheduleType;
   /** Peak learning rate. */
   learningRate: number;
-  /** Learning rate at the end of the decay; not used by 'constant'. */
-  minLearningRate: number;
+  /** Learning rate at the end of the decay; undefined without decay. */
+  minLearningRate?: number | undefined;
   /** Steps of linear warm-up, 0 to totalSteps. */
   warmupSteps: number;
   totalSteps: number;
@@ -38,8 +40,8 @@ export interface ScheduleOptions {
  * what step T would have.
  */
 export function buildSchedule(options: ScheduleOptions): Float32Array {
-  const { learningRate: peak, minLearningRate: minimum, warmupSteps, totalSteps } = options;
-  const decay: (progress: number) => number = DECAYS[options.type];
+  const { learningRate: peak, minLearningRate: minimum = 0, warmupSteps, totalSteps } = options;
+  const decay: (progress: number) => number = DECAYS[options.type] ?? (() => 1);
   return Float32Array.from({ length: totalSteps }, (_, step) => {
     if (step < warmupSteps) return (peak * (step + 1)) / warmupSteps;
     return minimum + (peak - minimum) * decay((step - warmupSteps) / (totalSteps - warmupSteps));

@@ -206,14 +206,15 @@ describe('finetune', () => {
     };
     for (const type of ['adamw', 'sgd'] as const) {
       const plain = await finalLoss({ type, learningRate: 0.1 });
+      const { optimizer } = finetuneSchema.parse(quick({ optimizer: { type } }));
+      expect(Object.keys(optimizer).sort()).toEqual(
+        ['type', 'learningRate', ...Object.keys(options[type])].sort(),
+      );
       for (const [name, value] of Object.entries(options[type])) {
         const loss = await finalLoss({ type, learningRate: 0.1, [name]: value });
         expect(loss, `${type} ${name}`).not.toBe(plain);
       }
     }
-    const tried = Object.values(options).flatMap((each) => Object.keys(each));
-    const { type: _, learningRate: __, ...all } = finetuneSchema.parse(quick()).optimizer;
-    expect(Object.keys(all).sort()).toEqual([...new Set(tried)].sort());
   });
 
   it('evaluates on a split and on a separate dataset', async () => {

@@ -48,7 +48,7 @@ const costs: { kind: string; name: RegExp; files: string[] }[] = [
   },
   {
     kind: 'a learning-rate schedule (constant)',
-    name: /\bconstant: \(|'constant'/,
+    name: /\bconstant: null|'constant'/,
     files: ['src/schedule/schedule.ts'],
   },
   {

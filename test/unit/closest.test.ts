@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { closest } from '../../src/closest.js';
 import { finetuneSchema } from '../../src/config/finetune.js';
+import { shapeOf } from '../../src/config/schema-shape.js';
 
 describe('closest', () => {
   it('counts swapped letters as one edit', () => {
@@ -15,7 +16,7 @@ describe('closest', () => {
   });
 
   it('knows what other trainers and earlier versions call an option', () => {
-    const names = Object.keys(finetuneSchema.def.shape ?? {});
+    const names = Object.keys(shapeOf(finetuneSchema) ?? {});
     expect(names).toContain('overlength');
     expect(closest('recompute', names)).toBe('gradientCheckpointing');
     expect(closest('tooLong', names)).toBe('overlength');

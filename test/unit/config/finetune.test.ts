@@ -50,7 +50,6 @@ describe('finetuneSchema', () => {
         beta1: 0.9,
         beta2: 0.999,
         epsilon: 1e-8,
-        momentum: 0.9,
         weightDecay: 0.01,
         maxGradientNorm: 1,
       },
@@ -209,18 +208,59 @@ describe('finetuneSchema', () => {
   it('refuses all options of another optimizer, even if they equal the default', () => {
     const of = (optimizer: object) => problemsOf({ ...minimal, optimizer });
     expect(of({ type: 'sgd', beta1: 0.9, epsilon: 1e-7, momentum: 0.8 })).toEqual({
-      'optimizer.beta1': "expected no option of 'adamw' with optimizer.type 'sgd' but received 0.9",
+      'optimizer.beta1': "expected no optimizer.beta1 with optimizer.type 'sgd' but received 0.9",
       'optimizer.epsilon':
-        "expected no option of 'adamw' with optimizer.type 'sgd' but received 1e-7",
+        "expected no optimizer.epsilon with optimizer.type 'sgd' but received 1e-7",
     });
     expect(of({ momentum: 0.9 })).toEqual({
       'optimizer.momentum':
-        "expected no option of 'sgd' with optimizer.type 'adamw' but received 0.9",
+        "expected no optimizer.momentum with optimizer.type 'adamw' but received 0.9",
     });
     expect(of({ type: 'sgd', momentum: 0, weightDecay: 0.1 })).toEqual({});
     expect(of({ type: 'adam', momentum: 0 })).toEqual({
       'optimizer.type': expect.stringMatching(/^expected 'adamw' or .* but received 'adam'$/),
     });
+  });
+
+  it('refuses a minimum learning rate with a schedule that has no decay', () => {
+    const of = (scheduler: object) => problemsOf({ ...minimal, scheduler });
+    expect(of({ type: 'constant', minLearningRate: 0 })).toEqual({
+      'scheduler.minLearningRate':
+        "expected no scheduler.minLearningRate with scheduler.type 'constant' but received 0",
+    });
+    expect(of({ type: 'constant', warmupRatio: 0.1 })).toEqual({});
+    expect(of({ type: 'linear', minLearningRate: 1e-6 })).toEqual({});
+  });
+
+  it('names every option without effect at once', () => {
+    const problems = problemsOf({
+      ...minimal,
+      mode: 'full',
+      lora: { rank: 8, targets: ['attn_q', 'attn_v'] },
+      optimizer: { type: 'sgd', beta2: 0.9 },
+      scheduler: { type: 'constant', minLearningRate: 1e-6 },
+    });
+    expect(Object.keys(problems).sort()).toEqual([
+      ...['lora.rank', 'lora.targets', 'optimizer.beta2', 'scheduler.minLearningRate'],
+    ]);
+  });
+
+  it('gives only the options that have an effect, and accepts them again', () => {
+    const sgd = parseConfig(finetuneSchema, {
+      ...minimal,
+      optimizer: { type: 'sgd' },
+      scheduler: { type: 'constant' },
+    });
+    expect(sgd.optimizer).toEqual({
+      ...{ type: 'sgd', learningRate: 1e-4, momentum: 0.9, weightDecay: 0.01, maxGradientNorm: 1 },
+    });
+    expect(sgd.scheduler).toEqual({ type: 'constant' });
+    const full = parseConfig(finetuneSchema, { ...minimal, mode: 'full' });
+    expect(full).not.toHaveProperty('lora');
+    for (const config of [sgd, full]) {
+      const again = { ...config, placement: undefined }; // which has another form in the result
+      expect(parseConfig(finetuneSchema, again)).toEqual(config);
+    }
   });
 
   it('refuses an initialization of an adapter that is continued', () => {
@@ -260,7 +300,7 @@ describe('finetuneSchema', () => {
   it('rejects adapter options with mode full', () => {
     expect(problemsOf({ ...minimal, mode: 'full' })).toEqual({});
     expect(problemsOf({ ...minimal, mode: 'full', lora: { rank: 4 } })).toEqual({
-      lora: "expected mode 'lora' with adapter options but received 'full'",
+      'lora.rank': "expected no lora.rank with mode 'full' but received 4",
     });
   });
 
@@ -274,7 +314,7 @@ describe('finetuneSchema', () => {
 
   it('returns new defaults for each call', () => {
     const once = parseConfig(finetuneSchema, minimal);
-    once.lora.targets?.push('output');
-    expect(parseConfig(finetuneSchema, minimal).lora.targets).not.toContain('output');
+    once.lora?.targets?.push('output');
+    expect(parseConfig(finetuneSchema, minimal).lora?.targets).not.toContain('output');
   });
 });

@@ -1,0 +1,32 @@
+import type { ConfigProblem } from '../errors.js';
+import type { FieldReader } from './cross-field.js';
+
+/**
+ * One problem for each option of a group that is given although it has no effect with the value of another option.
+ *
+ * @param selector the other option, e.g. 'optimizer.type'
+ */
+export function inapplicableProblems(
+  read: FieldReader,
+  selector: string,
+  group: string,
+  names: readonly string[],
+): ConfigProblem[] {
+  return names
+    .map((name) => `${group}.${name}`)
+    .filter(read.given)
+    .map((path) => ({
+      path,
+      message: `expected no ${path} with ${selector} '${read.value(selector)}' but received ${read.value(path)}`,
+    }));
+}
+
+/** A copy without some options, so that a configuration shows only the options that have an effect. */
+export function without<T extends object, K extends keyof T>(
+  given: T,
+  options: readonly K[],
+): Omit<T, K> & Partial<Pick<T, K>> {
+  const copy = { ...given };
+  for (const option of options) delete copy[option];
+  return copy;
+}
