@@ -23,7 +23,7 @@ export function conflictOf(output: KnownFile, others: readonly KnownFile[]): str
 function conflictBetween(output: KnownFile, other: KnownFile): string | undefined {
   if (isSameFile(output.identity, other.identity)) {
     return isOutput(other)
-      ? `it is also ${other.label}`
+      ? `${other.label} names the same ${other.kind === 'folder' ? 'folder' : 'file'}`
       : `it is ${other.label}, which would be lost`;
   }
   if (willBeFile(other) && isBelow(output.identity, other.identity)) {
@@ -32,10 +32,9 @@ function conflictBetween(output: KnownFile, other: KnownFile): string | undefine
   if (willBeFile(output) && isOutput(other) && isBelow(other.identity, output.identity)) {
     return `${other.label} would be inside it, and it is a file`;
   }
-  if (isCheckpointOf(output, other)) return `checkpoints in ${other.label} have names like this`;
-  if (isCheckpointOf(other, output)) {
-    return `${other.label} is in this folder, and a checkpoint of the same name would replace it`;
-  }
+  const named = 'named like a checkpoint, which would replace it';
+  if (isCheckpointOf(output, other)) return `it is inside ${other.label} and ${named}`;
+  if (isCheckpointOf(other, output)) return `${other.label} is inside this folder and ${named}`;
   return undefined;
 }
 

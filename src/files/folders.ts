@@ -1,4 +1,4 @@
-import { mkdirSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
 /**
@@ -20,4 +20,13 @@ export function makeFolder(folder: string): void {
 export function nearestExisting(path: string): string {
   const exists = statSync(path, { throwIfNoEntry: false }) !== undefined;
   return exists || dirname(path) === path ? path : nearestExisting(dirname(path));
+}
+
+/** The names in a folder; none if it cannot be read. */
+export function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
 }

@@ -1,11 +1,19 @@
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { native, ready } from '../contract/load.js';
 import { LlamatuneError } from '../errors.js';
 import { atExit } from './at-exit.js';
 import type { OutputFile } from './check.js';
+import { namesIn } from './folders.js';
 import { endOfLinks } from './identity.js';
-import { isTemporaryCheckpoint, isTemporaryOf, lockOfFile, lockOfFolder } from './names.js';
+import {
+  isCheckpointName,
+  isLockOfCheckpointName,
+  isTemporaryCheckpoint,
+  isTemporaryOf,
+  lockOfFile,
+  lockOfFolder,
+} from './names.js';
 
 /**
  * Runs `work` while no other run, in this process or another one, can hold the same outputs.
@@ -40,12 +48,10 @@ export function lockOutputs(outputs: readonly OutputFile[]): () => void {
       const target = endOfLinks(path);
       const lock = kind === 'folder' ? lockOfFolder(target) : lockOfFile(target);
       const releaseLock = takeLock(lock, path);
-      if (releaseLock === 'busy')
-        busy.push({ field, message: `${ownerOf(lock)} writes to '${path}'` });
-      else {
-        held.push(releaseLock);
-        removeLeftovers(target, kind);
-      }
+      if (releaseLock !== 'busy') held.push(releaseLock);
+      const owner = releaseLock === 'busy' ? lock : heldElsewhere(target, kind, path);
+      if (owner === undefined) removeLeftovers(target, kind);
+      else busy.push({ field, message: `${ownerOf(owner)} writes to '${path}'` });
     }
   } catch (error) {
     release();
@@ -63,6 +69,26 @@ export function lockOutputs(outputs: readonly OutputFile[]): () => void {
     );
   }
   return release;
+}
+
+/**
+ * The lock of another run that may write the same checkpoint: of the folder of an output that is named like a checkpoint,
+ * or of such an output in a checkpoint folder. The caller holds its own lock, so one of two runs finds the other.
+ */
+function heldElsewhere(target: string, kind: OutputFile['kind'], path: string): string | undefined {
+  return othersOf(target, kind).find((lock) => {
+    if (!existsSync(lock)) return false;
+    const release = takeLock(lock, path);
+    if (release !== 'busy') release();
+    return release === 'busy';
+  });
+}
+
+function othersOf(target: string, kind: OutputFile['kind']): string[] {
+  if (kind !== 'folder') return isCheckpointName(target) ? [lockOfFolder(dirname(target))] : [];
+  return namesIn(target)
+    .filter(isLockOfCheckpointName)
+    .map((name) => join(target, name));
 }
 
 function takeLock(lock: string, path: string): 'busy' | (() => void) {
@@ -97,8 +123,8 @@ function removeLeftovers(target: string, kind: OutputFile['kind']): void {
   const isLeftover = (name: string) =>
     kind === 'folder' ? isTemporaryCheckpoint(name) : isTemporaryOf(target, name);
   try {
-    for (const name of readdirSync(folder)) {
+    for (const name of namesIn(folder)) {
       if (isLeftover(name)) rmSync(join(folder, name), { force: true });
     }
-  } catch {} // the folder cannot be read, or a file belongs to another user: leave it
+  } catch {} // a file belongs to another user: leave it
 }

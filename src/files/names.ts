@@ -1,9 +1,10 @@
 import { basename, dirname, join } from 'node:path';
 
+const LOCK_SUFFIX = '.llamatune-lock';
 /** The lock of an output, next to it. */
-export const lockOfFile = (target: string): string => `${target}.llamatune-lock`;
+export const lockOfFile = (target: string): string => `${target}${LOCK_SUFFIX}`;
 /** The lock of a folder that a run writes to, inside it. */
-export const lockOfFolder = (folder: string): string => join(folder, '.llamatune-lock');
+export const lockOfFolder = (folder: string): string => join(folder, LOCK_SUFFIX);
 
 /** Suffix of incomplete files; native/core/atomic-file.cpp uses the same form. */
 const TEMPORARY = '.llamatune-tmp-';
@@ -15,6 +16,10 @@ const CHECKPOINT = /^checkpoint-\d+\.gguf$/;
 
 /** Whether a file is named like a checkpoint of the engine. */
 export const isCheckpointName = (target: string): boolean => CHECKPOINT.test(basename(target));
+
+/** Whether a file is the lock of an output that is named like a checkpoint. */
+export const isLockOfCheckpointName = (name: string): boolean =>
+  name.endsWith(LOCK_SUFFIX) && isCheckpointName(name.slice(0, -LOCK_SUFFIX.length));
 
 /** Whether a file next to `target` is a temporary file of an interrupted writer of `target`. */
 export function isTemporaryOf(target: string, name: string): boolean {

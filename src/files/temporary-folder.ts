@@ -1,9 +1,10 @@
-import { lstatSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { lstatSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { native, ready } from '../contract/load.js';
 import { LlamatuneError } from '../errors.js';
 import { atExit } from './at-exit.js';
+import { namesIn } from './folders.js';
 
 const PREFIX = 'llamatune-';
 const NAME = /^llamatune-[A-Za-z0-9]{6}$/;
@@ -72,6 +73,7 @@ function removeFolder(folder: string): void {
  * symbolic links, and folders without a lock file, which may just have been made.
  */
 function removeDeadFolders(parent: string): void {
+  // If the parent cannot be read, makeFolder() reports it.
   for (const name of namesIn(parent)) {
     const folder = join(parent, name);
     try {
@@ -83,14 +85,6 @@ function removeDeadFolders(parent: string): void {
       release();
       removeFolder(folder);
     } catch {} // removed in the meantime
-  }
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return []; // makeFolder() reports the problem
   }
 }
 

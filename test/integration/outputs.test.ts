@@ -214,6 +214,32 @@ describe('two runs with one output', () => {
     expect(readdirSync(at('checkpoints')).filter((name) => name.includes('lock'))).toEqual([]);
   });
 
+  it('are detected if one output is named like a checkpoint of the other run', async () => {
+    mkdirSync(at('checkpoints'));
+    const config = quick({ checkpoint: { directory: at('checkpoints') } });
+    const inFolder = at('checkpoints/checkpoint-3.gguf');
+    const refused = { code: 'OUTPUT_IN_USE', message: expect.stringContaining('another run') };
+
+    const first = await started({ ...config, epochs: 500 });
+    for (const output of [inFolder, at('checkpoints/./checkpoint-10000.gguf')]) {
+      expect(await failure(finetuneLora(quick({ output })).result)).toMatchObject(refused);
+      const quantize = quantizeModel({ input: at('model.gguf'), output });
+      expect(await failure(quantize)).toMatchObject(refused);
+    }
+    await finetuneLora(quick({ output: at('checkpoints/other.gguf') })).result;
+    first.abort();
+    await failure(first.result);
+
+    const second = await started(quick({ output: inFolder, epochs: 500 }));
+    const third = await failure(finetuneLora(config).result);
+    expect(third).toMatchObject({ ...refused, problems: [{ path: 'checkpoint.directory' }] });
+    second.abort();
+    await failure(second.result);
+    await finetuneLora(config).result;
+    expect(existsSync(inFolder)).toBe(false);
+    expect(readdirSync(at('checkpoints'))).toEqual(['other.gguf']);
+  });
+
   it('are detected for run logs', () => {
     const log = createRunLog(at('run.jsonl'), { config: quick(), versions: {} });
     expect(() => createRunLog(at('run.jsonl'), { config: quick(), versions: {} })).toThrow(

@@ -111,7 +111,7 @@ describe('two outputs', () => {
     const error = failure(withLog(files, join(at('real'), 'new', 'out.gguf')));
     expect(error).toMatchObject({
       code: 'OUTPUT_CONFLICT',
-      problems: [{ path: 'runLog', message: /also output/ }],
+      problems: [{ path: 'runLog', message: /output names the same file$/ }],
     });
     expect(readdirSync(at('real'))).toEqual([]);
   });
