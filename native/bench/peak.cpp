@@ -102,7 +102,7 @@ std::function<void()> product_of_ggml(const product_shape & shape, train_precisi
     held->graph = ggml_new_graph(ctx);
     ggml_build_forward_expand(held->graph, ggml_mul_mat(ctx, weight, x));
     held->buffer.reset(ggml_backend_alloc_ctx_tensors(ctx, backend));
-    if (!held->buffer) throw error("OUT_OF_MEMORY", "expected memory for a matrix product but there was none");
+    if (!held->buffer) throw error("OUT_OF_MEMORY", "out of memory allocating a matrix product");
     for (ggml_tensor * t : {weight, x}) {
         const std::vector<float> values = random_values(ggml_nelements(t));
         std::vector<char> stored(ggml_nbytes(t));

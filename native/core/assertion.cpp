@@ -27,8 +27,32 @@ error rpc_server_lost(const rpc_failure & failure) {
                  "continues from its newest checkpoint with checkpoint.resume.");
 }
 
-void require_rpc_servers(const std::string & log) {
+namespace {
+
+constexpr const char * assertion_text = "an assertion in llama.cpp failed: ";
+
+[[noreturn]] void assertion_failed(const std::string & message) {
+    throw error("NATIVE_ASSERTION", assertion_text + message,
+                "This is a limit of the model or the device, or a bug. Load the model again before you use it.");
+}
+
+bool reports_no_memory(const std::string & log) {
+    for (const char * text : {"failed to allocate", "unable to allocate", "out of memory", "bad_alloc"}) {
+        if (log.find(text) != std::string::npos) return true;
+    }
+    return false;
+}
+
+}
+
+void throw_logged_error(const std::string & log, const std::string & doing, const char * hint) {
     if (const auto lost = find_rpc_failure(log)) throw rpc_server_lost(*lost);
+    const size_t assertion = log.find(assertion_text);
+    if (assertion != std::string::npos) {
+        const size_t start = assertion + std::string(assertion_text).size();
+        assertion_failed(log.substr(start, log.find("; ", start) - start));
+    }
+    if (reports_no_memory(log)) throw error("OUT_OF_MEMORY", "out of memory " + doing + ": " + log, hint);
 }
 
 namespace {
@@ -37,9 +61,8 @@ std::terminate_handler previous_terminate_handler = nullptr;
 
 // ggml calls this just before abort(). The exception unwinds ggml's C frames, which are compiled with -fexceptions.
 [[noreturn]] void throw_assertion(const char * message) {
-    require_rpc_servers(message);
-    throw error("NATIVE_ASSERTION", std::string("an assertion in llama.cpp failed: ") + message,
-                "This is a limit of the model or the device, or a bug. Load the model again before you use it.");
+    if (const auto lost = find_rpc_failure(message)) throw rpc_server_lost(*lost);
+    assertion_failed(message);
 }
 
 // Writes the message of an uncaught error to stderr as well, since the log may never be read after this.

@@ -22,7 +22,9 @@ struct rpc_failure {
 std::optional<rpc_failure> find_rpc_failure(const std::string & message);
 error rpc_server_lost(const rpc_failure & failure); // RPC_SERVER_LOST
 
-// Throws RPC_SERVER_LOST if the log of a failed call reports such a failure.
-void require_rpc_servers(const std::string & log);
+// llama.cpp catches exceptions in some calls, logs them and returns null. Throws the error that the log of such a call
+// reports: RPC_SERVER_LOST, NATIVE_ASSERTION, or OUT_OF_MEMORY with the message "out of memory <doing>" and the hint.
+// Returns if the log reports none of them.
+void throw_logged_error(const std::string & log, const std::string & doing, const char * hint);
 
 }

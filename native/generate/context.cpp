@@ -23,6 +23,12 @@ Function cpu_function(const char * name) {
                : nullptr;
 }
 
+[[noreturn]] void context_failed(int32_t n_ctx, const std::string & log) {
+    const std::string size = "a context of " + std::to_string(n_ctx) + " tokens";
+    throw_logged_error(log, "allocating " + size, "use a smaller contextLength or batchSize");
+    throw error("GENERATION_FAILED", "llama.cpp could not create " + size + ": " + log);
+}
+
 bool is_stopped(void * stop) { return static_cast<const std::atomic<bool> *>(stop)->load(); }
 
 }
@@ -65,13 +71,7 @@ inference_context::inference_context(const std::shared_ptr<model> & base, const 
     const std::lock_guard<std::mutex> lock(base->mutex());
     take_recent_errors();
     handle_ = llama_init_from_model(base->handle(), params);
-    if (!handle_) {
-        const std::string log = take_recent_errors();
-        require_rpc_servers(log);
-        throw error("OUT_OF_MEMORY",
-                    "out of memory allocating a context of " + std::to_string(options.n_ctx) + " tokens: " + log,
-                    "use a smaller contextLength or batchSize");
-    }
+    if (!handle_) context_failed(options.n_ctx, take_recent_errors());
     try {
         if (adapters) adapters->apply(handle_);
         handle_->sched_reserve();
@@ -99,7 +99,8 @@ void inference_context::decode(const int32_t * tokens, int32_t n_tokens) {
     }
     check_stop();
     const std::string log = take_recent_errors();
-    require_rpc_servers(log);
+    throw_logged_error(log, "decoding " + std::to_string(n_tokens) + " tokens",
+                       "use a smaller contextLength or batchSize");
     throw error("GENERATION_FAILED", "llama.cpp could not decode " + std::to_string(n_tokens) +
                                          " tokens (it returned " + std::to_string(rc) + ")" +
                                          (log.empty() ? "" : ": " + log));

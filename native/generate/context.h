@@ -21,7 +21,7 @@ struct context_options {
 // An inference context on a shared model, with adapters. It uses flash attention if the devices support it.
 class inference_context {
 public:
-    // Throws error OUT_OF_MEMORY, UNSUPPORTED_ARCHITECTURE.
+    // Throws error OUT_OF_MEMORY, UNSUPPORTED_ARCHITECTURE, NATIVE_ASSERTION, GENERATION_FAILED.
     inference_context(const std::shared_ptr<model> & base, const context_options & options,
                       const loaded_adapters * adapters, const std::atomic<bool> & stop);
     ~inference_context();

@@ -198,7 +198,7 @@ void forward::state::open_context(const batch_shape & shape, const compute & dev
         context.reset(llama_init_from_model(&m, params));
         if (!context) {
             const std::string log = take_recent_errors();
-            require_rpc_servers(log);
+            throw_logged_error(log, "creating a context", "Lower sequenceLength or microBatchSize.");
             throw error("GRAPH_UNSUPPORTED", "llama.cpp could not create a context: " + log);
         }
         cparams = context->get_cparams();

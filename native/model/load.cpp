@@ -88,11 +88,6 @@ private:
     std::vector<llama_model_tensor_buft_override> overrides_;
 };
 
-bool is_out_of_memory(const std::string & log) {
-    return log.find("failed to allocate") != std::string::npos || log.find("unable to allocate") != std::string::npos ||
-           log.find("out of memory") != std::string::npos || log.find("bad_alloc") != std::string::npos;
-}
-
 }
 
 std::shared_ptr<model> model::load(const load_options & options) {
@@ -127,11 +122,8 @@ std::shared_ptr<model> model::load(const load_options & options) {
     if (progress.thrown) std::rethrow_exception(progress.thrown);
     if (progress.cancelled) throw error("ABORTED", "loading '" + options.path + "' was aborted");
     const std::string log = take_recent_errors();
-    require_rpc_servers(log);
-    if (is_out_of_memory(log)) {
-        throw error("OUT_OF_MEMORY", "out of memory loading the weights of '" + options.path + "': " + log,
-                    "use a smaller or more strongly quantized model, or fewer GPU layers");
-    }
+    throw_logged_error(log, "loading the weights of '" + options.path + "'",
+                       "use a smaller or more strongly quantized model, or fewer GPU layers");
     throw error("MODEL_LOAD_FAILED",
                 "llama.cpp could not load '" + options.path + "'" + (log.empty() ? "" : ": " + log));
 }

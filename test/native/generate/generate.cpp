@@ -1,4 +1,5 @@
 #include "generate/greedy.h"
+#include "gguf/edited.h"
 #include "harness.h"
 #include "model/tiny-models.h"
 
@@ -208,5 +209,21 @@ TEST("generate: Q8_0 and Q4_0 run in the CPU's packed layouts") {
         const auto a = run(plain, o), b = run(packed, o);
         CHECK_EQ(b.generated_tokens, int64_t(8));
         CHECK_EQ(a.tokens[0], b.tokens[0]); // rounding differs between the kernels, so later tokens may differ
+    }
+}
+
+TEST("generate: an assertion while llama.cpp opens a context is reported as one, not as a lack of memory") {
+    const std::string path =
+        harness::edited_gguf(tiny::path("qwen3"), tiny::scratch("no-rope.gguf"),
+                             [](gguf_context * g) { gguf_set_val_u32(g, "qwen3.rope.dimension_count", 0); });
+    load_options options;
+    options.path = path;
+    const auto m = model::load(options);
+    try {
+        run(m, greedy(*m));
+        harness::fail(__FILE__, __LINE__, "an error");
+    } catch (const error & e) {
+        CHECK_EQ(e.code(), std::string("NATIVE_ASSERTION"));
+        CHECK(std::string(e.what()).find("GGML_ASSERT(") != std::string::npos);
     }
 }
