@@ -9,6 +9,8 @@ endif()
 add_executable(llamatune-native-tests ${test_sources})
 target_include_directories(llamatune-native-tests PRIVATE test/native)
 target_include_directories(llamatune-native-tests SYSTEM PRIVATE vendor/llama.cpp/vendor) # nlohmann/json.hpp
+set_source_files_properties(test/native/train/capabilities.cpp PROPERTIES # implements a ggml device
+    INCLUDE_DIRECTORIES "${CMAKE_SOURCE_DIR}/vendor/llama.cpp/ggml/src")
 target_compile_definitions(llamatune-native-tests PRIVATE
     LLAMATUNE_TEST_CACHE_DEFAULT="${LLAMATUNE_TEST_CACHE}"
     LLAMATUNE_TEST_SOURCE_DIR="${CMAKE_SOURCE_DIR}"

@@ -30,6 +30,12 @@ double optimizer_options::number(const char * name, double fallback) const {
     return found == numbers.end() ? fallback : found->second;
 }
 
+std::vector<std::string> optimizer_types() {
+    std::vector<std::string> types;
+    for (const entry & e : entries) types.push_back(e.type);
+    return types;
+}
+
 std::unique_ptr<optimizer_rule> make_optimizer_rule(const optimizer_options & options) {
     std::string known;
     for (const entry & e : entries) {

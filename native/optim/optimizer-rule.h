@@ -31,6 +31,9 @@ public:
                                               ggml_tensor * numbers) const = 0;
 };
 
+// The values of optimizer.type.
+std::vector<std::string> optimizer_types();
+
 // Throws error CONFIG_INVALID for a type that does not exist.
 std::unique_ptr<optimizer_rule> make_optimizer_rule(const optimizer_options & options);
 

@@ -81,8 +81,18 @@ private:
     std::vector<ggml_tensor *> nodes_, trained_;
 };
 
-// Names the ops of a whole training step that the device does not run.
-std::set<std::string> missing_ops(ggml_backend_dev_t device, ggml_type type) {
+std::set<std::string> missing_ops(ggml_backend_dev_t device, graph_builder & builder) {
+    ggml_cgraph * graph = builder.finish();
+    std::set<std::string> names;
+    for (int i = 0; i < ggml_graph_n_nodes(graph); i++) {
+        const ggml_tensor * node = ggml_graph_node(graph, i);
+        if (!ggml_backend_dev_supports_op(device, node)) names.insert(ggml_op_desc(node));
+    }
+    return names;
+}
+
+// Names the ops of the forward and backward pass that the device does not run.
+std::set<std::string> missing_for_weights(ggml_backend_dev_t device, ggml_type type) {
     graph_builder builder;
     tensor_arena & ctx = builder.ctx();
     layer forward(ctx, type);
@@ -97,23 +107,24 @@ std::set<std::string> missing_ops(ggml_backend_dev_t device, ggml_type type) {
     builder.expand(loss.loss);
     g.add(logits, loss.dlogits);
     run_backward(g, forward.nodes());
-    const auto optim = make_optimizer_rule({});
-    for (ggml_tensor * t : forward.trained()) {
-        ggml_set_param(t);
-        std::vector<ggml_tensor *> state;
-        for (size_t i = 0; i < optim->state_names().size(); i++) state.push_back(ggml_dup_tensor(ctx, t));
-        const auto n_numbers = int64_t(optim->numbers(1, 0, true).size());
-        ggml_tensor * numbers = ggml_new_tensor_1d(ctx, GGML_TYPE_F32, n_numbers);
-        for (ggml_tensor * node : optim->update(ctx, {{"", t}, g.of(t)}, g.of(t), state, numbers)) builder.expand(node);
-    }
+    for (const ggml_tensor * t : forward.trained()) builder.expand(g.of(t));
+    return missing_ops(device, builder);
+}
 
-    ggml_cgraph * graph = builder.finish();
-    std::set<std::string> names;
-    for (int i = 0; i < ggml_graph_n_nodes(graph); i++) {
-        const ggml_tensor * node = ggml_graph_node(graph, i);
-        if (!ggml_backend_dev_supports_op(device, node)) names.insert(ggml_op_desc(node));
-    }
-    return names;
+// Names the ops of an optimizer's update that the device does not run.
+std::set<std::string> missing_for_optimizer(ggml_backend_dev_t device, const std::string & type) {
+    graph_builder builder;
+    tensor_arena & ctx = builder.ctx();
+    const auto rule = make_optimizer_rule({type, {}});
+    ggml_tensor * value = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, n_embd, rank);
+    ggml_set_param(value); // ggml's optimizer ops require the flag
+    ggml_tensor * gradient = ggml_dup_tensor(ctx, value);
+    std::vector<ggml_tensor *> state;
+    for (size_t i = 0; i < rule->state_names().size(); i++) state.push_back(ggml_dup_tensor(ctx, value));
+    ggml_tensor * numbers = ggml_new_tensor_1d(ctx, GGML_TYPE_F32, int64_t(rule->numbers(1, 0, true).size()));
+    for (ggml_tensor * node : rule->update(ctx, {{"", value}, gradient}, gradient, state, numbers))
+        builder.expand(node);
+    return missing_ops(device, builder);
 }
 
 // Lists the types that weights may have.
@@ -144,12 +155,16 @@ std::string upper_case(std::string text) {
 std::optional<train_capabilities> probe_training(ggml_backend_dev_t device) {
     if (backend_of(device) == "rpc") return std::nullopt;
     train_capabilities found;
-    const std::set<std::string> with_f16 = missing_ops(device, GGML_TYPE_F16);
+    const std::set<std::string> with_f16 = missing_for_weights(device, GGML_TYPE_F16);
     found.missing.assign(with_f16.begin(), with_f16.end());
     for (ggml_type type : weight_types()) {
-        const std::set<std::string> missing = missing_ops(device, type);
+        const std::set<std::string> missing = missing_for_weights(device, type);
         const bool same = std::includes(with_f16.begin(), with_f16.end(), missing.begin(), missing.end());
         (same ? found.weight_types : found.other_weight_types).push_back(upper_case(ggml_type_name(type)));
+    }
+    for (const std::string & type : optimizer_types()) {
+        const bool all = missing_for_optimizer(device, type).empty();
+        (all ? found.optimizers : found.other_optimizers).push_back(type);
     }
     return found;
 }

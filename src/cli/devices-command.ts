@@ -50,11 +50,14 @@ export function devicesText({ backends, devices: list, unusable }: DeviceList): 
     ]),
     5,
   );
-  const limits = list.flatMap(({ name, reason, otherWeightTypes }) => [
+  const limits = list.flatMap(({ name, reason, otherWeightTypes, otherOptimizers }) => [
     ...(reason === null ? [] : [`${name}: ${reason}`]),
     ...(otherWeightTypes.length === 0
       ? []
       : [`${name}: the CPU multiplies weights of the types ${otherWeightTypes.join(', ')}`]),
+    ...(otherOptimizers.length === 0
+      ? []
+      : [`${name}: the CPU runs the updates of ${otherOptimizers.join(', ')}`]),
   ]);
   const broken = unusable.map(({ backend, reason }) => `not usable: ${backend}: ${reason}`);
   return [table, `back ends: ${backends.join(', ')}`, ...limits, ...broken].join('\n');

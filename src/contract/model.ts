@@ -87,12 +87,16 @@ export interface Device {
 
 /** The parts of a training step that a device can run; the CPU runs the others. */
 export interface TrainingSupport {
-  /** Ops of a step on F16 weights that the device cannot run. */
+  /** Ops of the forward and backward pass on F16 weights that the device cannot run. */
   missing: string[];
   /** Weight types for which the device runs the same ops as for F16. */
   weightTypes: string[];
   /** Weight types whose matrix products or gradients run on the CPU. */
   otherWeightTypes: string[];
+  /** Values of `optimizer.type` whose updates the device runs. */
+  optimizers: string[];
+  /** Values of `optimizer.type` whose updates run on the CPU. */
+  otherOptimizers: string[];
 }
 
 /** A device as the addon lists it. */

@@ -9,18 +9,22 @@ import { systemInfo } from './system-info.js';
 /** A device and its support for training. */
 export interface TrainingDevice extends Omit<ListedDevice, 'training'> {
   /**
-   * Whether the device runs every op of a training step. If false, the device still trains and the CPU runs the missing
-   * ops. null for the device of an RPC server, which cannot be asked.
+   * Whether the device runs every op of the forward and backward pass. If false, the device still trains and the CPU
+   * runs the missing ops. null for the device of an RPC server, which cannot be asked.
    */
   canTrain: boolean | null;
   /** Why `canTrain` is not true; null if it is. */
   reason: string | null;
-  /** Ops of a training step on F16 weights that the CPU runs instead. */
+  /** Ops of the forward and backward pass on F16 weights that the CPU runs instead. */
   missingOps: string[];
   /** Weight types that the device multiplies and differentiates itself. */
   weightTypes: string[];
   /** Weight types that the CPU handles instead. */
   otherWeightTypes: string[];
+  /** Values of `optimizer.type` whose updates the device runs. */
+  optimizers: string[];
+  /** Values of `optimizer.type` whose updates the CPU runs instead. */
+  otherOptimizers: string[];
 }
 
 /** The result of devices(). */
@@ -34,7 +38,7 @@ export interface DeviceList {
 
 /**
  * Lists the devices of this machine, and of the given RPC servers, with their memory and training support. Support is
- * found by asking each device about the graph of a small training step.
+ * found by asking each device about the graph of a small training step and the update of each optimizer.
  *
  * @throws LlamatuneError CONFIG_INVALID, RPC_UNREACHABLE, ADDON_NOT_FOUND.
  *
@@ -61,10 +65,10 @@ function describe({ training, ...listed }: ListedDevice): TrainingDevice {
   const device = { ...listed, memoryFree: memoryFree(listed) };
   if (training === null) {
     const reason = 'an RPC server does not report which ops its device supports';
-    const none = { missingOps: [], weightTypes: [], otherWeightTypes: [] };
-    return { ...device, canTrain: null, reason, ...none };
+    const none = { weightTypes: [], otherWeightTypes: [], optimizers: [], otherOptimizers: [] };
+    return { ...device, canTrain: null, reason, missingOps: [], ...none };
   }
-  const { missing, weightTypes, otherWeightTypes } = training;
+  const { missing, ...supported } = training;
   const canTrain = missing.length === 0;
   return {
     ...device,
@@ -73,7 +77,6 @@ function describe({ training, ...listed }: ListedDevice): TrainingDevice {
       ? null
       : `the CPU runs ${missing.join(', ')}, which this device does not support`,
     missingOps: missing,
-    weightTypes,
-    otherWeightTypes,
+    ...supported,
   };
 }

@@ -59,7 +59,13 @@ const device = {
   memoryTotal: true,
 } as const;
 const tensor = keys<TensorInfo>({ name: true, type: true, shape: true, bytes: true });
-const support = keys<TrainingSupport>({ missing: true, weightTypes: true, otherWeightTypes: true });
+const support = keys<TrainingSupport>({
+  missing: true,
+  weightTypes: true,
+  otherWeightTypes: true,
+  optimizers: true,
+  otherOptimizers: true,
+});
 const cpuAccelerator = keys<CpuAccelerator>({ description: true, fastBf16: true });
 const product = keys<ProductSpeed>({
   tokens: true,

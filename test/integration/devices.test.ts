@@ -43,6 +43,8 @@ describe('devices()', () => {
       reason: null,
       missingOps: [],
       otherWeightTypes: [],
+      optimizers: ['adamw', 'sgd'],
+      otherOptimizers: [],
     });
     expect(cpu!.memoryTotal).toBeGreaterThan(1e8);
     expect(cpu!.weightTypes).toEqual(expect.arrayContaining(['F32', 'BF16', 'Q4_K', 'Q8_0']));
