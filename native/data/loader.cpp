@@ -11,9 +11,7 @@
 
 namespace llamatune {
 
-namespace {
-
-void check_options(const loader_options & o) {
+void check_loader_options(const loader_options & o) {
     if (o.sequence_length < 2) {
         throw error("CONFIG_INVALID",
                     "expected a sequence length of at least 2 but received " + std::to_string(o.sequence_length));
@@ -22,6 +20,10 @@ void check_options(const loader_options & o) {
         throw error("CONFIG_INVALID", "expected a micro-batch size that divides the batch size but received " +
                                           std::to_string(o.micro_batch_size) + " and " + std::to_string(o.batch_size));
     }
+    if (o.micro_batch_size >= max_segments) {
+        throw error("CONFIG_INVALID", "expected at most " + std::to_string(max_segments - 1) +
+                                          " rows per micro-batch but received " + std::to_string(o.micro_batch_size));
+    }
     // Flat indices into a micro-batch are 32-bit.
     if ((uint64_t)o.micro_batch_size * o.sequence_length > INT32_MAX) {
         throw error("CONFIG_INVALID", "expected at most " + std::to_string(INT32_MAX) +
@@ -29,6 +31,8 @@ void check_options(const loader_options & o) {
                                           " rows of " + std::to_string(o.sequence_length));
     }
 }
+
+namespace {
 
 std::vector<row> rows_of(const token_file & file, uint32_t sequence_length, uint32_t micro_batch_size, bool packing) {
     if (file.n_samples() == 0) { throw error("DATASET_EMPTY", "the dataset has no samples"); }
@@ -60,7 +64,7 @@ data_plan plan_of(const token_file & file, size_t n_rows, uint32_t rows_per_step
 }
 
 loader::loader(const token_file & file, const loader_options & options)
-    : file_(file), options_((check_options(options), options)),
+    : file_(file), options_((check_loader_options(options), options)),
       rows_(rows_of(file, options.sequence_length, options.micro_batch_size, options.packing)),
       plan_(plan_of(file, rows_.size(), options.batch_size)) {
     file.forget();
@@ -124,7 +128,7 @@ void loader::seek(const data_cursor & cursor) {
 sequential_loader::sequential_loader(const token_file & file, uint32_t sequence_length, uint32_t micro_batch_size,
                                      bool packing)
     : file_(file), sequence_length_(sequence_length), micro_batch_size_(micro_batch_size) {
-    check_options({sequence_length, micro_batch_size, micro_batch_size, packing, false, 0});
+    check_loader_options({sequence_length, micro_batch_size, micro_batch_size, packing, false, 0});
     rows_ = rows_of(file, sequence_length, micro_batch_size, packing);
     plan_ = plan_of(file, rows_.size(), micro_batch_size);
 }

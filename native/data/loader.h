@@ -12,11 +12,14 @@ namespace llamatune {
 struct loader_options {
     uint32_t sequence_length = 512; // tokens per row, at least 2
     uint32_t batch_size = 8;        // rows per optimizer step
-    uint32_t micro_batch_size = 1;  // rows per micro-batch; divides batch_size
+    uint32_t micro_batch_size = 1;  // rows per micro-batch, at most 255; divides batch_size
     bool packing = false;           // several samples per row
     bool shuffle = true;            // a new order of the rows in every epoch
     uint64_t seed = 42;
 };
+
+// Throws error CONFIG_INVALID for sizes that no batch can have. Only calls that bypass the TypeScript layer get here.
+void check_loader_options(const loader_options & options);
 
 // The size of one epoch.
 struct data_plan {

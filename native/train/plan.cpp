@@ -9,17 +9,6 @@
 
 namespace llamatune {
 
-void check_train_options(const train_options & o) {
-    if (o.sequence_length >= 2 && o.micro_batch_size >= 1 && uint32_t(o.micro_batch_size) < max_segments &&
-        o.batch_size >= 1 && o.batch_size % o.micro_batch_size == 0) {
-        return;
-    }
-    throw error("ARGUMENT_INVALID",
-                "expected a batch of whole micro-batches of 1 to 255 rows of at least 2 tokens but received " +
-                    std::to_string(o.batch_size) + " rows in micro-batches of " + std::to_string(o.micro_batch_size) +
-                    ", " + std::to_string(o.sequence_length) + " tokens each");
-}
-
 loader_options loader_options_of(const train_options & o) {
     return {uint32_t(o.sequence_length),
             uint32_t(o.batch_size),
@@ -43,7 +32,6 @@ step_options step_options_of(const train_options & o) {
 }
 
 train_plan plan_training(const train_options & options) {
-    check_train_options(options);
     const auto file = token_file::open(options.train_file);
     const data_plan plan = loader(*file, loader_options_of(options)).plan();
     return {plan.n_samples, plan.n_rows,         plan.steps_per_epoch, plan.steps_per_epoch * uint64_t(options.epochs),
@@ -51,7 +39,7 @@ train_plan plan_training(const train_options & options) {
 }
 
 memory_estimate estimate_memory(const std::shared_ptr<model> & base, const train_options & options) {
-    check_train_options(options);
+    check_loader_options(loader_options_of(options));
     const compute devices(*base, options.n_threads, name_of(options.precision));
     trainable_weights weights(base, options);
     auto graph = std::make_unique<forward>(base, weights.adapter_handle(), shape_of(options), devices);

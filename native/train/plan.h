@@ -7,9 +7,6 @@
 
 namespace llamatune {
 
-// Checks only what would cause undefined behaviour; the TypeScript layer has validated the options.
-// Throws error ARGUMENT_INVALID.
-void check_train_options(const train_options & options);
 loader_options loader_options_of(const train_options & options);
 batch_shape shape_of(const train_options & options);
 step_options step_options_of(const train_options & options);

@@ -53,7 +53,6 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
         ~memory_release() { release_freed_memory(); }
     } release; // destroyed after all other objects of the run
     const auto start = clock::now();
-    check_train_options(options);
     require_distinct_output(options.output, inputs_of(*base, options));
     const auto file = token_file::open(options.train_file);
     check_vocabulary(*base, *file, options.train_file);

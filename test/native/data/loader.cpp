@@ -263,6 +263,8 @@ TEST("data/loader: invalid options and data are refused") {
     CHECK_ERROR("CONFIG_INVALID", loader(*file, o));
     o.micro_batch_size = 0;
     CHECK_ERROR("CONFIG_INVALID", loader(*file, o));
+    o.batch_size = o.micro_batch_size = 256;
+    CHECK_ERROR("CONFIG_INVALID", loader(*file, o)); // llama.cpp tells at most 256 segments apart
     o = options_of(false);
     o.sequence_length = 1;
     CHECK_ERROR("CONFIG_INVALID", loader(*file, o));
