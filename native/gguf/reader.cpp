@@ -15,11 +15,29 @@ namespace fs = std::filesystem;
 
 namespace llamatune {
 
-const gguf_error_codes model_file = {"model", "MODEL_NOT_FOUND", "MODEL_UNREADABLE", "NOT_A_GGUF", "MODEL_TRUNCATED"};
-const gguf_error_codes adapter_file = {"adapter", "ADAPTER_NOT_FOUND", "ADAPTER_UNREADABLE", "ADAPTER_INVALID",
-                                       "ADAPTER_INVALID"};
-const gguf_error_codes checkpoint_file = {"checkpoint", "CHECKPOINT_INVALID", "CHECKPOINT_INVALID",
-                                          "CHECKPOINT_INVALID", "CHECKPOINT_INVALID"};
+const gguf_error_codes model_file = {
+    "model",
+    "MODEL_NOT_FOUND",
+    "MODEL_UNREADABLE",
+    "NOT_A_GGUF",
+    "MODEL_TRUNCATED",
+    "download or convert the file again",
+    "llamatune reads GGUF files only; convert other formats with llama.cpp's convert_hf_to_gguf.py",
+};
+const gguf_error_codes adapter_file = {
+    "adapter",
+    "ADAPTER_NOT_FOUND",
+    "ADAPTER_UNREADABLE",
+    "ADAPTER_INVALID",
+    "ADAPTER_INVALID",
+    "copy the adapter again, or train it again",
+    "name the GGUF file that a fine-tuning run wrote; convert other formats with llama.cpp's convert_lora_to_gguf.py",
+};
+constexpr const char * delete_checkpoint = "delete this checkpoint; the run then resumes from the one before it";
+const gguf_error_codes checkpoint_file = {
+    "checkpoint",         "CHECKPOINT_INVALID", "CHECKPOINT_INVALID", "CHECKPOINT_INVALID",
+    "CHECKPOINT_INVALID", delete_checkpoint,    delete_checkpoint,
+};
 
 namespace {
 
@@ -50,8 +68,6 @@ struct header_source {
 // A header that claims to continue further than this past the end of the file is malformed, not truncated. It also
 // bounds how much ggml's reader allocates for an incorrect length.
 constexpr uint64_t max_missing_header = 64ull << 20;
-
-const char * download_hint = "download or convert the file again";
 
 template <typename T>
 void append_numbers(std::vector<double> & values, const void * data, size_t n) {
@@ -98,42 +114,41 @@ std::string shape_text(const int64_t * shape) {
 
 bool can_convert(ggml_type type) { return type == GGML_TYPE_F32 || ggml_get_type_traits(type)->to_float != nullptr; }
 
-gguf_reader::gguf_reader(const std::string & path, const gguf_error_codes & codes)
-    : path_(path), truncated_(codes.truncated) {
-    open(codes);
-    read_header(codes);
-    list_tensors(codes);
+gguf_reader::gguf_reader(const std::string & path, const gguf_error_codes & codes) : path_(path), codes_(codes) {
+    open();
+    read_header();
+    list_tensors();
 }
 
-void gguf_reader::open(const gguf_error_codes & codes) {
+void gguf_reader::open() {
     const fs::path file = fs::u8path(path_);
     std::error_code failed;
     if (path_.empty() || !fs::exists(file, failed)) {
-        throw error(codes.not_found, codes.what + " not found: '" + path_ + "'",
+        throw error(codes_.not_found, codes_.what + " not found: '" + path_ + "'",
                     "check the path; a relative path starts at the current working directory");
     }
     if (fs::is_directory(file, failed)) {
-        throw error(codes.unreadable, "cannot read the " + codes.what + " '" + path_ + "': it is a directory",
+        throw error(codes_.unreadable, "cannot read the " + codes_.what + " '" + path_ + "': it is a directory",
                     "name the .gguf file inside it");
     }
     stream_.open(file, std::ios::binary);
     size_ = fs::file_size(file, failed);
     if (!stream_ || failed) {
-        throw error(codes.unreadable,
-                    "cannot read the " + codes.what + " '" + path_ +
+        throw error(codes_.unreadable,
+                    "cannot read the " + codes_.what + " '" + path_ +
                         "': " + (failed ? failed.message() : std::strerror(errno)),
                     "check the file's permissions");
     }
 }
 
-void gguf_reader::read_header(const gguf_error_codes & codes) {
+void gguf_reader::read_header() {
     char magic[4] = {};
     stream_.read(magic, sizeof(magic));
     if (stream_.gcount() != sizeof(magic) || std::memcmp(magic, "GGUF", sizeof(magic)) != 0) {
-        throw error(codes.invalid,
+        throw error(codes_.invalid,
                     "'" + path_ + "' is not a GGUF file: it " +
                         (size_ == 0 ? "is empty" : "does not start with the GGUF magic"),
-                    "llamatune reads GGUF files only; convert other formats with llama.cpp's convert_hf_to_gguf.py");
+                    codes_.not_gguf_hint);
     }
     header_source source{stream_, size_, sizeof(magic)};
     take_recent_errors();
@@ -142,15 +157,16 @@ void gguf_reader::read_header(const gguf_error_codes & codes) {
         gguf_init_from_callback(&header_source::read, &source, 1u << 20, size_ + max_missing_header, params));
     if (metadata_) return;
     if (source.past_end) {
-        throw error(codes.truncated,
-                    "the " + codes.what + " '" + path_ + "' is cut short: it ends inside its header, after " +
+        throw error(codes_.truncated,
+                    "the " + codes_.what + " '" + path_ + "' is cut short: it ends inside its header, after " +
                         std::to_string(size_) + " bytes",
-                    download_hint);
+                    codes_.damaged_hint);
     }
-    throw error(codes.invalid, "the header of '" + path_ + "' is malformed: " + take_recent_errors(), download_hint);
+    throw error(codes_.invalid, "the header of '" + path_ + "' is malformed: " + take_recent_errors(),
+                codes_.damaged_hint);
 }
 
-void gguf_reader::list_tensors(const gguf_error_codes & codes) {
+void gguf_reader::list_tensors() {
     const gguf_context * gguf = metadata_.get();
     const uint64_t data = gguf_get_data_offset(gguf);
     uint64_t end = data;
@@ -165,10 +181,10 @@ void gguf_reader::list_tensors(const gguf_error_codes & codes) {
         tensors_.push_back(std::move(tensor));
     }
     if (end <= size_) return;
-    throw error(codes.truncated,
-                "the " + codes.what + " '" + path_ + "' is cut short: its header announces " + std::to_string(end) +
+    throw error(codes_.truncated,
+                "the " + codes_.what + " '" + path_ + "' is cut short: its header announces " + std::to_string(end) +
                     " bytes, the file has " + std::to_string(size_) + " bytes",
-                download_hint);
+                codes_.damaged_hint);
 }
 
 std::string gguf_reader::text(const std::string & key, const std::string & fallback) const {
@@ -226,7 +242,8 @@ void gguf_reader::read(const gguf_tensor & from, const byte_sink & sink) {
     for (uint64_t done = 0; done < from.bytes; done += step) {
         const size_t n = size_t(std::min(step, from.bytes - done));
         if (!stream_.read(buffer.data(), std::streamsize(n)))
-            throw error(truncated_, "'" + path_ + "' ended while '" + from.name + "' was read from it", download_hint);
+            throw error(codes_.truncated, "'" + path_ + "' ended while '" + from.name + "' was read from it",
+                        codes_.damaged_hint);
         sink(buffer.data(), n);
     }
 }

@@ -17,6 +17,8 @@ namespace llamatune {
 struct gguf_error_codes {
     std::string what; // "model", "adapter", "checkpoint"
     std::string not_found, unreadable, invalid, truncated;
+    const char * damaged_hint;  // what to do about a damaged file
+    const char * not_gguf_hint; // about a file of another format
 };
 
 extern const gguf_error_codes model_file;      // MODEL_NOT_FOUND, MODEL_UNREADABLE, NOT_A_GGUF, MODEL_TRUNCATED
@@ -65,12 +67,12 @@ public:
     void read_into(const gguf_tensor & from, ggml_tensor * into);
 
 private:
-    void open(const gguf_error_codes & codes);
-    void read_header(const gguf_error_codes & codes);
-    void list_tensors(const gguf_error_codes & codes);
+    void open();
+    void read_header();
+    void list_tensors();
 
     std::string path_;
-    std::string truncated_; // error code
+    const gguf_error_codes & codes_; // one of those above
     std::ifstream stream_;
     uint64_t size_ = 0;
     gguf_context_ptr metadata_;

@@ -1,6 +1,7 @@
 #include "train/checkpoint.h"
 
 #include "core/error.h"
+#include "core/join.h"
 #include "gguf/reader.h"
 #include "gguf/writer.h"
 
@@ -13,14 +14,32 @@ namespace llamatune {
 
 namespace {
 
-// Identifies a run: everything that determines which tokens a step sees and what it does with them.
-std::string identity(const train_options & o, const data_plan & data) {
-    const auto n = [](auto value) { return std::to_string(value) + ";"; };
-    return std::string(o.mode == train_mode::lora ? "lora;" : "full;") + "samples=" + n(data.n_samples) +
-           "tokens=" + n(data.n_tokens) + "targets=" + n(data.n_target_tokens) + "rows=" + n(data.n_rows) +
-           "sequence=" + n(o.sequence_length) + "batch=" + n(o.batch_size) + "packing=" + n(int(o.packing)) +
-           "shuffle=" + n(int(o.shuffle)) + "seed=" + n(o.seed) + "optimizer=" + o.optimizer.type;
+// One fact about a run that determines which tokens a step sees and what it does with them. A checkpoint stores all of
+// them, as texts.
+struct run_fact {
+    std::string option; // that decides it
+    std::string value;
+};
+
+std::vector<run_fact> facts_of(const train_options & o, const data_plan & data, const optimizer & optim) {
+    const auto n = [](auto value) { return std::to_string(value); };
+    const auto flag = [](bool value) { return std::string(value ? "true" : "false"); };
+    const std::string state = join_texts(optim.state(), [](const auto & s) { return s.name; });
+    return {
+        {"mode", name_of(o.mode)},
+        {"dataset", n(data.n_samples) + " samples in " + n(data.n_rows) + " rows, with " + n(data.n_tokens) +
+                        " tokens, " + n(data.n_target_tokens) + " of them targets"},
+        {"sequenceLength", n(o.sequence_length)},
+        {"batchSize", n(o.batch_size)},
+        {"packing", flag(o.packing)},
+        {"shuffle", flag(o.shuffle)},
+        {"seed", n(o.seed)},
+        {"objective", o.objective},
+        {"optimizer", o.optimizer.type + (state.empty() ? " without state" : " with the state " + state)},
+    };
 }
+
+std::string fact_key(const run_fact & fact) { return "llamatune.run." + fact.option; }
 
 // One kind of tensor that a checkpoint stores for each parameter, in the parameters' order.
 struct part {
@@ -36,9 +55,29 @@ std::vector<part> parts_of(const parameter_set & parameters, const optimizer & o
 
 std::string tensor_name(const part & p, size_t index) { return p.name + ":" + std::to_string(index); }
 
-[[noreturn]] void reject(const std::string & path, const std::string & difference) {
-    throw error("CHECKPOINT_MISMATCH", "the checkpoint " + path + " belongs to another run: " + difference,
-                "Resume with the options and the dataset of the original run, or use another checkpoint.directory.");
+[[noreturn]] void reject(const std::string & path, std::vector<problem> differences) {
+    const auto text_of = [](const problem & p) { return p.path + " " + p.message; };
+    throw error("CHECKPOINT_MISMATCH",
+                "cannot resume from the checkpoint " + path + ": " + join_texts(differences, text_of, "; "),
+                "Set these options as in the run that wrote it, or use another checkpoint.directory.",
+                std::move(differences));
+}
+
+[[noreturn]] void not_readable(const std::string & path, const std::string & reason, const char * hint) {
+    throw error("CHECKPOINT_INVALID", "cannot resume from the checkpoint " + path + ": " + reason, hint);
+}
+
+void require_same_run(const gguf_reader & file, const std::vector<run_fact> & facts) {
+    std::vector<problem> differences;
+    for (const run_fact & fact : facts) {
+        const std::string stored = file.text(fact_key(fact));
+        if (stored.empty()) {
+            not_readable(file.path(), "another version of llamatune wrote it",
+                         "Finish the run with that version, or start it again with another checkpoint.directory.");
+        }
+        if (stored != fact.value) differences.push_back({fact.option, "is " + fact.value + ", but was " + stored});
+    }
+    if (!differences.empty()) reject(file.path(), std::move(differences));
 }
 
 // Calls field(key, value) for every number of the state; writing and reading share this list.
@@ -79,7 +118,7 @@ struct number_reader {
     int64_t find(const char * key, gguf_type type) const {
         const int64_t id = gguf_find_key(file, key);
         if (id < 0 || gguf_get_kv_type(file, id) != type) {
-            throw error("CHECKPOINT_INVALID", "the checkpoint " + path + " has no number " + key, "Remove the file.");
+            not_readable(path, std::string("it has no number ") + key, checkpoint_file.damaged_hint);
         }
         return id;
     }
@@ -96,7 +135,7 @@ std::string write_checkpoint(const std::string & directory, const train_options 
 
     gguf_writer file;
     file.set("general.type", "checkpoint");
-    file.set("llamatune.identity", identity(options, data));
+    for (const run_fact & fact : facts_of(options, data, optim)) file.set(fact_key(fact), fact.value);
     each_number(state, number_writer{file});
     const auto & all = parameters.all();
     const std::vector<part> parts = parts_of(parameters, optim);
@@ -135,24 +174,27 @@ train_state read_checkpoint(const std::string & path, const train_options & opti
                             const parameter_set & parameters, const optimizer & optim) {
     gguf_reader file(path, checkpoint_file);
     if (file.text("general.type") != "checkpoint")
-        throw error("CHECKPOINT_INVALID", "'" + path + "' is not a checkpoint", "Remove the file.");
-    const std::string expected = identity(options, data), received = file.text("llamatune.identity");
-    if (expected != received) { reject(path, "it has " + received + " and this run " + expected); }
+        not_readable(path, "it is not a checkpoint", checkpoint_file.damaged_hint);
+    require_same_run(file, facts_of(options, data, optim));
     const auto & all = parameters.all();
     const std::vector<part> parts = parts_of(parameters, optim);
+    const bool lora = options.mode == train_mode::lora;
+    const std::string weights = lora ? "lora.targets" : "model";
     if (file.tensors().size() != all.size() * parts.size()) {
-        reject(path, "it has " + std::to_string(file.tensors().size()) + " tensors and this run " +
-                         std::to_string(all.size() * parts.size()));
+        reject(path, {{weights, "selects " + std::to_string(all.size()) + " trained tensors, but selected " +
+                                    std::to_string(file.tensors().size() / parts.size())}});
     }
     for (size_t i = 0; i < all.size(); i++) {
         const std::string name = file.text("llamatune.parameter." + std::to_string(i));
-        if (name != all[i].name) { reject(path, "it has the parameter " + name + " and this run " + all[i].name); }
+        if (name != all[i].name) reject(path, {{weights, "selects " + all[i].name + ", but selected " + name}});
         for (const part & p : parts) {
             ggml_tensor * into = p.tensors[i];
             const gguf_tensor * stored = file.find(tensor_name(p, i));
-            if (!stored || stored->type != GGML_TYPE_F32 ||
-                !std::equal(into->ne, into->ne + 4, stored->shape.begin())) {
-                reject(path, "the shape of " + name + " differs");
+            if (!stored || stored->type != GGML_TYPE_F32)
+                not_readable(path, "it has no " + tensor_name(p, i) + " in F32", checkpoint_file.damaged_hint);
+            if (!std::equal(into->ne, into->ne + 4, stored->shape.begin())) {
+                reject(path, {{lora ? "lora.rank" : "model", "gives " + name + " the shape " + shape_text(into->ne) +
+                                                                 ", but gave it " + shape_text(stored->shape.data())}});
             }
             file.read_into(*stored, into);
         }

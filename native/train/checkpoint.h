@@ -18,8 +18,8 @@ std::string write_checkpoint(const std::string & directory, const train_options 
 // Returns the newest checkpoint's path; not set if the directory has none.
 std::optional<std::string> newest_checkpoint(const std::string & directory);
 
-// Restores parameters and optimizer state exactly. Throws error CHECKPOINT_INVALID, CHECKPOINT_MISMATCH (other data,
-// batch sizes, seed, optimizer or trained tensors).
+// Restores parameters and optimizer state exactly. Throws error CHECKPOINT_INVALID, CHECKPOINT_MISMATCH (another
+// dataset, batch size, seed, optimizer or other trained tensors; it names all options that differ).
 train_state read_checkpoint(const std::string & path, const train_options & options, const data_plan & data,
                             const parameter_set & parameters, const optimizer & optim);
 

@@ -133,7 +133,7 @@ struct train_result {
     int64_t tokens = 0;                          // of the whole run, including the steps before a resume
     int64_t target_tokens = 0;
     double seconds = not_measured;           // of this call
-    double tokens_per_second = not_measured; // of this call: its tokens over its seconds
+    double tokens_per_second = not_measured; // of this call: its tokens over its seconds; NaN without a step
     int64_t trainable_parameters = 0;
     std::optional<uint64_t> peak_memory_bytes;
 };

@@ -33,7 +33,7 @@ std::vector<std::string> inputs_of(const model & base, const train_options & opt
 }
 
 // Restores the newest checkpoint and returns its state, or the initial state if there is none.
-train_state resume(checkpoint_folder & checkpoints, loader & data, const event_sink & on_event) {
+train_state resume(checkpoint_folder & checkpoints, loader & data, int64_t total_steps, const event_sink & on_event) {
     const std::optional<std::string> path = newest_checkpoint(checkpoints.directory());
     if (!path) {
         on_event(warning_event{"NO_CHECKPOINT",
@@ -42,6 +42,13 @@ train_state resume(checkpoint_folder & checkpoints, loader & data, const event_s
     }
     const train_state state = checkpoints.restore(*path);
     data.seek(state.cursor);
+    if (state.step >= total_steps) {
+        on_event(warning_event{"NOTHING_TO_TRAIN", "the checkpoint " + *path + " is at step " +
+                                                       std::to_string(state.step) + " and the run has " +
+                                                       std::to_string(total_steps) +
+                                                       " steps: nothing is left to train, and the output gets the "
+                                                       "checkpoint's weights"});
+    }
     return state;
 }
 
@@ -85,11 +92,12 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
     train_state state;
     if (options.checkpoint) {
         parts.checkpoints = &checkpoints.emplace(options, data.plan(), weights.parameters(), optim);
-        if (options.checkpoint->resume) state = resume(*checkpoints, data, on_event);
+        if (options.checkpoint->resume)
+            state = resume(*checkpoints, data, int64_t(options.learning_rates.size()), on_event);
     }
 
     on_event(phase_event{"train"});
-    const int64_t tokens_before = state.tokens;
+    const int64_t steps_before = state.step, tokens_before = state.tokens;
     train_result result = train(parts, state, on_event, stop);
     if (!options.output.empty()) {
         on_event(phase_event{"save"});
@@ -97,7 +105,7 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
     }
     if (!profile.empty()) write_profile(profile, model_step.profile(), model_step.n_runs());
     result.seconds = std::chrono::duration<double>(clock::now() - start).count();
-    result.tokens_per_second = double(state.tokens - tokens_before) / result.seconds;
+    if (state.step > steps_before) result.tokens_per_second = double(state.tokens - tokens_before) / result.seconds;
     result.peak_memory_bytes = peak_resident_bytes();
     return result;
 }

@@ -144,12 +144,17 @@ function barMetrics(event: StepEvent): string {
 /** The result of a run as a table. */
 export function resultTable(result: FinetuneResult): string {
   const { validationSamples, finalValidationLoss } = result;
+  const steps = `${format.integer(result.steps)} in ${format.plural(result.epochs, 'epoch')}`;
+  const trained = result.losses.length > 0;
   const validationText =
     validationSamples > 0 ? ` (and ${format.integer(validationSamples)} for validation)` : '';
   return listTable([
     [result.mode === 'lora' ? 'Adapter' : 'Model', result.output],
-    ['Steps', `${format.integer(result.steps)} in ${format.plural(result.epochs, 'epoch')}`],
-    ['Training loss', `${format.loss(result.losses[0])} → ${format.loss(result.finalLoss)}`],
+    ['Steps', trained ? steps : `${steps}; nothing was left to train`],
+    [
+      'Training loss',
+      `${trained ? `${format.loss(result.losses[0])} → ` : ''}${format.loss(result.finalLoss)}`,
+    ],
     ...(finalValidationLoss === null
       ? []
       : ([['Validation loss', format.loss(finalValidationLoss)]] as const)),
@@ -160,7 +165,8 @@ export function resultTable(result: FinetuneResult): string {
     ],
     [
       'Time',
-      `${format.duration(result.seconds * 1000)}, ${format.rate(result.tokensPerSecond)} tokens/s`,
+      format.duration(result.seconds * 1000) +
+        (trained ? `, ${format.rate(result.tokensPerSecond)} tokens/s` : ''),
     ],
     ['Trained parameters', format.count(result.trainableParameters)],
     [

@@ -138,7 +138,7 @@ export interface TrainResult {
   targetTokens: number;
   /** Time of this call in the engine. */
   seconds: number;
-  /** Non-padding tokens of the steps of this call, divided by `seconds`. */
+  /** Non-padding tokens of the steps of this call, divided by `seconds`; null if it had no step left to do. */
   tokensPerSecond: number | null;
   trainableParameters: number;
   /** Peak resident memory of the process; null if it was not measured. */

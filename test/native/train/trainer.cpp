@@ -1,8 +1,7 @@
-#include "train/run.h"
+#include "train/recorded-run.h"
 
 #include "core/error.h"
 #include "core/rng.h"
-#include "data/write-token-file.h"
 #include "harness.h"
 #include "model/tiny-models.h"
 
@@ -12,66 +11,7 @@
 #include <functional>
 
 using namespace llamatune;
-
-namespace {
-
-struct run_log {
-    std::vector<step_event> steps;
-    std::vector<evaluation_event> evaluations;
-    std::vector<checkpoint_event> checkpoints;
-    std::vector<epoch_event> epochs;
-    std::vector<warning_event> warnings;
-    train_result result{};
-};
-
-run_log run(const std::shared_ptr<model> & m, const train_options & options) {
-    run_log log;
-    const std::atomic<bool> stop{false};
-    log.result = run_training(
-        m, options,
-        [&](const train_event & event) {
-            if (const auto * e = std::get_if<step_event>(&event)) log.steps.push_back(*e);
-            if (const auto * e = std::get_if<evaluation_event>(&event)) log.evaluations.push_back(*e);
-            if (const auto * e = std::get_if<checkpoint_event>(&event)) log.checkpoints.push_back(*e);
-            if (const auto * e = std::get_if<epoch_event>(&event)) log.epochs.push_back(*e);
-            if (const auto * e = std::get_if<warning_event>(&event)) log.warnings.push_back(*e);
-        },
-        stop);
-    return log;
-}
-
-std::vector<harness::token_sample> random_samples(const model & m, size_t n, size_t shortest, size_t longest,
-                                                  uint64_t seed = 3) {
-    const int32_t n_vocab = llama_vocab_n_tokens(llama_model_get_vocab(m.handle()));
-    rng random(seed);
-    std::vector<harness::token_sample> samples(n);
-    for (auto & s : samples) {
-        const size_t length = shortest + random.below(longest - shortest + 1);
-        for (size_t i = 0; i < length; i++) {
-            s.tokens.push_back(int32_t(random.below(uint64_t(n_vocab))));
-            s.weights.push_back(i > 0);
-        }
-    }
-    return samples;
-}
-
-train_options options_for(const std::string & name, const std::vector<harness::token_sample> & samples) {
-    train_options o;
-    o.lora.targets = {"attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"};
-    o.train_file = harness::write_token_file(name, samples);
-    o.sequence_length = 32;
-    o.batch_size = 8;
-    o.micro_batch_size = 4;
-    o.n_threads = 1; // the graphs are tiny, so a second thread would mostly wait
-    return o;
-}
-
-std::shared_ptr<model> arch_llama() {
-    static const auto m = model::load({harness::arch_model("llama")});
-    return m;
-}
-
-}
+using namespace tiny;
 
 TEST("train: eight samples are overfitted to a loss below 0.05") {
     const auto m = tiny::load("llama");
@@ -79,14 +19,14 @@ TEST("train: eight samples are overfitted to a loss below 0.05") {
     o.lora.rank = 16;
     o.lora.alpha = 32;
     for (int i = 0; i < 200; i++) o.learning_rates.push_back(2e-2f * float(200 - i) / 200);
-    const run_log log = run(m, o);
+    const recorded_run log = run(m, o);
     CHECK_EQ(log.steps.size(), 200u);
     CHECK(log.steps.front().loss > 3);
     CHECK_NEAR(log.result.final_loss, 0, 0.05);
 }
 
 TEST("train: the loss and the gradient do not depend on how a batch is split") {
-    std::vector<run_log> logs;
+    std::vector<recorded_run> logs;
     for (const auto & [micro, packing] : {std::pair{8, false}, {4, false}, {2, false}, {1, false}}) {
         train_options o = options_for("cut.tok", random_samples(*arch_llama(), 8, 5, 32));
         o.micro_batch_size = micro;
@@ -95,7 +35,7 @@ TEST("train: the loss and the gradient do not depend on how a batch is split") {
         o.learning_rates.assign(3, 1e-3f);
         logs.push_back(run(arch_llama(), o));
     }
-    for (const run_log & log : logs) {
+    for (const recorded_run & log : logs) {
         for (size_t i = 0; i < 3; i++) {
             CHECK_NEAR(log.steps[i].loss, logs[0].steps[i].loss, 1e-5);
             CHECK_NEAR(log.steps[i].gradient_norm, logs[0].steps[i].gradient_norm,
@@ -109,10 +49,10 @@ TEST("train: packed rows give the same loss as separate rows") {
     o.batch_size = 16;
     o.micro_batch_size = 16;
     o.learning_rates.assign(1, 1e-3f);
-    const run_log apart = run(arch_llama(), o);
+    const recorded_run apart = run(arch_llama(), o);
     o.packing = true;
     o.micro_batch_size = 2;
-    const run_log packed = run(arch_llama(), o);
+    const recorded_run packed = run(arch_llama(), o);
     CHECK_EQ(packed.steps[0].target_tokens, apart.steps[0].target_tokens);
     CHECK_NEAR(packed.steps[0].loss, apart.steps[0].loss, 1e-5);
     CHECK_NEAR(packed.steps[0].gradient_norm, apart.steps[0].gradient_norm, 1e-4 * apart.steps[0].gradient_norm);
@@ -133,7 +73,7 @@ std::vector<harness::token_sample> weighted_samples(const model & m, size_t n, s
 }
 
 TEST("train: weighted losses do not depend on how a batch is split or packed") {
-    std::vector<run_log> logs;
+    std::vector<recorded_run> logs;
     for (const auto & [micro, packing] : {std::pair{16, false}, {4, false}, {1, false}, {2, true}}) {
         train_options o = options_for("weighted.tok", weighted_samples(*arch_llama(), 16, 5, 15));
         o.batch_size = 16;
@@ -142,7 +82,7 @@ TEST("train: weighted losses do not depend on how a batch is split or packed") {
         o.learning_rates.assign(1, 1e-3f);
         logs.push_back(run(arch_llama(), o));
     }
-    for (const run_log & log : logs) {
+    for (const recorded_run & log : logs) {
         CHECK_EQ(log.steps[0].target_tokens, logs[0].steps[0].target_tokens);
         CHECK_NEAR(log.steps[0].loss, logs[0].steps[0].loss, 1e-5);
         CHECK_NEAR(log.steps[0].gradient_norm, logs[0].steps[0].gradient_norm, 1e-4 * logs[0].steps[0].gradient_norm);
@@ -161,9 +101,10 @@ TEST("train: a constant weight of all targets changes nothing, and weight 0 is n
         o.validation = {o.train_file, 0};
         return run(arch_llama(), o);
     };
-    const run_log ones = losses_with([](size_t) { return 1.0f; }), halves = losses_with([](size_t) { return 0.5f; });
-    const run_log odd = losses_with([](size_t i) { return float(i % 2); });
-    const run_log odd_halves = losses_with([](size_t i) { return i % 2 ? 0.5f : 0.0f; }); // as floats
+    const recorded_run ones = losses_with([](size_t) { return 1.0f; }),
+                       halves = losses_with([](size_t) { return 0.5f; });
+    const recorded_run odd = losses_with([](size_t i) { return float(i % 2); });
+    const recorded_run odd_halves = losses_with([](size_t i) { return i % 2 ? 0.5f : 0.0f; }); // as floats
     for (size_t i = 0; i < 3; i++) {
         CHECK_NEAR(halves.steps[i].loss, ones.steps[i].loss, 1e-6);
         CHECK_NEAR(odd_halves.steps[i].loss, odd.steps[i].loss, 1e-6);
@@ -177,49 +118,11 @@ TEST("train: with a learning rate of 0 and constant data every step has the same
     train_options o = options_for("constant.tok", random_samples(*arch_llama(), 8, 32, 32));
     o.shuffle = false;
     o.learning_rates.assign(4, 0.0f);
-    const run_log log = run(arch_llama(), o);
+    const recorded_run log = run(arch_llama(), o);
     for (const step_event & s : log.steps) {
         CHECK_EQ(s.gradient_norm, log.steps[0].gradient_norm);
         CHECK_EQ(s.loss, log.steps[0].loss);
     }
-}
-
-namespace {
-
-void check_resume(const optimizer_options & optimizer) {
-    namespace fs = std::filesystem;
-    const auto samples = random_samples(*arch_llama(), 20, 5, 32);
-    train_options o = options_for("resume.tok", samples);
-    o.optimizer = optimizer;
-    o.checkpoint = {harness::cache_directory() + "/resume-checkpoints", 4, false};
-    fs::remove_all(o.checkpoint->directory);
-    o.learning_rates.assign(9, 1e-3f);
-    const run_log whole = run(arch_llama(), o);
-    CHECK_EQ(whole.checkpoints.size(), 2u);
-    fs::remove(whole.checkpoints[1].path);
-    o.checkpoint->resume = true;
-    const run_log rest = run(arch_llama(), o);
-    CHECK_EQ(rest.steps.size(), 5u);
-    for (size_t i = 0; i < 5; i++) {
-        CHECK_EQ(rest.steps[i].step, whole.steps[4 + i].step);
-        CHECK_EQ(rest.steps[i].loss, whole.steps[4 + i].loss);
-        CHECK_EQ(rest.steps[i].gradient_norm, whole.steps[4 + i].gradient_norm);
-    }
-    train_options other = o;
-    other.seed = 43;
-    CHECK_ERROR("CHECKPOINT_MISMATCH", run(arch_llama(), other));
-    other = o;
-    other.optimizer.type = optimizer.type == "sgd" ? "adamw" : "sgd";
-    CHECK_ERROR("CHECKPOINT_MISMATCH", run(arch_llama(), other));
-}
-
-}
-
-TEST("train: a resumed run equals the uninterrupted one bit for bit") { check_resume({}); }
-
-TEST("train: a resumed run with sgd equals the uninterrupted one bit for bit") {
-    check_resume({"sgd", {{"momentum", 0.9}}});
-    check_resume({"sgd", {{"momentum", 0.0}}});
 }
 
 TEST("train: sgd overfits eight samples, and the memory estimate follows its state") {
@@ -230,7 +133,7 @@ TEST("train: sgd overfits eight samples, and the memory estimate follows its sta
     o.lora.alpha = 32;
     o.optimizer.max_gradient_norm = 0;
     for (int i = 0; i < 200; i++) o.learning_rates.push_back(5e-2f * float(200 - i) / 200);
-    const run_log log = run(m, o);
+    const recorded_run log = run(m, o);
     CHECK(log.steps.front().loss > 3);
     CHECK(log.result.final_loss < 0.5 * log.steps.front().loss);
 
@@ -242,45 +145,13 @@ TEST("train: sgd overfits eight samples, and the memory estimate follows its sta
     CHECK_EQ(estimate_memory(m, o).adapter_bytes - one_state, tensor_bytes);
 }
 
-TEST("train: after a resume an epoch's loss covers all of its steps") {
-    namespace fs = std::filesystem;
-    train_options o = options_for("resume-epoch.tok", random_samples(*arch_llama(), 24, 5, 32)); // 3 steps per epoch
-    o.checkpoint = {harness::cache_directory() + "/resume-epoch", 5, false}; // before the last step of the second epoch
-    fs::remove_all(o.checkpoint->directory);
-    o.learning_rates.assign(6, 1e-3f);
-    const run_log whole = run(arch_llama(), o);
-    o.checkpoint->resume = true;
-    const run_log rest = run(arch_llama(), o);
-    CHECK_EQ(rest.steps.size(), 1u);
-    CHECK_EQ(rest.epochs.size(), 1u);
-    CHECK_EQ(rest.epochs[0].epoch, 2);
-    CHECK_EQ(rest.epochs[0].loss, whole.epochs[1].loss);
-}
-
-TEST("train: resuming a finished run reports its last step's loss and evaluates its last epoch") {
-    namespace fs = std::filesystem;
-    train_options o = options_for("resume-finished.tok", random_samples(*arch_llama(), 24, 5, 32));
-    o.validation = {o.train_file, 0};
-    o.checkpoint = {harness::cache_directory() + "/resume-finished", 6, false};
-    fs::remove_all(o.checkpoint->directory);
-    o.learning_rates.assign(6, 1e-3f);
-    const run_log whole = run(arch_llama(), o);
-    o.checkpoint->resume = true;
-    const run_log rest = run(arch_llama(), o);
-    CHECK_EQ(rest.steps.size(), 0u);
-    CHECK_EQ(rest.result.final_loss, whole.result.final_loss);
-    CHECK_EQ(rest.evaluations.size(), 1u);
-    CHECK_EQ(rest.evaluations[0].epoch, 2);
-    CHECK_EQ(rest.evaluations[0].loss, whole.evaluations.back().loss);
-}
-
 TEST("train: a run with gradient checkpointing is the same bit for bit") {
     const auto m = tiny::load("qwen3");
     train_options o = options_for("again.tokens", random_samples(*m, 16, 10, 30));
     o.learning_rates.assign(4, 1e-2f);
-    const run_log once = run(m, o);
+    const recorded_run once = run(m, o);
     o.gradient_checkpointing = true;
-    const run_log again = run(m, o);
+    const recorded_run again = run(m, o);
     for (size_t i = 0; i < 4; i++) {
         CHECK_EQ(again.steps[i].loss, once.steps[i].loss);
         CHECK_EQ(again.steps[i].gradient_norm, once.steps[i].gradient_norm);
@@ -294,9 +165,9 @@ TEST("train: evaluation changes nothing and measures the trained model") {
     const auto samples = random_samples(*arch_llama(), 8, 20, 32);
     train_options o = options_for("evaluate.tok", samples);
     o.learning_rates.assign(10, 5e-3f);
-    const run_log without = run(arch_llama(), o);
+    const recorded_run without = run(arch_llama(), o);
     o.validation = {o.train_file, 5};
-    const run_log with = run(arch_llama(), o);
+    const recorded_run with = run(arch_llama(), o);
     CHECK_EQ(with.evaluations.size(), 2u);
     CHECK_EQ(with.steps.back().loss, without.steps.back().loss);
     CHECK(with.evaluations[1].loss < with.evaluations[0].loss);

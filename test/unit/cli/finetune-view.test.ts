@@ -145,4 +145,11 @@ describe('resultTable', () => {
     }
     expect(resultTable({ ...result, finalValidationLoss: null })).not.toContain('Validation');
   });
+
+  it('says of a resumed run that was already finished that nothing was left to train', () => {
+    const table = resultTable({ ...result, losses: new Float64Array(), tokensPerSecond: null });
+    expect(table).toMatch(/Steps .*; nothing was left to train/);
+    expect(table).toMatch(/Training loss +│ 0\.8333 /);
+    expect(table).not.toMatch(/→|tokens\/s/);
+  });
 });
