@@ -41,6 +41,7 @@ export type {
   CheckpointEvent,
   EpochEvent,
   EvaluationEvent,
+  ObjectiveMetrics,
   StepEvent,
   WarningEvent,
 } from './contract/training.js';

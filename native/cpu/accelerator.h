@@ -56,15 +56,22 @@ const char * op_name(const ggml_tensor * node);
 std::function<void()> make_bare_product(int64_t tokens, int64_t columns, int64_t rows, const float * x, const float * w,
                                         bool bf16, int n_threads);
 
-// Cross-entropy of logits in host memory, in every build: the same as build_cross_entropy() in one pass instead of nine
-// ops. With a gradient, `dlogits` overwrites the logits.
+// What the host's cross-entropy writes: F32 [columns] each, allocated outside of the graph.
+struct host_cross_entropy_outputs {
+    ggml_tensor * losses;  // in nats, not weighted
+    ggml_tensor * is_best; // 1 for a target that no logit exceeds, otherwise 0
+};
+
+// Cross-entropy of logits in host memory, in every build: what loss/objectives/cross-entropy composes of ops, in one
+// kernel. With a gradient, `dlogits` overwrites the logits.
 //
 // logits:  F32 [n_vocab, columns], contiguous
 // targets: I32 [1, columns];  weights: F32 [1, columns]
-// losses:  F32 [columns], allocated outside of the graph: -log p(target) in nats, not weighted
+// label_smoothing must outlive the graph; null: none.
 //
-// Returns dlogits, F32 [n_vocab, columns]; without a gradient, a node that must run for `losses` to be written.
+// Returns dlogits, F32 [n_vocab, columns]; without a gradient, a node that must run for the outputs to be written.
 ggml_tensor * build_host_cross_entropy(ggml_context * ctx, ggml_tensor * logits, ggml_tensor * targets,
-                                       ggml_tensor * weights, ggml_tensor * losses, bool with_gradient);
+                                       ggml_tensor * weights, const host_cross_entropy_outputs & outputs,
+                                       const float * label_smoothing, bool with_gradient);
 
 }

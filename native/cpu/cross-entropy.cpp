@@ -16,7 +16,8 @@ namespace llamatune {
 
 namespace {
 
-constexpr int64_t lanes = 16; // partial sums, which the compiler can vectorize
+constexpr int64_t lanes = 16;   // partial sums, which the compiler can vectorize
+constexpr int64_t block = 4096; // numbers that are summed in F32; the sums of blocks are summed in double
 
 // exp(x) for x <= 0, relative error below 2e-7: x = n ln 2 + f with |f| <= ln 2 / 2, then Taylor's polynomial in f.
 inline float exp_of_negative(float x) {
@@ -49,7 +50,6 @@ LLAMATUNE_PER_CPU float maximum(const float * x, int64_t n) {
 
 // Σ exp(x - highest); writes the terms to `out` unless it is null
 LLAMATUNE_PER_CPU double exponentials(const float * x, float * out, int64_t n, float highest) {
-    constexpr int64_t block = 4096; // sums of a block in F32, of the blocks in double
     double total = 0;
     for (int64_t first = 0; first < n; first += block) {
         const int64_t count = n - first < block ? n - first : block;
@@ -73,26 +73,46 @@ LLAMATUNE_PER_CPU double exponentials(const float * x, float * out, int64_t n, f
     return total;
 }
 
-LLAMATUNE_PER_CPU void scale_all(float * x, int64_t n, float factor) {
-    for (int64_t i = 0; i < n; i++) x[i] *= factor;
+LLAMATUNE_PER_CPU double sum_of(const float * x, int64_t n) {
+    double total = 0;
+    for (int64_t first = 0; first < n; first += block) {
+        const int64_t end = n - first < block ? n : first + block;
+        const int64_t whole = first + (end - first) / lanes * lanes;
+        float sums[lanes] = {};
+        for (int64_t i = first; i < whole; i += lanes) {
+            for (int64_t j = 0; j < lanes; j++) sums[j] += x[i + j];
+        }
+        for (int64_t i = whole; i < end; i++) sums[0] += x[i];
+        for (float s : sums) total += s;
+    }
+    return total;
+}
+
+LLAMATUNE_PER_CPU void scale_all(float * x, int64_t n, float factor, float offset) {
+    for (int64_t i = 0; i < n; i++) x[i] = x[i] * factor + offset;
 }
 
 template <bool with_gradient>
-void run(ggml_tensor * node, int thread, int n_threads, void *) {
+void run(ggml_tensor * node, int thread, int n_threads, void * label_smoothing) {
     ggml_tensor * logits = node->src[0];
     const int32_t * targets = static_cast<const int32_t *>(node->src[1]->data);
     const float * weights = static_cast<const float *>(node->src[2]->data);
     float * losses = static_cast<float *>(node->src[3]->data);
+    float * is_best = static_cast<float *>(node->src[4]->data);
+    const double smoothing = label_smoothing ? double(*static_cast<const float *>(label_smoothing)) : 0;
     const int64_t n_vocab = logits->ne[0];
     for (int64_t column = thread; column < logits->ne[1]; column += n_threads) {
         float * x = static_cast<float *>(logits->data) + column * n_vocab;
         const float highest = maximum(x, n_vocab);
         const float target = x[targets[column]];
+        is_best[column] = target >= highest;
+        const double above_mean = smoothing > 0 ? double(target) - sum_of(x, n_vocab) / double(n_vocab) : 0;
         const double sum = exponentials(x, with_gradient ? x : nullptr, n_vocab, highest);
-        losses[column] = float(double(highest) - double(target) + std::log(sum));
+        losses[column] = float(double(highest) - double(target) + std::log(sum) + smoothing * above_mean);
         if (with_gradient) {
-            scale_all(x, n_vocab, float(double(weights[column]) / sum));
-            x[targets[column]] -= weights[column];
+            const double weight = double(weights[column]);
+            scale_all(x, n_vocab, float(weight / sum), float(-weight * smoothing / double(n_vocab)));
+            x[targets[column]] -= float(weight * (1 - smoothing));
         }
     }
 }
@@ -100,13 +120,12 @@ void run(ggml_tensor * node, int thread, int n_threads, void *) {
 }
 
 ggml_tensor * build_host_cross_entropy(ggml_context * ctx, ggml_tensor * logits, ggml_tensor * targets,
-                                       ggml_tensor * weights, ggml_tensor * losses, bool with_gradient) {
-    if (with_gradient) {
-        ggml_tensor * others[] = {targets, weights, losses};
-        return ggml_custom_inplace(ctx, logits, others, 3, run<true>, GGML_N_TASKS_MAX, nullptr);
-    }
-    ggml_tensor * all[] = {logits, targets, weights, losses};
-    return ggml_custom_4d(ctx, GGML_TYPE_F32, 1, 1, 1, 1, all, 4, run<false>, GGML_N_TASKS_MAX, nullptr);
+                                       ggml_tensor * weights, const host_cross_entropy_outputs & outputs,
+                                       const float * label_smoothing, bool with_gradient) {
+    ggml_tensor * all[] = {logits, targets, weights, outputs.losses, outputs.is_best};
+    void * smoothing = const_cast<float *>(label_smoothing); // which run() only reads
+    if (with_gradient) return ggml_custom_inplace(ctx, logits, all + 1, 4, run<true>, GGML_N_TASKS_MAX, smoothing);
+    return ggml_custom_4d(ctx, GGML_TYPE_F32, 1, 1, 1, 1, all, 5, run<false>, GGML_N_TASKS_MAX, smoothing);
 }
 
 }

@@ -1,17 +1,14 @@
 #pragma once
 
-#include <map>
-#include <string>
+#include "core/named-numbers.h"
 
 namespace llamatune {
 
 // An optimizer and its numeric options by name, as in the configuration: { type: 'adamw', beta1: 0.9, … }.
 struct optimizer_options {
     std::string type = "adamw";
-    std::map<std::string, double> numbers;
+    named_numbers numbers;
     float max_gradient_norm = 1.0f; // global-norm clipping (0 = off)
-
-    double number(const char * name, double fallback) const;
 };
 
 template <class V>

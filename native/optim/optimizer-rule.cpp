@@ -25,11 +25,6 @@ const entry entries[] = {
 
 }
 
-double optimizer_options::number(const char * name, double fallback) const {
-    const auto found = numbers.find(name);
-    return found == numbers.end() ? fallback : found->second;
-}
-
 std::vector<std::string> optimizer_types() {
     std::vector<std::string> types;
     for (const entry & e : entries) types.push_back(e.type);

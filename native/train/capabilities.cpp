@@ -2,7 +2,7 @@
 
 #include "autodiff/engine/backward.h"
 #include "backends/backend-name.h"
-#include "loss/cross-entropy.h"
+#include "loss/objective.h"
 #include "optim/optimizer-rule.h"
 
 #include <algorithm>
@@ -102,10 +102,18 @@ std::set<std::string> missing_for_weights(ggml_backend_dev_t device, ggml_type t
     gradients g(builder, {device});
     for (const ggml_tensor * t : forward.trained()) g.want(t);
     mark_gradient_path(g, forward.nodes());
-    const cross_entropy loss = build_cross_entropy(ctx, logits, ggml_new_tensor_2d(ctx, GGML_TYPE_I32, 1, n_tokens),
-                                                   ggml_new_tensor_2d(ctx, GGML_TYPE_F32, 1, n_tokens), true);
-    builder.expand(loss.loss);
-    g.add(logits, loss.dlogits);
+    const auto loss = make_objective({});
+    const auto n_metrics = int64_t(loss->metric_names().size());
+    const loss_chunk chunk{nullptr,
+                           logits,
+                           ggml_new_tensor_2d(ctx, GGML_TYPE_I32, 1, n_tokens),
+                           ggml_new_tensor_2d(ctx, GGML_TYPE_F32, 1, n_tokens),
+                           ggml_new_tensor_1d(ctx, GGML_TYPE_F32, n_tokens),
+                           ggml_new_tensor_2d(ctx, GGML_TYPE_F32, n_tokens, n_metrics),
+                           true,
+                           false,
+                           false};
+    g.add(logits, loss->build(ctx, chunk, [&](ggml_tensor * node) { builder.expand(node); }).logits);
     run_backward(g, forward.nodes());
     for (const ggml_tensor * t : forward.trained()) builder.expand(g.of(t));
     return missing_ops(device, builder);

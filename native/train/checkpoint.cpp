@@ -34,7 +34,7 @@ std::vector<run_fact> facts_of(const train_options & o, const data_plan & data, 
         {"packing", flag(o.packing)},
         {"shuffle", flag(o.shuffle)},
         {"seed", n(o.seed)},
-        {"objective", o.objective},
+        {"objective.type", o.objective.type},
         {"optimizer", o.optimizer.type + (state.empty() ? " without state" : " with the state " + state)},
     };
 }
@@ -93,6 +93,7 @@ void each_number(state_type & state, function && field) {
     field("llamatune.loss", state.loss);
     field("llamatune.epoch_loss", state.epoch_loss);
     field("llamatune.epoch_weight", state.epoch_weight);
+    field("llamatune.epoch_metric.", state.epoch_metrics);
 }
 
 struct number_writer {
@@ -100,6 +101,9 @@ struct number_writer {
     void operator()(const char * key, double value) const { file.set(key, value); }
     void operator()(const char * key, int64_t value) const { file.set(key, value); }
     void operator()(const char * key, uint64_t value) const { file.set(key, int64_t(value)); }
+    void operator()(const char * prefix, const named_numbers & values) const {
+        for (const auto & [name, value] : values) file.set(prefix + name, value);
+    }
 };
 
 struct number_reader {
@@ -114,6 +118,12 @@ struct number_reader {
     }
     void operator()(const char * key, uint64_t & value) const {
         value = uint64_t(gguf_get_val_i64(file, find(key, GGUF_TYPE_INT64)));
+    }
+    void operator()(const std::string & prefix, named_numbers & values) const {
+        for (int64_t i = 0; i < gguf_get_n_kv(file); i++) {
+            const std::string key = gguf_get_key(file, i);
+            if (key.compare(0, prefix.size(), prefix) == 0) (*this)(key.c_str(), values[key.substr(prefix.size())]);
+        }
     }
     int64_t find(const char * key, gguf_type type) const {
         const int64_t id = gguf_find_key(file, key);

@@ -8,7 +8,7 @@
 
 namespace llamatune {
 
-// Computes the mean loss over a whole token file with the current parameters, without gradients.
+// Computes the mean loss and metrics over a whole token file with the current parameters, without gradients.
 class evaluator {
 public:
     evaluator(const std::shared_ptr<model> & base, const trainable_weights & weights, const train_options & options,
@@ -16,6 +16,7 @@ public:
 
     struct outcome {
         double loss;
+        named_numbers metrics;
         int64_t target_tokens;
         double ms;
     };

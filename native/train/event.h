@@ -1,5 +1,7 @@
 #pragma once
 
+#include "core/named-numbers.h"
+
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -18,7 +20,8 @@ struct step_event {
     int64_t step = 0; // 1-based optimizer step
     int64_t total_steps = 0;
     int64_t epoch = 0;          // 1-based
-    double loss = not_measured; // mean cross-entropy per target token of this step, nats
+    double loss = not_measured; // mean per target token of this step, nats
+    named_numbers metrics;      // of the objective: means per target token of this step
     double learning_rate = 0;
     double gradient_norm = not_measured; // before clipping
     int64_t tokens = 0;                  // non-padding tokens of this step
@@ -39,6 +42,7 @@ void fields(V & v, step_event & e) {
     v("totalSteps", e.total_steps);
     v("epoch", e.epoch);
     v("loss", e.loss);
+    v("metrics", e.metrics);
     v("learningRate", e.learning_rate);
     v("gradientNorm", e.gradient_norm);
     v("tokens", e.tokens);
@@ -59,6 +63,7 @@ struct evaluation_event {
     int64_t step;
     int64_t epoch;
     double loss;
+    named_numbers metrics;
     int64_t target_tokens;
     double ms;
 };
@@ -69,6 +74,7 @@ void fields(V & v, evaluation_event & e) {
     v("step", e.step);
     v("epoch", e.epoch);
     v("loss", e.loss);
+    v("metrics", e.metrics);
     v("targetTokens", e.target_tokens);
     v("ms", e.ms);
 }
@@ -89,6 +95,7 @@ struct epoch_event {
     int64_t epoch;
     int64_t step;
     double loss;
+    named_numbers metrics;
 };
 
 template <class V>
@@ -97,6 +104,7 @@ void fields(V & v, epoch_event & e) {
     v("epoch", e.epoch);
     v("step", e.step);
     v("loss", e.loss);
+    v("metrics", e.metrics);
 }
 
 struct warning_event {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/enum-names.h"
+#include "loss/objective-options.h"
 #include "optim/optimizer-options.h"
 
 #include <cstdint>
@@ -87,7 +88,7 @@ struct train_options {
     int32_t epochs = 1;
     uint64_t seed = 42;
 
-    std::string objective = "cross-entropy";
+    objective_options objective;
     optimizer_options optimizer;
     std::vector<float> learning_rates; // one per optimizer step; its length is the number of steps of the run
 

@@ -57,6 +57,7 @@ memory_estimate estimate_memory(const std::shared_ptr<model> & base, const train
     estimate.activation_bytes = step(std::move(graph), devices, &weights.parameters(), estimate_only).compute_bytes();
     if (options.validation) {
         estimate_only.with_backward = false;
+        estimate_only.evaluation = true;
         auto forward_only = std::make_unique<forward>(base, weights.adapter_handle(), shape_of(options), devices);
         estimate.activation_bytes += step(std::move(forward_only), devices, nullptr, estimate_only).compute_bytes();
     }

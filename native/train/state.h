@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/named-numbers.h"
 #include "data/batch.h"
 #include "data/loader.h"
 
@@ -17,6 +18,7 @@ struct train_state {
     int64_t tokens = 0, target_tokens = 0;
     double loss = std::numeric_limits<double>::quiet_NaN(); // of the last step with targets
     double epoch_loss = 0, epoch_weight = 0; // sums over the targets of the epoch so far: weight · loss, weight
+    named_numbers epoch_metrics;             // the same sums of the objective's metrics: weight · metric
 
     // The epoch of the last step, from 1.
     int64_t epoch() const { return int64_t(cursor.epoch) + (cursor.row > 0 ? 1 : 0); }
@@ -24,19 +26,34 @@ struct train_state {
     // The mean loss of the epoch so far; NaN if it has no targets.
     double epoch_mean() const { return epoch_loss / epoch_weight; }
 
+    named_numbers epoch_mean_metrics() const {
+        named_numbers means = epoch_metrics;
+        for (auto & [name, sum] : means) sum /= epoch_weight;
+        return means;
+    }
+
     // Adds a finished step.
-    void add(const step_batch & batch, double mean_loss, const data_cursor & next) {
+    void add(const step_batch & batch, double mean_loss, const named_numbers & mean_metrics, const data_cursor & next) {
         step++;
         cursor = next;
         tokens += int64_t(batch.total_tokens);
         target_tokens += int64_t(batch.total_target_tokens);
         if (batch.total_target_tokens == 0) return;
+        // the sum so far of a metric that the checkpoint of an older version does not have is not known
+        const double unknown = std::numeric_limits<double>::quiet_NaN();
+        for (const auto & [name, mean] : mean_metrics) {
+            double & sum = epoch_metrics.try_emplace(name, epoch_weight > 0 ? unknown : 0).first->second;
+            sum += mean * batch.total_target_weight;
+        }
         loss = mean_loss;
         epoch_loss += mean_loss * batch.total_target_weight;
         epoch_weight += batch.total_target_weight;
     }
 
-    void end_epoch() { epoch_loss = epoch_weight = 0; }
+    void end_epoch() {
+        epoch_loss = epoch_weight = 0;
+        epoch_metrics.clear();
+    }
 };
 
 }

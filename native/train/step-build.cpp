@@ -7,7 +7,7 @@
 #include "core/error.h"
 #include "core/join.h"
 #include "cpu/accelerator.h"
-#include "loss/cross-entropy.h"
+#include "loss/chunk-columns.h"
 
 #include <algorithm>
 
@@ -116,7 +116,14 @@ void step::state::build_chunk(const parameter_set * parameters, gradients & trun
     targets = ggml_new_tensor_2d(chunk_input_ctx.get(), GGML_TYPE_I32, 1, columns);
     weights = ggml_new_tensor_2d(chunk_input_ctx.get(), GGML_TYPE_F32, 1, columns);
     losses = ggml_new_tensor_1d(chunk_input_ctx.get(), GGML_TYPE_F32, columns);
-    for (ggml_tensor * t : {rows, targets, weights, losses}) ggml_set_input(t);
+    metric_names = options.loss->metric_names();
+    for (const std::string & name : metric_names) metric_sums[name] = 0;
+    metrics = metric_names.empty()
+                  ? nullptr
+                  : ggml_new_tensor_2d(chunk_input_ctx.get(), GGML_TYPE_F32, columns, int64_t(metric_names.size()));
+    for (ggml_tensor * t : {rows, targets, weights, losses, metrics}) {
+        if (t) ggml_set_input(t);
+    }
     chunk_inputs = allocate(chunk_input_ctx.get(), devices.host_buffer_type(), "the targets");
 
     tensor_arena & ctx = chunk_nodes.ctx();
@@ -140,9 +147,9 @@ void step::state::build_chunk(const parameter_set * parameters, gradients & trun
         if (!without_rule.empty()) return;
     }
     const bool needs_gradient = options.with_backward && g.wants(head.logits);
-    const loss_gradients gradient =
-        options.loss->build(ctx, {x, head.logits, targets, weights, losses, needs_gradient, on_host()},
-                            [&](ggml_tensor * node) { g.run(node); });
+    const loss_chunk inputs{x,       head.logits,    targets,   weights,           losses,
+                            metrics, needs_gradient, on_host(), options.evaluation};
+    const loss_gradients gradient = options.loss->build(ctx, inputs, [&](ggml_tensor * node) { g.run(node); });
     if (needs_gradient) {
         if (gradient.logits) g.add(head.logits, gradient.logits);
         if (gradient.hidden) g.add(x, gradient.hidden);

@@ -44,7 +44,8 @@ struct step::state {
     ggml_tensor * weights; // F32 [1, columns]
     graph_builder chunk_nodes;
     ggml_cgraph * chunk;
-    ggml_tensor * losses; // F32 [columns], written by the chunk's graph
+    ggml_tensor * losses;  // F32 [columns], written by the chunk's graph
+    ggml_tensor * metrics; // F32 [columns, metrics], written by the chunk's graph; null without metrics
     ggml_backend_sched_ptr chunk_scheduler;
 
     size_t bytes = 0;
@@ -56,7 +57,9 @@ struct step::state {
     double scale = 0;
     float largest_weight = 1; // of the batch's targets
     double total = 0;
-    std::vector<float> target_losses;
+    std::vector<float> target_losses, metric_values;
+    std::vector<std::string> metric_names;
+    named_numbers metric_sums;
     std::vector<int32_t> row_values, target_values;
     std::vector<float> weight_values;
     step_timing timing;
@@ -73,6 +76,7 @@ struct step::state {
     void require_reached(const parameter_set & parameters) const;
     void set_padding();
     void run_loss();
+    void add_metrics(size_t first, size_t count);
     static bool at_boundary(ggml_tensor * node, bool ask, void * self);
     void record(const char * part, const ggml_tensor * node);
     static bool on_chunk_node(ggml_tensor * node, bool ask, void * self);

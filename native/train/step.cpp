@@ -4,6 +4,7 @@
 #include "cpu/accelerator.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace llamatune {
 
@@ -100,10 +101,24 @@ void step::state::run_loss() {
         node_started = clock::now();
         run_graph(chunk_scheduler.get(), chunk);
         ggml_backend_tensor_get(losses, target_losses.data() + first, 0, count * sizeof(float));
+        add_metrics(first, count);
     }
     set_padding();
     for (size_t i = 0; i < n; i++) total += double(batch->target_weight[i]) * double(target_losses[i]);
     timing.loss_ms += ms_since(loss_start);
+}
+
+// Adds the metrics of a chunk's targets. A target without a finite loss has no metrics either.
+void step::state::add_metrics(size_t first, size_t count) {
+    metric_values.resize(count);
+    for (size_t m = 0; m < metric_names.size(); m++) {
+        ggml_backend_tensor_get(metrics, metric_values.data(), m * metrics->nb[1], count * sizeof(float));
+        double & sum = metric_sums[metric_names[m]];
+        for (size_t i = 0; i < count; i++) {
+            const double value = std::isfinite(target_losses[first + i]) ? double(metric_values[i]) : std::nan("");
+            sum += double(batch->target_weight[first + i]) * value;
+        }
+    }
 }
 
 double step::run(const micro_batch & batch, double scale) {
@@ -113,6 +128,7 @@ double step::run(const micro_batch & batch, double scale) {
     const auto largest = std::max_element(batch.target_weight.begin(), batch.target_weight.end());
     s.largest_weight = largest == batch.target_weight.end() ? 1.0f : *largest;
     s.total = 0;
+    for (auto & [name, sum] : s.metric_sums) sum = 0;
     s.timing = {};
     s.n_runs++;
     s.graph->set_batch(batch);
@@ -134,6 +150,7 @@ double step::run(const micro_batch & batch, double scale) {
 }
 
 const std::vector<float> & step::target_losses() const { return state_->target_losses; }
+const named_numbers & step::metric_sums() const { return state_->metric_sums; }
 int64_t step::n_runs() const { return state_->n_runs; }
 const step_timing & step::timing() const { return state_->timing; }
 std::vector<profile_entry> step::profile() const {

@@ -14,8 +14,9 @@
 namespace llamatune {
 
 struct step_options {
-    std::shared_ptr<const objective> loss = make_objective("cross-entropy");
+    std::shared_ptr<const objective> loss = make_objective({});
     bool with_backward = true;
+    bool evaluation = false; // leave out what only training adds to the loss
     gradient_options gradient;
     int64_t loss_budget_bytes = 256ll << 20; // for one chunk of logits, probabilities and their gradient
     bool allocate = true;                    // false: only estimate the memory
@@ -55,6 +56,9 @@ public:
 
     // The loss of each target of the last batch, in order.
     const std::vector<float> & target_losses() const;
+    // The objective's metrics, by name: the sum of weight · metric over the targets of the last batch. NaN if one of
+    // the losses is not finite; before the first batch, 0.
+    const named_numbers & metric_sums() const;
     const step_timing & timing() const;
     int64_t n_runs() const;
     std::vector<profile_entry> profile() const; // with options.profile: slowest first

@@ -43,6 +43,7 @@ private:
 // The measurements of one optimizer step.
 struct step_outcome {
     double loss = not_measured;          // mean over the weighted targets
+    named_numbers metrics;               // the same mean
     double gradient_norm = not_measured; // before clipping
     step_timing timing;
     double data_ms = 0, optimizer_ms = 0, step_ms = 0;
@@ -52,18 +53,22 @@ struct step_outcome {
 void forward_backward(const train_parts & parts, const step_batch & batch, step_outcome & outcome,
                       const std::atomic<bool> & stop) {
     parts.parameters.zero_gradients();
+    for (const auto & [name, sum] : parts.model.metric_sums()) outcome.metrics[name] = not_measured;
     if (batch.total_target_tokens == 0) return;
     const double scale = 1.0 / batch.total_target_weight;
     outcome.loss = 0;
+    for (auto & [name, value] : outcome.metrics) value = 0;
     for (const micro_batch & micro : batch) {
         throw_if_stopped(stop);
         if (micro.target_position.empty()) continue;
         outcome.loss += parts.model.run(micro, scale) * scale;
+        for (const auto & [name, sum] : parts.model.metric_sums()) outcome.metrics[name] += sum;
         const step_timing & timing = parts.model.timing();
         outcome.timing.forward_ms += timing.forward_ms;
         outcome.timing.loss_ms += timing.loss_ms;
         outcome.timing.backward_ms += timing.backward_ms;
     }
+    for (auto & [name, value] : outcome.metrics) value /= batch.total_target_weight;
 }
 
 // Clips the gradients and updates the parameters, unless the step has no targets or is not finite.
@@ -101,6 +106,7 @@ step_event event_of(const train_state & state, const train_parts & parts, const 
     event.total_steps = int64_t(parts.learning_rates.size());
     event.epoch = state.epoch();
     event.loss = outcome.loss;
+    event.metrics = outcome.metrics;
     event.learning_rate = double(parts.learning_rates[size_t(state.step - 1)]);
     event.gradient_norm = outcome.gradient_norm;
     event.tokens = int64_t(batch.total_tokens);
@@ -128,7 +134,8 @@ train_result train(const train_parts & parts, train_state & state, const event_s
     const auto evaluate = [&] {
         const evaluator::outcome outcome = parts.validation->run(stop);
         result.final_validation_loss = outcome.loss;
-        on_event(evaluation_event{state.step, state.epoch(), outcome.loss, outcome.target_tokens, outcome.ms});
+        on_event(evaluation_event{state.step, state.epoch(), outcome.loss, outcome.metrics, outcome.target_tokens,
+                                  outcome.ms});
     };
 
     const auto total_steps = int64_t(parts.learning_rates.size());
@@ -148,7 +155,7 @@ train_result train(const train_parts & parts, train_state & state, const event_s
         outcome.optimizer_ms = ms_since(update_start);
         outcome.step_ms = ms_since(start);
 
-        state.add(batch, outcome.loss, batches.cursor());
+        state.add(batch, outcome.loss, outcome.metrics, batches.cursor());
         step_event event = event_of(state, parts, batch, outcome);
         event.eta_ms = estimator.eta_ms(outcome.step_ms, total_steps - state.step);
         on_event(event);
@@ -156,7 +163,7 @@ train_result train(const train_parts & parts, train_state & state, const event_s
         evaluated = parts.validation && is_due(state.step, parts.evaluate_every);
         if (evaluated) evaluate();
         if (batch.last_of_epoch) {
-            on_event(epoch_event{state.epoch(), state.step, state.epoch_mean()});
+            on_event(epoch_event{state.epoch(), state.step, state.epoch_mean(), state.epoch_mean_metrics()});
             state.end_epoch();
         }
         if (parts.checkpoints && is_due(state.step, parts.checkpoints->every_steps())) {

@@ -41,6 +41,7 @@ export function stepLine(event: StepEvent): string {
     `step ${event.step}/${event.totalSteps}`,
     `epoch ${event.epoch}`,
     `loss ${format.loss(event.loss)}`,
+    ...format.metrics(event.metrics),
     `learning rate ${format.learningRate(event.learningRate)}`,
     `gradient norm ${format.loss(event.gradientNorm)}`,
     `${format.rate(event.tokensPerSecond)} tokens/s`,
@@ -54,11 +55,19 @@ export function eventLine(event: FinetuneEvent): string | undefined {
     case 'phase':
       return event.detail === '' ? undefined : `${event.phase}: ${event.detail}`;
     case 'evaluation':
-      return `step ${event.step}  validation loss ${format.loss(event.loss)}  (${format.duration(event.ms)})`;
+      return [
+        `step ${event.step}  validation loss ${format.loss(event.loss)}`,
+        ...format.metrics(event.metrics),
+      ]
+        .join(', ')
+        .concat(`  (${format.duration(event.ms)})`);
     case 'checkpoint':
       return `step ${event.step}  checkpoint ${event.path}`;
     case 'epoch':
-      return `epoch ${event.epoch} done  mean training loss ${format.loss(event.loss)}`;
+      return [
+        `epoch ${event.epoch} done  mean training loss ${format.loss(event.loss)}`,
+        ...format.metrics(event.metrics),
+      ].join(', ');
     default:
       return undefined;
   }
@@ -146,6 +155,7 @@ export function resultTable(result: FinetuneResult): string {
   const { validationSamples, finalValidationLoss } = result;
   const steps = `${format.integer(result.steps)} in ${format.plural(result.epochs, 'epoch')}`;
   const trained = result.losses.length > 0;
+  const finalMetrics = Object.entries(result.evaluations.at(-1)?.metrics ?? {});
   const validationText =
     validationSamples > 0 ? ` (and ${format.integer(validationSamples)} for validation)` : '';
   return listTable([
@@ -158,6 +168,10 @@ export function resultTable(result: FinetuneResult): string {
     ...(finalValidationLoss === null
       ? []
       : ([['Validation loss', format.loss(finalValidationLoss)]] as const)),
+    ...finalMetrics.map(
+      ([name, value]) =>
+        [`Validation ${format.metricName(name)}`, format.metric(name, value)] as const,
+    ),
     ['Samples', `${format.integer(result.samples)}${validationText}`],
     [
       'Tokens',

@@ -55,6 +55,24 @@ export function loss(value: number | null | undefined): string {
   return value === null || value === undefined || !Number.isFinite(value) ? '–' : value.toFixed(4);
 }
 
+/** 'token accuracy' for tokenAccuracy */
+export function metricName(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+}
+
+/** An accuracy in percent, another metric as a number. */
+export function metric(name: string, value: number | null | undefined): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return '–';
+  return /accuracy$/i.test(name) ? `${(100 * value).toFixed(1)} %` : value.toFixed(4);
+}
+
+/** 'token accuracy 61.2 %' for each metric */
+export function metrics(values: Readonly<Record<string, number | null>>): string[] {
+  return Object.entries(values).map(
+    ([name, value]) => `${metricName(name)} ${metric(name, value)}`,
+  );
+}
+
 /** 1.0e-4 */
 export function learningRate(value: number): string {
   return value === 0 ? '0' : value.toExponential(1);

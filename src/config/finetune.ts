@@ -69,24 +69,31 @@ const lora = loraFields.transform((given) =>
       },
 );
 
-/** Options that apply to some optimizers only. */
-const OPTIMIZER_OPTIONS = {
-  adamw: ['beta1', 'beta2', 'epsilon'],
-  sgd: ['momentum'],
+/** The types of optimizers and objectives, with the options that apply to some of them only. */
+const OWN_OPTIONS = {
+  optimizer: { adamw: ['beta1', 'beta2', 'epsilon'], sgd: ['momentum'] },
+  objective: { 'cross-entropy': ['labelSmoothing'] },
 } as const;
-type OptimizerType = keyof typeof OPTIMIZER_OPTIONS;
-type OptimizerOption = (typeof OPTIMIZER_OPTIONS)[OptimizerType][number];
+type Kind = keyof typeof OWN_OPTIONS;
+type TypeOf<K extends Kind> = Extract<keyof (typeof OWN_OPTIONS)[K], string>;
+type OwnOption<K extends Kind> = {
+  [T in TypeOf<K>]: (typeof OWN_OPTIONS)[K][T] extends readonly (infer O)[] ? O : never;
+}[TypeOf<K>];
 
-/** Options of other optimizers, which have no effect with this one; none if the type is unknown. */
-function foreignOptions(type: OptimizerType): OptimizerOption[] {
-  const own: readonly OptimizerOption[] | undefined = OPTIMIZER_OPTIONS[type];
-  const all = Object.values(OPTIMIZER_OPTIONS).flat();
-  return own === undefined ? [] : all.filter((option) => !own.includes(option));
+const typesOf = <K extends Kind>(kind: K) =>
+  Object.keys(OWN_OPTIONS[kind]) as [TypeOf<K>, ...TypeOf<K>[]];
+
+/** Options of other types, which have no effect with this one; none if the type is unknown. */
+function foreignOptions<K extends Kind>(kind: K, type: unknown): OwnOption<K>[] {
+  const options: Record<string, readonly string[]> = OWN_OPTIONS[kind];
+  if (!Object.hasOwn(options, String(type))) return [];
+  const all = Object.values(options).flat();
+  return all.filter((name) => !options[String(type)]!.includes(name)) as OwnOption<K>[];
 }
 
 const optimizerFields = z.strictObject({
   type: z
-    .enum(Object.keys(OPTIMIZER_OPTIONS) as [OptimizerType, ...OptimizerType[]])
+    .enum(typesOf('optimizer'))
     .default('adamw')
     .describe('adamw: AdamW (arXiv 1711.05101). sgd: stochastic gradient descent with momentum.'),
   learningRate: z.number().positive().max(1).default(1e-4).describe('Peak learning rate.'),
@@ -121,7 +128,29 @@ const optimizerFields = z.strictObject({
     .describe('Maximum global gradient norm; larger gradients are clipped (0 = no clipping).'),
 });
 
-const optimizer = optimizerFields.transform((given) => without(given, foreignOptions(given.type)));
+const optimizer = optimizerFields.transform((given) =>
+  without(given, foreignOptions('optimizer', given.type)),
+);
+
+const objectiveFields = z.strictObject({
+  type: z
+    .enum(typesOf('objective'))
+    .default('cross-entropy')
+    .describe('Loss function of a target token.'),
+  labelSmoothing: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0)
+    .describe(
+      'Label smoothing of cross-entropy: the share of the target distribution that is spread evenly over the ' +
+        'vocabulary (arXiv 1512.00567; 0 = none). Not applied in evaluations.',
+    ),
+});
+
+const objective = objectiveFields.transform((given) =>
+  without(given, foreignOptions('objective', given.type)),
+);
 
 const schedulerFields = z.strictObject({
   type: z.enum(SCHEDULE_TYPES).default('cosine').describe('Learning rate schedule after warm-up.'),
@@ -214,10 +243,7 @@ const base = z.strictObject({
     .describe('Samples longer than sequenceLength: fail, cut them off, or leave them out.'),
   optimizer: optimizer.prefault({}).describe('Optimizer.'),
   scheduler: scheduler.prefault({}).describe('Learning rate schedule.'),
-  objective: z
-    .enum(['cross-entropy'])
-    .default('cross-entropy')
-    .describe('Loss function of a target token.'),
+  objective: objective.prefault({}).describe('Loss function.'),
   loss: z
     .enum(['all', 'completion', 'assistant'])
     .default('assistant')
@@ -235,13 +261,18 @@ const base = z.strictObject({
   signal: signal(),
 });
 
+function ownOptionProblems(read: FieldReader, kind: Kind): ConfigProblem[] {
+  const type = `${kind}.type`;
+  return inapplicableProblems(read, type, kind, foreignOptions(kind, read.value(type)));
+}
+
 /** Refuses options that would have no effect. */
 function problemsWithoutEffect(read: FieldReader): ConfigProblem[] {
-  const optimizerType = read.value('optimizer.type') as OptimizerType;
   const schedule = read.value('scheduler.type') as ScheduleType;
   const ofLora = read.value('mode') === 'full' ? Object.keys(loraFields.shape) : [];
   return [
-    ...inapplicableProblems(read, 'optimizer.type', 'optimizer', foreignOptions(optimizerType)),
+    ...ownOptionProblems(read, 'optimizer'),
+    ...ownOptionProblems(read, 'objective'),
     ...inapplicableProblems(read, 'scheduler.type', 'scheduler', idleOptions(schedule)),
     ...inapplicableProblems(read, 'mode', 'lora', ofLora),
   ];

@@ -57,6 +57,13 @@ export interface EnginePhaseEvent {
 }
 
 /**
+ * Metrics of the objective by name, as means over the target tokens with the weights of their losses; null if no token
+ * carries a loss, or a loss is not finite. Cross-entropy has `tokenAccuracy`, 0 to 1: the share of target tokens that have
+ * the largest logit.
+ */
+export type ObjectiveMetrics = Record<string, number | null>;
+
+/**
  * One optimizer step. Times are in milliseconds, and rates count non-padding tokens. A value that was not measured is
  * null.
  */
@@ -67,8 +74,12 @@ export interface StepEvent {
   totalSteps: number;
   /** 1-based. */
   epoch: number;
-  /** Mean cross-entropy per target token of this step alone, in nats; null if no token of the step carries a loss. */
+  /**
+   * Mean loss per target token of this step alone, in nats, with label smoothing; null if no token of the step carries a
+   * loss.
+   */
   loss: number | null;
+  metrics: ObjectiveMetrics;
   learningRate: number;
   /** Global L2 norm before clipping; null if no token of the step carries a loss. */
   gradientNorm: number | null;
@@ -90,13 +101,14 @@ export interface StepEvent {
   etaMs: number | null;
 }
 
-/** The loss on the validation set. */
+/** The loss and the metrics on the validation set. */
 export interface EvaluationEvent {
   type: 'evaluation';
   step: number;
   epoch: number;
-  /** Mean cross-entropy per target token, in nats. */
+  /** Mean loss per target token, in nats, without label smoothing. */
   loss: number;
+  metrics: ObjectiveMetrics;
   targetTokens: number;
   ms: number;
 }
@@ -115,6 +127,7 @@ export interface EpochEvent {
   step: number;
   /** Mean training loss per target token of the epoch; null if none of its tokens carries a loss. */
   loss: number | null;
+  metrics: ObjectiveMetrics;
 }
 
 /** A problem that does not stop the run. */

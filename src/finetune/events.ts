@@ -1,6 +1,7 @@
 import type { AdapterInfo } from '../contract/model.js';
 import type {
   EnginePhaseEvent,
+  EvaluationEvent,
   TrainEvent,
   TrainOptions,
   TrainResult,
@@ -41,8 +42,8 @@ export interface FinetuneResult
   adapter: AdapterInfo | null;
   /** Loss of every step that this call ran, in order; NaN for a step without a loss. */
   losses: Float64Array;
-  /** Validation losses, in order. */
-  evaluations: { step: number; loss: number }[];
+  /** Validation losses and metrics, in order. */
+  evaluations: Pick<EvaluationEvent, 'step' | 'loss' | 'metrics'>[];
   /** Training samples. */
   samples: number;
   validationSamples: number;

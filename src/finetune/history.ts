@@ -18,7 +18,7 @@ export class RunHistory {
   readonly #dataset: PreparedDataset;
   readonly #emit: (event: FinetuneEvent) => void;
   readonly #losses: number[] = [];
-  readonly #evaluations: { step: number; loss: number }[] = [];
+  readonly #evaluations: FinetuneResult['evaluations'] = [];
   readonly #warnings: { code: string; message: string }[] = [];
 
   constructor(
@@ -34,7 +34,10 @@ export class RunHistory {
   add(event: ReportedEvent): void {
     // NaN for a step without a loss, because typed arrays cannot hold null
     if (event.type === 'step') this.#losses.push(event.loss ?? Number.NaN);
-    if (event.type === 'evaluation') this.#evaluations.push({ step: event.step, loss: event.loss });
+    if (event.type === 'evaluation') {
+      const { step, loss, metrics } = event;
+      this.#evaluations.push({ step, loss, metrics });
+    }
     if (event.type === 'warning') this.#warnings.push({ code: event.code, message: event.message });
     this.#emit(event);
   }

@@ -151,6 +151,7 @@ const results: Record<string, string[]> = {
     totalSteps: true,
     epoch: true,
     loss: true,
+    metrics: true,
     learningRate: true,
     gradientNorm: true,
     tokens: true,
@@ -171,11 +172,18 @@ const results: Record<string, string[]> = {
     step: true,
     epoch: true,
     loss: true,
+    metrics: true,
     targetTokens: true,
     ms: true,
   }),
   CheckpointEvent: keys<CheckpointEvent>({ type: true, step: true, path: true }),
-  EpochEvent: keys<EpochEvent>({ type: true, epoch: true, step: true, loss: true }),
+  EpochEvent: keys<EpochEvent>({
+    type: true,
+    epoch: true,
+    step: true,
+    loss: true,
+    metrics: true,
+  }),
   WarningEvent: keys<WarningEvent>({ type: true, code: true, message: true }),
   EnginePhaseEvent: keys<EnginePhaseEvent>({ type: true, phase: true }),
   TrainResult: keys<TrainResult>({
@@ -272,7 +280,7 @@ const calls: Record<string, { schema: string[]; added: string[]; ours: RegExp }>
   TrainOptions: {
     schema: options(finetuneSchema),
     added: [...preparedTraining, 'validation.file'],
-    ours: /^(model|dataset|maxSteps|overlength|loss|chatTemplate|signal|device|gpuLayers|tensorSplit|placement|rpc|optimizer\.(?!type|maxGradientNorm).+|scheduler\..+|validation\.(split|dataset))$/,
+    ours: /^(model|dataset|maxSteps|overlength|loss|chatTemplate|signal|device|gpuLayers|tensorSplit|placement|rpc|optimizer\.(?!type|maxGradientNorm).+|objective\.(?!type).+|scheduler\..+|validation\.(split|dataset))$/,
   },
   GenerateOptions: {
     schema: options(generateSchema),

@@ -11,7 +11,7 @@ const sources = ['native', 'src'].flatMap((tree) =>
     .map((entry) => join(entry.parentPath, entry.name))
     .map((file) => ({
       file: file.slice(root.length).replaceAll('\\', '/'),
-      text: readFileSync(file, 'utf8'),
+      text: readFileSync(file, 'utf8').replace(/\/\/.*|\/\*[\s\S]*?\*\//g, ''), // without comments
     })),
 );
 
@@ -42,6 +42,30 @@ const costs: { kind: string; name: RegExp; files: string[] }[] = [
     files: ['native/loss/objectives/cross-entropy.cpp', 'src/config/finetune.ts'],
   },
   {
+    kind: "a metric of an objective, also in the host's kernel (tokenAccuracy)",
+    name: /\btokenAccuracy\b|\bis_best\b/,
+    files: [
+      'native/cpu/accelerator.h',
+      'native/cpu/cross-entropy.cpp',
+      'native/loss/objectives/cross-entropy.cpp',
+    ],
+  },
+  {
+    kind: "an option of an objective, also in the host's kernel (labelSmoothing)",
+    name: /\blabelSmoothing\b|\blabel_smoothing\b/,
+    files: [
+      'native/cpu/accelerator.h',
+      'native/cpu/cross-entropy.cpp',
+      'native/loss/objectives/cross-entropy.cpp',
+      'src/config/finetune.ts',
+    ],
+  },
+  {
+    kind: 'an option of an optimizer (momentum)',
+    name: /\bmomentum\b/,
+    files: ['native/optim/optimizers/sgd.cpp', 'src/config/finetune.ts'],
+  },
+  {
     kind: 'an adapter initialization (kaiming-uniform)',
     name: /\binit_kaiming_uniform\b|enum\(\['kaiming-uniform'/,
     files: ['native/adapter/inits/kaiming-uniform.cpp', 'src/config/finetune.ts'],
@@ -66,7 +90,7 @@ const costs: { kind: string; name: RegExp; files: string[] }[] = [
     ],
   },
   {
-    kind: 'a metric of an event (samplesPerSecond)',
+    kind: 'a field of an event (samplesPerSecond)',
     name: /samplesPerSecond|samples_per_second/,
     files: ['native/train/event.h', 'native/train/trainer.cpp', 'src/contract/training.ts'],
   },

@@ -13,8 +13,9 @@ namespace {
 class adamw : public optimizer_rule {
 public:
     explicit adamw(const optimizer_options & o)
-        : beta1_(float(o.number("beta1", 0.9))), beta2_(float(o.number("beta2", 0.999))),
-          epsilon_(float(o.number("epsilon", 1e-8))), weight_decay_(float(o.number("weightDecay", 0))) {}
+        : beta1_(float(number_or(o.numbers, "beta1", 0.9))), beta2_(float(number_or(o.numbers, "beta2", 0.999))),
+          epsilon_(float(number_or(o.numbers, "epsilon", 1e-8))),
+          weight_decay_(float(number_or(o.numbers, "weightDecay", 0))) {}
 
     std::vector<std::string> state_names() const override { return {"m", "v"}; }
 

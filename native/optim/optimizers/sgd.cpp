@@ -10,7 +10,8 @@ namespace {
 class sgd : public optimizer_rule {
 public:
     explicit sgd(const optimizer_options & o)
-        : momentum_(float(o.number("momentum", 0.9))), weight_decay_(float(o.number("weightDecay", 0))) {}
+        : momentum_(float(number_or(o.numbers, "momentum", 0.9))),
+          weight_decay_(float(number_or(o.numbers, "weightDecay", 0))) {}
 
     std::vector<std::string> state_names() const override {
         if (momentum_ == 0) return {};

@@ -96,13 +96,21 @@ TEST("train/gradients: a batch gives the same loss and gradients for any split i
 
 namespace {
 
-// ½ ‖hidden‖², which needs no logits: what an objective on embeddings would look like.
+// ½ ‖hidden‖², which needs no logits: what an objective on embeddings would look like. Its metrics are ‖hidden‖² and
+// the largest logit.
 class hidden_norm : public objective {
 public:
+    std::vector<std::string> metric_names() const override { return {"squaredNorm", "largestLogit"}; }
+
     loss_gradients build(ggml_context * ctx, const loss_chunk & c,
                          const std::function<void(ggml_tensor *)> & run) const override {
         ggml_tensor * norms = ggml_sum_rows(ctx, ggml_sqr(ctx, c.hidden)); // [1, columns]
-        run(ggml_cpy(ctx, ggml_reshape_1d(ctx, ggml_scale(ctx, norms, 0.5f), ggml_nelements(c.losses)), c.losses));
+        const int64_t columns = ggml_nelements(c.losses), n_vocab = c.logits->ne[0];
+        run(ggml_cpy(ctx, ggml_reshape_1d(ctx, ggml_scale(ctx, norms, 0.5f), columns), c.losses));
+        run(ggml_cpy(ctx, ggml_reshape_1d(ctx, norms, columns), c.metric(ctx, 0)));
+        ggml_tensor * best = ggml_reshape_2d(ctx, ggml_argmax(ctx, c.logits), 1, columns);
+        ggml_tensor * largest = ggml_get_rows(ctx, ggml_reshape_3d(ctx, c.logits, 1, n_vocab, columns), best);
+        run(ggml_cpy(ctx, ggml_reshape_1d(ctx, largest, columns), c.metric(ctx, 1)));
         if (!c.with_gradient) return {};
         return {nullptr, ggml_mul(ctx, c.hidden, c.weights)};
     }
@@ -121,6 +129,41 @@ TEST("train/gradients: an objective is an argument, here one on the hidden state
     CHECK(t.loss(batch) > 0);
     CHECK_NEAR(t.run(batch, 1.0) / double(batch.target_token.size()), t.loss(batch), 1e-5 * t.loss(batch));
     tiny::expect_slopes(tiny::check_slopes(t, batch, 5e-3));
+}
+
+TEST("train/gradients: metrics are summed over the chunks with the weights of the targets") {
+    const auto m = arch("llama");
+    micro_batch batch = tiny_batch(*m, 3, 30); // 87 targets
+    for (size_t i = 0; i < batch.target_weight.size(); i++) batch.target_weight[i] = i % 3 ? 0.5f : 2.0f;
+    training_options options;
+    options.step.loss = std::make_shared<hidden_norm>();
+    training whole(m, batch, options);
+    options.step.loss_budget_bytes = 1; // chunks of 32, the last not full
+    training chunked(m, batch, options);
+    const double loss = whole.run(batch, 1.0);
+    chunked.run(batch, 1.0);
+    chunked.run(batch, 1.0); // sums start at zero for each batch
+    CHECK_EQ(whole.metric_sums().size(), 2u);
+    CHECK_NEAR(whole.metric_sums().at("squaredNorm"), 2 * loss, 1e-5 * loss);
+    CHECK(whole.metric_sums().at("largestLogit") > 0);
+    for (const auto & [name, sum] : whole.metric_sums())
+        CHECK_NEAR(chunked.metric_sums().at(name), sum, 1e-5 * std::fabs(sum));
+}
+
+TEST("train/gradients: label smoothing, in the host's kernel and composed of ops") {
+    const auto m = arch("qwen3");
+    const micro_batch batch = tiny_batch(*m, 2, 9);
+    std::vector<tiny::tensor_values> gradients;
+    for (const rule_mode rules : {rule_mode::automatic, rule_mode::composed}) {
+        training_options options;
+        options.targets = {"attn_q", "attn_v", "ffn_down", "output"};
+        options.step.gradient.rules = rules;
+        options.step.loss = make_objective({"cross-entropy", {{"labelSmoothing", 0.3}}});
+        training t(m, batch, options);
+        tiny::expect_slopes(tiny::check_slopes(t, batch, 5e-3));
+        gradients.push_back(tiny::gradients_of(t, batch));
+    }
+    CHECK(tiny::relative_error(gradients[0], gradients[1]) < 1e-4);
 }
 
 TEST("train/gradients: weighted targets give the weighted sum of the losses and gradients of each target") {

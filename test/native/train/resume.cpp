@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "harness.h"
+#include "train/state.h"
 
 #include <cmath>
 #include <filesystem>
@@ -107,7 +108,7 @@ TEST("train: a damaged checkpoint is refused with advice about checkpoints") {
     }
 }
 
-TEST("train: after a resume an epoch's loss covers all of its steps") {
+TEST("train: after a resume an epoch's loss and metrics cover all of its steps") {
     namespace fs = std::filesystem;
     train_options o = options_for("resume-epoch.tok", random_samples(*arch_llama(), 24, 5, 32)); // 3 steps per epoch
     o.checkpoint = {harness::cache_directory() + "/resume-epoch", 5, false}; // before the last step of the second epoch
@@ -120,6 +121,29 @@ TEST("train: after a resume an epoch's loss covers all of its steps") {
     CHECK_EQ(rest.epochs.size(), 1u);
     CHECK_EQ(rest.epochs[0].epoch, 2);
     CHECK_EQ(rest.epochs[0].loss, whole.epochs[1].loss);
+    CHECK(rest.epochs[0].metrics == whole.epochs[1].metrics);
+    double sum = 0, targets = 0;
+    for (size_t i = 3; i < 6; i++) {
+        sum += whole.steps[i].metrics.at("tokenAccuracy") * double(whole.steps[i].target_tokens);
+        targets += double(whole.steps[i].target_tokens);
+    }
+    CHECK(sum > 0);
+    CHECK_NEAR(whole.epochs[1].metrics.at("tokenAccuracy"), sum / targets, 1e-9);
+}
+
+TEST("train: a metric that a checkpoint lacks is not measured for the rest of its epoch") {
+    step_batch batch;
+    batch.total_target_tokens = 4;
+    batch.total_target_weight = 4;
+    train_state state; // as a checkpoint of an older version in the middle of an epoch gives it
+    state.epoch_loss = 6;
+    state.epoch_weight = 4;
+    state.add(batch, 0.5, {{"tokenAccuracy", 0.25}}, {});
+    CHECK_EQ(state.epoch_mean(), 1.0);
+    CHECK(std::isnan(state.epoch_mean_metrics().at("tokenAccuracy")));
+    state.end_epoch();
+    state.add(batch, 0.5, {{"tokenAccuracy", 0.25}}, {});
+    CHECK_EQ(state.epoch_mean_metrics().at("tokenAccuracy"), 0.25);
 }
 
 TEST("train: resuming a finished run reports its last step's loss and evaluates its last epoch") {

@@ -39,6 +39,8 @@ public:
     double loss(const llamatune::micro_batch & batch);
     // Runs forward and backward and adds the gradients to the existing ones; `weight` is that of each target.
     double run(const llamatune::micro_batch & batch, double weight);
+    // The sums of the last run().
+    const llamatune::named_numbers & metric_sums() const { return forward_and_backward_->metric_sums(); }
     size_t compute_bytes() const { return forward_and_backward_->compute_bytes(); }
     std::vector<llamatune::profile_entry> profile() const { return forward_and_backward_->profile(); }
     // Runs AdamW steps without clipping on one batch.

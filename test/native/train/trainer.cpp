@@ -23,6 +23,8 @@ TEST("train: eight samples are overfitted to a loss below 0.05") {
     CHECK_EQ(log.steps.size(), 200u);
     CHECK(log.steps.front().loss > 3);
     CHECK_NEAR(log.result.final_loss, 0, 0.05);
+    CHECK(log.steps.front().metrics.at("tokenAccuracy") < 0.3);
+    CHECK_NEAR(log.steps.back().metrics.at("tokenAccuracy"), 1, 1e-12);
 }
 
 TEST("train: the loss and the gradient do not depend on how a batch is split") {

@@ -11,6 +11,7 @@ const step = (number: number): StepEvent => ({
   totalSteps: 3,
   epoch: 1,
   loss: 2.5 / number,
+  metrics: { tokenAccuracy: 0.25 * number },
   learningRate: 1e-4,
   gradientNorm: 0.75,
   tokens: 1024,
@@ -37,7 +38,7 @@ const result: FinetuneResult = {
   finalLoss: 0.8333,
   finalValidationLoss: 0.9,
   losses: Float64Array.of(2.5, 1.25, 0.8333),
-  evaluations: [{ step: 3, loss: 0.9 }],
+  evaluations: [{ step: 3, loss: 0.9, metrics: { tokenAccuracy: 0.612 } }],
   samples: 20,
   validationSamples: 4,
   tokens: 3072,
@@ -58,9 +59,17 @@ const events: FinetuneEvent[] = [
   step(1),
   step(2),
   step(3),
-  { type: 'evaluation', step: 3, epoch: 1, loss: 0.9, targetTokens: 50, ms: 40 },
+  {
+    type: 'evaluation',
+    step: 3,
+    epoch: 1,
+    loss: 0.9,
+    metrics: { tokenAccuracy: 0.612 },
+    targetTokens: 50,
+    ms: 40,
+  },
   { type: 'checkpoint', step: 3, path: 'checkpoints/3' },
-  { type: 'epoch', epoch: 1, step: 3, loss: 1.5 },
+  { type: 'epoch', epoch: 1, step: 3, loss: 1.5, metrics: { tokenAccuracy: null } },
   { type: 'done', result },
 ];
 
@@ -102,9 +111,9 @@ describe('finetuneView', () => {
     expect(stdout.split('model: loading base.gguf\n')).toHaveLength(2);
     expect(stdout).toContain(`${stepLine(step(1))}\n`);
     expect(stdout).toContain(`${stepLine(step(3))}\n`);
-    expect(stdout).toContain('validation loss 0.9000');
+    expect(stdout).toContain('step 3  validation loss 0.9000, token accuracy 61.2 %  (40 ms)\n');
     expect(stdout).toContain('checkpoint checkpoints/3');
-    expect(stdout).toContain('epoch 1 done  mean training loss 1.5000');
+    expect(stdout).toContain('epoch 1 done  mean training loss 1.5000, token accuracy –\n');
     expect(stdout).toContain('adapter.gguf');
     expect(stderr).toBe('warning SAMPLES_SKIPPED: 2 samples are too long\n');
   });
@@ -125,7 +134,7 @@ describe('finetuneView', () => {
 describe('stepLine', () => {
   it('shows a dash for a value that was not measured', () => {
     expect(stepLine({ ...step(1), tokensPerSecond: null, etaMs: null })).toBe(
-      'step 1/3  epoch 1  loss 2.5000  learning rate 1.0e-4  gradient norm 0.7500  – tokens/s  ETA –',
+      'step 1/3  epoch 1  loss 2.5000  token accuracy 25.0 %  learning rate 1.0e-4  gradient norm 0.7500  – tokens/s  ETA –',
     );
   });
 });
@@ -137,13 +146,16 @@ describe('resultTable', () => {
       'adapter.gguf',
       '2.5000 → 0.8333',
       '0.9000',
+      'Validation token accuracy',
+      '61.2 %',
       '123.5 K',
       '1,229 tokens/s',
       '– (estimated 95.0 MB)',
     ]) {
       expect(table).toContain(text);
     }
-    expect(resultTable({ ...result, finalValidationLoss: null })).not.toContain('Validation');
+    const unvalidated = { ...result, finalValidationLoss: null, evaluations: [] };
+    expect(resultTable(unvalidated)).not.toContain('Validation');
   });
 
   it('says of a resumed run that was already finished that nothing was left to train', () => {

@@ -36,6 +36,15 @@ describe('format', () => {
     [null, '–'],
   ])('rate %s', (value, text) => expect(format.rate(value)).toBe(text));
 
+  it('writes accuracies in percent and other metrics as numbers', () => {
+    expect(format.metrics({ tokenAccuracy: 0.6123, entropy: 1.23456 })).toEqual([
+      'token accuracy 61.2 %',
+      'entropy 1.2346',
+    ]);
+    expect(format.metrics({ tokenAccuracy: null })).toEqual(['token accuracy –']);
+    expect(format.metrics({})).toEqual([]);
+  });
+
   it('writes losses and learning rates', () => {
     expect(format.loss(1.23456)).toBe('1.2346');
     expect(format.loss(Number.NaN)).toBe('–');

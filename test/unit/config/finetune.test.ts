@@ -43,7 +43,7 @@ describe('finetuneSchema', () => {
       packing: false,
       shuffle: true,
       overlength: 'error',
-      objective: 'cross-entropy',
+      objective: { type: 'cross-entropy', labelSmoothing: 0 },
       optimizer: {
         type: 'adamw',
         learningRate: 1e-4,
@@ -263,6 +263,18 @@ describe('finetuneSchema', () => {
     }
   });
 
+  it('checks the options of the objective', () => {
+    const of = (objective: object) => problemsOf({ ...minimal, objective });
+    expect(of({ labelSmoothing: 0.1 })).toEqual({});
+    expect(of({ labelSmoothing: 1 })).toEqual({
+      'objective.labelSmoothing': 'expected a number of less than 1 but received 1',
+    });
+    expect(of({ labelSmoothing: -0.1 })).toHaveProperty(['objective.labelSmoothing']);
+    expect(of({ type: 'hinge' })).toEqual({
+      'objective.type': "expected 'cross-entropy' but received 'hinge'",
+    });
+  });
+
   it('refuses an initialization of an adapter that is continued', () => {
     const lora = { initAdapter: 'a.gguf', init: 'kaiming-uniform' };
     expect(problemsOf({ ...minimal, lora })).toEqual({
@@ -272,7 +284,7 @@ describe('finetuneSchema', () => {
 
   it.each([
     ['optimizer.type', 'native/optim/optimizers'],
-    ['objective', 'native/loss/objectives'],
+    ['objective.type', 'native/loss/objectives'],
     ['lora.init', 'native/adapter/inits'],
   ])('%s has a choice for each file in %s', (option, folder) => {
     const files = readdirSync(folder).map((file) => file.replace('.cpp', ''));

@@ -12,7 +12,8 @@ const header = {
   config: { model: 'base.gguf', lora: { rank: 8 }, signal: new AbortController().signal },
   versions: { llamatune: '0.1.0' },
 };
-const evaluation = { type: 'evaluation', step: 3, epoch: 1, loss: 0.5, targetTokens: 9, ms: 2 };
+const metrics = { tokenAccuracy: 0.5 };
+const evaluation = { step: 3, epoch: 1, loss: 0.5, metrics, targetTokens: 9, ms: 2 };
 
 describe('run log', () => {
   it('writes the header and one event per line, and reads them back', () => {
@@ -30,7 +31,10 @@ describe('run log', () => {
     });
     expect(read.header.config).not.toHaveProperty('signal');
     expect(Date.parse(read.header.startedAt)).toBeGreaterThan(0);
-    expect(read.events).toMatchObject([evaluation, { type: 'warning', message: 'a\nb' }]);
+    expect(read.events).toMatchObject([
+      { ...evaluation, type: 'evaluation' },
+      { type: 'warning', message: 'a\nb' },
+    ]);
     expect(Date.parse(read.events[0]!.time)).toBeGreaterThan(0);
   });
 
@@ -38,7 +42,7 @@ describe('run log', () => {
     const path = join(directory, 'curve.jsonl');
     const log = createRunLog(path, header);
     log.write({
-      ...{ type: 'step', step: 1, totalSteps: 1, epoch: 1, loss: 1.5, learningRate: 1e-4 },
+      ...{ type: 'step', step: 1, totalSteps: 1, epoch: 1, loss: 1.5, metrics, learningRate: 1e-4 },
       ...{ gradientNorm: 1, tokens: 8, targetTokens: 4, tokensPerSecond: null, stepMs: 1 },
       ...{ samplesPerSecond: null, forwardMs: null, backwardMs: null, lossMs: null },
       ...{ optimizerMs: null, dataMs: null, memoryBytes: null, etaMs: 0 },
