@@ -6,7 +6,7 @@
 
 namespace llamatune {
 
-// "cpu", "cuda", "hip", "vulkan", "metal", "rpc", …: the backend of a device, in lower case and by its usual name.
+// "cpu", "cuda", "hip", "vulkan", "metal", "rpc", …: the back end of a device, in lower case and by its usual name.
 std::string backend_of(ggml_backend_dev_t device);
 
 std::string lower_case(std::string text); // ASCII

@@ -41,12 +41,12 @@ error not_found(const std::string & names, const std::vector<ggml_backend_dev_t>
         list += std::string(", ") + ggml_backend_dev_name(device) + " (" + ggml_backend_dev_description(device) + ")";
     }
     return error("DEVICE_NOT_FOUND", "device not found: " + names + "; available: " + list,
-                 "llamatune devices lists them. To build with a GPU backend, set LLAMATUNE_BACKENDS=vulkan (or cuda, "
+                 "llamatune devices lists them. To build with a GPU back end, set LLAMATUNE_BACKENDS=vulkan (or cuda, "
                  "hip, metal) "
                  "and run npm rebuild llamatune");
 }
 
-// All devices of the backend or with the name `text`.
+// All devices of the back end or with the name `text`.
 std::vector<ggml_backend_dev_t> matching(const std::string & text, const std::vector<ggml_backend_dev_t> & available) {
     const std::string word = lower_case(text);
     std::vector<ggml_backend_dev_t> found;
@@ -77,7 +77,7 @@ std::vector<std::string> words(const std::string & list) {
 
 std::vector<ggml_backend_dev_t> local_gpus() {
     std::vector<ggml_backend_dev_t> discrete, integrated;
-    std::set<std::string> seen; // a card that two backends support is used once
+    std::set<std::string> seen; // a card that two back ends support is used once
     for (ggml_backend_dev_t device : all_gpus()) {
         const std::string hardware = hardware_of(device);
         if (!hardware.empty() && !seen.insert(hardware).second) continue;

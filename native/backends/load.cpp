@@ -70,7 +70,7 @@ void set_variable(const char * name, const char * value) { // nullptr: unset
 #endif
 }
 
-// Disables all linked GPU backends except `gpus`. ggml reads its GGML_DISABLE_… variables when its registry is first
+// Disables all linked GPU back ends except `gpus`. ggml reads its GGML_DISABLE_… variables when its registry is first
 // used; they are unset again afterwards, since child processes would inherit them.
 class gpu_filter {
 public:
@@ -129,7 +129,7 @@ void load_backends(const std::string & folder, const std::vector<std::string> & 
 #endif
     if (!has_cpu()) {
         throw error(
-            "BACKEND_NOT_FOUND", "no CPU backend of ggml could be loaded from '" + folder + "'",
+            "BACKEND_NOT_FOUND", "no CPU back end of ggml could be loaded from '" + folder + "'",
             "Keep the files of prebuilds/<platform>-<arch> together, or build from source: npm rebuild llamatune");
     }
     register_accelerator();

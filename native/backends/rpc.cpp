@@ -15,7 +15,7 @@ add_server_fn find_add_server() {
     ggml_backend_reg_t rpc = ggml_backend_reg_by_name("RPC");
     void * found = rpc ? ggml_backend_reg_get_proc_address(rpc, "ggml_backend_rpc_add_server") : nullptr;
     if (!found) {
-        throw error("RPC_UNSUPPORTED", "this build has no RPC backend", "Build from source: npm rebuild llamatune");
+        throw error("RPC_UNSUPPORTED", "this build has no RPC back end", "Build from source: npm rebuild llamatune");
     }
     return reinterpret_cast<add_server_fn>(found);
 }

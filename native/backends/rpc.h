@@ -33,7 +33,7 @@ constexpr int rpc_answer_seconds = 10; // limit for calls that a running server 
 
 // The devices of llama.cpp RPC servers ("host:port"), in the order of the servers. They are not added to ggml's
 // registry, from which llama.cpp takes its default devices. Throws error: RPC_UNREACHABLE, which lists the servers that
-// did not answer within rpc_answer_seconds with the reasons; RPC_UNSUPPORTED in a build without the RPC backend.
+// did not answer within rpc_answer_seconds with the reasons; RPC_UNSUPPORTED in a build without the RPC back end.
 std::vector<ggml_backend_dev_t> connect_rpc_servers(const std::vector<std::string> & servers);
 
 // "host:port" of a device of an RPC server, or "".

@@ -13,7 +13,7 @@ namespace llamatune {
 // (on a thread that llama.cpp starts internally), its message goes to the log and the process ends.
 void install_assertion_handler();
 
-// A server failure that a message of ggml's RPC backend reports. llama.cpp catches and logs some of these assertions,
+// A server failure that a message of ggml's RPC back end reports. llama.cpp catches and logs some of these assertions,
 // so the log of a failed call is searched for them.
 struct rpc_failure {
     std::string server; // "host:port"

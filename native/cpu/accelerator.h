@@ -28,9 +28,9 @@ bool accelerator_has_fast_bf16();
 // Registers the device (type ACCEL), once per process. Its buffers are the CPU's, and llama.cpp adds it to every
 // context. Does nothing in a build without oneDNN, or with LLAMATUNE_CPU_ACCELERATOR=off in the environment.
 //
-// A backend made with the parameter "bf16" multiplies in bfloat16 and sums in F32, except for products with a small
+// A back end made with the parameter "bf16" multiplies in bfloat16 and sums in F32, except for products with a small
 // dimension, such as those of LoRA pairs, which stay F32; one made with "f32" multiplies in F32. llama.cpp gives no
-// parameter: a backend for inference uses bfloat16 where ggml's products round activations at least as much, runs a
+// parameter: a back end for inference uses bfloat16 where ggml's products round activations at least as much, runs a
 // linear layer with its LoRA pair as one kernel, and runs attention. It also reads the weights that ggml lays out for
 // AMX.
 void register_accelerator();

@@ -66,7 +66,7 @@ compute::compute(const model & base, int32_t n_threads, const char * precision)
     }
     ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
     if (!cpu) {
-        throw error("BACKEND_NOT_FOUND", "no CPU backend was found",
+        throw error("BACKEND_NOT_FOUND", "no CPU back end was found",
                     "The installation is incomplete: reinstall llamatune.");
     }
     devices_.push_back(cpu);

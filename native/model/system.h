@@ -41,7 +41,7 @@ void fields(V & v, cpu_accelerator_info & a) {
     v("fastBf16", a.fast_bf16);
 }
 
-// The backends and devices of this machine; the backends must have been loaded (backends/load.h).
+// The back ends and devices of this machine; the back ends must have been loaded (backends/load.h).
 struct system_info {
     std::string llama_cpp; // its version
     std::vector<std::string> backends;

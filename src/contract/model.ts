@@ -125,7 +125,7 @@ export interface SystemInfo {
   backends: string[];
   devices: Device[];
   physicalCores: number;
-  /** null in a build without oneDNN, which trains with ggml's CPU backend. */
+  /** null in a build without oneDNN, which trains with ggml's CPU back end. */
   cpuAccelerator: CpuAccelerator | null;
 }
 

@@ -24,12 +24,12 @@ namespace llamatune {
 
 namespace {
 
-// Smaller products are faster on ggml's CPU backend: dequantizing a whole matrix for a few tokens does not pay, nor
+// Smaller products are faster on ggml's CPU back end: dequantizing a whole matrix for a few tokens does not pay, nor
 // does a call for a few thousand multiplications.
 constexpr int64_t least_columns_of_weights = 32;
 constexpr int64_t least_multiplications = 64 * 64 * 64;
 
-// The context of a backend of the device.
+// The context of a back end of the device.
 struct context {
     executor exec;
     bool for_inference; // made by llama.cpp: the type of operands depends on each weight, LoRA pairs are fused

@@ -27,7 +27,7 @@ custom_parameters parameters_of(const ggml_tensor * node) {
     return p;
 }
 
-// Runs a node on the CPU backend. Its address also marks nodes as ours.
+// Runs a node on the CPU back end. Its address also marks nodes as ours.
 void run_on_cpu(ggml_tensor * node, int thread, int, void *) {
     if (thread != 0) return;
     executor alone(1, gemm_type::f32);

@@ -15,7 +15,7 @@ namespace llamatune {
 using host_kernel = std::function<void(ggml_tensor * node, executor & exec)>;
 
 // Graph nodes that our kernels compute, in host memory. The accelerator's device runs them on its threads; a node that
-// the scheduler assigns to the CPU backend instead runs there on one thread.
+// the scheduler assigns to the CPU back end instead runs there on one thread.
 class host_ops {
 public:
     // A new F32 node. `sources`: at most 9 tensors that the kernel reads, or writes if nothing else in the graph does.

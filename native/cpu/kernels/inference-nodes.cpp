@@ -12,7 +12,7 @@ namespace llamatune {
 
 namespace {
 
-constexpr int64_t least_tokens = 32; // fewer are faster on ggml's CPU backend
+constexpr int64_t least_tokens = 32; // fewer are faster on ggml's CPU back end
 
 // parameters of FLASH_ATTN_EXT
 enum source { queries, keys, values, mask, sinks };

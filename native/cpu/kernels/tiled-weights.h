@@ -6,7 +6,7 @@
 
 namespace llamatune {
 
-// Quantized weights in ggml's layout for AMX, which its CPU backend uses when a model is loaded for inference (buffer
+// Quantized weights in ggml's layout for AMX, which its CPU back end uses when a model is loaded for inference (buffer
 // type "AMX"): tiles of 16 rows and one block of columns, with four values of each row next to each other. ggml uses
 // the layout for single tokens; here, products of many tokens read it.
 

@@ -25,9 +25,9 @@ const char * const backends[] = {"Metal", "Vulkan", "CUDA"};
 
 struct emitted {
     std::set<std::string> ops;                             // as text
-    std::map<std::string, std::set<std::string>> lacking;  // backend -> ops that it does not run
-    std::map<std::string, std::set<std::string>> limited;  // backend -> ops that it runs for some sizes
-    std::map<std::string, std::set<std::string>> untested; // backend -> ops without a case in its list
+    std::map<std::string, std::set<std::string>> lacking;  // back end -> ops that it does not run
+    std::map<std::string, std::set<std::string>> limited;  // back end -> ops that it runs for some sizes
+    std::map<std::string, std::set<std::string>> untested; // back end -> ops without a case in its list
 };
 
 bool runs_nothing(const ggml_tensor * node) {

@@ -1,6 +1,6 @@
 #pragma once
 
-// Reads which ops backends support, as recorded by llama.cpp's tests (vendor/llama.cpp/docs/ops/<name>.csv), for
+// Reads which ops back ends support, as recorded by llama.cpp's tests (vendor/llama.cpp/docs/ops/<name>.csv), for
 // devices that this machine lacks.
 
 #include <ggml.h>

@@ -16,7 +16,7 @@ using start_server_fn = void (*)(const char * endpoint, const char * cache_dir, 
 
 std::string start(size_t i) {
     ggml_backend_reg_t rpc = ggml_backend_reg_by_name("RPC");
-    if (!rpc) harness::fail(__FILE__, __LINE__, "a build with the RPC backend");
+    if (!rpc) harness::fail(__FILE__, __LINE__, "a build with the RPC back end");
     const auto run =
         reinterpret_cast<start_server_fn>(ggml_backend_reg_get_proc_address(rpc, "ggml_backend_rpc_start_server"));
     static const int base = int(20000 + std::random_device()() % 10000);

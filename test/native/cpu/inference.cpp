@@ -1,4 +1,4 @@
-// Tests the accelerator in a context for inference against exact values and ggml's CPU backend.
+// Tests the accelerator in a context for inference against exact values and ggml's CPU back end.
 
 #include "core/ggml-ptr.h"
 #include "core/rng.h"

@@ -177,7 +177,7 @@ TEST("train/devices: a GPU, an RPC device and the CPU share the layers") {
     }
 }
 
-TEST("backends/choose: devices are found by backend, name and server; missing ones are named") {
+TEST("backends/choose: devices are found by back end, name and server; missing ones are named") {
     const std::vector<ggml_backend_dev_t> remote{local_rpc::device(0), local_rpc::device(1)};
     CHECK(choose_devices("cpu", remote).empty());
     CHECK_EQ(choose_devices("rpc", remote).size(), 2u);

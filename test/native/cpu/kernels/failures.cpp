@@ -1,4 +1,4 @@
-// An exception of a kernel reaches the caller unchanged, whichever backend and thread the kernel runs on.
+// An exception of a kernel reaches the caller unchanged, whichever back end and thread the kernel runs on.
 
 #include "core/ggml-ptr.h"
 #include "cpu/accelerator.h"
@@ -9,7 +9,7 @@
 
 using namespace llamatune;
 
-TEST("cpu/kernels: a failed assertion in a kernel is NATIVE_ASSERTION, and the backend can be used again") {
+TEST("cpu/kernels: a failed assertion in a kernel is NATIVE_ASSERTION, and the back end can be used again") {
     const ggml_context_ptr ctx{ggml_init({8 * ggml_tensor_overhead() + ggml_graph_overhead(), nullptr, true})};
     int64_t failing_piece = -1;
     host_ops ops;
