@@ -20,5 +20,5 @@ TEST("architectures: DeepSeek V4 with 128 tokens compressed into one key") {
     tiny::training_options options;
     options.targets = {"blk.3.attn_compressor_kv.weight", "blk.3.attn_compressor_gate.weight"}; // its ratio is 128
     tiny::training t(m, batch, options);
-    tiny::expect_slopes(tiny::check_slopes(t, batch, 1e-2));
+    tiny::expect_slopes(tiny::check_slopes(t, batch, 2e-3));
 }

@@ -16,10 +16,11 @@ struct row {
     bool packed = false; // samples packed into one row give the same logits as alone
 
     std::vector<std::string> trained;  // kinds of weights whose LoRA pair's gradient matches finite differences
+    std::vector<std::string> faint;    // of these, kinds whose gradient is so small that rounding limits the comparison
     std::vector<std::string> selected; // kinds that only feed a selection, which has no gradient
     std::vector<std::string> unread;   // kinds that are matrices but whose pair llama.cpp's graph does not read
 
-    double slopes = 0;   // largest deviation of a measured slope, relative to the gradient of its kind
+    double slopes = 0;   // largest deviation from a measured slope, relative to the gradient of its kind
     double composed = 0; // relative difference of the gradients by primitives only
     double first_loss = 0, tenth_loss = 0; // of ten AdamW steps on one batch
     double stock = 0;    // nmse: logits with the adapter file in stock llama.cpp against the training graph's

@@ -13,16 +13,15 @@ namespace architectures {
 // The recorded part of a row.
 struct record {
     std::string name;
-    bool logits = false;  // equal llama_decode's, with one sequence and with three
-    bool packed = false;  // several samples in one row
-    bool learns = false;  // ten steps lower the loss
-    bool adapter = false; // stock llama.cpp gives the trained logits with the adapter
-    double slopes = 0;    // how far the loss's slopes deviated; not recorded
-    double gradients = 0; // upper bound of the deviation, with a margin for other machines; 0: no bound holds
-    std::vector<std::string> trained, selected, unread;
+    bool logits = false;    // equal llama_decode's, with one sequence and with three
+    bool packed = false;    // several samples in one row
+    bool learns = false;    // ten steps lower the loss
+    bool adapter = false;   // stock llama.cpp gives the trained logits with the adapter
+    bool gradients = false; // match the slopes of the loss
+    std::vector<std::string> trained, faint, selected, unread;
     std::string problem;
 
-    bool works() const { return logits && learns && adapter && gradients > 0; }
+    bool works() const { return logits && learns && adapter && gradients; }
 };
 
 record record_of(const row & r);

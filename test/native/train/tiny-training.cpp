@@ -68,12 +68,24 @@ training::training(std::shared_ptr<model> m, const micro_batch & batch, const tr
     forward_and_backward_ = std::make_unique<step>(std::move(graph), devices_, &weights_.parameters(), options.step);
     step_options only_forward = options.step;
     only_forward.with_backward = false;
-    forward_only_ = std::make_unique<step>(std::make_unique<forward>(m, weights_.adapter_handle(), shape, devices_),
-                                           devices_, nullptr, only_forward);
+    auto smooth = std::make_unique<forward>(m, weights_.adapter_handle(), shape, devices_);
+    if (devices_.on_host()) smooth_ = std::make_unique<smooth_graph>(smooth->nodes());
+    forward_only_ = std::make_unique<step>(std::move(smooth), devices_, nullptr, only_forward);
 }
 
 double training::loss(const micro_batch & batch) {
     return forward_only_->run(batch, 0) / double(batch.target_token.size());
+}
+
+void training::hold_pieces(const micro_batch & batch) {
+    if (!smooth_) return;
+    smooth_->set(smooth_graph::pieces::record);
+    loss(batch);
+    smooth_->set(smooth_graph::pieces::hold);
+}
+
+void training::release_pieces() {
+    if (smooth_) smooth_->set(smooth_graph::pieces::choose);
 }
 
 double training::run(const micro_batch & batch, double weight) { return forward_and_backward_->run(batch, weight); }
@@ -132,38 +144,42 @@ namespace {
 
 using function = std::function<double(double)>;
 
-// Computes central differences with halving steps, extrapolated to zero until rounding dominates (Ridders 1982). If the
-// slope is small, small steps may agree by chance, so the rounding of the loss counts as error too. `expected` only
-// decides the first step: a steep loss bends soon, and differences of a flat one are lost in rounding if the steps are
-// short.
-double extrapolated_slope(const function & loss_at, double expected) {
+// Computes central differences with halving steps, extrapolated to zero (Ridders 1982). If the slope is small, small
+// steps may agree by chance, so the rounding of the loss counts as error too. Wide steps may also agree by chance, so
+// the narrowest step with a small error decides, or else the step with the smallest error. `expected` only decides the
+// first step and what a small error is: a steep loss bends soon, and differences of a flat one are lost in rounding if
+// the steps are short.
+slope extrapolated_slope(const function & loss_at, double expected) {
     constexpr int n = 11;
     constexpr double rounding = 3e-8; // of the loss
-    double table[n][n], best = 0, smallest_error = INFINITY;
+    const double small_error = 3e-4 * std::fabs(expected);
+    double table[n][n];
+    slope best{0, expected, INFINITY};
     double step =
         0.4 * std::fmin(1.0, 2.0 / std::fabs(expected)) * std::fmax(1.0, std::fmin(16.0, 1e-3 / std::fabs(expected)));
     for (int i = 0; i < n; i++, step /= 2) {
         const double high = loss_at(step), low = loss_at(-step);
         table[i][0] = (high - low) / (2 * step);
-        double power = 1;
+        double power = 1, smallest = INFINITY; // of this step
         for (int j = 1; j <= i; j++) {
             power *= 4;
             table[i][j] = (power * table[i][j - 1] - table[i - 1][j - 1]) / (power - 1);
             const double error =
                 std::fmax(std::fabs(table[i][j] - table[i][j - 1]), std::fabs(table[i][j] - table[i - 1][j - 1])) +
                 rounding * std::fabs(high) / step;
-            if (error < smallest_error) {
-                smallest_error = error;
-                best = table[i][j];
+            if (error < smallest && (error < best.uncertainty || error < small_error)) {
+                smallest = error;
+                best = {table[i][j], expected, error};
             }
         }
-        if (2 * rounding * std::fabs(high) / step >= smallest_error) break; // narrower steps only add rounding
+        const double next_rounding = 2 * rounding * std::fabs(high) / step;
+        if (next_rounding >= small_error && next_rounding >= best.uncertainty) break;
     }
     return best;
 }
 
 // Fits a·s + b·s³ to the odd part of the loss at many points by least squares, so that noise averages out.
-double fitted_slope(const function & loss_at, double expected) {
+slope fitted_slope(const function & loss_at, double expected) {
     double s2 = 0, s4 = 0, s6 = 0, y1 = 0, y3 = 0;
     constexpr int n = 16;
     const double widest =
@@ -176,7 +192,7 @@ double fitted_slope(const function & loss_at, double expected) {
         y1 += odd * s;
         y3 += odd * s * s * s;
     }
-    return (y1 * s6 - y3 * s4) / (s2 * s6 - s4 * s4);
+    return {(y1 * s6 - y3 * s4) / (s2 * s6 - s4 * s4), expected, NAN};
 }
 
 }
@@ -198,10 +214,12 @@ slope compare_slopes(training & t, const micro_batch & batch, const tensor_value
         t.set_values(moved);
         return t.loss(batch);
     };
-    const double numeric = staircase ? fitted_slope(loss_at, dot(gradients, direction))
-                                     : extrapolated_slope(loss_at, dot(gradients, direction));
+    const double expected = dot(gradients, direction);
+    t.hold_pieces(batch);
+    const slope measured = staircase ? fitted_slope(loss_at, expected) : extrapolated_slope(loss_at, expected);
+    t.release_pieces();
     t.set_values(start);
-    return {numeric, dot(gradients, direction)};
+    return measured;
 }
 
 tensor_values random_direction(const training & t, const selection & selected, uint64_t seed) {
@@ -238,23 +256,18 @@ std::set<std::string> kinds_of(const training & t) {
     return kinds;
 }
 
-}
-
-namespace {
-
 // Returns for each kind of weight the measured slope, the computed one and the length of the kind's gradient.
-void each_slope(training & t, const micro_batch & batch, const std::set<std::string> & left_out, bool staircase,
+void each_slope(training & t, const micro_batch & batch, bool staircase,
                 const std::function<void(const std::string & kind, const slope & s, double length)> & found) {
     const tensor_values g = gradients_of(t, batch);
     uint64_t seed = 100;
     for (const std::string & kind : kinds_of(t)) {
-        if (left_out.count(kind)) continue;
         const auto of_kind = [&](const std::string & name) { return kind_of(name) == kind; };
         const tensor_values own = only(t, g, of_kind);
         const double length = std::sqrt(dot(own, own));
         const tensor_values random = random_direction(t, of_kind, seed++);
         if (!(length > 1e-6)) {
-            found(kind, {0, 0}, length);
+            found(kind, {}, length);
             continue;
         }
         tensor_values leaning = own;
@@ -273,7 +286,7 @@ void each_slope(training & t, const micro_batch & batch, const std::set<std::str
 std::string check_slopes(training & t, const micro_batch & batch, double tolerance, bool staircase) {
     std::ostringstream wrong;
     wrong << std::setprecision(5);
-    each_slope(t, batch, {}, staircase, [&](const std::string & kind, const slope & s, double length) {
+    each_slope(t, batch, staircase, [&](const std::string & kind, const slope & s, double length) {
         if (!(length > 1e-6)) {
             wrong << " " << kind << ": a gradient of length " << length << ";";
         } else if (!(std::fabs(s.numeric - s.analytic) <= tolerance * length)) {
@@ -284,11 +297,11 @@ std::string check_slopes(training & t, const micro_batch & batch, double toleran
     return wrong.str();
 }
 
-std::map<std::string, double> slope_deviations(training & t, const micro_batch & batch,
-                                               const std::set<std::string> & left_out) {
-    std::map<std::string, double> deviations;
-    each_slope(t, batch, left_out, false, [&](const std::string & kind, const slope & s, double length) {
-        deviations[kind] = length > 1e-6 ? std::fabs(s.numeric - s.analytic) / length : INFINITY;
+std::map<std::string, deviation> slope_deviations(training & t, const micro_batch & batch) {
+    std::map<std::string, deviation> deviations;
+    each_slope(t, batch, false, [&](const std::string & kind, const slope & s, double length) {
+        deviations[kind] = length > 1e-6 ? deviation{std::fabs(s.numeric - s.analytic) / length, s.uncertainty / length}
+                                         : deviation{INFINITY, 0};
     });
     return deviations;
 }

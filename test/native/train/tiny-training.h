@@ -2,12 +2,12 @@
 
 // A training step of a tiny model, with access to its gradients and to its loss at other parameters.
 
+#include "train/smooth-graph.h"
 #include "train/step.h"
 #include "train/trainable-weights.h"
 
 #include <functional>
 #include <map>
-#include <set>
 #include <string>
 
 namespace tiny {
@@ -35,8 +35,11 @@ public:
 
     const std::vector<llamatune::parameter> & parameters() const { return weights_.parameters().all(); }
 
-    // Returns the mean cross-entropy of the targets, by a forward pass only.
+    // Returns the mean cross-entropy of the targets, by a forward pass only, on the CPU through a smooth_graph.
     double loss(const llamatune::micro_batch & batch);
+    // Makes loss() stay on the linear pieces and selections that it has on this batch with the current parameters.
+    void hold_pieces(const llamatune::micro_batch & batch);
+    void release_pieces();
     // Runs forward and backward and adds the gradients to the existing ones; `weight` is that of each target.
     double run(const llamatune::micro_batch & batch, double weight);
     // The sums of the last run().
@@ -56,6 +59,7 @@ private:
     llamatune::train_options options_;
     llamatune::trainable_weights weights_;
     llamatune::compute devices_;
+    std::unique_ptr<smooth_graph> smooth_; // null on other devices
     std::unique_ptr<llamatune::step> forward_and_backward_, forward_only_;
 };
 
@@ -66,9 +70,11 @@ double relative_error(const tensor_values & a, const tensor_values & b);
 // Which parameters a direction moves, by name.
 using selection = std::function<bool(const std::string & name)>;
 
+// The slope of the loss along a direction of unit length.
 struct slope {
     double numeric, analytic;
-}; // of the loss along a direction of unit length
+    double uncertainty; // of `numeric`, estimated from differences over several steps
+};
 
 // Returns the slope of the mean loss along `direction` (normalized to length 1): measured, and <gradients, direction>.
 // `staircase`: the forward pass rounds activations to 8 bits, so the loss is noisy.
@@ -88,9 +94,13 @@ tensor_values gradients_of(training & t, const llamatune::micro_batch & batch);
 // random direction, which reveals a wrong component (a random direction alone would be nearly orthogonal to the
 // gradient). `tolerance` is relative to the kind's gradient. Returns a description of the errors.
 std::string check_slopes(training & t, const llamatune::micro_batch & batch, double tolerance, bool staircase = false);
-// Returns for each kind that is not left out the deviation of the slope relative to the kind's gradient.
-std::map<std::string, double> slope_deviations(training & t, const llamatune::micro_batch & batch,
-                                               const std::set<std::string> & left_out);
+// How far the computed slope is from the measured one, and the uncertainty of the latter, relative to the kind's
+// gradient.
+struct deviation {
+    double value, uncertainty;
+};
+// Returns the deviation for each kind of weight.
+std::map<std::string, deviation> slope_deviations(training & t, const llamatune::micro_batch & batch);
 // Fails the test unless the description is empty.
 void expect_slopes(const std::string & wrong);
 

@@ -27,7 +27,7 @@ describe('docs/architectures.md', () => {
   });
 
   it('names problems', () => {
-    const row = { ...rows[0], logits: false, gradients: 0, problem: 'UNSUPPORTED_OP: …' };
+    const row = { ...rows[0], logits: false, gradients: false, problem: 'UNSUPPORTED_OP: …' };
     const text = renderArchitectures([row]);
     expect(text).toContain('0 of 1 models train');
     expect(text).toContain('UNSUPPORTED_OP');
