@@ -2,6 +2,7 @@
 // which are too coarse for tight central differences; the rules themselves must be exact to F32's precision.
 
 #include "autodiff/engine/backward.h"
+#include "autodiff/graph-nodes.h"
 #include "harness.h"
 
 #include <ggml-backend.h>
@@ -27,9 +28,7 @@ std::vector<float> slopes(const std::vector<float> & at, rule_mode mode,
     ggml_tensor * one = ggml_new_tensor_1d(ctx, GGML_TYPE_F32, int64_t(at.size()));
     ggml_tensor * y = build(ctx, x);
     builder.expand(y);
-    ggml_cgraph * forward = builder.finish();
-    std::vector<ggml_tensor *> nodes;
-    for (int i = 0; i < ggml_graph_n_nodes(forward); i++) nodes.push_back(ggml_graph_node(forward, i));
+    const std::vector<ggml_tensor *> nodes = nodes_of(builder.finish());
     gradients g(builder, {ggml_backend_get_device(cpu.get())}, {mode});
     g.want(x);
     mark_gradient_path(g, nodes);

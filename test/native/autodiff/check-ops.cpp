@@ -4,6 +4,7 @@
 
 #include "autodiff/engine/backward.h"
 #include "autodiff/engine/rule.h"
+#include "autodiff/graph-nodes.h"
 #include "autodiff/op-cases.h"
 #include "device/test-device.h"
 #include "harness.h"
@@ -21,10 +22,10 @@ using op_cases::op_case;
 
 namespace {
 
-struct cpu {
+struct cpu_backend {
     ggml_backend_ptr backend;
 
-    explicit cpu(int n_threads) : backend(ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr)) {
+    explicit cpu_backend(int n_threads) : backend(ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr)) {
         using set_n_threads_fn = void (*)(ggml_backend_t, int);
         ggml_backend_reg_t reg = ggml_backend_dev_backend_reg(device());
         const auto set =
@@ -36,23 +37,23 @@ struct cpu {
 };
 
 // The thousands of forward runs use one thread; the backward pass uses two, so that races can show.
-cpu & single() {
-    static cpu c(1);
+cpu_backend & one_thread() {
+    static cpu_backend c(1);
     return c;
 }
-cpu & threaded() {
-    static cpu c(2);
+cpu_backend & two_threads() {
+    static cpu_backend c(2);
     return c;
 }
 
-struct allocated {
-    std::unique_ptr<ggml_gallocr, decltype(&ggml_gallocr_free)> allocator{ggml_gallocr_new(single().buffer_type()),
+struct allocated_graph {
+    std::unique_ptr<ggml_gallocr, decltype(&ggml_gallocr_free)> allocator{ggml_gallocr_new(one_thread().buffer_type()),
                                                                           ggml_gallocr_free};
     ggml_cgraph * graph;
 
-    explicit allocated(ggml_cgraph * g) : graph(g) { CHECK(ggml_gallocr_alloc_graph(allocator.get(), graph)); }
-    void run(const cpu & on) const {
-        CHECK(ggml_backend_graph_compute(on.backend.get(), graph) == GGML_STATUS_SUCCESS);
+    explicit allocated_graph(ggml_cgraph * g) : graph(g) { CHECK(ggml_gallocr_alloc_graph(allocator.get(), graph)); }
+    void run(const cpu_backend & cpu) const {
+        CHECK(ggml_backend_graph_compute(cpu.backend.get(), graph) == GGML_STATUS_SUCCESS);
     }
 };
 
@@ -70,38 +71,38 @@ uint64_t seed_of(const op_case & c) {
 }
 
 // A case's graph and the loss  Σ weight · output  whose gradients are compared.
-struct built {
-    leaves made;
+struct case_graph {
+    leaves inputs;
     ggml_tensor * output;
     ggml_tensor * weight;
     ggml_cgraph * graph;
     std::vector<ggml_tensor *> nodes;
 
-    built(const op_case & c, ggml_backend_buffer_type_t type) : made(seed_of(c)) {
-        output = c.build(made);
-        if (!ggml_is_contiguous(output)) output = ggml_cont(made.ctx(), output);
-        weight = made.constant({output->ne[0], output->ne[1], output->ne[2], output->ne[3]}, 0.2f, 1.0f);
-        made.allocate(type);
+    case_graph(const op_case & c, ggml_backend_buffer_type_t type) : inputs(seed_of(c)) {
+        output = c.build(inputs);
+        if (!ggml_is_contiguous(output)) output = ggml_cont(inputs.ctx(), output);
+        weight = inputs.constant({output->ne[0], output->ne[1], output->ne[2], output->ne[3]}, 0.2f, 1.0f);
+        inputs.allocate(type);
         ggml_set_output(output);
-        made.graph().expand(output);
-        graph = made.graph().finish();
-        for (int i = 0; i < ggml_graph_n_nodes(graph); i++) nodes.push_back(ggml_graph_node(graph, i));
+        inputs.graph().expand(output);
+        graph = inputs.graph().finish();
+        nodes = nodes_of(graph);
     }
 };
 
 std::vector<std::vector<double>> numeric_gradients(const op_case & c) {
-    built b(c, single().buffer_type());
-    const allocated run(b.graph);
+    case_graph b(c, one_thread().buffer_type());
+    const allocated_graph forward(b.graph);
     const std::vector<float> weight = read(b.weight);
     const auto loss = [&] {
-        run.run(single());
+        forward.run(one_thread());
         const std::vector<float> y = read(b.output);
         double sum = 0;
         for (size_t i = 0; i < y.size(); i++) sum += double(y[i]) * double(weight[i]);
         return sum;
     };
     std::vector<std::vector<double>> gradients;
-    for (ggml_tensor * p : b.made.parameters()) {
+    for (ggml_tensor * p : b.inputs.parameters()) {
         std::vector<double> gradient;
         const std::vector<float> x = read(p);
         for (size_t i = 0; i < x.size(); i++) {
@@ -122,11 +123,11 @@ std::vector<std::vector<double>> numeric_gradients(const op_case & c) {
 std::vector<std::vector<float>> analytic_gradients(const op_case & c, rule_mode mode, bool accumulate) {
     constexpr float before = 0.25f;
     const ggml_backend_buffer_type_t type = ggml_backend_dev_buffer_type(test_device::device());
-    built b(c, type);
+    case_graph b(c, type);
     ggml_context_ptr kept{ggml_init({64 * ggml_tensor_overhead(), nullptr, true})};
-    gradients g(b.made.graph(), test_device::devices(), {mode});
+    gradients g(b.inputs.graph(), test_device::devices(), {mode});
     std::vector<ggml_tensor *> results;
-    for (ggml_tensor * p : b.made.parameters()) {
+    for (ggml_tensor * p : b.inputs.parameters()) {
         g.want(p);
         if (accumulate) {
             results.push_back(ggml_dup_tensor(kept.get(), p));
@@ -148,14 +149,14 @@ std::vector<std::vector<float>> analytic_gradients(const op_case & c, rule_mode 
     g.add(b.output, b.weight);
     run_backward(g, b.nodes);
     if (!accumulate) {
-        for (ggml_tensor * p : b.made.parameters()) {
+        for (ggml_tensor * p : b.inputs.parameters()) {
             CHECK(g.of(p) != nullptr);
             results.push_back(g.contiguous(g.of(p)));
             ggml_set_output(results.back());
-            b.made.graph().expand(results.back());
+            b.inputs.graph().expand(results.back());
         }
     }
-    b.graph = b.made.graph().finish();
+    b.graph = b.inputs.graph().finish();
     if (mode == rule_mode::composed) {
         // A rule that is composed from primitives must not use a fused op.
         for (int i = int(b.nodes.size()); i < ggml_graph_n_nodes(b.graph); i++) { // the backward part
@@ -164,11 +165,11 @@ std::vector<std::vector<float>> analytic_gradients(const op_case & c, rule_mode 
             if (fused) harness::fail(__FILE__, __LINE__, "only primitives in composed mode but received " + op);
         }
     }
-    std::unique_ptr<allocated> on_cpu;
+    std::unique_ptr<allocated_graph> on_cpu;
     std::unique_ptr<test_device::runner> on_device;
     if (test_device::is_cpu()) {
-        on_cpu = std::make_unique<allocated>(b.graph);
-        on_cpu->run(threaded());
+        on_cpu = std::make_unique<allocated_graph>(b.graph);
+        on_cpu->run(two_threads());
     } else {
         on_device = std::make_unique<test_device::runner>();
         on_device->run(b.graph);
@@ -226,5 +227,5 @@ TEST("autodiff/rules: every rule has a case, and every case a rule") {
     std::string missing;
     for (const std::string & rule : rules) missing += cases.count(rule) ? "" : " " + rule;
     for (const std::string & rule : cases) missing += rules.count(rule) ? "" : " (no such rule) " + rule;
-    if (!missing.empty()) harness::fail(__FILE__, __LINE__, "a case for every rule but these have none:" + missing);
+    if (!missing.empty()) harness::fail(__FILE__, __LINE__, "a case for every rule but there is none for:" + missing);
 }

@@ -2,7 +2,7 @@
 // dequantized in slices.
 
 #include "autodiff/engine/backward.h"
-#include "core/rng.h"
+#include "autodiff/random-values.h"
 #include "harness.h"
 #include "relative-error.h"
 
@@ -15,12 +15,6 @@ namespace {
 struct shape {
     int64_t k, m, n_expert, n_used, n_tokens, slots; // slots: 1 (a shared input) or n_used
 };
-
-std::vector<float> random_values(rng & random, int64_t count) {
-    std::vector<float> values(static_cast<size_t>(count));
-    random.fill_normal(values.data(), values.size(), 1.0f);
-    return values;
-}
 
 void check_gradient_through(ggml_type type, const shape & s) {
     const ggml_backend_ptr cpu{ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr)};

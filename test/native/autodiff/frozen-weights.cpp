@@ -2,8 +2,8 @@
 
 #include "autodiff/engine/backward.h"
 #include "autodiff/engine/dequantize.h"
+#include "autodiff/random-values.h"
 #include "core/ggml-ptr.h"
-#include "core/rng.h"
 #include "device/test-device.h"
 #include "harness.h"
 #include "relative-error.h"
@@ -18,15 +18,9 @@ using namespace llamatune;
 
 namespace {
 
-std::vector<float> random_values(rng & random, int64_t count) {
-    std::vector<float> values(static_cast<size_t>(count));
-    random.fill_normal(values.data(), values.size(), 1.0f);
-    return values;
-}
-
-// Are this type's quantization tables slow to make (half a minute)? For such types random bits with a sensible scale
-// are a valid block.
-bool is_slow_to_make(ggml_type type) {
+// Quantizing to these types takes half a minute, because tables are computed first. Random bits with a sensible scale
+// are a valid block of them.
+bool is_slow_to_quantize(ggml_type type) {
     const std::set<ggml_type> slow{GGML_TYPE_IQ1_S, GGML_TYPE_IQ1_M,   GGML_TYPE_IQ2_XXS, GGML_TYPE_IQ2_XS,
                                    GGML_TYPE_IQ2_S, GGML_TYPE_IQ3_XXS, GGML_TYPE_IQ3_S};
     return slow.count(type) > 0;
@@ -50,13 +44,13 @@ void fill_with_random_blocks(ggml_type type, std::vector<char> & bytes, rng & ra
 }
 
 // A weight [k, m] of some type and its dequantized values.
-struct frozen {
+struct frozen_weight {
     ggml_type type;
     int64_t k, m;
     std::vector<char> bytes;
     std::vector<float> values;
 
-    frozen(ggml_type type, int64_t k, int64_t m) : type(type), k(k), m(m) {
+    frozen_weight(ggml_type type, int64_t k, int64_t m) : type(type), k(k), m(m) {
         rng random(uint64_t(100 + type));
         values = random_values(random, k * m);
         bytes.resize(ggml_row_size(type, k) * size_t(m));
@@ -65,7 +59,7 @@ struct frozen {
             return;
         }
         const std::vector<float> importance(size_t(k), 1.0f);
-        if (is_slow_to_make(type)) {
+        if (is_slow_to_quantize(type)) {
             fill_with_random_blocks(type, bytes, random);
             ggml_get_type_traits(type)->to_float(bytes.data(), values.data(), k * m);
             for (const float v : values) CHECK(std::fabs(v) < 100);
@@ -77,25 +71,25 @@ struct frozen {
     }
 };
 
-void require(double received, double most, const std::string & what) {
-    if (received <= most) return;
+void check_error(double error, double tolerance, const std::string & what) {
+    if (error <= tolerance) return;
     std::ostringstream os;
-    os << what << " within " << most << " but received a relative error of " << received;
+    os << what << " within " << tolerance << " but received a relative error of " << error;
     harness::fail(__FILE__, __LINE__, os.str());
 }
 
-// A combination of devices and rules by which the gradient may be computed.
-struct path {
+// Devices and rules that the gradient is computed with.
+struct setup {
     std::string name;
     std::vector<ggml_backend_dev_t> devices;
     rule_mode mode;
     double tolerance = 1e-5;
 };
 
-std::vector<path> paths() {
+std::vector<setup> setups() {
     ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
     ggml_backend_dev_t accelerator = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_ACCEL);
-    std::vector<path> all;
+    std::vector<setup> all;
     for (const rule_mode mode : {rule_mode::automatic, rule_mode::composed}) {
         const char * name = mode == rule_mode::composed ? ", composed" : ", automatic";
         all.push_back({std::string("the CPU") + name, {cpu}, mode});
@@ -109,7 +103,7 @@ std::vector<path> paths() {
 }
 
 // Checks the gradient through W times an input [k, n].
-void check_gradient_through(const frozen & weight, int64_t n) {
+void check_gradient_through(const frozen_weight & weight, int64_t n) {
     const int64_t k = weight.k, m = weight.m;
     rng random(uint64_t(200 + weight.type));
     const std::vector<float> dy = random_values(random, m * n), x = random_values(random, k * n);
@@ -122,23 +116,23 @@ void check_gradient_through(const frozen & weight, int64_t n) {
             }
         }
     }
-    for (const path & way : paths()) {
+    for (const setup & s : setups()) {
         ggml_context_ptr leaves{ggml_init({8 * ggml_tensor_overhead(), nullptr, true})};
         graph_builder builder;
         tensor_arena & ctx = builder.ctx();
         ggml_tensor * w = ggml_new_tensor_2d(leaves.get(), weight.type, k, m);
         ggml_tensor * input = ggml_new_tensor_2d(leaves.get(), GGML_TYPE_F32, k, n);
         ggml_tensor * upstream = ggml_new_tensor_2d(leaves.get(), GGML_TYPE_F32, m, n);
-        ggml_backend_dev_t home = ggml_backend_dev_type(way.devices.front()) == GGML_BACKEND_DEVICE_TYPE_ACCEL
-                                      ? way.devices.back()
-                                      : way.devices.front();
+        ggml_backend_dev_t weight_device =
+            ggml_backend_dev_type(s.devices.front()) == GGML_BACKEND_DEVICE_TYPE_ACCEL ? s.devices.back()
+                                                                                            : s.devices.front();
         ggml_backend_buffer_ptr buffer{
-            ggml_backend_alloc_ctx_tensors_from_buft(leaves.get(), ggml_backend_dev_buffer_type(home))};
+            ggml_backend_alloc_ctx_tensors_from_buft(leaves.get(), ggml_backend_dev_buffer_type(weight_device))};
         ggml_backend_tensor_set(w, weight.bytes.data(), 0, weight.bytes.size());
         ggml_backend_tensor_set(input, x.data(), 0, ggml_nbytes(input));
         ggml_backend_tensor_set(upstream, dy.data(), 0, ggml_nbytes(upstream));
         ggml_tensor * y = ggml_mul_mat(ctx, w, input);
-        gradients g(builder, way.devices, {way.mode});
+        gradients g(builder, s.devices, {s.mode});
         g.want(input);
         mark_gradient_path(g, {y});
         g.add(y, upstream);
@@ -146,12 +140,12 @@ void check_gradient_through(const frozen & weight, int64_t n) {
         ggml_tensor * dx = g.of(input);
         ggml_set_output(dx);
         builder.expand(dx);
-        test_device::runner runner(way.devices);
+        test_device::runner runner(s.devices);
         runner.run(builder.finish());
         std::vector<float> received(size_t(k * n));
         ggml_backend_tensor_get(dx, received.data(), 0, ggml_nbytes(dx));
-        require(relative_error(received, expected), way.tolerance,
-                std::string("the gradient through ") + ggml_type_name(weight.type) + " on " + way.name);
+        check_error(relative_error(received, expected), s.tolerance,
+                    std::string("the gradient through ") + ggml_type_name(weight.type) + " on " + s.name);
     }
 }
 
@@ -180,22 +174,22 @@ TEST("autodiff/frozen weights: every type that ggml can dequantize") {
     const std::vector<ggml_type> types = weight_types();
     CHECK(types.size() >= 28);
     for (const ggml_type type : types)
-        check_gradient_through(frozen(type, 512, 6), 3); // two blocks of the widest types
+        check_gradient_through(frozen_weight(type, 512, 6), 3); // two blocks of the widest types
 }
 
 // There are more rows than are dequantized at a time, and the last slice is not full.
 TEST("autodiff/frozen weights: an output matrix of a large vocabulary") {
     for (const ggml_type type : {GGML_TYPE_F16, GGML_TYPE_Q8_0, GGML_TYPE_Q6_K}) {
-        check_gradient_through(frozen(type, 512, 17000), 2);
+        check_gradient_through(frozen_weight(type, 512, 17000), 2);
     }
 }
 
 namespace {
 
-using way_fn = ggml_tensor * (*)(gradients &, ggml_tensor *);
+using dequantize_fn = ggml_tensor * (*)(gradients &, ggml_tensor *);
 
 // Two experts of five rows; if sliced, the second to fourth row of each.
-std::vector<float> dequantized_values(const frozen & weight, way_fn way, bool sliced) {
+std::vector<float> dequantized_values(const frozen_weight & weight, dequantize_fn dequantize, bool sliced) {
     ggml_context_ptr leaves{ggml_init({8 * ggml_tensor_overhead(), nullptr, true})};
     graph_builder builder;
     tensor_arena & ctx = builder.ctx();
@@ -205,7 +199,7 @@ std::vector<float> dequantized_values(const frozen & weight, way_fn way, bool sl
     ggml_backend_tensor_set(w, weight.bytes.data(), 0, weight.bytes.size());
     ggml_tensor * part = sliced ? ggml_view_3d(ctx, w, w->ne[0], 3, 2, w->nb[1], w->nb[2], w->nb[1]) : w;
     gradients g(builder, test_device::devices());
-    ggml_tensor * values = way(g, part);
+    ggml_tensor * values = dequantize(g, part);
     CHECK(ggml_are_same_shape(values, part) && values->type == GGML_TYPE_F32);
     values = g.contiguous(values);
     ggml_set_output(values);
@@ -217,7 +211,7 @@ std::vector<float> dequantized_values(const frozen & weight, way_fn way, bool sl
     return received;
 }
 
-std::vector<double> expected_values(const frozen & weight, bool sliced) {
+std::vector<double> expected_values(const frozen_weight & weight, bool sliced) {
     std::vector<double> expected;
     for (int64_t row = 0; row < weight.m; row++) {
         const int64_t of_expert = row % (weight.m / 2);
@@ -229,20 +223,22 @@ std::vector<double> expected_values(const frozen & weight, bool sliced) {
 
 }
 
-// Devices lack casts of many types, and some lack a gather of them as well: each way, for each type.
+// Many devices do not cast all types to F32, and some do not gather rows of all types: each function, for each type.
 TEST("autodiff/frozen weights: dequantized as rows and as a product") {
-    const std::pair<const char *, way_fn> ways[] = {
+    const std::pair<const char *, dequantize_fn> functions[] = {
         {"by rows", dequantized_by_rows}, {"by a product", dequantized_by_product}, {"as devices allow", dequantized}};
     for (const ggml_type type : weight_types()) {
-        const frozen weight(type, 512, 10);
+        const frozen_weight weight(type, 512, 10);
         for (const bool sliced : {false, true}) {
-            for (const auto & [name, way] : ways) {
-                // of a device only the way that it takes: a software device compiles each type's product for seconds
-                if (!test_device::is_cpu() && way != dequantized) continue;
-                // a product rounds the numbers of a block to 16 bits on some devices
-                const double tolerance = way == dequantized_by_product || !test_device::is_cpu() ? 2e-3 : 1e-6;
-                require(relative_error(dequantized_values(weight, way, sliced), expected_values(weight, sliced)),
-                        tolerance, std::string(ggml_type_name(type)) + " dequantized " + name);
+            for (const auto & [name, dequantize] : functions) {
+                // on a device only the function that it uses: a software device compiles each type's product for
+                // seconds
+                if (!test_device::is_cpu() && dequantize != dequantized) continue;
+                // on some devices a product rounds the values of a block to 16 bits
+                const double tolerance = dequantize == dequantized_by_product || !test_device::is_cpu() ? 2e-3 : 1e-6;
+                check_error(
+                    relative_error(dequantized_values(weight, dequantize, sliced), expected_values(weight, sliced)),
+                    tolerance, std::string(ggml_type_name(type)) + " dequantized " + name);
             }
         }
     }

@@ -7,12 +7,12 @@ namespace {
 using unary = std::function<ggml_tensor *(ggml_context *, ggml_tensor *)>;
 using gated = std::function<ggml_tensor *(ggml_context *, ggml_tensor *, ggml_tensor *)>; // null: one source
 
-// Inputs have random signs and |x| in [lo, hi), to stay away from a kink at zero.
+// Inputs have random signs and |x| in [lo, hi), away from a kink at zero.
 void add_unary(std::vector<op_case> & cases, const std::string & rule, const std::string & name, const unary & op,
                float lo, float hi, double step = 1e-2) {
     cases.push_back(
         {rule, name, [=](leaves & l) { return op(l.ctx(), l.signed_parameter({5, 3, 2, 2}, lo, hi)); }, step});
-    cases.push_back({rule, name + ", a window of rows",
+    cases.push_back({rule, name + ", a view of rows",
                      [=](leaves & l) {
                          ggml_tensor * all = l.signed_parameter({8, 3}, lo, hi);
                          return op(l.ctx(),
@@ -27,29 +27,29 @@ unary kind(ggml_unary_op op) {
 
 // The limits are at 1; values on both sides stay away from them.
 void add_gated(std::vector<op_case> & cases, const std::string & rule, const gated & op) {
-    const auto two = [&](const std::string & name, std::function<ggml_tensor *(leaves &)> build) {
+    const auto add = [&](const std::string & name, std::function<ggml_tensor *(leaves &)> build) {
         cases.push_back({rule, name, std::move(build)});
     };
-    two("within the limits", [=](leaves & l) {
+    add("within the limits", [=](leaves & l) {
         return op(l.ctx(), l.parameter({5, 3, 2}, -0.9f, 0.9f), l.parameter({5, 3, 2}, -0.9f, 0.9f));
     });
-    // the gradient is zero beyond the limit of x, so only some values may be there
-    two("a gate beyond the limits", [=](leaves & l) {
+    // the gradient is zero beyond the limit of x, so only some values of x may be beyond it
+    add("a gate beyond the limits", [=](leaves & l) {
         return op(l.ctx(), l.signed_parameter({5, 3}, 0.1f, 0.9f), l.constant({5, 3}, 1.1f, 2.0f));
     });
-    two("values on both sides", [=](leaves & l) {
+    add("values on both sides", [=](leaves & l) {
         ggml_tensor * x = ggml_concat(l.ctx(), l.parameter({5, 3}, 0.1f, 0.9f), l.parameter({5, 3}, -2.0f, 0.9f), 0);
         ggml_tensor * beyond = ggml_concat(l.ctx(), x, l.constant({4, 3}, 1.1f, 2.0f), 0);
         ggml_tensor * gate = ggml_concat(l.ctx(), l.parameter({4, 3}, -0.9f, 0.9f), l.constant({4, 3}, 1.1f, 2.0f), 0);
         gate = ggml_concat(l.ctx(), gate, l.constant({6, 3}, -2.0f, -1.1f), 0);
         return op(l.ctx(), beyond, gate);
     });
-    two("two windows of one tensor", [=](leaves & l) {
+    add("two views of one tensor", [=](leaves & l) {
         ggml_tensor * both = l.signed_parameter({8, 3}, 0.1f, 0.9f);
         ggml_tensor * x = ggml_view_2d(l.ctx(), both, 4, 3, both->nb[1], 0);
         return op(l.ctx(), x, ggml_view_2d(l.ctx(), both, 4, 3, both->nb[1], 4 * sizeof(float)));
     });
-    two("only the gate is trained",
+    add("only the gate is trained",
         [=](leaves & l) { return op(l.ctx(), l.constant({5, 3}, -2.0f, 2.0f), l.parameter({5, 3}, -0.9f, 0.9f)); });
 }
 

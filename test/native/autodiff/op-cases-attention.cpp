@@ -45,7 +45,7 @@ void add_soft_max(std::vector<op_case> & cases) {
         cases.push_back({"SOFT_MAX", name, std::move(build)});
     };
     soft_max("plain", [](leaves & l) { return ggml_soft_max(l.ctx(), l.parameter({6, 3, 2, 2}, -2, 2)); });
-    soft_max("a scale and no mask",
+    soft_max("a scale without a mask",
              [](leaves & l) { return ggml_soft_max_ext(l.ctx(), l.parameter({6, 3, 2}, -2, 2), nullptr, 0.37f, 0); });
     for (const ggml_type type : {GGML_TYPE_F32, GGML_TYPE_F16}) {
         soft_max(std::string("a scale and a causal mask of type ") + ggml_type_name(type), [=](leaves & l) {
@@ -53,7 +53,7 @@ void add_soft_max(std::vector<op_case> & cases) {
                                      0.5f, 0);
         });
     }
-    soft_max("a mask for each stream", [](leaves & l) {
+    soft_max("one mask per stream", [](leaves & l) {
         std::vector<float> two = causal(5, 3), second = causal(5, 3);
         two.insert(two.end(), second.rbegin(), second.rend());
         return ggml_soft_max_ext(l.ctx(), l.parameter({5, 3, 2, 2}, -2, 2), l.typed(GGML_TYPE_F32, {5, 3, 1, 2}, two),
@@ -71,7 +71,7 @@ void add_soft_max(std::vector<op_case> & cases) {
         ggml_soft_max_add_sinks(y, l.parameter({3}));
         return y;
     });
-    soft_max("attention sinks alone are trained", [](leaves & l) {
+    soft_max("only the attention sinks are trained", [](leaves & l) {
         ggml_tensor * y = ggml_soft_max_ext(l.ctx(), l.constant({6, 4, 3}), l.constant({6, 4}), 0.5f, 0);
         ggml_soft_max_add_sinks(y, l.parameter({3}));
         return y;
@@ -95,9 +95,9 @@ void add_rope(std::vector<op_case> & cases) {
         rotation partial;
         partial.mode = mode;
         partial.n_dims = 4;
-        rope("a part of the head" + kind, partial);
+        rope("a part of the head dimensions" + kind, partial);
         partial.offset = 2;
-        rope("a part in the middle of the head" + kind, partial);
+        rope("a part in the middle of the head dimensions" + kind, partial);
         rotation factors;
         factors.mode = mode;
         factors.factors = true;

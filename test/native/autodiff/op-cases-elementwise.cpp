@@ -9,16 +9,16 @@ using unary = ggml_tensor * (*)(ggml_context *, ggml_tensor *);
 
 // The second source is broadcast to the first's shape. It stays away from zero, since it may be a divisor.
 void add_binary(std::vector<op_case> & cases, const std::string & rule, binary op) {
-    const auto with = [&](const std::string & name, std::vector<int64_t> a, std::vector<int64_t> b) {
+    const auto add = [&](const std::string & name, std::vector<int64_t> a, std::vector<int64_t> b) {
         cases.push_back(
             {rule, name, [=](leaves & l) { return op(l.ctx(), l.parameter(a), l.parameter(b, 0.5f, 1.5f)); }});
     };
-    with("same shape", {5, 3, 2, 2}, {5, 3, 2, 2});
-    with("one row, as a bias", {5, 3}, {5});
-    with("one column", {5, 3}, {1, 3});
-    with("one number", {5, 3}, {1});
-    with("tiles in every dimension", {4, 6, 2, 6}, {2, 3, 1, 2});
-    with("batch dimensions", {3, 2, 4, 3}, {3, 2, 1, 3});
+    add("same shape", {5, 3, 2, 2}, {5, 3, 2, 2});
+    add("one row, as a bias", {5, 3}, {5});
+    add("one column", {5, 3}, {1, 3});
+    add("a scalar", {5, 3}, {1});
+    add("repeated in every dimension", {4, 6, 2, 6}, {2, 3, 1, 2});
+    add("batch dimensions", {3, 2, 4, 3}, {3, 2, 1, 3});
     cases.push_back({rule, "permuted sources", [=](leaves & l) {
                          ggml_tensor * a = ggml_permute(l.ctx(), l.parameter({4, 3, 2}), 0, 2, 1, 3);
                          ggml_tensor * b = ggml_permute(l.ctx(), l.parameter({4, 3, 2}, 0.5f, 1.5f), 0, 2, 1, 3);
@@ -35,7 +35,7 @@ void add_unary(std::vector<op_case> & cases, const std::string & rule, unary op,
     };
     cases.push_back(
         {rule, "4 dimensions", [=](leaves & l) { return op(l.ctx(), input(l, {5, 3, 2, 2})); }, step, tolerance});
-    cases.push_back({rule, "a window of rows",
+    cases.push_back({rule, "a view of rows",
                      [=](leaves & l) {
                          ggml_tensor * all = input(l, {8, 3});
                          return op(l.ctx(), ggml_view_2d(l.ctx(), all, 4, 3, all->nb[1], 2 * sizeof(float)));
@@ -60,7 +60,7 @@ void add_glu(std::vector<op_case> & cases, const std::string & rule, ggml_glu_op
         [=](leaves & l) { return ggml_glu(l.ctx(), l.signed_parameter({8, 3, 2}, 0.5f, 2.0f), kind, false); });
     add("one source, swapped",
         [=](leaves & l) { return ggml_glu(l.ctx(), l.signed_parameter({8, 3, 2}, 0.5f, 2.0f), kind, true); });
-    add("two windows of one tensor", [=](leaves & l) {
+    add("two views of one tensor", [=](leaves & l) {
         ggml_tensor * both = l.signed_parameter({8, 3}, 0.5f, 2.0f);
         ggml_tensor * x = ggml_view_2d(l.ctx(), both, 4, 3, both->nb[1], 0);
         ggml_tensor * gate = ggml_view_2d(l.ctx(), both, 4, 3, both->nb[1], 4 * sizeof(float));
@@ -102,7 +102,7 @@ std::vector<op_case> elementwise() {
     add_unary(cases, "LOG", ggml_log, 0.5f, 2);
     add_unary(cases, "SIN", ggml_sin, -2, 2);
     add_unary(cases, "COS", ggml_cos, 0.5f, 3);
-    cases.push_back({"ADD1", "a number to all", [](leaves & l) {
+    cases.push_back({"ADD1", "a scalar", [](leaves & l) {
                          return ggml_sqr(l.ctx(), ggml_add1(l.ctx(), l.parameter({4, 3}), l.parameter({1})));
                      }});
     add_unary(cases, "SUM", ggml_sum, 0, 1);

@@ -8,7 +8,7 @@ struct attention_shape {
     int64_t size, n_head, n_t, n_seqs;
 };
 
-// The whole result: the tokens' outputs and the final states.
+// A trained tensor with `size` elements per head and token.
 ggml_tensor * tokens_of(leaves & l, const attention_shape & s, float lo = -1.0f, float hi = 1.0f) {
     return l.parameter({s.size, s.n_head, s.n_t * s.n_seqs}, lo, hi);
 }
@@ -33,15 +33,15 @@ ggml_tensor * wkv7(leaves & l, const attention_shape & s) {
     return ggml_rwkv_wkv7(l.ctx(), r, w, k, v, a, b, state);
 }
 
-// Queries and keys have half as many heads as values; keys are short, as after normalisation. With rate_per_key each
+// Queries and keys have half as many heads as values; keys are short, as after normalisation. With decay_per_key each
 // key has its own decay, as in Kimi's models.
-ggml_tensor * delta_net(leaves & l, const attention_shape & s, bool rate_per_key) {
+ggml_tensor * delta_net(leaves & l, const attention_shape & s, bool decay_per_key) {
     const auto tensor = [&](int64_t size, int64_t heads, float lo, float hi) {
         return l.parameter({size, heads, s.n_t, s.n_seqs}, lo, hi);
     };
     ggml_tensor *q = tensor(s.size, s.n_head, -1, 1), *k = tensor(s.size, s.n_head, -0.4f, 0.4f);
     ggml_tensor *v = tensor(s.size, 2 * s.n_head, -1, 1),
-                *gate = tensor(rate_per_key ? s.size : 1, 2 * s.n_head, -1.5f, -0.1f);
+                *gate = tensor(decay_per_key ? s.size : 1, 2 * s.n_head, -1.5f, -0.1f);
     ggml_tensor * beta = tensor(1, 2 * s.n_head, 0.1f, 0.9f);
     ggml_tensor * state = l.parameter({s.size, s.size, 2 * s.n_head, s.n_seqs});
     return ggml_gated_delta_net(l.ctx(), q, k, v, gate, beta, state, 1);
@@ -64,11 +64,11 @@ std::vector<op_case> linear_attention() {
         }
     }
     // llama.cpp's kernel for vectors of 16 numbers reads 64 at a time
-    const std::pair<const char *, attention_shape> of_64[] = {
+    const std::pair<const char *, attention_shape> shapes_of_64[] = {
         {"segments of several lengths, two sequences", {64, 1, 3, 2}},
         {"one token", {64, 2, 1, 1}},
         {"two chunks", {64, 1, 32, 1}}};
-    for (const auto & [name, shape] : of_64) {
+    for (const auto & [name, shape] : shapes_of_64) {
         cases.push_back(
             {"RWKV_WKV7", name, [shape = shape](leaves & l) { return ggml_sqr(l.ctx(), wkv7(l, shape)); }, 1e-2, 2e-3});
     }
@@ -76,11 +76,11 @@ std::vector<op_case> linear_attention() {
         {"segments of several lengths, two sequences", {8, 1, 7, 2}},
         {"one token", {8, 2, 1, 2}},
         {"more than a chunk", {4, 1, 128, 1}}};
-    for (const bool rate_per_key : {false, true}) {
+    for (const bool decay_per_key : {false, true}) {
         for (const auto & [name, shape] : nets) {
             cases.push_back(
-                {"GATED_DELTA_NET", std::string(name) + (rate_per_key ? ", a rate for each key" : ""),
-                 [=, shape = shape](leaves & l) { return ggml_sqr(l.ctx(), delta_net(l, shape, rate_per_key)); }, 1e-2,
+                {"GATED_DELTA_NET", std::string(name) + (decay_per_key ? ", one decay per key" : ""),
+                 [=, shape = shape](leaves & l) { return ggml_sqr(l.ctx(), delta_net(l, shape, decay_per_key)); }, 1e-2,
                  2e-3});
         }
     }

@@ -17,12 +17,14 @@ std::vector<op_case> matmul() {
     product("batches", {5, 4, 2, 3}, {5, 3, 2, 3});
     product("one matrix for every batch", {5, 4}, {5, 3, 2, 3});
     product("grouped-query attention", {5, 4, 2, 2}, {5, 3, 6, 2});
-    product("one key head for all", {5, 4, 1, 2}, {5, 3, 4, 2});
+    product("one key head for all query heads", {5, 4, 1, 2}, {5, 3, 4, 2});
     product("groups in dimension 3", {5, 4, 2, 2}, {5, 3, 2, 4});
     product("groups in dimensions 2 and 3", {5, 4, 2, 2}, {5, 3, 4, 6});
 
-    add("a weight alone", [](leaves & l) { return ggml_mul_mat(l.ctx(), l.parameter({5, 4}), l.constant({5, 3})); });
-    add("an input alone", [](leaves & l) { return ggml_mul_mat(l.ctx(), l.constant({5, 4}), l.parameter({5, 3})); });
+    add("only the weight is trained",
+        [](leaves & l) { return ggml_mul_mat(l.ctx(), l.parameter({5, 4}), l.constant({5, 3})); });
+    add("only the input is trained",
+        [](leaves & l) { return ggml_mul_mat(l.ctx(), l.constant({5, 4}), l.parameter({5, 3})); });
     add( // quadratic
         "a matrix with itself",
         [](leaves & l) {
@@ -39,12 +41,12 @@ std::vector<op_case> matmul() {
         ggml_tensor * v = ggml_permute(l.ctx(), l.parameter({4, 2, 5}), 1, 2, 0, 3); // [tokens, head, heads]
         return ggml_mul_mat(l.ctx(), ggml_cont(l.ctx(), v), l.parameter({5, 3, 4}));
     });
-    add("a window of rows as input", [](leaves & l) {
-        ggml_tensor * all = l.parameter({16, 8}); // the window starts at a multiple of 256 bytes, as GPUs need
+    add("a view of rows as input", [](leaves & l) {
+        ggml_tensor * all = l.parameter({16, 8}); // the view starts at a multiple of 256 bytes, as GPUs need
         return ggml_mul_mat(l.ctx(), l.parameter({16, 4}),
                             ggml_view_2d(l.ctx(), all, 16, 3, all->nb[1], 4 * all->nb[1]));
     });
-    add("a low-rank pair", [](leaves & l) { // B (A x), as LoRA's
+    add("a low-rank pair", [](leaves & l) { // B (A x), like a LoRA pair
         ggml_tensor * x = l.parameter({6, 4});
         return ggml_mul_mat(l.ctx(), l.parameter({2, 5}), ggml_mul_mat(l.ctx(), l.parameter({6, 2}), x));
     });

@@ -9,9 +9,9 @@ namespace {
 using build = std::function<ggml_tensor *(leaves &)>;
 using routing = std::function<ggml_tensor *(leaves &)>; // I32 [n_used, n_tokens]
 
-// A router's choice: the best of each token's scores, a view of their sorted indices. The scores are not a parameter,
-// so that the choice does not change while differences are taken.
-routing best_of(int64_t n_expert, int64_t n_used, int64_t n_tokens) {
+// Top-k routing: a view of the sorted indices of each token's scores. The scores are not a parameter, so that the
+// selection does not change while differences are measured.
+routing top_k(int64_t n_expert, int64_t n_used, int64_t n_tokens) {
     return [=](leaves & l) { return ggml_argsort_top_k(l.ctx(), l.constant({n_expert, n_tokens}), int(n_used)); };
 }
 
@@ -28,40 +28,41 @@ void add_products(std::vector<op_case> & cases) {
         add(name, [=](leaves & l) { return ggml_mul_mat_id(l.ctx(), l.parameter(a), l.parameter(b), ids(l)); });
     };
     // [k, m, n_expert], [k, slots, n_tokens]
-    product("one input for all slots", {5, 4, 6}, {5, 1, 7}, best_of(6, 2, 7));
-    product("an input for each slot", {5, 4, 6}, {5, 2, 7}, best_of(6, 2, 7));
-    product("an input for every second slot", {5, 4, 6}, {5, 2, 7}, best_of(6, 4, 7));
-    product("narrow results for all slots", {9, 2, 4}, {9, 1, 5}, best_of(4, 3, 5));
-    product("narrow inputs", {2, 9, 4}, {2, 3, 5}, best_of(4, 3, 5));
-    product("narrow inputs for all slots", {1, 9, 4}, {1, 1, 5}, best_of(4, 2, 5));
-    product("a single token", {5, 4, 6}, {5, 1, 1}, best_of(6, 2, 1));
-    product("one slot", {5, 4, 6}, {5, 1, 7}, best_of(6, 1, 7));
-    product("every expert in every token", {5, 4, 3}, {5, 1, 4}, best_of(3, 3, 4));
+    product("one input for all slots", {5, 4, 6}, {5, 1, 7}, top_k(6, 2, 7));
+    product("one input per slot", {5, 4, 6}, {5, 2, 7}, top_k(6, 2, 7));
+    product("one input per two slots", {5, 4, 6}, {5, 2, 7}, top_k(6, 4, 7));
+    product("narrow results for all slots", {9, 2, 4}, {9, 1, 5}, top_k(4, 3, 5));
+    product("narrow inputs", {2, 9, 4}, {2, 3, 5}, top_k(4, 3, 5));
+    product("narrow inputs for all slots", {1, 9, 4}, {1, 1, 5}, top_k(4, 2, 5));
+    product("one token", {5, 4, 6}, {5, 1, 1}, top_k(6, 2, 1));
+    product("one slot", {5, 4, 6}, {5, 1, 7}, top_k(6, 1, 7));
+    product("every expert in every token", {5, 4, 3}, {5, 1, 4}, top_k(3, 3, 4));
     product("experts that no token uses, one that all use", {5, 4, 8}, {5, 2, 3}, fixed({2, 3}, {5, 0, 5, 2, 2, 5}));
-    product("an expert twice in a token, an input for all", {5, 4, 4}, {5, 1, 3}, fixed({2, 3}, {1, 1, 3, 0, 2, 2}));
-    product("an expert twice in a token, inputs apart", {5, 4, 4}, {5, 2, 3}, fixed({2, 3}, {1, 1, 3, 0, 2, 2}));
-    add("experts alone", [](leaves & l) {
-        return ggml_mul_mat_id(l.ctx(), l.parameter({5, 4, 6}), l.constant({5, 1, 7}), best_of(6, 2, 7)(l));
+    product("an expert twice in a token, one input for all slots", {5, 4, 4}, {5, 1, 3},
+            fixed({2, 3}, {1, 1, 3, 0, 2, 2}));
+    product("an expert twice in a token, one input per slot", {5, 4, 4}, {5, 2, 3}, fixed({2, 3}, {1, 1, 3, 0, 2, 2}));
+    add("only the experts are trained", [](leaves & l) {
+        return ggml_mul_mat_id(l.ctx(), l.parameter({5, 4, 6}), l.constant({5, 1, 7}), top_k(6, 2, 7)(l));
     });
-    add("an input alone", [](leaves & l) {
-        return ggml_mul_mat_id(l.ctx(), l.constant({5, 4, 6}), l.parameter({5, 1, 7}), best_of(6, 2, 7)(l));
+    add("only the input is trained", [](leaves & l) {
+        return ggml_mul_mat_id(l.ctx(), l.constant({5, 4, 6}), l.parameter({5, 1, 7}), top_k(6, 2, 7)(l));
     });
     add("a low-rank pair",
         [](leaves & l) { // B (A x), as LoRA's: quadratic in none of its parameters
-            ggml_tensor * ids = best_of(6, 2, 7)(l);
+            ggml_tensor * ids = top_k(6, 2, 7)(l);
             ggml_tensor * inner = ggml_mul_mat_id(l.ctx(), l.parameter({6, 2, 6}), l.parameter({6, 1, 7}), ids);
             return ggml_mul_mat_id(l.ctx(), l.parameter({2, 5, 6}), inner, ids);
         });
-    add("a window as input", [](leaves & l) { // merged gate and up: halves of rows
+    add("a view as input", [](leaves & l) { // halves of rows, as of merged gate and up projections
         ggml_tensor * both = l.parameter({10, 2, 7});
         ggml_tensor * half = ggml_view_3d(l.ctx(), both, 5, 2, 7, both->nb[1], both->nb[2], 5 * sizeof(float));
-        return ggml_mul_mat_id(l.ctx(), l.parameter({5, 4, 6}), half, best_of(6, 2, 7)(l));
+        return ggml_mul_mat_id(l.ctx(), l.parameter({5, 4, 6}), half, top_k(6, 2, 7)(l));
     });
     add(
         "frozen experts of type f16",
         [](leaves & l) {
             return ggml_mul_mat_id(l.ctx(), l.typed(GGML_TYPE_F16, {8, 4, 6}), l.parameter({8, 2, 5}),
-                                   best_of(6, 2, 5)(l));
+                                   top_k(6, 2, 5)(l));
         },
         1.0, 2e-3);
 }
@@ -69,7 +70,7 @@ void add_products(std::vector<op_case> & cases) {
 void add_rows(std::vector<op_case> & cases) {
     cases.push_back({"GET_ROWS", "a router's weights", [](leaves & l) { // [1, n_used, n_tokens]
                          return ggml_get_rows(l.ctx(), ggml_reshape_3d(l.ctx(), l.parameter({6, 7}), 1, 6, 7),
-                                              best_of(6, 2, 7)(l));
+                                              top_k(6, 2, 7)(l));
                      }});
     cases.push_back({"GET_ROWS", "a batch of tables, rows repeated", [](leaves & l) {
                          return ggml_get_rows(l.ctx(), l.parameter({3, 4, 2}), l.indices({3, 2}, {1, 1, 3, 0, 2, 0}));
@@ -103,8 +104,8 @@ void add_rows(std::vector<op_case> & cases) {
         cases.push_back(
             {"ADD_ID", name, [=](leaves & l) { return ggml_add_id(l.ctx(), l.parameter(x), l.parameter(b), ids(l)); }});
     };
-    bias("the best of each token", {5, 2, 7}, {5, 6}, best_of(6, 2, 7));
-    bias("unused experts, repeated ones", {5, 2, 3}, {5, 8}, fixed({2, 3}, {5, 0, 5, 5, 2, 5}));
+    bias("the top-k experts of each token", {5, 2, 7}, {5, 6}, top_k(6, 2, 7));
+    bias("unused and repeated experts", {5, 2, 3}, {5, 8}, fixed({2, 3}, {5, 0, 5, 5, 2, 5}));
 }
 
 }

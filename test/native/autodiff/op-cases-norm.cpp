@@ -9,8 +9,8 @@ std::vector<op_case> norm() {
         const op normalize = apply;
         cases.push_back(
             {rule, "4 dimensions", [=](leaves & l) { return normalize(l.ctx(), l.parameter({6, 3, 2, 2}), 1e-5f); }});
-        cases.push_back({rule, "an epsilon that matters",
-                         [=](leaves & l) { return normalize(l.ctx(), l.parameter({6, 3}), 0.5f); }});
+        cases.push_back(
+            {rule, "a large epsilon", [=](leaves & l) { return normalize(l.ctx(), l.parameter({6, 3}), 0.5f); }});
         cases.push_back({rule, "large values",
                          [=](leaves & l) { return normalize(l.ctx(), l.parameter({6, 3}, -300.0f, 500.0f), 1e-6f); },
                          1.0, 2e-3});
@@ -23,7 +23,7 @@ std::vector<op_case> norm() {
                                               1e-5f);
                          },
                          3e-3});
-        cases.push_back({rule, "then a weight", [=](leaves & l) {
+        cases.push_back({rule, "followed by a weight", [=](leaves & l) {
                              return ggml_mul(l.ctx(), normalize(l.ctx(), l.parameter({6, 4}), 1e-5f), l.parameter({6}));
                          }});
     }
@@ -31,7 +31,7 @@ std::vector<op_case> norm() {
                          return ggml_mul(l.ctx(), ggml_group_norm(l.ctx(), l.parameter({3, 2, 6, 2}), 2, 1e-5f),
                                          l.parameter({3, 2, 6}));
                      }});
-    cases.push_back({"GROUP_NORM", "a group for each channel", [](leaves & l) {
+    cases.push_back({"GROUP_NORM", "one group per channel", [](leaves & l) {
                          return ggml_mul(l.ctx(), ggml_group_norm(l.ctx(), l.parameter({5, 1, 3}), 3, 1e-5f),
                                          l.constant({5, 1, 3}));
                      }});

@@ -8,24 +8,24 @@ void add_convolutions(std::vector<op_case> & cases) {
     const auto add = [&](const std::string & name, std::function<ggml_tensor *(leaves &)> build) {
         cases.push_back({"SSM_CONV", name, std::move(build)});
     };
-    add("four taps, two sequences", [](leaves & l) {
+    add("a kernel of four, two sequences", [](leaves & l) {
         return ggml_sqr(l.ctx(), ggml_ssm_conv(l.ctx(), l.parameter({3 + 5, 4, 2}), l.parameter({4, 4})));
     });
-    add("more taps than tokens", [](leaves & l) {
+    add("a kernel longer than the sequence", [](leaves & l) {
         return ggml_sqr(l.ctx(), ggml_ssm_conv(l.ctx(), l.parameter({3 + 2, 3, 1}), l.parameter({4, 3})));
     });
-    add("a past of zeros, then tokens as columns", [](leaves & l) { // as llama.cpp's models have it
+    add("zeros before the first token, tokens as columns", [](leaves & l) { // as in llama.cpp's models
         ggml_tensor * x = ggml_sqr(l.ctx(), l.parameter({4, 6, 2}));
         ggml_tensor * in = ggml_concat(l.ctx(), l.constant({2, 4, 2}, 0.0f, 0.0f), ggml_transpose(l.ctx(), x), 0);
         return ggml_sqr(l.ctx(), ggml_ssm_conv(l.ctx(), in, l.constant({3, 4})));
     });
-    add("only the taps are trained",
+    add("only the kernel is trained",
         [](leaves & l) { return ggml_ssm_conv(l.ctx(), l.constant({3 + 4, 4, 3}), l.parameter({4, 4})); });
 }
 
 }
 
-// The whole result: the tokens' outputs and the final states. x, B and C are views of one tensor, as in llama.cpp's
+// Returns the outputs of the tokens and the final states. x, B and C are views of one tensor, as in llama.cpp's
 // Mamba 2; each sequence starts from a state of a larger table.
 ggml_tensor * scan(leaves & l, const scan_shape & s, bool by_head) {
     ggml_context * ctx = l.ctx();
@@ -58,7 +58,7 @@ void add_scans(std::vector<op_case> & cases) {
     add("Mamba, heads of several channels", {3, 2, 2, 1, 6, 2}, false);
     add("Mamba 2", {3, 2, 4, 2, 9, 2}, true);
     add("Mamba 2, one token", {3, 2, 2, 1, 1, 2}, true);
-    add("Mamba 2, chunks of which the last is not full", {2, 2, 2, 1, 64 + 64 + 3, 1}, true);
+    add("Mamba 2, the last chunk is not full", {2, 2, 2, 1, 64 + 64 + 3, 1}, true);
     cases.push_back({"SSM_SCAN", "only x is trained", [](leaves & l) {
                          ggml_tensor * x = l.parameter({2, 3, 5, 2});
                          ggml_tensor * state = l.constant({4, 2, 3, 2}, 0.0f, 0.0f);

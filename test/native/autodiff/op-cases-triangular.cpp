@@ -16,7 +16,7 @@ ggml_tensor * lower(leaves & l, int64_t n, int64_t b2, int64_t b3, bool trained)
 
 std::vector<op_case> triangular() {
     std::vector<op_case> cases;
-    cases.push_back({"CUMSUM", "one number a row", [](leaves & l) {
+    cases.push_back({"CUMSUM", "one element per row", [](leaves & l) {
                          return ggml_sqr(l.ctx(), ggml_cumsum(l.ctx(), ggml_sqr(l.ctx(), l.parameter({1, 4}))));
                      }});
     cases.push_back({"CUMSUM", "rows of batches",
@@ -32,7 +32,7 @@ std::vector<op_case> triangular() {
     }
     cases.push_back({"DIAG", "batches",
                      [](leaves & l) { return ggml_sqr(l.ctx(), ggml_diag(l.ctx(), l.parameter({4, 1, 2, 3}))); }});
-    cases.push_back({"SOLVE_TRI", "one right side", [](leaves & l) {
+    cases.push_back({"SOLVE_TRI", "one right-hand side", [](leaves & l) {
                          ggml_tensor * x =
                              ggml_solve_tri(l.ctx(), lower(l, 4, 1, 1, true), l.parameter({1, 4}), true, true, false);
                          return ggml_sqr(l.ctx(), x);
@@ -42,12 +42,12 @@ std::vector<op_case> triangular() {
                                                           true, true, false);
                          return ggml_sqr(l.ctx(), x);
                      }});
-    cases.push_back({"SOLVE_TRI", "the matrix is fixed", [](leaves & l) {
+    cases.push_back({"SOLVE_TRI", "the matrix is not trained", [](leaves & l) {
                          ggml_tensor * x = ggml_solve_tri(l.ctx(), lower(l, 6, 1, 2, false), l.parameter({6, 6, 1, 2}),
                                                           true, true, false);
                          return ggml_sqr(l.ctx(), x);
                      }});
-    cases.push_back({"SOLVE_TRI", "the right side is the matrix, as in a delta net", [](leaves & l) {
+    cases.push_back({"SOLVE_TRI", "the right-hand side is the matrix, as in a delta net", [](leaves & l) {
                          ggml_tensor * a = ggml_tri(l.ctx(), l.parameter({6, 6, 2, 1}), GGML_TRI_TYPE_LOWER);
                          ggml_tensor * identity = ggml_diag(l.ctx(), l.constant({6}, 1.0f, 1.0f));
                          ggml_tensor * x = ggml_solve_tri(l.ctx(), ggml_add(l.ctx(), a, identity), ggml_neg(l.ctx(), a),

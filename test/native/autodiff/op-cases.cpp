@@ -71,6 +71,10 @@ void leaves::allocate(ggml_backend_buffer_type_t type) {
     for (const auto & fill : fill_) fill();
 }
 
+ggml_tensor * squared(leaves & l, ggml_tensor * x) {
+    return ggml_sqr(l.ctx(), ggml_is_contiguous(x) ? x : ggml_cont(l.ctx(), x));
+}
+
 const std::vector<op_case> & all() {
     static const std::vector<op_case> cases = [] {
         std::vector<op_case> joined;

@@ -67,6 +67,9 @@ struct scan_shape {
 };
 ggml_tensor * scan(leaves & l, const scan_shape & s, bool by_head);
 
+// x², so that a misplaced gradient shows even if the rest of the graph is linear.
+ggml_tensor * squared(leaves & l, ggml_tensor * x);
+
 const std::vector<op_case> & all();
 
 std::vector<op_case> elementwise();

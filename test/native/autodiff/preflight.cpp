@@ -2,6 +2,7 @@
 
 #include "autodiff/engine/backward.h"
 #include "autodiff/engine/rule.h"
+#include "autodiff/graph-nodes.h"
 #include "core/error.h"
 #include "core/ggml-ptr.h"
 #include "harness.h"
@@ -23,9 +24,7 @@ struct fixture {
 
     std::vector<ggml_tensor *> mark(ggml_tensor * output) {
         builder.expand(output);
-        ggml_cgraph * graph = builder.finish();
-        std::vector<ggml_tensor *> nodes;
-        for (int i = 0; i < ggml_graph_n_nodes(graph); i++) nodes.push_back(ggml_graph_node(graph, i));
+        const std::vector<ggml_tensor *> nodes = nodes_of(builder.finish());
         g.want(parameter);
         mark_gradient_path(g, nodes);
         return nodes;
@@ -106,12 +105,12 @@ TEST("autodiff/preflight: the gradient path ends at the result, not at the last 
     fixture f;
     tensor_arena & ctx = f.ctx;
     ggml_tensor * result = ggml_sqr(ctx, f.parameter);
-    ggml_tensor * aside = ggml_leaky_relu(ctx, result, 0.1f, false);
+    ggml_tensor * unrelated = ggml_leaky_relu(ctx, result, 0.1f, false);
     f.g.want(f.parameter);
-    mark_gradient_path(f.g, {result, aside}, result);
-    CHECK(f.g.wants(result) && !f.g.wants(aside));
-    mark_gradient_path(f.g, {result, aside});
-    CHECK(f.g.wants(result) && f.g.wants(aside));
+    mark_gradient_path(f.g, {result, unrelated}, result);
+    CHECK(f.g.wants(result) && !f.g.wants(unrelated));
+    mark_gradient_path(f.g, {result, unrelated});
+    CHECK(f.g.wants(result) && f.g.wants(unrelated));
 }
 
 TEST("autodiff/preflight: ops that no device runs are named") {

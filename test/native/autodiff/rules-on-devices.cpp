@@ -2,6 +2,7 @@
 // them as a table; run `npm run docs` after changing a rule.
 
 #include "autodiff/engine/backward.h"
+#include "autodiff/graph-nodes.h"
 #include "autodiff/op-cases.h"
 #include "autodiff/supported-ops.h"
 #include "core/join.h"
@@ -23,7 +24,7 @@ namespace {
 
 const char * const backends[] = {"Metal", "Vulkan", "CUDA"};
 
-struct emitted {
+struct emitted_ops {
     std::set<std::string> ops;                             // as text
     std::map<std::string, std::set<std::string>> lacking;  // back end -> ops that it does not run
     std::map<std::string, std::set<std::string>> limited;  // back end -> ops that it runs for some sizes
@@ -54,7 +55,7 @@ const std::map<std::string, supported_ops::table> & tables() {
 // supports.
 bool is_scan(const ggml_tensor * node) { return node->op == GGML_OP_SSM_SCAN || node->op == GGML_OP_GATED_DELTA_NET; }
 
-void collect(const ggml_tensor * node, emitted & into) {
+void collect(const ggml_tensor * node, emitted_ops & into) {
     if (runs_nothing(node)) return;
     const std::string text = supported_ops::text_of(node);
     into.ops.insert(text);
@@ -67,17 +68,16 @@ void collect(const ggml_tensor * node, emitted & into) {
 }
 
 // Collects the backward part of each case's composed graph, by rule.
-std::map<std::string, emitted> all_emitted() {
+std::map<std::string, emitted_ops> all_emitted() {
     ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
-    std::map<std::string, emitted> rules;
+    std::map<std::string, emitted_ops> rules;
     for (const op_cases::op_case & c : op_cases::all()) {
         op_cases::leaves leaves(1);
         ggml_tensor * output = c.build(leaves);
         if (!ggml_is_contiguous(output)) output = ggml_cont(leaves.ctx(), output);
         leaves.graph().expand(output);
         ggml_cgraph * graph = leaves.graph().finish();
-        std::vector<ggml_tensor *> nodes;
-        for (int i = 0; i < ggml_graph_n_nodes(graph); i++) nodes.push_back(ggml_graph_node(graph, i));
+        const std::vector<ggml_tensor *> nodes = nodes_of(graph);
         gradients g(leaves.graph(), {cpu}, {rule_mode::composed});
         for (ggml_tensor * p : leaves.parameters()) g.want(p);
         mark_gradient_path(g, nodes);
@@ -91,15 +91,15 @@ std::map<std::string, emitted> all_emitted() {
     return rules;
 }
 
-std::string verdict(const emitted & rule, const std::string & backend) {
+std::string verdict(const emitted_ops & rule, const std::string & backend) {
     std::string text;
-    const auto say = [&](const std::map<std::string, std::set<std::string>> & ops, const char * what) {
+    const auto add = [&](const std::map<std::string, std::set<std::string>> & ops, const char * what) {
         const auto found = ops.find(backend);
         if (found != ops.end()) append_to(text, what + join(found->second), "; ");
     };
-    say(rule.lacking, "not ");
-    say(rule.limited, "some sizes of ");
-    say(rule.untested, "not in its list: ");
+    add(rule.lacking, "not ");
+    add(rule.limited, "some sizes of ");
+    add(rule.untested, "not in its list: ");
     return text.empty() ? "yes" : text;
 }
 
@@ -135,7 +135,7 @@ The gradient through a frozen matrix needs its values as F32. How a device conve
         ggml_tensor * weight = ggml_new_tensor_2d(ctx.get(), type, 512, 4);
         ggml_tensor * index = ggml_new_tensor_1d(ctx.get(), GGML_TYPE_I32, 4);
         ggml_tensor * columns = ggml_new_tensor_2d(ctx.get(), GGML_TYPE_F32, 512, 4);
-        const std::pair<const char *, ggml_tensor *> ways[] = {
+        const std::pair<const char *, ggml_tensor *> conversions[] = {
             {"cast", ggml_cast(ctx.get(), weight, GGML_TYPE_F32)},
             {"rows", ggml_get_rows(ctx.get(), weight, index)},
             {"product", ggml_mul_mat(ctx.get(), weight, columns)},
@@ -143,12 +143,13 @@ The gradient through a frozen matrix needs its values as F32. How a device conve
         text += std::string("| ") + ggml_type_name(type);
         for (const char * backend : backends) {
             bool listed = false;
-            for (const auto & way : ways) listed = listed || tables().at(backend).runs(way.second) != answer::unknown;
-            std::string taken = listed ? "on the CPU" : "not in its list";
-            for (auto way = std::rbegin(ways); way != std::rend(ways); ++way) {
-                if (tables().at(backend).runs(way->second) == answer::yes) taken = way->first;
+            for (const auto & conversion : conversions)
+                listed = listed || tables().at(backend).runs(conversion.second) != answer::unknown;
+            std::string conversion_name = listed ? "on the CPU" : "not in its list";
+            for (auto conversion = std::rbegin(conversions); conversion != std::rend(conversions); ++conversion) {
+                if (tables().at(backend).runs(conversion->second) == answer::yes) conversion_name = conversion->first;
             }
-            text += " | " + taken;
+            text += " | " + conversion_name;
         }
         text += " |\n";
     }

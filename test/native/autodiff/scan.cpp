@@ -1,6 +1,7 @@
 // The gradient of a scan does not depend on the length of its segments.
 
 #include "autodiff/engine/backward.h"
+#include "autodiff/graph-nodes.h"
 #include "autodiff/op-cases.h"
 #include "core/ggml-ptr.h"
 #include "harness.h"
@@ -22,28 +23,27 @@ struct result {
 };
 
 result gradients_by(const scan_shape & shape, bool by_head, int64_t slice_bytes) {
-    leaves made(11);
-    ggml_tensor * scan = op_cases::scan(made, shape, by_head);
-    ggml_tensor * output = ggml_sqr(made.ctx(), scan); // so that the final states have gradients too
-    ggml_tensor * weight = made.constant({output->ne[0]}, 0.2f, 1.0f);
+    leaves inputs(11);
+    ggml_tensor * scan = op_cases::scan(inputs, shape, by_head);
+    ggml_tensor * output = ggml_sqr(inputs.ctx(), scan); // so that the final states have gradients too
+    ggml_tensor * weight = inputs.constant({output->ne[0]}, 0.2f, 1.0f);
     ggml_backend_ptr cpu{ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr)};
-    made.allocate(ggml_backend_get_default_buffer_type(cpu.get()));
-    made.graph().expand(output);
-    ggml_cgraph * graph = made.graph().finish();
-    std::vector<ggml_tensor *> nodes;
-    for (int i = 0; i < ggml_graph_n_nodes(graph); i++) nodes.push_back(ggml_graph_node(graph, i));
-    gradients g(made.graph(), {ggml_backend_get_device(cpu.get())}, {rule_mode::composed, slice_bytes});
-    for (ggml_tensor * p : made.parameters()) g.want(p);
+    inputs.allocate(ggml_backend_get_default_buffer_type(cpu.get()));
+    inputs.graph().expand(output);
+    ggml_cgraph * graph = inputs.graph().finish();
+    const std::vector<ggml_tensor *> nodes = nodes_of(graph);
+    gradients g(inputs.graph(), {ggml_backend_get_device(cpu.get())}, {rule_mode::composed, slice_bytes});
+    for (ggml_tensor * p : inputs.parameters()) g.want(p);
     mark_gradient_path(g, nodes);
     g.add(output, weight);
     run_backward(g, nodes);
     std::vector<ggml_tensor *> results;
-    for (ggml_tensor * p : made.parameters()) {
+    for (ggml_tensor * p : inputs.parameters()) {
         results.push_back(g.contiguous(g.of(p)));
         ggml_set_output(results.back());
-        made.graph().expand(results.back());
+        inputs.graph().expand(results.back());
     }
-    graph = made.graph().finish();
+    graph = inputs.graph().finish();
     std::unique_ptr<ggml_gallocr, decltype(&ggml_gallocr_free)> allocator{
         ggml_gallocr_new(ggml_backend_get_default_buffer_type(cpu.get())), ggml_gallocr_free};
     CHECK(ggml_gallocr_alloc_graph(allocator.get(), graph));
@@ -74,7 +74,7 @@ TEST("autodiff/scan: segments of any length give the same gradients as one segme
     expect_independent({4, 3, 4, 2, 150, 2}, true, {1, 1 << 16}); // of 64 and of 128
 }
 
-TEST("autodiff/scan: states that decay by many orders of magnitude within a few tokens have finite gradients") {
+TEST("autodiff/scan: states that decay by many orders of magnitude in a few tokens have finite gradients") {
     for (const bool by_head : {false, true}) {
         const result r =
             gradients_by({4, 2, 4, 1, 200, 1}, by_head, whole_bytes); // chunks of 64 tokens, decays down to e^-2 each

@@ -1,4 +1,4 @@
-// The gradient of experts is the sum over the tokens that use them, also if it is computed in slices of tokens.
+// The gradient of an expert is the sum over the tokens that use it, also if it is computed in slices of tokens.
 
 #include "autodiff/engine/backward.h"
 #include "core/rng.h"
@@ -72,9 +72,9 @@ void check(const shape & s, bool sorted) {
 
 TEST("autodiff/trained experts: slices of tokens give the same gradient, whichever side is spread") {
     for (const bool sorted : {true, false}) {
-        check({48, 40, 128, 2, 1000, 1}, sorted); // results are spread, for all slots of a token together
-        check({48, 20, 128, 2, 1000, 2}, sorted); // results, each slot apart
+        check({48, 40, 128, 2, 1000, 1}, sorted); // results are spread, for all slots of a token at once
+        check({48, 20, 128, 2, 1000, 2}, sorted); // results, for each slot separately
         check({20, 48, 128, 2, 1000, 2}, sorted); // inputs
-        check({8, 48, 128, 4, 1500, 1}, sorted);  // inputs that slots share
+        check({8, 48, 128, 4, 1500, 1}, sorted);  // inputs that are shared by the slots
     }
 }
