@@ -123,9 +123,9 @@ void check_gradient_through(const frozen_weight & weight, int64_t n) {
         ggml_tensor * w = ggml_new_tensor_2d(leaves.get(), weight.type, k, m);
         ggml_tensor * input = ggml_new_tensor_2d(leaves.get(), GGML_TYPE_F32, k, n);
         ggml_tensor * upstream = ggml_new_tensor_2d(leaves.get(), GGML_TYPE_F32, m, n);
-        ggml_backend_dev_t weight_device =
-            ggml_backend_dev_type(s.devices.front()) == GGML_BACKEND_DEVICE_TYPE_ACCEL ? s.devices.back()
-                                                                                            : s.devices.front();
+        ggml_backend_dev_t weight_device = ggml_backend_dev_type(s.devices.front()) == GGML_BACKEND_DEVICE_TYPE_ACCEL
+                                               ? s.devices.back()
+                                               : s.devices.front();
         ggml_backend_buffer_ptr buffer{
             ggml_backend_alloc_ctx_tensors_from_buft(leaves.get(), ggml_backend_dev_buffer_type(weight_device))};
         ggml_backend_tensor_set(w, weight.bytes.data(), 0, weight.bytes.size());
