@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Reporter, TestModule, Vitest } from 'vitest/node';
+import { canMountSmallDisk } from './small-disk.js';
 
 /** Tests that cannot run where `holds` is true. */
 export interface ExpectedSkip {
@@ -57,6 +58,11 @@ export const expectedSkips: readonly ExpectedSkip[] = [
       'test/integration/signals.test.ts: a full disk > for standard output makes the exit code 1',
       'test/integration/signals.test.ts: a full disk > for the run log from the start ends the run before it trains',
     ],
+  },
+  {
+    reason: 'users cannot mount a small file system in a namespace',
+    holds: !canMountSmallDisk(),
+    tests: ['test/integration/full-disk.test.ts: a disk without space'],
   },
   {
     reason: 'the addon was built without the Vulkan back end',

@@ -33,6 +33,11 @@ fs::path resolve_links(const std::string & path) {
     return target;
 }
 
+std::string megabytes(uint64_t bytes) {
+    const uint64_t tenths = (bytes + 99999) / 100000;
+    return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " MB";
+}
+
 // A counter makes the name unique within the process and the process id among processes. src/files/names.ts knows this
 // form.
 fs::path temporary_name(const fs::path & target) {
@@ -99,6 +104,16 @@ bool atomic_file::replace_target() const {
     const fs::file_status replaced = fs::status(target_, ignored);
     if (fs::exists(replaced)) fs::permissions(temporary_, replaced.permissions(), ignored);
     return file_system::replace(temporary_, target_);
+}
+
+void require_space(const std::string & path, uint64_t bytes) {
+    const fs::path folder = resolve_links(path).parent_path();
+    std::error_code failed;
+    const fs::space_info disk = fs::space(folder.empty() ? fs::path(".") : folder, failed);
+    if (failed || disk.available >= bytes) return;
+    not_writable(path,
+                 "it needs at least " + megabytes(bytes) + ", but only " + megabytes(disk.available) + " are free",
+                 "free some space, or choose a path on another disk");
 }
 
 void require_distinct_output(const std::string & output, const std::vector<std::string> & inputs) {

@@ -40,6 +40,10 @@ private:
     uint64_t position_ = 0;
 };
 
+// Throws error OUTPUT_NOT_WRITABLE if the disk has no space for a file of this size, which replaces an existing one
+// only when it is complete. Does nothing where the free space is not known.
+void require_space(const std::string & path, uint64_t bytes);
+
 // Throws error OUTPUT_CONFLICT if `output` is the same file as one of `inputs`, through any path or link. Empty paths
 // are skipped.
 void require_distinct_output(const std::string & output, const std::vector<std::string> & inputs);

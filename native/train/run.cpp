@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/process-memory.h"
 #include "model/tokenizer.h"
+#include "train/output.h"
 #include "train/plan.h"
 #include "train/profile.h"
 #include "train/trainable-weights.h"
@@ -71,6 +72,7 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
     trainable_weights weights(base, options);
     auto graph = std::make_unique<forward>(base, weights.adapter_handle(), shape_of(options), devices);
     weights.collect(*graph);
+    require_disk_space(weights, options);
     const std::string profile = profile_path();
     step_options step_settings = step_options_of(options);
     step_settings.profile = !profile.empty();
@@ -101,7 +103,7 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
     train_result result = train(parts, state, on_event, stop);
     if (!options.output.empty()) {
         on_event(phase_event{"save"});
-        weights.save(options.output);
+        save_output(weights, options);
     }
     if (!profile.empty()) write_profile(profile, model_step.profile(), model_step.n_runs());
     result.seconds = std::chrono::duration<double>(clock::now() - start).count();

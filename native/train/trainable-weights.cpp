@@ -4,6 +4,7 @@
 #include "adapter/compatibility.h"
 #include "core/error.h"
 #include "model-tools/save.h"
+#include "model/weights.h"
 #include "train/linear-targets.h"
 #include "train/plan.h"
 
@@ -63,6 +64,10 @@ void trainable_weights::collect(const forward & graph) {
         }
     }
     parameters_ = std::make_unique<parameter_set>(tensors);
+}
+
+uint64_t trainable_weights::bytes() const {
+    return adapter_ ? uint64_t(parameters_->n_elements()) * sizeof(float) : total_bytes(*base_);
 }
 
 void trainable_weights::save(const std::string & path) const {

@@ -24,6 +24,9 @@ public:
     void collect(const forward & graph);
     parameter_set & parameters() const { return *parameters_; }
 
+    // The size of the output, without its metadata.
+    uint64_t bytes() const;
+
     // Writes the adapter or the whole model. Throws error OUTPUT_NOT_WRITABLE.
     void save(const std::string & path) const;
 

@@ -123,6 +123,17 @@ step_event event_of(const train_state & state, const train_parts & parts, const 
     return event;
 }
 
+// A checkpoint that cannot be written, e.g. on a full disk, does not end the run: that would lose more.
+train_event checkpoint_or_warning(const checkpoint_folder & checkpoints, const train_state & state) {
+    try {
+        return checkpoint_event{state.step, checkpoints.write(state)};
+    } catch (const error & failed) {
+        if (failed.code() != "OUTPUT_NOT_WRITABLE") throw;
+        return warning_event{"CHECKPOINT_NOT_WRITTEN",
+                             std::string(failed.what()) + "; the run continues without this checkpoint"};
+    }
+}
+
 bool is_due(int64_t step, int64_t every_steps) { return every_steps > 0 && step % every_steps == 0; }
 
 }
@@ -167,7 +178,7 @@ train_result train(const train_parts & parts, train_state & state, const event_s
             state.end_epoch();
         }
         if (parts.checkpoints && is_due(state.step, parts.checkpoints->every_steps())) {
-            on_event(checkpoint_event{state.step, parts.checkpoints->write(state)});
+            on_event(checkpoint_or_warning(*parts.checkpoints, state));
         }
     }
     throw_if_stopped(stop);

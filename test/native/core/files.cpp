@@ -105,6 +105,19 @@ TEST("core/atomic-file: permissions of a replaced file are kept, and a device is
 }
 #endif
 
+TEST("core/atomic-file: a file that does not fit on its disk is refused with both sizes") {
+    const fs::path folder = empty_folder("disk-space");
+    require_space((folder / "small.bin").u8string(), 1000);
+    require_space((folder / "missing" / "out.bin").u8string(), uint64_t(1) << 60); // the free space is not known
+    try {
+        require_space((folder / "out.bin").u8string(), uint64_t(1) << 60);
+        CHECK(!"refused");
+    } catch (const error & e) {
+        CHECK_EQ(e.code(), std::string("OUTPUT_NOT_WRITABLE"));
+        CHECK(std::string(e.what()).find("at least 1152921504606.9 MB, but only ") != std::string::npos);
+    }
+}
+
 TEST("core/atomic-file: an output that is an input is refused through every path") {
     const fs::path folder = empty_folder("output-is-input"), input = folder / "model.gguf";
     write(input, "model");
