@@ -80,6 +80,8 @@ if (GGML_METAL)
     # Embeds the shader library in the binary, so that no file has to be found at run time.
     set(GGML_METAL_EMBED_LIBRARY ON CACHE BOOL "" FORCE)
 endif()
+# A training step is one static graph of thousands of small kernels. ggml turns this off if it is built without llama.
+set(GGML_CUDA_GRAPHS ON CACHE BOOL "" FORCE)
 if (GGML_CUDA AND NOT CMAKE_CUDA_COMPILER)
     llamatune_find_backend(CUDA found)
     if (LLAMATUNE_NVCC)
