@@ -3,6 +3,7 @@
 #include "core/cpu.h"
 #include "core/error.h"
 #include "core/large-pages.h"
+#include "core/matmul-type.h"
 
 #include "llama-model.h"
 
@@ -10,6 +11,7 @@
 #include <ggml-cpu.h>
 
 #include <algorithm>
+#include <cstring>
 #include <unordered_set>
 
 namespace llamatune {
@@ -47,6 +49,16 @@ ggml_backend_dev_t output_device(const model & base, const std::vector<ggml_back
     return std::find(devices.begin(), devices.end(), device) != devices.end() ? device : cpu;
 }
 
+// The type in which the GPUs are asked to multiply: `precision` or, if they cannot, F32. GGML_TYPE_COUNT if no GPU can
+// be asked.
+ggml_type factor_type(const std::vector<ggml_backend_dev_t> & devices, const char * precision) {
+    const auto any_in = [&](ggml_type type) {
+        return std::any_of(devices.begin(), devices.end(), [&](auto device) { return multiplies_in(device, type); });
+    };
+    if (!std::strcmp(precision, "bf16") && any_in(GGML_TYPE_BF16)) return GGML_TYPE_BF16;
+    return any_in(GGML_TYPE_F32) ? GGML_TYPE_F32 : GGML_TYPE_COUNT;
+}
+
 bool read_stop_flag(void * flag) {
     return static_cast<const std::atomic<bool> *>(flag)->load(std::memory_order_relaxed);
 }
@@ -71,6 +83,7 @@ compute::compute(const model & base, int32_t n_threads, const char * precision)
     }
     devices_.push_back(cpu);
     output_ = output_device(base, devices_, cpu);
+    factors_ = factor_type(devices_, precision);
     for (ggml_backend_dev_t device : devices_) {
         const bool accelerator = ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_ACCEL;
         ggml_backend_ptr backend{ggml_backend_dev_init(device, accelerator ? precision : nullptr)};
@@ -105,6 +118,10 @@ bool compute::on_host() const {
 }
 
 ggml_backend_buffer_type_t compute::host_buffer_type() const { return ggml_backend_dev_buffer_type(devices_.back()); }
+
+void compute::set_precision(ggml_cgraph * graph) const {
+    if (factors_ != GGML_TYPE_COUNT) set_matmul_type(graph, factors_);
+}
 
 ggml_backend_sched_ptr compute::new_scheduler(size_t n_tensors) const {
     std::vector<ggml_backend_t> raw;

@@ -16,7 +16,8 @@ namespace llamatune {
 // do not support.
 class compute {
 public:
-    // n_threads = 0 uses all physical cores. `precision` is that of an accelerator's products: "f32" or "bf16".
+    // n_threads = 0 uses all physical cores. `precision` is that of matrix products, "f32" or "bf16", on accelerators
+    // and on GPUs that let the graph choose it (core/matmul-type).
     compute(const model & base, int32_t n_threads, const char * precision = "f32");
     ~compute();
     compute(const compute &) = delete;
@@ -29,6 +30,10 @@ public:
     // The buffer type of the device that holds the output matrix, for the tensors that the loss reads.
     ggml_backend_buffer_type_t output_buffer_type() const { return ggml_backend_dev_buffer_type(output_); }
     int32_t n_threads() const { return n_threads_; }
+
+    // Asks the GPUs for the precision in all products of a graph that is not allocated yet. Does nothing on other
+    // devices.
+    void set_precision(ggml_cgraph * graph) const;
 
     // Makes a scheduler for graphs of up to n_tensors nodes, weights and inputs. It must not outlive this object.
     ggml_backend_sched_ptr new_scheduler(size_t n_tensors) const;
@@ -43,6 +48,7 @@ public:
 private:
     std::vector<ggml_backend_dev_t> devices_;
     ggml_backend_dev_t output_ = nullptr;
+    ggml_type factors_ = GGML_TYPE_COUNT; // of the GPUs' products; GGML_TYPE_COUNT: the back end chooses
     std::vector<ggml_backend_ptr> backends_;
     ggml_threadpool * threads_ = nullptr;
     void (*free_threads_)(ggml_threadpool *) = nullptr;

@@ -24,6 +24,15 @@ ggml_backend_buffer_ptr allocate(ggml_context * ctx, ggml_backend_buffer_type_t 
     return buffer;
 }
 
+// Does one of these nodes multiply with a weight in host memory?
+bool multiplies_on_host(const std::vector<ggml_tensor *> & nodes) {
+    return std::any_of(nodes.begin(), nodes.end(), [](const ggml_tensor * node) {
+        const ggml_tensor * weight = node->src[0];
+        return (node->op == GGML_OP_MUL_MAT || node->op == GGML_OP_MUL_MAT_ID) && weight->buffer &&
+               ggml_backend_buffer_is_host(weight->buffer);
+    });
+}
+
 // Does a previous backend use the same buffer type? They then share one buffer, whose size each of them reports.
 bool shares_buffer(ggml_backend_sched_t scheduler, int index) {
     const auto type = [&](int i) {
@@ -56,6 +65,7 @@ void step::state::build_kept() {
 
 void step::state::prepare(ggml_backend_sched_ptr & scheduler, const graph_builder & nodes, ggml_cgraph * built,
                           const char * what) {
+    devices.set_precision(built);
     scheduler = devices.new_scheduler(nodes.size());
     if (!options.allocate) {
         std::vector<size_t> sizes(devices.devices().size());
@@ -124,14 +134,16 @@ void step::state::build_chunk(const parameter_set * parameters, gradients & trun
     for (ggml_tensor * t : {rows, targets, weights, losses, metrics}) {
         if (t) ggml_set_input(t);
     }
-    chunk_inputs = allocate(chunk_input_ctx.get(), devices.host_buffer_type(), "the targets");
+    chunk_inputs = allocate(chunk_input_ctx.get(), devices.output_buffer_type(), "the targets");
 
     tensor_arena & ctx = chunk_nodes.ctx();
     ggml_tensor * x = ggml_get_rows(ctx, hidden, rows); // [n_embd, columns]
     const forward::head head = graph->build_head(ctx, x);
     for (const ggml_tensor * node : head.nodes) read.insert(std::begin(node->src), std::end(node->src));
 
-    gradients g(chunk_nodes, devices.devices(), options.gradient);
+    gradient_options of_chunk = options.gradient;
+    of_chunk.multiplies_on_host = multiplies_on_host(head.nodes);
+    gradients g(chunk_nodes, devices.devices(), of_chunk);
     if (options.with_backward) {
         if (parameters) {
             for (const parameter & p : parameters->all()) {
@@ -168,6 +180,7 @@ step::step(std::unique_ptr<forward> graph, const compute & devices, const parame
     s.options.gradient.only_common_ops = std::any_of(devices.devices().begin(), devices.devices().end(), is_remote);
     s.build_kept();
     std::vector<ggml_tensor *> nodes = s.graph->nodes();
+    s.options.gradient.multiplies_on_host = multiplies_on_host(nodes);
     tensor_arena & ctx = s.trunk_nodes.ctx();
 
     const int64_t n_embd = s.hidden->ne[0], n_tokens = s.graph->shape().n_tokens();

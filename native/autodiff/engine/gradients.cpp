@@ -2,8 +2,10 @@
 
 #include "autodiff/engine/dequantize.h"
 #include "core/error.h"
+#include "core/matmul-type.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace llamatune {
 
@@ -15,11 +17,25 @@ size_t alignment_of(ggml_backend_dev_t device) {
     return ggml_backend_buft_is_host(type) ? 1 : ggml_backend_buft_get_alignment(type);
 }
 
+// On fast GPUs small slices cost more in launches than in work, and a slice of 1/256 of the memory is affordable.
+int64_t default_slice_bytes(const std::vector<ggml_backend_dev_t> & devices) {
+    constexpr int64_t least = 32ll << 20;
+    int64_t smallest = std::numeric_limits<int64_t>::max();
+    for (ggml_backend_dev_t device : devices) {
+        if (!multiplies_in(device, GGML_TYPE_F32)) continue;
+        size_t free = 0, total = 0;
+        ggml_backend_dev_memory(device, &free, &total);
+        smallest = std::min(smallest, int64_t(total / 256));
+    }
+    return smallest == std::numeric_limits<int64_t>::max() ? least : std::max(least, smallest);
+}
+
 }
 
 gradients::gradients(graph_builder & graph, std::vector<ggml_backend_dev_t> devices, const gradient_options & options)
     : graph_(graph), devices_(std::move(devices)), options_(options) {
     for (ggml_backend_dev_t device : devices_) alignment_ = std::max(alignment_, alignment_of(device));
+    if (options_.slice_bytes == 0) options_.slice_bytes = default_slice_bytes(devices_);
 }
 
 ggml_tensor * gradients::of(const ggml_tensor * t) const {
@@ -96,15 +112,19 @@ bool gradients::runs(const ggml_tensor * node) const {
 }
 
 bool gradients::accelerated(const ggml_tensor * product) const {
-    bool accelerator = false;
+    if (options_.rules == rule_mode::composed) { return false; }
+    bool found = false;
     for (ggml_backend_dev_t device : devices_) {
+        const bool supported = ggml_backend_dev_supports_op(device, product);
         if (ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_ACCEL) {
-            accelerator = accelerator || ggml_backend_dev_supports_op(device, product);
+            found = found || supported;
         } else if (!ggml_backend_buft_is_host(ggml_backend_dev_buffer_type(device))) {
-            return false; // a GPU's tensors would first have to be copied to the accelerator
+            // a GPU's tensors would first have to be copied to the accelerator
+            if (options_.multiplies_on_host || !supported || !multiplies_in(device, GGML_TYPE_F32)) return false;
+            found = true;
         }
     }
-    return accelerator && options_.rules != rule_mode::composed;
+    return found;
 }
 
 ggml_tensor * gradients::unscaled(ggml_tensor * dy) {

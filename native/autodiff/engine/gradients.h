@@ -19,11 +19,13 @@ enum class rule_mode { automatic, composed };
 struct gradient_options {
     rule_mode rules = rule_mode::automatic;
     // The size in F32 of the slices in which large weights are dequantized and long sequences are scanned. Smaller
-    // slices need less memory and more nodes.
-    int64_t slice_bytes = 32ll << 20;
+    // slices need less memory and more nodes. 0: 32 MB, more on GPUs that are asked for a matmul type.
+    int64_t slice_bytes = 0;
     // Set if a device cannot tell which ops it runs (an RPC server). Rules then rely on products only, which every back
     // end runs.
     bool only_common_ops = false;
+    // Set if the CPU multiplies some weights of a model whose other layers are on GPUs.
+    bool multiplies_on_host = false;
 };
 
 class gradients;
@@ -97,7 +99,9 @@ public:
     // Do all devices except accelerators run this node?
     bool runs(const ggml_tensor * node) const;
 
-    // Does an accelerator (a device of type ACCEL) run this product? Then it is faster than the composed form.
+    // Is this product of transposed or quantized factors (OUT_PROD) faster than its composed form? Accelerators
+    // (devices of type ACCEL) and GPUs that multiply in a type of our choice (core/matmul-type) read such factors as
+    // they are.
     bool accelerated(const ggml_tensor * product) const;
 
     // Building blocks that rules share.

@@ -1,5 +1,6 @@
 #include "device/test-device.h"
 
+#include "core/matmul-type.h"
 #include "harness.h"
 
 #include <llama-model.h>
@@ -74,6 +75,7 @@ runner::runner(const std::vector<ggml_backend_dev_t> & on) {
 }
 
 void runner::run(ggml_cgraph * graph) {
+    if (llamatune::multiplies_in(device(), GGML_TYPE_F32)) llamatune::set_matmul_type(graph, GGML_TYPE_F32);
     ggml_backend_sched_reset(scheduler_.get());
     CHECK(ggml_backend_sched_alloc_graph(scheduler_.get(), graph));
     CHECK(ggml_backend_sched_graph_compute(scheduler_.get(), graph) == GGML_STATUS_SUCCESS);
