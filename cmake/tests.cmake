@@ -8,6 +8,9 @@ if (NOT core_has_accelerator)
 endif()
 add_executable(llamatune-native-tests ${test_sources})
 target_include_directories(llamatune-native-tests PRIVATE test/native)
+include(cmake/cuda-supports-op.cmake)
+set_source_files_properties(test/native/device/cuda-stand-in/cuda-stand-in.cpp test/native/device/cuda-stand-in/supports-op.cpp
+    PROPERTIES INCLUDE_DIRECTORIES "${CMAKE_SOURCE_DIR}/vendor/llama.cpp/ggml/src;${LLAMATUNE_GENERATED_DIR}")
 target_include_directories(llamatune-native-tests SYSTEM PRIVATE vendor/llama.cpp/vendor) # nlohmann/json.hpp
 set_source_files_properties(test/native/train/capabilities.cpp PROPERTIES # implements a ggml device
     INCLUDE_DIRECTORIES "${CMAKE_SOURCE_DIR}/vendor/llama.cpp/ggml/src")
@@ -51,3 +54,8 @@ set_tests_properties(arch-models PROPERTIES FIXTURES_SETUP arch-models TIMEOUT 1
 add_test(NAME native COMMAND llamatune-native-tests)
 set_tests_properties(native PROPERTIES FIXTURES_REQUIRED arch-models TIMEOUT 3600
     ENVIRONMENT "UBSAN_OPTIONS=print_stacktrace=1")
+
+# The graphs that a CUDA device gets, computed on the CPU (test/native/device/cuda-stand-in).
+add_test(NAME cuda-graphs COMMAND llamatune-native-tests autodiff/rules autodiff/frozen device/gradients)
+set_tests_properties(cuda-graphs PROPERTIES FIXTURES_REQUIRED arch-models TIMEOUT 3600
+    ENVIRONMENT "LLAMATUNE_TEST_DEVICE=CUDA-stand-in;UBSAN_OPTIONS=print_stacktrace=1")

@@ -71,14 +71,14 @@ async function vitest(project) {
   if (!ok && result.numFailedTests === 0) check(false);
 }
 
-/** The counts in a line "N passed, N failed, N skipped". */
+/** The sums of all lines "N passed, N failed, N skipped". */
 function countsIn(lines) {
   const found = lines
     .map((line) => /^(\d+) passed, (\d+) failed, (\d+) skipped$/.exec(line))
-    .find(Boolean);
-  if (!found) return undefined;
-  const [passed, failed, skipped] = found.slice(1).map(Number);
-  return { passed, failed, skipped };
+    .filter(Boolean);
+  if (found.length === 0) return undefined;
+  const sum = (group) => found.reduce((total, counts) => total + Number(counts[group]), 0);
+  return { passed: sum(1), failed: sum(2), skipped: sum(3) };
 }
 
 async function ctest(name, mode) {

@@ -1,6 +1,7 @@
 #include "harness.h"
 
 #include "architectures/table.h"
+#include "device/cuda-stand-in/cuda-stand-in.h"
 #include "expected-skips.h"
 
 #include "backends/load.h"
@@ -134,6 +135,8 @@ int main(int argc, char ** argv) {
     llamatune::install_log();
     llamatune::install_assertion_handler();
     llamatune::load_backends(LLAMATUNE_TEST_BACKEND_DIR);
+    const char * device = std::getenv("LLAMATUNE_TEST_DEVICE");
+    if (device && std::string(device) == cuda_stand_in::name) cuda_stand_in::add();
     const std::vector<std::string> arguments(argv + 1, argv + argc);
     const std::string first = arguments.empty() ? "" : arguments[0];
     if (first == "--survey" && arguments.size() > 1)

@@ -131,6 +131,22 @@ TEST("device/gradients: LoRA pairs on weights of several types match the CPU") {
     }
 }
 
+TEST("device/gradients: precision bf16 is near the CPU's F32") {
+    require_device();
+    for (const char * architecture : {"llama", "qwen3", "gemma3"}) {
+        const std::string path = wide_model(architecture, "Q8_0");
+        const auto there = test_device::load(path), here = on_cpu(restored(path));
+        const micro_batch batch = tiny_batch(*here, 2, 64); // only products without a short side are rounded
+        training_options options, plain;
+        options.precision = "bf16";
+        plain.step.gradient.rules = rule_mode::composed;
+        training device(there, batch, options), reference(here, batch, plain);
+        const double loss = device.loss(batch), expected = reference.loss(batch);
+        require(std::fabs(loss - expected) / expected, 1e-3, std::string(architecture) + ", loss");
+        require_gradients(device, reference, batch, gradient_tolerance(), architecture);
+    }
+}
+
 TEST("device/gradients: on the CPU, the accelerator's kernels match the composed rules") {
     for (const char * architecture : {"llama", "qwen3", "gemma3", "qwen3moe"}) {
         const auto m = on_cpu(wide_model(architecture, "F32"));

@@ -54,7 +54,7 @@ train_options options_of(const model & m, const micro_batch & batch, const train
 }
 
 training::training(std::shared_ptr<model> m, const micro_batch & batch, const training_options & options, bool moved)
-    : options_(options_of(*m, batch, options)), weights_(m, options_), devices_(*m, 1) {
+    : options_(options_of(*m, batch, options)), weights_(m, options_), devices_(*m, 1, options.precision) {
     const batch_shape shape{batch.n_rows, batch.sequence_length, options.packed};
     auto graph = std::make_unique<forward>(m, weights_.adapter_handle(), shape, devices_);
     weights_.collect(*graph);

@@ -24,6 +24,7 @@ struct training_options {
     llamatune::train_mode mode = llamatune::train_mode::lora;
     std::vector<std::string> targets; // empty: every kind of the model
     bool packed = false;
+    const char * precision = "f32"; // of matrix products, as in compute()
     llamatune::step_options step;
 };
 
