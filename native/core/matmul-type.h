@@ -9,8 +9,9 @@ namespace llamatune {
 // CUDA multiplies F16 weights with sums in F16, and rounds what it multiplies with quantized weights to 8 bits.
 bool multiplies_in(ggml_backend_dev_t device, ggml_type type);
 
-// Asks for factors in `type`, F32 or BF16, in every product of the graph that such a device may run. Products with a
-// side shorter than 64, as those of LoRA pairs, get F32 factors: they are cheap, and the adapter is what is trained.
+// Asks for factors in `type`, F32 or BF16, in every product of the graph that such a device may run. A factor that is
+// F32 in memory stays F32 if few multiplications share the cost of its conversion: in LoRA pairs, routers of experts
+// and most of attention.
 void set_matmul_type(ggml_cgraph * graph, ggml_type type);
 
 }

@@ -117,7 +117,19 @@ bool compute::on_host() const {
                        [](ggml_backend_dev_t d) { return ggml_backend_buft_is_host(ggml_backend_dev_buffer_type(d)); });
 }
 
-ggml_backend_buffer_type_t compute::host_buffer_type() const { return ggml_backend_dev_buffer_type(devices_.back()); }
+ggml_backend_buffer_type_t compute::host_buffer_type() const {
+    for (ggml_backend_dev_t device : devices_) {
+        if (ggml_backend_buffer_type_t pinned = ggml_backend_dev_host_buffer_type(device)) return pinned;
+    }
+    return ggml_backend_dev_buffer_type(devices_.back());
+}
+
+bool compute::rounds_to_f16() const {
+    return std::any_of(devices_.begin(), devices_.end(), [](ggml_backend_dev_t device) {
+        return !ggml_backend_buft_is_host(ggml_backend_dev_buffer_type(device)) &&
+               !multiplies_in(device, GGML_TYPE_F32);
+    });
+}
 
 void compute::set_precision(ggml_cgraph * graph) const {
     if (factors_ != GGML_TYPE_COUNT) set_matmul_type(graph, factors_);
@@ -125,10 +137,15 @@ void compute::set_precision(ggml_cgraph * graph) const {
 
 ggml_backend_sched_ptr compute::new_scheduler(size_t n_tensors) const {
     std::vector<ggml_backend_t> raw;
-    for (const auto & backend : backends_) raw.push_back(backend.get());
+    std::vector<ggml_backend_buffer_type_t> memory;
+    for (const auto & backend : backends_) {
+        raw.push_back(backend.get());
+        memory.push_back(ggml_backend_get_default_buffer_type(backend.get()));
+    }
+    memory.back() = host_buffer_type();
     const size_t graph_size = n_tensors + n_tensors / 4 + 16; // the size of a hash table, which gets slow when full
     return ggml_backend_sched_ptr(
-        ggml_backend_sched_new(raw.data(), nullptr, int(raw.size()), graph_size, false, true));
+        ggml_backend_sched_new(raw.data(), memory.data(), int(raw.size()), graph_size, false, true));
 }
 
 void compute::set_padding(const std::vector<uint8_t> & blocks, int64_t n_tokens) const {

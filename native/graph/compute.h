@@ -26,10 +26,14 @@ public:
     // The model's GPUs come first, the CPU last.
     const std::vector<ggml_backend_dev_t> & devices() const { return devices_; }
     bool on_host() const; // do all of them compute in host memory?
+    // Memory of the CPU that a GPU, if there is one, copies from at full speed.
     ggml_backend_buffer_type_t host_buffer_type() const;
     // The buffer type of the device that holds the output matrix, for the tensors that the loss reads.
     ggml_backend_buffer_type_t output_buffer_type() const { return ggml_backend_dev_buffer_type(output_); }
     int32_t n_threads() const { return n_threads_; }
+
+    // Does a GPU multiply in F16, whose range is too small for gradients? True unless it can be asked for another type.
+    bool rounds_to_f16() const;
 
     // Asks the GPUs for the precision in all products of a graph that is not allocated yet. Does nothing on other
     // devices.

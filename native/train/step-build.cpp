@@ -36,7 +36,7 @@ bool multiplies_on_host(const std::vector<ggml_tensor *> & nodes) {
 // Does a previous backend use the same buffer type? They then share one buffer, whose size each of them reports.
 bool shares_buffer(ggml_backend_sched_t scheduler, int index) {
     const auto type = [&](int i) {
-        return ggml_backend_get_default_buffer_type(ggml_backend_sched_get_backend(scheduler, i));
+        return ggml_backend_sched_get_buffer_type(scheduler, ggml_backend_sched_get_backend(scheduler, i));
     };
     for (int i = 0; i < index; i++) {
         if (type(i) == type(index)) return true;
@@ -84,6 +84,8 @@ void step::state::prepare(ggml_backend_sched_ptr & scheduler, const graph_builde
 
 // Kernels of the CPU accelerator need tensors in host memory.
 bool step::state::on_host() const { return options.gradient.rules == rule_mode::automatic && devices.on_host(); }
+
+bool step::state::scales_loss() const { return !on_host() && (devices.on_host() || devices.rounds_to_f16()); }
 
 bool step::state::has_accelerator() const {
     const auto & all = devices.devices();
@@ -151,7 +153,7 @@ void step::state::build_chunk(const parameter_set * parameters, gradients & trun
                 g.accumulate_into(p.value, p.gradient);
             }
         }
-        if (!on_host()) g.unscale_by(unscale);
+        if (scales_loss()) g.unscale_by(unscale);
         if (trunk_gradients.wants(graph->hidden())) g.want(x);
         mark_gradient_path(g, head.nodes, head.logits);
         note_reached(g, head.nodes);
@@ -192,7 +194,7 @@ step::step(std::unique_ptr<forward> graph, const compute & devices, const parame
             g.want(p.value);
             g.accumulate_into(p.value, p.gradient);
         }
-        if (!s.on_host()) g.unscale_by(s.unscale);
+        if (s.scales_loss()) g.unscale_by(s.unscale);
     }
     if (s.on_host() && s.has_accelerator()) {
         const fused_graph fused = fuse(nodes, s.graph->hidden(), g);

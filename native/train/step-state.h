@@ -12,8 +12,8 @@ namespace llamatune {
 
 using step_clock = std::chrono::steady_clock;
 
-// Loss scaling: GPUs multiply F32 matrices as F16, whose smallest number is 6e-8, so a probability divided by the
-// number of targets would underflow. On GPUs the gradient of the target with the largest weight is scaled to this
+// Loss scaling: many GPUs multiply F32 matrices as F16, whose smallest number is 6e-8, so a probability divided by the
+// number of targets would underflow. There the gradient of the target with the largest weight is scaled to this
 // number, which is in the middle of F16's range, and unscaled when gradients are accumulated.
 constexpr float narrow_scale = 64.0f;
 
@@ -81,6 +81,7 @@ struct step::state {
     void record(const char * part, const ggml_tensor * node);
     static bool on_chunk_node(ggml_tensor * node, bool ask, void * self);
     bool on_host() const;
+    bool scales_loss() const;
     bool has_accelerator() const;
     void prepare(ggml_backend_sched_ptr & scheduler, const graph_builder & nodes, ggml_cgraph * built,
                  const char * what);

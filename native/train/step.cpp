@@ -79,7 +79,7 @@ void step::state::run_loss() {
     const auto loss_start = clock::now();
     devices.set_padding({}, 0); // a chunk's columns are targets
     const size_t n = batch->target_position.size();
-    const double factor = on_host() ? scale : double(narrow_scale) / double(largest_weight);
+    const double factor = scales_loss() ? double(narrow_scale) / double(largest_weight) : scale;
     if (options.with_backward) {
         ggml_backend_buffer_clear(kept_gradient_buffer.get(), 0); // positions without a target stay zero
     }
@@ -133,7 +133,7 @@ double step::run(const micro_batch & batch, double scale) {
     s.n_runs++;
     s.graph->set_batch(batch);
     s.set_padding();
-    if (!s.on_host()) {
+    if (s.scales_loss()) {
         const float unscale = float(scale * double(s.largest_weight) / double(narrow_scale));
         ggml_backend_tensor_set(s.unscale, &unscale, 0, sizeof(unscale));
     }
@@ -159,6 +159,16 @@ std::vector<profile_entry> step::profile() const {
     std::sort(entries.begin(), entries.end(),
               [](const profile_entry & a, const profile_entry & b) { return a.ms > b.ms; });
     return entries;
+}
+
+step_graphs step::graphs() const {
+    const state & s = *state_;
+    return {s.trunk,
+            s.chunk,
+            s.boundary,
+            s.columns,
+            ggml_backend_sched_get_n_splits(s.trunk_scheduler.get()),
+            ggml_backend_sched_get_n_splits(s.chunk_scheduler.get())};
 }
 
 size_t step::compute_bytes() const { return state_->bytes; }

@@ -39,6 +39,15 @@ struct step_timing {
     double forward_ms = 0, loss_ms = 0, backward_ms = 0;
 };
 
+// What a step runs on its devices for a micro-batch: the trunk once, and the chunk once for every `columns` targets.
+struct step_graphs {
+    ggml_cgraph * trunk;
+    ggml_cgraph * chunk;
+    const ggml_tensor * boundary; // the trunk's last node of the forward part
+    int64_t columns;
+    int trunk_splits, chunk_splits; // parts that run on one device each; data is copied between them
+};
+
 // The forward pass, loss and backward pass of a micro-batch, as graphs that are built and allocated once and run for
 // every batch. The trunk's graph has the forward and the backward pass; between them, at the hidden state, the loss
 // runs in chunks over the target positions only.
@@ -62,7 +71,8 @@ public:
     const step_timing & timing() const;
     int64_t n_runs() const;
     std::vector<profile_entry> profile() const; // with options.profile: slowest first
-    size_t compute_bytes() const;               // of the graphs' buffers, allocated or needed
+    step_graphs graphs() const;
+    size_t compute_bytes() const; // of the graphs' buffers, allocated or needed
 
 private:
     struct state;

@@ -2,6 +2,7 @@
 
 #include "architectures/table.h"
 #include "device/cuda-stand-in/cuda-stand-in.h"
+#include "device/step-cost.h"
 #include "expected-skips.h"
 
 #include "backends/load.h"
@@ -130,6 +131,7 @@ void list_devices() {
 // llamatune-native-tests [name part …]              runs all tests, or those whose name contains one of the parts
 // llamatune-native-tests --list                     the tests' names
 // llamatune-native-tests --devices                  the devices' names, for LLAMATUNE_TEST_DEVICE
+// llamatune-native-tests --step-cost model rows tokens [checkpointing]   the cost of a training step on CUDA, on paper
 // llamatune-native-tests --survey file [model …]    tries architectures; see tools/architectures
 int main(int argc, char ** argv) {
     llamatune::install_log();
@@ -141,6 +143,10 @@ int main(int argc, char ** argv) {
     const std::string first = arguments.empty() ? "" : arguments[0];
     if (first == "--survey" && arguments.size() > 1)
         return architectures::write_table(arguments[1], {arguments.begin() + 2, arguments.end()});
+    if (first == "--step-cost") {
+        cuda_stand_in::add(cuda_stand_in::memory::none);
+        return step_cost::print({arguments.begin() + 1, arguments.end()});
+    }
     if (first == "--devices") {
         list_devices();
     } else if (first == "--list") {

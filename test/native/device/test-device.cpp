@@ -25,6 +25,8 @@ ggml_backend_dev_t cpu() { return ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_T
 
 bool is_cpu() { return device() == cpu(); }
 
+bool is_cuda() { return std::string(ggml_backend_dev_name(device())).compare(0, 4, "CUDA") == 0; }
+
 ggml_backend_dev_t device() {
     static const ggml_backend_dev_t found = [] {
         if (wanted().empty()) return cpu();

@@ -15,6 +15,7 @@
 namespace test_device {
 
 bool is_cpu();
+bool is_cuda(); // or the stand-in
 // Throws, listing the available devices, if the requested device is not among them.
 ggml_backend_dev_t device();
 // The devices that graphs run on: the device under test, and the CPU for ops that it lacks.

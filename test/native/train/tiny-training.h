@@ -46,6 +46,7 @@ public:
     // The sums of the last run().
     const llamatune::named_numbers & metric_sums() const { return forward_and_backward_->metric_sums(); }
     size_t compute_bytes() const { return forward_and_backward_->compute_bytes(); }
+    llamatune::step_graphs graphs() const { return forward_and_backward_->graphs(); }
     std::vector<llamatune::profile_entry> profile() const { return forward_and_backward_->profile(); }
     // Runs AdamW steps without clipping on one batch.
     void optimize(const llamatune::micro_batch & batch, int steps, double learning_rate);

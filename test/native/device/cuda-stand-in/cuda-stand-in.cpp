@@ -22,34 +22,46 @@ constexpr size_t memory_bytes = 80ull << 30;
 
 ggml_backend_device & device();
 
+memory kind_of_memory = memory::host;
+
 void free_buffer(ggml_backend_buffer_t buffer) { std::free(buffer->context); }
 
+// With memory::none, an address that nothing reads or writes.
 void * base_of(ggml_backend_buffer_t buffer) {
-    const auto address = reinterpret_cast<uintptr_t>(buffer->context);
+    const auto address = reinterpret_cast<uintptr_t>(buffer->context) + 1;
     return reinterpret_cast<void *>((address + alignment - 1) / alignment * alignment);
 }
 
 char * at(const ggml_tensor * t, size_t offset) { return static_cast<char *>(t->data) + offset; }
 
-ggml_backend_buffer_t allocate(ggml_backend_buffer_type_t type, size_t size) {
-    static const ggml_backend_buffer_i calls = [] {
-        ggml_backend_buffer_i c{};
-        c.free_buffer = free_buffer;
-        c.get_base = base_of;
-        c.memset_tensor = [](ggml_backend_buffer_t, ggml_tensor * t, uint8_t value, size_t offset, size_t n) {
-            std::memset(at(t, offset), value, n);
-        };
-        c.set_tensor = [](ggml_backend_buffer_t, ggml_tensor * t, const void * data, size_t offset, size_t n) {
-            std::memcpy(at(t, offset), data, n);
-        };
-        c.get_tensor = [](ggml_backend_buffer_t, const ggml_tensor * t, void * data, size_t offset, size_t n) {
-            std::memcpy(data, at(t, offset), n);
-        };
-        c.clear = [](ggml_backend_buffer_t b, uint8_t value) { std::memset(base_of(b), value, b->size); };
+ggml_backend_buffer_i buffer_calls() {
+    ggml_backend_buffer_i c{};
+    c.free_buffer = free_buffer;
+    c.get_base = base_of;
+    if (kind_of_memory == memory::none) {
+        c.memset_tensor = [](ggml_backend_buffer_t, ggml_tensor *, uint8_t, size_t, size_t) {};
+        c.set_tensor = [](ggml_backend_buffer_t, ggml_tensor *, const void *, size_t, size_t) {};
+        c.get_tensor = [](ggml_backend_buffer_t, const ggml_tensor *, void *, size_t, size_t) {};
+        c.clear = [](ggml_backend_buffer_t, uint8_t) {};
         return c;
-    }();
-    void * memory = std::malloc(size + alignment);
-    return memory ? ggml_backend_buffer_init(type, calls, memory, size) : nullptr;
+    }
+    c.memset_tensor = [](ggml_backend_buffer_t, ggml_tensor * t, uint8_t value, size_t offset, size_t n) {
+        std::memset(at(t, offset), value, n);
+    };
+    c.set_tensor = [](ggml_backend_buffer_t, ggml_tensor * t, const void * data, size_t offset, size_t n) {
+        std::memcpy(at(t, offset), data, n);
+    };
+    c.get_tensor = [](ggml_backend_buffer_t, const ggml_tensor * t, void * data, size_t offset, size_t n) {
+        std::memcpy(data, at(t, offset), n);
+    };
+    c.clear = [](ggml_backend_buffer_t b, uint8_t value) { std::memset(base_of(b), value, b->size); };
+    return c;
+}
+
+ggml_backend_buffer_t allocate(ggml_backend_buffer_type_t type, size_t size) {
+    if (kind_of_memory == memory::none) return ggml_backend_buffer_init(type, buffer_calls(), nullptr, size);
+    void * allocated = std::malloc(size + alignment);
+    return allocated ? ggml_backend_buffer_init(type, buffer_calls(), allocated, size) : nullptr;
 }
 
 ggml_backend_buffer_type_t buffer_type() {
@@ -217,6 +229,9 @@ ggml_backend_device & device() {
 
 }
 
-void add() { ggml_backend_register(registry()); }
+void add(memory kind) {
+    kind_of_memory = kind;
+    ggml_backend_register(registry());
+}
 
 }

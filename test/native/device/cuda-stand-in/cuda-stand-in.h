@@ -9,7 +9,10 @@ namespace cuda_stand_in {
 // would run instead, and that the gradients of these graphs are right. It shows nothing about CUDA's kernels.
 constexpr const char * name = "CUDA-stand-in";
 
+// `none`: for graphs that are never run, of models of any size. Weights are not read, and nothing is allocated.
+enum class memory { host, none };
+
 // Registers the device with ggml. Afterwards all models are loaded onto it by default.
-void add();
+void add(memory kind = memory::host);
 
 }
