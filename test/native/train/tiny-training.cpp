@@ -88,6 +88,11 @@ void training::release_pieces() {
     if (smooth_) smooth_->set(smooth_graph::pieces::choose);
 }
 
+named_numbers training::metrics(const micro_batch & batch) {
+    forward_only_->run(batch, 0);
+    return forward_only_->metric_sums();
+}
+
 double training::run(const micro_batch & batch, double weight) { return forward_and_backward_->run(batch, weight); }
 
 void training::optimize(const micro_batch & batch, int steps, double learning_rate) {

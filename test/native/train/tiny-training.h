@@ -41,6 +41,8 @@ public:
     // Makes loss() stay on the linear pieces and selections that it has on this batch with the current parameters.
     void hold_pieces(const llamatune::micro_batch & batch);
     void release_pieces();
+    // Returns the sums of the metrics over the targets, by a forward pass only.
+    llamatune::named_numbers metrics(const llamatune::micro_batch & batch);
     // Runs forward and backward and adds the gradients to the existing ones; `weight` is that of each target.
     double run(const llamatune::micro_batch & batch, double weight);
     // The sums of the last run().
