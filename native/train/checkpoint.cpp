@@ -57,8 +57,8 @@ std::string tensor_name(const part & p, size_t index) { return p.name + ":" + st
 
 [[noreturn]] void reject(const std::string & path, std::vector<problem> differences) {
     const auto text_of = [](const problem & p) { return p.path + " " + p.message; };
-    throw error("CHECKPOINT_MISMATCH",
-                "cannot resume from the checkpoint " + path + ": " + join_texts(differences, text_of, "; "),
+    const std::string list = join_texts(differences, text_of, "; ");
+    throw error("CHECKPOINT_MISMATCH", "cannot resume from the checkpoint " + path + ": " + list,
                 "Set these options as in the run that wrote it, or use another checkpoint.directory.",
                 std::move(differences));
 }
