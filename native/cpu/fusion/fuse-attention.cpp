@@ -1,4 +1,4 @@
-#include "cpu/fusion/fuse-attention.h"
+#include "cpu/fusion/passes.h"
 
 #include "cpu/kernels/attention.h"
 #include "cpu/kernels/rows.h"
@@ -172,7 +172,7 @@ void fuse_attention(fusion & f) {
                                       [](ggml_tensor *, executor &) {});
         const bool merged = p.merged != nullptr;
         ggml_tensor * last_node = merged ? p.merged : p.product;
-        for (const ggml_tensor * gone : {p.scores, p.weights, p.transposed}) f.drop(gone);
+        for (const ggml_tensor * t : {p.scores, p.weights, p.transposed}) f.drop(t);
         if (merged) {
             f.drop(p.product);
             f.drop(p.swapped);

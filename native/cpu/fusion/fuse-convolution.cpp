@@ -1,4 +1,4 @@
-#include "cpu/fusion/fuse-convolution.h"
+#include "cpu/fusion/passes.h"
 
 #include "cpu/kernels/convolution.h"
 #include "cpu/kernels/rows.h"

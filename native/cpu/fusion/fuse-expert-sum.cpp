@@ -1,4 +1,4 @@
-#include "cpu/fusion/fuse-experts.h"
+#include "cpu/fusion/passes.h"
 
 #include "cpu/kernels/expert-sum.h"
 
@@ -8,8 +8,6 @@
 namespace llamatune {
 
 namespace {
-
-bool dense_f32(const ggml_tensor * t) { return t->type == GGML_TYPE_F32 && ggml_is_contiguous(t); }
 
 // The product with the weights [n, n_used, n_tokens] if `view` is its slot i, [n, n_tokens].
 bool is_slot(const ggml_tensor * view, const ggml_tensor * product, int64_t i) {
@@ -21,13 +19,13 @@ bool is_slot(const ggml_tensor * view, const ggml_tensor * product, int64_t i) {
 }
 
 // The product and the nodes to drop below the last addition of ((slot 0 + slot 1) + slot 2) + ….
-ggml_tensor * match(const fusion & f, ggml_tensor * last, std::vector<ggml_tensor *> & gone) {
+ggml_tensor * match(const fusion & f, ggml_tensor * last, std::vector<ggml_tensor *> & to_drop) {
     std::vector<ggml_tensor *> slots; // in reverse order
     ggml_tensor * sum = last;
     while (true) {
         if (sum->op != GGML_OP_ADD || (sum != last && f.uses(sum) != 1)) return nullptr;
         slots.push_back(sum->src[1]);
-        if (sum != last) gone.push_back(sum);
+        if (sum != last) to_drop.push_back(sum);
         sum = sum->src[0];
         if (sum->op == GGML_OP_VIEW) break;
     }
@@ -38,14 +36,14 @@ ggml_tensor * match(const fusion & f, ggml_tensor * last, std::vector<ggml_tenso
     for (int64_t i = 0; i < n; i++) {
         ggml_tensor * slot = slots[size_t(n - 1 - i)];
         if (!is_slot(slot, product, i) || f.uses(slot) != 1) return nullptr;
-        gone.push_back(slot);
+        to_drop.push_back(slot);
     }
     const ggml_tensor * weights = product->src[1];
     if (!dense_f32(product->src[0]) || !dense_f32(weights) || weights->ne[0] != 1 || weights->ne[1] != n ||
         weights->ne[2] != product->ne[2] || !ggml_are_same_shape(product, product->src[0])) {
         return nullptr;
     }
-    gone.push_back(product);
+    to_drop.push_back(product);
     return product;
 }
 
@@ -70,13 +68,13 @@ void back(host_ops & ops, gradients & g, ggml_tensor * node, ggml_tensor * dy) {
 void fuse_expert_sums(fusion & f) {
     host_ops & ops = f.ops();
     for (ggml_tensor * node : f.nodes()) {
-        std::vector<ggml_tensor *> gone;
-        ggml_tensor * product = match(f, node, gone);
+        std::vector<ggml_tensor *> to_drop;
+        ggml_tensor * product = match(f, node, to_drop);
         if (!product) continue;
         ops.replace(node, "EXPERT_SUM", {product->src[0], product->src[1]},
                     [](ggml_tensor * y, executor & exec) { expert_sum(y->src[0], y->src[1], y, exec); });
         f.g().set_rule(node, [&ops](gradients & g, ggml_tensor * n, ggml_tensor * dy) { back(ops, g, n, dy); });
-        for (ggml_tensor * t : gone) f.drop(t);
+        for (ggml_tensor * t : to_drop) f.drop(t);
     }
 }
 

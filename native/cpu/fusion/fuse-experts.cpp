@@ -1,4 +1,4 @@
-#include "cpu/fusion/fuse-experts.h"
+#include "cpu/fusion/passes.h"
 
 #include "cpu/kernels/expert-linear.h"
 
@@ -16,8 +16,6 @@ struct expert_nodes {
     ggml_tensor * base;
     ggml_tensor *down = nullptr, *up = nullptr, *scaled = nullptr; // of the pair
 };
-
-bool dense_f32(const ggml_tensor * t) { return t->type == GGML_TYPE_F32 && ggml_is_contiguous(t); }
 
 // The kernel adds to the gradient of a trained factor in place, so that gradient must exist.
 bool is_factor(const fusion & f, const ggml_tensor * t) {
@@ -73,8 +71,8 @@ node_rule rule_of(host_ops & ops, float scale) {
             expert_linear e = read(out, scale);
             if (!with_pair) e.a = e.b = nullptr;
             int next = n_sources + 1;
-            const auto data = [&](bool there) {
-                return there ? static_cast<float *>(out->src[next++]->data) : nullptr;
+            const auto data = [&](bool present) {
+                return present ? static_cast<float *>(out->src[next++]->data) : nullptr;
             };
             expert_gradients to{};
             to.da = data(with_da);
@@ -84,18 +82,7 @@ node_rule rule_of(host_ops & ops, float scale) {
             to.add_to_dx = adds;
             expert_linear_back(exec, e, out->src[n_sources], to);
         };
-        if (!wants_dx) {
-            g.run(ops.make(g.ctx(), "EXPERT_LINEAR_BACK", {1}, sources, kernel));
-        } else if (before) {
-            g.set_unshared(x, ops.make_inplace(g.ctx(), "EXPERT_LINEAR_BACK", before, sources, kernel));
-        } else {
-            ggml_tensor * dx = ops.make(g.ctx(), "EXPERT_LINEAR_BACK", {x->ne[0], x->ne[1], x->ne[2]}, sources, kernel);
-            if (g.of(x)) {
-                g.add(x, dx);
-            } else {
-                g.set_unshared(x, dx);
-            }
-        }
+        add_linear_back(g, ops, "EXPERT_LINEAR_BACK", x, before, sources, kernel);
     };
 }
 
@@ -112,8 +99,8 @@ void fuse_experts(fusion & f) {
         f.ops().replace(n.last, "EXPERT_LINEAR", sources,
                         [scale](ggml_tensor * y, executor & exec) { expert_linear_forward(exec, read(y, scale), y); });
         f.g().set_rule(n.last, rule_of(f.ops(), scale));
-        for (ggml_tensor * gone : {n.base, n.down, n.up, n.scaled}) {
-            if (gone && gone != n.last) f.drop(gone);
+        for (ggml_tensor * t : {n.base, n.down, n.up, n.scaled}) {
+            if (t && t != n.last) f.drop(t);
         }
     };
     for (ggml_tensor * node : f.nodes()) {

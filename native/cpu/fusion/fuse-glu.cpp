@@ -1,4 +1,4 @@
-#include "cpu/fusion/fuse-glu.h"
+#include "cpu/fusion/passes.h"
 
 #include "cpu/kernels/glu.h"
 #include "cpu/kernels/rows.h"

@@ -1,4 +1,4 @@
-#include "cpu/fusion/fuse-lora-linear.h"
+#include "cpu/fusion/passes.h"
 
 #include "cpu/kernels/lora-linear.h"
 
@@ -11,8 +11,6 @@ namespace {
 struct lora_nodes {
     ggml_tensor *sum, *base, *down, *up, *scaled;
 };
-
-bool dense_f32(const ggml_tensor * t) { return t->type == GGML_TYPE_F32 && ggml_is_contiguous(t); }
 
 // The nodes below an addition, if it is a linear layer with its LoRA pair.
 bool match(const fusion & f, ggml_tensor * sum, lora_nodes & n) {
@@ -48,8 +46,8 @@ node_rule rule_of(host_ops & ops, float scale) {
         const bool adds = before != nullptr, with_da = da != nullptr, with_db = db != nullptr;
         const auto kernel = [=](ggml_tensor * out, executor & exec) {
             int next = 5;
-            const auto data = [&](bool there) {
-                return there ? static_cast<float *>(out->src[next++]->data) : nullptr;
+            const auto data = [&](bool present) {
+                return present ? static_cast<float *>(out->src[next++]->data) : nullptr;
             };
             lora_linear_gradients to{};
             to.da = data(with_da);
@@ -58,18 +56,7 @@ node_rule rule_of(host_ops & ops, float scale) {
             to.add_to_dx = adds;
             lora_linear_back(exec, out->src[0], out->src[1], out->src[2], out->src[3], scale, out->src[4], to);
         };
-        if (!wants_dx) {
-            g.run(ops.make(g.ctx(), "LORA_LINEAR_BACK", {1}, sources, kernel));
-        } else if (before) {
-            g.set_unshared(x, ops.make_inplace(g.ctx(), "LORA_LINEAR_BACK", before, sources, kernel));
-        } else {
-            ggml_tensor * dx = ops.make(g.ctx(), "LORA_LINEAR_BACK", {x->ne[0], x->ne[1]}, sources, kernel);
-            if (g.of(x)) {
-                g.add(x, dx);
-            } else {
-                g.set_unshared(x, dx);
-            }
-        }
+        add_linear_back(g, ops, "LORA_LINEAR_BACK", x, before, sources, kernel);
     };
 }
 
@@ -86,7 +73,7 @@ void fuse_lora_linears(fusion & f) {
                             lora_linear(exec, y->src[0], y->src[1], y->src[2], y->src[3], scale, y);
                         });
         f.g().set_rule(node, rule_of(f.ops(), scale));
-        for (ggml_tensor * gone : {n.base, n.down, n.up, n.scaled}) f.drop(gone);
+        for (ggml_tensor * t : {n.base, n.down, n.up, n.scaled}) f.drop(t);
     }
 }
 

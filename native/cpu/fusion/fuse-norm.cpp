@@ -1,4 +1,4 @@
-#include "cpu/fusion/fuse-norm.h"
+#include "cpu/fusion/passes.h"
 
 #include "cpu/kernels/norm.h"
 #include "cpu/kernels/rope.h"

@@ -1,6 +1,5 @@
-#include "cpu/fusion/fuse-rope.h"
+#include "cpu/fusion/passes.h"
 
-#include "cpu/fusion/fuse-norm.h"
 #include "cpu/kernels/rope.h"
 #include "cpu/kernels/rows.h"
 

@@ -1,4 +1,4 @@
-#include "cpu/fusion/fuse-scan.h"
+#include "cpu/fusion/passes.h"
 
 #include "cpu/kernels/delta-net.h"
 #include "cpu/kernels/rows.h"

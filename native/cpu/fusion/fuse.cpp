@@ -1,14 +1,6 @@
 #include "cpu/fusion/fuse.h"
 
-#include "cpu/fusion/fuse-lora-linear.h"
-
-#include "cpu/fusion/fuse-attention.h"
-#include "cpu/fusion/fuse-convolution.h"
-#include "cpu/fusion/fuse-experts.h"
-#include "cpu/fusion/fuse-glu.h"
-#include "cpu/fusion/fuse-norm.h"
-#include "cpu/fusion/fuse-rope.h"
-#include "cpu/fusion/fuse-scan.h"
+#include "cpu/fusion/passes.h"
 
 namespace llamatune {
 
@@ -38,6 +30,21 @@ std::vector<ggml_tensor *> fusion::remaining() const {
         if (!dropped_.count(node)) left.push_back(node);
     }
     return left;
+}
+
+void add_linear_back(gradients & g, host_ops & ops, const char * name, ggml_tensor * x, ggml_tensor * dx,
+                     const std::vector<ggml_tensor *> & sources, const host_kernel & kernel) {
+    if (!g.wants(x)) {
+        g.run(ops.make(g.ctx(), name, {1}, sources, kernel));
+        return;
+    }
+    const bool adds = dx != nullptr;
+    dx = adds ? ops.make_inplace(g.ctx(), name, dx, sources, kernel)
+              : ops.make(g.ctx(), name, {x->ne[0], x->ne[1], x->ne[2]}, sources, kernel);
+    if (adds || !g.of(x))
+        g.set_unshared(x, dx);
+    else
+        g.add(x, dx);
 }
 
 std::vector<ggml_tensor *> fuse(const std::vector<ggml_tensor *> & nodes, const ggml_tensor * result,
