@@ -6,12 +6,10 @@
 
 namespace llamatune {
 
-// xoshiro256** seeded by splitmix64 (Blackman & Vigna, https://prng.di.unimi.it). Its state can be saved, and unlike
-// the distributions of std:: it gives the same numbers on every platform and compiler.
+// xoshiro256** seeded by splitmix64 (Blackman & Vigna, https://prng.di.unimi.it). Unlike the distributions of std::,
+// it gives the same numbers on every platform and compiler.
 class rng {
 public:
-    using state_type = std::array<uint64_t, 4>;
-
     explicit rng(uint64_t seed);
     // Use one stream per purpose: drawing from one stream never changes the numbers of another.
     rng(uint64_t seed, uint64_t stream);
@@ -22,11 +20,8 @@ public:
     float normal();                                         // standard normal (Box-Muller, one value per call)
     void fill_normal(float * out, size_t n, float std_dev); // both values of each pair: half the cost
 
-    const state_type & state() const { return s_; }
-    void set_state(const state_type & s) { s_ = s; }
-
 private:
-    state_type s_;
+    std::array<uint64_t, 4> s_;
 };
 
 }
