@@ -153,13 +153,14 @@ factor up(const expert_linear & e) { // dy -> scale · Bᵀ dy
 // Computes columns [column, column + n) of the product of an expert with its rows, including the second factor of its
 // pair, and calls put(slot, column, n, values) for each row.
 template <typename Put>
-void multiply_expert(executor & exec, int thread, const expert_linear & e, const groups & g, direction way,
-                     const activation & rows, int64_t expert, int64_t column, int64_t n, const Put & put) {
+void multiply_expert(executor & exec, int thread, const expert_linear & e, const groups & g,
+                     product_direction direction, const activation & rows, int64_t expert, int64_t column, int64_t n,
+                     const Put & put) {
     const int64_t rank = rank_of(e), k = e.w->ne[0], m = e.w->ne[1], first = g.first[size_t(expert)];
     const ggml_tensor w = expert_of(e.w, expert);
-    weight_product product{&w, way};
+    weight_product product{&w, direction};
     product.n_extra = rank;
-    if (rank > 0 && way == direction::forward) {
+    if (rank > 0 && direction == product_direction::forward) {
         product.extra = floats(e.b) + expert * rank * m;
         product.extra_row = 1;
         product.extra_column = rank;
@@ -179,13 +180,14 @@ void multiply_expert(executor & exec, int thread, const expert_linear & e, const
 
 // The products of all experts; a piece of work is one panel of columns of one expert.
 template <typename Put>
-void multiply_experts(executor & exec, const expert_linear & e, const groups & g, direction way,
+void multiply_experts(executor & exec, const expert_linear & e, const groups & g, product_direction direction,
                       const activation & rows, const Put & put) {
-    const int64_t columns = way == direction::forward ? e.w->ne[1] : e.w->ne[0];
-    const int64_t width = weight_product{e.w, way}.panel_width(exec, rows), panels = (columns + width - 1) / width;
+    const int64_t columns = direction == product_direction::forward ? e.w->ne[1] : e.w->ne[0];
+    const int64_t width = weight_product{e.w, direction}.panel_width(exec, rows),
+                  panels = (columns + width - 1) / width;
     exec.run(panels * int64_t(g.used.size()), [&](int64_t piece, int thread) {
         const int64_t column = piece % panels * width;
-        multiply_expert(exec, thread, e, g, way, rows, g.used[size_t(piece / panels)], column,
+        multiply_expert(exec, thread, e, g, direction, rows, g.used[size_t(piece / panels)], column,
                         std::min(width, columns - column), put);
     });
 }
@@ -197,13 +199,13 @@ void add_experts(executor & exec, const expert_linear & e, const groups & g, con
                  const Begin & begin, const Put & put) {
     const int64_t columns = e.w->ne[0], wanted = 2 * exec.n_threads(); // pieces
     const int64_t unit = std::max<int64_t>(ggml_blck_size(e.w->type), packed_columns);
-    const int64_t widest = weight_product{e.w, direction::backward}.panel_width(exec, rows);
+    const int64_t widest = weight_product{e.w, product_direction::backward}.panel_width(exec, rows);
     const int64_t width = std::clamp(padded((columns + wanted - 1) / wanted, unit), unit, widest);
     exec.run((columns + width - 1) / width, [&](int64_t piece, int thread) {
         const int64_t column = piece * width, n = std::min(width, columns - column);
         begin(column, n);
         for (int64_t expert : g.used) {
-            multiply_expert(exec, thread, e, g, direction::backward, rows, expert, column, n, put);
+            multiply_expert(exec, thread, e, g, product_direction::backward, rows, expert, column, n, put);
         }
     });
 }
@@ -227,7 +229,7 @@ void input_gradient(executor & exec, const expert_linear & e, const groups & g, 
     if (!to.add_to_dx) {
         for (int64_t t : g.skipped) std::memset(to.dx + t * slots * k, 0, size_t(slots * k) * sizeof(float));
     }
-    multiply_experts(exec, e, g, direction::backward, dy,
+    multiply_experts(exec, e, g, product_direction::backward, dy,
                      [&](int64_t slot, int64_t column, int64_t n, const float * from) {
                          float * out = to.dx + slot * k + column;
                          if (to.add_to_dx)
@@ -284,7 +286,7 @@ void expert_linear_forward(executor & exec, const expert_linear & e, ggml_tensor
     const activation rows =
         make_activation(exec.shared_scratch(3), exec.operands(), g.n_rows(), e.w->ne[0] + rank_of(e));
     gather(exec, g, e.x, down(e), rows);
-    multiply_experts(exec, e, g, direction::forward, rows,
+    multiply_experts(exec, e, g, product_direction::forward, rows,
                      [&](int64_t slot, int64_t column, int64_t n, const float * from) {
                          std::memcpy(to + slot * m + column, from, size_t(n) * sizeof(float));
                      });

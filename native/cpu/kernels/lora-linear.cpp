@@ -156,7 +156,7 @@ void lora_linear(executor & exec, const ggml_tensor * w, const ggml_tensor * x, 
     const small_factor factor(exec, 0, type, floats(a), n_in, rank, 1, n_in, rows.stride);
     project(exec, floats(x), row_stride(x), n_in, rows, converted, {factor, rank, scale, true, nullptr});
     exec.set_input(x, rows.stride);
-    const weight_product product{w, direction::forward, floats(b), rank, 1, rank, true};
+    const weight_product product{w, product_direction::forward, floats(b), rank, 1, rank, true};
     product.run(exec, rows, static_cast<float *>(y->data), w->ne[1]);
 }
 
@@ -173,7 +173,7 @@ void lora_linear_back(executor & exec, const ggml_tensor * w, const ggml_tensor 
     void * dt = turned(2); // [rank, tokens]
     project(exec, floats(dy), row_stride(dy), n_out, dy_rows, false, {to_rank, rank, scale, true, dt});
     if (to.dx) {
-        const weight_product product{w, direction::backward, floats(a), rank, n_in, 1, true};
+        const weight_product product{w, product_direction::backward, floats(a), rank, n_in, 1, true};
         product.run(exec, dy_rows, to.dx, n_in, to.add_to_dx);
     }
     if (!to.da && !to.db) return;

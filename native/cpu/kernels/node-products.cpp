@@ -151,7 +151,7 @@ bool is_weight_product(const executor & exec, const ggml_tensor * node) {
 void run_weight_product(executor & exec, ggml_tensor * node) {
     const ggml_tensor * x = node->src[1];
     const bool forward = node->op == GGML_OP_MUL_MAT;
-    const weight_product product{node->src[0], forward ? direction::forward : direction::backward};
+    const weight_product product{node->src[0], forward ? product_direction::forward : product_direction::backward};
     // in the backward pass, an output matrix makes activations as wide as the vocabulary
     constexpr int64_t most_inner = 2048;
     const int64_t n = node->ne[1], inner = product.n_inner(), stride = elements(x->nb[forward ? 1 : 0]);

@@ -49,7 +49,7 @@ inline float vector_exp(float x) {
     const uint32_t scale_bits = uint32_t(bits - 0x4b400000 + 127) << 23; // 2^n
     float scale;
     std::memcpy(&scale, &scale_bits, sizeof(scale));
-    return x < -87.0f ? 0.0f : p * scale; // no denormal numbers: they slow down what multiplies them
+    return x < -87.0f ? 0.0f : p * scale; // no denormal numbers: they slow down products
 }
 
 inline float vector_sigmoid(float x) { return 1.0f / (1.0f + vector_exp(-x)); }

@@ -128,7 +128,7 @@ gemm_operand plain(const panel & b, scratch_buffer & space) {
         else
             return v;
     };
-    if (b.p.way == direction::forward) {
+    if (b.p.direction == product_direction::forward) {
         T * rows = space.get<T>(b.width * b.inner());
         for (int64_t c = 0; c < b.width; c++) {
             read_weight(b.p.weight, b.type, b.column + c, 1, b.first, b.count, rows + c * b.inner());
@@ -212,7 +212,7 @@ void weight_product::run(executor & exec, const activation & x, float * result, 
 int64_t weight_product::panel_width(const executor & exec, const activation & x) const {
     const int64_t width =
         x.stride * int64_t(size_of(x.type)) <= 4300 && n_columns() / 256 >= exec.n_threads() ? 256 : 128;
-    return way == direction::backward ? padded(width, ggml_blck_size(weight->type)) : width;
+    return direction == product_direction::backward ? padded(width, ggml_blck_size(weight->type)) : width;
 }
 
 namespace {
@@ -228,7 +228,8 @@ public:
         if (packs_) {
             packed_ =
                 exec.scratch(thread, 1).get<uint16_t>(padded(b.width, packed_columns) * padded(b.inner(), packed_rows));
-            (b.p.way == direction::forward ? pack_forward : pack_backward)(b, exec.scratch(thread, 0), packed_);
+            (b.p.direction == product_direction::forward ? pack_forward : pack_backward)(b, exec.scratch(thread, 0),
+                                                                                         packed_);
         } else {
             plain_ = b.type == gemm_type::bf16 ? plain<uint16_t>(b, exec.scratch(thread, 1))
                                                : plain<float>(b, exec.scratch(thread, 1));

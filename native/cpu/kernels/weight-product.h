@@ -34,7 +34,7 @@ void convert_tokens(const float * from, int64_t row_stride, int64_t count, const
                     int64_t n);
 
 // The product with a weight [in, out] (in ggml: `out` rows of `in` values, any type).
-enum class direction {
+enum class product_direction {
     forward, // result[token, out] = Σ_in  x[token, in] · W[out, in]
     backward // result[token, in]  = Σ_out x[token, out] · W[out, in]
 };
@@ -44,14 +44,14 @@ enum class direction {
 // multiplies a panel of columns converts it.
 struct weight_product {
     const ggml_tensor * weight;
-    direction way;
+    product_direction direction;
     const float * extra = nullptr;
     int64_t n_extra = 0, extra_row = 0, extra_column = 0;
     bool tokens_of_batch = false; // the result's rows are the micro-batch's tokens: padding blocks become zero
 
     // without the extra rows
-    int64_t n_inner() const { return way == direction::forward ? weight->ne[0] : weight->ne[1]; }
-    int64_t n_columns() const { return way == direction::forward ? weight->ne[1] : weight->ne[0]; }
+    int64_t n_inner() const { return direction == product_direction::forward ? weight->ne[0] : weight->ne[1]; }
+    int64_t n_columns() const { return direction == product_direction::forward ? weight->ne[1] : weight->ne[0]; }
 
     // Computes columns [column, column + width) for all of x on the calling thread, and calls take(token, n, block) for
     // each block of tokens: `n` dense rows of `width`.

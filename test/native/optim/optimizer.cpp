@@ -135,7 +135,7 @@ public:
 
 }
 
-TEST("optim: adamw follows its formula in double") {
+TEST("optim: adamw follows its formula, computed in double precision") {
     const optimizer_options options{
         "adamw", {{"beta1", 0.9}, {"beta2", 0.99}, {"epsilon", 1e-8}, {"weightDecay", weight_decay}}};
     check_formula(make_optimizer_rule(options), [](element & e, int update) {
@@ -148,7 +148,7 @@ TEST("optim: adamw follows its formula in double") {
     });
 }
 
-TEST("optim: sgd follows its formula in double, with and without momentum") {
+TEST("optim: sgd follows its formula, computed in double precision, with and without momentum") {
     for (const double momentum : {0.9, 0.0}) {
         const optimizer_options options{"sgd", {{"momentum", momentum}, {"weightDecay", weight_decay}}};
         check_formula(make_optimizer_rule(options), [&](element & e, int) {
@@ -159,7 +159,7 @@ TEST("optim: sgd follows its formula in double, with and without momentum") {
     }
 }
 
-TEST("optim: an optimizer with many nodes and several results follows its formula in double") {
+TEST("optim: an optimizer with many nodes and several results follows its formula, computed in double precision") {
     check_formula(std::make_unique<lion>(), [](element & e, int) {
         double & m = *e.state[0];
         const double c = lion::beta1 * m + (1 - lion::beta1) * e.gradient;

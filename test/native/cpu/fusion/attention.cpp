@@ -67,7 +67,7 @@ TEST("cpu/fusion/attention: causal, lengths just below and above each block size
         check(("causal " + std::to_string(n)).c_str(), sized(n), causal);
 }
 
-TEST("cpu/fusion/attention: no mask at all") {
+TEST("cpu/fusion/attention: without a mask") {
     for (const int64_t n : {5, 130, 520})
         check("no mask", sized(n), nullptr, {"ATTENTION_SUMS", "ATTENTION", "ATTENTION_BACK"});
 }
@@ -84,7 +84,7 @@ TEST("cpu/fusion/attention: query heads share key heads; values are wider or nar
     }
 }
 
-TEST("cpu/fusion/attention: streams with masks of their own: packed segments, rows that see themselves only, a sliding "
+TEST("cpu/fusion/attention: one mask per stream: packed segments, rows that only attend to themselves, a sliding "
      "window") {
     for (const mask_function & mask : {mask_function(packed), mask_function(window)}) {
         for (const int64_t n : {300, 700}) {
@@ -95,7 +95,7 @@ TEST("cpu/fusion/attention: streams with masks of their own: packed segments, ro
     }
 }
 
-TEST("cpu/fusion/attention: ALiBi over heads that are and are not a power of two, sinks that are trained, masks in "
+TEST("cpu/fusion/attention: ALiBi over heads that are and are not a power of two, trained sinks, masks in "
      "F16") {
     for (const int64_t heads : {4, 3}) {
         attention_case c = sized(140, heads, 1);
@@ -111,14 +111,14 @@ TEST("cpu/fusion/attention: ALiBi over heads that are and are not a power of two
     check("f16", c, causal);
 }
 
-TEST("cpu/fusion/attention: the result of a graph that does not merge heads") {
+TEST("cpu/fusion/attention: a graph that does not merge heads") {
     attention_case c = sized(140, 4, 2);
     c.merged = false;
     c.n_streams = 2;
     check("apart", c, causal);
 }
 
-TEST("cpu/fusion/attention: queries, keys and values of one projection, and each of them trained alone") {
+TEST("cpu/fusion/attention: queries, keys and values of one projection, all trained or only one of them") {
     const attention_case c = sized(70, 4, 2);
     const int64_t width = c.head_size;
     const auto part = [&](leaves & l, ggml_tensor * all, int64_t first, int64_t heads) {
@@ -140,7 +140,7 @@ TEST("cpu/fusion/attention: queries, keys and values of one projection, and each
     }
 }
 
-TEST("cpu/fusion/attention: two layers look at one mask once; scores that something else reads too stay ggml's") {
+TEST("cpu/fusion/attention: two layers share the blocks of a mask; scores with another reader are not fused") {
     const attention_case c = sized(70);
     const auto layer = [&](leaves & l, ggml_tensor * x, ggml_tensor * bias) {
         ggml_context * ctx = l.ctx();

@@ -25,7 +25,7 @@ ggml_tensor * convolution(leaves & l, ggml_tensor * x, int64_t d_conv, bool bias
 
 }
 
-TEST("cpu/fusion/convolution: with and without a bias and SiLU, of sizes that fit no block") {
+TEST("cpu/fusion/convolution: with and without a bias and SiLU, sizes that are not multiples of a block") {
     for (const shape & s :
          {shape{4, 1030, 70, 2}, shape{4, 5, 3, 1}, shape{3, 17, 33, 2}, shape{4, 64, 1, 3}, shape{2, 9, 64, 1}}) {
         for (const bool bias : {false, true}) {
@@ -38,7 +38,7 @@ TEST("cpu/fusion/convolution: with and without a bias and SiLU, of sizes that fi
     }
 }
 
-TEST("cpu/fusion/convolution: of a part of each row, as a projection's, and read by others too") {
+TEST("cpu/fusion/convolution: a part of the rows of a projection, also with other readers") {
     expect_same("a view", ours, [](leaves & l) {
         ggml_tensor * all = l.parameter({40, 20, 2}, -2, 2);
         ggml_tensor * x = ggml_view_3d(l.ctx(), all, 24, 20, 2, all->nb[1], all->nb[2], 8 * sizeof(float));
@@ -52,7 +52,7 @@ TEST("cpu/fusion/convolution: of a part of each row, as a projection's, and read
     });
 }
 
-TEST("cpu/fusion/convolution: one whose taps are trained stays ggml's") {
+TEST("cpu/fusion/convolution: a trained kernel is not fused") {
     expect_same("trained", {},
                 [](leaves & l) { return convolution(l, l.parameter({24, 20, 2}), 4, true, true, true); });
 }

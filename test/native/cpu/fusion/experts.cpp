@@ -77,7 +77,7 @@ ggml_tensor * weighted_sum(leaves & l, ggml_tensor * results, ggml_tensor * weig
 
 }
 
-TEST("cpu/fusion/experts: their weighted sum, and the gradients of both") {
+TEST("cpu/fusion/experts: the weighted sum, with the gradients of results and weights") {
     const std::vector<std::string> ops{"EXPERT_SUM", "EXPERT_WEIGHTS_BACK", "EXPERT_SUM_BACK"};
     for (const auto & [n, n_used, n_tokens] :
          {std::tuple<int64_t, int64_t, int64_t>{64, 2, 5}, {37, 3, 4}, {300, 8, 200}}) {

@@ -12,7 +12,7 @@ const std::vector<std::string> swiglu{"SWIGLU", "SWIGLU_BACK"}, reglu{"REGLU", "
 
 }
 
-TEST("cpu/fusion/glu: of two tensors, lengths that fit no vector") {
+TEST("cpu/fusion/glu: two tensors, lengths that are not multiples of a vector") {
     for (const int64_t n : {1, 7, 16, 33, 3072}) {
         expect_same("swiglu", swiglu, [=](leaves & l) {
             return ggml_swiglu_split(l.ctx(), l.parameter({n, 5}, -6, 6), l.parameter({n, 5}));
@@ -23,7 +23,7 @@ TEST("cpu/fusion/glu: of two tensors, lengths that fit no vector") {
     }
 }
 
-TEST("cpu/fusion/glu: GeGLU's forward stays ggml's, and the gate's gradient is of the value that its table gives") {
+TEST("cpu/fusion/glu: the forward pass of GeGLU is ggml's, and the gate's gradient uses the value of ggml's table") {
     for (const float width : {3.0f, 14.0f}) { // beyond 10 ggml's table ends
         expect_same(
             "geglu", geglu,
@@ -37,7 +37,7 @@ TEST("cpu/fusion/glu: GeGLU's forward stays ggml's, and the gate's gradient is o
         3e-5);
 }
 
-TEST("cpu/fusion/glu: one tensor that holds both halves, either first, with 4 dimensions") {
+TEST("cpu/fusion/glu: one tensor with both halves, in either order, with 4 dimensions") {
     for (const bool swapped : {false, true}) {
         expect_same("swiglu", swiglu, [=](leaves & l) {
             ggml_tensor * both = l.parameter({26, 3, 2, 2}, -4, 4);
@@ -66,7 +66,7 @@ TEST("cpu/fusion/glu: views with strided rows, and sources that are equal or fro
                 [](leaves & l) { return ggml_swiglu_split(l.ctx(), l.constant({19, 6}), l.parameter({19, 6})); });
 }
 
-TEST("cpu/fusion/glu: many pieces, and values far from zero") {
+TEST("cpu/fusion/glu: many work items, and values far from zero") {
     expect_same("many", swiglu, [](leaves & l) {
         return ggml_swiglu_split(l.ctx(), l.parameter({500, 700}, -4, 4), l.parameter({500, 700}));
     });

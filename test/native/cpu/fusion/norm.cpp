@@ -14,7 +14,7 @@ ggml_tensor * normed(leaves & l, ggml_tensor * x, float epsilon = 1e-5f) { retur
 
 }
 
-TEST("cpu/fusion/norm: with a frozen gain, lengths that fit no vector") {
+TEST("cpu/fusion/norm: with a frozen gain, lengths that are not multiples of a vector") {
     for (const int64_t n : {1, 7, 16, 33, 1024}) {
         expect_same("gain", both, [=](leaves & l) {
             return ggml_mul(l.ctx(), normed(l, l.parameter({n, 5}), 1e-2f), l.constant({n}, 0.5f, 2));
@@ -23,7 +23,7 @@ TEST("cpu/fusion/norm: with a frozen gain, lengths that fit no vector") {
     }
 }
 
-TEST("cpu/fusion/norm: an epsilon that matters, values far from one, many pieces") {
+TEST("cpu/fusion/norm: a large epsilon, values far from one, many work items") {
     expect_same("epsilon", both,
                 [](leaves & l) { return ggml_mul(l.ctx(), normed(l, l.parameter({24, 5}), 0.5f), l.constant({24})); });
     expect_same("large", both, [](leaves & l) {
@@ -33,7 +33,7 @@ TEST("cpu/fusion/norm: an epsilon that matters, values far from one, many pieces
                 [](leaves & l) { return ggml_mul(l.ctx(), normed(l, l.parameter({300, 900})), l.constant({300})); });
 }
 
-TEST("cpu/fusion/norm: of heads, with one gain for all of them and one for each, from a fused projection") {
+TEST("cpu/fusion/norm: heads of a fused projection, with one gain for all heads or one per head") {
     for (const int64_t gains : {1, 4}) {
         expect_same("heads", both, [=](leaves & l) {
             ggml_tensor * fused = l.parameter({80, 6});
@@ -57,7 +57,7 @@ TEST("cpu/fusion/norm: a trained gain gets its gradient, the same every time") {
                 [](leaves & l) { return ggml_mul(l.ctx(), normed(l, l.constant({37, 50})), l.parameter({37})); });
 }
 
-TEST("cpu/fusion/norm: a trained gain of several rows, or one that is computed, is left to the table's rules") {
+TEST("cpu/fusion/norm: a trained gain of several rows, or a computed one, uses the rules of the table") {
     expect_same("rows", both,
                 [](leaves & l) { return ggml_mul(l.ctx(), normed(l, l.parameter({8, 3, 5})), l.parameter({8, 3})); });
     expect_same("computed", both, [](leaves & l) {
@@ -70,7 +70,7 @@ TEST("cpu/fusion/norm: a trained gain of several rows, or one that is computed, 
     });
 }
 
-TEST("cpu/fusion/norm: a norm that something else reads too stays by itself") {
+TEST("cpu/fusion/norm: a norm with another reader is not fused with its gain") {
     expect_same("two readers", both, [](leaves & l) {
         ggml_tensor * y = normed(l, l.parameter({21, 4}));
         return ggml_add(l.ctx(), ggml_mul(l.ctx(), y, l.constant({21})), y);

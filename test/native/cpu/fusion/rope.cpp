@@ -38,7 +38,7 @@ ggml_tensor * rotated(leaves & l, ggml_tensor * x, ggml_tensor * at, const kind 
 
 }
 
-TEST("cpu/fusion/rope: both forms, all dimensions and some, with factors and YaRN, far positions") {
+TEST("cpu/fusion/rope: both forms, all or some dimensions, with factors and YaRN, distant positions") {
     for (const kind & k : kinds) {
         // YaRN mixes two angles: far away, their last bits depend on how the compiler rounds that
         const int64_t apart = k.extrapolation != 0 ? 2 : 117;
@@ -102,7 +102,7 @@ TEST("cpu/fusion/rope: together with the norm before it") {
         2e-6);
 }
 
-TEST("cpu/fusion/rope: what has positions of several kinds, or starts at a later dimension, stays ggml's") {
+TEST("cpu/fusion/rope: positions of several kinds, or a start at a later dimension, are not fused") {
     const auto none = std::vector<std::string>{};
     expect_same("sections", none, [](leaves & l) {
         int sections[4] = {2, 1, 1, 0};

@@ -27,7 +27,7 @@ TEST("cpu/fusion/scan: states with different decay rates, of sizes that are not 
     expect_same_scan("one token", {16, 1, 20, 1, 1, 3}, false);
 }
 
-TEST("cpu/fusion/scan: heads that decay alike, in groups") {
+TEST("cpu/fusion/scan: one decay per head, in groups") {
     expect_same_scan("as a model has them", {64, 32, 4, 2, 100, 2}, true);
     expect_same_scan("a head larger than a tile, not a multiple", {5, 20, 3, 1, 65, 1}, true);
     expect_same_scan("small heads", {7, 3, 12, 3, 31, 2}, true);
@@ -62,7 +62,7 @@ ggml_tensor * delta_net(leaves & l, const net_shape & s) {
 
 }
 
-TEST("cpu/fusion/scan: gated delta nets, one rate for a head and one for each key") {
+TEST("cpu/fusion/scan: gated delta nets, one decay per head or per key") {
     const net_shape shapes[] = {
         {64, 2, 4, 66, 2, false}, {64, 2, 2, 33, 1, true}, {16, 3, 6, 32, 2, true}, {32, 1, 1, 1, 2, false}};
     for (const net_shape & s : shapes) {
