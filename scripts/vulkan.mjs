@@ -94,7 +94,7 @@ export function missing({
   return lacks;
 }
 
-/** glslc finds its library beside it, wherever the folder is moved. */
+/** glslc finds its library in its own folder, wherever that is moved. */
 const glslcScript = `#!/bin/sh
 here=$(cd "$(dirname "$0")/.." && pwd)
 LD_LIBRARY_PATH="$here/lib\${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" exec "$here/bin/glslc.real" "$@"

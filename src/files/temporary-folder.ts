@@ -54,7 +54,7 @@ export function temporaryNotWritable(what: string, cause: unknown): LlamatuneErr
   const variable = process.platform === 'win32' ? 'TEMP' : 'TMPDIR';
   const message = `cannot write to ${what}: ${(cause as Error).message}`;
   return new LlamatuneError('TEMPORARY_FOLDER_NOT_WRITABLE', message, {
-    hint: `set the environment variable ${variable} to a folder that you may write to, with room for the dataset`,
+    hint: `set the environment variable ${variable} to a folder that you may write to, with enough space for the dataset`,
     cause,
   });
 }

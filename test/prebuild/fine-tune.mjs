@@ -1,5 +1,5 @@
-// One short training run with the addon that LLAMATUNE_PREBUILD names; prints the losses, what multiplies, and the
-// libraries in use.
+// One short training run with the addon that LLAMATUNE_PREBUILD names; prints the losses, the library that
+// multiplies matrices, and the libraries in use.
 import fs from 'node:fs';
 import path from 'node:path';
 import { finetuneLora, systemInfo } from '../../dist/index.js';
