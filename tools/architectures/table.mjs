@@ -55,7 +55,7 @@ without a gradient rule. \`llamatune inspect model.gguf\` shows whether a model 
   computes GELU exactly instead of looking it up in ggml's table of 16-bit floats, a step function, and keeps ReLU, clamps and
   top-k selections on the branch that they take at the measured point, because differences across a corner do not converge.
   *faint*: the gradient of these weights is so small, or the loss so steep, that rounding limits the accuracy of the
-  measurement to between 0.1 % and 5 %.
+  measurement to between 0.2 % and 5 %.
 - **learns**: ten steps on one batch lower the loss. **adapter**: stock llama.cpp loads the written adapter and gives the
   trained logits.
 - **sequences**: the number of rows in a micro-batch. **packing**: several samples in one row. Recurrent state would leak

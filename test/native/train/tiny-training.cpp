@@ -149,25 +149,25 @@ namespace {
 
 using function = std::function<double(double)>;
 
-// Computes central differences with halving steps, extrapolated to zero (Ridders 1982). If the slope is small, small
-// steps may agree by chance, so the rounding of the loss counts as error too. Wide steps may also agree by chance, so
-// the narrowest step with a small error decides, or else the step with the smallest error. `expected` only decides the
-// first step and what a small error is: a steep loss bends soon, and differences of a flat one are lost in rounding if
-// the steps are short.
+// Computes central differences with ever narrower steps, extrapolated to zero (Ridders 1982). If the slope is small,
+// small steps may agree by chance, so the rounding of the loss counts as error too. Wide steps may also agree by
+// chance, so the narrowest step with a small error decides, or else the step with the smallest error. `expected` only
+// decides the first step and what a small error is: a steep loss bends soon, and differences of a flat one are lost in
+// rounding if the steps are short.
 slope extrapolated_slope(const function & loss_at, double expected) {
-    constexpr int n = 11;
+    constexpr int n = 8;
     constexpr double rounding = 3e-8; // of the loss
     const double small_error = 3e-4 * std::fabs(expected);
     double table[n][n];
     slope best{0, expected, INFINITY};
     double step =
         0.4 * std::fmin(1.0, 2.0 / std::fabs(expected)) * std::fmax(1.0, std::fmin(16.0, 1e-3 / std::fabs(expected)));
-    for (int i = 0; i < n; i++, step /= 2) {
+    for (int i = 0; i < n; i++, step /= 3) {
         const double high = loss_at(step), low = loss_at(-step);
         table[i][0] = (high - low) / (2 * step);
         double power = 1, smallest = INFINITY; // of this step
         for (int j = 1; j <= i; j++) {
-            power *= 4;
+            power *= 9;
             table[i][j] = (power * table[i][j - 1] - table[i - 1][j - 1]) / (power - 1);
             const double error =
                 std::fmax(std::fabs(table[i][j] - table[i][j - 1]), std::fabs(table[i][j] - table[i - 1][j - 1])) +
@@ -177,7 +177,7 @@ slope extrapolated_slope(const function & loss_at, double expected) {
                 best = {table[i][j], expected, error};
             }
         }
-        const double next_rounding = 2 * rounding * std::fabs(high) / step;
+        const double next_rounding = 3 * rounding * std::fabs(high) / step;
         if (next_rounding >= small_error && next_rounding >= best.uncertainty) break;
     }
     return best;
