@@ -35,6 +35,10 @@ public:
     // Does a GPU multiply in F16, whose range is too small for gradients? True unless it can be asked for another type.
     bool rounds_to_f16() const;
 
+    // Are there GPUs, and do all of them multiply in the type that they are asked for? They have tensor cores: kernels
+    // are so short that graphs should have few of them.
+    bool multiplies_as_asked() const { return !on_host() && !rounds_to_f16(); }
+
     // Asks the GPUs for the precision in all products of a graph that is not allocated yet. Does nothing on other
     // devices.
     void set_precision(ggml_cgraph * graph) const;

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/join.h"
 #include "cpu/accelerator.h"
+#include "graph/fold-scale.h"
 #include "loss/chunk-columns.h"
 
 #include <algorithm>
@@ -183,6 +184,7 @@ step::step(std::unique_ptr<forward> graph, const compute & devices, const parame
     s.build_kept();
     std::vector<ggml_tensor *> nodes = s.graph->nodes();
     s.options.gradient.multiplies_on_host = multiplies_on_host(nodes);
+    if (devices.multiplies_as_asked()) scale_before_products(s.trunk_nodes.ctx(), nodes, s.graph->hidden());
     tensor_arena & ctx = s.trunk_nodes.ctx();
 
     const int64_t n_embd = s.hidden->ne[0], n_tokens = s.graph->shape().n_tokens();
