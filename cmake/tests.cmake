@@ -56,6 +56,7 @@ set_tests_properties(native PROPERTIES FIXTURES_REQUIRED arch-models TIMEOUT 360
     ENVIRONMENT "UBSAN_OPTIONS=print_stacktrace=1")
 
 # The graphs that a CUDA device gets, computed on the CPU (test/native/device/cuda-stand-in).
-add_test(NAME cuda-graphs COMMAND llamatune-native-tests autodiff/rules autodiff/frozen device/gradients)
+add_test(NAME cuda-graphs COMMAND llamatune-native-tests autodiff/rules autodiff/frozen
+    device/gradients device/graphs device/optimizer)
 set_tests_properties(cuda-graphs PROPERTIES FIXTURES_REQUIRED arch-models TIMEOUT 3600
     ENVIRONMENT "LLAMATUNE_TEST_DEVICE=CUDA-stand-in;UBSAN_OPTIONS=print_stacktrace=1")

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <unordered_map>
 
 namespace llamatune {
 
@@ -24,8 +25,10 @@ optimizer::optimizer(const parameter_set & parameters, std::unique_ptr<optimizer
         state_.push_back({name, tensors_like(parameters.values(), "the optimizer's state '" + name + "'")});
     }
     build_inputs(parameters, devices);
-    build_norm(parameters);
-    build_update(parameters);
+    // a GPU's kernel for one small tensor takes as long as for a large one
+    const bool whole_buffers = devices.multiplies_as_asked();
+    build_norm(parameters, whole_buffers);
+    build_update(parameters, whole_buffers);
     norm_graph_ = norm_nodes_.finish();
     update_graph_ = update_nodes_.finish();
     norm_scheduler_ = devices.new_scheduler(norm_nodes_.size());
@@ -54,25 +57,51 @@ optimizer::group & optimizer::group_of(const parameter & p) {
     return groups_.back();
 }
 
-void optimizer::build_norm(const parameter_set & parameters) {
+void optimizer::build_norm(const parameter_set & parameters, bool whole_buffers) {
     tensor_arena & ctx = norm_nodes_.ctx();
-    for (const parameter & p : parameters.all()) {
-        ggml_tensor * squared = ggml_sum(ctx, ggml_sqr(ctx, p.gradient));
+    std::vector<ggml_tensor *> parts;
+    if (whole_buffers) {
+        constexpr int64_t part = 1 << 24; // numbers; their squares take memory
+        for (ggml_tensor * all : parameters.gradient_buffers()) {
+            for (int64_t first = 0; first < all->ne[0]; first += part) {
+                parts.push_back(
+                    ggml_view_1d(ctx, all, std::min(part, all->ne[0] - first), size_t(first) * sizeof(float)));
+            }
+        }
+    } else {
+        for (const parameter & p : parameters.all()) parts.push_back(p.gradient);
+    }
+    for (ggml_tensor * gradients : parts) {
+        ggml_tensor * squared = ggml_sum(ctx, ggml_sqr(ctx, gradients));
         squared_norm_ = squared_norm_ ? ggml_add(ctx, squared_norm_, squared) : squared;
     }
     ggml_set_output(squared_norm_);
     norm_nodes_.expand(squared_norm_);
 }
 
-void optimizer::build_update(const parameter_set & parameters) {
+void optimizer::build_update(const parameter_set & parameters, bool whole_buffers) {
     tensor_arena & ctx = update_nodes_.ctx();
+    std::unordered_map<ggml_backend_buffer_t, ggml_tensor *> clipped_buffers;
+    if (whole_buffers) {
+        for (ggml_tensor * all : parameters.gradient_buffers()) {
+            clipped_buffers[all->buffer] = ggml_mul_inplace(ctx, all, clip_);
+        }
+    }
+    const auto clipped_gradient = [&](const parameter & p) {
+        const auto found = clipped_buffers.find(p.gradient->buffer);
+        if (found == clipped_buffers.end()) return ggml_mul(ctx, p.gradient, clip_);
+        const ggml_tensor * g = p.gradient;
+        const auto offset =
+            size_t(static_cast<const char *>(g->data) - static_cast<char *>(found->second->view_src->data));
+        return ggml_view_4d(ctx, found->second, g->ne[0], g->ne[1], g->ne[2], g->ne[3], g->nb[1], g->nb[2], g->nb[3],
+                            offset);
+    };
     for (size_t i = 0; i < parameters.all().size(); i++) {
         const parameter & p = parameters.all()[i];
         std::vector<ggml_tensor *> state;
         for (const state_tensors & s : state_) state.push_back(s.tensors.all()[i]);
         ggml_set_param(p.value); // ggml's optimizer ops require the flag
-        ggml_tensor * clipped = ggml_mul(ctx, p.gradient, clip_);
-        for (ggml_tensor * node : rule_->update(ctx, p, clipped, state, group_of(p).numbers)) {
+        for (ggml_tensor * node : rule_->update(ctx, p, clipped_gradient(p), state, group_of(p).numbers)) {
             update_nodes_.expand(node);
         }
     }

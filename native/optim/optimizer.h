@@ -34,8 +34,9 @@ private:
         ggml_tensor * numbers;
     };
     void build_inputs(const parameter_set & parameters, const compute & devices);
-    void build_norm(const parameter_set & parameters);
-    void build_update(const parameter_set & parameters);
+    // `whole_buffers`: the gradients of all parameters of a device at once
+    void build_norm(const parameter_set & parameters, bool whole_buffers);
+    void build_update(const parameter_set & parameters, bool whole_buffers);
     group & group_of(const parameter & p);
 
     std::unique_ptr<optimizer_rule> rule_;

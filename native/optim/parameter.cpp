@@ -45,13 +45,19 @@ std::vector<ggml_tensor *> values_of(const std::vector<trained_tensor> & tensors
 }
 
 tensors_like::tensors_like(const std::vector<ggml_tensor *> & originals, const std::string & purpose)
-    : ctx_(ggml_init({ggml_tensor_overhead() * (originals.size() + 1), nullptr, true})) {
+    : ctx_(ggml_init({ggml_tensor_overhead() * (2 * originals.size() + 1), nullptr, true})) {
     std::map<ggml_backend_buffer_type_t, std::vector<ggml_tensor *>> by_memory;
     for (const ggml_tensor * original : originals) {
         tensors_.push_back(ggml_dup_tensor(ctx_.get(), original));
         by_memory[memory_of(original)].push_back(tensors_.back());
     }
-    for (const auto & [type, tensors] : by_memory) buffers_.push_back(allocate(type, tensors, purpose));
+    for (const auto & [type, tensors] : by_memory) {
+        buffers_.push_back(allocate(type, tensors, purpose));
+        ggml_backend_buffer_t buffer = buffers_.back().get();
+        whole_.push_back(ggml_new_tensor_1d(ctx_.get(), GGML_TYPE_F32,
+                                            int64_t(ggml_backend_buffer_get_size(buffer) / sizeof(float))));
+        ggml_backend_tensor_alloc(buffer, whole_.back(), ggml_backend_buffer_get_base(buffer));
+    }
 }
 
 size_t tensors_like::bytes() const {

@@ -29,12 +29,15 @@ public:
     tensors_like(const std::vector<ggml_tensor *> & originals, const std::string & purpose);
 
     const std::vector<ggml_tensor *> & all() const { return tensors_; }
+    // All numbers of a buffer as one F32 vector, for each buffer. Between the tensors there are zeros.
+    const std::vector<ggml_tensor *> & whole_buffers() const { return whole_; }
     size_t bytes() const;
     void clear();
 
 private:
     ggml_context_ptr ctx_;
     std::vector<ggml_tensor *> tensors_;
+    std::vector<ggml_tensor *> whole_;
     std::vector<ggml_backend_buffer_ptr> buffers_; // one per type of memory
 };
 
@@ -48,6 +51,7 @@ public:
     std::vector<ggml_tensor *> values() const;
     int64_t n_elements() const;
     size_t gradient_bytes() const { return gradients_.bytes(); }
+    const std::vector<ggml_tensor *> & gradient_buffers() const { return gradients_.whole_buffers(); }
 
     void zero_gradients() { gradients_.clear(); }
 

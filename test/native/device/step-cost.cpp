@@ -225,8 +225,8 @@ int print(const std::vector<std::string> & arguments) {
     const int64_t n_tokens = shape_of(options).n_tokens();
 
     std::map<std::string, cost> all = cost_by(class_key, graphs, n_tokens, h100);
-    cost & optimizer = all["optimizer"]; // norm: square, sum (2), add; then clip and AdamW
-    optimizer.kernels = 6 * int(weights.parameters().all().size());
+    cost & optimizer = all["optimizer"]; // square, sum and clip all gradients at once; AdamW for each tensor
+    optimizer.kernels = 4 + int(weights.parameters().all().size());
     optimizer.bytes = 4.0 * 12 * double(weights.parameters().n_elements());
     optimizer.seconds = std::max(optimizer.bytes / h100.bytes, optimizer.kernels * h100.kernel_s);
     cost total;

@@ -243,6 +243,20 @@ TEST("device/gradients: architectures of several families match the CPU") {
     if (!wrong.empty()) harness::fail(__FILE__, __LINE__, "the CPU's gradients but received others for" + wrong);
 }
 
+TEST("device/optimizer: gradient norm and loss after some steps match the CPU") {
+    require_device();
+    const std::string path = wide_model("qwen3", "Q8_0");
+    const auto there = test_device::load(path), here = on_cpu(restored(path));
+    const micro_batch batch = tiny_batch(*here, 2, 24);
+    training device(there, batch, {}), reference(here, batch, {});
+    const double before = reference.loss(batch);
+    const double norm = device.optimize(batch, 4, 1e-3, 0.5), expected_norm = reference.optimize(batch, 4, 1e-3, 0.5);
+    require(std::fabs(norm - expected_norm) / expected_norm, tolerance(), "gradient norm");
+    const double gained = before - device.loss(batch), expected = before - reference.loss(batch);
+    CHECK(expected > 0.01);
+    require(std::fabs(gained - expected) / expected, tolerance(), "loss that the steps gained");
+}
+
 TEST("device/generate: the logits of a prompt and of later tokens match the CPU") {
     require_device();
     for (const char * type : {"F16", "Q8_0", "Q4_K_M"}) {

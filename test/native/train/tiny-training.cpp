@@ -95,14 +95,16 @@ named_numbers training::metrics(const micro_batch & batch) {
 
 double training::run(const micro_batch & batch, double weight) { return forward_and_backward_->run(batch, weight); }
 
-void training::optimize(const micro_batch & batch, int steps, double learning_rate) {
+double training::optimize(const micro_batch & batch, int steps, double learning_rate, double clip) {
     optimizer optim(weights_.parameters(), options_.optimizer, devices_);
+    double norm = 0;
     for (int i = 1; i <= steps; i++) {
         zero_gradients();
         run(batch, 1.0 / double(batch.target_token.size()));
-        optim.gradient_norm();
-        optim.update(i, learning_rate, 1.0);
+        norm = optim.gradient_norm();
+        optim.update(i, learning_rate, clip);
     }
+    return norm;
 }
 
 namespace {

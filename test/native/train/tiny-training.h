@@ -50,8 +50,8 @@ public:
     size_t compute_bytes() const { return forward_and_backward_->compute_bytes(); }
     llamatune::step_graphs graphs() const { return forward_and_backward_->graphs(); }
     std::vector<llamatune::profile_entry> profile() const { return forward_and_backward_->profile(); }
-    // Runs AdamW steps without clipping on one batch.
-    void optimize(const llamatune::micro_batch & batch, int steps, double learning_rate);
+    // Runs AdamW steps on one batch, with the gradients multiplied by `clip`. Returns the last gradient norm.
+    double optimize(const llamatune::micro_batch & batch, int steps, double learning_rate, double clip = 1.0);
     void save(const std::string & path) const { weights_.save(path); }
     void zero_gradients() { weights_.parameters().zero_gradients(); }
 
