@@ -2,6 +2,7 @@
 
 #include "backends/backend-name.h"
 #include "core/cpu.h"
+#include "core/matmul-type.h"
 #include "cpu/accelerator.h"
 
 #include <ggml-backend.h>
@@ -34,7 +35,8 @@ device_info describe_device(ggml_backend_dev_t device) {
             type_text(ggml_backend_dev_type(device)),
             backend_of(device),
             free,
-            total};
+            total,
+            multiplies_in(device, GGML_TYPE_BF16)};
 }
 
 std::vector<device_info> list_model_devices(const model & m) {

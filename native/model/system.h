@@ -18,6 +18,7 @@ struct device_info {
     std::string backend;     // "cpu", "vulkan", "cuda", "hip", "metal", "rpc", …
     uint64_t memory_free;
     uint64_t memory_total;
+    bool fast_bf16; // a GPU that multiplies in bfloat16 with sums in F32 if it is asked to
 };
 
 template <class V>
@@ -28,6 +29,7 @@ void fields(V & v, device_info & d) {
     v("backend", d.backend);
     v("memoryFree", d.memory_free);
     v("memoryTotal", d.memory_total);
+    v("fastBf16", d.fast_bf16);
 }
 
 struct cpu_accelerator_info {

@@ -250,9 +250,9 @@ export const precision = () =>
     .enum(['auto', 'f32', 'bf16'])
     .default('auto')
     .describe(
-      'Matmul precision on the CPU. bf16: factors in bfloat16, sums in F32; several times faster on CPUs with bfloat16 ' +
-        'units, while other CPUs use F32 with a warning. auto: bf16 for LoRA on a model with embeddings of at least 512 ' +
-        'on a CPU with such units, else f32.',
+      'Matmul precision on the CPU and on CUDA. bf16: factors in bfloat16, sums in F32; several times faster on devices ' +
+        'with bfloat16 units, while other CPUs use F32 with a warning. f32: on CUDA as TF32. auto: bf16 for LoRA on a ' +
+        'model with embeddings of at least 512 on a device with such units, else f32. Other GPUs choose the precision.',
     );
 
 export const gradientCheckpointing = () =>

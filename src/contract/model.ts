@@ -83,6 +83,8 @@ export interface Device {
   backend: string;
   memoryFree: number;
   memoryTotal: number;
+  /** Whether a GPU multiplies matrices in bfloat16 with sums in F32 if it is asked to, as `precision: 'bf16'` does. */
+  fastBf16: boolean;
 }
 
 /** The parts of a training step that a device can run; the CPU runs the others. */

@@ -7,7 +7,7 @@ import { systemInfo } from '../model/system-info.js';
 const MIN_BF16_WIDTH = 512;
 
 /**
- * Resolves `precision`. 'auto' is bf16 for an adapter of a model with embeddings of at least 512 if the CPU has bfloat16
+ * Resolves `precision`. 'auto' is bf16 for an adapter of a model with embeddings of at least 512 if its devices have bfloat16
  * units: the weights are frozen, and usually already rounded by quantization. Full fine-tuning uses f32.
  *
  * @throws LlamatuneError ADDON_NOT_FOUND.
@@ -17,6 +17,7 @@ export function choosePrecision(
   model: LoadedModel,
 ): TrainOptions['precision'] {
   if (precision !== 'auto') return precision;
-  const useful = mode === 'lora' && model.info.embeddingLength >= MIN_BF16_WIDTH && !model.onGpu;
-  return useful && systemInfo().cpuAccelerator?.fastBf16 ? 'bf16' : 'f32';
+  const useful = mode === 'lora' && model.info.embeddingLength >= MIN_BF16_WIDTH;
+  const fast = model.onGpu ? model.fastBf16 : systemInfo().cpuAccelerator?.fastBf16 === true;
+  return useful && fast ? 'bf16' : 'f32';
 }

@@ -54,7 +54,8 @@ export async function openModel(o: OpenOptions, useMmap: boolean): Promise<Loade
   });
   const gpu = devices.length > 0 && o.gpuLayers !== 0;
   const mixed = gpu && (o.gpuLayers !== 'all' || o.placement.length > 0);
-  return new LoadedModel(o.model, handle, { repack, mmap: useMmap, gpu, mixed });
+  const fastBf16 = gpu && devices.every((device) => device.fastBf16);
+  return new LoadedModel(o.model, handle, { repack, mmap: useMmap, gpu, mixed, fastBf16 });
 }
 
 /** How the weights are stored in memory. */
@@ -63,6 +64,7 @@ interface Layout {
   mmap: boolean;
   gpu: boolean;
   mixed: boolean;
+  fastBf16: boolean;
 }
 
 /** A model in memory, returned by `loadModel()`. */
@@ -77,6 +79,8 @@ export class LoadedModel implements AsyncDisposable {
   readonly onGpu: boolean;
   /** Whether the CPU may hold part of a model that is on a GPU. */
   readonly mixed: boolean;
+  /** Whether all devices that hold layers, other than the CPU, multiply in bfloat16 if asked to. */
+  readonly fastBf16: boolean;
   readonly #handle: NativeModel;
   #info: ModelInfo | undefined;
   #disposed = false;
@@ -88,6 +92,7 @@ export class LoadedModel implements AsyncDisposable {
     this.writable = !layout.repack && !layout.mmap;
     this.onGpu = layout.gpu;
     this.mixed = layout.mixed;
+    this.fastBf16 = layout.fastBf16;
     this.#handle = handle;
   }
 

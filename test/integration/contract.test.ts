@@ -57,6 +57,7 @@ const device = {
   backend: true,
   memoryFree: true,
   memoryTotal: true,
+  fastBf16: true,
 } as const;
 const tensor = keys<TensorInfo>({ name: true, type: true, shape: true, bytes: true });
 const support = keys<TrainingSupport>({

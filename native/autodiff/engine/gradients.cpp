@@ -17,7 +17,7 @@ size_t alignment_of(ggml_backend_dev_t device) {
     return ggml_backend_buft_is_host(type) ? 1 : ggml_backend_buft_get_alignment(type);
 }
 
-// On fast GPUs small slices cost more in launches than in work, and a slice of 1/256 of the memory is affordable.
+// On fast GPUs small slices cost more in launches than in work, and a slice of 1/128 of the memory is affordable.
 int64_t default_slice_bytes(const std::vector<ggml_backend_dev_t> & devices) {
     constexpr int64_t least = 32ll << 20;
     int64_t smallest = std::numeric_limits<int64_t>::max();
@@ -25,7 +25,7 @@ int64_t default_slice_bytes(const std::vector<ggml_backend_dev_t> & devices) {
         if (!multiplies_in(device, GGML_TYPE_F32)) continue;
         size_t free = 0, total = 0;
         ggml_backend_dev_memory(device, &free, &total);
-        smallest = std::min(smallest, int64_t(total / 256));
+        smallest = std::min(smallest, int64_t(total / 128));
     }
     return smallest == std::numeric_limits<int64_t>::max() ? least : std::max(least, smallest);
 }
