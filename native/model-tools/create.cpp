@@ -13,12 +13,15 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <map>
+#include <utility>
 
 namespace llamatune {
 
 namespace {
 
-constexpr int64_t chunk_elements = 1 << 18; // a chunk of a matrix has its own generator stream and is one unit of work
+constexpr int64_t chunk_elements = 1 << 18;  // a chunk of a matrix has its own generator stream and is one unit of work
+constexpr int64_t sample_elements = 1 << 16; // in the sample that blocks are drawn from; a multiple of every block
 
 // Rejects sizes that would overflow. src/config/create-model.ts has the other rules for options.
 void check_sizes(const create_options & o) {
@@ -77,6 +80,29 @@ void make_rows(const weight_recipe & w, ggml_type type, float std_dev, uint64_t 
     ggml_quantize_chunk(type, values.data(), out, 0, n_rows, w.row_length, nullptr);
 }
 
+// Blocks of one type that matrices are drawn from.
+std::vector<char> make_sample(ggml_type type, float std_dev, uint64_t seed) {
+    rng numbers(seed, hash_text(ggml_type_name(type)));
+    std::vector<float> values(sample_elements);
+    numbers.fill_normal(values.data(), values.size(), std_dev);
+    std::vector<char> sample(ggml_row_size(type, sample_elements));
+    ggml_quantize_chunk(type, values.data(), sample.data(), 0, 1, sample_elements, nullptr);
+    return sample;
+}
+
+// Fills a chunk of rows with pieces of the sample. A piece is as long as fits into every row, up to 256 elements.
+void draw_rows(const weight_recipe & w, ggml_type type, const std::vector<char> & sample, uint64_t seed, int64_t chunk,
+               int64_t n_rows, char * out) {
+    constexpr int64_t longest = 256;
+    const int64_t elements = w.row_length % longest == 0 ? longest : ggml_blck_size(type);
+    const size_t bytes = ggml_row_size(type, elements);
+    rng numbers(seed, hash_text(w.name) + uint64_t(chunk));
+    for (int64_t i = 0; i < n_rows * w.row_length / elements; i++) {
+        std::memcpy(out + size_t(i) * bytes,
+                    sample.data() + numbers.below(sample_elements / uint64_t(elements)) * bytes, bytes);
+    }
+}
+
 // Generates the values of a weight, some chunks at a time.
 class weight_generator {
 public:
@@ -92,6 +118,7 @@ public:
         const float std_dev = w.init == weight_init::residual
                                   ? options_.init_std / std::sqrt(2.0f * float(options_.layers))
                                   : options_.init_std;
+        const std::vector<char> * sample = options_.sampled_blocks ? &sample_of(type, std_dev) : nullptr;
         const int64_t rows_per_chunk = std::max<int64_t>(1, chunk_elements / w.row_length);
         const int64_t n_rows = w.n_rows * w.n_matrices;
         const int64_t n_chunks = (n_rows + rows_per_chunk - 1) / rows_per_chunk;
@@ -104,21 +131,39 @@ public:
             const int64_t last = std::min(first + max_chunks, n_chunks);
             const int64_t last_row = std::min(last * rows_per_chunk, n_rows);
             threads_.run(last - first, [&](int64_t i, int) {
-                const int64_t row = (first + i) * rows_per_chunk;
-                make_rows(w, type, std_dev, options_.seed, first + i, std::min(rows_per_chunk, n_rows - row),
-                          buffer_.data() + size_t(row - first * rows_per_chunk) * row_bytes);
+                const int64_t row = (first + i) * rows_per_chunk, count = std::min(rows_per_chunk, n_rows - row);
+                char * out = buffer_.data() + size_t(row - first * rows_per_chunk) * row_bytes;
+                if (sample)
+                    draw_rows(w, type, *sample, options_.seed, first + i, count, out);
+                else
+                    make_rows(w, type, std_dev, options_.seed, first + i, count, out);
             });
             sink(buffer_.data(), size_t(last_row - first * rows_per_chunk) * row_bytes);
         }
     }
 
 private:
+    const std::vector<char> & sample_of(ggml_type type, float std_dev) {
+        std::vector<char> & sample = samples_[{type, std_dev}];
+        if (sample.empty()) sample = make_sample(type, std_dev, options_.seed);
+        return sample;
+    }
+
     const create_options & options_;
     const std::atomic<bool> * stop_;
     thread_pool threads_;
     std::vector<char> buffer_;
+    std::map<std::pair<ggml_type, float>, std::vector<char>> samples_;
 };
 
+}
+
+vocabulary_options numbered_vocabulary(int64_t size) {
+    vocabulary_options v;
+    for (int64_t i = 0; i < size; i++) v.tokens.push_back("t" + std::to_string(i));
+    v.token_types.assign(v.tokens.size(), 1);
+    v.merges = {"t 0"}; // llama.cpp requires at least one
+    return v;
 }
 
 void create_model(const create_options & options, const std::atomic<bool> * stop) {

@@ -34,6 +34,9 @@ void fields(V & v, vocabulary_options & o) {
     v("addBos", o.add_bos);
 }
 
+// A vocabulary of the tokens "t0", "t1", …, for models that are only given token ids.
+vocabulary_options numbered_vocabulary(int64_t size);
+
 struct create_options {
     std::string path;
     std::string architecture = "llama"; // "llama", "qwen3", "gemma3", "qwen3moe"
@@ -58,6 +61,9 @@ struct create_options {
     float init_std = 0.02f;
     uint64_t seed = 42;
     int32_t n_threads = 0; // 0: all physical cores; does not change the weights
+    // Draws the blocks of a matrix from a small quantized sample instead of quantizing all of its values: gigabytes per
+    // second, for benchmarks.
+    bool sampled_blocks = false;
 };
 
 template <class V>

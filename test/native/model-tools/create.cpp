@@ -68,6 +68,40 @@ TEST("model/create: weights have the given deviation, residual ones a smaller on
     CHECK(floats(find_weight(*m, "blk.0.attn_k.weight")) != floats(find_weight(*m, "blk.1.attn_k.weight")));
 }
 
+TEST("model/create: sampled blocks have the deviation of quantized values, differ by weight and seed, and load") {
+    for (const char * type : {"F32", "F16", "Q8_0", "Q4_K_M"}) {
+        create_options o = tiny::options("llama", tiny::scratch("create-sampled.gguf"));
+        o.embedding_length = 256;
+        o.type = type;
+        o.sampled_blocks = true;
+        o.n_threads = 1;
+        create_model(o);
+        const std::string one = contents(o.path);
+        const auto m = load_path(o.path);
+        const ggml_tensor * q = find_weight(*m, "blk.0.attn_q.weight");
+        const ggml_tensor * k = find_weight(*m, "blk.1.attn_q.weight");
+        std::vector<char> bytes(ggml_nbytes(q)), other(ggml_nbytes(k));
+        ggml_backend_tensor_get(q, bytes.data(), 0, bytes.size());
+        ggml_backend_tensor_get(k, other.data(), 0, other.size());
+        CHECK(bytes != other);
+        std::vector<float> values(size_t(ggml_nelements(q)));
+        const ggml_to_float_t to_float = ggml_get_type_traits(q->type)->to_float;
+        if (to_float)
+            to_float(bytes.data(), values.data(), int64_t(values.size()));
+        else
+            values = floats(q);
+        double squares = 0;
+        for (const float v : values) squares += double(v) * v;
+        CHECK_NEAR(std::sqrt(squares / double(values.size())), 0.2, 0.01);
+        o.n_threads = 3;
+        create_model(o);
+        CHECK(one == contents(o.path));
+        o.seed++;
+        create_model(o);
+        CHECK(one != contents(o.path));
+    }
+}
+
 TEST("model/create: every weight type loads, mixes included, and tied embeddings have no output") {
     for (const char * type : {"F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K_M", "Q4_K_M",
                               "Q5_K_S", "Q6_K", "IQ4_NL", "IQ4_XS", "IQ3_S", "TQ2_0", "q4_k"}) {
