@@ -3,6 +3,7 @@
 #include "core/cpu.h"
 #include "core/error.h"
 #include "core/ggml-ptr.h"
+#include "core/matmul-type.h"
 #include "core/rng.h"
 #include "cpu/accelerator.h"
 
@@ -26,20 +27,25 @@ struct product_shape {
 };
 
 // Linear layers of models with 0.6 to 2 billion parameters, and a square matrix.
-constexpr product_shape shapes[] = {
+const std::vector<product_shape> cpu_shapes = {
     {512, 1024, 3072},
     {2048, 1024, 3072},
     {2048, 3072, 1024},
     {2048, 2048, 2048},
 };
+// Smaller ones do not fill a large GPU.
+const std::vector<product_shape> gpu_shapes = {{4096, 4096, 4096}, {8192, 8192, 8192}};
 constexpr int32_t fewest_repetitions = 3, most_repetitions = 50;
 constexpr double seconds_for_shape = 0.25;
 
 double seconds_since(clock::time_point start) { return std::chrono::duration<double>(clock::now() - start).count(); }
 
+// Repeats after 2^20 values, so that large matrices are filled fast.
 std::vector<float> random_values(int64_t n) {
+    constexpr size_t period = 1 << 20;
     std::vector<float> values(static_cast<size_t>(n));
-    rng(uint64_t(n)).fill_normal(values.data(), values.size(), 1.0f);
+    rng(uint64_t(n)).fill_normal(values.data(), std::min(period, values.size()), 1.0f);
+    for (size_t i = period; i < values.size(); i++) values[i] = values[i - period];
     return values;
 }
 
@@ -78,10 +84,10 @@ std::function<void()> product_of_accelerator(const product_shape & shape, train_
                              precision == train_precision::bf16, n_threads);
 }
 
-ggml_backend_ptr cpu_backend(int32_t n_threads) {
-    ggml_backend_dev_t device = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
+ggml_backend_ptr start_device(ggml_backend_dev_t device, int32_t n_threads) {
+    if (!device) device = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
     ggml_backend_ptr backend{device ? ggml_backend_dev_init(device, nullptr) : nullptr};
-    if (!backend) throw error("DEVICE_FAILED", "expected the CPU device to start but it did not");
+    if (!backend) throw error("DEVICE_FAILED", "the device could not be started for a matrix product");
     void * set = ggml_backend_reg_get_proc_address(ggml_backend_dev_backend_reg(device), "ggml_backend_set_n_threads");
     if (set) reinterpret_cast<ggml_backend_set_n_threads_t>(set)(backend.get(), n_threads);
     return backend;
@@ -101,6 +107,7 @@ std::function<void()> product_of_ggml(const product_shape & shape, train_precisi
     ggml_tensor * x = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, shape.columns, shape.tokens);
     held->graph = ggml_new_graph(ctx);
     ggml_build_forward_expand(held->graph, ggml_mul_mat(ctx, weight, x));
+    if (multiplies_in(ggml_backend_get_device(backend), weight->type)) set_matmul_type(held->graph, weight->type);
     held->buffer.reset(ggml_backend_alloc_ctx_tensors(ctx, backend));
     if (!held->buffer) throw error("OUT_OF_MEMORY", "out of memory allocating a matrix product");
     for (ggml_tensor * t : {weight, x}) {
@@ -114,7 +121,7 @@ std::function<void()> product_of_ggml(const product_shape & shape, train_precisi
     }
     return [held, backend] {
         if (ggml_backend_graph_compute(backend, held->graph) != GGML_STATUS_SUCCESS) {
-            throw error("DEVICE_FAILED", "expected the CPU device to multiply but it did not");
+            throw error("DEVICE_FAILED", "the device failed to compute a matrix product");
         }
     };
 }
@@ -128,18 +135,18 @@ peak_speed measure_peak(const peak_options & options, const std::atomic<bool> & 
     peak.n_threads = options.n_threads > 0 ? options.n_threads : usable_physical_cores();
     ggml_backend_ptr backend;
     product_maker make = [&](const product_shape & shape) {
-        if (!backend) backend = cpu_backend(peak.n_threads);
+        if (!backend) backend = start_device(options.device, peak.n_threads);
         return product_of_ggml(shape, peak.precision, backend.get());
     };
     const std::string library = accelerator_library();
-    if (options.library == peak_library::fastest && !library.empty()) {
+    if (!options.device && options.library == peak_library::fastest && !library.empty()) {
         peak.library = library;
         if (!accelerator_has_fast_bf16()) peak.precision = train_precision::f32;
         make = [&](const product_shape & shape) {
             return product_of_accelerator(shape, peak.precision, peak.n_threads);
         };
     }
-    for (const product_shape & shape : shapes) {
+    for (const product_shape & shape : options.device ? gpu_shapes : cpu_shapes) {
         peak.shapes.push_back(time_product(shape, make(shape), stop));
         const product_speed & speed = peak.shapes.back();
         if (speed.median_gflops > peak.median_gflops) {

@@ -2,6 +2,8 @@
 
 #include "train/options.h"
 
+#include <ggml-backend.h>
+
 #include <atomic>
 #include <cstdint>
 #include <string>
@@ -36,6 +38,7 @@ struct peak_options {
     train_precision precision = train_precision::f32;
     int32_t n_threads = 0;                        // 0: all physical cores
     peak_library library = peak_library::fastest; // fastest: oneDNN if the build has it; ggml: its MUL_MAT on the CPU
+    ggml_backend_dev_t device = nullptr;          // a GPU, measured with ggml and larger matrices; null: the CPU
 };
 
 template <class V>
@@ -63,9 +66,9 @@ void fields(V & v, peak_speed & s) {
     v("shapes", s.shapes);
 }
 
-// Measures how fast this machine multiplies matrices of the sizes that training has. Operands are in the layout that
-// the library prefers; nothing is converted or dequantized. Training reaches a fraction of this speed. Takes a few
-// seconds. Throws error: ABORTED if `stop` is set, DEVICE_FAILED, OUT_OF_MEMORY.
+// Measures how fast this machine or one of its GPUs multiplies matrices of the sizes that training has. Operands are in
+// the layout that the library prefers; nothing is converted or dequantized. Training reaches a fraction of this speed.
+// Takes a few seconds. Throws error: ABORTED if `stop` is set, DEVICE_FAILED, OUT_OF_MEMORY.
 peak_speed measure_peak(const peak_options & options, const std::atomic<bool> & stop);
 
 }

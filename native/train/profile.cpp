@@ -14,8 +14,9 @@ std::string profile_path() {
     return path ? path : "";
 }
 
-void write_profile(const std::string & path, const std::vector<profile_entry> & entries, int64_t n_micro_batches) {
-    const double runs = double(std::max<int64_t>(n_micro_batches, 1));
+namespace {
+
+std::string table_of(const std::vector<profile_entry> & entries, double runs) {
     std::map<std::string, double> parts;
     for (const profile_entry & e : entries) parts[e.part] += e.ms / runs;
     std::string text = "milliseconds per micro-batch, every operation timed separately\n\n";
@@ -32,6 +33,27 @@ void write_profile(const std::string & path, const std::vector<profile_entry> & 
                       double(e.count) / runs, e.ms / runs);
         text += line;
     }
+    return text;
+}
+
+// Names of parts, ops and types need no escapes.
+std::string json_of(const std::vector<profile_entry> & entries, double runs) {
+    std::string text;
+    char line[512];
+    for (const profile_entry & e : entries) {
+        std::snprintf(line, sizeof(line), "%s  {\"part\": \"%s\", \"operation\": \"%s\", \"count\": %g, \"ms\": %g}",
+                      text.empty() ? "" : ",\n", e.part.c_str(), e.kind.c_str(), double(e.count) / runs, e.ms / runs);
+        text += line;
+    }
+    return "[\n" + text + "\n]\n";
+}
+
+}
+
+void write_profile(const std::string & path, const std::vector<profile_entry> & entries, int64_t n_micro_batches) {
+    const double runs = double(std::max<int64_t>(n_micro_batches, 1));
+    const bool json = path.size() > 5 && path.compare(path.size() - 5, 5, ".json") == 0;
+    const std::string text = json ? json_of(entries, runs) : table_of(entries, runs);
     atomic_file file(path);
     file.write(text.data(), text.size());
     file.commit();
