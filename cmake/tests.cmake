@@ -16,9 +16,7 @@ set_source_files_properties(test/native/train/capabilities.cpp PROPERTIES # impl
     INCLUDE_DIRECTORIES "${CMAKE_SOURCE_DIR}/vendor/llama.cpp/ggml/src")
 target_compile_definitions(llamatune-native-tests PRIVATE
     LLAMATUNE_TEST_CACHE_DEFAULT="${LLAMATUNE_TEST_CACHE}"
-    LLAMATUNE_TEST_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
-    LLAMATUNE_TEST_ARCHITECTURES="${CMAKE_SOURCE_DIR}/docs/architectures.json"
-    LLAMATUNE_TEST_BACKEND_DIR="${LLAMATUNE_OUTPUT_DIR}")
+    LLAMATUNE_TEST_SOURCE_DIR_DEFAULT="${CMAKE_SOURCE_DIR}")
 target_link_libraries(llamatune-native-tests PRIVATE llamatune-core)
 # Tests of the CPU's fast path may be skipped in a build that is without oneDNN by choice, or where there is no package of it
 # to fetch. See test/native/expected-skips.cpp.

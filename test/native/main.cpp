@@ -55,7 +55,10 @@ std::string cache_directory() {
     return dir.string();
 }
 
-std::string source_directory() { return LLAMATUNE_TEST_SOURCE_DIR; }
+std::string source_directory() {
+    const char * env = std::getenv("LLAMATUNE_TEST_SOURCE_DIR");
+    return env ? env : LLAMATUNE_TEST_SOURCE_DIR_DEFAULT;
+}
 
 std::string arch_model(const std::string & architecture) {
     const fs::path dir = fs::path(cache_directory()) / "arch-models";
@@ -136,7 +139,7 @@ void list_devices() {
 int main(int argc, char ** argv) {
     llamatune::install_log();
     llamatune::install_assertion_handler();
-    llamatune::load_backends(LLAMATUNE_TEST_BACKEND_DIR);
+    llamatune::load_backends(fs::absolute(argv[0]).parent_path().string()); // where a portable build has them
     const char * device = std::getenv("LLAMATUNE_TEST_DEVICE");
     if (device && std::string(device) == cuda_stand_in::name) cuda_stand_in::add();
     const std::vector<std::string> arguments(argv + 1, argv + argc);

@@ -60,7 +60,7 @@ record record_of(const row & r) {
 }
 
 std::vector<record> read_table() {
-    std::ifstream file(LLAMATUNE_TEST_ARCHITECTURES);
+    std::ifstream file(harness::source_directory() + "/docs/architectures.json");
     std::vector<record> table;
     for (const json & j : json::parse(file)) {
         record r;

@@ -28,15 +28,35 @@ namespace {
 
 constexpr int64_t width = 64, rows = 256;
 
+// A function of ggml's CPU backend, which a portable build does not link.
+template <typename Function>
+Function cpu_function(const char * name) {
+    ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
+    const auto found = Function(ggml_backend_reg_get_proc_address(ggml_backend_dev_backend_reg(cpu), name));
+    CHECK(found != nullptr);
+    return found;
+}
+
+void set_n_threads(ggml_backend_t cpu, int n) {
+    cpu_function<ggml_backend_set_n_threads_t>("ggml_backend_set_n_threads")(cpu, n);
+}
+
+void set_threadpool(ggml_backend_t cpu, ggml_threadpool * threads) {
+    cpu_function<void (*)(ggml_backend_t, ggml_threadpool *)>("ggml_backend_cpu_set_threadpool")(cpu, threads);
+}
+
 struct threadpool_deleter {
-    void operator()(ggml_threadpool * threads) const { ggml_threadpool_free(threads); }
+    void operator()(ggml_threadpool * threads) const {
+        cpu_function<void (*)(ggml_threadpool *)>("ggml_threadpool_free")(threads);
+    }
 };
 using threadpool_ptr = std::unique_ptr<ggml_threadpool, threadpool_deleter>;
 
 threadpool_ptr new_threads(int n) {
     ggml_threadpool_params params = ggml_threadpool_params_default(n);
     params.poll = 0; // threads sleep between graphs, so that a spinning thread shows in the process's CPU time
-    return threadpool_ptr(ggml_threadpool_new(&params));
+    return threadpool_ptr(
+        cpu_function<ggml_threadpool * (*)(ggml_threadpool_params *)>("ggml_threadpool_new")(&params));
 }
 
 // y = product · norm(x, eps) for the chosen rows of x; a product needs barriers inside its kernel.
@@ -156,8 +176,8 @@ TEST("core/assertion: a failed assertion on a thread of a persistent pool is an 
     for (const int n_threads : {1, 2, 4, 8}) {
         small_graph g;
         const threadpool_ptr threads = new_threads(n_threads);
-        ggml_backend_cpu_set_n_threads(g.cpu.get(), n_threads);
-        ggml_backend_cpu_set_threadpool(g.cpu.get(), threads.get());
+        set_n_threads(g.cpu.get(), n_threads);
+        set_threadpool(g.cpu.get(), threads.get());
         fail_and_continue(g, 100);
     }
 }
@@ -165,7 +185,7 @@ TEST("core/assertion: a failed assertion on a thread of a persistent pool is an 
 TEST("core/assertion: a failed assertion on a thread of one graph is an error, and the next graph is right") {
     for (const int n_threads : {2, 8}) {
         small_graph g;
-        ggml_backend_cpu_set_n_threads(g.cpu.get(), n_threads);
+        set_n_threads(g.cpu.get(), n_threads);
         fail_and_continue(g, 3);
     }
 }
@@ -176,12 +196,12 @@ TEST("core/assertion: after a failure no thread remains or spins") {
 #else
     const size_t before = threads_of_process();
     small_graph g;
-    ggml_backend_cpu_set_n_threads(g.cpu.get(), 4);
+    set_n_threads(g.cpu.get(), 4);
     fail_and_continue(g, 1); // threads of one graph
     CHECK_EQ(threads_of_process(), before);
 
     threadpool_ptr threads = new_threads(4);
-    ggml_backend_cpu_set_threadpool(g.cpu.get(), threads.get());
+    set_threadpool(g.cpu.get(), threads.get());
     g.choose(rows - 1, -1);
     message_of_failure(g);
     CHECK_EQ(threads_of_process(), before + 3);
@@ -196,7 +216,7 @@ TEST("core/assertion: after a failure no thread remains or spins") {
 
 TEST("core/assertion: an exception of our kernels on a compute thread arrives unchanged") {
     small_graph g;
-    ggml_backend_cpu_set_n_threads(g.cpu.get(), 4);
+    set_n_threads(g.cpu.get(), 4);
     const auto throws = [](ggml_tensor *, const ggml_tensor *, int ith, int, void *) {
         if (ith == 3) throw error("TEST", "a kernel failed");
     };
