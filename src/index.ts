@@ -26,11 +26,13 @@ export { type LoadModelOptions, loadModelSchema } from './config/load-model.js';
 export { parseConfig } from './config/parse.js';
 export { type MeasurePeakOptions, peakSchema } from './config/peak.js';
 export { type QuantizeModelOptions, quantizeModelSchema } from './config/quantize-model.js';
+export { type TestDeviceOptions, testDeviceSchema } from './config/test-device.js';
 export type { Peak, ProductSpeed } from './contract/benchmark.js';
 export type {
   AdapterInfo,
   CpuAccelerator,
   Device,
+  DeviceTest,
   ModelInfo,
   SystemInfo,
   TensorInfo,
@@ -61,6 +63,7 @@ export { type DeviceList, devices, type TrainingDevice } from './model/devices.j
 export { LoadedModel, loadModel } from './model/loaded-model.js';
 export { quantizeModel } from './model/quantize-model.js';
 export { systemInfo } from './model/system-info.js';
+export { type DeviceTestReport, testDevice } from './model/test-device.js';
 export { type BenchRow, benchJson, benchMarkdown, benchRows } from './report/bench-table.js';
 export {
   type LossCurveEvent,

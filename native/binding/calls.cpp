@@ -10,6 +10,7 @@
 #include "binding/read.h"
 #include "binding/run.h"
 #include "binding/write.h"
+#include "check/test-device.h"
 #include "generate/generate.h"
 #include "model-tools/create.h"
 #include "model-tools/quantize.h"
@@ -56,6 +57,14 @@ Napi::Value measure_peak_call(const call_info & info) {
     return start_run(info.Env(), {}, [options = options_argument<peak_options>(info, 0)](run_context & context) {
         return written(measure_peak(options, context.stop()));
     });
+}
+
+Napi::Value test_device_call(const call_info & info) {
+    auto work = [options = options_argument<device_test_options>(info, 0)](run_context & context) -> js_maker {
+        test_device(options, emitting(context), context.stop());
+        return {};
+    };
+    return start_run(info.Env(), argument<Napi::Function>(info, 1, "onEvents"), std::move(work));
 }
 
 // --- model files ---
@@ -136,6 +145,7 @@ void export_calls(Napi::Env env, Napi::Object exports) {
     add_call<system_info_call>(env, exports, "systemInfo");
     add_call<list_devices_call>(env, exports, "listDevices");
     add_call<measure_peak_call>(env, exports, "measurePeak");
+    add_call<test_device_call>(env, exports, "testDevice");
     add_call<create_model_call>(env, exports, "createModel");
     add_call<quantize_model_call>(env, exports, "quantizeModel");
     add_call<describe_adapter_call>(env, exports, "describeAdapter");

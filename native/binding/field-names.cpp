@@ -4,6 +4,7 @@
 #include "bench/measure.h"
 #include "bench/peak.h"
 #include "binding/write.h"
+#include "check/test-device.h"
 #include "core/log.h"
 #include "generate/generate.h"
 #include "model-tools/create.h"
@@ -76,6 +77,8 @@ Napi::Value field_names_call(const Napi::CallbackInfo & info) {
                                  {"AdapterInfo", names_in<adapter_info>()},
                                  {"SystemInfo", names_in<system_info>()},
                                  {"ListedDevice", names_in<listed_device>()},
+                                 {"DeviceTestOptions", names_in<device_test_options>()},
+                                 {"DeviceTest", names_in<device_test>()},
                                  {"CreateModelOptions", names_in<create_options>()},
                                  {"QuantizeOptions", names_in<quantize_options>()},
                                  {"TrainOptions", names_in<train_options>()},

@@ -4,6 +4,8 @@ import type {
   AdapterInfo,
   CreateModelOptions,
   Device,
+  DeviceTest,
+  DeviceTestOptions,
   ListedDevice,
   LoadOptions,
   ModelInfo,
@@ -58,6 +60,8 @@ export interface Addon {
   loadBackends(folder: string, gpus?: string[]): void;
   systemInfo(): SystemInfo;
   listDevices(options: { rpc: string[] }): Promise<ListedDevice[]>;
+  /** Can be aborted between two models and between two training steps. */
+  testDevice(options: DeviceTestOptions, onEvents: OnEvents<DeviceTest>): NativeRun<void>;
   /** Sets the logger of the process; null, the default, discards the log. */
   setLogger(onLines: ((lines: LogLine[]) => void) | null): void;
   /** `onProgress` gets the fraction of the weights read so far, 0 to 1. */

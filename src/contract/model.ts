@@ -111,6 +111,33 @@ export interface ListedDevice extends Device {
   training: TrainingSupport | null;
 }
 
+/** What the addon's device test needs. */
+export interface DeviceTestOptions {
+  device: string;
+  /** Folder for temporary models. */
+  folder: string;
+}
+
+/** A tiny model on a device compared with the CPU. Errors are relative to the CPU's values in F32. */
+export interface DeviceTest {
+  type: 'test';
+  architecture: string;
+  weightType: string;
+  /** Error of the loss. */
+  lossError: number;
+  /** Error of the logits after a prompt and after each of the next tokens. */
+  logitsError: number;
+  /** The largest error of the gradient of a LoRA matrix. */
+  gradientError: number;
+  /** The LoRA matrix with that error. */
+  worstGradient: string;
+  /** Loss before and after a short training on one batch, nats. */
+  firstLoss: number;
+  lastLoss: number;
+  /** Whether all errors are small and the loss fell. */
+  passed: boolean;
+}
+
 /** llamatune's training kernels for the CPU, in builds with oneDNN. */
 export interface CpuAccelerator {
   /** Includes the version of the library, e.g. 'CPU kernels with oneDNN 3.2.0'. */

@@ -7,6 +7,7 @@ import { generateSchema } from '../../src/config/generate.js';
 import { loadModelSchema } from '../../src/config/load-model.js';
 import { peakSchema } from '../../src/config/peak.js';
 import { quantizeModelSchema } from '../../src/config/quantize-model.js';
+import { testDeviceSchema } from '../../src/config/test-device.js';
 import type { LogLine } from '../../src/contract/addon.js';
 import type {
   BenchOptions,
@@ -23,6 +24,7 @@ import { addon } from '../../src/contract/load.js';
 import type {
   AdapterInfo,
   CpuAccelerator,
+  DeviceTest,
   ListedDevice,
   LoadOptions,
   ModelInfo,
@@ -132,6 +134,18 @@ const results: Record<string, string[]> = {
     ...keys<ListedDevice>({ ...device, server: true, automatic: true, training: true }),
     ...nested('training', support),
   ],
+  DeviceTest: keys<DeviceTest>({
+    type: true,
+    architecture: true,
+    weightType: true,
+    lossError: true,
+    logitsError: true,
+    gradientError: true,
+    worstGradient: true,
+    firstLoss: true,
+    lastLoss: true,
+    passed: true,
+  }),
   TrainPlan: keys<TrainPlan>({
     samples: true,
     rows: true,
@@ -287,6 +301,11 @@ const calls: Record<string, { schema: string[]; added: string[]; ours: RegExp }>
     schema: options(generateSchema),
     added: preparedGeneration,
     ours: /^(model|messages|tools|chatTemplate|signal|device|gpuLayers|tensorSplit|placement|rpc)$/,
+  },
+  DeviceTestOptions: {
+    schema: options(testDeviceSchema),
+    added: ['folder'],
+    ours: /^signal$/,
   },
   PeakOptions: { schema: options(peakSchema), added: [], ours: /^signal$/ },
   BenchOptions: {

@@ -9,6 +9,7 @@ import {
   loadModel,
   parseConfig,
   systemInfo,
+  testDevice,
 } from '../../src/index.js';
 import { compileBrokenLibrary } from '../unit/contract/broken-library.js';
 import { jsonLines, llamatune, root, runNode } from './command-line.js';
@@ -54,6 +55,30 @@ describe('devices()', () => {
       expect(systemInfo().devices).toContainEqual(expect.objectContaining({ name: device.name }));
     }
     expect(list.unusable).toEqual([]);
+  });
+
+  it('testDevice() compares tiny models on a device with the CPU', async () => {
+    const { passed, tests } = await testDevice({ device: 'cpu' });
+    expect(tests.map((test) => `${test.architecture} ${test.weightType}`)).toEqual([
+      'llama F16',
+      'llama Q4_K_M',
+      'qwen3 Q8_0',
+      'gemma3 Q4_K_M',
+      'qwen3moe Q8_0',
+    ]);
+    for (const test of tests) {
+      expect(test.gradientError).toBeLessThan(0.04);
+      expect(test.worstGradient).toMatch(/^blk\.\d\..+\.lora_[ab]$/);
+      expect(test.lastLoss).toBeLessThan(test.firstLoss);
+      expect(test.passed).toBe(true);
+    }
+    expect(passed).toBe(true);
+    await expect(testDevice({ device: 'cuda7' })).rejects.toMatchObject({
+      code: 'DEVICE_NOT_FOUND',
+    });
+    await expect(testDevice({ signal: AbortSignal.abort() })).rejects.toMatchObject({
+      code: 'ABORTED',
+    });
   });
 
   it('refuses an invalid address', () => {

@@ -41,6 +41,7 @@ export const NATIVE_RULES: ImportRules = {
   ],
   generate: ['<llama>', 'core', 'adapter', 'model'],
   bench: ['core', 'train', 'generate', 'cpu'],
+  check: ['<llama>', 'core', 'backends', 'model-tools', 'optim', 'train', 'generate'],
   binding: ['<node>', '*'],
   'addon.cpp': ['binding'],
   'addon-variants.cpp': ['<node>'],

@@ -9,6 +9,7 @@ import { generateSchema } from '../../../src/config/generate.js';
 import { loadModelSchema } from '../../../src/config/load-model.js';
 import { peakSchema } from '../../../src/config/peak.js';
 import { quantizeModelSchema } from '../../../src/config/quantize-model.js';
+import { testDeviceSchema } from '../../../src/config/test-device.js';
 
 // docs/configuration.md is generated from the schemas. After a change: npm run docs
 
@@ -21,6 +22,7 @@ const sections: [title: string, intro: string, schema: z.ZodType][] = [
   ['generate', 'Options of `generate()` and `llamatune generate`.', generateSchema],
   ['loadModel', 'Options of `loadModel()`.', loadModelSchema],
   ['devices', 'Options of `devices()` and `llamatune devices`.', devicesSchema],
+  ['testDevice', 'Options of `testDevice()` and `llamatune devices --test`.', testDeviceSchema],
   ['bench', 'Options of `bench()` and `llamatune bench`.', benchSchema],
   ['measurePeak', 'Options of `measurePeak()`.', peakSchema],
   ['createModel', 'Options of `createModel()`.', createModelSchema],
