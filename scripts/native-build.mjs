@@ -14,15 +14,20 @@ import { vulkanOptions } from './vulkan.mjs';
 
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 
+const portable = { LLAMATUNE_PORTABLE: 'ON' };
+const withoutOnednnLibrary = { wanted: 'off' };
+
+/** `onednn`: the request of onednnOptions(). `addon`: whether the addon is built by default. */
 const modes = {
-  release: { folder: 'addon', config: 'Release', output: 'build/Release', options: {} },
-  debug: { folder: 'debug', config: 'Debug', output: 'build/Debug', options: {} },
+  release: { folder: 'addon', config: 'Release', output: 'build/Release', addon: true },
+  debug: { folder: 'debug', config: 'Debug', output: 'build/Debug', addon: true },
   // Without the addon: the runtime of a sanitizer must be the first library of a process, and node is not linked with it.
   sanitize: {
     folder: 'asan',
     config: 'RelWithDebInfo',
     output: 'build/asan/bin',
     options: { LLAMATUNE_SANITIZE: 'ON' },
+    onednn: withoutOnednnLibrary,
     backends: 'cpu',
   },
   // The native tests on a Vulkan device, which may be Mesa's software device: `npm test -- vulkan`.
@@ -30,14 +35,31 @@ const modes = {
     folder: 'vulkan',
     config: 'Release',
     output: 'build/vulkan/bin',
-    options: {},
     backends: 'vulkan',
   },
   portable: {
     folder: 'portable',
     config: 'Release',
     output: 'build/prebuild/build/Release',
-    options: { LLAMATUNE_PORTABLE: 'ON' },
+    options: portable,
+    onednn: { bundled: true },
+    addon: true,
+  },
+  // What tools/gpu-kit packs for a machine with a GPU: back ends that are loaded at run time.
+  gpuKit: {
+    folder: 'gpu-kit-build',
+    config: 'Release',
+    output: 'build/gpu-kit-build/bin',
+    options: portable,
+    onednn: withoutOnednnLibrary,
+  },
+  // The same without a GPU back end, for the kit's dry run.
+  gpuKitCpu: {
+    folder: 'gpu-kit-build-cpu',
+    config: 'Release',
+    output: 'build/gpu-kit-build-cpu/bin',
+    options: portable,
+    onednn: withoutOnednnLibrary,
   },
 };
 
@@ -108,21 +130,38 @@ function explain(tail) {
   return (first < 0 ? tail.slice(-25) : tail.slice(Math.max(0, first - 2), first + 25)).join('\n');
 }
 
+/** CMake's options for a mode. */
+function definitionsOf({ output, options, backends, onednn = {} }, request) {
+  const forBackends = backendOptions(request.backends ?? backends);
+  return {
+    LLAMATUNE_ADDON: request.addon ? 'ON' : 'OFF',
+    LLAMATUNE_TESTS: request.tests ? 'ON' : 'OFF',
+    LLAMATUNE_OUTPUT_DIR: path.join(root, output),
+    CMAKE_EXPORT_COMPILE_COMMANDS: 'ON', // for clang-tidy and editors
+    ...options,
+    ...forBackends,
+    ...vulkanOptions(forBackends.LLAMATUNE_VULKAN),
+    ...onednnOptions(onednn),
+    ...request.more,
+  };
+}
+
 /**
  * Builds the addon, the native tests or both. Fetches llama.cpp first if it is missing. Configures only if the options have
  * changed; otherwise the build tool decides what is out of date.
  *
  * @param {object} request
- * @param {'release' | 'debug' | 'sanitize' | 'vulkan' | 'portable'} [request.mode]
+ * @param {'release' | 'debug' | 'sanitize' | 'vulkan' | 'portable' | 'gpuKit' | 'gpuKitCpu'} [request.mode]
  * @param {boolean} [request.tests] Also build the native tests.
  * @param {boolean} [request.addon]
+ * @param {string[]} [request.programs] More targets.
+ * @param {string} [request.backends] Instead of the environment variable LLAMATUNE_BACKENDS.
+ * @param {Record<string, string>} [request.more] More options of CMake.
  */
-export async function buildNative({
-  mode = 'release',
-  tests = false,
-  addon = mode !== 'sanitize' && mode !== 'vulkan',
-} = {}) {
-  const { config, output, options, backends } = modes[mode];
+export async function buildNative(request = {}) {
+  const { mode = 'release', tests = false, programs = [] } = request;
+  const { config, output } = modes[mode];
+  const addon = request.addon ?? modes[mode].addon ?? false;
   const fetched = isUpToDate();
   checkTools({ git: !fetched });
   if (!fetched) fetchVendor();
@@ -132,17 +171,7 @@ export async function buildNative({
   fs.mkdirSync(folder, { recursive: true });
   fs.writeFileSync(logFile, '');
 
-  const forBackends = backendOptions(backends);
-  const definitions = {
-    LLAMATUNE_ADDON: addon ? 'ON' : 'OFF',
-    LLAMATUNE_TESTS: tests ? 'ON' : 'OFF',
-    LLAMATUNE_OUTPUT_DIR: path.join(root, output),
-    CMAKE_EXPORT_COMPILE_COMMANDS: 'ON', // for clang-tidy and editors
-    ...options,
-    ...forBackends,
-    ...vulkanOptions(forBackends.LLAMATUNE_VULKAN),
-    ...onednnOptions(mode === 'sanitize' ? { wanted: 'off' } : { bundled: mode === 'portable' }),
-  };
+  const definitions = definitionsOf(modes[mode], { ...request, addon, tests });
   const common = ['--directory', root, '--out', folder, '--config', config, '--log-level', 'error'];
   for (const [name, value] of Object.entries(definitions)) common.push(`--CD${name}=${value}`);
 
@@ -185,7 +214,9 @@ export async function buildNative({
     }
   }
 
-  const targets = [addon && 'llamatune', tests && 'llamatune-native-tests'].filter(Boolean);
+  const targets = [addon && 'llamatune', tests && 'llamatune-native-tests', ...programs].filter(
+    Boolean,
+  );
   for (const target of targets) {
     const args = [
       cmakeJs(),

@@ -1,6 +1,6 @@
 /**
  * npm test: lint (with types), build, unit, native and integration tests. npm run test:full adds clang-tidy, the sanitizers,
- * Vulkan, the API reference, the npm package and the prebuilt addon.
+ * Vulkan, the GPU kit on the CPU, the API reference, the npm package and the prebuilt addon.
  *
  *     node scripts/test.mjs [--full] [step …]      only those steps, e.g. `npm test -- unit native`
  *
@@ -211,6 +211,34 @@ async function testVulkan() {
   }
 }
 
+/** Builds the kit for machines with a GPU without a GPU back end, and lets all of its programs run for a moment. */
+async function testGpuKit() {
+  if (process.platform !== 'linux') {
+    console.log('the GPU kit is built on Linux only');
+    return add({ skipped: 1 });
+  }
+  const kit = path.join(logs, 'gpu-kit');
+  const results = path.join(logs, 'gpu-kit-results');
+  const built = await node('gpu-kit', 'tools/gpu-kit/build.mjs', [
+    ...['--backends', 'cpu', '--output', kit],
+  ]);
+  check(built.ok);
+  if (!built.ok) return;
+  fs.rmSync(results, { recursive: true, force: true });
+  const script = path.join(kit, 'run.sh');
+  check(
+    (await run('gpu-kit-run', script, ['--device', 'cpu', '--dry-run', '--output', results])).ok,
+  );
+  const { parts } = JSON.parse(fs.readFileSync(path.join(results, 'results.json'), 'utf8'));
+  const numbers = parts.map(({ name, result }) => [
+    name,
+    result?.tokensPerSecond ?? result?.generatedTokensPerSecond ?? result?.passed ?? result?.length,
+  ]);
+  const empty = numbers.filter(([, value]) => !(value > 0)).map(([name]) => name);
+  if (empty.length > 0) console.log(`parts without a result: ${empty.join(', ')}`);
+  check(parts.length >= 5 && empty.length === 0);
+}
+
 const steps = {
   lint: async () => check((await node('lint', 'scripts/lint.mjs', [])).ok),
   build: async () => {
@@ -227,6 +255,7 @@ const steps = {
     await ctest('sanitize', 'sanitize');
   },
   vulkan: testVulkan,
+  'gpu-kit': testGpuKit,
   docs: async () => check((await node('docs', 'tools/api-reference/main.mjs', [])).ok),
   package: testPackage,
   prebuild: async () => {

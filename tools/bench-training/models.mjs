@@ -31,12 +31,12 @@ export async function benchModel(name, type, directory = defaultDirectory) {
   await mkdir(directory, { recursive: true });
   console.error(`llamatune: making ${path.relative(root, file)}`);
   await createModel({
+    tieEmbeddings: true,
     ...options,
     path: file,
     name,
     type,
     vocabulary: { from },
-    tieEmbeddings: true,
   });
   return file;
 }

@@ -1,6 +1,6 @@
 // The shapes of the measured models. Their weights are random, which takes the same time as real weights.
 
-/** Options of createModel(), and a vocabulary of llama.cpp with its size. */
+/** Options of createModel(), and a vocabulary of llama.cpp with its size. Embeddings are tied unless a shape says otherwise. */
 export const shapes = {
   'qwen3-0.6b': {
     architecture: 'qwen3',
@@ -54,6 +54,20 @@ export const shapes = {
     headLength: 64,
     feedForwardLength: 8192,
     ropeFrequencyBase: 5e5,
+  },
+  'llama3.1-8b': {
+    architecture: 'llama',
+    vocabulary: 'llama-bpe',
+    vocabularySize: 128256,
+    contextLength: 131072,
+    embeddingLength: 4096,
+    layers: 32,
+    heads: 32,
+    kvHeads: 8,
+    headLength: 128,
+    feedForwardLength: 14336,
+    ropeFrequencyBase: 5e5,
+    tieEmbeddings: false,
   },
   // Narrower layers than in Qwen3's mixtures of experts: half the experts, the same number per token.
   'qwen3moe-64x8': {

@@ -1,0 +1,19 @@
+# What tools/gpu-kit packs in addition to the native tests, for machines without Node.
+
+# Only the quantized matrix products of the weights that the kit's tests and benchmarks multiply with (vendor/patches/0032).
+option(LLAMATUNE_CUDA_FEWER_KERNELS "a CUDA back end that compiles in half the time" OFF)
+if (LLAMATUNE_CUDA_FEWER_KERNELS)
+    get_target_property(cuda_sources ggml-cuda SOURCES)
+    list(FILTER cuda_sources EXCLUDE REGEX "/mmq-instance-(iq|mxfp4|nvfp4|q[1234]_[01]|q5_1|q[235]_k)")
+    set_target_properties(ggml-cuda PROPERTIES SOURCES "${cuda_sources}")
+    get_target_property(cuda_folder ggml-cuda SOURCE_DIR)
+    set_source_files_properties("${cuda_folder}/mmq.cu" TARGET_DIRECTORY ggml-cuda
+        PROPERTIES COMPILE_DEFINITIONS GGML_CUDA_MMQ_FEWER_TYPES)
+endif()
+
+# The benchmark.
+file(GLOB gpu_kit_sources CONFIGURE_DEPENDS tools/gpu-kit/native/*.cpp)
+add_executable(llamatune-gpu-bench EXCLUDE_FROM_ALL ${gpu_kit_sources} test/native/data/token-file-bytes.cpp)
+target_include_directories(llamatune-gpu-bench PRIVATE tools/gpu-kit/native test/native)
+target_include_directories(llamatune-gpu-bench SYSTEM PRIVATE vendor/llama.cpp/vendor) # nlohmann/json.hpp
+target_link_libraries(llamatune-gpu-bench PRIVATE llamatune-core)
