@@ -251,10 +251,10 @@ TEST("device/optimizer: gradient norm and loss after some steps match the CPU") 
     training device(there, batch, {}), reference(here, batch, {});
     const double before = reference.loss(batch);
     const double norm = device.optimize(batch, 4, 1e-3, 0.5), expected_norm = reference.optimize(batch, 4, 1e-3, 0.5);
-    require(std::fabs(norm - expected_norm) / expected_norm, tolerance(), "gradient norm");
+    require(std::fabs(norm - expected_norm) / expected_norm, gradient_tolerance(), "gradient norm");
     const double gained = before - device.loss(batch), expected = before - reference.loss(batch);
     CHECK(expected > 0.01);
-    require(std::fabs(gained - expected) / expected, tolerance(), "loss that the steps gained");
+    require(std::fabs(gained - expected) / expected, gradient_tolerance(), "loss that the steps gained");
 }
 
 TEST("device/generate: the logits of a prompt and of later tokens match the CPU") {
