@@ -232,7 +232,10 @@ async function testGpuKit() {
   const { parts } = JSON.parse(fs.readFileSync(path.join(results, 'results.json'), 'utf8'));
   const numbers = parts.map(({ name, result }) => [
     name,
-    result?.tokensPerSecond ?? result?.generatedTokensPerSecond ?? result?.passed ?? result?.length,
+    result?.tokensPerSecond ??
+      result?.generatedTokensPerSecond ??
+      result?.passed ??
+      result?.devices?.length,
   ]);
   const empty = numbers.filter(([, value]) => !(value > 0)).map(([name]) => name);
   if (empty.length > 0) console.log(`parts without a result: ${empty.join(', ')}`);

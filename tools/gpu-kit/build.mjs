@@ -45,6 +45,18 @@ function run(command, args, options = {}) {
   throw new BuildError(`${command} failed: ${error?.message ?? stderr.trim()}`);
 }
 
+/** The version of the sources: the commit if there is a checkout. */
+function version() {
+  const { version: released } = JSON.parse(
+    fs.readFileSync(path.join(root, 'package.json'), 'utf8'),
+  );
+  const { status, stdout } = spawnSync('git', ['describe', '--always', '--dirty', '--abbrev=12'], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  return status === 0 ? `${released} ${stdout.trim()}` : released;
+}
+
 /** The shapes with what the native benchmark and peft-bench.py need to know about them. */
 function shapesFile() {
   const described = kitShapes.map((name) => {
@@ -121,6 +133,7 @@ function pack(staging, kit) {
   for (const [name, from] of Object.entries(files)) fs.copyFileSync(from, path.join(kit, name));
   fs.chmodSync(path.join(kit, 'run.sh'), 0o755);
   fs.writeFileSync(path.join(kit, 'shapes.json'), shapesFile());
+  fs.writeFileSync(path.join(kit, 'version'), `${version()}\n`);
 }
 
 /** Libraries that a program or library needs and that are not found in `folders` or on this machine. */

@@ -61,20 +61,21 @@ for folder in sys.path:
     for found in glob.glob(os.path.join(folder, "nvidia", "*", "lib")): print(found)' 2>/dev/null
 }
 
+has_library() { [[ $(ldconfig -p 2>/dev/null) == *"$1"* ]]; }
+
 # cuBLAS comes with the CUDA toolkit and with PyTorch.
 find_cublas() {
-  if ldconfig -p 2>/dev/null | grep -q 'libcublas\.so\.13'; then return 0; fi
+  if [ -e /usr/local/nvidia/lib64/libcuda.so.1 ]; then add_library_folder /usr/local/nvidia/lib64; fi
+  if has_library libcublas.so.13; then return; fi
   local folder
   for folder in "${CUDA_HOME:-/none}"/lib* "${CUDA_PATH:-/none}"/lib* /usr/local/cuda*/lib64 \
     /usr/local/cuda*/targets/*/lib /opt/cuda/lib64 $(python_library_folders); do
-    if [ -e "$folder/libcublas.so.13" ]; then add_library_folder "$folder"; return 0; fi
+    if [ -e "$folder/libcublas.so.13" ]; then add_library_folder "$folder"; return; fi
   done
-  say "libcublas.so.13 was not found: install CUDA 13 or PyTorch for CUDA 13, or set CUDA_HOME"
-  return 1
 }
 
 find_vulkan() {
-  if ! ldconfig -p 2>/dev/null | grep -q 'libvulkan\.so\.1'; then add_library_folder "$programs/vulkan-loader"; fi
+  if ! has_library libvulkan.so.1; then add_library_folder "$programs/vulkan-loader"; fi
   local drivers=/usr/local/nvidia/share/vulkan/icd.d
   if [ -z "${VK_DRIVER_FILES:-}" ] && [ -e $drivers/nvidia_icd.json ]; then
     export VK_DRIVER_FILES=$drivers/nvidia_icd.json
@@ -84,10 +85,10 @@ find_vulkan() {
 # Loads a GPU back end in all later programs, in addition to the CPU.
 use_backend() {
   unset GGML_BACKEND_PATH LLAMATUNE_TEST_DEVICE
-  local name
   bench_device=cpu
+  local name
   case $1 in
-    cuda) name=CUDA0; find_cublas || return 1 ;;
+    cuda) name=CUDA0; find_cublas ;;
     vulkan) name=Vulkan0; find_vulkan ;;
     cpu) return 0 ;;
     *) say "unknown device: $1"; return 1 ;;
@@ -95,13 +96,16 @@ use_backend() {
   local library=$programs/$1/libggml-$1.so
   if [ ! -e "$library" ]; then say "this kit was built without $1"; return 1; fi
   export GGML_BACKEND_PATH=$library
-  if "$bench" devices 2>>"$log" | grep -q "\"$name\""; then
+  if [[ $("$bench" devices 2>>"$log") == *"\"$name\""* ]]; then
     export LLAMATUNE_TEST_DEVICE=$name
     bench_device=$name
     return 0
   fi
-  say "$1: no device was found. Missing libraries: $(ldd "$library" | sed -n 's/ => not found//p' | tr -d '\t' | tr '\n' ' ')"
   unset GGML_BACKEND_PATH
+  local missing
+  missing=$(LD_LIBRARY_PATH=$programs/bin:${LD_LIBRARY_PATH:-} ldd "$library" | sed -n 's/^\t*\(.*\) => not found/\1/p' | tr '\n' ' ')
+  say "$1: no device was found${missing:+; missing libraries: $missing}"
+  if [[ $missing == *cublas* ]]; then say "install CUDA 13 or PyTorch for CUDA 13, or set CUDA_HOME"; fi
   return 1
 }
 
@@ -193,11 +197,12 @@ arch_models() {
 }
 
 describe_device() {
-  uname -srm
+  local gpu=
   if command -v nvidia-smi >/dev/null; then
-    nvidia-smi --query-gpu=name,driver_version,memory.total,compute_cap,clocks.max.sm,power.limit --format=csv
+    gpu=$(nvidia-smi --query-gpu=name,driver_version,memory.total,compute_cap,clocks.max.sm,power.limit --format=csv,noheader)
   fi
-  "$bench" devices
+  printf '{"kit": "%s", "system": "%s", "gpu": "%s", "devices": %s}\n' "$(cat "$kit/version")" "$(uname -srm)" \
+    "$(printf '%s' "$gpu" | tr '\n"' ';_')" "$("$bench" devices)"
 }
 
 # ---- what runs, the most important first
@@ -258,7 +263,7 @@ summary() {
 }
 
 export -f describe_device arch_models # `timeout` starts programs, so these run in a shell of their own
-export programs work bench
+export kit programs work bench
 
 if [ "$device" = auto ]; then
   device=vulkan
