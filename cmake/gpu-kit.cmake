@@ -17,3 +17,7 @@ add_executable(llamatune-gpu-bench EXCLUDE_FROM_ALL ${gpu_kit_sources} test/nati
 target_include_directories(llamatune-gpu-bench PRIVATE tools/gpu-kit/native test/native)
 target_include_directories(llamatune-gpu-bench SYSTEM PRIVATE vendor/llama.cpp/vendor) # nlohmann/json.hpp
 target_link_libraries(llamatune-gpu-bench PRIVATE llamatune-core)
+
+if (LLAMATUNE_PORTABLE)
+    target_sources(make-arch-models PRIVATE tools/gpu-kit/load-back-ends.cpp)
+endif()

@@ -235,6 +235,7 @@ async function testGpuKit() {
     result?.tokensPerSecond ??
       result?.generatedTokensPerSecond ??
       result?.passed ??
+      result?.models ??
       result?.devices?.length,
   ]);
   const empty = numbers.filter(([, value]) => !(value > 0)).map(([name]) => name);

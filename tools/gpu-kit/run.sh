@@ -187,13 +187,15 @@ peft() {
   part "peft $1" "$2" "$python" "$kit/peft-bench.py" "$kit/shapes.json" "$options" "$output/results.json"
 }
 
+# arch_models PATTERN: makes tiny models of the architectures whose names match.
 arch_models() {
   local made=$work/arch-models name
-  mkdir -p "$made" && "$programs/bin/make-arch-models" -s 42 -o "$made" >"$work/arch-models.log" 2>&1 || { tail -20 "$work/arch-models.log"; return 1; }
-  mkdir -p "$LLAMATUNE_TEST_CACHE/arch-models"
+  mkdir -p "$made" "$LLAMATUNE_TEST_CACHE/arch-models"
+  "$programs/bin/make-arch-models" -s 42 -a "$1" -o "$made" >"$work/arch-models.log" 2>&1 || { tail -20 "$work/arch-models.log"; return 1; }
   for name in "$made"/*.gguf; do
     mv "$name" "$LLAMATUNE_TEST_CACHE/arch-models/$(basename "${name/-dense.gguf/.gguf}")"
   done
+  printf '{"models": %d}\n' "$(ls "$LLAMATUNE_TEST_CACHE/arch-models" | wc -l)"
 }
 
 describe_device() {
@@ -216,7 +218,8 @@ correctness() {
 
 measure_tiny() {
   part "device" 30 bash -c describe_device
-  part "gradient rules on $device" 60 "$tests" "autodiff/rules: SCALE" autodiff/activations
+  part "models of one architecture" 60 bash -c 'arch_models "^llama$"'
+  part "gradient rules on $device" 60 "$tests" "autodiff/rules: SCALE" "graph: packed"
   train "tiny 2x64" 120 tiny 2 64 '"type": "Q8_0", "steps": 1, "warmup": 1, "seconds": 0'
   if has_peft; then peft "tiny 2x64" 120 tiny 2 64 '"steps": 1, "warmup": 1, "seconds": 0'; fi
   profile "tiny 2x64" 60 tiny 2 64 '"type": "Q8_0", "steps": 1, "warmup": 0'
@@ -226,7 +229,7 @@ measure_tiny() {
 measure_all() {
   local small='"type": "Q8_0", "seconds": 8' large='"type": "Q4_K_M", "seconds": 12'
   part "device" 30 bash -c describe_device
-  part "models of all architectures" 60 bash -c arch_models
+  part "models of all architectures" 60 bash -c 'arch_models "."'
   correctness "$device"
   train "0.6B 8x512" 60 qwen3-0.6b 8 512 "$small"
   train "0.6B 1x512" 40 qwen3-0.6b 1 512 "$small"
