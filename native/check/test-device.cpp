@@ -60,8 +60,8 @@ create_options options_of(const tested_model & m, const std::string & path) {
 micro_batch random_batch() {
     rng random(7);
     micro_batch batch;
-    batch.n_rows = batch.n_filled_rows = batch.n_samples = n_rows;
-    batch.sequence_length = row_length;
+    batch.shape.n_rows = batch.n_filled_rows = batch.n_samples = n_rows;
+    batch.shape.sequence_length = row_length;
     batch.n_tokens = n_rows * row_length;
     for (uint32_t i = 0; i < batch.n_tokens; i++) {
         batch.tokens.push_back(int32_t(random.below(n_vocab)));
@@ -97,6 +97,7 @@ train_options lora_options(const std::string & architecture) {
     o.lora.targets = {"all-linear"};
     if (has_experts(architecture))
         for (const char * kind : {"ffn_gate_exps", "ffn_up_exps", "ffn_down_exps"}) o.lora.targets->push_back(kind);
+    o.layout = batch_layout::padded;
     o.micro_batch_size = n_rows;
     o.sequence_length = row_length;
     return o;

@@ -10,17 +10,30 @@ namespace llamatune {
 // limit of sequences in a batch.
 constexpr uint32_t max_segments = 256;
 
+// The shape of a micro-batch. A graph is built for one shape.
+struct batch_shape {
+    uint32_t n_rows = 1;
+    uint32_t sequence_length = 512; // tokens per row, padding included
+    // false: a row is one sequence, and each row attends within itself, as a separate stream.
+    // true: a row may hold several segments; all rows are one stream, and llama.cpp's mask keeps the segments apart.
+    bool packed = false;
+
+    int64_t n_tokens() const { return int64_t(n_rows) * sequence_length; }
+    bool operator==(const batch_shape & o) const {
+        return n_rows == o.n_rows && sequence_length == o.sequence_length && packed == o.packed;
+    }
+};
+
 // The input of one forward and backward pass: rows of equal length, padded. Storage is reused from step to step.
 struct micro_batch {
-    uint32_t n_rows = 0; // rows in the arrays, empty ones included
-    uint32_t sequence_length = 0;
+    batch_shape shape;
     uint32_t n_filled_rows = 0; // rows that hold samples; the rest, at the end, is padding only
     uint32_t n_samples = 0;
     uint32_t n_tokens = 0; // without padding
 
-    std::vector<int32_t> tokens;     // [n_rows * sequence_length], padding is token 0
-    std::vector<int32_t> positions;  // [n_rows * sequence_length], from 0 in each segment; padding counts on
-    std::vector<int32_t> segment_id; // [n_rows * sequence_length], index of the segment in its row; -1: padding
+    std::vector<int32_t> tokens;     // [n_rows * sequence_length] of the shape, padding is token 0
+    std::vector<int32_t> positions;  // the same size, from 0 in each segment; padding counts on
+    std::vector<int32_t> segment_id; // the same size, index of the segment in its row; -1: padding
 
     // The positions that carry a loss, in ascending order: the logits at flat index target_position[i] predict
     // target_token[i].
@@ -32,14 +45,13 @@ struct micro_batch {
 // The micro-batches of one optimizer step and their totals, known before the first one runs: a target's loss is divided
 // by total_target_weight, however the step is split into micro-batches.
 struct step_batch {
-    uint64_t epoch = 0;     // 0-based
-    uint64_t first_row = 0; // place of the step's first row in the epoch's order
-    uint64_t n_rows = 0;    // rows that hold samples
+    uint64_t epoch = 0;        // 0-based
+    uint64_t first_sample = 0; // place of the step's first sample in the epoch's order
+    uint64_t n_samples = 0;
     bool last_of_epoch = false;
     uint64_t total_target_tokens = 0; // 0 is possible where samples have no target
     double total_target_weight = 0;
     uint64_t total_tokens = 0; // without padding
-    uint64_t n_samples = 0;
 
     size_t size() const { return size_; }
     const micro_batch & operator[](size_t i) const { return storage_[i]; }

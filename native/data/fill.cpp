@@ -5,19 +5,18 @@
 
 namespace llamatune {
 
-void clear_batch(micro_batch & out, uint32_t n_rows, uint32_t sequence_length) {
-    const size_t n = (size_t)n_rows * sequence_length;
-    out.n_rows = n_rows;
-    out.sequence_length = sequence_length;
+void clear_batch(micro_batch & out, const batch_shape & shape) {
+    const size_t n = (size_t)shape.n_tokens();
+    out.shape = shape;
     out.n_filled_rows = 0;
     out.n_samples = 0;
     out.n_tokens = 0;
     out.tokens.assign(n, 0);
     out.segment_id.assign(n, -1);
     out.positions.resize(n);
-    for (uint32_t i = 0; i < n_rows; i++) {
-        const auto begin = out.positions.begin() + (ptrdiff_t)i * sequence_length;
-        std::iota(begin, begin + sequence_length, 0);
+    for (uint32_t i = 0; i < shape.n_rows; i++) {
+        const auto begin = out.positions.begin() + (ptrdiff_t)i * shape.sequence_length;
+        std::iota(begin, begin + shape.sequence_length, 0);
     }
     out.target_position.clear();
     out.target_token.clear();
@@ -28,7 +27,7 @@ void clear_batch(micro_batch & out, uint32_t n_rows, uint32_t sequence_length) {
 }
 
 void fill_row(micro_batch & out, const row & r, const token_file & file) {
-    const size_t row_begin = (size_t)out.n_filled_rows++ * out.sequence_length;
+    const size_t row_begin = (size_t)out.n_filled_rows++ * out.shape.sequence_length;
     size_t at = row_begin; // flat index of the next token
     for (size_t id = 0; id < r.segments.size(); id++) {
         const segment & s = r.segments[id];
@@ -51,7 +50,7 @@ void fill_row(micro_batch & out, const row & r, const token_file & file) {
     }
     const int32_t next = r.segments.empty() ? 0 : (int32_t)r.segments.back().length;
     std::iota(out.positions.begin() + (ptrdiff_t)at,
-              out.positions.begin() + (ptrdiff_t)(row_begin + out.sequence_length), next);
+              out.positions.begin() + (ptrdiff_t)(row_begin + out.shape.sequence_length), next);
 }
 
 }

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "data/batch.h"
-#include "data/pack.h"
+#include "data/layout.h"
 #include "data/token-file.h"
 
 #include <cstdint>
@@ -10,11 +10,9 @@
 namespace llamatune {
 
 struct loader_options {
-    uint32_t sequence_length = 512; // tokens per row, at least 2
-    uint32_t batch_size = 8;        // rows per optimizer step
-    uint32_t micro_batch_size = 1;  // rows per micro-batch, at most 255; divides batch_size
-    bool packing = false;           // several samples per row
-    bool shuffle = true;            // a new order of the rows in every epoch
+    uint32_t batch_size = 8; // samples per optimizer step
+    layout_options layout;
+    bool shuffle = true; // a new order of the samples in every epoch
     uint64_t seed = 42;
 };
 
@@ -24,16 +22,17 @@ void check_loader_options(const loader_options & options);
 // The size of one epoch.
 struct data_plan {
     uint64_t n_samples;
-    uint64_t n_rows;
-    uint64_t steps_per_epoch; // ceil(n_rows / batch_size)
+    uint64_t steps_per_epoch; // ceil(n_samples / batch_size)
     uint64_t n_tokens;        // without padding
     uint64_t n_target_tokens;
+    uint64_t longest_sample; // tokens
+    uint64_t largest_step;   // tokens of the batch_size longest samples
 };
 
-// A position in the data: the next step starts at row `row` in the order of epoch `epoch` (both from 0).
+// A position in the data: the next step starts at this sample in the order of the epoch (both from 0).
 struct data_cursor {
     uint64_t epoch = 0;
-    uint64_t row = 0;
+    uint64_t sample = 0;
 };
 
 // Divides a token file into optimizer steps, for any number of epochs. The content of a step depends only on the file,
@@ -42,7 +41,7 @@ struct data_cursor {
 // on.
 class loader {
 public:
-    // Throws error CONFIG_INVALID, DATASET_EMPTY (no samples, or none with a target token), SAMPLE_TOO_LONG.
+    // Throws error DATASET_EMPTY (no samples, or none with a target token), SAMPLE_TOO_LONG.
     loader(const token_file & file, const loader_options & options);
 
     const data_plan & plan() const { return plan_; }
@@ -59,32 +58,12 @@ private:
 
     const token_file & file_;
     loader_options options_;
-    std::vector<row> rows_;
+    std::vector<uint32_t> lengths_; // of the samples
     data_plan plan_;
     data_cursor cursor_;
-    std::vector<uint32_t> order_;       // rows in the order of epoch order_epoch_
+    std::vector<uint32_t> order_;       // samples in the order of epoch order_epoch_
     uint64_t order_epoch_ = UINT64_MAX; // none yet
     uint64_t read_ = 0;                 // tokens read since the last file_.forget()
-};
-
-// Gives every row once in the file's order, for evaluation.
-class sequential_loader {
-public:
-    // Throws the errors of loader.
-    sequential_loader(const token_file & file, uint32_t sequence_length, uint32_t micro_batch_size, bool packing);
-
-    const data_plan & plan() const { return plan_; } // a "step" is one micro-batch
-    // Returns false at the end of the data and then leaves `out` unchanged.
-    bool next(micro_batch & out);
-    void rewind() { row_ = 0; }
-
-private:
-    const token_file & file_;
-    uint32_t sequence_length_;
-    uint32_t micro_batch_size_;
-    std::vector<row> rows_;
-    data_plan plan_;
-    size_t row_ = 0;
 };
 
 }

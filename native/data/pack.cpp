@@ -1,25 +1,52 @@
 #include "data/pack.h"
 
-#include "core/error.h"
-
 #include <algorithm>
 #include <map>
 #include <numeric>
-#include <string>
 
 namespace llamatune {
 
 namespace {
 
-void check_lengths(const std::vector<uint32_t> & lengths, uint32_t sequence_length) {
-    for (size_t i = 0; i < lengths.size(); i++) {
-        if (lengths[i] > sequence_length) {
-            throw error("SAMPLE_TOO_LONG",
-                        "sample " + std::to_string(i) + " has " + std::to_string(lengths[i]) +
-                            " tokens, more than the sequence length of " + std::to_string(sequence_length),
-                        "raise the sequence length, or shorten or drop the sample");
+std::vector<uint32_t> longest_first(const std::vector<uint32_t> & lengths) {
+    std::vector<uint32_t> order(lengths.size());
+    std::iota(order.begin(), order.end(), 0u);
+    std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return lengths[a] > lengths[b]; });
+    return order;
+}
+
+// Orders the rows and the samples in them, and places the samples side by side.
+void arrange(std::vector<row> & rows) {
+    for (row & r : rows) {
+        std::sort(r.segments.begin(), r.segments.end(),
+                  [](const segment & a, const segment & b) { return a.sample < b.sample; });
+        uint32_t begin = 0;
+        for (segment & s : r.segments) {
+            s.begin = begin;
+            begin += s.length;
         }
     }
+    std::sort(rows.begin(), rows.end(),
+              [](const row & a, const row & b) { return a.segments[0].sample < b.segments[0].sample; });
+}
+
+// Divides the samples into n rows; returns no rows if one of them would exceed its limits.
+std::vector<row> divide(const std::vector<uint32_t> & lengths, const std::vector<uint32_t> & order, size_t n,
+                        uint32_t max_tokens, uint32_t max_segments) {
+    std::vector<row> rows(n);
+    std::multimap<uint32_t, size_t> by_tokens; // rows that take more samples, by their number of tokens
+    for (size_t i = 0; i < n; i++) by_tokens.emplace(0, i);
+    for (const uint32_t sample : order) {
+        const uint32_t length = lengths[sample];
+        if (by_tokens.empty() || by_tokens.begin()->first > max_tokens - length) return {};
+        const auto [tokens, index] = *by_tokens.begin();
+        by_tokens.erase(by_tokens.begin());
+        rows[index].segments.push_back({sample, 0, length});
+        if (rows[index].segments.size() < max_segments) by_tokens.emplace(tokens + length, index);
+    }
+    return rows;
+}
+
 }
 
 std::vector<row> one_row_each(const std::vector<uint32_t> & lengths) {
@@ -28,15 +55,10 @@ std::vector<row> one_row_each(const std::vector<uint32_t> & lengths) {
     return rows;
 }
 
-std::vector<row> best_fit_decreasing(const std::vector<uint32_t> & lengths, uint32_t sequence_length,
-                                     uint32_t max_segments) {
-    std::vector<uint32_t> order(lengths.size());
-    std::iota(order.begin(), order.end(), 0u);
-    std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return lengths[a] > lengths[b]; });
-
+std::vector<row> pack_rows(const std::vector<uint32_t> & lengths, uint32_t sequence_length, uint32_t max_segments) {
     std::vector<row> rows;
     std::map<uint32_t, std::vector<uint32_t>> open; // rows by their number of free tokens
-    for (const uint32_t sample : order) {
+    for (const uint32_t sample : longest_first(lengths)) {
         const uint32_t length = lengths[sample];
         const auto fit = open.lower_bound(length);
         uint32_t free = sequence_length, index = (uint32_t)rows.size();
@@ -51,27 +73,18 @@ std::vector<row> best_fit_decreasing(const std::vector<uint32_t> & lengths, uint
         rows[index].segments.push_back({sample, 0, length});
         if (free > length && rows[index].segments.size() < max_segments) { open[free - length].push_back(index); }
     }
+    arrange(rows);
     return rows;
 }
 
-}
-
-std::vector<row> pack_rows(const std::vector<uint32_t> & lengths, uint32_t sequence_length, bool packing,
-                           uint32_t max_segments) {
-    check_lengths(lengths, sequence_length);
-    if (!packing) { return one_row_each(lengths); }
-    std::vector<row> rows = best_fit_decreasing(lengths, sequence_length, max_segments);
-    for (row & r : rows) {
-        std::sort(r.segments.begin(), r.segments.end(),
-                  [](const segment & a, const segment & b) { return a.sample < b.sample; });
-        uint32_t begin = 0;
-        for (segment & s : r.segments) {
-            s.begin = begin;
-            begin += s.length;
-        }
+std::vector<row> balanced_rows(const std::vector<uint32_t> & lengths, uint32_t max_tokens, uint32_t max_segments) {
+    const uint64_t total = std::accumulate(lengths.begin(), lengths.end(), uint64_t(0));
+    const std::vector<uint32_t> order = longest_first(lengths);
+    std::vector<row> rows;
+    for (uint64_t n = std::max<uint64_t>(1, (total + max_tokens - 1) / max_tokens); rows.empty(); n++) {
+        rows = divide(lengths, order, size_t(n), max_tokens, max_segments);
     }
-    std::sort(rows.begin(), rows.end(),
-              [](const row & a, const row & b) { return a.segments[0].sample < b.segments[0].sample; });
+    arrange(rows);
     return rows;
 }
 

@@ -2,7 +2,6 @@
 
 #include "core/cpu.h"
 #include "core/error.h"
-#include "core/large-pages.h"
 #include "core/matmul-type.h"
 
 #include "llama-model.h"
@@ -12,7 +11,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <unordered_set>
 
 namespace llamatune {
 
@@ -160,32 +158,6 @@ void compute::set_stop(const std::atomic<bool> * stop) {
     for (size_t i = 0; i < devices_.size(); i++) {
         if (const auto set = procedure<set_abort_callback_fn>(devices_[i], "ggml_backend_set_abort_callback")) {
             set(backends_[i].get(), stop ? read_stop_flag : nullptr, const_cast<std::atomic<bool> *>(stop));
-        }
-    }
-}
-
-void run_graph(ggml_backend_sched_t scheduler, ggml_cgraph * graph) {
-    switch (ggml_backend_sched_graph_compute(scheduler, graph)) {
-    case GGML_STATUS_SUCCESS: return;
-    case GGML_STATUS_ABORTED: throw error("ABORTED", "the run was aborted");
-    case GGML_STATUS_ALLOC_FAILED:
-        throw error("OUT_OF_MEMORY", "out of memory while running the graph",
-                    "Lower sequenceLength or microBatchSize.");
-    default: throw error("COMPUTE_FAILED", "the device failed to run the graph");
-    }
-}
-
-void allocate_graph(ggml_backend_sched_t scheduler, ggml_cgraph * graph, const char * what) {
-    if (!ggml_backend_sched_alloc_graph(scheduler, graph)) {
-        throw error("OUT_OF_MEMORY", std::string("out of memory allocating ") + what,
-                    "Lower sequenceLength or microBatchSize, or the number of targets.");
-    }
-    std::unordered_set<ggml_backend_buffer_t> seen;
-    for (int i = 0; i < ggml_graph_n_nodes(graph); i++) {
-        ggml_backend_buffer_t buffer = ggml_graph_node(graph, i)->buffer;
-        if (buffer && ggml_backend_buffer_is_host(buffer) &&
-            ggml_backend_buffer_get_usage(buffer) != GGML_BACKEND_BUFFER_USAGE_WEIGHTS && seen.insert(buffer).second) {
-            use_large_pages(ggml_backend_buffer_get_base(buffer), ggml_backend_buffer_get_size(buffer));
         }
     }
 }

@@ -63,9 +63,4 @@ private:
     int32_t n_threads_;
 };
 
-// Runs an allocated graph once. Throws error ABORTED (the stop flag), OUT_OF_MEMORY, COMPUTE_FAILED.
-void run_graph(ggml_backend_sched_t scheduler, ggml_cgraph * graph);
-// Allocates the graph's buffers once. Throws error OUT_OF_MEMORY; `what` names the graph in its message.
-void allocate_graph(ggml_backend_sched_t scheduler, ggml_cgraph * graph, const char * what);
-
 }

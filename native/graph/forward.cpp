@@ -75,7 +75,6 @@ struct forward::state {
     llama_adapter_loras adapters;
     llama_cross cross;
     std::unique_ptr<llm_graph_result> source; // llama.cpp's graph, whose inputs we fill
-    ggml_backend_buffer_ptr inputs;
     tensor_arena tensors;
     std::vector<ggml_tensor *> nodes;
     ggml_tensor * hidden = nullptr;
@@ -101,7 +100,7 @@ struct forward::state {
 
     void open_context(const batch_shape & shape, const compute & devices);
     void build(const batch_shape & shape);
-    void allocate_inputs(ggml_backend_buffer_type_t type);
+    void allocate_inputs(input_memory & memory);
     llama_ubatch place(const micro_batch & batch, const batch_shape & shape);
     void check_order(const llama_ubatch & ubatch, const llama_batch & batch) const;
 };
@@ -254,7 +253,8 @@ void forward::state::build(const batch_shape & shape) {
 
 // Allocates all inputs outside of the scheduler's buffers, since llama.cpp also fills inputs that the graph does not
 // read.
-void forward::state::allocate_inputs(ggml_backend_buffer_type_t type) {
+void forward::state::allocate_inputs(input_memory & memory) {
+    ggml_backend_buffer_type_t type = memory.type();
     std::vector<ggml_tensor *> all;
     std::unordered_set<const ggml_tensor *> used;
     for (const ggml_tensor * node : nodes) used.insert(std::begin(node->src), std::end(node->src));
@@ -268,21 +268,18 @@ void forward::state::allocate_inputs(ggml_backend_buffer_type_t type) {
             size += GGML_PAD(ggml_backend_buft_get_alloc_size(type, t), alignment);
         }
     }
-    inputs.reset(ggml_backend_buft_alloc_buffer(type, size + alignment));
-    if (!inputs) {
-        throw error("OUT_OF_MEMORY", "out of memory allocating the inputs (" + std::to_string(size) + " bytes)",
-                    "Lower sequenceLength or microBatchSize.");
-    }
-    char * at = static_cast<char *>(ggml_backend_buffer_get_base(inputs.get()));
+    ggml_backend_buffer_t buffer = memory.reserve(size + alignment);
+    char * at = static_cast<char *>(ggml_backend_buffer_get_base(buffer));
     for (ggml_tensor * t : all) {
-        ggml_backend_tensor_alloc(inputs.get(), t, at);
+        ggml_backend_tensor_alloc(buffer, t, at);
         at += GGML_PAD(ggml_backend_buft_get_alloc_size(type, t), alignment);
     }
 }
 
 forward::forward(std::shared_ptr<model> base, llama_adapter_lora * adapter, const batch_shape & shape,
-                 const compute & devices)
-    : state_(std::make_unique<state>()), shape_(shape) {
+                 const compute & devices, uint32_t context_length, std::shared_ptr<input_memory> inputs)
+    : state_(std::make_unique<state>()), shape_(shape), devices_(devices), context_length_(context_length),
+      inputs_(std::move(inputs)) {
     state & s = *state_;
     s.base = std::move(base);
     if (shape.packed && !can_pack(*s.base)) {
@@ -293,8 +290,14 @@ forward::forward(std::shared_ptr<model> base, llama_adapter_lora * adapter, cons
     }
     if (adapter) { s.adapters[adapter] = 1.0f; }
     s.open_context(shape, devices);
+    s.cparams.n_ctx_seq = context_length; // get_rope_factors() reads it
     s.build(shape);
-    s.allocate_inputs(devices.host_buffer_type());
+    s.allocate_inputs(*inputs_);
+}
+
+std::unique_ptr<forward> forward::with_shape(const batch_shape & shape) const {
+    llama_adapter_lora * adapter = state_->adapters.empty() ? nullptr : state_->adapters.begin()->first;
+    return std::unique_ptr<forward>(new forward(state_->base, adapter, shape, devices_, context_length_, inputs_));
 }
 
 forward::~forward() {

@@ -3,38 +3,37 @@
 #include "core/tensor-arena.h"
 #include "data/batch.h"
 #include "graph/compute.h"
+#include "graph/input-memory.h"
 #include "model/load.h"
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 struct llama_adapter_lora;
 
 namespace llamatune {
 
-struct batch_shape {
-    uint32_t n_rows = 1;            // rows of a micro-batch
-    uint32_t sequence_length = 512; // tokens per row
-    // false: a row is one sequence, and each row attends within itself, as a separate stream.
-    // true: a row may hold several segments; all rows are one stream, and llama.cpp's mask keeps the segments apart.
-    bool packed = false;
-
-    int64_t n_tokens() const { return int64_t(n_rows) * sequence_length; }
-};
-
 // llama.cpp's forward graph for one batch shape, without the cache and up to the output projection. The topology is
 // fixed; set_batch() fills the inputs for each micro-batch.
 class forward {
 public:
-    // `adapter` may be null. Throws error GRAPH_UNSUPPORTED (an architecture whose cache or output cannot be cut),
-    // NATIVE_ASSERTION, OUT_OF_MEMORY.
+    // `adapter` may be null. `context_length` is the length of the longest sequence in any micro-batch of the run (0:
+    // that of the shape's rows): models with two sets of RoPE factors choose one by it. Throws error GRAPH_UNSUPPORTED
+    // (an architecture whose cache or output cannot be cut), NATIVE_ASSERTION, OUT_OF_MEMORY.
     forward(std::shared_ptr<model> base, llama_adapter_lora * adapter, const batch_shape & shape,
-            const compute & devices);
+            const compute & devices, uint32_t context_length = 0)
+        : forward(std::move(base), adapter, shape, devices, context_length > 0 ? context_length : shape.sequence_length,
+                  std::make_shared<input_memory>(devices.host_buffer_type())) {}
     ~forward();
     forward(const forward &) = delete;
     forward & operator=(const forward &) = delete;
 
+    // The same graph for another shape. Both share the memory of their inputs, so set_batch() must precede every run.
+    std::unique_ptr<forward> with_shape(const batch_shape & shape) const;
+
     const batch_shape & shape() const { return shape_; }
+    size_t input_bytes() const { return inputs_->bytes(); }
 
     // The nodes from the embeddings to the hidden state, in execution order.
     const std::vector<ggml_tensor *> & nodes() const;
@@ -58,8 +57,15 @@ public:
 
 private:
     struct state; // llama.cpp's private types stay out of this header
+
+    forward(std::shared_ptr<model> base, llama_adapter_lora * adapter, const batch_shape & shape,
+            const compute & devices, uint32_t context_length, std::shared_ptr<input_memory> inputs);
+
     std::unique_ptr<state> state_;
     batch_shape shape_;
+    const compute & devices_;
+    uint32_t context_length_;
+    std::shared_ptr<input_memory> inputs_;
 };
 
 }

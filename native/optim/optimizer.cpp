@@ -20,7 +20,7 @@ optimizer::optimizer(const parameter_set & parameters, const optimizer_options &
     : optimizer(parameters, make_optimizer_rule(options), devices) {}
 
 optimizer::optimizer(const parameter_set & parameters, std::unique_ptr<optimizer_rule> rule, const compute & devices)
-    : rule_(std::move(rule)) {
+    : rule_(std::move(rule)), norm_memory_(devices), update_memory_(devices) {
     for (const std::string & name : rule_->state_names()) {
         state_.push_back({name, tensors_like(parameters.values(), "the optimizer's state '" + name + "'")});
     }
@@ -29,12 +29,8 @@ optimizer::optimizer(const parameter_set & parameters, std::unique_ptr<optimizer
     const bool whole_buffers = devices.multiplies_as_asked();
     build_norm(parameters, whole_buffers);
     build_update(parameters, whole_buffers);
-    norm_graph_ = norm_nodes_.finish();
-    update_graph_ = update_nodes_.finish();
-    norm_scheduler_ = devices.new_scheduler(norm_nodes_.size());
-    update_scheduler_ = devices.new_scheduler(update_nodes_.size());
-    allocate_graph(norm_scheduler_.get(), norm_graph_, "the gradient norm");
-    allocate_graph(update_scheduler_.get(), update_graph_, "the optimizer");
+    norm_memory_.reserve(norm_graph_.emplace(norm_nodes_.finish(), "the gradient norm"));
+    update_memory_.reserve(update_graph_.emplace(update_nodes_.finish(), "the optimizer"));
 }
 
 void optimizer::build_inputs(const parameter_set & parameters, const compute & devices) {
@@ -108,7 +104,7 @@ void optimizer::build_update(const parameter_set & parameters, bool whole_buffer
 }
 
 double optimizer::gradient_norm() {
-    run_graph(norm_scheduler_.get(), norm_graph_);
+    norm_memory_.run(*norm_graph_);
     float squared = 0;
     ggml_backend_tensor_get(squared_norm_, &squared, 0, sizeof(squared));
     return std::sqrt(double(squared));
@@ -122,7 +118,7 @@ void optimizer::update(int64_t number, double learning_rate, double clip) {
             rule_->numbers(number, learning_rate * double(g.learning_rate_scale), g.decay);
         ggml_backend_tensor_set(g.numbers, numbers.data(), 0, numbers.size() * sizeof(float));
     }
-    run_graph(update_scheduler_.get(), update_graph_);
+    update_memory_.run(*update_graph_);
 }
 
 }

@@ -1,8 +1,10 @@
 #pragma once
 
 #include "core/graph-builder.h"
-#include "graph/compute.h"
+#include "graph/graph-memory.h"
 #include "optim/optimizer-rule.h"
+
+#include <optional>
 
 namespace llamatune {
 
@@ -47,9 +49,8 @@ private:
     ggml_tensor * clip_; // F32 [1]
     ggml_tensor * squared_norm_ = nullptr;
     graph_builder norm_nodes_, update_nodes_;
-    ggml_cgraph * norm_graph_;
-    ggml_cgraph * update_graph_;
-    ggml_backend_sched_ptr norm_scheduler_, update_scheduler_;
+    graph_memory norm_memory_, update_memory_;
+    std::optional<shared_graph> norm_graph_, update_graph_;
 };
 
 // The coefficient of global-norm clipping, min(1, max_norm / (‖g‖ + 1e-6)) (Pascanu et al., arXiv 1211.5063); 1 if

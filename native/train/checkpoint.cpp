@@ -27,11 +27,10 @@ std::vector<run_fact> facts_of(const train_options & o, const data_plan & data, 
     const std::string state = join_texts(optim.state(), [](const auto & s) { return s.name; });
     return {
         {"mode", name_of(o.mode)},
-        {"dataset", n(data.n_samples) + " samples in " + n(data.n_rows) + " rows, with " + n(data.n_tokens) +
-                        " tokens, " + n(data.n_target_tokens) + " of them targets"},
+        {"dataset", n(data.n_samples) + " samples with " + n(data.n_tokens) + " tokens, " + n(data.n_target_tokens) +
+                        " of them targets"},
         {"sequenceLength", n(o.sequence_length)},
         {"batchSize", n(o.batch_size)},
-        {"packing", flag(o.packing)},
         {"shuffle", flag(o.shuffle)},
         {"seed", n(o.seed)},
         {"objective.type", o.objective.type},
@@ -87,7 +86,7 @@ void each_number(state_type & state, function && field) {
     field("llamatune.updates", state.updates);
     field("llamatune.non_finite", state.non_finite);
     field("llamatune.epoch", state.cursor.epoch);
-    field("llamatune.row", state.cursor.row);
+    field("llamatune.sample", state.cursor.sample);
     field("llamatune.tokens", state.tokens);
     field("llamatune.target_tokens", state.target_tokens);
     field("llamatune.loss", state.loss);

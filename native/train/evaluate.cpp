@@ -1,23 +1,31 @@
 #include "train/evaluate.h"
 
 #include "core/error.h"
+#include "train/plan.h"
 
 #include <chrono>
 
 namespace llamatune {
 
+namespace {
+
+// Samples that are laid out together, which leaves little room between them.
+constexpr uint32_t samples_at_a_time = 64;
+
+}
+
 evaluator::evaluator(const std::shared_ptr<model> & base, const trainable_weights & weights,
-                     const train_options & options, const compute & devices)
+                     const train_options & options, const compute & devices,
+                     const std::shared_ptr<step_memory> & memory)
     : file_(token_file::open(options.validation->file)),
-      data_(std::make_unique<sequential_loader>(*file_, options.sequence_length, options.micro_batch_size,
-                                                options.packing)) {
-    step_options forward_only;
+      data_(std::make_unique<loader>(
+          *file_, loader_options{samples_at_a_time, layout_options_of(options), false, options.seed})) {
+    step_options forward_only = step_options_of(options);
     forward_only.with_backward = false;
     forward_only.evaluation = true;
-    forward_only.loss = make_objective(options.objective);
-    auto graph = std::make_unique<forward>(
-        base, weights.adapter_handle(),
-        batch_shape{uint32_t(options.micro_batch_size), uint32_t(options.sequence_length), options.packing}, devices);
+    forward_only.memory = memory;
+    auto graph = std::make_unique<forward>(base, weights.adapter_handle(), first_shape(options), devices,
+                                           uint32_t(options.sequence_length));
     step_ = std::make_unique<step>(std::move(graph), devices, nullptr, forward_only);
 }
 
@@ -27,13 +35,17 @@ evaluator::outcome evaluator::run(const std::atomic<bool> & stop) {
     named_numbers metrics = step_->metric_sums();
     for (auto & [name, sum] : metrics) sum = 0;
     int64_t targets = 0;
-    data_->rewind();
-    while (data_->next(batch_)) {
-        if (stop) { throw error("ABORTED", "the run was aborted"); }
-        total += step_->run(batch_, 0.0);
-        for (const auto & [name, sum] : step_->metric_sums()) metrics[name] += sum;
-        targets += int64_t(batch_.target_position.size());
-        for (const float w : batch_.target_weight) weight += double(w);
+    data_->seek({});
+    for (uint64_t i = 0; i < data_->plan().steps_per_epoch; i++) {
+        data_->next(samples_);
+        for (const micro_batch & batch : samples_) {
+            if (stop) { throw error("ABORTED", "the run was aborted"); }
+            if (batch.target_position.empty()) continue;
+            total += step_->run(batch, 0.0);
+            for (const auto & [name, sum] : step_->metric_sums()) metrics[name] += sum;
+        }
+        targets += int64_t(samples_.total_target_tokens);
+        weight += samples_.total_target_weight;
     }
     for (auto & [name, sum] : metrics) sum /= weight;
     return {total / weight, metrics, targets,

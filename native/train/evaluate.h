@@ -11,8 +11,9 @@ namespace llamatune {
 // Computes the mean loss and metrics over a whole token file with the current parameters, without gradients.
 class evaluator {
 public:
+    // Shares the compute buffers of the training step.
     evaluator(const std::shared_ptr<model> & base, const trainable_weights & weights, const train_options & options,
-              const compute & devices);
+              const compute & devices, const std::shared_ptr<step_memory> & memory);
 
     struct outcome {
         double loss;
@@ -25,9 +26,9 @@ public:
 
 private:
     std::unique_ptr<token_file> file_;
-    std::unique_ptr<sequential_loader> data_;
+    std::unique_ptr<loader> data_;
     std::unique_ptr<step> step_;
-    micro_batch batch_;
+    step_batch samples_;
 };
 
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/enum-names.h"
+#include "data/layout.h"
 #include "loss/objective-options.h"
 #include "optim/optimizer-options.h"
 
@@ -80,10 +81,11 @@ struct train_options {
     std::string train_file; // token file
     std::string output;     // adapter (lora) or whole model (full); empty: nothing is written
 
-    int32_t sequence_length = 512; // tokens per row
-    int32_t batch_size = 8;        // rows per optimizer step
-    int32_t micro_batch_size = 1;  // rows per forward/backward; divides batch_size
-    bool packing = false;          // several samples per row
+    int32_t batch_size = 8; // samples per optimizer step
+    batch_layout layout = batch_layout::padding_free;
+    int32_t sequence_length = 512;     // the longest sample, in tokens
+    int32_t micro_batch_tokens = 1024; // see layout_options
+    int32_t micro_batch_size = 1;      // see layout_options
     bool shuffle = true;
     int32_t epochs = 1;
     uint64_t seed = 42;
@@ -106,10 +108,11 @@ void fields(V & v, train_options & o) {
     if (o.mode == train_mode::lora) v("lora", o.lora);
     v("trainFile", o.train_file);
     v("output", o.output);
-    v("sequenceLength", o.sequence_length);
     v("batchSize", o.batch_size);
+    v("layout", o.layout);
+    v("sequenceLength", o.sequence_length);
+    v("microBatchTokens", o.micro_batch_tokens);
     v("microBatchSize", o.micro_batch_size);
-    v("packing", o.packing);
     v("shuffle", o.shuffle);
     v("epochs", o.epochs);
     v("seed", o.seed);
@@ -126,21 +129,23 @@ void fields(V & v, train_options & o) {
 // The size of a run, computed before a model is loaded: the caller derives the schedule's length from it.
 struct train_plan {
     uint64_t n_samples;
-    uint64_t n_rows; // rows per epoch after packing
     uint64_t steps_per_epoch;
     uint64_t total_steps;
     uint64_t n_tokens;        // non-padding tokens per epoch
     uint64_t n_target_tokens; // tokens per epoch that carry a loss
+    uint64_t longest_sample;  // tokens
+    uint64_t largest_step;    // at most this many tokens in a step
 };
 
 template <class V>
 void fields(V & v, train_plan & p) {
     v("samples", p.n_samples);
-    v("rows", p.n_rows);
     v("stepsPerEpoch", p.steps_per_epoch);
     v("totalSteps", p.total_steps);
     v("tokens", p.n_tokens);
     v("targetTokens", p.n_target_tokens);
+    v("longestSample", p.longest_sample);
+    v("largestStep", p.largest_step);
 }
 
 }

@@ -19,7 +19,7 @@ std::optional<fs::path> make_rescue_folder(const fs::path & parent) {
     constexpr int most = 1000;
     std::error_code failed;
     for (int i = 0; i < most && !failed; i++) {
-        const fs::path folder =
+        fs::path folder =
             parent / ("llamatune-rescued-" + std::to_string(file_system::process_id()) + "-" + std::to_string(i));
         if (!fs::create_directory(folder, failed)) continue;
         fs::permissions(folder, fs::perms::owner_all, failed);
@@ -42,7 +42,7 @@ std::optional<std::string> save_below(const fs::path & parent, const trainable_w
                                       const std::string & output) {
     const std::optional<fs::path> folder = make_rescue_folder(parent);
     if (!folder) return std::nullopt;
-    const std::string path = (*folder / fs::u8path(output).filename()).u8string();
+    std::string path = (*folder / fs::u8path(output).filename()).u8string();
     try {
         require_space(path, weights.bytes()); // do not fill a small disk, or memory, for nothing
         weights.save(path);

@@ -9,21 +9,20 @@
 
 namespace llamatune {
 
-loader_options loader_options_of(const train_options & o) {
-    return {uint32_t(o.sequence_length),
-            uint32_t(o.batch_size),
-            uint32_t(o.micro_batch_size),
-            o.packing,
-            o.shuffle,
-            o.seed};
+layout_options layout_options_of(const train_options & o) {
+    return {o.layout, uint32_t(o.sequence_length), uint32_t(o.micro_batch_tokens), uint32_t(o.micro_batch_size)};
 }
 
-batch_shape shape_of(const train_options & o) {
-    return {uint32_t(o.micro_batch_size), uint32_t(o.sequence_length), o.packing};
+loader_options loader_options_of(const train_options & o) {
+    return {uint32_t(o.batch_size), layout_options_of(o), o.shuffle, o.seed};
 }
+
+batch_shape first_shape(const train_options & o) { return largest_shapes(layout_options_of(o)).front(); }
 
 step_options step_options_of(const train_options & o) {
     step_options options;
+    const std::vector<batch_shape> shapes = largest_shapes(layout_options_of(o));
+    options.largest.assign(shapes.begin() + 1, shapes.end());
     options.recompute = o.gradient_checkpointing;
     options.loss = make_objective(o.objective);
     // The output matrix is converted for every chunk of logits, so large chunks are faster and small ones save memory.
@@ -34,15 +33,16 @@ step_options step_options_of(const train_options & o) {
 train_plan plan_training(const train_options & options) {
     const auto file = token_file::open(options.train_file);
     const data_plan plan = loader(*file, loader_options_of(options)).plan();
-    return {plan.n_samples, plan.n_rows,         plan.steps_per_epoch, plan.steps_per_epoch * uint64_t(options.epochs),
-            plan.n_tokens,  plan.n_target_tokens};
+    return {plan.n_samples,   plan.steps_per_epoch, plan.steps_per_epoch * uint64_t(options.epochs),
+            plan.n_tokens,    plan.n_target_tokens, plan.longest_sample,
+            plan.largest_step};
 }
 
 memory_estimate estimate_memory(const std::shared_ptr<model> & base, const train_options & options) {
-    check_loader_options(loader_options_of(options));
     const compute devices(*base, options.n_threads, name_of(options.precision));
     trainable_weights weights(base, options);
-    auto graph = std::make_unique<forward>(base, weights.adapter_handle(), shape_of(options), devices);
+    auto graph = std::make_unique<forward>(base, weights.adapter_handle(), first_shape(options), devices,
+                                           uint32_t(options.sequence_length));
     weights.collect(*graph);
     memory_estimate estimate{};
     estimate.weights_bytes = total_bytes(*base);
@@ -54,13 +54,8 @@ memory_estimate estimate_memory(const std::shared_ptr<model> & base, const train
     }
     step_options estimate_only = step_options_of(options);
     estimate_only.allocate = false;
+    // validation uses the same memory
     estimate.activation_bytes = step(std::move(graph), devices, &weights.parameters(), estimate_only).compute_bytes();
-    if (options.validation) {
-        estimate_only.with_backward = false;
-        estimate_only.evaluation = true;
-        auto forward_only = std::make_unique<forward>(base, weights.adapter_handle(), shape_of(options), devices);
-        estimate.activation_bytes += step(std::move(forward_only), devices, nullptr, estimate_only).compute_bytes();
-    }
     estimate.total_bytes = estimate.weights_bytes + estimate.adapter_bytes + estimate.activation_bytes;
     return estimate;
 }

@@ -1,6 +1,7 @@
 #include "train/profile.h"
 
 #include "core/atomic-file.h"
+#include "cpu/accelerator.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -8,6 +9,38 @@
 #include <map>
 
 namespace llamatune {
+
+namespace {
+
+bool is_view(const ggml_tensor * node) {
+    return node->op == GGML_OP_VIEW || node->op == GGML_OP_RESHAPE || node->op == GGML_OP_PERMUTE ||
+           node->op == GGML_OP_TRANSPOSE;
+}
+
+}
+
+void node_profile::record(const char * part, const ggml_tensor * node) {
+    const auto now = std::chrono::steady_clock::now();
+    const double ms = std::chrono::duration<double, std::milli>(now - started_).count();
+    started_ = now;
+    if (node->op == GGML_OP_NONE || is_view(node)) return;
+    const ggml_tensor * a = node->src[0];
+    const std::string kind = std::string(op_name(node)) + " " + (a ? ggml_type_name(a->type) : "") + " " +
+                             std::to_string(node->ne[0]) + "x" + std::to_string(node->ne[1]) + "x" +
+                             std::to_string(node->ne[2]);
+    profile_entry & entry = entries_[std::string(part) + kind];
+    entry.part = part;
+    entry.kind = kind;
+    entry.count++;
+    entry.ms += ms;
+}
+
+std::vector<profile_entry> node_profile::entries() const {
+    std::vector<profile_entry> all;
+    for (const auto & [key, entry] : entries_) all.push_back(entry);
+    std::sort(all.begin(), all.end(), [](const profile_entry & a, const profile_entry & b) { return a.ms > b.ms; });
+    return all;
+}
 
 std::string profile_path() {
     const char * path = std::getenv("LLAMATUNE_PROFILE");

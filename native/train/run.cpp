@@ -70,12 +70,14 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
     compute devices(*base, options.n_threads, name_of(options.precision));
     devices.set_stop(&stop);
     trainable_weights weights(base, options);
-    auto graph = std::make_unique<forward>(base, weights.adapter_handle(), shape_of(options), devices);
+    auto graph = std::make_unique<forward>(base, weights.adapter_handle(), first_shape(options), devices,
+                                           uint32_t(options.sequence_length));
     weights.collect(*graph);
     require_disk_space(weights, options);
     const std::string profile = profile_path();
     step_options step_settings = step_options_of(options);
     step_settings.profile = !profile.empty();
+    step_settings.memory = std::make_shared<step_memory>(devices);
     step model_step(std::move(graph), devices, &weights.parameters(), step_settings);
     optimizer optim(weights.parameters(), options.optimizer, devices);
 
@@ -87,7 +89,7 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
                       options.learning_rates};
     std::optional<evaluator> validation;
     if (options.validation) {
-        parts.validation = &validation.emplace(base, weights, options, devices);
+        parts.validation = &validation.emplace(base, weights, options, devices, step_settings.memory);
         parts.evaluate_every = options.validation->every_steps;
     }
     std::optional<checkpoint_folder> checkpoints;

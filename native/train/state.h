@@ -21,7 +21,7 @@ struct train_state {
     named_numbers epoch_metrics;             // the same sums of the objective's metrics: weight · metric
 
     // The epoch of the last step, from 1.
-    int64_t epoch() const { return int64_t(cursor.epoch) + (cursor.row > 0 ? 1 : 0); }
+    int64_t epoch() const { return int64_t(cursor.epoch) + (cursor.sample > 0 ? 1 : 0); }
 
     // The mean loss of the epoch so far; NaN if it has no targets.
     double epoch_mean() const { return epoch_loss / epoch_weight; }

@@ -1,70 +1,214 @@
-#include "train/step-state.h"
+#include "train/step.h"
 
+#include "autodiff/engine/preflight.h"
 #include "autodiff/engine/recompute.h"
-#include "cpu/accelerator.h"
+#include "core/error.h"
+#include "core/join.h"
+#include "loss/chunk-columns.h"
+#include "train/loss-graph.h"
+#include "train/recently-used.h"
+#include "train/trunk.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <limits>
 
 namespace llamatune {
 
 namespace {
 
-using clock = step_clock;
+using clock = std::chrono::steady_clock;
+
+// Loss scaling: many GPUs multiply F32 matrices as F16, whose smallest number is 6e-8, so a probability divided by the
+// number of targets would underflow. There the gradient of the target with the largest weight is scaled to this
+// number, which is in the middle of F16's range, and unscaled when gradients are accumulated.
+constexpr float narrow_scale = 64.0f;
+
+constexpr size_t most_trunks = 8, most_loss_graphs = 16;
 
 double ms_since(clock::time_point start) {
     return std::chrono::duration<double, std::milli>(clock::now() - start).count();
 }
 
-bool is_view(const ggml_tensor * node) {
-    return node->op == GGML_OP_VIEW || node->op == GGML_OP_RESHAPE || node->op == GGML_OP_PERMUTE ||
-           node->op == GGML_OP_TRANSPOSE;
+int64_t largest_n_tokens(const batch_shape & first, const std::vector<batch_shape> & others) {
+    int64_t n = first.n_tokens();
+    for (const batch_shape & shape : others) n = std::max(n, shape.n_tokens());
+    return n;
+}
+
+// The width of the logits, which is only known once the head is built.
+int64_t n_vocab_of(const forward & graph) {
+    tensor_arena probe;
+    return graph.build_head(probe, ggml_new_tensor_2d(probe, GGML_TYPE_F32, graph.hidden()->ne[0], 1)).logits->ne[0];
+}
+
+// Throws if a parameter has no gradient: its weight may match a target although llama.cpp's graph does not read its
+// pair, or it may only feed a selection of keys or experts.
+void require_reached(const parameter_set & parameters, const graph_findings & trunk, const graph_findings & loss) {
+    std::string missing, selecting;
+    for (const parameter & p : parameters.all()) {
+        std::string & names = trunk.read.count(p.value) + loss.read.count(p.value) > 0 ? selecting : missing;
+        if (trunk.reached.count(p.value) + loss.reached.count(p.value) == 0) append_to(names, p.name);
+    }
+    std::string reasons;
+    if (!missing.empty()) append_to(reasons, "the model's graph does not read " + missing, "; ");
+    if (!selecting.empty()) append_to(reasons, "a non-differentiable selection is all that uses " + selecting, "; ");
+    if (reasons.empty()) { return; }
+    throw error("TARGET_UNSUPPORTED", "cannot train some targets: " + reasons,
+                "Leave them out of lora.targets; 'all-linear' selects every linear layer that can be trained.");
 }
 
 }
 
-step::~step() = default;
+struct step::state {
+    state(std::unique_ptr<forward> graph, const compute & devices, const parameter_set * parameters,
+          const step_options & options);
+    ~state();
 
-void step::state::record(const char * part, const ggml_tensor * node) {
-    const auto now = clock::now();
-    const double ms = std::chrono::duration<double, std::milli>(now - node_started).count();
-    node_started = now;
-    if (node->op == GGML_OP_NONE || is_view(node)) return;
-    const ggml_tensor * a = node->src[0];
-    const std::string kind = std::string(op_name(node)) + " " + (a ? ggml_type_name(a->type) : "") + " " +
-                             std::to_string(node->ne[0]) + "x" + std::to_string(node->ne[1]) + "x" +
-                             std::to_string(node->ne[2]);
-    profile_entry & entry = profile[std::string(part) + kind];
-    entry.part = part;
-    entry.kind = kind;
-    entry.count++;
-    entry.ms += ms;
+    trunk & trunk_of(const batch_shape & shape);
+    loss_graph & loss_graph_of(size_t n_targets);
+    void build_largest(std::unique_ptr<forward> graph);
+    void set_padding(bool skip) const;
+    void run_loss();
+    void add_metrics(const loss_graph & chunk, size_t first, size_t count);
+    static bool at_boundary(ggml_tensor * node, bool ask, void * self);
+    static bool on_loss_node(ggml_tensor * node, bool ask, void * self);
+
+    const step_options & options() const { return context.options(); }
+    bool trains() const { return options().with_backward; }
+
+    step_context context;
+    std::shared_ptr<step_memory> memory;
+    recently_used<trunk> trunks{most_trunks};
+    recently_used<loss_graph> loss_graphs{most_loss_graphs};
+    std::vector<std::string> metric_names;
+    int64_t max_columns = 0; // of a loss graph
+    size_t bytes = 0;
+
+    // the run in progress
+    const trunk * running = nullptr;
+    const micro_batch * batch = nullptr;
+    double scale = 0;
+    float largest_weight = 1; // of the batch's targets
+    double total = 0;
+    std::vector<float> target_losses, metric_values;
+    named_numbers metric_sums;
+    step_timing timing;
+    int64_t n_runs = 0;
+    clock::time_point started;
+    bool past_boundary = false;
+    node_profile profile;
+};
+
+step::state::state(std::unique_ptr<forward> graph, const compute & devices, const parameter_set * parameters,
+                   const step_options & o)
+    : context(devices, parameters, o, graph->hidden()->ne[0], largest_n_tokens(graph->shape(), o.largest)),
+      memory(o.memory ? o.memory : std::make_shared<step_memory>(devices)), metric_names(o.loss->metric_names()) {
+    for (const std::string & name : metric_names) metric_sums[name] = 0;
+    max_columns = loss_chunk_columns(n_vocab_of(*graph), context.hidden()->ne[1] - 1, o.loss_budget_bytes,
+                                     o.loss->n_logits(context.on_host()));
+    build_largest(std::move(graph));
 }
 
-bool step::state::on_chunk_node(ggml_tensor * node, bool ask, void * self) {
-    if (!ask) static_cast<state *>(self)->record("loss", node);
+step::state::~state() {
+    for (const auto & each : trunks.all()) memory->trunk.forget(each->graph());
+    for (const auto & each : loss_graphs.all()) memory->loss.forget(each->graph());
+}
+
+// Builds the graphs of the largest shapes, checks them, and allocates or measures the memory of the step.
+void step::state::build_largest(std::unique_ptr<forward> graph) {
+    const forward & source = *graph;
+    const batch_shape first = graph->shape();
+    const auto discard = [](const auto &) {};
+    const trunk & main = trunks.get([](const trunk &) { return false; },
+                                    [&] { return std::make_unique<trunk>(std::move(graph), context); }, discard);
+    const auto make_loss = [&] {
+        return std::make_unique<loss_graph>(source, context, max_columns, main.needs_dhidden());
+    };
+    const loss_graph & loss = loss_graphs.get([](const loss_graph &) { return false; }, make_loss, discard);
+    const auto both = [](std::vector<std::string> a, const std::vector<std::string> & b) {
+        a.insert(a.end(), b.begin(), b.end());
+        return a;
+    };
+    const graph_findings &a = main.findings(), &b = loss.findings();
+    require_no_missing(both(a.without_rule, b.without_rule), {}, "this model");
+    require_no_missing({}, both(a.without_device, b.without_device), "this model");
+    if (context.parameters()) require_reached(*context.parameters(), a, b);
+
+    std::vector<batch_shape> shapes{first};
+    shapes.insert(shapes.end(), options().largest.begin(), options().largest.end());
+    size_t trunk_bytes = 0;
+    for (const batch_shape & shape : shapes) {
+        const trunk & each = trunk_of(shape);
+        if (options().allocate)
+            memory->trunk.reserve(each.graph());
+        else
+            trunk_bytes = std::max(trunk_bytes, memory->trunk.measure(each.graph()));
+    }
+    if (options().allocate) {
+        memory->loss.reserve(loss.graph());
+        bytes = memory->trunk.bytes() + memory->loss.bytes();
+    } else
+        bytes = trunk_bytes + memory->loss.measure(loss.graph());
+    bytes += context.bytes() + source.input_bytes();
+}
+
+trunk & step::state::trunk_of(const batch_shape & shape) {
+    const auto make = [&] {
+        if (shape.n_tokens() >= context.hidden()->ne[1]) {
+            throw error("OUT_OF_MEMORY", "the micro-batch has " + std::to_string(shape.n_tokens()) +
+                                             " positions, more than the " +
+                                             std::to_string(context.hidden()->ne[1] - 1) + " with memory");
+        }
+        auto made = std::make_unique<trunk>(trunks.all().front()->inputs().with_shape(shape), context);
+        require_no_missing(made->findings().without_rule, made->findings().without_device, "this model");
+        return made;
+    };
+    return trunks.get([&](const trunk & t) { return t.shape() == shape; }, make,
+                      [&](const trunk & t) { memory->trunk.forget(t.graph()); });
+}
+
+// The graph for the next chunk of these targets; it may be a little wider than needed.
+loss_graph & step::state::loss_graph_of(size_t n_targets) {
+    const int64_t columns = loss_chunk_width(int64_t(n_targets), max_columns);
+    const auto make = [&] {
+        return std::make_unique<loss_graph>(running->inputs(), context, columns, running->needs_dhidden());
+    };
+    return loss_graphs.get([&](const loss_graph & g) { return g.columns() == columns; }, make,
+                           [&](const loss_graph & g) { memory->loss.forget(g.graph()); });
+}
+
+bool step::state::on_loss_node(ggml_tensor * node, bool ask, void * self) {
+    if (!ask) static_cast<state *>(self)->profile.record("loss", node);
     return true;
 }
 
 bool step::state::at_boundary(ggml_tensor * node, bool ask, void * self) {
     state & s = *static_cast<state *>(self);
-    const bool selects = s.options.on_selection && (node->op == GGML_OP_ARGSORT || node->op == GGML_OP_TOP_K);
-    if (selects && !ask) s.options.on_selection(node);
-    if (s.options.profile && !ask) {
-        s.record(!s.past_boundary ? "forward" : is_recomputed(node) ? "recompute" : "backward", node);
+    const step_options & options = s.options();
+    const bool selects = options.on_selection && (node->op == GGML_OP_ARGSORT || node->op == GGML_OP_TOP_K);
+    if (selects && !ask) options.on_selection(node);
+    if (options.profile && !ask) {
+        s.profile.record(!s.past_boundary ? "forward" : is_recomputed(node) ? "recompute" : "backward", node);
     }
-    if (node != s.boundary) return s.options.profile || selects;
+    if (node != s.running->boundary()) return options.profile || selects;
     if (!ask) {
         s.timing.forward_ms += ms_since(s.started);
         s.run_loss();
         s.past_boundary = true;
-        s.started = s.node_started = clock::now();
+        s.started = clock::now();
+        s.profile.start();
     }
     return true;
 }
 
 // Tells the devices which blocks of tokens contain only padding, so that they can skip them.
-void step::state::set_padding() {
+void step::state::set_padding(bool skip) const {
+    if (!skip) {
+        context.devices().set_padding({}, 0);
+        return;
+    }
     constexpr size_t block = 64;
     std::vector<uint8_t> blocks((batch->segment_id.size() + block - 1) / block);
     for (size_t i = 0; i < blocks.size(); i++) {
@@ -72,54 +216,51 @@ void step::state::set_padding() {
         const auto to = batch->segment_id.begin() + int64_t(std::min((i + 1) * block, batch->segment_id.size()));
         blocks[i] = std::all_of(from, to, [](int32_t id) { return id < 0; });
     }
-    devices.set_padding(blocks, graph->shape().n_tokens());
+    context.devices().set_padding(blocks, batch->shape.n_tokens());
 }
 
 void step::state::run_loss() {
     const auto loss_start = clock::now();
-    devices.set_padding({}, 0); // a chunk's columns are targets
+    set_padding(false); // a chunk's columns are targets
     const size_t n = batch->target_position.size();
-    const double factor = scales_loss() ? double(narrow_scale) / double(largest_weight) : scale;
-    if (options.with_backward) {
-        ggml_backend_buffer_clear(kept_gradient_buffer.get(), 0); // positions without a target stay zero
-    }
+    const double factor = context.scales_loss() ? double(narrow_scale) / double(largest_weight) : scale;
+    if (trains()) context.clear_dhidden(); // positions without a target stay zero
     target_losses.resize(n);
-    row_values.resize(size_t(columns));
-    target_values.resize(size_t(columns));
-    weight_values.resize(size_t(columns));
-    for (size_t first = 0; first < n; first += size_t(columns)) {
-        const size_t count = std::min(n - first, size_t(columns));
-        for (size_t i = 0; i < size_t(columns); i++) {
-            const bool real = i < count;
-            row_values[i] = real ? batch->target_position[first + i] : int32_t(graph->shape().n_tokens());
-            target_values[i] = real ? batch->target_token[first + i] : 0;
-            weight_values[i] = real ? float(factor * double(batch->target_weight[first + i])) : 0.0f;
-        }
-        ggml_backend_tensor_set(rows, row_values.data(), 0, ggml_nbytes(rows));
-        ggml_backend_tensor_set(targets, target_values.data(), 0, ggml_nbytes(targets));
-        ggml_backend_tensor_set(weights, weight_values.data(), 0, ggml_nbytes(weights));
-        node_started = clock::now();
-        run_graph(chunk_scheduler.get(), chunk);
-        ggml_backend_tensor_get(losses, target_losses.data() + first, 0, count * sizeof(float));
-        add_metrics(first, count);
+    for (size_t first = 0; first < n;) {
+        loss_graph & chunk = loss_graph_of(n - first);
+        const size_t count = std::min(n - first, size_t(chunk.columns()));
+        chunk.set({&batch->target_position[first], &batch->target_token[first], &batch->target_weight[first], count},
+                  factor);
+        profile.start();
+        memory->loss.run(chunk.graph(), options().profile ? on_loss_node : nullptr, this);
+        chunk.get_losses(target_losses.data() + first, count);
+        add_metrics(chunk, first, count);
+        first += count;
     }
-    set_padding();
+    set_padding(true);
     for (size_t i = 0; i < n; i++) total += double(batch->target_weight[i]) * double(target_losses[i]);
     timing.loss_ms += ms_since(loss_start);
 }
 
 // Adds the metrics of a chunk's targets. A target without a finite loss has no metrics either.
-void step::state::add_metrics(size_t first, size_t count) {
+void step::state::add_metrics(const loss_graph & chunk, size_t first, size_t count) {
     metric_values.resize(count);
     for (size_t m = 0; m < metric_names.size(); m++) {
-        ggml_backend_tensor_get(metrics, metric_values.data(), m * metrics->nb[1], count * sizeof(float));
+        chunk.get_metric(m, metric_values.data(), count);
         double & sum = metric_sums[metric_names[m]];
         for (size_t i = 0; i < count; i++) {
-            const double value = std::isfinite(target_losses[first + i]) ? double(metric_values[i]) : std::nan("");
+            const double value = std::isfinite(target_losses[first + i]) ? double(metric_values[i])
+                                                                         : std::numeric_limits<double>::quiet_NaN();
             sum += double(batch->target_weight[first + i]) * value;
         }
     }
 }
+
+step::step(std::unique_ptr<forward> graph, const compute & devices, const parameter_set * parameters,
+           const step_options & options)
+    : state_(std::make_unique<state>(std::move(graph), devices, parameters, options)) {}
+
+step::~step() = default;
 
 double step::run(const micro_batch & batch, double scale) {
     state & s = *state_;
@@ -131,16 +272,19 @@ double step::run(const micro_batch & batch, double scale) {
     for (auto & [name, sum] : s.metric_sums) sum = 0;
     s.timing = {};
     s.n_runs++;
-    s.graph->set_batch(batch);
-    s.set_padding();
-    if (s.scales_loss()) {
+    const trunk & current = s.trunk_of(batch.shape);
+    s.running = &current;
+    current.inputs().set_batch(batch);
+    s.set_padding(true);
+    if (s.context.scales_loss()) {
         const float unscale = float(scale * double(s.largest_weight) / double(narrow_scale));
-        ggml_backend_tensor_set(s.unscale, &unscale, 0, sizeof(unscale));
+        ggml_backend_tensor_set(s.context.unscale(), &unscale, 0, sizeof(unscale));
     }
     s.past_boundary = false;
-    s.started = s.node_started = clock::now();
-    run_graph(s.trunk_scheduler.get(), s.trunk);
-    if (s.options.with_backward) {
+    s.started = clock::now();
+    s.profile.start();
+    s.memory->trunk.run(current.graph(), s.trains() ? state::at_boundary : nullptr, &s);
+    if (s.trains()) {
         s.timing.backward_ms += ms_since(s.started);
     } else {
         s.timing.forward_ms += ms_since(s.started);
@@ -153,22 +297,17 @@ const std::vector<float> & step::target_losses() const { return state_->target_l
 const named_numbers & step::metric_sums() const { return state_->metric_sums; }
 int64_t step::n_runs() const { return state_->n_runs; }
 const step_timing & step::timing() const { return state_->timing; }
-std::vector<profile_entry> step::profile() const {
-    std::vector<profile_entry> entries;
-    for (const auto & [key, entry] : state_->profile) entries.push_back(entry);
-    std::sort(entries.begin(), entries.end(),
-              [](const profile_entry & a, const profile_entry & b) { return a.ms > b.ms; });
-    return entries;
-}
-
+std::vector<profile_entry> step::profile() const { return state_->profile.entries(); }
 step_graphs step::graphs() const {
     const state & s = *state_;
-    return {s.trunk,
-            s.chunk,
-            s.boundary,
-            s.columns,
-            ggml_backend_sched_get_n_splits(s.trunk_scheduler.get()),
-            ggml_backend_sched_get_n_splits(s.chunk_scheduler.get())};
+    const trunk & last = *s.trunks.all().front();
+    const loss_graph & loss = *s.loss_graphs.all().front();
+    if (s.options().allocate) {
+        s.memory->trunk.reserve(last.graph());
+        s.memory->loss.reserve(loss.graph());
+    }
+    return {last.graph().graph(), loss.graph().graph(),       last.boundary(),
+            loss.columns(),       s.memory->trunk.n_splits(), s.memory->loss.n_splits()};
 }
 
 size_t step::compute_bytes() const { return state_->bytes; }

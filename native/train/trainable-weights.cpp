@@ -27,7 +27,7 @@ trainable_weights::trainable_weights(std::shared_ptr<model> base, const train_op
     requested.alpha = options_.lora.alpha;
     requested.rs_lora = options_.lora.rs_lora;
     requested.init = options_.lora.init.value_or(requested.init);
-    if (options_.lora.targets) requested.targets = expand_targets(*options_.lora.targets, base_, shape_of(options_));
+    if (options_.lora.targets) requested.targets = expand_targets(*options_.lora.targets, base_, first_shape(options_));
     requested.seed = options_.seed;
     if (!options_.lora.init_adapter) {
         adapter_ = adapter::create(base_, requested);

@@ -116,7 +116,10 @@ async function measureTraining(
     });
     const learningRates = new Float32Array(totalSteps).fill(training.optimizer.learningRate);
     const options = { ...trainOptions(training, model, dataset), learningRates };
-    const { gradientCheckpointing: chosen } = await checkMemory(model, training, options);
+    const { gradientCheckpointing: chosen } = await checkMemory(model, training, options, {
+      longestSample: sequenceLength,
+      largestStep: sequenceLength * microBatchSize,
+    });
     const measured = { ...config, promptTokens: 0, generatedTokens: 0, trainSteps: steps };
     return measure(
       model,

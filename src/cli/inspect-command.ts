@@ -30,7 +30,9 @@ const memoryOptions = [
   'lora.targets',
   'sequenceLength',
   'batchSize',
+  'microBatchTokens',
   'microBatchSize',
+  'packing',
   'device',
   'gpuLayers',
   'tensorSplit',
@@ -75,7 +77,7 @@ export const inspectCommand: Command = {
       { what: 'show an adapter', line: 'llamatune inspect adapter.gguf' },
       {
         what: 'estimate the memory for these settings, as JSON',
-        line: 'llamatune inspect base.gguf --lora.rank 32 --sequenceLength 2048 --microBatchSize 4 --json',
+        line: 'llamatune inspect base.gguf --lora.rank 32 --sequenceLength 2048 --microBatchTokens 4096 --json',
       },
     ],
   },
@@ -258,13 +260,14 @@ function trainingTable(training: Training): string {
     const hint = training.hint === '' ? '' : `\n  hint: ${training.hint}`;
     return `Training: not possible\n  error ${training.code}: ${training.message}${hint}`;
   }
-  const { lora, sequenceLength, microBatchSize } = training.settings;
+  const { lora, sequenceLength, microBatchSize = 1 } = training.settings;
   const what = lora === undefined ? 'every parameter' : `adapter of rank ${lora.rank}`;
+  const batches =
+    training.microBatchTokens === null
+      ? `${format.plural(microBatchSize, 'row')} × ${format.integer(sequenceLength)} tokens`
+      : `${format.integer(training.microBatchTokens)} tokens`;
   return listTable([
-    [
-      'Training',
-      `${what}, micro-batches of ${format.plural(microBatchSize, 'row')} × ${format.integer(sequenceLength)} tokens`,
-    ],
+    ['Training', `${what}, micro-batches of ${batches}`],
     ['Memory for training', format.bytes(training.totalBytes)],
     ['  weights', format.bytes(training.weightsBytes)],
     ['  trained tensors, optimizer', format.bytes(training.adapterBytes)],

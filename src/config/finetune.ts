@@ -222,20 +222,28 @@ const base = z.strictObject({
     .min(1)
     .optional()
     .describe('Stop after this many optimizer steps, if the epochs have more. Default: no limit.'),
-  sequenceLength: z.int().min(2).default(512).describe('Maximum sequence length: tokens per row.'),
-  batchSize: z.int().min(1).default(8).describe('Rows per optimizer step.'),
+  sequenceLength: z.int().min(2).default(512).describe('Maximum length of a sample, in tokens.'),
+  batchSize: z.int().min(1).default(8).describe('Samples per optimizer step.'),
+  microBatchTokens: z
+    .union([z.literal('auto'), z.int().min(2)])
+    .default('auto')
+    .describe(
+      'Most tokens per forward and backward pass. The samples of a step share as many passes as they need, side by side and without padding; gradients are accumulated. auto: as many as are useful and fit into memory.',
+    ),
   microBatchSize: z
     .int()
     .min(1)
     .max(255)
-    .default(1)
+    .optional()
     .describe(
-      'Rows per forward and backward pass; gradients are accumulated up to batchSize, which it divides.',
+      'Instead of microBatchTokens: rows per forward and backward pass, each padded to sequenceLength. A divisor of batchSize.',
     ),
   packing: z
     .boolean()
-    .default(false)
-    .describe('Pack several samples into each row, without attention between them.'),
+    .optional()
+    .describe(
+      'Instead of microBatchTokens: rows of exactly sequenceLength tokens, with several samples each (true) or one (false).',
+    ),
   shuffle: z.boolean().default(true).describe('Shuffle the samples before each epoch.'),
   overlength: z
     .enum(['error', 'truncate', 'skip'])
@@ -304,6 +312,12 @@ export const finetuneSchema = withCrossFieldRules(complete, (read) => {
           message: `expected a divisor of batchSize (${batch}) but received ${micro}`,
         }
       : undefined,
+    ...['packing', 'microBatchSize']
+      .filter((name) => has(name) && read.given('microBatchTokens'))
+      .map((name) => ({
+        path: 'microBatchTokens',
+        message: `expected microBatchTokens or ${name} but received both`,
+      })),
     has('scheduler.warmupSteps') && has('scheduler.warmupRatio')
       ? {
           path: 'scheduler',

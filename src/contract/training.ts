@@ -1,5 +1,8 @@
 import type { FinetuneConfig } from '../config/finetune.js';
 
+/** How the samples of a step become micro-batches; see native/data/layout.h. */
+export type BatchLayout = 'padding-free' | 'by-length' | 'packed' | 'padded';
+
 /** Fields that the preparation of a run adds to the configuration. */
 export interface PreparedTraining {
   /** Token file of the training samples. */
@@ -8,6 +11,11 @@ export interface PreparedTraining {
   validation: { file: string; everySteps: number } | undefined;
   /** Learning rate of every optimizer step. */
   learningRates: Float32Array;
+  layout: BatchLayout;
+  /** The value that 'auto' resolved to; layouts 'padding-free' and 'by-length'. */
+  microBatchTokens: number;
+  /** Rows of a micro-batch; layouts 'packed' and 'padded'. */
+  microBatchSize: number;
   /** The precision that 'auto' resolved to. */
   precision: 'f32' | 'bf16';
   /** The value that 'auto' resolved to. */
@@ -19,17 +27,19 @@ export interface TrainOptions
   extends Omit<FinetuneConfig, keyof PreparedTraining>,
     PreparedTraining {}
 
-/** Number of samples, rows, steps and tokens of a run. */
+/** Number of samples, steps and tokens of a run. */
 export interface TrainPlan {
   samples: number;
-  /** Rows of one epoch, after packing. */
-  rows: number;
   stepsPerEpoch: number;
   totalSteps: number;
   /** Non-padding tokens of one epoch. */
   tokens: number;
   /** Tokens of one epoch that carry a loss. */
   targetTokens: number;
+  /** Tokens of the longest sample. */
+  longestSample: number;
+  /** Tokens of the largest possible step: the batchSize longest samples. */
+  largestStep: number;
 }
 
 /** Memory that a training run needs, in bytes. */
@@ -37,7 +47,7 @@ export interface MemoryNeeds {
   weightsBytes: number;
   /** Trained tensors, their gradients and the optimizer state. */
   adapterBytes: number;
-  /** Compute buffers of a step; they grow with microBatchSize and sequenceLength. */
+  /** Compute buffers of a step; they grow with the tokens of a micro-batch. */
   activationBytes: number;
   totalBytes: number;
 }

@@ -2,7 +2,7 @@ import { type FinetuneConfig, type FinetuneOptions, finetuneSchema } from '../co
 import { configError, parseConfig } from '../config/parse.js';
 import { native, nativeRun } from '../contract/load.js';
 import { Run } from '../contract/run.js';
-import type { EnginePhaseEvent, TrainEvent, TrainOptions } from '../contract/training.js';
+import type { EnginePhaseEvent, TrainEvent, TrainPlan } from '../contract/training.js';
 import { type PreparedDataset, prepareDataset } from '../data/prepare.js';
 import { LlamatuneError } from '../errors.js';
 import { checkFiles } from '../files/check.js';
@@ -116,10 +116,13 @@ async function train(
   history.warnAboutSamples();
   history.warnAboutPrecision(model.onGpu || systemInfo().cpuAccelerator?.fastBf16 === true);
 
-  const planned = scheduled(config, trainOptions(config, model, dataset));
+  const given = trainOptions(config, model, dataset);
+  const plan = native((addon) => addon.planTraining(given));
+  const planned = { ...given, learningRates: learningRates(config, plan) };
   emit(phaseEvent('memory', 'comparing the needed and the available memory'));
-  const choice = await checkMemory(model, config, planned);
-  const options = { ...planned, gradientCheckpointing: choice.gradientCheckpointing };
+  const choice = await checkMemory(model, config, planned, plan);
+  const { gradientCheckpointing, microBatchTokens } = choice;
+  const options = { ...planned, gradientCheckpointing, microBatchTokens };
 
   const onEvents = (events: TrainEvent[]) => {
     for (const event of events) {
@@ -136,18 +139,16 @@ async function train(
 }
 
 /** Computes the learning rate of every step; the plan gives the number of steps. */
-function scheduled(config: FinetuneConfig, options: TrainOptions): TrainOptions {
-  const plan = native((addon) => addon.planTraining(options));
+function learningRates(config: FinetuneConfig, plan: TrainPlan): Float32Array {
   const totalSteps = Math.min(plan.totalSteps, config.maxSteps ?? plan.totalSteps);
   const { type, minLearningRate } = config.scheduler;
-  const learningRates = buildSchedule({
+  return buildSchedule({
     type,
     learningRate: config.optimizer.learningRate,
     minLearningRate,
     warmupSteps: resolveWarmupSteps(config.scheduler, totalSteps),
     totalSteps,
   });
-  return { ...options, learningRates };
 }
 
 /**
@@ -166,7 +167,7 @@ function checkSequenceLength(model: LoadedModel, config: FinetuneConfig): void {
 
 /** Refuses packing for recurrent models, whose state would leak from one sample of a row to the next. */
 function checkPacking({ info }: LoadedModel, config: FinetuneConfig): void {
-  if (!config.packing || info.canPack) return;
+  if (config.packing !== true || info.canPack) return;
   const message = `expected false for the recurrent architecture ${info.architecture}, whose samples cannot share a row, but received true`;
   const { problems } = configError([{ path: 'packing', message }]);
   throw new LlamatuneError('PACKING_UNSUPPORTED', `packing: ${message}`, {

@@ -2,10 +2,11 @@ import { freemem } from 'node:os';
 import { type FinetuneConfig, type FinetuneOptions, finetuneSchema } from '../config/finetune.js';
 import { parseConfig } from '../config/parse.js';
 import { native, nativeRun } from '../contract/load.js';
-import type { MemoryNeeds, TrainOptions } from '../contract/training.js';
+import type { MemoryNeeds, TrainOptions, TrainPlan } from '../contract/training.js';
 import { LlamatuneError } from '../errors.js';
 import type { LoadedModel } from '../model/loaded-model.js';
 import { useModel } from '../model/use-model.js';
+import { batchLayout, hasTokenBudget, tokenBudgets } from './layout.js';
 import { trainOptions } from './train-options.js';
 
 /** Memory that a training run needs and memory that is available now, in bytes. */
@@ -14,6 +15,8 @@ export interface MemoryEstimate extends MemoryNeeds {
   availableBytes: number;
   /** Whether gradient checkpointing is on, as given or chosen by 'auto'. */
   gradientCheckpointing: boolean;
+  /** Tokens of a micro-batch, as given or chosen by 'auto'; null with `packing` or `microBatchSize`. */
+  microBatchTokens: number | null;
   /** activationBytes without gradient checkpointing. */
   activationBytesOff: number;
   /** activationBytes with gradient checkpointing. */
@@ -36,32 +39,38 @@ export async function estimateMemory(
   );
   return useModel(config.model, { ...config, purpose: 'train' }, async (model) => {
     const measure = measureOf(model, trainOptions(config, model, undefined));
-    const [off, on] = [
-      await measure({ gradientCheckpointing: false }),
-      await measure({ gradientCheckpointing: true }),
-    ];
     const availableBytes = await availableMemory(model, config.signal);
-    const gradientCheckpointing = chooseCheckpointing(config, off.needed, availableBytes);
-    const { needed, ...estimate } = gradientCheckpointing ? on : off;
+    const { sequenceLength, batchSize } = config;
+    // without a dataset, every sample might have this length
+    const plan = { longestSample: sequenceLength, largestStep: batchSize * sequenceLength };
+    const { choice, estimate } = await choose(model, config, plan, measure, availableBytes);
+    const { microBatchTokens, gradientCheckpointing } = choice;
+    const other = await measure({ ...choice, gradientCheckpointing: !gradientCheckpointing });
+    const [off, on] = gradientCheckpointing ? [other, estimate] : [estimate, other];
+    const { needed, ...needs } = estimate;
     return {
-      ...estimate,
+      ...needs,
       availableBytes,
       gradientCheckpointing,
+      microBatchTokens: hasTokenBudget(batchLayout(config, model)) ? microBatchTokens : null,
       activationBytesOff: off.activationBytes,
       activationBytesOn: on.activationBytes,
     };
   });
 }
 
-/** The memory that a run needs, and the choice of `gradientCheckpointing: 'auto'`. */
+/** The memory that a run needs, and the values that 'auto' stands for. */
 export interface MemoryChoice {
   totalBytes: number;
   gradientCheckpointing: boolean;
+  microBatchTokens: number;
 }
 
 /**
- * Checks that a run fits into memory, and makes the choice of `gradientCheckpointing: 'auto'`.
+ * Checks that a run fits into memory, and chooses the values of `microBatchTokens: 'auto'` and
+ * `gradientCheckpointing: 'auto'`: first smaller micro-batches, which cost little time, then gradient checkpointing.
  *
+ * @param plan of the run.
  * @param availableBytes memory to assume instead of the free memory; for tests.
  * @throws LlamatuneError INSUFFICIENT_MEMORY with the needed and the available memory, and options that would fit.
  */
@@ -69,32 +78,22 @@ export async function checkMemory(
   model: LoadedModel,
   config: FinetuneConfig,
   options: TrainOptions,
+  plan: LargestBatches,
   availableBytes?: number,
 ): Promise<MemoryChoice> {
   const available = availableBytes ?? (await availableMemory(model, config.signal));
   const measure = measureOf(model, options);
-  const requested = await measure({ gradientCheckpointing: config.gradientCheckpointing === true });
-  const gradientCheckpointing = chooseCheckpointing(config, requested.needed, available);
-  const estimate =
-    gradientCheckpointing && config.gradientCheckpointing === 'auto'
-      ? await measure({ gradientCheckpointing })
-      : requested;
-  if (estimate.needed <= available)
-    return { totalBytes: estimate.totalBytes, gradientCheckpointing };
-  throw new LlamatuneError(
-    'INSUFFICIENT_MEMORY',
-    `this run needs about ${size(estimate.needed)} of memory ` +
-      `(weights ${size(estimate.weightsBytes)}, trained tensors ${size(estimate.adapterBytes)}, ` +
-      `activations ${size(estimate.activationBytes)}${gradientCheckpointing ? ' with gradient checkpointing' : ''}), ` +
-      `but only ${size(available)} are available`,
-    { hint: await whatFits(config, async (change) => (await measure(change)).needed, available) },
-  );
+  const { choice, estimate } = await choose(model, config, plan, measure, available);
+  if (estimate.needed <= available) return { totalBytes: estimate.totalBytes, ...choice };
+  throw await insufficientMemory(config, { estimate, choice, measure, available });
 }
 
 type Measured = MemoryNeeds & { needed: number };
+type Measure = (change: Partial<TrainOptions>) => Promise<Measured>;
+type LargestBatches = Pick<TrainPlan, 'longestSample' | 'largestStep'>;
 
-function measureOf(model: LoadedModel, options: TrainOptions) {
-  return async (change: Partial<TrainOptions>): Promise<Measured> => {
+function measureOf(model: LoadedModel, options: TrainOptions): Measure {
+  return async (change) => {
     const estimate = await native((addon) =>
       addon.estimateMemory(model.native, { ...options, ...change }),
     );
@@ -105,47 +104,105 @@ function measureOf(model: LoadedModel, options: TrainOptions) {
   };
 }
 
-/**
- * 'auto' turns gradient checkpointing on above this fraction of the available memory, because the estimate is not
- * exact.
- */
+/** A choice of 'auto' may use this fraction of the available memory, because the estimate is not exact. */
 const AUTO_MEMORY_FRACTION = 0.8;
 
-function chooseCheckpointing(
-  { gradientCheckpointing }: FinetuneConfig,
-  neededWithout: number,
-  available: number,
-): boolean {
-  return gradientCheckpointing === 'auto'
-    ? neededWithout > AUTO_MEMORY_FRACTION * available
-    : gradientCheckpointing;
+type Choice = Pick<TrainOptions, 'microBatchTokens' | 'gradientCheckpointing'>;
+
+/** The combinations that 'auto' stands for, in the order of preference. */
+function choicesOf({ gradientCheckpointing }: FinetuneConfig, budgets: number[]): Choice[] {
+  const modes = gradientCheckpointing === 'auto' ? [false, true] : [gradientCheckpointing];
+  return modes.flatMap((mode) =>
+    budgets.map((microBatchTokens) => ({ microBatchTokens, gradientCheckpointing: mode })),
+  );
 }
 
-/** Turns on gradient checkpointing, then reduces the micro-batch, then the sequence length, until the run fits. */
+/** The first choice that certainly fits; otherwise the last one, which needs least. */
+async function choose(
+  model: LoadedModel,
+  config: FinetuneConfig,
+  plan: LargestBatches,
+  measure: Measure,
+  available: number,
+): Promise<{ choice: Choice; estimate: Measured }> {
+  const choices = choicesOf(config, tokenBudgets(config, model, plan));
+  let last: { choice: Choice; estimate: Measured } | undefined;
+  for (const choice of choices) {
+    last = { choice, estimate: await measure(choice) };
+    if (last.estimate.needed <= AUTO_MEMORY_FRACTION * available) break;
+  }
+  return last as { choice: Choice; estimate: Measured };
+}
+
+interface Shortage {
+  estimate: Measured;
+  choice: Choice;
+  measure: Measure;
+  available: number;
+}
+
+async function insufficientMemory(
+  config: FinetuneConfig,
+  { estimate, choice, measure, available }: Shortage,
+): Promise<LlamatuneError> {
+  const needs = async (change: Partial<TrainOptions>) => (await measure(change)).needed;
+  return new LlamatuneError(
+    'INSUFFICIENT_MEMORY',
+    `this run needs about ${size(estimate.needed)} of memory ` +
+      `(weights ${size(estimate.weightsBytes)}, trained tensors ${size(estimate.adapterBytes)}, ` +
+      `activations ${size(estimate.activationBytes)}${choice.gradientCheckpointing ? ' with gradient checkpointing' : ''}), ` +
+      `but only ${size(available)} are available`,
+    { hint: await whatFits(config, choice, needs, available) },
+  );
+}
+
+/** Turns on gradient checkpointing, then reduces the micro-batch and the sequence length, until the run fits. */
 async function whatFits(
   config: FinetuneConfig,
+  choice: Choice,
   needs: (change: Partial<TrainOptions>) => Promise<number>,
   available: number,
 ): Promise<string> {
-  let { microBatchSize, sequenceLength } = config;
   const gradientCheckpointing = true;
-  const also = config.gradientCheckpointing === false ? 'gradientCheckpointing with ' : '';
-  if (config.gradientCheckpointing === false) {
-    const bytes = await needs({ gradientCheckpointing });
+  const also = choice.gradientCheckpointing ? '' : 'gradientCheckpointing with ';
+  if (!choice.gradientCheckpointing) {
+    const bytes = await needs({ ...choice, gradientCheckpointing });
     if (bytes <= available)
       return `gradientCheckpointing 'auto' or true would fit: about ${size(bytes)}`;
   }
+  for (const change of smallerBatches(config, choice)) {
+    const bytes = await needs({ ...change, gradientCheckpointing });
+    const given = Object.entries(change).map(([name, value]) => `${name} ${value}`);
+    if (bytes <= available) return `${also}${given.join(' with ')} would fit: about ${size(bytes)}`;
+  }
+  return 'no micro-batch or sequence length would fit: use a smaller model, or a quantization with fewer bits';
+}
+
+/** Ever smaller micro-batches, as changes of the options. */
+function* smallerBatches(
+  config: FinetuneConfig,
+  { microBatchTokens }: Choice,
+): Generator<
+  Partial<Pick<TrainOptions, 'microBatchTokens' | 'microBatchSize' | 'sequenceLength'>>
+> {
+  let { microBatchSize, sequenceLength } = config;
+  if (microBatchSize === undefined && config.packing === undefined) {
+    // a micro-batch must hold the longest sample
+    for (let tokens = microBatchTokens >> 1; tokens >= 64; tokens >>= 1) {
+      yield tokens >= sequenceLength
+        ? { microBatchTokens: tokens }
+        : { microBatchTokens: tokens, sequenceLength: tokens };
+    }
+    return;
+  }
+  microBatchSize ??= 1;
   while (microBatchSize > 1 || sequenceLength > 64) {
     if (microBatchSize > 1) {
       do microBatchSize--;
       while (config.batchSize % microBatchSize !== 0);
     } else sequenceLength = Math.max(64, sequenceLength >> 1);
-    const bytes = await needs({ microBatchSize, sequenceLength, gradientCheckpointing });
-    if (bytes <= available) {
-      return `${also}microBatchSize ${microBatchSize} with sequenceLength ${sequenceLength} would fit: about ${size(bytes)}`;
-    }
+    yield { microBatchSize, sequenceLength };
   }
-  return 'no micro-batch or sequence length would fit: use a smaller model, or a quantization with fewer bits';
 }
 
 /**

@@ -2,11 +2,13 @@ import type { FinetuneConfig } from '../config/finetune.js';
 import type { TrainOptions } from '../contract/training.js';
 import type { PreparedDataset } from '../data/prepare.js';
 import type { LoadedModel } from '../model/loaded-model.js';
+import { batchLayout } from './layout.js';
 import { choosePrecision } from './precision.js';
 
 /**
- * Converts a validated configuration to options of the engine, with the token files of the dataset. The learning rates are
- * empty and gradientCheckpointing 'auto' is false until the plan and the memory are known.
+ * Converts a validated configuration to options of the engine, with the token files of the dataset. Until the plan and the
+ * memory are known, the learning rates are empty, gradientCheckpointing 'auto' is false and microBatchTokens 'auto' is
+ * enough for any sample.
  *
  * @param dataset undefined to estimate memory only.
  */
@@ -24,6 +26,10 @@ export function trainOptions(
         ? undefined
         : { file, everySteps: config.validation.everySteps },
     learningRates: new Float32Array(),
+    layout: batchLayout(config, model),
+    microBatchTokens:
+      config.microBatchTokens === 'auto' ? config.sequenceLength : config.microBatchTokens,
+    microBatchSize: config.microBatchSize ?? 1,
     precision: choosePrecision(config, model),
     gradientCheckpointing: config.gradientCheckpointing === true,
   };

@@ -208,26 +208,49 @@ describe('bad input to finetuneLora', () => {
       sequenceLength: 256,
     });
     const options = trainOptions(config, loaded, undefined);
-    const ample = await checkMemory(loaded, config, options, 1e12);
+    const plan = { longestSample: 256, largestStep: 8 * 256 };
+    const ample = await checkMemory(loaded, config, options, plan, 1e12);
     expect(ample.gradientCheckpointing).toBe(false);
-    const tight = await checkMemory(loaded, config, options, ample.totalBytes);
+    const tight = await checkMemory(loaded, config, options, plan, ample.totalBytes);
     expect(tight.gradientCheckpointing).toBe(true);
     expect(tight.totalBytes).toBeLessThan(ample.totalBytes);
     expect(
-      await checkMemory(loaded, { ...config, gradientCheckpointing: true }, options, 1e12),
+      await checkMemory(loaded, { ...config, gradientCheckpointing: true }, options, plan, 1e12),
     ).toEqual(tight);
     const fixed = { ...config, gradientCheckpointing: false } as const;
-    expect(await checkMemory(loaded, fixed, options, ample.totalBytes)).toEqual(ample);
-    const refused = await checkMemory(loaded, fixed, options, tight.totalBytes).catch((e) => e);
+    expect(await checkMemory(loaded, fixed, options, plan, ample.totalBytes)).toEqual(ample);
+    const refused = await checkMemory(loaded, fixed, options, plan, tight.totalBytes).catch(
+      (e) => e,
+    );
     expect(refused.hint).toMatch(/gradientCheckpointing 'auto' or true would fit/);
-    const error = await checkMemory(loaded, config, options, tight.totalBytes * 0.7).catch(
+    const error = await checkMemory(loaded, config, options, plan, tight.totalBytes * 0.7).catch(
       (thrown) => thrown,
     );
     expect(error).toMatchObject({ code: 'INSUFFICIENT_MEMORY' });
     expect(error.message).toMatch(/weights .+ trained tensors .+ activations/);
     expect(error.hint).toMatch(/microBatchSize [1-4] with sequenceLength 256 would fit/);
-    const hopeless = await checkMemory(loaded, config, options, 1000).catch((thrown) => thrown);
+    const hopeless = await checkMemory(loaded, config, options, plan, 1000).catch(
+      (thrown) => thrown,
+    );
     expect(hopeless.hint).toMatch(/smaller model/);
+  });
+
+  it('chooses smaller micro-batches before gradient checkpointing', async () => {
+    await using loaded = await loadModel(model);
+    const config = finetuneSchema.parse({ ...good(), batchSize: 8, sequenceLength: 128 });
+    const options = trainOptions(config, loaded, undefined);
+    const plan = { longestSample: 100, largestStep: 800 };
+    const available = async (bytes: number) => checkMemory(loaded, config, options, plan, bytes);
+    const ample = await available(1e12);
+    expect(ample).toMatchObject({ microBatchTokens: 800, gradientCheckpointing: false });
+    const less = await available(ample.totalBytes);
+    expect(less).toMatchObject({ microBatchTokens: 400, gradientCheckpointing: false });
+    expect(less.totalBytes).toBeLessThan(ample.totalBytes);
+    const given = { ...config, microBatchTokens: 500 };
+    expect(await checkMemory(loaded, given, options, plan, 1e12)).toMatchObject({
+      microBatchTokens: 500,
+      gradientCheckpointing: false,
+    });
   });
 
   it('does not affect the next run', async () => {

@@ -148,11 +148,12 @@ const results: Record<string, string[]> = {
   }),
   TrainPlan: keys<TrainPlan>({
     samples: true,
-    rows: true,
     stepsPerEpoch: true,
     totalSteps: true,
     tokens: true,
     targetTokens: true,
+    longestSample: true,
+    largestStep: true,
   }),
   MemoryNeeds: keys<MemoryNeeds>({
     weightsBytes: true,
@@ -252,6 +253,9 @@ const preparedTraining = keys<PreparedTraining>({
   trainFile: true,
   validation: true,
   learningRates: true,
+  layout: true,
+  microBatchTokens: true,
+  microBatchSize: true,
   precision: true,
   gradientCheckpointing: true,
 });
@@ -295,7 +299,7 @@ const calls: Record<string, { schema: string[]; added: string[]; ours: RegExp }>
   TrainOptions: {
     schema: options(finetuneSchema),
     added: [...preparedTraining, 'validation.file'],
-    ours: /^(model|dataset|maxSteps|overlength|loss|chatTemplate|signal|device|gpuLayers|tensorSplit|placement|rpc|optimizer\.(?!type|maxGradientNorm).+|objective\.(?!type).+|scheduler\..+|validation\.(split|dataset))$/,
+    ours: /^(model|dataset|maxSteps|overlength|packing|loss|chatTemplate|signal|device|gpuLayers|tensorSplit|placement|rpc|optimizer\.(?!type|maxGradientNorm).+|objective\.(?!type).+|scheduler\..+|validation\.(split|dataset))$/,
   },
   GenerateOptions: {
     schema: options(generateSchema),

@@ -13,8 +13,8 @@ inline llamatune::micro_batch tiny_batch(const llamatune::model & m, uint32_t ro
     const int32_t n_vocab = llama_vocab_n_tokens(llama_model_get_vocab(m.handle()));
     llamatune::rng random(seed);
     llamatune::micro_batch batch;
-    batch.n_rows = batch.n_filled_rows = batch.n_samples = rows;
-    batch.sequence_length = length;
+    batch.shape.n_rows = batch.n_filled_rows = batch.n_samples = rows;
+    batch.shape.sequence_length = length;
     batch.n_tokens = rows * length;
     for (uint32_t row = 0; row < rows; row++) {
         for (uint32_t i = 0; i < length; i++) {

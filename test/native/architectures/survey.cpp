@@ -25,12 +25,12 @@ namespace {
 bool packs(const std::shared_ptr<model> & m) {
     const micro_batch apart = tiny_batch(*m, 3, 40);
     micro_batch packed = apart;
-    packed.n_rows = 1;
-    packed.sequence_length = 120;
+    packed.shape.n_rows = 1;
+    packed.shape.sequence_length = 120;
+    packed.shape.packed = true;
     for (int i = 0; i < 120; i++) packed.segment_id[size_t(i)] = i / 40;
     try {
-        return logits::nmse(logits::by_training_graph(m, packed, true), logits::by_training_graph(m, apart, false)) <
-               1e-9;
+        return logits::nmse(logits::by_training_graph(m, packed), logits::by_training_graph(m, apart)) < 1e-9;
     } catch (const error & e) {
         if (e.code() == "PACKING_UNSUPPORTED") return false;
         throw;
@@ -63,7 +63,7 @@ void check_slopes(tiny::training & t, const model & m, row & r) {
 
 void check_training(const std::shared_ptr<model> & m, const std::string & name, row & r) {
     const micro_batch batch = tiny_batch(*m, 2, 9);
-    const linear_targets targets = find_linear_targets(m, {batch.n_rows, batch.sequence_length, false});
+    const linear_targets targets = find_linear_targets(m, {batch.shape.n_rows, batch.shape.sequence_length, false});
     r.trained = kinds_of(targets.trainable);
     r.selected = kinds_of(targets.selecting);
     r.unread = kinds_of(targets.unread);
@@ -87,8 +87,7 @@ void check_training(const std::shared_ptr<model> & m, const std::string & name, 
     const std::string file = tiny::scratch("survey-" + name + ".gguf");
     fresh.save(file);
     const auto lora = read_adapter(file, m);
-    r.stock =
-        logits::nmse(logits::by_training_graph(m, batch, false, lora->handle()), logits::by_decode(*m, batch, file));
+    r.stock = logits::nmse(logits::by_training_graph(m, batch, lora->handle()), logits::by_decode(*m, batch, file));
     std::filesystem::remove(file);
 }
 
@@ -112,8 +111,8 @@ row survey(const std::string & name) {
             const auto m = model::load({harness::arch_model(name)});
             // 100 is not a multiple of a cache's padding
             const micro_batch one = tiny_batch(*m, 1, 100), three = tiny_batch(*m, 3, 100);
-            r.one_sequence = logits::nmse(logits::by_training_graph(m, one, false), logits::by_decode(*m, one));
-            r.three_sequences = logits::nmse(logits::by_training_graph(m, three, false), logits::by_decode(*m, three));
+            r.one_sequence = logits::nmse(logits::by_training_graph(m, one), logits::by_decode(*m, one));
+            r.three_sequences = logits::nmse(logits::by_training_graph(m, three), logits::by_decode(*m, three));
             r.packed = packs(m);
         }
         r.slopes = 0;

@@ -1,10 +1,12 @@
 #include "harness.h"
 #include "write-token-file.h"
 
+#include "core/error.h"
 #include "core/rng.h"
 #include "data/loader.h"
 
 #include <algorithm>
+#include <functional>
 #include <set>
 
 using namespace llamatune;
@@ -23,7 +25,7 @@ std::unique_ptr<token_file> numbered_samples(const std::string & name, size_t n,
 }
 
 bool same(const micro_batch & a, const micro_batch & b) {
-    return a.n_rows == b.n_rows && a.n_filled_rows == b.n_filled_rows && a.n_samples == b.n_samples &&
+    return a.shape == b.shape && a.n_filled_rows == b.n_filled_rows && a.n_samples == b.n_samples &&
            a.n_tokens == b.n_tokens && a.tokens == b.tokens && a.positions == b.positions &&
            a.segment_id == b.segment_id && a.target_position == b.target_position && a.target_token == b.target_token;
 }
@@ -50,41 +52,45 @@ std::vector<int32_t> epoch_of(loader & data) {
     return all;
 }
 
-loader_options options_of(bool packing, bool shuffle = true, uint64_t seed = 42) {
-    loader_options o;
-    o.sequence_length = 32;
-    o.batch_size = 4;
-    o.micro_batch_size = 2;
-    o.packing = packing;
-    o.shuffle = shuffle;
-    o.seed = seed;
-    return o;
+// Why these options and data are refused.
+std::string refusal(const token_file & file, const loader_options & o) {
+    try {
+        loader(file, o);
+    } catch (const error & e) { return e.what(); }
+    return "";
+}
+
+constexpr batch_layout all_layouts[] = {batch_layout::padding_free, batch_layout::by_length, batch_layout::packed,
+                                        batch_layout::padded};
+
+loader_options options_of(batch_layout layout, bool shuffle = true, uint64_t seed = 42) {
+    return {4, {layout, 32, 64, 2}, shuffle, seed};
 }
 
 }
 
 TEST("data/loader: each epoch has every sample once, in a different order") {
     const auto file = numbered_samples("epochs.tokens", 50, 30);
-    for (const bool packing : {false, true}) {
-        loader data(*file, options_of(packing));
+    for (const batch_layout layout : all_layouts) {
+        loader data(*file, options_of(layout));
         const auto first = epoch_of(data), second = epoch_of(data);
         CHECK_EQ(first.size(), 50u);
         CHECK_EQ(std::set<int32_t>(first.begin(), first.end()).size(), 50u);
         CHECK_EQ(std::set<int32_t>(second.begin(), second.end()).size(), 50u);
         CHECK(first != second);
         CHECK_EQ(data.cursor().epoch, 2u);
-        CHECK_EQ(data.cursor().row, 0u);
+        CHECK_EQ(data.cursor().sample, 0u);
 
-        loader same_seed(*file, options_of(packing)), other_seed(*file, options_of(packing, true, 43));
+        loader same_seed(*file, options_of(layout)), other_seed(*file, options_of(layout, true, 43));
         CHECK(epoch_of(same_seed) == first);
         CHECK(epoch_of(same_seed) == second);
         CHECK(epoch_of(other_seed) != first);
     }
 }
 
-TEST("data/loader: without shuffling rows come in the file's order") {
+TEST("data/loader: without shuffling samples come in the file's order") {
     const auto file = numbered_samples("order.tokens", 10, 30);
-    loader data(*file, options_of(false, false));
+    loader data(*file, options_of(batch_layout::padded, false));
     for (int epoch = 0; epoch < 2; epoch++) {
         const auto order = epoch_of(data);
         CHECK(std::is_sorted(order.begin(), order.end()));
@@ -93,17 +99,17 @@ TEST("data/loader: without shuffling rows come in the file's order") {
 
 TEST("data/loader: a resumed run gets the same batches as an uninterrupted one") {
     const auto file = numbered_samples("resume.tokens", 23, 30);
-    for (const bool packing : {false, true}) {
-        loader data(*file, options_of(packing));
+    for (const batch_layout layout : all_layouts) {
+        loader data(*file, options_of(layout));
         const size_t n_steps = (size_t)data.plan().steps_per_epoch * 3;
         for (size_t stop = 0; stop < n_steps; stop++) {
-            loader resumed(*file, options_of(packing));
+            loader resumed(*file, options_of(layout));
             resumed.seek(data.cursor());
             step_batch a, b;
             data.next(a);
             resumed.next(b);
             CHECK_EQ(a.epoch, b.epoch);
-            CHECK_EQ(a.first_row, b.first_row);
+            CHECK_EQ(a.first_sample, b.first_sample);
             CHECK_EQ(a.size(), b.size());
             for (size_t i = 0; i < a.size(); i++) CHECK(same(a[i], b[i]));
         }
@@ -112,7 +118,7 @@ TEST("data/loader: a resumed run gets the same batches as an uninterrupted one")
 
 TEST("data/loader: a cursor of other data is refused") {
     const auto file = numbered_samples("cursor.tokens", 10, 30);
-    loader data(*file, options_of(false));
+    loader data(*file, options_of(batch_layout::padded));
     CHECK_ERROR("CHECKPOINT_MISMATCH", data.seek({0, 3}));
     CHECK_ERROR("CHECKPOINT_MISMATCH", data.seek({0, 12}));
     data.seek({5, 8});
@@ -125,8 +131,8 @@ TEST("data/loader: a cursor of other data is refused") {
 TEST("data/loader: tokens, positions and segments of packed rows") {
     const auto file = token_file::open(
         write_token_file("layout.tokens", {counting_sample(10, 3), counting_sample(20, 2), counting_sample(30, 6)}));
-    loader_options o = options_of(true, false);
-    o.sequence_length = 8;
+    loader_options o = options_of(batch_layout::packed, false);
+    o.layout.sequence_length = 8;
     loader data(*file, o);
     step_batch step;
     data.next(step);
@@ -149,7 +155,7 @@ TEST("data/loader: only tokens with a weight are targets, and never across segme
     const token_sample weighted{{1, 2, 3, 4, 5}, {0, 0, 1, 0, 0.25f}};
     const token_sample none{{6, 7}, {0, 0}}, one{{8}, {0}};
     const auto file = token_file::open(write_token_file("weights.tokens", {weighted, none, one}));
-    loader data(*file, options_of(true, false));
+    loader data(*file, options_of(batch_layout::packed, false));
     CHECK_EQ(data.plan().n_target_tokens, 2u);
     step_batch step;
     data.next(step);
@@ -160,7 +166,7 @@ TEST("data/loader: only tokens with a weight are targets, and never across segme
     CHECK_EQ(step.total_target_weight, 1.25);
 
     const auto many = numbered_samples("across.tokens", 60, 20);
-    loader packed(*many, options_of(true));
+    loader packed(*many, options_of(batch_layout::packed));
     for (int i = 0; i < 20; i++) {
         packed.next(step);
         uint64_t targets = 0;
@@ -168,7 +174,7 @@ TEST("data/loader: only tokens with a weight are targets, and never across segme
             targets += b.target_position.size();
             for (size_t t = 0; t < b.target_position.size(); t++) {
                 const size_t p = (size_t)b.target_position[t];
-                CHECK((p + 1) % b.sequence_length != 0);
+                CHECK((p + 1) % b.shape.sequence_length != 0);
                 CHECK(b.segment_id[p] >= 0 && b.segment_id[p] == b.segment_id[p + 1]);
                 CHECK_EQ(b.tokens[p + 1], b.target_token[t]);
                 CHECK_EQ(b.tokens[p + 1], b.tokens[p] + 1); // counting samples: the next token of the same sample
@@ -181,8 +187,8 @@ TEST("data/loader: only tokens with a weight are targets, and never across segme
 
 TEST("data/loader: the last step of an epoch is smaller and its missing rows are empty") {
     const auto file = numbered_samples("last.tokens", 7, 30);
-    loader data(*file, options_of(false, false));
-    CHECK_EQ(data.plan().n_rows, 7u);
+    loader data(*file, options_of(batch_layout::padded, false));
+    CHECK_EQ(data.plan().n_samples, 7u);
     CHECK_EQ(data.plan().steps_per_epoch, 2u);
     step_batch step;
     for (int epoch = 0; epoch < 3; epoch++) {
@@ -192,9 +198,9 @@ TEST("data/loader: the last step of an epoch is smaller and its missing rows are
         data.next(step);
         CHECK(step.last_of_epoch);
         CHECK_EQ(step.size(), 2u);
-        CHECK_EQ(step.n_rows, 3u);
+        CHECK_EQ(step.n_samples, 3u);
         const micro_batch & b = step[1];
-        CHECK_EQ(b.n_rows, 2u);
+        CHECK_EQ(b.shape.n_rows, 2u);
         CHECK_EQ(b.n_filled_rows, 1u);
         for (size_t i = 0; i < 32; i++) {
             CHECK_EQ(b.tokens[32 + i], 0);
@@ -202,7 +208,7 @@ TEST("data/loader: the last step of an epoch is smaller and its missing rows are
             CHECK_EQ(b.positions[32 + i], (int32_t)i);
         }
     }
-    loader_options o = options_of(false, false);
+    loader_options o = options_of(batch_layout::padded, false);
     o.batch_size = 6;
     loader shorter(*file, o);
     shorter.next(step);
@@ -213,7 +219,7 @@ TEST("data/loader: the last step of an epoch is smaller and its missing rows are
 
 TEST("data/loader: steps reuse their storage") {
     const auto file = numbered_samples("storage.tokens", 30, 30);
-    loader data(*file, options_of(true));
+    loader data(*file, options_of(batch_layout::padded));
     step_batch step;
     data.next(step);
     std::vector<const void *> before;
@@ -232,46 +238,117 @@ TEST("data/loader: steps reuse their storage") {
     }
 }
 
-TEST("data/loader: evaluation reads every row once, in order, and can start again") {
-    const auto file = numbered_samples("evaluation.tokens", 9, 30);
-    for (const bool packing : {false, true}) {
-        sequential_loader data(*file, 32, 4, packing);
-        for (int round = 0; round < 2; round++) {
-            micro_batch b;
-            uint64_t tokens = 0, targets = 0, samples = 0, batches = 0;
-            while (data.next(b)) {
-                CHECK_EQ(b.n_rows, 4u);
-                tokens += b.n_tokens;
-                targets += b.target_position.size();
-                samples += b.n_samples;
-                batches++;
+TEST("data/loader: each layout has every token and target of a step, in micro-batches within the limits") {
+    const auto file = numbered_samples("layouts.tokens", 100, 30);
+    loader reference(*file, options_of(batch_layout::padded));
+    for (const batch_layout layout : all_layouts) {
+        reference.seek({0, 0});
+        loader data(*file, options_of(layout));
+        CHECK_EQ(data.plan().steps_per_epoch, 25u);
+        for (uint64_t i = 0; i < data.plan().steps_per_epoch; i++) {
+            step_batch expected, step;
+            reference.next(expected);
+            data.next(step);
+            CHECK_EQ(step.n_samples, expected.n_samples);
+            CHECK_EQ(step.total_tokens, expected.total_tokens);
+            CHECK_EQ(step.total_target_tokens, expected.total_target_tokens);
+            std::vector<int32_t> a = samples_of(step), b = samples_of(expected);
+            std::sort(a.begin(), a.end());
+            std::sort(b.begin(), b.end());
+            CHECK(a == b);
+            for (const micro_batch & micro : step) {
+                CHECK(micro.shape.n_tokens() <= 64);
+                CHECK_EQ((int64_t)micro.tokens.size(), micro.shape.n_tokens());
             }
-            CHECK_EQ(tokens, (uint64_t)file->n_tokens());
-            CHECK_EQ(targets, (uint64_t)file->n_target_tokens());
-            CHECK_EQ(samples, 9u);
-            CHECK_EQ(batches, data.plan().steps_per_epoch);
-            CHECK(!data.next(b));
-            data.rewind();
         }
     }
 }
 
-TEST("data/loader: invalid options and data are refused") {
+TEST("data/loader: padding-free micro-batches are few and hardly longer than their samples") {
+    const auto file = numbered_samples("padding-free.tokens", 400, 120);
+    loader_options o = options_of(batch_layout::padding_free);
+    o.batch_size = 8;
+    o.layout.sequence_length = 120;
+    o.layout.micro_batch_tokens = 512;
+    loader data(*file, o);
+    std::set<uint32_t> lengths;
+    for (uint64_t i = 0; i < data.plan().steps_per_epoch; i++) {
+        step_batch step;
+        data.next(step);
+        CHECK_EQ(step.size(), (step.total_tokens + 511) / 512); // as few as possible
+        for (const micro_batch & micro : step) {
+            CHECK_EQ(micro.shape.n_rows, 1u);
+            CHECK(micro.shape.packed);
+            CHECK(micro.shape.sequence_length < micro.n_tokens + std::max(16u, micro.n_tokens / 8));
+            lengths.insert(micro.shape.sequence_length);
+        }
+    }
+    CHECK(lengths.size() <= 16);
+}
+
+TEST("data/loader: micro-batches by length have samples of similar lengths") {
+    const auto file = numbered_samples("by-length.tokens", 64, 200);
+    loader_options o = options_of(batch_layout::by_length, false);
+    o.batch_size = 64;
+    o.layout.sequence_length = 200;
+    o.layout.micro_batch_tokens = 400;
+    loader data(*file, o);
+    step_batch step;
+    data.next(step);
+    uint64_t positions = 0;
+    for (const micro_batch & micro : step) {
+        CHECK(!micro.shape.packed);
+        CHECK_EQ(micro.shape.n_rows, micro.n_samples); // no empty rows
+        CHECK(micro.shape.n_tokens() <= 400);
+        positions += (uint64_t)micro.shape.n_tokens();
+    }
+    CHECK(positions <= step.total_tokens * 5 / 4);
+}
+
+TEST("data/loader: the plan has the longest sample and the largest possible step") {
+    const auto file = token_file::open(write_token_file(
+        "plan.tokens", {counting_sample(1, 5), counting_sample(9, 3), counting_sample(20, 9), counting_sample(40, 7)}));
+    loader_options o = options_of(batch_layout::padding_free);
+    o.batch_size = 2;
+    CHECK_EQ(loader(*file, o).plan().longest_sample, 9u);
+    CHECK_EQ(loader(*file, o).plan().largest_step, 16u);
+    o.batch_size = 10;
+    CHECK_EQ(loader(*file, o).plan().largest_step, 24u);
+}
+
+TEST("data/loader: sizes that no batch can have are refused") {
+    const auto file = numbered_samples("sizes.tokens", 4, 30);
+    const auto refused = [&](batch_layout layout, const std::function<void(loader_options &)> & change) {
+        loader_options o = options_of(layout);
+        change(o);
+        CHECK_ERROR("CONFIG_INVALID", loader(*file, o));
+    };
+    refused(batch_layout::padded, [](auto & o) { o.layout.micro_batch_size = 3; });
+    refused(batch_layout::padded, [](auto & o) { o.layout.micro_batch_size = 0; });
+    // llama.cpp tells at most 256 segments apart
+    refused(batch_layout::packed, [](auto & o) { o.batch_size = o.layout.micro_batch_size = 256; });
+    refused(batch_layout::padded, [](auto & o) { o.layout.sequence_length = 1; });
+    refused(batch_layout::padding_free, [](auto & o) { o.layout.micro_batch_tokens = 1; });
+    refused(batch_layout::by_length, [](auto & o) { o.batch_size = 0; });
+}
+
+TEST("data/loader: invalid data is refused") {
     const auto file = numbered_samples("refused.tokens", 4, 30);
-    loader_options o = options_of(false);
-    o.micro_batch_size = 3;
-    CHECK_ERROR("CONFIG_INVALID", loader(*file, o));
-    o.micro_batch_size = 0;
-    CHECK_ERROR("CONFIG_INVALID", loader(*file, o));
-    o.batch_size = o.micro_batch_size = 256;
-    CHECK_ERROR("CONFIG_INVALID", loader(*file, o)); // llama.cpp tells at most 256 segments apart
-    o = options_of(false);
-    o.sequence_length = 1;
-    CHECK_ERROR("CONFIG_INVALID", loader(*file, o));
-    o.sequence_length = 4;
-    CHECK_ERROR("SAMPLE_TOO_LONG", loader(*file, o));
-    const auto empty = token_file::open(write_token_file("none.tokens", {}));
-    CHECK_ERROR("DATASET_EMPTY", loader(*empty, options_of(false)));
-    const auto untargeted = token_file::open(write_token_file("untargeted.tokens", {{{1, 2}, {0, 0}}}));
-    CHECK_ERROR("DATASET_EMPTY", loader(*untargeted, options_of(false)));
+    for (const batch_layout layout : all_layouts) {
+        loader_options o = options_of(layout);
+        o.layout.sequence_length = 4;
+        CHECK_ERROR("SAMPLE_TOO_LONG", loader(*file, o));
+        const auto empty = token_file::open(write_token_file("none.tokens", {}));
+        CHECK_ERROR("DATASET_EMPTY", loader(*empty, options_of(layout)));
+        const auto untargeted = token_file::open(write_token_file("untargeted.tokens", {{{1, 2}, {0, 0}}}));
+        CHECK_ERROR("DATASET_EMPTY", loader(*untargeted, options_of(layout)));
+    }
+    const auto two = token_file::open(
+        write_token_file("too-long.tokens", {counting_sample(1, 5), counting_sample(9, 9), counting_sample(20, 2)}));
+    loader_options o = options_of(batch_layout::padding_free);
+    o.layout.sequence_length = 8;
+    CHECK_EQ(refusal(*two, o), "sample 1 has 9 tokens, more than the sequence length of 8");
+    o.layout.sequence_length = 32;
+    o.layout.micro_batch_tokens = 8;
+    CHECK_EQ(refusal(*two, o), "sample 1 has 9 tokens, more than a micro-batch of 8 tokens");
 }

@@ -17,7 +17,7 @@ std::vector<harness::token_sample> samples(size_t n) {
 }
 
 bool same(const step_batch & a, const step_batch & b) {
-    bool equal = a.size() == b.size() && a.epoch == b.epoch && a.first_row == b.first_row && a.n_rows == b.n_rows &&
+    bool equal = a.size() == b.size() && a.epoch == b.epoch && a.first_sample == b.first_sample &&
                  a.last_of_epoch == b.last_of_epoch && a.total_target_tokens == b.total_target_tokens &&
                  a.total_tokens == b.total_tokens && a.n_samples == b.n_samples;
     for (size_t i = 0; equal && i < a.size(); i++) {
@@ -31,7 +31,7 @@ bool same(const step_batch & a, const step_batch & b) {
 
 TEST("data/prefetch: gives the loader's steps and cursors, over epochs and from any step on") {
     const auto file = token_file::open(harness::write_token_file("prefetch.tokens", samples(11)));
-    const loader_options options{8, 4, 2, false, true, 7};
+    const loader_options options{4, {batch_layout::padded, 8, 0, 2}, true, 7};
     for (int skipped = 0; skipped < 4; skipped++) {
         loader behind(*file, options);
         loader reference(*file, options);
@@ -40,19 +40,20 @@ TEST("data/prefetch: gives the loader's steps and cursors, over epochs and from 
         behind.seek(reference.cursor());
         prefetcher ahead(behind, 7);
         for (int i = 0; i < 7; i++) {
-            CHECK(ahead.cursor().epoch == reference.cursor().epoch && ahead.cursor().row == reference.cursor().row);
+            CHECK(ahead.cursor().epoch == reference.cursor().epoch &&
+                  ahead.cursor().sample == reference.cursor().sample);
             reference.next(expected);
             CHECK(same(ahead.next(), expected));
         }
-        CHECK(ahead.cursor().epoch == reference.cursor().epoch && ahead.cursor().row == reference.cursor().row);
+        CHECK(ahead.cursor().epoch == reference.cursor().epoch && ahead.cursor().sample == reference.cursor().sample);
     }
 }
 
 TEST("data/prefetch: can be destroyed before its end, and with no steps") {
     const auto file = token_file::open(harness::write_token_file("prefetch-end.tokens", samples(5)));
-    loader data(*file, {8, 2, 1, false, false, 7});
+    loader data(*file, {2, {batch_layout::padded, 8, 0, 1}, false, 7});
     { const prefetcher none(data, 0); }
-    CHECK(data.cursor().row == 0); // nothing was read
+    CHECK(data.cursor().sample == 0); // nothing was read
     for (int i = 0; i < 20; i++) {
         prefetcher ahead(data, 5);
         CHECK(!ahead.next().last_of_epoch || i > 0);

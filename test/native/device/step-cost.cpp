@@ -209,6 +209,7 @@ int print(const std::vector<std::string> & arguments) {
     from.use_mmap = true;
     const auto base = model::load(from);
     train_options options;
+    options.layout = batch_layout::padded;
     options.micro_batch_size = options.batch_size = std::stoi(arguments[1]);
     options.sequence_length = std::stoi(arguments[2]);
     options.lora.rank = 8;
@@ -216,13 +217,13 @@ int print(const std::vector<std::string> & arguments) {
     options.gradient_checkpointing = arguments.size() > 3;
     const compute devices(*base, 1, "bf16");
     trainable_weights weights(base, options);
-    auto graph = std::make_unique<forward>(base, weights.adapter_handle(), shape_of(options), devices);
+    auto graph = std::make_unique<forward>(base, weights.adapter_handle(), first_shape(options), devices);
     weights.collect(*graph);
     step_options of_step = step_options_of(options);
     of_step.allocate = false;
     const step built(std::move(graph), devices, &weights.parameters(), of_step);
     const step_graphs graphs = built.graphs();
-    const int64_t n_tokens = shape_of(options).n_tokens();
+    const int64_t n_tokens = first_shape(options).n_tokens();
 
     std::map<std::string, cost> all = cost_by(class_key, graphs, n_tokens, h100);
     cost & optimizer = all["optimizer"]; // square, sum and clip all gradients at once; AdamW for each tensor

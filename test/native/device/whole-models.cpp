@@ -177,7 +177,7 @@ TEST("device/gradients: gradient checkpointing, packing and a repeated token mat
         batch.target_weight.push_back(1.0f);
     }
     training_options options, once;
-    options.packed = once.packed = true;
+    batch.shape.packed = true;
     options.step.recompute = true;
     training device(there, batch, options), reference(here, batch, once);
     require_gradients(device, reference, batch, gradient_tolerance(), "recomputed gradients");

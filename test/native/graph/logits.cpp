@@ -2,6 +2,7 @@
 
 #include "core/graph-builder.h"
 #include "graph/forward.h"
+#include "graph/graph-memory.h"
 #include "harness.h"
 
 #include "llama-cpp.h"
@@ -13,9 +14,9 @@ namespace logits {
 
 std::vector<float> by_decode(const model & m, const micro_batch & batch, const std::string & adapter) {
     llama_context_params params = llama_context_default_params();
-    const uint32_t n = batch.n_rows * batch.sequence_length;
+    const uint32_t n = batch.shape.n_rows * batch.shape.sequence_length;
     params.n_ctx = params.n_batch = params.n_ubatch = n;
-    params.n_seq_max = batch.n_rows;
+    params.n_seq_max = batch.shape.n_rows;
     params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
     params.type_k = params.type_v = GGML_TYPE_F32;
     params.swa_full = true;
@@ -33,9 +34,9 @@ std::vector<float> by_decode(const model & m, const micro_batch & batch, const s
     raw.n_tokens = int32_t(n);
     for (uint32_t i = 0; i < n; i++) {
         raw.token[i] = batch.tokens[i];
-        raw.pos[i] = int32_t(i % batch.sequence_length);
+        raw.pos[i] = int32_t(i % batch.shape.sequence_length);
         raw.n_seq_id[i] = 1;
-        raw.seq_id[i][0] = int32_t(i / batch.sequence_length);
+        raw.seq_id[i][0] = int32_t(i / batch.shape.sequence_length);
         raw.logits[i] = 1;
     }
     const int status = llama_decode(ctx.get(), raw);
@@ -50,19 +51,19 @@ std::vector<float> by_decode(const model & m, const micro_batch & batch, const s
     return all;
 }
 
-std::vector<float> by_training_graph(const std::shared_ptr<model> & m, const micro_batch & batch, bool packed,
+std::vector<float> by_training_graph(const std::shared_ptr<model> & m, const micro_batch & batch,
                                      llama_adapter_lora * adapter) {
     compute devices(*m, 1);
-    forward graph(m, adapter, {batch.n_rows, batch.sequence_length, packed}, devices);
+    forward graph(m, adapter, batch.shape, devices);
     graph_builder builder;
     const forward::head head = graph.build_head(builder.ctx(), graph.hidden());
     ggml_set_output(head.logits);
     builder.expand(head.logits);
-    ggml_cgraph * run = builder.finish();
-    const auto scheduler = devices.new_scheduler(builder.size());
-    allocate_graph(scheduler.get(), run, "the test");
+    const shared_graph run(builder.finish(), "the test");
+    graph_memory memory(devices);
+    memory.reserve(run);
     graph.set_batch(batch);
-    run_graph(scheduler.get(), run);
+    memory.run(run);
     std::vector<float> all(size_t(ggml_nelements(head.logits)));
     ggml_backend_tensor_get(head.logits, all.data(), 0, all.size() * sizeof(float));
     return all;

@@ -18,7 +18,7 @@ std::vector<float> by_decode(const llamatune::model & m, const llamatune::micro_
                              const std::string & adapter = "");
 
 std::vector<float> by_training_graph(const std::shared_ptr<llamatune::model> & m, const llamatune::micro_batch & batch,
-                                     bool packed, llama_adapter_lora * adapter = nullptr);
+                                     llama_adapter_lora * adapter = nullptr);
 
 // Normalised mean squared error: Σ (a - b)² / Σ b².
 double nmse(const std::vector<float> & a, const std::vector<float> & b);

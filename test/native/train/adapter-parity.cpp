@@ -44,7 +44,7 @@ trained train_tiny(const std::shared_ptr<model> & m, const std::string & name, b
 }
 
 std::vector<float> last_row(const std::vector<float> & logits, const micro_batch & batch) {
-    const size_t n_vocab = logits.size() / batch.sequence_length;
+    const size_t n_vocab = logits.size() / batch.shape.sequence_length;
     return {logits.end() - std::ptrdiff_t(n_vocab), logits.end()};
 }
 
@@ -57,7 +57,7 @@ std::vector<float> decode(const model & m, const std::string & adapter, const mi
 std::vector<float> training_graph(const std::shared_ptr<model> & m, const std::string & file,
                                   const micro_batch & batch) {
     const auto lora = read_adapter(file, m);
-    return last_row(logits::by_training_graph(m, batch, false, lora->handle()), batch);
+    return last_row(logits::by_training_graph(m, batch, lora->handle()), batch);
 }
 
 double largest_difference(const std::vector<float> & a, const std::vector<float> & b) {

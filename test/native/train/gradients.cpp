@@ -44,10 +44,10 @@ TEST("train/gradients: the graph that slopes are measured with has the loss of t
         options.targets = find_linear_targets(m, {2, 9, false}).trainable;
         training t(m, batch, options);
         const double loss = t.run(batch, 1.0) / double(batch.target_token.size());
-        CHECK_NEAR(t.loss(batch), loss, 1e-4 * loss); // GELU's table is exact to 2^-11
-        const double chosen = t.loss(batch);
+        CHECK_NEAR(t.smooth_loss(batch), loss, 1e-4 * loss); // GELU's table is exact to 2^-11
+        const double chosen = t.smooth_loss(batch);
         t.hold_pieces(batch);
-        CHECK_EQ(t.loss(batch), chosen);
+        CHECK_EQ(t.smooth_loss(batch), chosen);
         t.release_pieces();
     }
 }
@@ -56,6 +56,7 @@ TEST("train/gradients: packed samples of several lengths") {
     for (const char * name : {"llama", "qwen3", "phi3"}) {
         const auto m = arch(name);
         micro_batch batch = tiny_batch(*m, 1, 24);
+        batch.shape.packed = true;
         batch.target_position.clear();
         batch.target_token.clear();
         batch.target_weight.clear();
@@ -66,9 +67,7 @@ TEST("train/gradients: packed samples of several lengths") {
             batch.target_token.push_back(batch.tokens[size_t(i) + 1]);
             batch.target_weight.push_back(1.0f);
         }
-        training_options options;
-        options.packed = true;
-        training t(m, batch, options);
+        training t(m, batch, {});
         tiny::expect_slopes(tiny::check_slopes(t, batch, 1e-3));
     }
 }
@@ -77,12 +76,11 @@ TEST("train/gradients: samples give the same loss and gradients packed and in se
     const auto m = arch("llama");
     const micro_batch rows = tiny_batch(*m, 3, 10);
     micro_batch one_row = rows;
-    one_row.n_rows = one_row.n_filled_rows = 1;
-    one_row.sequence_length = 30;
+    one_row.shape.n_rows = one_row.n_filled_rows = 1;
+    one_row.shape.sequence_length = 30;
+    one_row.shape.packed = true;
     for (size_t i = 0; i < 30; i++) one_row.segment_id[i] = int32_t(i / 10);
-    training_options packed;
-    packed.packed = true;
-    training apart(m, rows, {}), together(m, one_row, packed);
+    training apart(m, rows, {}), together(m, one_row, {});
     CHECK_NEAR(apart.loss(rows), together.loss(one_row), 1e-5);
     CHECK(tiny::relative_error(tiny::gradients_of(together, one_row), tiny::gradients_of(apart, rows)) < 1e-4);
 }
@@ -147,6 +145,41 @@ TEST("train/gradients: an objective is an argument, here one on the hidden state
     CHECK(t.loss(batch) > 0);
     CHECK_NEAR(t.run(batch, 1.0) / double(batch.target_token.size()), t.loss(batch), 1e-5 * t.loss(batch));
     tiny::expect_slopes(tiny::check_slopes(t, batch, 1e-3));
+}
+
+TEST("train/gradients: metrics are summed over the chunks with the weights of the targets") {
+    const auto m = arch("llama");
+    micro_batch batch = tiny_batch(*m, 3, 30); // 87 targets
+    for (size_t i = 0; i < batch.target_weight.size(); i++) batch.target_weight[i] = i % 3 ? 0.5f : 2.0f;
+    training_options options;
+    options.step.loss = std::make_shared<hidden_norm>();
+    training whole(m, batch, options);
+    options.step.loss_budget_bytes = 1; // chunks of 32, the last not full
+    training chunked(m, batch, options);
+    const double loss = whole.run(batch, 1.0);
+    chunked.run(batch, 1.0);
+    chunked.run(batch, 1.0); // sums start at zero for each batch
+    CHECK_EQ(whole.metric_sums().size(), 2u);
+    CHECK_NEAR(whole.metric_sums().at("squaredNorm"), 2 * loss, 1e-5 * loss);
+    CHECK(whole.metric_sums().at("largestLogit") > 0);
+    for (const auto & [name, sum] : whole.metric_sums())
+        CHECK_NEAR(chunked.metric_sums().at(name), sum, 1e-5 * std::fabs(sum));
+}
+
+TEST("train/gradients: label smoothing, in the host's kernel and composed of ops") {
+    const auto m = arch("qwen3");
+    const micro_batch batch = tiny_batch(*m, 2, 9);
+    std::vector<tiny::tensor_values> gradients;
+    for (const rule_mode rules : {rule_mode::automatic, rule_mode::composed}) {
+        training_options options;
+        options.targets = {"attn_q", "attn_v", "ffn_down", "output"};
+        options.step.gradient.rules = rules;
+        options.step.loss = make_objective({"cross-entropy", {{"labelSmoothing", 0.3}}});
+        training t(m, batch, options);
+        tiny::expect_slopes(tiny::check_slopes(t, batch, 5e-3));
+        gradients.push_back(tiny::gradients_of(t, batch));
+    }
+    CHECK(tiny::relative_error(gradients[0], gradients[1]) < 1e-4);
 }
 
 TEST("train/gradients: metrics are summed over the chunks with the weights of the targets") {

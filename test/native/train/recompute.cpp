@@ -58,9 +58,9 @@ TEST("train/recompute: every architecture that trains has the same loss and grad
 TEST("train/recompute: packed samples, full-parameter training, quantized weights and the loss in chunks") {
     const auto llama = tiny::arch("llama");
     micro_batch packed = tiny_batch(*llama, 1, 24);
+    packed.shape.packed = true;
     for (int i = 0; i < 24; i++) packed.segment_id[size_t(i)] = i < 5 ? 0 : i < 16 ? 1 : 2;
     training_options options;
-    options.packed = true;
     options.step.loss_budget_bytes = 1;
     std::string wrong;
     for (const char * name : {"llama", "qwen3", "gemma3"}) {

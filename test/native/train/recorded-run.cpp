@@ -44,6 +44,7 @@ train_options options_for(const std::string & name, const std::vector<harness::t
     o.train_file = harness::write_token_file(name, samples);
     o.sequence_length = 32;
     o.batch_size = 8;
+    o.layout = batch_layout::padded;
     o.micro_batch_size = 4;
     o.n_threads = 1; // the graphs are tiny, so a second thread would mostly wait
     return o;

@@ -45,9 +45,9 @@ train_options options_of(const model & m, const micro_batch & batch, const train
     o.lora.alpha = 8;
     o.lora.targets = options.targets.empty() ? target_kinds(m) : options.targets;
     o.seed = 5;
-    o.micro_batch_size = int32_t(batch.n_rows);
-    o.sequence_length = int32_t(batch.sequence_length);
-    o.packing = options.packed;
+    o.layout = batch.shape.packed ? batch_layout::packed : batch_layout::padded;
+    o.micro_batch_size = int32_t(batch.shape.n_rows);
+    o.sequence_length = int32_t(batch.shape.sequence_length);
     return o;
 }
 
@@ -55,8 +55,7 @@ train_options options_of(const model & m, const micro_batch & batch, const train
 
 training::training(std::shared_ptr<model> m, const micro_batch & batch, const training_options & options, bool moved)
     : options_(options_of(*m, batch, options)), weights_(m, options_), devices_(*m, 1, options.precision) {
-    const batch_shape shape{batch.n_rows, batch.sequence_length, options.packed};
-    auto graph = std::make_unique<forward>(m, weights_.adapter_handle(), shape, devices_);
+    auto graph = std::make_unique<forward>(m, weights_.adapter_handle(), batch.shape, devices_, options.context_length);
     weights_.collect(*graph);
     rng random(17);
     for (const parameter & p : parameters()) {
@@ -68,19 +67,28 @@ training::training(std::shared_ptr<model> m, const micro_batch & batch, const tr
     forward_and_backward_ = std::make_unique<step>(std::move(graph), devices_, &weights_.parameters(), options.step);
     step_options only_forward = options.step;
     only_forward.with_backward = false;
-    auto smooth = std::make_unique<forward>(m, weights_.adapter_handle(), shape, devices_);
-    if (devices_.on_host()) smooth_ = std::make_unique<smooth_graph>(smooth->nodes());
-    forward_only_ = std::make_unique<step>(std::move(smooth), devices_, nullptr, only_forward);
+    const auto make = [&] {
+        return std::make_unique<forward>(m, weights_.adapter_handle(), batch.shape, devices_, options.context_length);
+    };
+    forward_only_ = std::make_unique<step>(make(), devices_, nullptr, only_forward);
+    if (!devices_.on_host()) return;
+    graph = make();
+    smooth_ = std::make_unique<smooth_graph>(graph->nodes());
+    smooth_forward_ = std::make_unique<step>(std::move(graph), devices_, nullptr, only_forward);
 }
 
 double training::loss(const micro_batch & batch) {
     return forward_only_->run(batch, 0) / double(batch.target_token.size());
 }
 
+double training::smooth_loss(const micro_batch & batch) {
+    return smooth_ ? smooth_forward_->run(batch, 0) / double(batch.target_token.size()) : loss(batch);
+}
+
 void training::hold_pieces(const micro_batch & batch) {
     if (!smooth_) return;
     smooth_->set(smooth_graph::pieces::record);
-    loss(batch);
+    smooth_loss(batch);
     smooth_->set(smooth_graph::pieces::hold);
 }
 
@@ -219,7 +227,7 @@ slope compare_slopes(training & t, const micro_batch & batch, const tensor_value
                 moved[i][j] = float(double(start[i][j]) + along * double(direction[i][j]));
         }
         t.set_values(moved);
-        return t.loss(batch);
+        return t.smooth_loss(batch);
     };
     const double expected = dot(gradients, direction);
     t.hold_pieces(batch);

@@ -23,9 +23,9 @@ using tensor_values = std::vector<std::vector<float>>; // one per parameter, in 
 struct training_options {
     llamatune::train_mode mode = llamatune::train_mode::lora;
     std::vector<std::string> targets; // empty: every kind of the model
-    bool packed = false;
-    const char * precision = "f32"; // of matrix products, as in compute()
+    const char * precision = "f32";   // of matrix products, as in compute()
     llamatune::step_options step;
+    uint32_t context_length = 0; // see forward
 };
 
 class training {
@@ -36,9 +36,12 @@ public:
 
     const std::vector<llamatune::parameter> & parameters() const { return weights_.parameters().all(); }
 
-    // Returns the mean cross-entropy of the targets, by a forward pass only, on the CPU through a smooth_graph.
+    // Returns the mean cross-entropy of the targets, by a forward pass only.
     double loss(const llamatune::micro_batch & batch);
-    // Makes loss() stay on the linear pieces and selections that it has on this batch with the current parameters.
+    // The same through a smooth_graph, on the CPU; on other devices, loss().
+    double smooth_loss(const llamatune::micro_batch & batch);
+    // Makes smooth_loss() stay on the linear pieces and selections that it has on this batch with the current
+    // parameters.
     void hold_pieces(const llamatune::micro_batch & batch);
     void release_pieces();
     // Returns the sums of the metrics over the targets, by a forward pass only.
@@ -64,7 +67,7 @@ private:
     llamatune::trainable_weights weights_;
     llamatune::compute devices_;
     std::unique_ptr<smooth_graph> smooth_; // null on other devices
-    std::unique_ptr<llamatune::step> forward_and_backward_, forward_only_;
+    std::unique_ptr<llamatune::step> forward_and_backward_, forward_only_, smooth_forward_;
 };
 
 double dot(const tensor_values & a, const tensor_values & b);

@@ -31,7 +31,7 @@ describe('describeOptions', () => {
       type: 'array of string',
       kind: 'list',
     });
-    expect(option('finetuneSchema', 'packing')).toMatchObject({ kind: 'boolean', default: false });
+    expect(option('finetuneSchema', 'shuffle')).toMatchObject({ kind: 'boolean', default: true });
     expect(option('finetuneSchema', 'gradientCheckpointing')).toMatchObject({
       type: "'auto' | boolean",
       kind: 'boolean',

@@ -57,6 +57,7 @@ train_options options_of(const spec & s, const shape & sh) {
     o.lora.targets = sh.targets;
     o.train_file = write_dataset(s, sh.vocabulary_size);
     o.sequence_length = s.sequence;
+    o.layout = batch_layout::padded;
     o.batch_size = o.micro_batch_size = s.micro_batch;
     o.shuffle = false;
     o.epochs = most_steps;

@@ -2,6 +2,7 @@
 
 #include "cpu/fusion/against-composed.h"
 
+#include "cpu/accelerator.h"
 #include "harness.h"
 #include "model/tiny-models.h"
 #include "tiny-batch.h"
@@ -101,6 +102,7 @@ TEST("cpu/fusion/experts: trained experts without a gradient tensor are not fuse
 }
 
 TEST("cpu/fusion/experts: pairs, in a whole model, give the composed gradients; padding changes nothing") {
+    if (!accelerator_device()) SKIP("no CPU accelerator");
     for (const char * type : {"F32", "Q8_0"}) {
         const auto m = tiny::load("qwen3moe", type);
         micro_batch batch = tiny_batch(*m, 2, 96);
