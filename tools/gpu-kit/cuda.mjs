@@ -96,9 +96,8 @@ export function cudaOptions(toolkit, architectures) {
     CUDA_CUDART: path.join(toolkit, 'lib', 'libcudart_static.a'),
     CUDA_cudart_LIBRARY: path.join(toolkit, 'lib', 'libcudart_static.a'),
     GGML_CUDA_NCCL: 'OFF',
-    // Half of the compile time. Training does not use flash attention, and generation works without it.
     GGML_CUDA_FA: 'OFF',
-    LLAMATUNE_CUDA_FEWER_KERNELS: 'ON',
+    LLAMATUNE_CUDA_FEWER_KERNELS: 'ON', // see cmake/gpu-kit.cmake
     // The kit is compressed as a whole, which takes half of the space.
     GGML_CUDA_COMPRESSION_MODE: 'none',
   };
