@@ -8,6 +8,7 @@ import path from 'node:path';
 import { root } from '../../scripts/native-build.mjs';
 import { requireBuild } from '../../scripts/typescript-build.mjs';
 import { parseOptions, runBenchmark, usage } from './options.mjs';
+import { realModel, realModels } from './real-models.mjs';
 import { mergeRows } from './row.mjs';
 import { markdownReport, textTable } from './table.mjs';
 import { runTrial } from './trial.mjs';
@@ -53,6 +54,12 @@ async function save(rows) {
   console.error(`llamatune: wrote ${path.relative(root, base)}.json and .md`);
 }
 
+async function modelFile({ model, type, file }, { modelsDirectory }) {
+  const { benchModel, defaultDirectory } = await import('./models.mjs');
+  if (file === undefined) return benchModel(model, type, modelsDirectory);
+  return realModels.includes(file) ? realModel(file, modelsDirectory ?? defaultDirectory) : file;
+}
+
 async function main() {
   const options = parseOptions(process.argv.slice(2));
   if (options.help) {
@@ -60,11 +67,13 @@ async function main() {
     return;
   }
   requireBuild();
-  const { benchModel } = await import('./models.mjs');
   const rows = [];
   for (const spec of options.rows) {
-    const label = `${spec.model} ${spec.type} ${spec.microBatch}×${spec.sequence}${spec.ragged ? ' ragged' : ''}`;
-    const file = await benchModel(spec.model, spec.type, options.modelsDirectory);
+    const label =
+      spec.data === undefined
+        ? `${spec.model} ${spec.type} ${spec.microBatch}×${spec.sequence}${spec.ragged ? ' ragged' : ''}`
+        : `${spec.file} on ${spec.data}`;
+    const file = await modelFile(spec, options);
     if (!options.json)
       console.error(`llamatune: measuring ${label} (${rows.length + 1} of ${options.rows.length})`);
     const withFile = { ...spec, path: file };

@@ -16,30 +16,45 @@ const relevantVariables =
 export const measurementEnvironment = (environment) =>
   Object.fromEntries(Object.entries(environment).filter(([name]) => relevantVariables.test(name)));
 
+/** Random samples, as many in a step as fill a micro-batch. */
+function madeData(spec, steps) {
+  const padded = spec.layout === 'padded';
+  // ragged samples have about 0.4 times the tokens of a row
+  const batchSize = spec.microBatch * (spec.ragged && !padded ? 2 : 1);
+  const { vocabularySize } = shapes[spec.model];
+  return {
+    dataset: makeSamples({ ...spec, vocabularySize, count: steps * batchSize }),
+    lora: { rank: spec.rank, targets: targetsOf(shapes[spec.model]) },
+    batchSize,
+    ...(padded
+      ? { microBatchSize: spec.microBatch }
+      : { microBatchTokens: spec.microBatch * spec.sequence }),
+    shuffle: false,
+    loss: 'all',
+  };
+}
+
+/** A user's data with the defaults of finetune(). */
+const realData = (spec) => ({
+  dataset: spec.data,
+  lora: { rank: spec.rank },
+  batchSize: spec.batchSize,
+  ...(spec.layout === 'padded' ? { packing: false } : {}),
+  epochs: 1000, // maxSteps ends the run
+});
+
 async function train(spec) {
   const folder = mkdtempSync(path.join(tmpdir(), 'llamatune-bench-'));
   try {
     const total = spec.warmup + spec.steps;
-    const dataset = makeSamples({
-      ...spec,
-      vocabularySize: shapes[spec.model].vocabularySize,
-      // With packing, a row holds several samples; the rest is not used.
-      count: total * spec.microBatch * (spec.packing ? 8 : 1),
-    });
+    const data = spec.data === undefined ? madeData(spec, total) : realData(spec);
     const started = performance.now();
     const run = finetuneLora({
       model: spec.path,
-      dataset,
+      ...data,
       output: path.join(folder, 'adapter.gguf'),
-      lora: { rank: spec.rank, targets: targetsOf(shapes[spec.model]) },
-      epochs: 1,
       maxSteps: total,
       sequenceLength: spec.sequence,
-      batchSize: spec.microBatch,
-      microBatchSize: spec.microBatch,
-      packing: spec.packing,
-      shuffle: false,
-      loss: 'all',
       precision: spec.precision,
       threads: spec.threads,
       seed: spec.seed,

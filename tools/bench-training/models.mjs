@@ -8,7 +8,7 @@ import { root } from '../../scripts/native-build.mjs';
 import { BuildError } from '../../scripts/tools.mjs';
 import { shapes } from './shapes.mjs';
 
-const defaultDirectory = path.join(root, '.cache', 'bench-models');
+export const defaultDirectory = path.join(root, '.cache', 'bench-models');
 
 function vocabularyFile(name) {
   const file = path.join(root, 'vendor', 'llama.cpp', 'models', `ggml-vocab-${name}.gguf`);

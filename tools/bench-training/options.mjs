@@ -1,7 +1,9 @@
 // The command line of the benchmark.
+import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { runMain } from '../../scripts/native-build.mjs';
 import { BuildError } from '../../scripts/tools.mjs';
+import { realModels } from './real-models.mjs';
 import { shapes } from './shapes.mjs';
 
 export const usage = `npm run bench:training -- [options]
@@ -10,12 +12,15 @@ what to measure; separate values by commas to measure all combinations
   --model a,b        ${Object.keys(shapes).join(', ')}   (qwen3-0.6b)
   --type a,b         Q4_K_M, Q8_0, F16, or another weight type   (Q8_0)
   --sequence n,n     tokens per row   (512)
-  --micro-batch n,n  rows per forward and backward pass   (2048 tokens' worth)
+  --micro-batch n,n  rows' worth of tokens per forward and backward pass   (2048 tokens' worth)
   --precision a,b    bf16, f32   (bf16)
   --gradient-checkpointing a,b   auto, on, off   (auto)
-  --ragged           rows with the lengths of chat data instead of full rows
-  --packing          several samples per row
+  --ragged           samples with the lengths of chat data instead of full rows
+  --padded           one sample in each row, padded to its end, instead of the default layout without padding
   --all              every model (without llama3.1-8b), type and sequence (128, 512, 2048), full and ragged, except where set above
+real data instead, with the default options of finetune()
+  --model-file path  a GGUF file, or ${realModels.join(', ')}, which is downloaded
+  --data path        a dataset of finetune(); --batch n samples per optimizer step (8)
 how
   --threads n        0 = one per physical core   (0)
   --steps n          optimizer steps to measure   (5)
@@ -83,7 +88,10 @@ export function parseOptions(argv) {
     precision: list,
     'gradient-checkpointing': list,
     ragged: flag,
-    packing: flag,
+    padded: flag,
+    'model-file': text,
+    data: text,
+    batch: text,
     all: flag,
     threads: text,
     steps: text,
@@ -103,7 +111,7 @@ export function parseOptions(argv) {
   const known = Object.keys(shapes);
   const measurable = known.filter((name) => name !== 'tiny' && name !== 'llama3.1-8b');
   const common = {
-    packing: values.packing,
+    layout: values.padded ? 'padded' : 'padding-free',
     threads: one('threads', 0, 0),
     steps: one('steps', 1, 5),
     warmup: one('warmup', 0, 1),
@@ -111,6 +119,19 @@ export function parseOptions(argv) {
     rank: 8,
     seed: 1,
   };
+  if ((values['model-file'] === undefined) !== (values.data === undefined)) {
+    throw new UsageError('--model-file and --data go together');
+  }
+  const real =
+    values.data === undefined
+      ? {}
+      : {
+          model: path.basename(values['model-file'], '.gguf'),
+          file: values['model-file'],
+          type: '',
+          data: values.data,
+          batchSize: one('batch', 1, 8),
+        };
   const dimensions = {
     model: several(
       'model',
@@ -137,6 +158,7 @@ export function parseOptions(argv) {
   const rows = combinations(dimensions).map((row) => ({
     ...row,
     ...common,
+    ...real,
     microBatch: row.microBatch ?? Math.max(1, Math.floor(2048 / row.sequence)),
   }));
   return {

@@ -28,11 +28,15 @@ export function buildRow(spec, run) {
   const sum = (key) => measured.reduce((total, step) => total + step[key], 0);
   const rates = measured.map((step) => (step.tokens * 1000) / step.stepMs);
   const tokensPerSecond = median(rates);
-  const perToken = flopPerToken(shapes[spec.model], {
-    rank: spec.rank,
-    targetShare: sum('targetTokens') / sum('tokens'),
-  });
-  const achievedGflops = (tokensPerSecond * perToken) / 1e9;
+  // The floating-point operations of a model file are not counted.
+  const perToken =
+    spec.data === undefined
+      ? flopPerToken(shapes[spec.model], {
+          rank: spec.rank,
+          targetShare: sum('targetTokens') / sum('tokens'),
+        })
+      : null;
+  const achievedGflops = perToken === null ? null : (tokensPerSecond * perToken) / 1e9;
   // The higher of the two: another program may have slowed one of them down.
   const peak = run.peaks.reduce((a, b) => (b.medianGflops > a.medianGflops ? b : a));
   const { model, type, sequence, microBatch, precision } = spec;
@@ -43,7 +47,8 @@ export function buildRow(spec, run) {
     microBatch,
     precision,
     ragged: spec.ragged,
-    packing: spec.packing,
+    layout: spec.layout,
+    ...(spec.data === undefined ? {} : { data: spec.data, batchSize: spec.batchSize }),
     // the choice of 'auto'
     gradientCheckpointing: run.gradientCheckpointing ? 'on' : 'off',
     rank: spec.rank,
@@ -55,7 +60,10 @@ export function buildRow(spec, run) {
     maxTokensPerSecond: Math.max(...rates),
     tokensPerStep: sum('tokens') / measured.length,
     // Fraction of the batch's positions that hold a token.
-    filled: spec.packing ? null : sum('tokens') / (measured.length * sequence * microBatch),
+    filled:
+      spec.layout === 'padded' && spec.data === undefined
+        ? sum('tokens') / (measured.length * sequence * microBatch)
+        : null,
     stepMs: median(measured.map(({ stepMs }) => stepMs)),
     ...Object.fromEntries(
       parts.map((part) => [
@@ -72,7 +80,7 @@ export function buildRow(spec, run) {
     peakGflopsAfter: run.peaks.at(-1).medianGflops,
     peakPrecision: peak.precision,
     peakLibrary: peak.library,
-    fractionOfLimit: achievedGflops / peak.medianGflops,
+    fractionOfLimit: achievedGflops === null ? null : achievedGflops / peak.medianGflops,
     loadBefore: run.loadBefore ?? null,
     ...(run.environment && Object.keys(run.environment).length > 0
       ? { environment: run.environment }
@@ -89,7 +97,9 @@ function rowKey(row) {
     row.microBatch,
     row.precision,
     row.ragged,
-    row.packing,
+    row.layout,
+    row.data,
+    row.batchSize,
     row.gradientCheckpointing,
     row.rank,
     row.threads,

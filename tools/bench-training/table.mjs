@@ -1,4 +1,5 @@
 // Renders rows as a table, as text and as Markdown for benchmarks/results/.
+import path from 'node:path';
 
 const round = (value, digits = 0) => (value === null ? '–' : value.toFixed(digits));
 const seconds = (ms) => (ms === null ? '–' : (ms / 1000).toFixed(2));
@@ -6,7 +7,7 @@ const seconds = (ms) => (ms === null ? '–' : (ms / 1000).toFixed(2));
 const columns = [
   ['model', (row) => row.model],
   ['type', (row) => row.type],
-  ['batch', (row) => `${row.microBatch}×${row.sequence}${lengthsOf(row)}`],
+  ['batch', (row) => `${sizeOf(row)}${lengthsOf(row)}`],
   ['precision', (row) => [row.precision, ...environmentOf(row)].join(' ')],
   ['checkpointing', (row) => row.gradientCheckpointing],
   ['tokens/s', (row) => round(row.tokensPerSecond)],
@@ -26,7 +27,10 @@ const columns = [
   ['of limit', (row) => round(row.fractionOfLimit, 3)],
 ];
 
-const lengthsOf = ({ ragged, packing }) => `${ragged ? ' ragged' : ''}${packing ? ' packed' : ''}`;
+const sizeOf = ({ data, batchSize, microBatch, sequence }) =>
+  data === undefined ? `${microBatch}×${sequence}` : `${batchSize} of ${path.basename(data)}`;
+const lengthsOf = ({ ragged, layout }) =>
+  `${ragged ? ' ragged' : ''}${layout === 'padded' ? ' padded' : ''}`;
 const environmentOf = ({ environment = {} }) =>
   Object.entries(environment).map(([name, value]) => `${name}=${value}`);
 

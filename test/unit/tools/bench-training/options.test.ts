@@ -24,7 +24,7 @@ describe('the command line of bench:training', () => {
         precision: 'bf16',
         gradientCheckpointing: 'auto',
         ragged: false,
-        packing: false,
+        layout: 'padding-free',
         threads: 0,
         steps: 5,
         warmup: 1,
@@ -62,6 +62,14 @@ describe('the command line of bench:training', () => {
       ({ gradientCheckpointing }) => gradientCheckpointing,
     );
     expect(values).toEqual(['auto', 'on', 'off']);
+  });
+
+  it('measures a model file on real data', () => {
+    const rows = rowsOf('--model-file', 'a/b.gguf', '--data', 'rows.jsonl', '--padded');
+    expect(rows).toHaveLength(1);
+    const real = { file: 'a/b.gguf', data: 'rows.jsonl', batchSize: 8, layout: 'padded' };
+    expect(rows[0]).toMatchObject({ model: 'b', ...real });
+    expect(() => parseOptions(['--data', 'rows.jsonl'])).toThrow(/go together/);
   });
 
   it.each([

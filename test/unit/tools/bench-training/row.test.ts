@@ -60,7 +60,7 @@ describe('buildRow', () => {
     microBatch: 2,
     precision: 'bf16',
     ragged: true,
-    packing: false,
+    layout: 'padded',
     rank: 8,
     warmup: 1,
   };
@@ -117,6 +117,12 @@ describe('buildRow', () => {
     expect(row.achievedGflops).toBeCloseTo((750 * row.flopPerToken) / 1e9, 9);
     expect(row).toMatchObject({ peakGflops: 2000, peakGflopsBefore: 1000, peakGflopsAfter: 2000 });
     expect(row.fractionOfLimit).toBeCloseTo(row.achievedGflops / 2000, 12);
+  });
+
+  it('has no floating-point operations for a model file', () => {
+    const real = { ...spec, model: 'b', data: 'rows.jsonl', batchSize: 8 };
+    const none = { flopPerToken: null, achievedGflops: null, fractionOfLimit: null, filled: null };
+    expect(buildRow(real, run)).toMatchObject({ ...none, tokensPerSecond: 750 });
   });
 
   it('refuses a run with warm-up steps only', () => {
