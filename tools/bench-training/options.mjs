@@ -119,19 +119,7 @@ export function parseOptions(argv) {
     rank: 8,
     seed: 1,
   };
-  if ((values['model-file'] === undefined) !== (values.data === undefined)) {
-    throw new UsageError('--model-file and --data go together');
-  }
-  const real =
-    values.data === undefined
-      ? {}
-      : {
-          model: path.basename(values['model-file'], '.gguf'),
-          file: values['model-file'],
-          type: '',
-          data: values.data,
-          batchSize: one('batch', 1, 8),
-        };
+  const real = realRun(values, one('batch', 1, 8));
   const dimensions = {
     model: several(
       'model',
@@ -168,6 +156,15 @@ export function parseOptions(argv) {
     help: values.help,
     modelsDirectory: values['models-dir'],
   };
+}
+
+/** The options of a run on a user's model and data; none if a made model is measured. */
+function realRun({ 'model-file': file, data }, batchSize) {
+  if ((file === undefined) !== (data === undefined)) {
+    throw new UsageError('--model-file and --data go together');
+  }
+  if (file === undefined) return {};
+  return { model: path.basename(file, '.gguf'), file, type: '', data, batchSize };
 }
 
 /** { a: [1, 2], b: [3] } → [{ a: 1, b: 3 }, { a: 2, b: 3 }] */
