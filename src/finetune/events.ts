@@ -47,6 +47,8 @@ export interface FinetuneResult
   /** Training samples. */
   samples: number;
   validationSamples: number;
+  /** Tokens of a micro-batch, as given or chosen by 'auto'; null with `packing` or `microBatchSize`. */
+  microBatchTokens: number | null;
   /** Memory estimate from before the run started. */
   estimatedMemoryBytes: number;
   /** All warnings of the run. */

@@ -133,7 +133,7 @@ async function train(
   const outcome = await nativeRun(signal, (addon) => addon.train(model.native, options, onEvents));
   const adapter =
     config.mode === 'lora' ? await native((addon) => addon.describeAdapter(config.output)) : null;
-  const result = history.result(outcome, choice, options.precision, adapter);
+  const result = history.result(outcome, options, choice.totalBytes, adapter);
   emit({ type: 'done', result });
   return result;
 }

@@ -8,7 +8,7 @@ import type {
 } from '../contract/training.js';
 import type { PreparedDataset } from '../data/prepare.js';
 import type { FinetuneEvent, FinetuneResult } from './events.js';
-import type { MemoryChoice } from './memory.js';
+import { hasTokenBudget } from './layout.js';
 
 type ReportedEvent = Exclude<TrainEvent, EnginePhaseEvent>;
 
@@ -65,8 +65,8 @@ export class RunHistory {
 
   result(
     outcome: TrainResult,
-    { totalBytes, gradientCheckpointing }: MemoryChoice,
-    precision: TrainOptions['precision'],
+    { precision, layout, gradientCheckpointing, microBatchTokens }: TrainOptions,
+    estimatedMemoryBytes: number,
     adapter: AdapterInfo | null,
   ): FinetuneResult {
     return {
@@ -79,8 +79,9 @@ export class RunHistory {
       evaluations: this.#evaluations,
       samples: this.#dataset.train.samples,
       validationSamples: this.#dataset.validation?.samples ?? 0,
-      estimatedMemoryBytes: totalBytes,
+      estimatedMemoryBytes,
       gradientCheckpointing,
+      microBatchTokens: hasTokenBudget(layout) ? microBatchTokens : null,
       precision,
       warnings: this.#warnings,
     };

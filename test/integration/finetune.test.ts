@@ -227,6 +227,15 @@ describe('finetune', () => {
     expect(own.evaluations.at(-1)?.loss).toBe(own.finalValidationLoss);
   });
 
+  it('tells the size of the micro-batches', async () => {
+    const step = { microBatchSize: undefined, batchSize: 2, dataset: [{ tokens: [1, 2, 3] }] };
+    const chosen = async (options: Partial<FinetuneOptions>) =>
+      (await finetune(quick({ ...step, ...options })).result).microBatchTokens;
+    expect(await chosen({})).toBe(3);
+    expect(await chosen({ packing: true })).toBeNull();
+    expect(await chosen({ microBatchSize: 2 })).toBeNull();
+  });
+
   it('resumes from a checkpoint with the result of an uninterrupted run', async () => {
     const checkpointed = (name: string, resume: boolean) =>
       quick({ epochs: 4, checkpoint: { directory: join(folder, name), everySteps: 3, resume } });

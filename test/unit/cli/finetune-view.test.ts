@@ -49,6 +49,7 @@ const result: FinetuneResult = {
   peakMemoryBytes: null,
   estimatedMemoryBytes: 95_000_000,
   gradientCheckpointing: false,
+  microBatchTokens: 1024,
   warnings: [],
 };
 
