@@ -7,19 +7,11 @@
 
 namespace llamatune {
 
-namespace {
-
-// Samples that are laid out together, which leaves little room between them.
-constexpr uint32_t samples_at_a_time = 64;
-
-}
-
 evaluator::evaluator(const std::shared_ptr<model> & base, const trainable_weights & weights,
                      const train_options & options, const compute & devices,
                      const std::shared_ptr<step_memory> & memory)
     : file_(token_file::open(options.validation->file)),
-      data_(std::make_unique<loader>(
-          *file_, loader_options{samples_at_a_time, layout_options_of(options), false, options.seed})) {
+      data_(std::make_unique<loader>(*file_, validation_loader_options_of(options))) {
     step_options forward_only = step_options_of(options);
     forward_only.with_backward = false;
     forward_only.evaluation = true;

@@ -133,7 +133,7 @@ struct train_plan {
     uint64_t total_steps;
     uint64_t n_tokens;        // non-padding tokens per epoch
     uint64_t n_target_tokens; // tokens per epoch that carry a loss
-    uint64_t longest_sample;  // tokens
+    uint64_t longest_sample;  // tokens, of the training and the validation samples
     uint64_t largest_step;    // at most this many tokens in a step
 };
 

@@ -7,7 +7,28 @@
 #include "train/step.h"
 #include "train/trainable-weights.h"
 
+#include <algorithm>
+#include <string>
+
 namespace llamatune {
+
+namespace {
+
+// Samples that are laid out together in an evaluation, at least. Many of them leave little room between them.
+constexpr uint32_t min_evaluated_together = 64;
+
+data_plan plan_of(const std::string & path, const loader_options & options) {
+    const auto file = token_file::open(path);
+    return loader(*file, options).plan();
+}
+
+data_plan plan_validation(const train_options & o) {
+    try {
+        return plan_of(o.validation->file, validation_loader_options_of(o));
+    } catch (const error & e) { throw error(e.code(), std::string("validation: ") + e.what(), e.hint(), e.problems()); }
+}
+
+}
 
 layout_options layout_options_of(const train_options & o) {
     return {o.layout, uint32_t(o.sequence_length), uint32_t(o.micro_batch_tokens), uint32_t(o.micro_batch_size)};
@@ -15,6 +36,12 @@ layout_options layout_options_of(const train_options & o) {
 
 loader_options loader_options_of(const train_options & o) {
     return {uint32_t(o.batch_size), layout_options_of(o), o.shuffle, o.seed};
+}
+
+loader_options validation_loader_options_of(const train_options & o) {
+    const auto rows = uint32_t(o.micro_batch_size);
+    const uint32_t together = (min_evaluated_together + rows - 1) / rows * rows;
+    return {together, layout_options_of(o), false, o.seed};
 }
 
 batch_shape first_shape(const train_options & o) { return largest_shapes(layout_options_of(o)).front(); }
@@ -31,10 +58,11 @@ step_options step_options_of(const train_options & o) {
 }
 
 train_plan plan_training(const train_options & options) {
-    const auto file = token_file::open(options.train_file);
-    const data_plan plan = loader(*file, loader_options_of(options)).plan();
+    const data_plan plan = plan_of(options.train_file, loader_options_of(options));
+    uint64_t longest = plan.longest_sample;
+    if (options.validation) longest = std::max(longest, plan_validation(options).longest_sample);
     return {plan.n_samples,   plan.steps_per_epoch, plan.steps_per_epoch * uint64_t(options.epochs),
-            plan.n_tokens,    plan.n_target_tokens, plan.longest_sample,
+            plan.n_tokens,    plan.n_target_tokens, longest,
             plan.largest_step};
 }
 

@@ -8,6 +8,8 @@
 namespace llamatune {
 
 loader_options loader_options_of(const train_options & options);
+// The samples that are laid out together in an evaluation are its steps.
+loader_options validation_loader_options_of(const train_options & options);
 layout_options layout_options_of(const train_options & options);
 // The shape to build first.
 batch_shape first_shape(const train_options & options);

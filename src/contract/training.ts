@@ -36,7 +36,7 @@ export interface TrainPlan {
   tokens: number;
   /** Tokens of one epoch that carry a loss. */
   targetTokens: number;
-  /** Tokens of the longest sample. */
+  /** Tokens of the longest sample, of training or validation. */
   longestSample: number;
   /** Tokens of the largest possible step: the batchSize longest samples. */
   largestStep: number;

@@ -236,6 +236,42 @@ describe('finetune', () => {
     expect(await chosen({ microBatchSize: 2 })).toBeNull();
   });
 
+  it('evaluates samples that are longer than those of the training', async () => {
+    const validation = { dataset: [{ prompt: 'a'.repeat(40), completion: 'b'.repeat(40) }] };
+    const short = {
+      dataset: rows.slice(0, 1),
+      batchSize: 1,
+      microBatchSize: undefined,
+      sequenceLength: 128,
+      optimizer: { learningRate: 1e-30 },
+    };
+    const { finalValidationLoss, microBatchTokens } = await finetune(
+      quick({ ...short, validation }),
+    ).result;
+    expect(finalValidationLoss).toBeGreaterThan(0);
+    expect(microBatchTokens).toBeGreaterThan(80);
+    const padded = await finetune(quick({ ...short, validation, packing: false })).result;
+    expect(padded.finalValidationLoss).toBeCloseTo(finalValidationLoss as number, 4);
+    const tooFew = finetune(quick({ ...short, validation, microBatchTokens: 50 })).result;
+    await expect(tooFew).rejects.toMatchObject({
+      code: 'SAMPLE_TOO_LONG',
+      message: expect.stringContaining('validation: sample 0 has'),
+      hint: expect.stringContaining('microBatchTokens'),
+    });
+  });
+
+  it('evaluates micro-batches of any number of rows', async () => {
+    const losses: unknown[] = [];
+    for (const microBatchSize of [1, 3, 150]) {
+      const batches = { batchSize: 3 * microBatchSize, microBatchSize, maxSteps: 1 };
+      const still = { learningRate: 1e-30 };
+      const validation = { dataset: rows.slice(0, 7) };
+      const run = finetune(quick({ ...batches, validation, optimizer: still, sequenceLength: 64 }));
+      losses.push((await run.result).finalValidationLoss);
+    }
+    for (const loss of losses) expect(loss).toBeCloseTo(losses[0] as number, 4);
+  });
+
   it('resumes from a checkpoint with the result of an uninterrupted run', async () => {
     const checkpointed = (name: string, resume: boolean) =>
       quick({ epochs: 4, checkpoint: { directory: join(folder, name), everySteps: 3, resume } });
