@@ -8,14 +8,18 @@ namespace llamatune {
 
 namespace {
 
+constexpr uint32_t min_length = 16; // of a row, unless the micro-batch has fewer tokens
 constexpr uint32_t max_rows_by_length = 16;
+
+// Rows of a micro-batch that are `length` tokens long.
+uint32_t max_rows_of(uint32_t length, uint32_t budget) { return std::clamp(budget / length, 1u, max_rows_by_length); }
 
 // The padding of a row counts as a segment.
 uint32_t max_samples_of_row(uint32_t n_rows) { return std::max(2u, max_segments / std::max(1u, n_rows)) - 1; }
 
 // The length of the row for n tokens, at most `limit`: there are eight lengths from a power of two to the next one.
 uint32_t rounded_length(uint32_t n, uint32_t limit) {
-    uint32_t unit = 16;
+    uint32_t unit = min_length;
     while (unit * 16 <= n) unit *= 2;
     const uint64_t length = (uint64_t(n) + unit - 1) / unit * unit;
     return uint32_t(std::min<uint64_t>(length, limit));
@@ -38,8 +42,7 @@ std::vector<planned_batch> by_length(const std::vector<uint32_t> & lengths, uint
     std::vector<planned_batch> batches;
     for (size_t first = 0; first < rows.size();) {
         const uint32_t length = rounded_length(n_tokens(rows[first]), budget);
-        const size_t most = std::clamp<size_t>(budget / length, 1, max_rows_by_length);
-        const size_t count = std::min(most, rows.size() - first);
+        const size_t count = std::min<size_t>(max_rows_of(length, budget), rows.size() - first);
         const auto begin = rows.begin() + ptrdiff_t(first);
         batches.push_back({{uint32_t(count), length, false}, {begin, begin + ptrdiff_t(count)}});
         first += count;
@@ -71,10 +74,11 @@ bool has_token_budget(batch_layout layout) {
 std::vector<batch_shape> largest_shapes(const layout_options & o) {
     switch (o.layout) {
     case batch_layout::padding_free: return {{1, o.micro_batch_tokens, true}};
-    case batch_layout::by_length:
+    case batch_layout::by_length: {
         // attention needs most for one long row, recurrent state for many rows
-        return {{1, o.micro_batch_tokens, false},
-                {max_rows_by_length, o.micro_batch_tokens / max_rows_by_length, false}};
+        const uint32_t rows = max_rows_of(min_length, o.micro_batch_tokens);
+        return {{1, o.micro_batch_tokens, false}, {rows, o.micro_batch_tokens / rows, false}};
+    }
     case batch_layout::packed:
     case batch_layout::padded: break;
     }

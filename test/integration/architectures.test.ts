@@ -42,6 +42,19 @@ describe('other architectures, default options', () => {
     });
   }
 
+  it('trains recurrent models on samples of a few tokens', async () => {
+    for (const model of ['mamba.gguf', 'lfm2.gguf', 'falcon-h1.gguf']) {
+      const { finalLoss, microBatchTokens } = await finetuneLora({
+        ...options(model),
+        dataset: [{ tokens: [5, 6] }],
+        microBatchSize: undefined,
+        epochs: 1,
+      }).result;
+      expect(finalLoss).toBeGreaterThan(0);
+      expect(microBatchTokens).toBe(2);
+    }
+  });
+
   it('refuses packing for recurrent models, whose state would leak between samples', async () => {
     const error = await finetuneLora({ ...options('mamba.gguf'), packing: true }).result.catch(
       (thrown: unknown) => thrown,

@@ -305,6 +305,29 @@ TEST("data/loader: micro-batches by length have samples of similar lengths") {
     CHECK(positions <= step.total_tokens * 5 / 4);
 }
 
+TEST("data/loader: a micro-batch by length may have fewer tokens than the most rows") {
+    const auto file = numbered_samples("few-tokens.tokens", 20, 5);
+    for (const uint32_t budget : {5u, 8u, 15u, 16u, 40u, 300u}) {
+        loader_options o = options_of(batch_layout::by_length);
+        o.batch_size = 20;
+        o.layout.sequence_length = 5;
+        o.layout.micro_batch_tokens = budget;
+        uint32_t most_rows = 0;
+        for (const batch_shape & shape : largest_shapes(o.layout)) {
+            CHECK(shape.n_rows >= 1 && shape.sequence_length >= 2);
+            CHECK(shape.n_tokens() <= budget);
+            most_rows = std::max(most_rows, shape.n_rows);
+        }
+        loader data(*file, o);
+        step_batch step;
+        data.next(step);
+        for (const micro_batch & micro : step) {
+            CHECK(micro.shape.n_rows <= most_rows);
+            CHECK(micro.shape.n_tokens() <= budget);
+        }
+    }
+}
+
 TEST("data/loader: the plan has the longest sample and the largest possible step") {
     const auto file = token_file::open(write_token_file(
         "plan.tokens", {counting_sample(1, 5), counting_sample(9, 3), counting_sample(20, 9), counting_sample(40, 7)}));
