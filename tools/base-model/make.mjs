@@ -32,9 +32,7 @@ const vocabularySize = 2304;
 
 const training = {
   sequenceLength: 128,
-  batchSize: 6,
-  microBatchSize: 6,
-  packing: true,
+  batchSize: 24,
   overlength: 'skip',
   loss: 'assistant',
   optimizer: {
