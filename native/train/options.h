@@ -20,7 +20,7 @@ enum class train_mode { lora, full };
 inline constexpr enum_name<train_mode> train_mode_names[] = {{train_mode::lora, "lora"}, {train_mode::full, "full"}};
 constexpr auto & names_of(train_mode) { return train_mode_names; }
 
-// Matmul precision on the CPU: bf16 multiplies in bfloat16 and sums in F32, if the CPU has units for it.
+// Matmul precision on the CPU and on CUDA: bf16 multiplies in bfloat16 and sums in F32, if the device has units for it.
 enum class train_precision { f32, bf16 };
 
 inline constexpr enum_name<train_precision> train_precision_names[] = {{train_precision::f32, "f32"},
