@@ -213,7 +213,7 @@ correctness() {
   local exact=
   if [ "$1" = vulkan ]; then exact='env GGML_VK_DISABLE_F16=1'; fi # F32 products, so that every difference is an error
   part "gradient rules on $1" 90 $exact "$tests" autodiff/rules autodiff/frozen
-  part "whole models on $1" 90 "$tests" device/
+  part "whole models on $1" 120 "$tests" device/
 }
 
 measure_tiny() {
