@@ -24,7 +24,6 @@ const options = (model: string): FinetuneOptions => ({
   output: join(folder, `${model}-adapter.gguf`),
   sequenceLength: 32,
   batchSize: 2,
-  microBatchSize: 2,
   epochs: 20,
   optimizer: { learningRate: 3e-2 },
   threads: 1,
@@ -47,7 +46,6 @@ describe('other architectures, default options', () => {
       const { finalLoss, microBatchTokens } = await finetuneLora({
         ...options(model),
         dataset: [{ tokens: [5, 6] }],
-        microBatchSize: undefined,
         epochs: 1,
       }).result;
       expect(finalLoss).toBeGreaterThan(0);
