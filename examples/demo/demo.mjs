@@ -103,7 +103,6 @@ async function tuneAndCompare(model, path, started) {
     epochs: 10,
     sequenceLength: 128,
     batchSize: 8,
-    microBatchSize: 8,
     lora: { rank: 16, alpha: 32 },
     optimizer: { learningRate: 4e-3 },
     scheduler: { type: 'cosine', warmupRatio: 0.1 },
