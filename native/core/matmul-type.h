@@ -6,7 +6,7 @@ namespace llamatune {
 
 // Can the device multiply matrices with factors in this type (F32 or BF16) and sums in F32, if the graph asks for it?
 // Such a device reads transposed and quantized factors as they are (OUT_PROD). Without the request it may round more:
-// CUDA multiplies F16 weights with sums in F16, and rounds what it multiplies with quantized weights to 8 bits.
+// CUDA multiplies F16 weights with sums in F16, and rounds the activations of quantized weights to 8 bits.
 bool multiplies_in(ggml_backend_dev_t device, ggml_type type);
 
 // Asks for factors in `type`, F32 or BF16, in every product of the graph that such a device may run. A factor that is

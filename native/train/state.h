@@ -39,7 +39,7 @@ struct train_state {
         tokens += int64_t(batch.total_tokens);
         target_tokens += int64_t(batch.total_target_tokens);
         if (batch.total_target_tokens == 0) return;
-        // the sum so far of a metric that the checkpoint of an older version does not have is not known
+        // A checkpoint of an older version may lack a metric; then its sum so far is unknown.
         const double unknown = std::numeric_limits<double>::quiet_NaN();
         for (const auto & [name, mean] : mean_metrics) {
             double & sum = epoch_metrics.try_emplace(name, epoch_weight > 0 ? unknown : 0).first->second;
