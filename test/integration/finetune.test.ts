@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { finetuneSchema } from '../../src/config/finetune.js';
 import {
-  estimateMemory,
   type FinetuneEvent,
   type FinetuneOptions,
   finetune,
@@ -370,68 +369,5 @@ describe('finetune', () => {
   it('trains if only the result is awaited', async () => {
     const result = await finetune(quick({ epochs: 2 })).result;
     expect(result.steps).toBe(4);
-  });
-});
-
-describe('finetuneFull', () => {
-  it('trains every parameter and writes a model that loads', async () => {
-    const whole = join(folder, 'whole.gguf');
-    const { model: _, ...options } = quick({
-      output: whole,
-      epochs: 120,
-      batchSize: 8,
-      microBatchSize: 4,
-    });
-    const result = await finetuneFull({
-      ...options,
-      model: path,
-      optimizer: { learningRate: 3e-3 },
-    }).result;
-    expect(result.mode).toBe('full');
-    expect(result.finalLoss).toBeLessThan(0.05);
-    await using trained = await loadModel(whole);
-    expect(result.trainableParameters).toBe(trained.info.parameters);
-    const { prompt, completion } = rows[5]!;
-    const answer = await generate({
-      model: trained,
-      prompt,
-      temperature: 0,
-      maxTokens: 8,
-      threads: 1,
-    }).result;
-    expect(answer.text).toBe(completion);
-  });
-
-  it('refuses a loaded model, whose weights must not change', async () => {
-    await expect(finetune(quick({ mode: 'full' })).result).rejects.toMatchObject({
-      code: 'MODEL_NOT_TRAINABLE',
-    });
-  });
-});
-
-describe('estimateMemory', () => {
-  it('estimates the memory with and without gradient checkpointing', async () => {
-    const estimate = await estimateMemory({ model, sequenceLength: 128 });
-    expect(estimate).toMatchObject({ gradientCheckpointing: false });
-    expect(estimate.activationBytes).toBe(estimate.activationBytesOff);
-    expect(estimate.activationBytesOn).toBeLessThan(estimate.activationBytesOff);
-    const on = await estimateMemory({ model, sequenceLength: 128, gradientCheckpointing: true });
-    expect(on).toMatchObject({
-      gradientCheckpointing: true,
-      activationBytes: estimate.activationBytesOn,
-    });
-  });
-
-  it('grows with the sequence length and the micro-batch', async () => {
-    const activation = async (options: Partial<FinetuneOptions>) =>
-      (await estimateMemory({ model, ...options })).activationBytes;
-    const base = await activation({ sequenceLength: 64, batchSize: 4, microBatchSize: 1 });
-    expect(base).toBeGreaterThan(0);
-    expect(
-      await activation({ sequenceLength: 128, batchSize: 4, microBatchSize: 1 }),
-    ).toBeGreaterThan(base);
-    expect(
-      await activation({ sequenceLength: 64, batchSize: 4, microBatchSize: 4 }),
-    ).toBeGreaterThan(base);
   });
 });
