@@ -181,42 +181,6 @@ TEST("train/gradients: label smoothing, in the host's kernel and composed of ops
     }
     CHECK(tiny::relative_error(gradients[0], gradients[1]) < 1e-4);
 }
-
-TEST("train/gradients: metrics are summed over the chunks with the weights of the targets") {
-    const auto m = arch("llama");
-    micro_batch batch = tiny_batch(*m, 3, 30); // 87 targets
-    for (size_t i = 0; i < batch.target_weight.size(); i++) batch.target_weight[i] = i % 3 ? 0.5f : 2.0f;
-    training_options options;
-    options.step.loss = std::make_shared<hidden_norm>();
-    training whole(m, batch, options);
-    options.step.loss_budget_bytes = 1; // chunks of 32, the last not full
-    training chunked(m, batch, options);
-    const double loss = whole.run(batch, 1.0);
-    chunked.run(batch, 1.0);
-    chunked.run(batch, 1.0); // sums start at zero for each batch
-    CHECK_EQ(whole.metric_sums().size(), 2u);
-    CHECK_NEAR(whole.metric_sums().at("squaredNorm"), 2 * loss, 1e-5 * loss);
-    CHECK(whole.metric_sums().at("largestLogit") > 0);
-    for (const auto & [name, sum] : whole.metric_sums())
-        CHECK_NEAR(chunked.metric_sums().at(name), sum, 1e-5 * std::fabs(sum));
-}
-
-TEST("train/gradients: label smoothing, in the host's kernel and composed of ops") {
-    const auto m = arch("qwen3");
-    const micro_batch batch = tiny_batch(*m, 2, 9);
-    std::vector<tiny::tensor_values> gradients;
-    for (const rule_mode rules : {rule_mode::automatic, rule_mode::composed}) {
-        training_options options;
-        options.targets = {"attn_q", "attn_v", "ffn_down", "output"};
-        options.step.gradient.rules = rules;
-        options.step.loss = make_objective({"cross-entropy", {{"labelSmoothing", 0.3}}});
-        training t(m, batch, options);
-        tiny::expect_slopes(tiny::check_slopes(t, batch, 5e-3));
-        gradients.push_back(tiny::gradients_of(t, batch));
-    }
-    CHECK(tiny::relative_error(gradients[0], gradients[1]) < 1e-4);
-}
-
 TEST("train/gradients: weighted targets give the weighted sum of the losses and gradients of each target") {
     const auto m = arch("llama");
     micro_batch batch = tiny_batch(*m, 2, 6);
