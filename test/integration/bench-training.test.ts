@@ -22,7 +22,7 @@ describe('npm run bench:training', () => {
   it('measures each row in a separate process and prints it as one line of JSON', async () => {
     const { status, stdout, stderr } = benchTraining(
       ...['--model', 'tiny', '--sequence', '16,32', '--micro-batch', '2', '--threads', '1'],
-      ...['--steps', '2', '--warmup', '1', '--ragged', '--json'],
+      ...['--steps', '2', '--warmup', '1', '--ragged', '--padded', '--json'],
     );
     expect({ status, stderr }).toEqual({ status: 0, stderr: expect.not.stringMatching('rror') });
     const rows = stdout
