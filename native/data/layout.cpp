@@ -1,6 +1,7 @@
 #include "data/layout.h"
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
 #include <utility>
 
@@ -83,6 +84,16 @@ std::vector<batch_shape> largest_shapes(const layout_options & o) {
     case batch_layout::padded: break;
     }
     return {fixed_shape(o)};
+}
+
+uint64_t tokens_of_any(size_t n, std::vector<uint32_t> lengths, const layout_options & o) {
+    n = std::min(n, lengths.size());
+    std::nth_element(lengths.begin(), lengths.begin() + ptrdiff_t(n) - 1, lengths.end(), std::greater<>());
+    if (o.layout == batch_layout::by_length) {
+        const uint32_t longest = *std::max_element(lengths.begin(), lengths.end());
+        return std::min<uint64_t>(n, max_rows_by_length) * rounded_length(longest, UINT32_MAX);
+    }
+    return std::accumulate(lengths.begin(), lengths.begin() + ptrdiff_t(n), uint64_t(0));
 }
 
 std::vector<planned_batch> lay_out(const std::vector<uint32_t> & lengths, const layout_options & o) {

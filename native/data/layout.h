@@ -4,6 +4,7 @@
 #include "data/batch.h"
 #include "data/pack.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -36,6 +37,10 @@ bool has_token_budget(batch_layout layout);
 
 // The shapes that need the most memory: no micro-batch needs more than one of them.
 std::vector<batch_shape> largest_shapes(const layout_options & options);
+
+// Tokens of a micro-batch, padding included, that can hold any n of these samples. A larger micro_batch_tokens changes
+// nothing.
+uint64_t tokens_of_any(size_t n, std::vector<uint32_t> lengths, const layout_options & options);
 
 // The content of one micro-batch; samples are given by their index in the step.
 struct planned_batch {

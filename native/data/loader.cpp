@@ -5,7 +5,6 @@
 #include "data/fill.h"
 
 #include <algorithm>
-#include <functional>
 #include <numeric>
 #include <string>
 
@@ -69,12 +68,6 @@ void check_lengths(const std::vector<uint32_t> & lengths, const layout_options &
     }
 }
 
-uint64_t sum_of_longest(std::vector<uint32_t> lengths, size_t n) {
-    n = std::min(n, lengths.size());
-    std::nth_element(lengths.begin(), lengths.begin() + ptrdiff_t(n) - 1, lengths.end(), std::greater<>());
-    return std::accumulate(lengths.begin(), lengths.begin() + ptrdiff_t(n), uint64_t(0));
-}
-
 }
 
 loader::loader(const token_file & file, const loader_options & options)
@@ -86,7 +79,7 @@ loader::loader(const token_file & file, const loader_options & options)
              file.n_tokens(),
              file.n_target_tokens(),
              *std::max_element(lengths_.begin(), lengths_.end()),
-             sum_of_longest(lengths_, options.batch_size)};
+             tokens_of_any(options.batch_size, lengths_, options.layout)};
     file.forget();
 }
 

@@ -26,7 +26,7 @@ struct data_plan {
     uint64_t n_tokens;        // without padding
     uint64_t n_target_tokens;
     uint64_t longest_sample; // tokens
-    uint64_t largest_step;   // tokens of the batch_size longest samples
+    uint64_t largest_step;   // tokens of a micro-batch that can hold any step
 };
 
 // A position in the data: the next step starts at this sample in the order of the epoch (both from 0).

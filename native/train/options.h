@@ -131,10 +131,11 @@ struct train_plan {
     uint64_t n_samples;
     uint64_t steps_per_epoch;
     uint64_t total_steps;
-    uint64_t n_tokens;        // non-padding tokens per epoch
-    uint64_t n_target_tokens; // tokens per epoch that carry a loss
-    uint64_t longest_sample;  // tokens, of the training and the validation samples
-    uint64_t largest_step;    // at most this many tokens in a step
+    uint64_t n_tokens;            // non-padding tokens per epoch
+    uint64_t n_target_tokens;     // tokens per epoch that carry a loss
+    uint64_t longest_sample;      // tokens, of the training and the validation samples
+    uint64_t largest_step;        // tokens of a micro-batch that can hold any step
+    uint64_t largest_micro_batch; // the same for steps and evaluations: more microBatchTokens change nothing
 };
 
 template <class V>
@@ -146,6 +147,7 @@ void fields(V & v, train_plan & p) {
     v("targetTokens", p.n_target_tokens);
     v("longestSample", p.longest_sample);
     v("largestStep", p.largest_step);
+    v("largestMicroBatch", p.largest_micro_batch);
 }
 
 }

@@ -59,11 +59,20 @@ step_options step_options_of(const train_options & o) {
 
 train_plan plan_training(const train_options & options) {
     const data_plan plan = plan_of(options.train_file, loader_options_of(options));
-    uint64_t longest = plan.longest_sample;
-    if (options.validation) longest = std::max(longest, plan_validation(options).longest_sample);
-    return {plan.n_samples,   plan.steps_per_epoch, plan.steps_per_epoch * uint64_t(options.epochs),
-            plan.n_tokens,    plan.n_target_tokens, longest,
-            plan.largest_step};
+    uint64_t longest = plan.longest_sample, largest = plan.largest_step;
+    if (options.validation) {
+        const data_plan validation = plan_validation(options);
+        longest = std::max(longest, validation.longest_sample);
+        largest = std::max(largest, validation.largest_step);
+    }
+    return {plan.n_samples,
+            plan.steps_per_epoch,
+            plan.steps_per_epoch * uint64_t(options.epochs),
+            plan.n_tokens,
+            plan.n_target_tokens,
+            longest,
+            plan.largest_step,
+            largest};
 }
 
 memory_estimate estimate_memory(const std::shared_ptr<model> & base, const train_options & options) {

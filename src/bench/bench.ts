@@ -119,6 +119,7 @@ async function measureTraining(
     const { gradientCheckpointing: chosen } = await checkMemory(model, training, options, {
       longestSample: sequenceLength,
       largestStep: sequenceLength * microBatchSize,
+      largestMicroBatch: sequenceLength * microBatchSize,
     });
     const measured = { ...config, promptTokens: 0, generatedTokens: 0, trainSteps: steps };
     return measure(

@@ -38,8 +38,10 @@ export interface TrainPlan {
   targetTokens: number;
   /** Tokens of the longest sample, of training or validation. */
   longestSample: number;
-  /** Tokens of the largest possible step: the batchSize longest samples. */
+  /** Tokens of a micro-batch that can hold any step. */
   largestStep: number;
+  /** Tokens of a micro-batch that can hold any step or part of an evaluation. More microBatchTokens change nothing. */
+  largestMicroBatch: number;
 }
 
 /** Memory that a training run needs, in bytes. */

@@ -22,18 +22,22 @@ export function hasTokenBudget(layout: BatchLayout): boolean {
   return layout === 'padding-free' || layout === 'by-length';
 }
 
+/** The part of a plan that limits micro-batches. */
+export type LargestBatches = Pick<TrainPlan, 'longestSample' | 'largestStep' | 'largestMicroBatch'>;
+
 /**
- * Values of microBatchTokens that a run may use, the fastest first. Each holds the longest sample. One value, without
- * meaning, if the layout has no token budget.
+ * Values of microBatchTokens that a run may use, the fastest first. Each holds the longest sample, and none is larger
+ * than a step or an evaluation can fill. One value, without meaning, if the layout has no token budget.
  */
 export function tokenBudgets(
   config: FinetuneConfig,
   model: LoadedModel,
-  { longestSample, largestStep }: Pick<TrainPlan, 'longestSample' | 'largestStep'>,
+  { longestSample, largestStep, largestMicroBatch }: LargestBatches,
 ): number[] {
   const { microBatchTokens, sequenceLength } = config;
   if (!hasTokenBudget(batchLayout(config, model))) return [sequenceLength];
-  if (microBatchTokens !== 'auto') return [microBatchTokens];
+  if (microBatchTokens !== 'auto')
+    return [Math.max(2, Math.min(microBatchTokens, largestMicroBatch))];
   const enough = model.onGpu ? ENOUGH_TOKENS.gpu : ENOUGH_TOKENS.cpu;
   const budgets = [Math.max(longestSample, Math.min(enough, largestStep), 2)];
   for (;;) {

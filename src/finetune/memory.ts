@@ -2,11 +2,11 @@ import { freemem } from 'node:os';
 import { type FinetuneConfig, type FinetuneOptions, finetuneSchema } from '../config/finetune.js';
 import { parseConfig } from '../config/parse.js';
 import { native, nativeRun } from '../contract/load.js';
-import type { MemoryNeeds, TrainOptions, TrainPlan } from '../contract/training.js';
+import type { MemoryNeeds, TrainOptions } from '../contract/training.js';
 import { LlamatuneError } from '../errors.js';
 import type { LoadedModel } from '../model/loaded-model.js';
 import { useModel } from '../model/use-model.js';
-import { batchLayout, hasTokenBudget, tokenBudgets } from './layout.js';
+import { batchLayout, hasTokenBudget, type LargestBatches, tokenBudgets } from './layout.js';
 import { trainOptions } from './train-options.js';
 
 /** Memory that a training run needs and memory that is available now, in bytes. */
@@ -42,7 +42,12 @@ export async function estimateMemory(
     const availableBytes = await availableMemory(model, config.signal);
     const { sequenceLength, batchSize } = config;
     // without a dataset, every sample might have this length
-    const plan = { longestSample: sequenceLength, largestStep: batchSize * sequenceLength };
+    const largest = batchSize * sequenceLength;
+    const plan = {
+      longestSample: sequenceLength,
+      largestStep: largest,
+      largestMicroBatch: largest,
+    };
     const { choice, estimate } = await choose(model, config, plan, measure, availableBytes);
     const { microBatchTokens, gradientCheckpointing } = choice;
     const other = await measure({ ...choice, gradientCheckpointing: !gradientCheckpointing });
@@ -90,7 +95,6 @@ export async function checkMemory(
 
 type Measured = MemoryNeeds & { needed: number };
 type Measure = (change: Partial<TrainOptions>) => Promise<Measured>;
-type LargestBatches = Pick<TrainPlan, 'longestSample' | 'largestStep'>;
 
 function measureOf(model: LoadedModel, options: TrainOptions): Measure {
   return async (change) => {

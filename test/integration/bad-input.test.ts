@@ -208,7 +208,7 @@ describe('bad input to finetuneLora', () => {
       sequenceLength: 256,
     });
     const options = trainOptions(config, loaded, undefined);
-    const plan = { longestSample: 256, largestStep: 8 * 256 };
+    const plan = { longestSample: 256, largestStep: 8 * 256, largestMicroBatch: 8 * 256 };
     const ample = await checkMemory(loaded, config, options, plan, 1e12);
     expect(ample.gradientCheckpointing).toBe(false);
     const tight = await checkMemory(loaded, config, options, plan, ample.totalBytes);
@@ -239,7 +239,7 @@ describe('bad input to finetuneLora', () => {
     await using loaded = await loadModel(model);
     const config = finetuneSchema.parse({ ...good(), batchSize: 8, sequenceLength: 128 });
     const options = trainOptions(config, loaded, undefined);
-    const plan = { longestSample: 100, largestStep: 800 };
+    const plan = { longestSample: 100, largestStep: 800, largestMicroBatch: 800 };
     const available = async (bytes: number) => checkMemory(loaded, config, options, plan, bytes);
     const ample = await available(1e12);
     expect(ample).toMatchObject({ microBatchTokens: 800, gradientCheckpointing: false });

@@ -154,6 +154,7 @@ const results: Record<string, string[]> = {
     targetTokens: true,
     longestSample: true,
     largestStep: true,
+    largestMicroBatch: true,
   }),
   MemoryNeeds: keys<MemoryNeeds>({
     weightsBytes: true,

@@ -231,6 +231,9 @@ describe('finetune', () => {
     const chosen = async (options: Partial<FinetuneOptions>) =>
       (await finetune(quick({ ...step, ...options })).result).microBatchTokens;
     expect(await chosen({})).toBe(3);
+    const dataset = rows.slice(0, 4);
+    const whole = await chosen({ dataset, batchSize: 4 });
+    expect(await chosen({ dataset, batchSize: 4, microBatchTokens: 1e9 })).toBe(whole);
     expect(await chosen({ packing: true })).toBeNull();
     expect(await chosen({ microBatchSize: 2 })).toBeNull();
   });

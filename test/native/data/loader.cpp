@@ -337,6 +337,13 @@ TEST("data/loader: the plan has the longest sample and the largest possible step
     CHECK_EQ(loader(*file, o).plan().largest_step, 16u);
     o.batch_size = 10;
     CHECK_EQ(loader(*file, o).plan().largest_step, 24u);
+    o.layout.layout = batch_layout::by_length;
+    CHECK_EQ(loader(*file, o).plan().largest_step, 4 * 16u); // rows of at least 16 tokens
+    o.layout.micro_batch_tokens = 64;
+    loader data(*file, o);
+    step_batch step;
+    data.next(step);
+    CHECK_EQ(step.size(), 1u);
 }
 
 TEST("data/loader: sizes that no batch can have are refused") {
