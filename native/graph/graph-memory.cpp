@@ -46,7 +46,7 @@ shared_graph::shared_graph(ggml_cgraph * graph, std::string what) : graph_(graph
     };
     for (int i = 0; i < ggml_graph_n_nodes(graph); i++) {
         ggml_tensor * node = ggml_graph_node(graph, i);
-        std::for_each(std::begin(node->src), std::end(node->src), add); // weights and inputs are no nodes
+        std::for_each(std::begin(node->src), std::end(node->src), add); // weights and inputs are not nodes
         add(node);
     }
 }
