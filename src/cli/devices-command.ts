@@ -1,3 +1,4 @@
+import * as format from '../format.js';
 import {
   type DeviceList,
   type DeviceTest,
@@ -12,7 +13,6 @@ import {
 import { parseArguments, refusePositionals } from './arguments.js';
 import type { Command } from './command.js';
 import { configurationOf } from './configuration.js';
-import * as format from './format.js';
 import { jsonLine } from './json.js';
 import { type CliOption, cliOptions, commonOptions } from './option.js';
 import { columnTable } from './table.js';

@@ -1,6 +1,6 @@
 import { MultiBar, type SingleBar } from 'cli-progress';
+import * as format from '../format.js';
 import type { FinetuneEvent, FinetuneResult, StepEvent } from '../index.js';
-import * as format from './format.js';
 import type { CliIo } from './io.js';
 import { jsonLine } from './json.js';
 import { listTable } from './table.js';

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import * as format from '../format.js';
 import {
   describeOptions,
   type GenerateOptions,
@@ -11,7 +12,6 @@ import { type ParsedArguments, parseArguments, refusePositionals } from './argum
 import type { Command } from './command.js';
 import type { JsonObject } from './config-file.js';
 import { configurationOf } from './configuration.js';
-import * as format from './format.js';
 import { type CliIo, readAll } from './io.js';
 import { jsonLine } from './json.js';
 import { type CliOption, cliOptions, commonOptions } from './option.js';

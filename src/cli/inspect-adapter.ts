@@ -1,5 +1,5 @@
+import * as format from '../format.js';
 import type { AdapterInfo } from '../index.js';
-import * as format from './format.js';
 import { columnTable, listTable } from './table.js';
 
 /** Weight kinds with an adapter ('attn_q'), how many weights of each have one, and their ranks, in file order. */

@@ -1,3 +1,4 @@
+import * as format from '../format.js';
 import {
   describeAdapter,
   describeOptions,
@@ -15,7 +16,6 @@ import type { Command } from './command.js';
 import type { JsonObject } from './config-file.js';
 import { configurationOf } from './configuration.js';
 import { errorEvent } from './failure.js';
-import * as format from './format.js';
 import { adaptedLayers, adapterTables, adapterTargets } from './inspect-adapter.js';
 import type { CliIo } from './io.js';
 import { jsonLine } from './json.js';

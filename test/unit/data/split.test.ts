@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { seededRandom, splitSamples } from '../../../src/data/split.js';
+import { splitSamples } from '../../../src/data/split.js';
+import { seededRandom } from '../../../src/random.js';
 
 describe('splitSamples', () => {
   it('holds out the given fraction, but never no sample and never all', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import * as format from '../../../src/cli/format.js';
+import * as format from '../../src/format.js';
 
 describe('format', () => {
   it.each([
