@@ -1,0 +1,64 @@
+import { finetuneSchema } from '../../config/finetune.js';
+import { generateSchema } from '../../config/generate.js';
+import { configError, parseConfig } from '../../config/parse.js';
+import { type ConfigProblem, LlamatuneError } from '../../errors.js';
+import { nestedOptions } from './options.js';
+import type { PlannedTrial } from './plan.js';
+
+/** Options that a trial sets itself. */
+const OWN_OPTIONS = {
+  inference: ['model', 'prompt', 'messages', 'signal'],
+  training: [
+    'model',
+    'dataset',
+    'output',
+    'epochs',
+    'maxSteps',
+    'validation',
+    'checkpoint',
+    'signal',
+  ],
+} as const;
+
+/**
+ * Checks the options of every trial before the first one runs.
+ *
+ * @throws LlamatuneError CONFIG_INVALID with the problems of all trials
+ */
+export function checkTrials(trials: readonly PlannedTrial[]): void {
+  const problems = new Map<string, ConfigProblem>();
+  for (const trial of trials) {
+    for (const problem of problemsOf(trial)) {
+      const path = `${trial.benchmark}.options.${problem.path}`;
+      problems.set(`${path} ${problem.message}`, { path, message: problem.message });
+    }
+  }
+  if (problems.size > 0) throw configError([...problems.values()], 'benchmark suite');
+}
+
+function problemsOf({ spec }: PlannedTrial): ConfigProblem[] {
+  const options = nestedOptions({ device: spec.device, ...spec.options });
+  const own = OWN_OPTIONS[spec.kind].filter((name) => Object.hasOwn(options, name));
+  for (const name of own) delete options[name];
+  return [
+    ...own.map((path) => ({
+      path,
+      message: 'expected no value, because the benchmark sets this option',
+    })),
+    ...parseProblems(
+      spec.kind === 'inference'
+        ? () => parseConfig(generateSchema, { ...options, model: '-', prompt: spec.prompt })
+        : () => parseConfig(finetuneSchema, { ...options, model: '-', dataset: [], output: '-' }),
+    ),
+  ];
+}
+
+function parseProblems(parse: () => unknown): readonly ConfigProblem[] {
+  try {
+    parse();
+    return [];
+  } catch (error) {
+    if (error instanceof LlamatuneError) return error.problems;
+    throw error;
+  }
+}

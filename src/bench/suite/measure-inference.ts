@@ -1,0 +1,59 @@
+import type { GenerateOptions } from '../../config/generate.js';
+import { generate } from '../../generate/generate.js';
+import { loadModel } from '../../model/loaded-model.js';
+import { nestedOptions } from './options.js';
+import type { InferenceTrial } from './results.js';
+import { type Measurement, measureOf, type OnProgress, present, splitPlacement } from './trial.js';
+
+/** The options of a trial: the same number of tokens in every run, and the most likely token every time. */
+export const INFERENCE_DEFAULTS = {
+  temperature: 0,
+  topK: 0,
+  topP: 1,
+  minP: 0,
+  maxTokens: 128,
+  ignoreEos: true,
+};
+
+/** Measures the generation of an answer `spec.runs` times, with the model in memory. */
+export async function measureInference(
+  spec: InferenceTrial,
+  modelPath: string,
+  onProgress: OnProgress,
+): Promise<Measurement> {
+  const given = nestedOptions({ ...INFERENCE_DEFAULTS, device: spec.device, ...spec.options });
+  const { placement, others } = splitPlacement(given);
+  const started = performance.now();
+  await using model = await loadModel({ model: modelPath, purpose: 'generate', ...placement });
+  const loadSeconds = (performance.now() - started) / 1000;
+  const runs = [];
+  for (let i = 0; i < spec.warmup + spec.runs; i++) {
+    const options = { model, prompt: spec.prompt, ...others } as GenerateOptions;
+    const result = await generate(options).result;
+    if (i >= spec.warmup) runs.push(result);
+    onProgress(i + 1, spec.warmup + spec.runs);
+  }
+  return {
+    measures: present({
+      tokensPerSecond: measureOf(
+        'tokens/s',
+        runs.map((run) => run.tokensPerSecond),
+      ),
+      promptTokensPerSecond: measureOf(
+        'tokens/s',
+        runs.map((run) => run.promptTokensPerSecond),
+      ),
+      timeToFirstToken: measureOf(
+        's',
+        runs.map((run) => run.timeToFirstTokenMs / 1000),
+      ),
+      loadTime: measureOf('s', [loadSeconds]),
+    }),
+    details: {
+      promptTokens: runs[0]?.promptTokens ?? null,
+      generatedTokens: runs[0]?.generatedTokens ?? null,
+      ...others,
+    },
+    series: {},
+  };
+}

@@ -1,0 +1,144 @@
+import { join } from 'node:path';
+import { mean } from 'simple-statistics';
+import { type FinetuneOptions, finetuneSchema } from '../../config/finetune.js';
+import { parseConfig } from '../../config/parse.js';
+import type { StepEvent } from '../../contract/training.js';
+import { withTemporaryFolder } from '../../files/temporary-folder.js';
+import type { FinetuneResult } from '../../finetune/events.js';
+import { finetune } from '../../finetune/finetune.js';
+import { seededRandom } from '../../random.js';
+import { bootstrapInterval, statisticsOf } from '../../statistics.js';
+import { nestedOptions } from './options.js';
+import type { Measure, TrainingTrial } from './results.js';
+import { type Measurement, measureOf, type OnProgress, present } from './trial.js';
+
+/** A run that never ends by itself: `maxSteps` ends it. */
+const ENDLESS_EPOCHS = 100_000;
+
+/** Measures the steps of a training, as a user's finetune() would run it. */
+export async function measureTraining(
+  spec: TrainingTrial,
+  modelPath: string,
+  onProgress: OnProgress,
+): Promise<Measurement> {
+  return withTemporaryFolder(async (folder) => {
+    const planned = spec.warmup + spec.steps;
+    const options = {
+      ...optionsOf(spec, modelPath),
+      output: join(folder, 'output.gguf'),
+      maxSteps: planned,
+    } as FinetuneOptions;
+    const started = performance.now();
+    const run = finetune(options);
+    const steps: StepEvent[] = [];
+    let toFirstStepMs: number | undefined;
+    for await (const event of run) {
+      if (event.type !== 'step') continue;
+      toFirstStepMs ??= performance.now() - started - event.stepMs;
+      steps.push(event);
+      onProgress(steps.length, planned);
+    }
+    const result = await run.result;
+    return measurementOf(spec, steps, result, {
+      toFirstStepMs,
+      batchSize: parseConfig(finetuneSchema, options).batchSize,
+    });
+  });
+}
+
+/** The options of finetune(): what the trial gives, and random rows without a dataset. */
+function optionsOf(spec: TrainingTrial, modelPath: string): Record<string, unknown> {
+  const given = nestedOptions({ device: spec.device, ...spec.options });
+  const fixed = {
+    model: modelPath,
+    epochs: ENDLESS_EPOCHS,
+    ...(spec.validation === null ? {} : { validation: { dataset: spec.validation } }),
+  };
+  if (spec.dataset !== null) return { ...given, ...fixed, dataset: spec.dataset };
+  const { sequenceLength = 512, batchSize = 8 } = given as FinetuneOptions;
+  const dataset = randomRows(sequenceLength, batchSize);
+  return { loss: 'all', ...given, ...fixed, sequenceLength, batchSize, dataset };
+}
+
+/** Token ids that every vocabulary has. */
+const FEWEST_TOKENS = 256;
+
+/** Rows of exactly `sequenceLength` random tokens: the speed does not depend on which ones. */
+function randomRows(sequenceLength: number, count: number): { tokens: Int32Array }[] {
+  const random = seededRandom(1);
+  const token = () => Math.floor(random() * FEWEST_TOKENS);
+  return Array.from({ length: count }, () => ({
+    tokens: Int32Array.from({ length: sequenceLength }, token),
+  }));
+}
+
+function measurementOf(
+  spec: TrainingTrial,
+  steps: readonly StepEvent[],
+  result: FinetuneResult,
+  { toFirstStepMs, batchSize }: { toFirstStepMs: number | undefined; batchSize: number },
+): Measurement {
+  const measured = steps.slice(spec.warmup);
+  const seconds = measured.map(({ stepMs }) => stepMs / 1000);
+  const stepsPerEpoch = Math.ceil(result.samples / batchSize);
+  const wholeEpoch = spec.dataset === null ? undefined : extrapolated(seconds, stepsPerEpoch);
+  const memory = measured.map(({ memoryBytes }) => memoryBytes);
+  return {
+    measures: present({
+      tokensPerSecond: measureOf(
+        'tokens/s',
+        measured.map((s) => (s.tokens * 1000) / s.stepMs),
+      ),
+      samplesPerSecond: measureOf(
+        'samples/s',
+        measured.map((s) => s.samplesPerSecond),
+      ),
+      stepTime: measureOf('s', seconds),
+      epochTime: wholeEpoch,
+      trainingTime:
+        spec.dataset === null ? undefined : extrapolated(seconds, stepsPerEpoch * spec.epochs),
+      runTime: measureOf('s', [seconds.reduce((total, each) => total + each, 0)]),
+      startToFirstStep: measureOf('s', [(toFirstStepMs ?? Number.NaN) / 1000]),
+      peakMemory: measureOf('bytes', [result.peakMemoryBytes]),
+      averageMemory: measureOf('bytes', [meanOf(memory)]),
+      finalLoss: measureOf('nats', [result.finalLoss]),
+      evaluationLoss: measureOf('nats', [result.finalValidationLoss]),
+      stepsCompleted: measureOf('steps', [steps.length]),
+    }),
+    details: {
+      stepsPlanned: spec.warmup + spec.steps,
+      samples: result.samples,
+      batchSize,
+      microBatchTokens: result.microBatchTokens,
+      gradientCheckpointing: result.gradientCheckpointing,
+      precision: result.precision,
+      mode: result.mode,
+      trainableParameters: result.trainableParameters,
+      estimatedMemoryBytes: result.estimatedMemoryBytes,
+      rank: result.adapter?.rank ?? null,
+      alpha: result.adapter?.alpha ?? null,
+      warnings: result.warnings.map(({ code }) => code),
+    },
+    series: {
+      loss: steps.map(({ loss }) => loss),
+      learningRate: steps.map(({ learningRate }) => learningRate),
+      gradientNorm: steps.map(({ gradientNorm }) => gradientNorm),
+      stepSeconds: steps.map(({ stepMs }) => stepMs / 1000),
+      tokens: steps.map(({ tokens }) => tokens),
+      memoryBytes: steps.map(({ memoryBytes }) => memoryBytes),
+    },
+  };
+}
+
+/** The time of `count` steps, from measured ones: their mean, with its bootstrap interval. */
+function extrapolated(seconds: readonly number[], count: number): Measure | undefined {
+  if (seconds.length === 0) return undefined;
+  const samples = seconds.map((each) => each * count);
+  const interval = samples.length < 3 ? null : bootstrapInterval(samples, mean);
+  return { unit: 's', source: 'extrapolated', samples, ...statisticsOf(samples), interval };
+}
+
+function meanOf(values: readonly (number | null)[]): number | null {
+  const known = values.filter((value) => value !== null);
+  return known.length === 0 ? null : mean(known);
+}

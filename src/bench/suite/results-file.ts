@@ -1,0 +1,76 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { LlamatuneError } from '../../errors.js';
+import { replaceFile } from '../../files/atomic-file.js';
+import type { PlannedTrial } from './plan.js';
+import { type SuiteResults, suiteResultsSchema, type TrialResult } from './results.js';
+
+export const resultsPath = (folder: string): string => join(folder, 'results.json');
+
+/** Writes results.json; it is always complete and valid, also between two trials. */
+export function writeResults(folder: string, results: SuiteResults): void {
+  replaceFile(resultsPath(folder), `${JSON.stringify(results, null, 2)}\n`, 'benchmark results');
+}
+
+/**
+ * Reads a results.json.
+ *
+ * @throws LlamatuneError RESULTS_INVALID
+ */
+export function readResults(path: string): SuiteResults {
+  let found: unknown;
+  try {
+    found = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (cause) {
+    throw invalid(path, (cause as Error).message, cause);
+  }
+  const parsed = suiteResultsSchema.safeParse(found);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  throw invalid(path, `${issue.path.join('.') || 'the file'}: ${issue.message}`);
+}
+
+function invalid(path: string, reason: string, cause?: unknown): LlamatuneError {
+  return new LlamatuneError('RESULTS_INVALID', `cannot read the results in '${path}': ${reason}`, {
+    hint: 'pass a results.json that llamatune bench wrote',
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+/**
+ * The trials that an earlier call with this folder finished.
+ *
+ * @throws LlamatuneError RESULTS_EXIST unless `resume`, RESULTS_INVALID, and RESULTS_MISMATCH if a finished trial was
+ * planned differently
+ */
+export function finishedTrials(
+  folder: string,
+  planned: readonly PlannedTrial[],
+  resume: boolean,
+): TrialResult[] {
+  const path = resultsPath(folder);
+  if (!existsSync(path)) return [];
+  if (!resume) {
+    throw new LlamatuneError('RESULTS_EXIST', `there are already results in '${folder}'`, {
+      hint: 'continue them with resume (--resume), or choose another folder',
+    });
+  }
+  const known = new Map(planned.map((trial) => [trial.key, trial]));
+  const { trials } = readResults(path);
+  const different = trials.filter(({ key, spec }) => {
+    const same = known.get(key)?.spec;
+    return same === undefined || !isDeepStrictEqual(plain(same), plain(spec));
+  });
+  if (different.length > 0) {
+    throw new LlamatuneError(
+      'RESULTS_MISMATCH',
+      `the results in '${folder}' have trials that this suite does not have: ${different.map(({ key }) => key).join('; ')}`,
+      { hint: 'continue with the same suite, or choose another folder' },
+    );
+  }
+  return trials;
+}
+
+/** As it is after writing and reading JSON. */
+const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value));

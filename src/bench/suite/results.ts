@@ -1,0 +1,132 @@
+import { z } from 'zod';
+
+/** Version of the file format; it changes when a reader of the earlier one would misread the new one. */
+export const RESULTS_VERSION = 1;
+
+/** Units of measures. Times are in seconds and sizes in bytes. */
+const unit = z.enum([
+  'tokens/s',
+  'samples/s',
+  's',
+  'bytes',
+  'nats',
+  'W',
+  'Wh',
+  '°C',
+  'GFLOP/s',
+  'tokens',
+  'steps',
+  'fraction',
+]);
+export type Unit = z.output<typeof unit>;
+
+const measure = z.strictObject({
+  unit,
+  /** 'measured', or 'extrapolated' from measured steps to a whole training. */
+  source: z.enum(['measured', 'extrapolated']),
+  samples: z.array(z.number()).min(1).describe('Every measurement, in order.'),
+  median: z.number(),
+  mean: z.number(),
+  min: z.number(),
+  max: z.number(),
+  spread: z.number().nullable().describe('(max - min) / mean'),
+  interval: z
+    .tuple([z.number(), z.number()])
+    .readonly()
+    .nullable()
+    .describe('95 % bootstrap interval of the median; null for fewer than 3 samples.'),
+});
+export type Measure = z.output<typeof measure>;
+
+const cell = {
+  model: z.string().describe('As the suite names it.'),
+  weightType: z.string(),
+  device: z.string(),
+};
+
+const inferenceTrial = z.strictObject({
+  kind: z.literal('inference'),
+  ...cell,
+  prompt: z.string(),
+  runs: z.int(),
+  warmup: z.int(),
+  options: z.record(z.string(), z.unknown()).describe('Options of generate().'),
+});
+
+const trainingTrial = z.strictObject({
+  kind: z.literal('training'),
+  ...cell,
+  dataset: z.string().nullable().describe('null: random tokens.'),
+  validation: z.string().nullable(),
+  steps: z.int(),
+  warmup: z.int(),
+  epochs: z.int().describe('Epochs to extrapolate to.'),
+  options: z.record(z.string(), z.unknown()).describe('Options of finetune().'),
+});
+
+const trialSpec = z.discriminatedUnion('kind', [inferenceTrial, trainingTrial]);
+export type TrialSpec = z.output<typeof trialSpec>;
+export type InferenceTrial = z.output<typeof inferenceTrial>;
+export type TrainingTrial = z.output<typeof trainingTrial>;
+
+const outcome = z.discriminatedUnion('status', [
+  z.strictObject({ status: z.literal('ok') }),
+  z.strictObject({ status: z.literal('oom'), message: z.string() }),
+  z.strictObject({ status: z.literal('timeout'), message: z.string() }),
+  z.strictObject({ status: z.literal('failed'), code: z.string(), message: z.string() }),
+]);
+export type Outcome = z.output<typeof outcome>;
+
+const trial = z.strictObject({
+  key: z.string().describe('Unique in the results, and the same in every run of the suite.'),
+  benchmark: z.string().describe('id of the benchmark of the suite.'),
+  label: z.string().describe('Name in tables, e.g. of a method, or the varied values.'),
+  varied: z.record(z.string(), z.unknown()).describe('Values of the varied options.'),
+  spec: trialSpec,
+  startedAt: z.string(),
+  seconds: z.number(),
+  outcome,
+  measures: z.record(z.string(), measure),
+  details: z.record(z.string(), z.unknown()).describe('Settings that the run chose or reported.'),
+  series: z
+    .record(z.string(), z.array(z.number().nullable()))
+    .describe('One value per optimizer step, warm-up included.'),
+  noise: z
+    .strictObject({
+      loadBefore: z.number().nullable().describe('Load average of the last minute.'),
+      peakBefore: z.number().nullable().describe('Matmul speed before the trial, GFLOP/s.'),
+      peakAfter: z.number().nullable().describe('The same after it.'),
+    })
+    .nullable(),
+});
+export type TrialResult = z.output<typeof trial>;
+
+const machine = z.strictObject({
+  cpu: z.string(),
+  cores: z.int(),
+  memoryBytes: z.number(),
+  platform: z.string().describe('e.g. linux-x64'),
+  os: z.string(),
+  devices: z.array(
+    z.strictObject({ name: z.string(), description: z.string(), memoryBytes: z.number() }),
+  ),
+});
+export type Machine = z.output<typeof machine>;
+
+/** Schema of results.json. */
+export const suiteResultsSchema = z.strictObject({
+  format: z.literal('llamatune-bench'),
+  version: z.literal(RESULTS_VERSION),
+  suite: z.strictObject({
+    name: z.string(),
+    description: z.string(),
+    benchmarks: z.array(z.strictObject({ id: z.string(), task: z.string(), title: z.string() })),
+  }),
+  machine,
+  versions: z.record(z.string(), z.string()),
+  startedAt: z.string(),
+  finishedAt: z.string().nullable().describe('null if the suite did not end.'),
+  trials: z.array(trial),
+});
+/** The contents of results.json. */
+export type SuiteResults = z.output<typeof suiteResultsSchema>;

@@ -1,0 +1,210 @@
+import { totalmem } from 'node:os';
+import { resolve } from 'node:path';
+import { parseConfig } from '../../config/parse.js';
+import { benchmarkId, type Suite, type SuiteOptions, suiteSchema } from '../../config/suite.js';
+import { abortedError, Run } from '../../contract/run.js';
+import { LlamatuneError } from '../../errors.js';
+import { makeFolder } from '../../files/folders.js';
+import { checkTrials } from './check-suite.js';
+import { describeMachine } from './machine.js';
+import { modelCacheFolder, neededModel } from './models.js';
+import { type PlannedTrial, planTrials } from './plan.js';
+import { RESULTS_VERSION, type SuiteResults, type TrialResult } from './results.js';
+import { finishedTrials, writeResults } from './results-file.js';
+import { spawnTrial, type TrialEnd } from './spawn-trial.js';
+import { SUITES } from './suites.js';
+import { toolVersions } from './versions.js';
+
+/** Options of runSuite(). */
+export interface RunSuiteOptions {
+  /** A suite, or the name of one that comes with llamatune: 'smoke', 'small', 'medium', 'full', 'all'. */
+  suite: SuiteOptions | keyof typeof SUITES;
+  /** Folder for the results, which is made. */
+  output: string;
+  /** Continue the results in the folder. Default: false. */
+  resume?: boolean | undefined;
+  /** Folder for the models that the suite makes. Default: the user's cache folder. */
+  modelCache?: string | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/** An event of a suite. */
+export type SuiteEvent =
+  /** All trials, before the first one; `finished` of them have results already. */
+  | { type: 'plan'; trials: PlannedTrial[]; finished: number }
+  /** A model is being made, which can take minutes. */
+  | { type: 'model'; model: string; weightType: string; path: string }
+  /** A trial starts. */
+  | { type: 'trial'; key: string; index: number; of: number; pid: number; etaMs: number | null }
+  /** A repetition or a step of a trial has ended. */
+  | { type: 'progress'; key: string; done: number; of: number }
+  /** A trial has ended, in whatever way. */
+  | { type: 'sample'; trial: TrialResult };
+
+/** A running suite: an async iterable of events, with the results as a promise. */
+export type SuiteRun = Run<SuiteEvent, SuiteResults>;
+
+/**
+ * Runs a benchmark suite and keeps its results in `results.json` in the output folder, which is complete after every
+ * trial. Each trial runs in a process of its own. A trial that fails, runs too long or needs too much memory is a result
+ * that says so.
+ *
+ * The run's errors: CONFIG_INVALID with the problems of all trials, MODEL_NOT_FOUND, SHAPE_UNKNOWN, RESULTS_EXIST,
+ * RESULTS_INVALID, RESULTS_MISMATCH, OUTPUT_NOT_WRITABLE, ABORTED.
+ */
+export function runSuite(options: RunSuiteOptions): SuiteRun {
+  return new Run<SuiteEvent, SuiteResults>(
+    async ({ emit, signal }) => new SuiteRunner(options, emit, signal).run(),
+    { signal: options.signal },
+  );
+}
+
+/** The trials of a suite in order, without running them. @throws LlamatuneError CONFIG_INVALID */
+export function planSuite(suite: RunSuiteOptions['suite']): PlannedTrial[] {
+  const trials = planTrials(suiteOf(suite));
+  checkTrials(trials);
+  return trials;
+}
+
+function suiteOf(given: RunSuiteOptions['suite']): Suite {
+  if (typeof given !== 'string') return parseConfig(suiteSchema, given, 'benchmark suite');
+  const known = Object.hasOwn(SUITES, given) ? SUITES[given] : undefined;
+  if (known !== undefined) return parseConfig(suiteSchema, known, 'benchmark suite');
+  throw new LlamatuneError('CONFIG_INVALID', `there is no benchmark suite '${given}'`, {
+    hint: `use one of ${Object.keys(SUITES).join(', ')}, or pass a suite of your own`,
+    problems: [{ path: 'suite', message: `expected the name of a suite but received '${given}'` }],
+  });
+}
+
+class SuiteRunner {
+  readonly #suite: Suite;
+  readonly #planned: PlannedTrial[];
+  readonly #folder: string;
+  readonly #cache: string;
+  readonly #resume: boolean;
+
+  constructor(
+    options: RunSuiteOptions,
+    readonly emit: (event: SuiteEvent) => void,
+    readonly signal: AbortSignal,
+  ) {
+    this.#suite = suiteOf(options.suite);
+    this.#planned = planTrials(this.#suite);
+    checkTrials(this.#planned);
+    this.#folder = resolve(options.output);
+    this.#cache = resolve(options.modelCache ?? modelCacheFolder());
+    this.#resume = options.resume ?? false;
+    // finds unknown models and shapes before the first trial
+    for (const { spec } of this.#planned) neededModel(spec.model, spec.weightType, this.#cache);
+  }
+
+  async run(): Promise<SuiteResults> {
+    const trials = finishedTrials(this.#folder, this.#planned, this.#resume);
+    const results: SuiteResults = {
+      format: 'llamatune-bench',
+      version: RESULTS_VERSION,
+      suite: {
+        name: this.#suite.name,
+        description: this.#suite.description,
+        benchmarks: this.#suite.benchmarks.map((entry) => ({
+          id: benchmarkId(entry),
+          task: entry.task,
+          title: entry.title,
+        })),
+      },
+      machine: await describeMachine(),
+      versions: toolVersions(),
+      startedAt: trials[0]?.startedAt ?? new Date().toISOString(),
+      finishedAt: null,
+      trials,
+    };
+    makeFolder(this.#folder);
+    this.emit({ type: 'plan', trials: this.#planned, finished: trials.length });
+    const done = new Set(trials.map(({ key }) => key));
+    for (const [index, trial] of this.#planned.entries()) {
+      if (done.has(trial.key)) continue;
+      if (this.signal.aborted) throw abortedError(this.signal.reason);
+      const result = await this.#trial(trial, index, trials);
+      trials.push(result);
+      writeResults(this.#folder, results);
+      this.emit({ type: 'sample', trial: result });
+    }
+    results.finishedAt = new Date().toISOString();
+    writeResults(this.#folder, results);
+    return results;
+  }
+
+  async #trial(
+    planned: PlannedTrial,
+    index: number,
+    finished: readonly TrialResult[],
+  ): Promise<TrialResult> {
+    const { key, spec } = planned;
+    const startedAt = new Date().toISOString();
+    const started = performance.now();
+    const end = await this.#measure(planned, (pid) =>
+      this.emit({
+        type: 'trial',
+        key,
+        index,
+        of: this.#planned.length,
+        pid,
+        etaMs: this.#eta(finished),
+      }),
+    );
+    const { measures = {}, details = {}, series = {} } = end.measurement ?? {};
+    return {
+      key,
+      benchmark: planned.benchmark,
+      label: planned.label,
+      varied: planned.varied,
+      spec,
+      startedAt,
+      seconds: (performance.now() - started) / 1000,
+      outcome: end.outcome,
+      measures,
+      details,
+      series,
+      noise: end.noise,
+    };
+  }
+
+  async #measure(
+    { key, spec }: PlannedTrial,
+    onStart: (pid: number) => void,
+  ): Promise<Pick<TrialEnd, 'outcome' | 'measurement' | 'noise'>> {
+    const { minutes, memoryBytes } = this.#suite.limits;
+    const { path, make } = neededModel(spec.model, spec.weightType, this.#cache);
+    if (make !== undefined) {
+      this.emit({ type: 'model', model: spec.model, weightType: spec.weightType, path });
+      try {
+        await make();
+      } catch (error) {
+        if (!(error instanceof LlamatuneError)) throw error;
+        const { code, message } = error;
+        return { outcome: { status: 'failed', code, message }, measurement: null, noise: null };
+      }
+    }
+    return spawnTrial(
+      {
+        spec,
+        modelPath: path,
+        measurePeak: this.#suite.measurePeak,
+        memoryLimitBytes: memoryBytes ?? totalmem(),
+      },
+      {
+        minutes,
+        signal: this.signal,
+        onProgress: (done, of) => this.emit({ type: 'progress', key, done, of }),
+        onStart,
+      },
+    );
+  }
+
+  /** From the mean time of the finished trials; null before the first one has ended. */
+  #eta(finished: readonly TrialResult[]): number | null {
+    if (finished.length === 0) return null;
+    const seconds = finished.reduce((total, trial) => total + trial.seconds, 0);
+    return ((1000 * seconds) / finished.length) * (this.#planned.length - finished.length);
+  }
+}

@@ -1,0 +1,123 @@
+import type { CreateModelOptions } from '../../config/create-model.js';
+
+/** A model with random weights: options of createModel(), and the size of its vocabulary. */
+export type Shape = Omit<CreateModelOptions, 'path' | 'vocabulary' | 'type' | 'name'> & {
+  vocabularySize: number;
+};
+
+const qwen3 = {
+  architecture: 'qwen3',
+  vocabularySize: 151_936,
+  contextLength: 40_960,
+  headLength: 128,
+  kvHeads: 8,
+  ropeFrequencyBase: 1e6,
+} as const;
+
+const gemma3 = {
+  architecture: 'gemma3',
+  vocabularySize: 262_144,
+  headLength: 256,
+  ropeFrequencyBase: 1e6,
+} as const;
+
+/** The shapes of well-known models, which random weights make as fast and as large as the models themselves. */
+export const SHAPES = {
+  'qwen3-0.6b': {
+    ...qwen3,
+    embeddingLength: 1024,
+    layers: 28,
+    heads: 16,
+    feedForwardLength: 3072,
+  },
+  'qwen3-1.7b': {
+    ...qwen3,
+    embeddingLength: 2048,
+    layers: 28,
+    heads: 16,
+    feedForwardLength: 6144,
+  },
+  'qwen3-4b': {
+    ...qwen3,
+    embeddingLength: 2560,
+    layers: 36,
+    heads: 32,
+    feedForwardLength: 9728,
+  },
+  'gemma3-1b': {
+    ...gemma3,
+    contextLength: 32_768,
+    embeddingLength: 1152,
+    layers: 26,
+    heads: 4,
+    kvHeads: 1,
+    feedForwardLength: 6912,
+  },
+  'gemma3-4b': {
+    ...gemma3,
+    contextLength: 131_072,
+    embeddingLength: 2560,
+    layers: 34,
+    heads: 8,
+    kvHeads: 4,
+    feedForwardLength: 10_240,
+  },
+  'llama3.1-8b': {
+    architecture: 'llama',
+    vocabularySize: 128_256,
+    contextLength: 131_072,
+    embeddingLength: 4096,
+    layers: 32,
+    heads: 32,
+    kvHeads: 8,
+    headLength: 128,
+    feedForwardLength: 14_336,
+    ropeFrequencyBase: 5e5,
+    tieEmbeddings: false,
+  },
+  'qwen3-30b-a3b': {
+    architecture: 'qwen3moe',
+    vocabularySize: 151_936,
+    contextLength: 40_960,
+    embeddingLength: 2048,
+    layers: 48,
+    heads: 32,
+    kvHeads: 4,
+    headLength: 128,
+    experts: 128,
+    expertsPerToken: 8,
+    expertFeedForwardLength: 768,
+    ropeFrequencyBase: 1e6,
+    tieEmbeddings: false,
+  },
+} as const satisfies Record<string, Shape>;
+
+export type ShapeName = keyof typeof SHAPES;
+
+const PREFIX = 'shape:';
+
+/** The shape that a model of a suite names, or undefined for a path. */
+export function shapeName(model: string): string | undefined {
+  return model.startsWith(PREFIX) ? model.slice(PREFIX.length) : undefined;
+}
+
+export const isShape = (name: string): name is ShapeName => Object.hasOwn(SHAPES, name);
+
+/** A vocabulary of this size: the 256 bytes, an end token, and tokens that no text contains. */
+export function vocabularyOf(size: number) {
+  const printable = (byte: number) =>
+    (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
+  // the printable characters that stand for the bytes in byte-level BPE (Radford et al. 2019)
+  let next = 256;
+  const bytes = Array.from({ length: 256 }, (_, byte) =>
+    String.fromCodePoint(printable(byte) ? byte : next++),
+  );
+  const others = Array.from({ length: size - bytes.length }, (_, i) => `<|${i}|>`);
+  return {
+    pre: 'qwen2',
+    tokens: [...bytes, ...others],
+    tokenTypes: [...bytes.map(() => 1), ...others.map(() => 3)],
+    merges: [],
+    eosToken: bytes.length,
+  };
+}

@@ -1,0 +1,182 @@
+import { z } from 'zod';
+import { withCrossFieldRules } from './cross-field.js';
+import { path } from './fields.js';
+
+const options = (of: string) =>
+  z
+    .record(z.string().min(1), z.unknown())
+    .default({})
+    .describe(`Options of ${of} for every trial, e.g. { threads: 2 }.`);
+
+const vary = z
+  .record(z.string().min(1), z.array(z.unknown()).min(1))
+  .default({})
+  .describe(
+    "Options to vary, with their values, e.g. { 'lora.rank': [4, 16] }: one trial for every combination.",
+  );
+
+/** What a benchmark of a suite may set differently from the suite. */
+const matrix = {
+  models: z
+    .array(z.string().min(1))
+    .min(1)
+    .optional()
+    .describe(
+      "Models: paths of GGUF files, or shapes with random weights ('shape:qwen3-0.6b'). Default: those of the suite.",
+    ),
+  weightTypes: z
+    .array(z.string().min(1))
+    .min(1)
+    .optional()
+    .describe(
+      "Weight types ('Q8_0'), or 'as-is' for the file as it is. Default: those of the suite.",
+    ),
+  devices: z
+    .array(z.string().min(1))
+    .min(1)
+    .optional()
+    .describe("Values of the option 'device'. Default: those of the suite."),
+};
+
+const limits = z.strictObject({
+  minutes: z
+    .number()
+    .positive()
+    .default(60)
+    .describe('A trial that takes longer is ended: its cells say timeout.'),
+  memoryBytes: z
+    .int()
+    .min(1)
+    .optional()
+    .describe(
+      'A trial whose process needs more is ended: its cells say OOM. Default: the memory of the machine.',
+    ),
+});
+
+/** Fields of every benchmark; `id` names it in results and reports. */
+const common = (defaultTitle: string) => ({
+  id: z
+    .string()
+    .regex(/^[a-z0-9-]+$/)
+    .optional()
+    .describe('Name in the results: small letters, digits and hyphens. Default: the task.'),
+  title: z.string().min(1).default(defaultTitle).describe('Title in the report.'),
+  ...matrix,
+});
+
+const inference = z.strictObject({
+  task: z.literal('inference').describe('Generate text.'),
+  ...common('Inference performance'),
+  prompt: z.string().min(1).default('Tell me a joke about cats').describe('Prompt.'),
+  runs: z.int().min(1).default(5).describe('Counted runs.'),
+  warmup: z.int().min(0).default(1).describe('Runs before them, not counted.'),
+  options: options('generate()'),
+  vary,
+});
+
+const trainingFields = {
+  dataset: path(
+    'Training data. Default: random tokens in rows of sequenceLength, for speed and memory only.',
+  ).optional(),
+  validation: path('Validation data, for an evaluation loss. Default: none.').optional(),
+  steps: z.int().min(1).default(5).describe('Measured optimizer steps.'),
+  warmup: z.int().min(0).default(1).describe('Steps before them, not counted.'),
+  options: options('finetune()'),
+};
+
+const training = z.strictObject({
+  task: z.literal('training').describe('Measure steps of a training.'),
+  ...common('Fine-tuning time'),
+  ...trainingFields,
+  epochs: z.int().min(1).default(1).describe('Epochs of the full training to extrapolate to.'),
+  vary,
+});
+
+const reproducibility = z.strictObject({
+  task: z.literal('reproducibility').describe('Repeat a training.'),
+  ...common('Reproducibility'),
+  ...trainingFields,
+  runs: z.int().min(2).default(3).describe('Runs with the same options and seed.'),
+});
+
+const methods = z.strictObject({
+  task: z.literal('methods').describe('Compare methods on the same data.'),
+  ...common('Methods compared'),
+  ...trainingFields,
+  methods: z
+    .array(
+      z.strictObject({
+        name: z.string().min(1).describe('Name in the report.'),
+        mode: z.enum(['lora', 'full']).default('lora').describe('As in finetune().'),
+        weightType: z.string().min(1).describe("Weight type, e.g. 'F16'."),
+        options: options('finetune() with this method'),
+      }),
+    )
+    .min(2)
+    .describe('Methods; the first one is the baseline of the others.'),
+});
+
+/** The benchmarks that a suite can have, by `task`. */
+export const benchmarkSchemas = { inference, training, reproducibility, methods };
+
+const benchmark = z.discriminatedUnion('task', [inference, training, reproducibility, methods]);
+
+const base = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[a-z0-9-]+$/)
+    .describe('Name of the suite: small letters, digits and hyphens.'),
+  description: z.string().default('').describe('One line for people.'),
+  models: z
+    .array(z.string().min(1))
+    .min(1)
+    .describe(
+      "Models: paths of GGUF files, or shapes with random weights ('shape:qwen3-0.6b'), which show speed and memory only.",
+    ),
+  weightTypes: z
+    .array(z.string().min(1))
+    .min(1)
+    .default(['as-is'])
+    .describe("Weight types ('Q8_0'), or 'as-is' for the file as it is."),
+  devices: z
+    .array(z.string().min(1))
+    .min(1)
+    .default(['auto'])
+    .describe("Values of the option 'device'."),
+  measurePeak: z
+    .boolean()
+    .default(true)
+    .describe(
+      'Measure the matmul speed of the CPU before and after every trial, which shows how noisy the machine was.',
+    ),
+  limits: limits.prefault({}).describe('Limits of every trial.'),
+  benchmarks: z
+    .array(benchmark.meta({ typeText: "benchmark with 'task'" }))
+    .min(1)
+    .describe('Benchmarks, in the order of the report.'),
+});
+
+/** The name of a benchmark in results: `id`, or its task. */
+export const benchmarkId = (entry: { id?: string | undefined; task: string }): string =>
+  entry.id ?? entry.task;
+
+/** Schema of a benchmark suite. */
+export const suiteSchema = withCrossFieldRules(base, (read) => {
+  const entries = read.value('benchmarks');
+  const ids = Array.isArray(entries) ? entries.map(benchmarkId) : [];
+  return ids.map((id, i) =>
+    ids.indexOf(id) < i
+      ? {
+          path: `benchmarks.${i}.id`,
+          message: `expected a name that no other benchmark has but received '${id}' again`,
+        }
+      : undefined,
+  );
+});
+
+/** A benchmark suite as a user writes it. Each field is documented in docs/configuration.md. */
+export type SuiteOptions = z.input<typeof suiteSchema>;
+/** The same with every default filled in. */
+export type Suite = z.output<typeof suiteSchema>;
+/** One benchmark of a suite. */
+export type SuiteBenchmark = Suite['benchmarks'][number];

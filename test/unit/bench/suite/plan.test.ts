@@ -1,0 +1,138 @@
+import { describe, expect, it } from 'vitest';
+import { checkTrials } from '../../../../src/bench/suite/check-suite.js';
+import { nestedOptions } from '../../../../src/bench/suite/options.js';
+import { combinations, planTrials } from '../../../../src/bench/suite/plan.js';
+import { SUITES } from '../../../../src/bench/suite/suites.js';
+import { parseConfig } from '../../../../src/config/parse.js';
+import { type SuiteOptions, suiteSchema } from '../../../../src/config/suite.js';
+import type { LlamatuneError } from '../../../../src/errors.js';
+
+const plan = (suite: SuiteOptions) => planTrials(parseConfig(suiteSchema, suite));
+
+describe('combinations', () => {
+  it('are all of them, the last option varying fastest', () => {
+    expect(combinations({ a: [1, 2], b: ['x', 'y'] })).toEqual([
+      { a: 1, b: 'x' },
+      { a: 1, b: 'y' },
+      { a: 2, b: 'x' },
+      { a: 2, b: 'y' },
+    ]);
+    expect(combinations({})).toEqual([{}]);
+  });
+});
+
+describe('nestedOptions', () => {
+  it('builds objects from dotted names and changes no input', () => {
+    const lora = { rank: 4 };
+    expect(nestedOptions({ lora, 'lora.alpha': 8, seed: 1 })).toEqual({
+      lora: { rank: 4, alpha: 8 },
+      seed: 1,
+    });
+    expect(lora).toEqual({ rank: 4 });
+  });
+});
+
+describe('planTrials', () => {
+  it('is a matrix of models, weight types, devices and varied options', () => {
+    const trials = plan({
+      name: 'matrix',
+      models: ['a.gguf', 'b.gguf'],
+      weightTypes: ['F16', 'Q8_0'],
+      devices: ['cpu', 'vulkan'],
+      benchmarks: [{ task: 'training', vary: { 'lora.rank': [4, 8, 16] } }],
+    });
+    expect(trials).toHaveLength(2 * 2 * 2 * 3);
+    expect(new Set(trials.map(({ key }) => key)).size).toBe(24);
+    expect(trials[1]).toMatchObject({
+      key: 'training | a | F16 | cpu | lora.rank 8',
+      varied: { 'lora.rank': 8 },
+      spec: { options: { 'lora.rank': 8 }, device: 'cpu', weightType: 'F16' },
+    });
+  });
+
+  it('names models without folders, and keeps names unique', () => {
+    const keys = plan({
+      name: 'two',
+      models: ['/home/x/m.gguf', '/home/y/m.gguf'],
+      benchmarks: [{ task: 'inference' }],
+    }).map(({ key }) => key);
+    expect(keys).toEqual(['inference | m | as-is | auto', 'inference | m | as-is | auto | 2']);
+  });
+
+  it('lets a benchmark choose its models, weight types and devices', () => {
+    const trials = plan({
+      name: 'own',
+      models: ['a.gguf'],
+      weightTypes: ['F16', 'F32'],
+      benchmarks: [{ task: 'inference', weightTypes: ['Q4_0'], models: ['c.gguf'] }],
+    });
+    expect(trials.map(({ spec }) => [spec.model, spec.weightType])).toEqual([['c.gguf', 'Q4_0']]);
+  });
+
+  it('repeats runs, and compares methods with their own weight types', () => {
+    const trials = plan({
+      name: 'tasks',
+      models: ['a.gguf'],
+      weightTypes: ['F16', 'F32'],
+      benchmarks: [
+        { task: 'reproducibility', runs: 3, weightTypes: ['F16'] },
+        {
+          task: 'methods',
+          methods: [
+            { name: 'full', mode: 'full', weightType: 'F32' },
+            { name: 'LoRA', weightType: 'Q8_0', options: { 'lora.rank': 2 } },
+          ],
+        },
+      ],
+    });
+    expect(trials.map(({ label, spec }) => [label, spec.weightType, spec.options])).toEqual([
+      ['run 1', 'F16', {}],
+      ['run 2', 'F16', {}],
+      ['run 3', 'F16', {}],
+      ['full', 'F32', { mode: 'full' }],
+      ['LoRA', 'Q8_0', { mode: 'lora', 'lora.rank': 2 }],
+    ]);
+  });
+
+  it.each(Object.keys(SUITES) as (keyof typeof SUITES)[])('can plan the suite %s', (name) => {
+    const trials = plan(SUITES[name]);
+    expect(() => checkTrials(trials)).not.toThrow();
+    expect(new Set(trials.map(({ key }) => key)).size).toBe(trials.length);
+  });
+});
+
+describe('a suite with mistakes', () => {
+  it('names every wrong option of every benchmark at once', () => {
+    const trials = plan({
+      name: 'wrong',
+      models: ['a.gguf'],
+      benchmarks: [
+        { task: 'inference', options: { temprature: 1 } },
+        { task: 'training', options: { output: 'x.gguf' }, vary: { 'lora.rank': [0, 8] } },
+        { task: 'training', id: 'two', options: { batchSize: 0 } },
+      ],
+    });
+    let error: unknown;
+    try {
+      checkTrials(trials);
+    } catch (thrown) {
+      error = thrown;
+    }
+    expect(error).toMatchObject({ code: 'CONFIG_INVALID' });
+    expect((error as LlamatuneError).problems.map(({ path }) => path)).toEqual([
+      'inference.options.temprature',
+      'training.options.output',
+      'training.options.lora.rank',
+      'two.options.batchSize',
+    ]);
+  });
+
+  it('has benchmarks of one name', () => {
+    const suite = {
+      name: 'x',
+      models: ['a'],
+      benchmarks: [{ task: 'inference' }, { task: 'inference' }],
+    };
+    expect(() => parseConfig(suiteSchema, suite)).toThrow(/benchmarks\.1\.id/);
+  });
+});
