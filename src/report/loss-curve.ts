@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import type { EChartsOption } from 'echarts';
+import { echartsSource, escapeHtml, fontFamily, renderSvg, scriptData } from './echarts.js';
 import { defaultSpan, smooth } from './smooth.js';
 
 /** The input of a loss curve: the events of a run, or of its run log. Other events are ignored. */
@@ -44,8 +43,6 @@ const colors = {
 /** The legend symbol of a line series: a short bar. */
 const lineIcon = 'path://M0 0h20v3h-20z';
 
-const fontFamily = 'DejaVu Sans, Verdana, Helvetica, Arial, sans-serif';
-
 /**
  * Renders the loss curve of a run as SVG text: training loss (raw and smoothed), validation loss as points, the ends of
  * the epochs, and the learning rate in a second panel. Needs no DOM.
@@ -57,14 +54,7 @@ export function renderLossCurve(
   options: LossCurveOptions = {},
 ): string {
   const { width = 960, height = 560 } = options;
-  const option = lossCurveOption(history, options);
-  const chart = loadEcharts().init(null, null, { renderer: 'svg', ssr: true, width, height });
-  try {
-    chart.setOption({ ...option, animation: false });
-    return renumberIds(chart.renderToSVGString());
-  } finally {
-    chart.dispose();
-  }
+  return renderSvg(lossCurveOption(history, options), { width, height });
 }
 
 /**
@@ -83,12 +73,6 @@ export function renderLossCurveHtml(
     tooltip: { trigger: 'axis' },
     dataZoom: [{ type: 'inside', xAxisIndex: [0, 1] }],
   };
-  const library = readFileSync(
-    createRequire(import.meta.url).resolve('echarts/dist/echarts.min.js'),
-    'utf8',
-  );
-  // '<' inside a string could end the script element.
-  const data = JSON.stringify(option).replaceAll('<', '\\u003c');
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -98,25 +82,15 @@ export function renderLossCurveHtml(
 </head>
 <body>
 <div id="chart"></div>
-<script>${library}</script>
+<script>${echartsSource()}</script>
 <script>
 const chart = echarts.init(document.getElementById('chart'), null, { renderer: 'svg' });
-chart.setOption(${data});
+chart.setOption(${scriptData(option)});
 addEventListener('resize', () => chart.resize());
 </script>
 </body>
 </html>
 `;
-}
-
-/** Renumbers the ids, which the library counts across drawings, so that the same run gives the same file. */
-function renumberIds(svg: string): string {
-  const ids = new Map<string, string>();
-  return svg.replaceAll(/\bzr\d*-[a-z]+-?\d+/g, (id) => {
-    const known = ids.get(id) ?? `id${ids.size}`;
-    ids.set(id, known);
-    return known;
-  });
 }
 
 /** The data of a loss curve. */
@@ -365,13 +339,4 @@ function roundUp(value: number): number {
 function superscript(exponent: number): string {
   const digits = '⁰¹²³⁴⁵⁶⁷⁸⁹';
   return [...String(exponent)].map((c) => (c === '-' ? '⁻' : digits[Number(c)])).join('');
-}
-
-function escapeHtml(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
-}
-
-// Loaded on first use: the chart library takes longer to load than all other modules together.
-function loadEcharts(): typeof import('echarts') {
-  return createRequire(import.meta.url)('echarts');
 }

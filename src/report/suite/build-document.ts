@@ -1,0 +1,126 @@
+import type { SuiteResults, TrialResult } from '../../bench/suite/results.js';
+import * as format from '../../format.js';
+import { outcomeText } from './cells.js';
+import type { Block, ReportDocument, Section } from './document.js';
+import { inferenceBlocks } from './inference-section.js';
+import { methodBlocks } from './methods-section.js';
+import { reproducibilityBlocks } from './reproducibility-section.js';
+import { sweepBlocks, trainingBlocks } from './training-section.js';
+
+/** The report of a suite, with a section for each benchmark that has results. */
+export function buildDocument(results: SuiteResults): ReportDocument {
+  const sections = results.suite.benchmarks.flatMap(({ id, task, title }): Section[] => {
+    const trials = results.trials.filter(({ benchmark }) => benchmark === id);
+    return trials.length === 0 ? [] : [{ title, blocks: blocksOf(task, trials, results) }];
+  });
+  return {
+    title: `Benchmark: ${results.suite.name}`,
+    subtitle: results.suite.description,
+    sections: [setup(results), ...sections, method(results)],
+  };
+}
+
+function blocksOf(
+  task: string,
+  trials: readonly TrialResult[],
+  { machine }: SuiteResults,
+): Block[] {
+  const varied = trials.some((trial) => Object.keys(trial.varied).length > 0);
+  switch (task) {
+    case 'inference':
+      return varied ? sweepBlocks(trials) : inferenceBlocks(trials);
+    case 'reproducibility':
+      return reproducibilityBlocks(trials, machine.memoryBytes);
+    case 'methods':
+      return methodBlocks(trials);
+    default:
+      return varied ? sweepBlocks(trials) : trainingBlocks(trials);
+  }
+}
+
+function setup({ machine, versions, startedAt, finishedAt, trials }: SuiteResults): Section {
+  const failures = trials.flatMap((trial) => {
+    const text = outcomeText(trial);
+    return text === undefined || trial.outcome.status === 'ok'
+      ? []
+      : [`${trial.key}: ${text}. ${trial.outcome.message}`];
+  });
+  return {
+    title: 'Machine',
+    blocks: [
+      {
+        kind: 'facts',
+        facts: [
+          ['CPU', `${machine.cpu}, ${format.plural(machine.cores, 'core')}`],
+          ['Memory', format.bytes(machine.memoryBytes)],
+          ...machine.devices.map(
+            ({ name, description, memoryBytes }) =>
+              [name, `${description}, ${format.bytes(memoryBytes)}`] as const,
+          ),
+          ['System', `${machine.os}, ${machine.platform}`],
+          [
+            'Versions',
+            Object.entries(versions)
+              .map((entry) => entry.join(' '))
+              .join('; '),
+          ],
+          ['Started', startedAt],
+          ['Finished', finishedAt ?? 'not finished'],
+        ],
+      },
+      ...noiseBlocks(trials),
+      ...(failures.length > 0
+        ? [{ kind: 'list' as const, title: 'Trials without values', items: failures }]
+        : []),
+    ],
+  };
+}
+
+/** Differences of the matmul speed above this share are mentioned. */
+const NOISE = 0.1;
+
+/** A warning if the machine was not equally fast in all trials, or had other work. */
+function noiseBlocks(trials: readonly TrialResult[]): Block[] {
+  const peaks = trials.flatMap(({ noise }) =>
+    [noise?.peakBefore, noise?.peakAfter].filter((peak) => typeof peak === 'number'),
+  ) as number[];
+  const loads = trials.flatMap(({ noise }) => noise?.loadBefore ?? []);
+  const items = [];
+  if (peaks.length > 0) {
+    const [low, high] = [Math.min(...peaks), Math.max(...peaks)];
+    const range = `The matmul speed of the CPU was ${format.rate(low)} to ${format.rate(high)} GFLOP/s before and after the trials.`;
+    const isNoisy = (high - low) / high > NOISE;
+    items.push(
+      isNoisy ? `${range} The machine was noisy: differences of this size mean nothing.` : range,
+    );
+  }
+  if (loads.length > 0) {
+    items.push(
+      `The load average before the trials was ${Math.min(...loads).toFixed(1)} to ${Math.max(...loads).toFixed(1)}.`,
+    );
+  }
+  return items.length === 0 ? [] : [{ kind: 'list', title: 'Noise', items }];
+}
+
+function method({ trials }: SuiteResults): Section {
+  const extrapolated = trials.some(({ measures }) =>
+    Object.values(measures).some(({ source }) => source === 'extrapolated'),
+  );
+  return {
+    title: 'How it was measured',
+    blocks: [
+      {
+        kind: 'list',
+        items: [
+          'Each trial ran in a process of its own, after warm-up runs or steps that are not counted.',
+          'Speeds count tokens, never padding. Memory is the resident memory of the process, with Node.js and the pages of the model file that were read.',
+          'A value is the median of its measurements unless its row says otherwise. Intervals are 95 % bootstrap intervals.',
+          ...(extrapolated
+            ? ['≈ marks a time that is extrapolated from measured steps; it was not measured.']
+            : []),
+          'n/a: not measured, or this device does not report it. OOM: out of memory.',
+        ],
+      },
+    ],
+  };
+}

@@ -1,0 +1,206 @@
+import type { EChartsOption } from 'echarts';
+import { fontFamily } from '../echarts.js';
+import type { BarChart, Chart, LineChart } from './document.js';
+
+/** Colors of a chart. */
+export interface ChartTheme {
+  background: string;
+  text: string;
+  muted: string;
+  grid: string;
+  axis: string;
+  series: readonly string[];
+}
+
+/** Colors that people with a color vision deficiency can tell apart (Okabe and Ito 2008). */
+export const LIGHT: ChartTheme = {
+  background: '#ffffff',
+  text: '#1f2933',
+  muted: '#56616d',
+  grid: '#e6e9ed',
+  axis: '#9aa5b1',
+  series: ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#7a7a7a'],
+};
+
+export const DARK: ChartTheme = {
+  background: '#161b22',
+  text: '#e6edf3',
+  muted: '#9aa7b4',
+  grid: '#2a323c',
+  axis: '#5b6673',
+  series: ['#58a6ff', '#ff9a57', '#3fcf9c', '#e29ac3', '#f0b840', '#8fd0f5', '#a8a8a8'],
+};
+
+const PANEL = 190;
+const TOP = 96;
+
+/** The height of a chart in pixels. */
+export const chartHeight = (chart: Chart): number =>
+  chart.kind === 'bars' ? 420 : TOP + chart.panels.length * (PANEL + 34) + 44;
+
+/**
+ * A chart as plain data for ECharts, without functions.
+ *
+ * @param title Whether the chart has its title above it.
+ */
+export function chartOption(
+  chart: Chart,
+  theme: ChartTheme,
+  { title }: { title: boolean },
+): EChartsOption {
+  const series = chart.kind === 'bars' ? chart.series : (chart.panels[0]?.series ?? []);
+  return {
+    backgroundColor: theme.background,
+    color: [...theme.series],
+    textStyle: { fontFamily, color: theme.text },
+    title: {
+      show: title,
+      text: chart.title,
+      left: 12,
+      top: 10,
+      textStyle: { fontSize: 16, fontWeight: 'bold', color: theme.text, fontFamily },
+    },
+    legend: {
+      show: series.length > 1,
+      type: 'scroll',
+      left: 12,
+      top: 42,
+      textStyle: { color: theme.text, fontSize: 12, fontFamily },
+      pageTextStyle: { color: theme.muted },
+      data: series.map(({ name }) => name),
+    },
+    tooltip: {
+      trigger: 'axis',
+      backgroundColor: theme.background,
+      borderColor: theme.axis,
+      textStyle: { color: theme.text, fontFamily },
+      confine: true,
+    },
+    ...(chart.kind === 'bars' ? bars(chart, theme) : lines(chart, theme)),
+  };
+}
+
+const axisLine = (theme: ChartTheme) => ({
+  axisLine: { show: true, lineStyle: { color: theme.axis } },
+  axisTick: { show: true, lineStyle: { color: theme.axis } },
+  axisLabel: { color: theme.muted, fontSize: 12, hideOverlap: true },
+});
+
+const valueAxis = (theme: ChartTheme, name: string) => ({
+  type: 'value' as const,
+  name,
+  nameLocation: 'middle' as const,
+  nameGap: 52,
+  nameTextStyle: { color: theme.text, fontSize: 12 },
+  axisLabel: { color: theme.muted, fontSize: 12 },
+  splitLine: { lineStyle: { color: theme.grid } },
+});
+
+function bars(chart: BarChart, theme: ChartTheme): EChartsOption {
+  return {
+    grid: { left: 78, right: 20, top: 84, bottom: 64, outerBoundsMode: 'none' },
+    xAxis: {
+      type: 'category',
+      data: chart.names,
+      ...axisLine(theme),
+      axisLabel: { color: theme.muted, fontSize: 12, interval: 0, overflow: 'break', width: 110 },
+    },
+    yAxis: { ...valueAxis(theme, chart.yTitle), min: 0, max: roundUp(highestOf(chart)) },
+    series: chart.series.map(({ name, values, ranges = [] }) => ({
+      name,
+      type: 'bar' as const,
+      data: values.map((value) => (value === null ? null : significant(value))),
+      barMaxWidth: 64,
+      label: { show: true, position: 'insideBottom' as const, color: '#ffffff', fontSize: 12 },
+      markLine: {
+        silent: true,
+        symbol: ['none', 'none'] as [string, string],
+        label: { show: false },
+        lineStyle: { color: theme.text, type: 'solid' as const, width: 2 },
+        data: ranges.flatMap((range, i) =>
+          range === null
+            ? []
+            : [
+                [{ coord: [i, range[0]] }, { coord: [i, range[1]] }] as [
+                  { coord: number[] },
+                  { coord: number[] },
+                ],
+              ],
+        ),
+      },
+    })),
+  };
+}
+
+const highestOf = ({ series }: BarChart): number =>
+  Math.max(
+    0,
+    ...series.flatMap(({ values, ranges = [] }) =>
+      [...values, ...ranges.map((range) => range?.[1] ?? 0)].map((value) => value ?? 0),
+    ),
+  );
+
+/** Rounds up to the next of 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, … */
+function roundUp(value: number): number {
+  if (value <= 0) return 1;
+  const power = 10 ** Math.floor(Math.log10(value));
+  return power * [1, 1.5, 2, 3, 4, 5, 6, 8, 10].find((step) => value <= step * power)!;
+}
+
+function lines(chart: LineChart, theme: ChartTheme): EChartsOption {
+  const last = chart.panels.length - 1;
+  const x = chart.panels.flatMap(({ series }) =>
+    series.flatMap(({ values }) => values.map(([at]) => at)),
+  );
+  return {
+    axisPointer: { link: [{ xAxisIndex: 'all' }] },
+    grid: chart.panels.map((_, i) => ({
+      left: 78,
+      right: 24,
+      top: TOP + i * (PANEL + 34),
+      height: PANEL,
+      outerBoundsMode: 'none' as const,
+    })),
+    xAxis: chart.panels.map((_, i) => ({
+      type: 'value' as const,
+      gridIndex: i,
+      min: Math.min(...x),
+      max: Math.max(...x),
+      ...axisLine(theme),
+      splitLine: { show: false },
+      ...(i === last
+        ? {
+            name: chart.xTitle,
+            nameLocation: 'middle' as const,
+            nameGap: 30,
+            nameTextStyle: { color: theme.text, fontSize: 12 },
+          }
+        : { axisLabel: { show: false } }),
+    })),
+    yAxis: chart.panels.map(({ yTitle, series }, i) => ({
+      ...valueAxis(theme, yTitle),
+      gridIndex: i,
+      scale: isNarrow(series),
+    })),
+    series: chart.panels.flatMap(({ series }, i) =>
+      series.map(({ name, values }, n) => ({
+        name,
+        type: 'line' as const,
+        xAxisIndex: i,
+        yAxisIndex: i,
+        data: values.map(([at, y]) => [at, y === null ? null : significant(y)]),
+        symbol: values.length <= 40 ? 'circle' : 'none',
+        symbolSize: 6,
+        color: theme.series[n % theme.series.length]!,
+      })),
+    ),
+  };
+}
+
+/** Whether values change little, so that an axis from zero would show a flat line. */
+function isNarrow(series: LineChart['panels'][number]['series']): boolean {
+  const values = series.flatMap(({ values: points }) => points.flatMap(([, y]) => y ?? []));
+  return values.length > 0 && Math.min(...values) > 0.4 * Math.max(...values);
+}
+
+const significant = (value: number): number => Number(value.toPrecision(4));

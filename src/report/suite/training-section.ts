@@ -1,0 +1,120 @@
+import type { TrialResult } from '../../bench/suite/results.js';
+import { cellOf } from './cells.js';
+import { type Block, type Cell, type Chart, left, right, textCell } from './document.js';
+import { groupBy, modelName } from './names.js';
+
+const ROWS = [
+  ['Tokens/s', 'tokensPerSecond', 'median'],
+  ['Time/step', 'stepTime', 'median'],
+  ['Time/epoch', 'epochTime', 'mean'],
+  ['Full training', 'trainingTime', 'mean'],
+  ['Peak memory', 'peakMemory', 'max'],
+] as const;
+
+/** Speed, time per step, epoch and training, and memory: one table per model, a row per device, a column per weight type. */
+export function trainingBlocks(trials: readonly TrialResult[]): Block[] {
+  return groupBy(trials, modelName).flatMap(([name, ofModel]) => {
+    const weightTypes = [...new Set(ofModel.map(({ spec }) => spec.weightType))];
+    const devices = groupBy(ofModel, ({ spec }) => spec.device);
+    const rows = ROWS.flatMap(([title, measure, statistic]) =>
+      devices.map(([device, ofDevice]): Cell[] => [
+        textCell(title),
+        textCell(device),
+        ...weightTypes.map((type) => {
+          const trial = ofDevice.find(({ spec }) => spec.weightType === type);
+          return trial === undefined ? { text: 'n/a' } : cellOf(trial, measure, statistic);
+        }),
+      ]),
+    );
+    return [
+      {
+        kind: 'table' as const,
+        title: `${name}${epochsText(ofModel)}`,
+        columns: [left(''), left('Device'), ...weightTypes.map(right)],
+        rows,
+      },
+      { kind: 'chart' as const, chart: chartOf(name, ofModel) },
+    ];
+  });
+}
+
+function epochsText(trials: readonly TrialResult[]): string {
+  const epochs = trials.flatMap(({ spec }) =>
+    spec.kind === 'training' && spec.dataset !== null ? [spec.epochs] : [],
+  );
+  return epochs.length === 0 ? '' : `, full training of ${Math.max(...epochs)} epochs`;
+}
+
+function chartOf(name: string, trials: readonly TrialResult[]): Chart {
+  const speeds = trials.map((trial) => trial.measures.tokensPerSecond);
+  return {
+    kind: 'bars',
+    title: `${name}: training`,
+    names: trials.map(({ spec }) => `${spec.device} (${spec.weightType})`),
+    yTitle: 'tokens/s',
+    series: [
+      {
+        name: 'median',
+        values: speeds.map((speed) => speed?.median ?? null),
+        ranges: speeds.map((speed) => speed?.interval ?? null),
+      },
+    ],
+  };
+}
+
+const SWEEP_COLUMNS = [
+  ['Tokens/s', 'tokensPerSecond', 'median'],
+  ['Time/step', 'stepTime', 'median'],
+  ['Peak memory', 'peakMemory', 'max'],
+  ['TTFT', 'timeToFirstToken', 'median'],
+] as const;
+
+/** One row per combination of the varied options, for each model, weight type and device. */
+export function sweepBlocks(trials: readonly TrialResult[]): Block[] {
+  const options = Object.keys(trials[0]?.varied ?? {});
+  const columns = SWEEP_COLUMNS.filter(([, measure]) =>
+    trials.some((trial) => trial.measures[measure] !== undefined),
+  );
+  const keyOf = (trial: TrialResult) =>
+    `${modelName(trial)}, ${trial.spec.weightType}, ${trial.spec.device}`;
+  return groupBy(trials, keyOf).flatMap(([title, group]): Block[] => [
+    {
+      kind: 'table',
+      title,
+      columns: [...options.map(left), ...columns.map(([name]) => right(name))],
+      rows: group.map((trial) => [
+        ...options.map((option): Cell => variedCell(trial.varied[option])),
+        ...columns.map(([, measure, statistic]) => cellOf(trial, measure, statistic)),
+      ]),
+    },
+    ...sweepChart(title, options, group),
+  ]);
+}
+
+const variedCell = (value: unknown): Cell => ({
+  text: typeof value === 'string' ? value : JSON.stringify(value),
+  ...(typeof value === 'number' ? { value } : {}),
+});
+
+const SWEEP_PANELS = [
+  ['tokensPerSecond', 1, 'tokens/s'],
+  ['peakMemory', 1e9, 'peak memory, GB'],
+] as const;
+
+/** Speed and memory over the option that varies, if it is a single number. */
+function sweepChart(title: string, options: string[], trials: readonly TrialResult[]): Block[] {
+  const [option] = options;
+  if (option === undefined || options.length > 1) return [];
+  const x = trials.map((trial) => trial.varied[option]);
+  if (x.some((value) => typeof value !== 'number')) return [];
+  const panels = SWEEP_PANELS.flatMap(([measure, scale, yTitle]) => {
+    const values = trials.map((trial, i): [number, number | null] => {
+      const found = trial.measures[measure];
+      return [x[i] as number, found === undefined ? null : found.median / scale];
+    });
+    const series = [{ name: yTitle, values }];
+    return values.every(([, y]) => y === null) ? [] : [{ yTitle, series }];
+  });
+  const chart = { kind: 'lines' as const, title: `${title}, by ${option}`, xTitle: option, panels };
+  return panels.length === 0 ? [] : [{ kind: 'chart', chart }];
+}

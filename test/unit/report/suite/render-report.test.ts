@@ -1,0 +1,63 @@
+import { describe, expect, it } from 'vitest';
+import { suiteResultsSchema } from '../../../../src/bench/suite/results.js';
+import { renderReport, reportFiles } from '../../../../src/report/suite/render-report.js';
+import { results } from './fixture.js';
+
+// The golden files are read by people: look at them after a change, then npx vitest run test/unit/report -u
+
+describe('renderReport', () => {
+  it('writes Markdown with the charts', async () => {
+    const markdown = reportFiles(results).find(({ path }) => path === 'summary.md')!;
+    await expect(markdown.text).toMatchFileSnapshot('golden/summary.md');
+  });
+
+  it('writes text with tables in boxes', async () => {
+    await expect(renderReport(results, { format: 'text' })).toMatchFileSnapshot(
+      'golden/summary.txt',
+    );
+  });
+
+  it('writes a page that refers to nothing outside itself', async () => {
+    const page = renderReport(results, { format: 'html' });
+    const own = page.replace(/<script>\n?\/\*[\s\S]*?<\/script>/, '<script>chart library</script>');
+    expect(own.length).toBeLessThan(page.length - 500_000);
+    expect(own).not.toMatch(/(src|href)="(?!data:,)/);
+    await expect(own).toMatchFileSnapshot('golden/report.html');
+  });
+
+  it('writes one SVG per chart, the same for the same results', () => {
+    const charts = () => reportFiles(results).filter(({ path }) => path.endsWith('.svg'));
+    expect(charts().length).toBeGreaterThan(5);
+    for (const { text } of charts()) expect(text).toMatch(/^<svg[\s\S]*<\/svg>$/);
+    expect(charts()).toEqual(charts());
+  });
+
+  it('writes JSON that its own schema accepts', () => {
+    const json = JSON.parse(renderReport(results, { format: 'json' }));
+    expect(suiteResultsSchema.parse(json)).toEqual(results);
+  });
+
+  it('writes a report of results without any trial', () => {
+    const empty = { ...results, trials: [], finishedAt: null };
+    for (const format of ['markdown', 'text', 'html'] as const) {
+      expect(renderReport(empty, { format })).toContain('not finished');
+    }
+  });
+});
+
+describe('key findings', () => {
+  const findings = renderReport(results, { format: 'text' }).split('Key findings')[1]!;
+
+  it('say what the numbers carry', () => {
+    expect(findings).toContain('LoRA | 4-bit needs 58.1 % less memory than LoRA on F16');
+    expect(findings).toContain('LoRA | 4-bit is 1.40 times slower per step');
+    expect(findings).toContain('full did not finish: failed: UNSUPPORTED_OP');
+  });
+
+  it('say nothing about a difference within the noise', () => {
+    const baseline = results.trials.find(({ label }) => label === 'LoRA on F16')!;
+    const same = { ...baseline, label: 'the same again' };
+    const report = renderReport({ ...results, trials: [baseline, same] }, { format: 'text' });
+    expect(report).not.toContain('Key findings');
+  });
+});
