@@ -7,6 +7,32 @@ export type {
   BenchSample,
   BenchSeries,
 } from './bench/result.js';
+export {
+  type ComparedResults,
+  type Comparison,
+  compareResults,
+} from './bench/suite/compare.js';
+export type { PlannedTrial } from './bench/suite/plan.js';
+export type {
+  InferenceTrial,
+  Machine,
+  Measure,
+  Outcome,
+  SuiteResults,
+  TrainingTrial,
+  TrialResult,
+} from './bench/suite/results.js';
+export { suiteResultsSchema } from './bench/suite/results.js';
+export { readResults } from './bench/suite/results-file.js';
+export {
+  planSuite,
+  type RunSuiteOptions,
+  runSuite,
+  type SuiteEvent,
+  type SuiteRun,
+} from './bench/suite/run-suite.js';
+export { SHAPES } from './bench/suite/shapes.js';
+export { SUITES } from './bench/suite/suites.js';
 export { type BenchOptions, benchSchema } from './config/bench.js';
 export { type CreateModelOptions, createModelSchema } from './config/create-model.js';
 export type {
@@ -26,6 +52,7 @@ export { type LoadModelOptions, loadModelSchema } from './config/load-model.js';
 export { parseConfig } from './config/parse.js';
 export { type MeasurePeakOptions, peakSchema } from './config/peak.js';
 export { type QuantizeModelOptions, quantizeModelSchema } from './config/quantize-model.js';
+export { type SuiteOptions, suiteSchema } from './config/suite.js';
 export { type TestDeviceOptions, testDeviceSchema } from './config/test-device.js';
 export type { Peak, ProductSpeed } from './contract/benchmark.js';
 export type {
@@ -79,3 +106,5 @@ export {
   type RunLogWriter,
   readRunLog,
 } from './report/run-log.js';
+export { type ReportFormat, renderReport } from './report/suite/render-report.js';
+export { writeReport } from './report/suite/write-report.js';

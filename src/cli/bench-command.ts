@@ -2,6 +2,7 @@ import { replaceFile } from '../files/atomic-file.js';
 import { checkFiles } from '../files/check.js';
 import { holdOutputs } from '../files/lock.js';
 import { modelFile } from '../files/run-files.js';
+import * as format from '../format.js';
 import {
   type BenchEvent,
   type BenchOptions,
@@ -16,9 +17,15 @@ import {
   parseConfig,
 } from '../index.js';
 import { parseArguments, refusePositionals } from './arguments.js';
+import {
+  asksForSuite,
+  compareCommand,
+  reportCommand,
+  runSuiteCommand,
+  suiteOptions,
+} from './bench-suite.js';
 import type { Command } from './command.js';
 import { commandOutput, configFile, configurationOf } from './configuration.js';
-import * as format from './format.js';
 import type { CliIo } from './io.js';
 import { jsonLine } from './json.js';
 import { type CliOption, cliOptions, commonOptions } from './option.js';
@@ -38,10 +45,19 @@ const excludedOptions = new Set([...commandOptions, ...commonOptions].map(({ nam
 export const benchCommand: Command = {
   help: {
     name: 'bench',
-    summary: 'Measure prompt processing, generation and training in tokens per second.',
-    usage: 'bench --model <path> [options]',
-    options,
+    summary: 'Measure a model, or run a benchmark suite with a report.',
+    usage:
+      'bench --model <path> [options]\n       llamatune bench --suite <name> --output <folder>\n       llamatune bench compare <results.json> <results.json>\n       llamatune bench report <folder>',
+    options: [...options, ...suiteOptions],
     examples: [
+      {
+        what: 'whether everything works: a suite with the shipped model, in less than a minute',
+        line: 'llamatune bench --suite smoke --output bench-results',
+      },
+      {
+        what: 'whether a change made anything slower, with exit code 1 if so',
+        line: 'llamatune bench compare before/results.json after/results.json',
+      },
       { what: 'measure all three with the defaults', line: 'llamatune bench --model base.gguf' },
       {
         what: 'measure training only, with longer rows, and save all samples',
@@ -51,6 +67,10 @@ export const benchCommand: Command = {
   },
 
   async run(args, io) {
+    const [first, ...others] = args;
+    if (first === 'compare') return compareCommand(others, io);
+    if (first === 'report') return reportCommand(others, io);
+    if (asksForSuite(args)) return runSuiteCommand(args, io);
     const parsed = parseArguments(args, [...options, ...commonOptions], 'bench');
     refusePositionals(parsed, 'bench');
     const config = configurationOf(parsed, excludedOptions);

@@ -90,8 +90,8 @@ const costs: { kind: string; name: RegExp; files: string[] }[] = [
     ],
   },
   {
-    kind: 'a field of an event (samplesPerSecond)',
-    name: /samplesPerSecond|samples_per_second/,
+    kind: 'a field of an event (optimizerMs)',
+    name: /optimizerMs|optimizer_ms/,
     files: ['native/train/event.h', 'native/train/trainer.cpp', 'src/contract/training.ts'],
   },
 ];

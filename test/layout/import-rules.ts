@@ -57,11 +57,14 @@ const LIBRARIES: readonly (readonly [name: string, header: RegExp])[] = [
 export const SOURCE_RULES: ImportRules = {
   'errors.ts': [],
   'closest.ts': [],
+  'format.ts': [],
+  'random.ts': [],
+  'statistics.ts': ['random.ts'],
   // schedule: the names of the schedules.
   config: ['errors.ts', 'closest.ts', 'schedule'],
   schedule: ['errors.ts'],
   // data checks rows with the schemas of config/dataset-row.ts; files: the error of the folder for temporary files.
-  data: ['errors.ts', 'config', 'files', 'type:contract'],
+  data: ['errors.ts', 'random.ts', 'config', 'files', 'type:contract'],
   // Types only: the addon takes configurations as they are.
   contract: ['errors.ts', 'type:config'],
   files: ['errors.ts', 'contract'],
@@ -69,11 +72,22 @@ export const SOURCE_RULES: ImportRules = {
   finetune: ['errors.ts', 'config', 'schedule', 'data', 'contract', 'files', 'model'],
   generate: ['errors.ts', 'config', 'data', 'contract', 'model'],
   // data: the rows that its training measurement learns from.
-  bench: ['finetune', 'config', 'data', 'contract', 'files', 'model'],
+  bench: [
+    'errors.ts',
+    'random.ts',
+    'statistics.ts',
+    'finetune',
+    'generate',
+    'config',
+    'data',
+    'contract',
+    'files',
+    'model',
+  ],
   // Types only: a report can be drawn without the addon. files: a run log is checked and locked like any output.
-  report: ['errors.ts', 'files', 'type:bench', 'type:finetune'],
+  report: ['errors.ts', 'format.ts', 'statistics.ts', 'files', 'type:bench', 'type:finetune'],
   // files: what the command line itself writes is checked together with the files of the run.
-  cli: ['errors.ts', 'closest.ts', 'files', 'index.ts'],
+  cli: ['errors.ts', 'closest.ts', 'format.ts', 'files', 'index.ts'],
   'index.ts': ['*'],
 };
 

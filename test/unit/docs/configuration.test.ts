@@ -9,6 +9,7 @@ import { generateSchema } from '../../../src/config/generate.js';
 import { loadModelSchema } from '../../../src/config/load-model.js';
 import { peakSchema } from '../../../src/config/peak.js';
 import { quantizeModelSchema } from '../../../src/config/quantize-model.js';
+import { benchmarkSchemas, suiteSchema } from '../../../src/config/suite.js';
 import { testDeviceSchema } from '../../../src/config/test-device.js';
 
 // docs/configuration.md is generated from the schemas. After a change: npm run docs
@@ -24,6 +25,16 @@ const sections: [title: string, intro: string, schema: z.ZodType][] = [
   ['devices', 'Options of `devices()` and `llamatune devices`.', devicesSchema],
   ['testDevice', 'Options of `testDevice()` and `llamatune devices --test`.', testDeviceSchema],
   ['bench', 'Options of `bench()` and `llamatune bench`.', benchSchema],
+  [
+    'benchmark suite',
+    'Fields of a suite of `runSuite()` and of the JSON file of `llamatune bench --suite`.',
+    suiteSchema,
+  ],
+  ...Object.entries(benchmarkSchemas).map(([task, schema]): [string, string, z.ZodType] => [
+    `benchmark ${task}`,
+    `Fields of a benchmark of a suite with \`task: '${task}'\`.`,
+    schema,
+  ]),
   ['measurePeak', 'Options of `measurePeak()`.', peakSchema],
   ['createModel', 'Options of `createModel()`.', createModelSchema],
   ['quantizeModel', 'Options of `quantizeModel()`.', quantizeModelSchema],
@@ -36,7 +47,8 @@ function cell(text: string): string {
 function defaultOf(value: unknown, required: boolean): string {
   if (required) return '**required**';
   if (value === undefined) return '';
-  return `\`${cell(Array.isArray(value) ? JSON.stringify(value).replaceAll(',', ', ') : String(value))}\``;
+  const isObject = typeof value === 'object' && value !== null;
+  return `\`${cell(isObject ? JSON.stringify(value).replaceAll(',', ', ') : String(value))}\``;
 }
 
 function reference(): string {

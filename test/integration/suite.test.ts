@@ -1,0 +1,248 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+// Trials run in processes of their own, which need JavaScript: the build, not the sources.
+import {
+  type LlamatuneError,
+  type RunSuiteOptions,
+  readResults,
+  runSuite,
+  type SuiteEvent,
+  type SuiteOptions,
+} from '../../dist/index.js';
+import { jsonLines, llamatune } from './command-line.js';
+import { tinyModel } from './tiny-model.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'suite-test-'));
+const output = (name: string) => join(folder, name);
+const modelCache = join(folder, 'models');
+let model: string;
+beforeAll(async () => {
+  model = await tinyModel();
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const quick = { sequenceLength: 32, batchSize: 2, threads: 1 };
+/** Trials 'seed 1', 'seed 2', … of a quick training. */
+const seeds = (count: number, more: Partial<SuiteOptions> = {}): SuiteOptions => ({
+  name: 'seeds',
+  models: [model],
+  measurePeak: false,
+  benchmarks: [
+    {
+      task: 'training',
+      steps: 3,
+      options: quick,
+      vary: { seed: Array.from({ length: count }, (_, i) => i + 1) },
+    },
+  ],
+  ...more,
+});
+
+/** Runs a suite and calls `onEvent` for its events. */
+async function run(
+  options: RunSuiteOptions,
+  onEvent: (event: SuiteEvent, abort: () => void) => void = () => {},
+) {
+  const suite = runSuite({ modelCache, ...options });
+  for await (const event of suite) onEvent(event, suite.abort);
+  return suite.result;
+}
+
+/** Does something to the process of the trial with this index as soon as it has started. */
+const toTrial = (index: number, action: (pid: number) => void) => (event: SuiteEvent) => {
+  if (event.type === 'trial' && event.index === index) action(event.pid);
+};
+
+describe('runSuite', () => {
+  it('measures inference and training, and keeps every sample', async () => {
+    const events: string[] = [];
+    const results = await run(
+      {
+        suite: {
+          name: 'both',
+          models: [model],
+          weightTypes: ['as-is', 'Q8_0'],
+          benchmarks: [
+            { task: 'inference', runs: 3, options: { maxTokens: 8, threads: 1 } },
+            { task: 'training', steps: 3, options: quick },
+          ],
+        },
+        output: output('both'),
+      },
+      (event) => events.push(event.type),
+    );
+    expect(results.trials.map(({ outcome }) => outcome.status)).toEqual(Array(4).fill('ok'));
+    const [inference, , training] = results.trials;
+    expect(inference!.measures.tokensPerSecond!.samples).toHaveLength(3);
+    expect(inference!.measures.timeToFirstToken!.median).toBeGreaterThan(0);
+    expect(training!.measures.tokensPerSecond!.samples).toHaveLength(3);
+    expect(training!.series.loss).toHaveLength(4);
+    expect(training!.measures.peakMemory!.median).toBeGreaterThan(50e6);
+    // random tokens have no epochs
+    expect(training!.measures).not.toHaveProperty('epochTime');
+    expect(training!.noise!.peakBefore).toBeGreaterThan(0);
+    expect(readResults(join(output('both'), 'results.json'))).toEqual(results);
+    expect(events).toEqual(
+      expect.arrayContaining(['plan', 'model', 'trial', 'progress', 'sample']),
+    );
+  });
+
+  it('extrapolates epochs of a dataset from measured steps', async () => {
+    const dataset = output('rows.jsonl');
+    const row = { text: 'The quick brown fox jumps.' };
+    writeFileSync(dataset, `${JSON.stringify(row)}\n`.repeat(10));
+    const options = { ...quick, loss: 'all', packing: false };
+    const { trials } = await run({
+      suite: {
+        name: 'epochs',
+        models: [model],
+        measurePeak: false,
+        benchmarks: [{ task: 'training', dataset, steps: 3, epochs: 4, options }],
+      },
+      output: output('epochs'),
+    });
+    const { stepTime, epochTime, trainingTime } = trials[0]!.measures;
+    // 10 samples in batches of 2
+    expect(epochTime!.mean / stepTime!.mean).toBeCloseTo(5, 6);
+    expect(trainingTime!.mean / stepTime!.mean).toBeCloseTo(20, 6);
+    expect(epochTime!.source).toBe('extrapolated');
+    expect(epochTime!.interval![0]).toBeLessThanOrEqual(epochTime!.mean);
+  });
+
+  it('goes on after trials that crash, hang, are killed or need too much memory', async () => {
+    const act = [
+      toTrial(0, (pid) => process.kill(pid, 'SIGSEGV')),
+      toTrial(1, (pid) => process.kill(pid, 'SIGSTOP')),
+      toTrial(2, (pid) => process.kill(pid, 'SIGKILL')),
+    ];
+    const results = await run(
+      { suite: seeds(4, { limits: { minutes: 0.1 } }), output: output('ends') },
+      (event) => {
+        for (const each of act) each(event);
+      },
+    );
+    expect(results.trials.map(({ outcome }) => outcome)).toMatchObject([
+      { status: 'failed', code: 'SIGSEGV' },
+      { status: 'timeout' },
+      { status: 'failed', code: 'SIGKILL' },
+      { status: 'ok' },
+    ]);
+    expect(results.finishedAt).not.toBeNull();
+  }, 60_000);
+
+  it('says OOM for a trial that exceeds the memory limit', async () => {
+    const { trials } = await run({
+      suite: seeds(1, { limits: { memoryBytes: 60e6 } }),
+      output: output('oom'),
+    });
+    expect(trials[0]!.outcome.status).toBe('oom');
+    expect(trials[0]!.outcome).toMatchObject({ message: expect.stringContaining('0.06 GB') });
+  });
+
+  it('says which error a trial failed with', async () => {
+    const suite = seeds(1);
+    const options = { ...quick, sequenceLength: 4096 };
+    suite.benchmarks = [{ task: 'training', options }];
+    const { trials } = await run({ suite, output: output('error') });
+    expect(trials[0]!.outcome).toMatchObject({ status: 'failed', code: 'SEQUENCE_TOO_LONG' });
+  });
+
+  it('continues a suite that was aborted, without repeating finished trials', async () => {
+    const target = output('aborted');
+    const aborted = run({ suite: seeds(3), output: target }, (event, abort) => {
+      if (event.type === 'trial' && event.index === 1) abort();
+    });
+    await expect(aborted).rejects.toMatchObject({ code: 'ABORTED' });
+    const first = readResults(join(target, 'results.json'));
+    expect(first.trials).toHaveLength(1);
+    expect(first.finishedAt).toBeNull();
+
+    const again = run({ suite: seeds(3), output: target });
+    await expect(again).rejects.toMatchObject({ code: 'RESULTS_EXIST' });
+    const started: number[] = [];
+    const results = await run({ suite: seeds(3), output: target, resume: true }, (event) => {
+      if (event.type === 'trial') started.push(event.index);
+    });
+    expect(started).toEqual([1, 2]);
+    expect(results.trials[0]).toEqual(first.trials[0]);
+    expect(results.trials).toHaveLength(3);
+  });
+
+  it('refuses to continue results of other trials', async () => {
+    const target = output('other');
+    await run({ suite: seeds(1), output: target });
+    const suite = seeds(1);
+    suite.benchmarks = [{ task: 'training', steps: 2, options: quick, vary: { seed: [1] } }];
+    await expect(run({ suite, output: target, resume: true })).rejects.toMatchObject({
+      code: 'RESULTS_MISMATCH',
+    });
+  });
+
+  it('checks models and options of all trials before the first one', async () => {
+    const of = (suite: SuiteOptions) =>
+      run({ suite, output: output('never') }).catch((error: LlamatuneError) => error);
+    expect(await of(seeds(1, { models: ['/no/such/model.gguf'] }))).toMatchObject({
+      code: 'MODEL_NOT_FOUND',
+    });
+    expect(await of(seeds(1, { models: ['shape:qwen9'] }))).toMatchObject({
+      code: 'SHAPE_UNKNOWN',
+    });
+    expect(
+      await run({ suite: 'smoky' as 'smoke', output: output('never') }).catch((e) => e),
+    ).toMatchObject({
+      code: 'CONFIG_INVALID',
+    });
+    expect(existsSync(output('never'))).toBe(false);
+  });
+});
+
+describe('llamatune bench --suite', () => {
+  it('runs the smoke suite, writes its report and compares it', async () => {
+    const target = output('smoke');
+    const args = ['bench', '--suite', 'smoke', '--output', target, '--modelCache', modelCache];
+    const { exit, stderr, stdout } = await llamatune(args);
+    expect(stderr).toContain('[1/7]');
+    expect({ exit, stdout }).toEqual({
+      exit: 0,
+      stdout: `${['results.json', 'summary.md', 'summary.txt', 'report.html']
+        .map((name) => join(target, name))
+        .join('\n')}\n`,
+    });
+    expect(readFileSync(join(target, 'summary.txt'), 'utf8')).toContain('Peak t/s');
+
+    const file = join(target, 'results.json');
+    const same = await llamatune(['bench', 'compare', file, file]);
+    expect(same).toMatchObject({ exit: 0 });
+    expect(same.stdout).toContain('mean speed ratio 1.000');
+
+    const slower = readResults(file);
+    for (const { measures } of slower.trials) {
+      const speed = measures.tokensPerSecond!;
+      speed.samples = speed.samples.map((value) => value / 100);
+      speed.median /= 100;
+    }
+    writeFileSync(join(target, 'slower.json'), JSON.stringify(slower));
+    const worse = await llamatune(['bench', 'compare', file, join(target, 'slower.json')]);
+    expect(worse).toMatchObject({ exit: 1 });
+    expect(worse.stderr).toContain('BENCHMARK_WORSE');
+  }, 120_000);
+
+  it('prints the plan without running it', async () => {
+    const { exit, stdout } = await llamatune(['bench', '--suite', 'full', '--dryRun', '--json']);
+    expect(exit).toBe(0);
+    expect(jsonLines(stdout).length).toBeGreaterThan(50);
+  });
+
+  it('reads a suite from a file', async () => {
+    const file = output('suite.json');
+    writeFileSync(file, JSON.stringify(seeds(2)));
+    const { stdout } = await llamatune(['bench', '--suite', file, '--dryRun']);
+    expect(stdout).toContain('2 trials');
+    writeFileSync(file, JSON.stringify({ ...seeds(2), benchmark: [] }));
+    const wrong = await llamatune(['bench', '--suite', file, '--dryRun']);
+    expect(wrong).toMatchObject({ exit: 2 });
+    expect(wrong.stderr).toContain("did you mean 'benchmarks'?");
+  });
+});
