@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Reporter, TestModule, Vitest } from 'vitest/node';
+import { hasBrowser } from './browser.js';
 import { canMountSmallDisk } from './small-disk.js';
 
 /** Tests that cannot run where `holds` is true. */
@@ -50,6 +51,11 @@ export const expectedSkips: readonly ExpectedSkip[] = [
       'test/unit/files/files.test.ts: replaceFile > keeps a symbolic link and permissions',
       'test/integration/outputs.test.ts: an output that is a symbolic link > is kept by every writer',
     ],
+  },
+  {
+    reason: 'there is no browser of the Chromium family, and it cannot be installed',
+    holds: !hasBrowser(),
+    tests: ['test/integration/report-page.test.ts: report.html in a browser'],
   },
   {
     reason: 'there is no /dev/full',

@@ -31,30 +31,37 @@ export const DARK: ChartTheme = {
   series: ['#58a6ff', '#ff9a57', '#3fcf9c', '#e29ac3', '#f0b840', '#8fd0f5', '#a8a8a8'],
 };
 
+/** Whether a chart has its title above it; a page has its own. */
+export interface ChartLayout {
+  title: boolean;
+}
+
 const PANEL = 190;
-const TOP = 96;
+const PANEL_GAP = 34;
+const BARS = 270;
+
+/** Pixels above the drawing: the title, and the legend of several series. */
+const topOf = (chart: Chart, { title }: ChartLayout): number =>
+  16 + (title ? 36 : 0) + (seriesOf(chart).length > 1 ? 32 : 0);
+
+const seriesOf = (chart: Chart): readonly { name: string }[] =>
+  chart.kind === 'bars' ? chart.series : (chart.panels[0]?.series ?? []);
 
 /** The height of a chart in pixels. */
-export const chartHeight = (chart: Chart): number =>
-  chart.kind === 'bars' ? 420 : TOP + chart.panels.length * (PANEL + 34) + 44;
+export const chartHeight = (chart: Chart, layout: ChartLayout): number =>
+  topOf(chart, layout) +
+  (chart.kind === 'bars' ? BARS + 56 : chart.panels.length * (PANEL + PANEL_GAP) + 24);
 
-/**
- * A chart as plain data for ECharts, without functions.
- *
- * @param title Whether the chart has its title above it.
- */
-export function chartOption(
-  chart: Chart,
-  theme: ChartTheme,
-  { title }: { title: boolean },
-): EChartsOption {
-  const series = chart.kind === 'bars' ? chart.series : (chart.panels[0]?.series ?? []);
+/** A chart as plain data for ECharts, without functions. */
+export function chartOption(chart: Chart, theme: ChartTheme, layout: ChartLayout): EChartsOption {
+  const series = seriesOf(chart);
+  const top = topOf(chart, layout);
   return {
     backgroundColor: theme.background,
     color: [...theme.series],
     textStyle: { fontFamily, color: theme.text },
     title: {
-      show: title,
+      show: layout.title,
       text: chart.title,
       left: 12,
       top: 10,
@@ -64,7 +71,7 @@ export function chartOption(
       show: series.length > 1,
       type: 'scroll',
       left: 12,
-      top: 42,
+      top: top - 36,
       textStyle: { color: theme.text, fontSize: 12, fontFamily },
       pageTextStyle: { color: theme.muted },
       data: series.map(({ name }) => name),
@@ -76,7 +83,7 @@ export function chartOption(
       textStyle: { color: theme.text, fontFamily },
       confine: true,
     },
-    ...(chart.kind === 'bars' ? bars(chart, theme) : lines(chart, theme)),
+    ...(chart.kind === 'bars' ? bars(chart, theme, top) : lines(chart, theme, top)),
   };
 }
 
@@ -96,9 +103,9 @@ const valueAxis = (theme: ChartTheme, name: string) => ({
   splitLine: { lineStyle: { color: theme.grid } },
 });
 
-function bars(chart: BarChart, theme: ChartTheme): EChartsOption {
+function bars(chart: BarChart, theme: ChartTheme, top: number): EChartsOption {
   return {
-    grid: { left: 78, right: 20, top: 84, bottom: 64, outerBoundsMode: 'none' },
+    grid: { left: 78, right: 20, top, height: BARS, outerBoundsMode: 'none' },
     xAxis: {
       type: 'category',
       data: chart.names,
@@ -147,7 +154,7 @@ function roundUp(value: number): number {
   return power * [1, 1.5, 2, 3, 4, 5, 6, 8, 10].find((step) => value <= step * power)!;
 }
 
-function lines(chart: LineChart, theme: ChartTheme): EChartsOption {
+function lines(chart: LineChart, theme: ChartTheme, top: number): EChartsOption {
   const last = chart.panels.length - 1;
   const x = chart.panels.flatMap(({ series }) =>
     series.flatMap(({ values }) => values.map(([at]) => at)),
@@ -157,7 +164,7 @@ function lines(chart: LineChart, theme: ChartTheme): EChartsOption {
     grid: chart.panels.map((_, i) => ({
       left: 78,
       right: 24,
-      top: TOP + i * (PANEL + 34),
+      top: top + i * (PANEL + PANEL_GAP),
       height: PANEL,
       outerBoundsMode: 'none' as const,
     })),

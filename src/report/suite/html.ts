@@ -3,14 +3,17 @@ import { chartHeight, chartOption, DARK, LIGHT } from './chart-option.js';
 import type { Block, Cell, Chart, Column, ReportDocument } from './document.js';
 import { PAGE_SCRIPT, PAGE_STYLE } from './page.js';
 
+/** The page has the titles of the charts as captions. */
+const LAYOUT = { title: false };
+
 /** A report as one HTML page that needs no network: tables that can be sorted, charts with tooltips, light and dark. */
 export function renderHtml(document: ReportDocument): string {
   const charts = document.sections.flatMap(({ blocks }) =>
     blocks.flatMap((block) => (block.kind === 'chart' ? [block.chart] : [])),
   );
   const options = charts.map((chart) => ({
-    light: chartOption(chart, LIGHT, { title: false }),
-    dark: chartOption(chart, DARK, { title: false }),
+    light: chartOption(chart, LIGHT, LAYOUT),
+    dark: chartOption(chart, DARK, LAYOUT),
   }));
   let next = 0;
   const html = (block: Block): string =>
@@ -45,7 +48,7 @@ ${PAGE_SCRIPT}</script>
 
 const chartHtml = (chart: Chart, index: number): string =>
   `<figure><figcaption>${escapeHtml(chart.title)}</figcaption>
-<div class="chart" data-chart="${index}" style="height: ${chartHeight(chart)}px" role="img" aria-label="${escapeHtml(chart.title)}"></div></figure>`;
+<div class="chart" data-chart="${index}" style="height: ${chartHeight(chart, LAYOUT)}px" role="img" aria-label="${escapeHtml(chart.title)}"></div></figure>`;
 
 function blockHtml(block: Exclude<Block, { kind: 'chart' }>): string {
   const heading =

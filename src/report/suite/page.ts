@@ -30,7 +30,7 @@ dt { color: var(--muted); }
 dd { margin: 0; overflow-wrap: anywhere; }
 figure { margin: 24px 0; }
 figcaption { font-weight: 600; margin-left: 12px; }
-.chart { width: 100%; margin-top: -36px; }
+.chart { width: 100%; }
 @media (max-width: 600px) { dl { grid-template-columns: 1fr; } dd { margin-bottom: 8px; } }
 `;
 

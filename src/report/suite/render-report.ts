@@ -9,6 +9,9 @@ import { renderText } from './text.js';
 /** Formats of a report: 'html' is one page that works offline, 'text' has tables in boxes, 'json' is results.json. */
 export type ReportFormat = 'markdown' | 'text' | 'html' | 'json';
 
+/** A chart in a file has its title above it. */
+const LAYOUT = { title: true };
+
 /** Renders the results of a suite. */
 export function renderReport(results: SuiteResults, { format }: { format: ReportFormat }): string {
   const document = buildDocument(results);
@@ -43,9 +46,9 @@ export function reportFiles(results: SuiteResults): ReportFile[] {
     { path: 'report.html', text: renderHtml(document) },
     ...charts.map((chart, i) => ({
       path: chartFile(i),
-      text: renderSvg(chartOption(chart, LIGHT, { title: true }), {
+      text: renderSvg(chartOption(chart, LIGHT, LAYOUT), {
         width: 900,
-        height: chartHeight(chart),
+        height: chartHeight(chart, LAYOUT),
       }),
     })),
   ];
