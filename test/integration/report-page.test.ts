@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { renderReport } from '../../src/index.js';
 import { hasBrowser, startBrowser } from '../browser.js';
 import { results } from '../unit/report/suite/fixture.js';
+import { root } from './command-line.js';
 
 describe.skipIf(!hasBrowser())('report.html in a browser', () => {
   const folder = mkdtempSync(join(tmpdir(), 'report-page-'));
@@ -39,10 +40,9 @@ describe.skipIf(!hasBrowser())('report.html in a browser', () => {
     return { page, problems };
   }
 
+  /** Pictures for people, in build/test/screenshots/. */
   const screenshot = (page: Page, name: string) =>
-    process.env.LLAMATUNE_SCREENSHOTS === undefined
-      ? undefined
-      : page.screenshot({ path: join(process.env.LLAMATUNE_SCREENSHOTS, name), fullPage: true });
+    page.screenshot({ path: join(root, 'build', 'test', 'screenshots', name), fullPage: true });
 
   it.each([
     [400, 'light'],
