@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -80,6 +80,13 @@ describe('runSuite', () => {
     expect(training!.measures.tokensPerSecond!.samples).toHaveLength(3);
     expect(training!.series.loss).toHaveLength(4);
     expect(training!.measures.peakMemory!.median).toBeGreaterThan(50e6);
+    const logs = readdirSync(join(output('both'), 'logs'));
+    expect(logs[0]).toMatch(/^001-inference-.*\.log$/);
+    expect(logs).toHaveLength(4);
+    const log = jsonLines(readFileSync(join(output('both'), 'logs', logs[2]!), 'utf8'));
+    expect(log.filter(({ type }) => type === 'step').map(({ loss }) => loss)).toEqual(
+      training!.series.loss,
+    );
     // random tokens have no epochs
     expect(training!.measures).not.toHaveProperty('epochTime');
     expect(training!.noise!.peakBefore).toBeGreaterThan(0);
@@ -87,6 +94,17 @@ describe('runSuite', () => {
     expect(events).toEqual(
       expect.arrayContaining(['plan', 'model', 'trial', 'progress', 'sample']),
     );
+  });
+
+  it('records the suite so that it can be run again', async () => {
+    const first = await run({ suite: seeds(2), output: output('first') });
+    const suite = first.suite as unknown as SuiteOptions;
+    const again = await run({ suite, output: output('again') });
+    expect(again.trials.map(({ key, spec }) => ({ key, spec }))).toEqual(
+      first.trials.map(({ key, spec }) => ({ key, spec })),
+    );
+    expect(again.suite).toEqual(first.suite);
+    expect(first.versions['llama.cpp commit']).toMatch(/^[0-9a-f]{40}$/);
   });
 
   it('extrapolates epochs of a dataset from measured steps', async () => {
@@ -111,7 +129,7 @@ describe('runSuite', () => {
     expect(epochTime!.interval![0]).toBeLessThanOrEqual(epochTime!.mean);
   });
 
-  it('goes on after trials that crash, hang, are killed or need too much memory', async () => {
+  it('continues after trials that crash, hang, are killed or need too much memory', async () => {
     const act = [
       toTrial(0, (pid) => process.kill(pid, 'SIGSEGV')),
       toTrial(1, (pid) => process.kill(pid, 'SIGSTOP')),

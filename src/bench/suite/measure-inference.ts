@@ -31,7 +31,7 @@ export async function measureInference(
     const options = { model, prompt: spec.prompt, ...others } as GenerateOptions;
     const result = await generate(options).result;
     if (i >= spec.warmup) runs.push(result);
-    onProgress(i + 1, spec.warmup + spec.runs);
+    onProgress(i + 1, spec.warmup + spec.runs, result);
   }
   return {
     measures: present({

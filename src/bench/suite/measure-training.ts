@@ -36,7 +36,7 @@ export async function measureTraining(
       if (event.type !== 'step') continue;
       toFirstStepMs ??= performance.now() - started - event.stepMs;
       steps.push(event);
-      onProgress(steps.length, planned);
+      onProgress(steps.length, planned, event);
     }
     const result = await run.result;
     return measurementOf(spec, steps, result, {

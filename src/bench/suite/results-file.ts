@@ -13,6 +13,16 @@ export function writeResults(folder: string, results: SuiteResults): void {
   replaceFile(resultsPath(folder), `${JSON.stringify(results, null, 2)}\n`, 'benchmark results');
 }
 
+/** The folder of the raw logs, one file per trial. */
+export const logsFolder = (folder: string): string => join(folder, 'logs');
+
+/** Writes what the process of a trial wrote to standard error: its raw measurements and messages of libraries. */
+export function writeTrialLog(folder: string, index: number, key: string, log: string): void {
+  const number = String(index + 1).padStart(3, '0');
+  const name = key.replaceAll(/[^\w.-]+/g, '-').slice(0, 100);
+  replaceFile(join(logsFolder(folder), `${number}-${name}.log`), log, 'log of a trial');
+}
+
 /**
  * Reads a results.json.
  *

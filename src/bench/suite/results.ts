@@ -107,8 +107,19 @@ const machine = z.strictObject({
   memoryBytes: z.number(),
   platform: z.string().describe('e.g. linux-x64'),
   os: z.string(),
+  instructionSets: z
+    .array(z.string())
+    .describe('Instruction sets of the CPU that matter for speed, e.g. avx512_bf16.'),
+  environment: z
+    .record(z.string(), z.string())
+    .describe('Environment variables that change what runs, e.g. ONEDNN_MAX_CPU_ISA.'),
   devices: z.array(
-    z.strictObject({ name: z.string(), description: z.string(), memoryBytes: z.number() }),
+    z.strictObject({
+      name: z.string(),
+      description: z.string(),
+      memoryBytes: z.number(),
+      driver: z.string().nullable().describe('Version of the driver; null if it is not known.'),
+    }),
   ),
 });
 export type Machine = z.output<typeof machine>;
@@ -117,11 +128,13 @@ export type Machine = z.output<typeof machine>;
 export const suiteResultsSchema = z.strictObject({
   format: z.literal('llamatune-bench'),
   version: z.literal(RESULTS_VERSION),
-  suite: z.strictObject({
-    name: z.string(),
-    description: z.string(),
-    benchmarks: z.array(z.strictObject({ id: z.string(), task: z.string(), title: z.string() })),
-  }),
+  suite: z
+    .looseObject({
+      name: z.string(),
+      description: z.string(),
+      benchmarks: z.array(z.looseObject({ id: z.string(), task: z.string(), title: z.string() })),
+    })
+    .describe('The suite with every default: runSuite() accepts it again.'),
   machine,
   versions: z.record(z.string(), z.string()),
   startedAt: z.string(),

@@ -10,7 +10,7 @@ import { describeMachine } from './machine.js';
 import { modelCacheFolder, neededModel } from './models.js';
 import { type PlannedTrial, planTrials } from './plan.js';
 import { RESULTS_VERSION, type SuiteResults, type TrialResult } from './results.js';
-import { finishedTrials, writeResults } from './results-file.js';
+import { finishedTrials, writeResults, writeTrialLog } from './results-file.js';
 import { spawnTrial, type TrialEnd } from './spawn-trial.js';
 import { SUITES } from './suites.js';
 import { toolVersions } from './versions.js';
@@ -76,6 +76,12 @@ function suiteOf(given: RunSuiteOptions['suite']): Suite {
   });
 }
 
+/** A suite as results record it: without undefined fields, so that it is the same after writing and reading it. */
+function recordedSuite(suite: Suite): SuiteResults['suite'] {
+  const named = suite.benchmarks.map((entry) => ({ ...entry, id: benchmarkId(entry) }));
+  return JSON.parse(JSON.stringify({ ...suite, benchmarks: named }));
+}
+
 class SuiteRunner {
   readonly #suite: Suite;
   readonly #planned: PlannedTrial[];
@@ -103,15 +109,7 @@ class SuiteRunner {
     const results: SuiteResults = {
       format: 'llamatune-bench',
       version: RESULTS_VERSION,
-      suite: {
-        name: this.#suite.name,
-        description: this.#suite.description,
-        benchmarks: this.#suite.benchmarks.map((entry) => ({
-          id: benchmarkId(entry),
-          task: entry.task,
-          title: entry.title,
-        })),
-      },
+      suite: recordedSuite(this.#suite),
       machine: await describeMachine(),
       versions: toolVersions(),
       startedAt: trials[0]?.startedAt ?? new Date().toISOString(),
@@ -152,6 +150,7 @@ class SuiteRunner {
         etaMs: this.#eta(finished),
       }),
     );
+    writeTrialLog(this.#folder, index, key, end.log);
     const { measures = {}, details = {}, series = {} } = end.measurement ?? {};
     return {
       key,
@@ -169,10 +168,7 @@ class SuiteRunner {
     };
   }
 
-  async #measure(
-    { key, spec }: PlannedTrial,
-    onStart: (pid: number) => void,
-  ): Promise<Pick<TrialEnd, 'outcome' | 'measurement' | 'noise'>> {
+  async #measure({ key, spec }: PlannedTrial, onStart: (pid: number) => void): Promise<TrialEnd> {
     const { minutes, memoryBytes } = this.#suite.limits;
     const { path, make } = neededModel(spec.model, spec.weightType, this.#cache);
     if (make !== undefined) {
@@ -182,7 +178,8 @@ class SuiteRunner {
       } catch (error) {
         if (!(error instanceof LlamatuneError)) throw error;
         const { code, message } = error;
-        return { outcome: { status: 'failed', code, message }, measurement: null, noise: null };
+        const outcome = { status: 'failed' as const, code, message };
+        return { outcome, measurement: null, noise: null, log: '' };
       }
     }
     return spawnTrial(

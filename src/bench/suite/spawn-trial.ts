@@ -10,11 +10,12 @@ export interface TrialEnd {
   /** null unless the outcome is 'ok'. */
   measurement: Measurement | null;
   noise: TrialResult['noise'];
-  /** The last lines that the process wrote to standard error. */
+  /** What the process wrote to standard error: its raw measurements and messages of libraries. */
   log: string;
 }
 
-const LOG_LENGTH = 20_000;
+/** Characters of a log that are kept, from its end. */
+const LOG_LENGTH = 2_000_000;
 
 /** Error codes of a run that did not fit into memory. */
 const MEMORY_CODES = new Set(['OUT_OF_MEMORY', 'INSUFFICIENT_MEMORY']);

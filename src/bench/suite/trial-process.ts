@@ -35,18 +35,26 @@ async function peakGflops(request: TrialRequest): Promise<number | null> {
   return (await measurePeak({ precision: 'bf16', ...options })).medianGflops;
 }
 
+/** Writes a line of the raw log of the trial. */
+const log = (entry: object): void => void process.stderr.write(`${JSON.stringify(entry)}\n`);
+
 async function run(request: TrialRequest): Promise<void> {
+  log(request);
   limitMemory(request.memoryLimitBytes);
   // Windows does not report a load.
   const loadBefore = process.platform === 'win32' ? null : loadavg()[0]!;
   const peakBefore = await peakGflops(request);
-  const onProgress: OnProgress = (done, of) => void send({ type: 'progress', done, of });
+  const onProgress: OnProgress = (done, of, sample) => {
+    log({ done, of, ...sample });
+    void send({ type: 'progress', done, of });
+  };
   const measurement = await measure(request, onProgress);
   const noise: TrialResult['noise'] = {
     loadBefore,
     peakBefore,
     peakAfter: await peakGflops(request),
   };
+  log(noise);
   await send({ type: 'result', measurement, noise });
 }
 
@@ -61,6 +69,7 @@ process.once('message', async (request: TrialRequest) => {
     await run(request);
   } catch (error) {
     const code = error instanceof LlamatuneError ? error.code : 'FAILED';
+    log({ error: code, message: (error as Error).message });
     await send({ type: 'error', code, message: (error as Error).message });
   }
   process.exit();

@@ -5,8 +5,8 @@ import type { Measure, TrialResult, TrialSpec, Unit } from './results.js';
 /** What a trial measured, without what its runner knows about it. */
 export type Measurement = Pick<TrialResult, 'measures' | 'details' | 'series'>;
 
-/** Called with the progress of a trial: finished repetitions or steps, and all of them. */
-export type OnProgress = (done: number, of: number) => void;
+/** Called with the progress of a trial: finished repetitions or steps, all of them, and what the last one measured. */
+export type OnProgress = (done: number, of: number, sample?: object) => void;
 
 /** What a trial needs to run. */
 export interface TrialRequest {

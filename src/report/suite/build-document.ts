@@ -1,4 +1,4 @@
-import type { SuiteResults, TrialResult } from '../../bench/suite/results.js';
+import type { Machine, SuiteResults, TrialResult } from '../../bench/suite/results.js';
 import * as format from '../../format.js';
 import { outcomeText } from './cells.js';
 import type { Block, ReportDocument, Section } from './document.js';
@@ -51,13 +51,7 @@ function setup({ machine, versions, startedAt, finishedAt, trials }: SuiteResult
       {
         kind: 'facts',
         facts: [
-          ['CPU', `${machine.cpu}, ${format.plural(machine.cores, 'core')}`],
-          ['Memory', format.bytes(machine.memoryBytes)],
-          ...machine.devices.map(
-            ({ name, description, memoryBytes }) =>
-              [name, `${description}, ${format.bytes(memoryBytes)}`] as const,
-          ),
-          ['System', `${machine.os}, ${machine.platform}`],
+          ...machineFacts(machine),
           [
             'Versions',
             Object.entries(versions)
@@ -74,6 +68,22 @@ function setup({ machine, versions, startedAt, finishedAt, trials }: SuiteResult
         : []),
     ],
   };
+}
+
+/** The hardware and the system, as facts. */
+export function machineFacts(machine: Machine): (readonly [string, string])[] {
+  const environment = Object.entries(machine.environment).map((entry) => entry.join('='));
+  return [
+    ['CPU', `${machine.cpu}, ${format.plural(machine.cores, 'core')}`],
+    ['Instruction sets', machine.instructionSets.join(', ') || 'n/a'],
+    ['Memory', format.bytes(machine.memoryBytes)],
+    ...machine.devices.map(
+      ({ name, description, memoryBytes, driver }) =>
+        [name, `${description}, ${format.bytes(memoryBytes)}, driver ${driver ?? 'n/a'}`] as const,
+    ),
+    ['System', `${machine.os}, ${machine.platform}`],
+    ...(environment.length === 0 ? [] : [['Environment', environment.join(' ')] as const]),
+  ];
 }
 
 /** Differences of the matmul speed above this share are mentioned. */

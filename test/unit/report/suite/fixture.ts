@@ -128,7 +128,11 @@ export const results: SuiteResults = suiteResultsSchema.parse({
     memoryBytes: 32e9,
     platform: 'linux-x64',
     os: 'Debian GNU/Linux, 12',
-    devices: [{ name: 'CUDA0', description: 'Example GPU', memoryBytes: 24e9 }],
+    instructionSets: ['avx2', 'fma'],
+    environment: { ONEDNN_MAX_CPU_ISA: 'AVX2' },
+    devices: [
+      { name: 'CUDA0', description: 'Example GPU', memoryBytes: 24e9, driver: '580.65.06' },
+    ],
   },
   versions: { llamatune: '0.1.0', 'llama.cpp': '0.5.0' },
   startedAt: '2026-11-28T12:00:00.000Z',
