@@ -81,6 +81,10 @@ const trainingFields = {
   validation: path('Validation data, for an evaluation loss. Default: none.').optional(),
   steps: z.int().min(1).default(5).describe('Measured optimizer steps.'),
   warmup: z.int().min(0).default(1).describe('Steps before them, not counted.'),
+  targetLosses: z
+    .array(z.number().positive())
+    .default([])
+    .describe('Report steps, time and memory until the smoothed training loss is at most this.'),
   options: options('finetune()'),
 };
 

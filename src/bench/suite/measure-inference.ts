@@ -53,6 +53,9 @@ export async function measureInference(
       promptTokens: runs[0]?.promptTokens ?? null,
       generatedTokens: runs[0]?.generatedTokens ?? null,
       ...others,
+      parameters: model.info.parameters,
+      modelBytes: model.info.bytes,
+      model: model.info.description,
     },
     series: {},
   };

@@ -6,6 +6,7 @@ import type { StepEvent } from '../../contract/training.js';
 import { withTemporaryFolder } from '../../files/temporary-folder.js';
 import type { FinetuneResult } from '../../finetune/events.js';
 import { finetune } from '../../finetune/finetune.js';
+import { loadModel } from '../../model/loaded-model.js';
 import { seededRandom } from '../../random.js';
 import { bootstrapInterval, statisticsOf } from '../../statistics.js';
 import { nestedOptions } from './options.js';
@@ -39,11 +40,20 @@ export async function measureTraining(
       onProgress(steps.length, planned, event);
     }
     const result = await run.result;
-    return measurementOf(spec, steps, result, {
-      toFirstStepMs,
-      batchSize: parseConfig(finetuneSchema, options).batchSize,
-    });
+    const { batchSize } = parseConfig(finetuneSchema, options);
+    const measurement = measurementOf(spec, steps, result, { toFirstStepMs, batchSize });
+    return {
+      ...measurement,
+      details: { ...measurement.details, ...(await modelDetails(modelPath)) },
+    };
   });
+}
+
+/** What the report says about the model. Read after the training, whose memory it must not change. */
+async function modelDetails(modelPath: string) {
+  await using model = await loadModel({ model: modelPath, device: 'cpu' });
+  const { parameters, bytes, description } = model.info;
+  return { parameters, modelBytes: bytes, model: description };
 }
 
 /** The options of finetune(): what the trial gives, and random rows without a dataset. */

@@ -5,7 +5,7 @@ import envPaths from 'env-paths';
 import { LlamatuneError } from '../../errors.js';
 import { createModel } from '../../model/create-model.js';
 import { quantizeModel } from '../../model/quantize-model.js';
-import { isShape, SHAPES, shapeName, vocabularyOf } from './shapes.js';
+import { isShape, SHAPES, shapeOf, vocabularyOf } from './shapes.js';
 
 /** The weight type that leaves a file as it is. */
 export const AS_IS = 'as-is';
@@ -28,8 +28,7 @@ export interface NeededModel {
  * @throws LlamatuneError MODEL_NOT_FOUND, SHAPE_UNKNOWN
  */
 export function neededModel(model: string, weightType: string, cache: string): NeededModel {
-  const shape = shapeName(model);
-  if (shape !== undefined) return shapedModel(shape, weightType, cache);
+  if (isShape(model)) return shapedModel(model, weightType, cache);
   const source = resolve(model);
   const stats = statSync(source, { throwIfNoEntry: false });
   if (stats === undefined) {
@@ -43,15 +42,12 @@ export function neededModel(model: string, weightType: string, cache: string): N
   return cached(path, (output) => quantizeModel({ input: source, output, type: weightType }));
 }
 
-function shapedModel(name: string, weightType: string, cache: string): NeededModel {
-  if (!isShape(name)) {
-    throw new LlamatuneError('SHAPE_UNKNOWN', `there is no shape '${name}'`, {
-      hint: `use one of ${Object.keys(SHAPES).join(', ')}, or the path of a model`,
-    });
-  }
-  const { vocabularySize, ...options } = SHAPES[name];
+function shapedModel(model: string, weightType: string, cache: string): NeededModel {
+  const shape = shapeOf(model);
+  const { vocabularySize, ...options } = shape;
+  const [name = ''] = model.replace('shape:', '').split(',');
   const type = weightType === AS_IS ? 'F16' : weightType;
-  const path = join(cache, `${name}-${type}-${hash(SHAPES[name])}.gguf`);
+  const path = join(cache, `${name}-${type}-${hash(shape)}.gguf`);
   return cached(path, (output) =>
     createModel({ ...options, path: output, name, type, vocabulary: vocabularyOf(vocabularySize) }),
   );

@@ -93,6 +93,7 @@ function trainingSpec(
     steps: benchmark.steps,
     warmup: benchmark.warmup,
     epochs: benchmark.task === 'training' ? benchmark.epochs : 1,
+    targetLosses: benchmark.targetLosses,
     options: { ...benchmark.options, ...options },
   };
 }

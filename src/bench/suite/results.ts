@@ -61,6 +61,7 @@ const trainingTrial = z.strictObject({
   steps: z.int(),
   warmup: z.int(),
   epochs: z.int().describe('Epochs to extrapolate to.'),
+  targetLosses: z.array(z.number()).describe('Losses to report the time to.'),
   options: z.record(z.string(), z.unknown()).describe('Options of finetune().'),
 });
 

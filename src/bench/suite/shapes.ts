@@ -1,4 +1,5 @@
 import type { CreateModelOptions } from '../../config/create-model.js';
+import { LlamatuneError } from '../../errors.js';
 
 /** A model with random weights: options of createModel(), and the size of its vocabulary. */
 export type Shape = Omit<CreateModelOptions, 'path' | 'vocabulary' | 'type' | 'name'> & {
@@ -92,16 +93,50 @@ export const SHAPES = {
   },
 } as const satisfies Record<string, Shape>;
 
-export type ShapeName = keyof typeof SHAPES;
-
 const PREFIX = 'shape:';
 
-/** The shape that a model of a suite names, or undefined for a path. */
-export function shapeName(model: string): string | undefined {
-  return model.startsWith(PREFIX) ? model.slice(PREFIX.length) : undefined;
+/** Whether a model of a suite is a shape rather than a path. */
+export const isShape = (model: string): boolean => model.startsWith(PREFIX);
+
+/** Options that a shape's name may change: 'shape:qwen3-30b-a3b,experts=32,layers=8'. */
+const CHANGEABLE = [
+  'layers',
+  'embeddingLength',
+  'feedForwardLength',
+  'heads',
+  'kvHeads',
+  'experts',
+  'expertsPerToken',
+  'expertFeedForwardLength',
+  'vocabularySize',
+] as const;
+
+/**
+ * The shape that a model of a suite names.
+ *
+ * @throws LlamatuneError SHAPE_UNKNOWN
+ */
+export function shapeOf(model: string): Shape {
+  const [name = '', ...changes] = model.slice(PREFIX.length).split(',');
+  const known: Record<string, Shape> = SHAPES;
+  const shape = Object.hasOwn(known, name) ? known[name] : undefined;
+  if (shape === undefined) {
+    throw unknownShape(`there is no shape '${name}'`, Object.keys(SHAPES));
+  }
+  const changed = { ...shape };
+  for (const change of changes) {
+    const [option, value] = change.split('=');
+    const changeable = CHANGEABLE.find((each) => each === option);
+    if (changeable === undefined || !/^[1-9]\d*$/.test(value ?? '')) {
+      throw unknownShape(`'${change}' in '${model}' changes no number of the shape`, CHANGEABLE);
+    }
+    changed[changeable] = Number(value);
+  }
+  return changed;
 }
 
-export const isShape = (name: string): name is ShapeName => Object.hasOwn(SHAPES, name);
+const unknownShape = (message: string, names: readonly string[]): LlamatuneError =>
+  new LlamatuneError('SHAPE_UNKNOWN', message, { hint: `use one of ${names.join(', ')}` });
 
 /** A vocabulary of this size: the 256 bytes, an end token, and tokens that no text contains. */
 export function vocabularyOf(size: number) {

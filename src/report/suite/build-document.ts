@@ -2,9 +2,12 @@ import type { Machine, SuiteResults, TrialResult } from '../../bench/suite/resul
 import * as format from '../../format.js';
 import { outcomeText } from './cells.js';
 import type { Block, ReportDocument, Section } from './document.js';
+import { dynamicsBlocks, targetBlocks } from './dynamics-section.js';
 import { inferenceBlocks } from './inference-section.js';
 import { methodBlocks } from './methods-section.js';
+import { modelBlocks } from './models-section.js';
 import { reproducibilityBlocks } from './reproducibility-section.js';
+import { scalingBlocks } from './scaling-section.js';
 import { sweepBlocks, trainingBlocks } from './training-section.js';
 
 /** The report of a suite, with a section for each benchmark that has results. */
@@ -30,13 +33,23 @@ function blocksOf(
     case 'inference':
       return varied ? sweepBlocks(trials) : inferenceBlocks(trials);
     case 'reproducibility':
-      return reproducibilityBlocks(trials, machine.memoryBytes);
+      return [...reproducibilityBlocks(trials, machine.memoryBytes), ...runBlocks(trials)];
     case 'methods':
-      return methodBlocks(trials);
+      return [...methodBlocks(trials), ...runBlocks(trials)];
     default:
-      return varied ? sweepBlocks(trials) : trainingBlocks(trials);
+      return [
+        ...(varied ? sweepBlocks(trials) : [...trainingBlocks(trials), ...modelBlocks(trials)]),
+        ...scalingBlocks(trials),
+        ...runBlocks(trials),
+      ];
   }
 }
+
+/** What every kind of training can have. */
+const runBlocks = (trials: readonly TrialResult[]): Block[] => [
+  ...targetBlocks(trials),
+  ...dynamicsBlocks(trials),
+];
 
 function setup({ machine, versions, startedAt, finishedAt, trials }: SuiteResults): Section {
   const failures = trials.flatMap((trial) => {

@@ -1,6 +1,14 @@
 import type { TrialResult } from '../../bench/suite/results.js';
-import { cellOf } from './cells.js';
-import { type Block, type Cell, type Chart, left, right, textCell } from './document.js';
+import { cellOf, percentChange } from './cells.js';
+import {
+  type Block,
+  type Cell,
+  type Chart,
+  left,
+  NOT_MEASURED,
+  right,
+  textCell,
+} from './document.js';
 import { groupBy, modelName } from './names.js';
 
 const ROWS = [
@@ -81,14 +89,26 @@ export function sweepBlocks(trials: readonly TrialResult[]): Block[] {
     {
       kind: 'table',
       title,
-      columns: [...options.map(left), ...columns.map(([name]) => right(name))],
+      columns: [
+        ...options.map(left),
+        ...columns.map(([name]) => right(name)),
+        right('Speed, against the first row'),
+      ],
       rows: group.map((trial) => [
         ...options.map((option): Cell => variedCell(trial.varied[option])),
         ...columns.map(([, measure, statistic]) => cellOf(trial, measure, statistic)),
+        changeCell(trial, group[0]!),
       ]),
     },
     ...sweepChart(title, options, group),
   ]);
+}
+
+function changeCell(trial: TrialResult, first: TrialResult): Cell {
+  const [own, other] = [trial, first].map(({ measures }) => measures.tokensPerSecond?.median);
+  if (own === undefined || other === undefined) return NOT_MEASURED;
+  if (trial === first) return textCell('');
+  return { text: percentChange(own, other), value: own / other };
 }
 
 const variedCell = (value: unknown): Cell => ({

@@ -47,6 +47,7 @@ const training = (weightType: string, options = {}): TrialResult['spec'] => ({
   steps: 3,
   warmup: 1,
   epochs: 8,
+  targetLosses: [],
   options,
 });
 

@@ -1,0 +1,71 @@
+import type { TrialResult } from '../../bench/suite/results.js';
+import { cellOf, valueText } from './cells.js';
+import { type Block, type Cell, left, NOT_MEASURED, right, textCell } from './document.js';
+import { type Dynamics, dynamicsOf, stepsToLoss } from './dynamics.js';
+import { modelName } from './names.js';
+
+const COLUMNS: readonly (readonly [title: string, field: keyof Dynamics])[] = [
+  ['Mean gradient norm', 'meanGradientNorm'],
+  ['Variance', 'gradientNormVariance'],
+  ['Gradient spikes', 'gradientSpikes'],
+  ['Loss variance', 'lossVariance'],
+  ['Loss spikes', 'lossSpikes'],
+  ['Plateaus', 'plateaus'],
+  ['Losses that are not finite', 'nonFiniteLosses'],
+];
+
+const nameOf = (trial: TrialResult): string =>
+  [modelName(trial), trial.spec.weightType, trial.spec.device, trial.label]
+    .filter((part) => part !== '')
+    .join(', ');
+
+/** Gradient norms and the smoothness of the loss, for runs that are long enough to have them. */
+export function dynamicsBlocks(trials: readonly TrialResult[]): Block[] {
+  const rows = trials.flatMap((trial): Cell[][] => {
+    const dynamics = dynamicsOf(trial);
+    if (dynamics === null) return [];
+    return [[textCell(nameOf(trial)), ...COLUMNS.map(([, field]) => numberCell(dynamics[field]))]];
+  });
+  const columns = [left('Run'), ...COLUMNS.map(([title]) => right(title))];
+  return rows.length === 0 ? [] : [{ kind: 'table', title: 'Training dynamics', columns, rows }];
+}
+
+const numberCell = (value: number): Cell => ({
+  text: Number.isInteger(value) ? String(value) : value.toPrecision(3),
+  value,
+});
+
+/** Steps, time and memory until the smoothed training loss reaches each target of the benchmark. */
+export function targetBlocks(trials: readonly TrialResult[]): Block[] {
+  const rows = trials.flatMap((trial) => targetRows(trial));
+  const columns = [
+    left('Run'),
+    right('Target loss'),
+    right('Perplexity'),
+    ...['Steps', 'Time', 'Peak memory'].map(right),
+  ];
+  return rows.length === 0 ? [] : [{ kind: 'table', title: 'To a target loss', columns, rows }];
+}
+
+function targetRows(trial: TrialResult): Cell[][] {
+  const { spec, series } = trial;
+  if (spec.kind !== 'training') return [];
+  return spec.targetLosses.map((target) => {
+    const steps = stepsToLoss(series.loss ?? [], target);
+    return [
+      textCell(nameOf(trial)),
+      { text: target.toFixed(2), value: target },
+      { text: Math.exp(target).toFixed(2), value: Math.exp(target) },
+      ...(steps === null
+        ? [{ text: 'not reached' }, NOT_MEASURED]
+        : [{ text: String(steps), value: steps }, timeCell(trial, steps)]),
+      cellOf(trial, 'peakMemory', 'max'),
+    ];
+  });
+}
+
+function timeCell({ series }: TrialResult, steps: number): Cell {
+  const seconds = (series.stepSeconds ?? []).slice(0, steps);
+  const value = seconds.reduce<number>((total, each) => total + (each ?? 0), 0);
+  return { text: valueText(value, 's'), value };
+}
