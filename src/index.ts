@@ -12,6 +12,7 @@ export {
   type Comparison,
   compareResults,
 } from './bench/suite/compare.js';
+export type { EstimatedTrial, PlanEstimate } from './bench/suite/estimate-plan.js';
 export type { PlannedTrial } from './bench/suite/plan.js';
 export type {
   InferenceTrial,

@@ -13,6 +13,7 @@ import type { LoadedModel } from '../model/loaded-model.js';
 import { systemInfo } from '../model/system-info.js';
 import { useModel } from '../model/use-model.js';
 import { type BenchEvent, type BenchKind, type BenchResult, summarize } from './result.js';
+import { type RunSuiteOptions, runSuite, type SuiteRun } from './suite/run-suite.js';
 
 /** A running benchmark: an async iterable of samples, with the result as a promise. */
 export type BenchRun = Run<BenchEvent, BenchResult>;
@@ -30,8 +31,17 @@ interface Controls {
  * for training. A loaded model is measured as it is.
  *
  * The run's errors: CONFIG_INVALID, ABORTED, and the errors of loadModel() and finetune().
+ *
+ * With `suite`, runs a benchmark suite instead, like runSuite().
  */
-export function bench(options: BenchOptions): BenchRun {
+export function bench(options: BenchOptions): BenchRun;
+export function bench(options: RunSuiteOptions): SuiteRun;
+export function bench(options: BenchOptions | RunSuiteOptions): BenchRun | SuiteRun {
+  const isSuite = typeof options === 'object' && options !== null && 'suite' in options;
+  return isSuite ? runSuite(options) : benchModel(options);
+}
+
+function benchModel(options: BenchOptions): BenchRun {
   return new Run(
     async (controls) => {
       const config = parseConfig(benchSchema, options, 'bench options');

@@ -4,7 +4,7 @@ import {
   type ComparedResults,
   compareResults,
   LlamatuneError,
-  type PlannedTrial,
+  type PlanEstimate,
   planSuite,
   type RunSuiteOptions,
   readResults,
@@ -68,8 +68,9 @@ export async function runSuiteCommand(args: readonly string[], io: CliIo): Promi
   const json = parsed.values.get('json') === true;
   const suite = suiteOf(parsed);
   if (parsed.values.get('dryRun') === true) {
-    const trials = planSuite(suite);
-    io.stdout.write(json ? trials.map(jsonLine).join('') : planText(trials));
+    const modelCache = parsed.values.get('modelCache') as string | undefined;
+    const plan = await planSuite({ suite, modelCache });
+    io.stdout.write(json ? jsonLine({ type: 'plan', ...plan }) : planText(plan));
     return;
   }
   const output = required(parsed, 'output');
@@ -103,19 +104,24 @@ function required({ values }: ParsedArguments, name: string): string {
   });
 }
 
-function planText(trials: readonly PlannedTrial[]): string {
+function planText({ trials, seconds, diskBytes }: PlanEstimate): string {
   const table = columnTable(
-    ['benchmark', 'model', 'weights', 'device', 'trial'],
-    trials.map(({ benchmark, label, spec }) => [
-      benchmark,
-      spec.model,
-      spec.weightType,
-      spec.device,
-      label,
+    ['benchmark', 'model', 'weights', 'device', 'trial', 'time', 'memory'],
+    trials.map((trial) => [
+      trial.benchmark,
+      trial.spec.model,
+      trial.spec.weightType,
+      trial.spec.device,
+      trial.label,
+      format.duration(trial.seconds === null ? null : 1000 * trial.seconds),
+      format.bytes(trial.memoryBytes),
     ]),
     5,
   );
-  return `${table}\n${format.plural(trials.length, 'trial')}\n`;
+  return (
+    `${table}\n${format.plural(trials.length, 'trial')}, about ${format.duration(1000 * seconds)} on the CPU; ` +
+    `models to make: ${format.bytes(diskBytes)}\n`
+  );
 }
 
 function eventText(event: SuiteEvent): string {

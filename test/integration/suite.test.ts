@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 // Trials run in processes of their own, which need JavaScript: the build, not the sources.
 import {
+  bench,
   type LlamatuneError,
+  type PlanEstimate,
   type RunSuiteOptions,
   readResults,
   runSuite,
@@ -105,6 +107,14 @@ describe('runSuite', () => {
     );
     expect(again.suite).toEqual(first.suite);
     expect(first.versions['llama.cpp commit']).toMatch(/^[0-9a-f]{40}$/);
+  });
+
+  it('is also bench() with a suite', async () => {
+    const suite = bench({ suite: seeds(1), output: output('bench'), modelCache });
+    const types = new Set<string>();
+    for await (const event of suite) types.add(event.type);
+    expect([...types]).toEqual(['plan', 'trial', 'progress', 'sample']);
+    expect((await suite.result).trials).toHaveLength(1);
   });
 
   it('extrapolates epochs of a dataset from measured steps', async () => {
@@ -247,17 +257,26 @@ describe('llamatune bench --suite', () => {
     expect(worse.stderr).toContain('BENCHMARK_WORSE');
   }, 120_000);
 
-  it('prints the plan without running it', async () => {
+  it('prints the plan without running it, with estimates', async () => {
     const { exit, stdout } = await llamatune(['bench', '--suite', 'full', '--dryRun', '--json']);
     expect(exit).toBe(0);
-    expect(jsonLines(stdout).length).toBeGreaterThan(50);
+    const [plan] = jsonLines(stdout) as unknown as [PlanEstimate];
+    expect(plan.trials.length).toBeGreaterThan(50);
+    // 0.6 and 4 billion parameters
+    const of = (model: string) =>
+      plan.trials.find(({ spec }) => spec.model === model && spec.kind === 'training')!;
+    const ratio = of('shape:qwen3-4b').seconds! / of('shape:qwen3-0.6b').seconds!;
+    expect(ratio).toBeGreaterThan(1.5);
+    expect(plan.seconds).toBeGreaterThan(60);
+    // five models in four types
+    expect(plan.diskBytes).toBeGreaterThan(50e9);
   });
 
   it('reads a suite from a file', async () => {
     const file = output('suite.json');
     writeFileSync(file, JSON.stringify(seeds(2)));
     const { stdout } = await llamatune(['bench', '--suite', file, '--dryRun']);
-    expect(stdout).toContain('2 trials');
+    expect(stdout).toMatch(/2 trials, about .* on the CPU; models to make: 0 B/);
     writeFileSync(file, JSON.stringify({ ...seeds(2), benchmark: [] }));
     const wrong = await llamatune(['bench', '--suite', file, '--dryRun']);
     expect(wrong).toMatchObject({ exit: 2 });

@@ -6,6 +6,7 @@ import { abortedError, Run } from '../../contract/run.js';
 import { LlamatuneError } from '../../errors.js';
 import { makeFolder } from '../../files/folders.js';
 import { checkTrials } from './check-suite.js';
+import { estimatePlan, type PlanEstimate } from './estimate-plan.js';
 import { describeMachine } from './machine.js';
 import { modelCacheFolder, neededModel } from './models.js';
 import { type PlannedTrial, planTrials } from './plan.js';
@@ -59,11 +60,20 @@ export function runSuite(options: RunSuiteOptions): SuiteRun {
   );
 }
 
-/** The trials of a suite in order, without running them. @throws LlamatuneError CONFIG_INVALID */
-export function planSuite(suite: RunSuiteOptions['suite']): PlannedTrial[] {
-  const trials = planTrials(suiteOf(suite));
+/**
+ * The trials of a suite in order, without running them, with estimates of what each needs on this machine. Measures the
+ * speed of the machine, which takes some seconds.
+ *
+ * @throws LlamatuneError CONFIG_INVALID, MODEL_NOT_FOUND, SHAPE_UNKNOWN
+ */
+export async function planSuite(
+  options: Pick<RunSuiteOptions, 'suite' | 'modelCache'>,
+): Promise<PlanEstimate> {
+  const suite = suiteOf(options.suite);
+  const trials = planTrials(suite);
   checkTrials(trials);
-  return trials;
+  const { measurePeak } = suite;
+  return estimatePlan(trials, { modelCache: options.modelCache, measurePeak });
 }
 
 function suiteOf(given: RunSuiteOptions['suite']): Suite {

@@ -156,3 +156,44 @@ export function vocabularyOf(size: number) {
     eosToken: bytes.length,
   };
 }
+
+/** The parameters of a shape: all of them, and those that a token uses. Norms are left out. */
+export function parametersOf(shape: Shape): { total: number; active: number } {
+  const { embeddingLength: width = 128, layers = 4, heads = 4 } = shape;
+  const head = shape.headLength ?? width / heads;
+  const attention = width * head * (2 * heads + 2 * (shape.kvHeads ?? heads));
+  const expert = 3 * width * (shape.expertFeedForwardLength ?? width);
+  const feedForward = 3 * width * (shape.feedForwardLength ?? 3 * width);
+  const [all, used] =
+    shape.architecture === 'qwen3moe'
+      ? [expert * (shape.experts ?? 8), expert * (shape.expertsPerToken ?? 2)]
+      : [feedForward, feedForward];
+  const vocabulary = width * shape.vocabularySize;
+  const matrices = shape.tieEmbeddings === false ? 2 : 1;
+  return {
+    total: layers * (attention + all) + matrices * vocabulary,
+    active: layers * (attention + used) + vocabulary,
+  };
+}
+
+/** Bits per weight of the types that are benchmarked most, scales included. */
+const BITS: Readonly<Record<string, number>> = {
+  F32: 32,
+  F16: 16,
+  BF16: 16,
+  'as-is': 16,
+  Q8_0: 8.5,
+  Q6_K: 6.5625,
+  Q5_K_M: 5.7,
+  Q5_0: 5.5,
+  Q4_1: 5,
+  Q4_K_M: 4.85,
+  Q4_K: 4.5,
+  Q4_0: 4.5,
+};
+
+/** The size of this many weights; null for a type that is not known here. */
+export function bytesOf(parameters: number, weightType: string): number | null {
+  const bits = BITS[weightType.toUpperCase()] ?? BITS[weightType];
+  return bits === undefined ? null : (parameters * bits) / 8;
+}
