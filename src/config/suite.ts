@@ -120,10 +120,32 @@ const methods = z.strictObject({
     .describe('Methods; the first one is the baseline of the others.'),
 });
 
-/** The benchmarks that a suite can have, by `task`. */
-export const benchmarkSchemas = { inference, training, reproducibility, methods };
+const peft = z.strictObject({
+  task: z.literal('peft').describe('Compare training with PyTorch and PEFT, in turns.'),
+  ...common('Compared with PEFT'),
+  rounds: z.int().min(1).default(3).describe('Pairs of a run here and a run with PEFT.'),
+  sequenceLength: z.int().min(2).default(512).describe('Tokens per row; rows have no padding.'),
+  batchSize: z.int().min(1).default(4).describe('Rows per step.'),
+  rank: z.int().min(1).default(8).describe('LoRA rank, on all linear layers.'),
+  steps: z.int().min(1).default(3).describe('Measured steps per run.'),
+  warmup: z.int().min(0).default(1).describe('Steps before them, not counted.'),
+  python: z
+    .string()
+    .min(1)
+    .default('python3')
+    .describe('Python with torch, transformers and peft; without them the comparison fails.'),
+});
 
-const benchmark = z.discriminatedUnion('task', [inference, training, reproducibility, methods]);
+/** The benchmarks that a suite can have, by `task`. */
+export const benchmarkSchemas = { inference, training, reproducibility, methods, peft };
+
+const benchmark = z.discriminatedUnion('task', [
+  inference,
+  training,
+  reproducibility,
+  methods,
+  peft,
+]);
 
 const base = z.strictObject({
   name: z

@@ -109,6 +109,33 @@ describe('runSuite', () => {
     expect(first.versions['llama.cpp commit']).toMatch(/^[0-9a-f]{40}$/);
   });
 
+  it('says that PEFT is missing, and measures the rest', async () => {
+    const shape =
+      'shape:qwen3-0.6b,layers=1,embeddingLength=64,heads=2,kvHeads=1,vocabularySize=512';
+    const { trials } = await run({
+      suite: {
+        name: 'peft',
+        models: [shape],
+        weightTypes: ['F16'],
+        measurePeak: false,
+        benchmarks: [
+          {
+            task: 'peft',
+            rounds: 1,
+            sequenceLength: 32,
+            batchSize: 1,
+            python: join(folder, 'no-python'),
+          },
+        ],
+      },
+      output: output('peft'),
+    });
+    expect(trials.map(({ outcome }) => outcome)).toMatchObject([
+      { status: 'ok' },
+      { status: 'failed', code: 'PEFT_NOT_FOUND' },
+    ]);
+  });
+
   it('is also bench() with a suite', async () => {
     const suite = bench({ suite: seeds(1), output: output('bench'), modelCache });
     const types = new Set<string>();

@@ -3,13 +3,16 @@
     python3 peft-bench.py shapes.json '{"model": "qwen3-0.6b", "microBatch": 8, "sequence": 512, ...}' [results.json]
 
 The model has random weights. It is trained as Transformers' Trainer does with bf16=True: weights in bf16, adapters in
-F32, autocast, SDPA attention, fused AdamW. Prints one JSON object. With results.json, which run.sh writes, the object
+F32, autocast, SDPA attention, fused AdamW. Prints one JSON object. With "untilStandardInputCloses" it ends with the
+process that started it. With results.json, which run.sh writes, the object
 also has the ratio of llamatune's speed to this one.
 """
 
 import gc
 import json
+import os
 import sys
+import threading
 import time
 
 import peft
@@ -120,6 +123,24 @@ def llamatune_row(path, spec):
     return None
 
 
+def peak_memory():
+    """The peak resident memory of this process in bytes, or None on Windows."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def end_with_parent():
+    def wait():
+        sys.stdin.read()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 def measure(shape, spec, device, checkpointing):
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
@@ -141,8 +162,10 @@ def measure(shape, spec, device, checkpointing):
         "steps": len(times),
         "tokensPerSecond": tokens / median(times) * 1000,
         "stepMs": median(times),
+        "stepsMs": times,
         "lastLoss": loss,
         "startToFirstStepSeconds": first,
+        "peakMemoryBytes": peak_memory(),
         "deviceMemoryBytes": torch.cuda.max_memory_reserved() if device == "cuda" else None,
         "versions": {m.__name__: m.__version__ for m in (torch, transformers, peft)},
     }
@@ -152,6 +175,10 @@ def main():
     with open(sys.argv[1]) as file:
         shapes = json.load(file)
     spec = {"warmup": 2, "steps": 3, "seconds": 10, **json.loads(sys.argv[2])}
+    if spec.get("untilStandardInputCloses"):
+        end_with_parent()
+    if spec.get("threads"):
+        torch.set_num_threads(spec["threads"])
     shape = shapes[spec["model"]]
     device = "cuda" if torch.cuda.is_available() and spec.get("device") != "cpu" else "cpu"
     row = None

@@ -4,6 +4,7 @@ import { configError, parseConfig } from '../../config/parse.js';
 import { type ConfigProblem, LlamatuneError } from '../../errors.js';
 import { nestedOptions } from './options.js';
 import type { PlannedTrial } from './plan.js';
+import { isShape, shapeOf } from './shapes.js';
 
 /** Options that a trial sets itself. */
 const OWN_OPTIONS = {
@@ -18,6 +19,7 @@ const OWN_OPTIONS = {
     'checkpoint',
     'signal',
   ],
+  peft: [],
 } as const;
 
 /**
@@ -29,7 +31,8 @@ export function checkTrials(trials: readonly PlannedTrial[]): void {
   const problems = new Map<string, ConfigProblem>();
   for (const trial of trials) {
     for (const problem of problemsOf(trial)) {
-      const path = `${trial.benchmark}.options.${problem.path}`;
+      const inside = trial.spec.kind === 'peft' ? '' : 'options.';
+      const path = `${trial.benchmark}.${inside}${problem.path}`;
       problems.set(`${path} ${problem.message}`, { path, message: problem.message });
     }
   }
@@ -37,6 +40,7 @@ export function checkTrials(trials: readonly PlannedTrial[]): void {
 }
 
 function problemsOf({ spec }: PlannedTrial): ConfigProblem[] {
+  if (spec.kind === 'peft') return peftProblems(spec.model);
   const options = nestedOptions({ device: spec.device, ...spec.options });
   const own = OWN_OPTIONS[spec.kind].filter((name) => Object.hasOwn(options, name));
   for (const name of own) delete options[name];
@@ -61,4 +65,18 @@ function parseProblems(parse: () => unknown): readonly ConfigProblem[] {
     if (error instanceof LlamatuneError) return error.problems;
     throw error;
   }
+}
+
+/** Architectures that the script for PEFT can build. */
+const PEFT_ARCHITECTURES = ['llama', 'qwen3'];
+
+function peftProblems(model: string): ConfigProblem[] {
+  const architecture = isShape(model) ? shapeOf(model).architecture : undefined;
+  if (PEFT_ARCHITECTURES.includes(String(architecture))) return [];
+  return [
+    {
+      path: 'models',
+      message: `expected shapes of the architectures ${PEFT_ARCHITECTURES.join(' and ')} but received '${model}'`,
+    },
+  ];
 }

@@ -57,7 +57,7 @@ export async function estimatePlan(
   const made = new Map<string, number>();
   for (const trial of planned) {
     const model = modelOf(trial, cache);
-    if (!model.exists) made.set(model.path, model.bytes ?? 0);
+    if (!model.exists && trial.spec.kind !== 'peft') made.set(model.path, model.bytes ?? 0);
     const work = secondsOf(trial, model, { flops: medianGflops * 1e9, bandwidth });
     const seconds =
       work === null ? null : work + START_SECONDS + (options.measurePeak ? PEAK_SECONDS : 0);
@@ -88,7 +88,7 @@ function secondsOf(
   { active, activeBytes }: Model,
   machine: { flops: number; bandwidth: number },
 ): number | null {
-  if (spec.device !== 'cpu' && spec.device !== 'auto') return null;
+  if ((spec.device !== 'cpu' && spec.device !== 'auto') || spec.kind === 'peft') return null;
   if (spec.kind === 'training') {
     return active === null ? null : trainingSeconds(spec, active, machine.flops);
   }

@@ -59,6 +59,12 @@ function trialsOf(suite: Suite, benchmark: SuiteBenchmark): Draft[] {
           spec: trainingSpec(benchmark, cell, varied),
         })),
       );
+    case 'peft':
+      return cellsOf(suite, benchmark).flatMap((cell) =>
+        Array.from({ length: benchmark.rounds }, (_, i) =>
+          peftRound(benchmark, cell, i + 1),
+        ).flat(),
+      );
     case 'reproducibility':
       return cellsOf(suite, benchmark).flatMap((cell) =>
         Array.from({ length: benchmark.runs }, (_, i) => ({
@@ -78,7 +84,53 @@ function trialsOf(suite: Suite, benchmark: SuiteBenchmark): Draft[] {
   }
 }
 
-type TrainingBenchmark = Exclude<SuiteBenchmark, { task: 'inference' }>;
+type PeftBenchmark = Extract<SuiteBenchmark, { task: 'peft' }>;
+
+/** The linear layers of a block that PEFT can name. */
+export const LINEAR_LAYERS = [
+  ...['attn_q', 'attn_k', 'attn_v', 'attn_output'],
+  ...['ffn_gate', 'ffn_up', 'ffn_down'],
+];
+
+/** A run here, then the same one with PEFT, so that both see the same machine. */
+function peftRound(benchmark: PeftBenchmark, cell: Cell, round: number): Draft[] {
+  const { sequenceLength, batchSize, rank, steps, warmup, python } = benchmark;
+  const own: TrialSpec = {
+    kind: 'training',
+    ...cell,
+    dataset: null,
+    validation: null,
+    steps,
+    warmup,
+    epochs: 1,
+    targetLosses: [],
+    options: {
+      sequenceLength,
+      batchSize,
+      'lora.rank': rank,
+      'lora.targets': LINEAR_LAYERS,
+      microBatchTokens: sequenceLength * batchSize,
+    },
+  };
+  const other: TrialSpec = {
+    kind: 'peft',
+    ...cell,
+    weightType: 'BF16',
+    sequenceLength,
+    batchSize,
+    rank,
+    steps,
+    warmup,
+    python,
+    options: {},
+  };
+  return [
+    { label: `llamatune, round ${round}`, varied: {}, spec: own },
+    { label: `PEFT, round ${round}`, varied: {}, spec: other },
+  ];
+}
+
+type TrainingBenchmark = Exclude<SuiteBenchmark, { task: 'inference' | 'peft' }>;
 
 function trainingSpec(
   benchmark: TrainingBenchmark,

@@ -65,10 +65,23 @@ const trainingTrial = z.strictObject({
   options: z.record(z.string(), z.unknown()).describe('Options of finetune().'),
 });
 
-const trialSpec = z.discriminatedUnion('kind', [inferenceTrial, trainingTrial]);
+const peftTrial = z.strictObject({
+  kind: z.literal('peft'),
+  ...cell,
+  sequenceLength: z.int(),
+  batchSize: z.int(),
+  rank: z.int(),
+  steps: z.int(),
+  warmup: z.int(),
+  python: z.string(),
+  options: z.record(z.string(), z.unknown()).describe('Empty.'),
+});
+
+const trialSpec = z.discriminatedUnion('kind', [inferenceTrial, trainingTrial, peftTrial]);
 export type TrialSpec = z.output<typeof trialSpec>;
 export type InferenceTrial = z.output<typeof inferenceTrial>;
 export type TrainingTrial = z.output<typeof trainingTrial>;
+export type PeftTrial = z.output<typeof peftTrial>;
 
 const outcome = z.discriminatedUnion('status', [
   z.strictObject({ status: z.literal('ok') }),

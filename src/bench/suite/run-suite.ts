@@ -18,7 +18,7 @@ import { toolVersions } from './versions.js';
 
 /** Options of runSuite(). */
 export interface RunSuiteOptions {
-  /** A suite, or the name of one that comes with llamatune: 'smoke', 'small', 'medium', 'full', 'all'. */
+  /** A suite, or the name of one that comes with llamatune: 'smoke', 'small', 'medium', 'full', 'all', 'peft'. */
   suite: SuiteOptions | keyof typeof SUITES;
   /** Folder for the results, which is made. */
   output: string;
@@ -181,7 +181,7 @@ class SuiteRunner {
   async #measure({ key, spec }: PlannedTrial, onStart: (pid: number) => void): Promise<TrialEnd> {
     const { minutes, memoryBytes } = this.#suite.limits;
     const { path, make } = neededModel(spec.model, spec.weightType, this.#cache);
-    if (make !== undefined) {
+    if (make !== undefined && spec.kind !== 'peft') {
       this.emit({ type: 'model', model: spec.model, weightType: spec.weightType, path });
       try {
         await make();

@@ -130,4 +130,11 @@ export const SUITES = {
     limits: { minutes: 240 },
     benchmarks: comparison(5),
   },
+  peft: {
+    name: 'peft',
+    description: 'Training compared with PyTorch and PEFT, which must be installed.',
+    models: ['shape:qwen3-0.6b'],
+    weightTypes: ['Q8_0'],
+    benchmarks: [{ task: 'peft' }],
+  },
 } as const satisfies Record<string, SuiteOptions>;

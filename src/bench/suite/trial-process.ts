@@ -3,6 +3,7 @@ import { loadavg } from 'node:os';
 import { LlamatuneError } from '../../errors.js';
 import { measurePeak } from '../peak.js';
 import { measureInference } from './measure-inference.js';
+import { measurePeft } from './measure-peft.js';
 import { measureTraining } from './measure-training.js';
 import type { TrialResult } from './results.js';
 import type { Measurement, OnProgress, TrialMessage, TrialRequest } from './trial.js';
@@ -59,9 +60,14 @@ async function run(request: TrialRequest): Promise<void> {
 }
 
 function measure({ spec, modelPath }: TrialRequest, onProgress: OnProgress): Promise<Measurement> {
-  return spec.kind === 'inference'
-    ? measureInference(spec, modelPath, onProgress)
-    : measureTraining(spec, modelPath, onProgress);
+  switch (spec.kind) {
+    case 'inference':
+      return measureInference(spec, modelPath, onProgress);
+    case 'training':
+      return measureTraining(spec, modelPath, onProgress);
+    case 'peft':
+      return measurePeft(spec, onProgress);
+  }
 }
 
 process.once('message', async (request: TrialRequest) => {

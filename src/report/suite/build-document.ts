@@ -6,6 +6,7 @@ import { dynamicsBlocks, targetBlocks } from './dynamics-section.js';
 import { inferenceBlocks } from './inference-section.js';
 import { methodBlocks } from './methods-section.js';
 import { modelBlocks } from './models-section.js';
+import { peftBlocks } from './peft-section.js';
 import { reproducibilityBlocks } from './reproducibility-section.js';
 import { scalingBlocks } from './scaling-section.js';
 import { sweepBlocks, trainingBlocks } from './training-section.js';
@@ -36,6 +37,8 @@ function blocksOf(
       return [...reproducibilityBlocks(trials, machine.memoryBytes), ...runBlocks(trials)];
     case 'methods':
       return [...methodBlocks(trials), ...runBlocks(trials)];
+    case 'peft':
+      return peftBlocks(trials);
     default:
       return [
         ...(varied ? sweepBlocks(trials) : [...trainingBlocks(trials), ...modelBlocks(trials)]),

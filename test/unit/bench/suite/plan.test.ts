@@ -94,6 +94,27 @@ describe('planTrials', () => {
     ]);
   });
 
+  it('alternates runs here and with PEFT', () => {
+    const trials = plan({
+      name: 'peft',
+      models: ['shape:qwen3-0.6b'],
+      benchmarks: [{ task: 'peft', rounds: 2, rank: 4 }],
+    });
+    expect(trials.map(({ label, spec }) => [label, spec.kind])).toEqual([
+      ['llamatune, round 1', 'training'],
+      ['PEFT, round 1', 'peft'],
+      ['llamatune, round 2', 'training'],
+      ['PEFT, round 2', 'peft'],
+    ]);
+    expect(trials[0]!.spec.options['lora.rank']).toBe(4);
+    const gemma = plan({
+      name: 'peft',
+      models: ['shape:gemma3-1b'],
+      benchmarks: [{ task: 'peft' }],
+    });
+    expect(() => checkTrials(gemma)).toThrow(/peft.models: expected shapes of the architectures/);
+  });
+
   it.each(Object.keys(SUITES) as (keyof typeof SUITES)[])('can plan the suite %s', (name) => {
     const trials = plan(SUITES[name]);
     expect(() => checkTrials(trials)).not.toThrow();

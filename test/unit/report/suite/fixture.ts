@@ -51,6 +51,20 @@ const training = (weightType: string, options = {}): TrialResult['spec'] => ({
   options,
 });
 
+const peft: TrialResult['spec'] = {
+  kind: 'peft',
+  model: 'shape:qwen3-0.6b',
+  weightType: 'BF16',
+  device: 'cpu',
+  sequenceLength: 512,
+  batchSize: 4,
+  rank: 8,
+  steps: 3,
+  warmup: 1,
+  python: 'python3',
+  options: {},
+};
+
 const speeds = (...samples: number[]): Record<string, Measure> =>
   present({
     tokensPerSecond: measureOf('tokens/s', samples),
@@ -121,6 +135,7 @@ export const results: SuiteResults = suiteResultsSchema.parse({
       { id: 'rank', task: 'training', title: 'Throughput by LoRA rank' },
       { id: 'reproducibility', task: 'reproducibility', title: 'Reproducibility' },
       { id: 'methods', task: 'methods', title: 'Methods compared' },
+      { id: 'peft', task: 'peft', title: 'Compared with PEFT' },
     ],
   },
   machine: {
@@ -170,6 +185,20 @@ export const results: SuiteResults = suiteResultsSchema.parse({
         ...trained(1 + run / 100, 2.4e9),
       }),
     ),
+    ...[1, 2].flatMap((round) => [
+      trial({
+        benchmark: 'peft',
+        label: `llamatune, round ${round}`,
+        spec: { ...training('Q8_0'), model: 'shape:qwen3-0.6b' },
+        ...trained(1, 2.4e9),
+      }),
+      trial({
+        benchmark: 'peft',
+        label: `PEFT, round ${round}`,
+        spec: peft,
+        measures: trained(2 + round / 10, 5e9).measures,
+      }),
+    ]),
     trial({
       benchmark: 'methods',
       label: 'LoRA on F16',
