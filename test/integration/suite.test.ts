@@ -2,19 +2,21 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-// Trials run in processes of their own, which need JavaScript: the build, not the sources.
-import {
-  bench,
-  type LlamatuneError,
-  type PlanEstimate,
-  type RunSuiteOptions,
-  readResults,
-  runSuite,
-  type SuiteEvent,
-  type SuiteOptions,
-} from '../../dist/index.js';
+import type {
+  LlamatuneError,
+  PlanEstimate,
+  RunSuiteOptions,
+  SuiteEvent,
+  SuiteOptions,
+} from '../../src/index.js';
 import { jsonLines, llamatune } from './command-line.js';
 import { tinyModel } from './tiny-model.js';
+
+// Trials run in processes of their own, which need JavaScript: the build, not the sources.
+const build = new URL('../../dist/index.js', import.meta.url).href;
+const { bench, readResults, runSuite } = (await import(
+  build
+)) as typeof import('../../src/index.js');
 
 const folder = mkdtempSync(join(tmpdir(), 'suite-test-'));
 const output = (name: string) => join(folder, name);
