@@ -1,29 +1,46 @@
 import { z } from 'zod';
+import {
+  type ChatMessage,
+  chatMessageSchema,
+  lossWeight,
+  roleOf,
+  type TemplateMessage,
+} from './chat-message.js';
 
-/** One message of a conversation, as chat templates take it. Other keys are passed to the template. */
-export interface ChatMessage {
-  /** Loss weight of an assistant turn, 0 or more. Default: 1. */
-  weight?: number | null;
-  /** `false` is the same as weight 0. */
-  train?: boolean | null;
-  /** 'system', 'user', 'assistant', 'tool', or another role that the chat template supports. */
-  role: string;
-  /** null only if the message has other content, e.g. tool calls. */
-  content: string | null;
-  [key: string]: unknown;
-}
+export type { ChatMessage, TextPart } from './chat-message.js';
 
 /** A conversation: the model's chat template turns it into text. */
 export interface ChatRow {
   messages: readonly ChatMessage[];
-  /** Tool descriptions, passed to the chat template unchanged. */
-  tools?: readonly unknown[] | null;
+  /** Tool descriptions for the chat template, as a list or as JSON text. */
+  tools?: readonly unknown[] | string | null;
 }
 
-/** Plain text in two parts; no chat template is applied. */
-export interface CompletionRow {
-  prompt: string;
-  completion: string;
+/** A conversation as ShareGPT has it. */
+export interface ShareGptRow {
+  conversations: readonly { from: string; value: string; weight?: number | null }[];
+  /** A system message before the conversation. */
+  system?: string | null;
+  tools?: readonly unknown[] | string | null;
+}
+
+/** Two parts of a text, without a chat template; or of a conversation, with it. */
+export type CompletionRow =
+  | { prompt: string; completion: string }
+  | {
+      prompt: readonly ChatMessage[];
+      completion: readonly ChatMessage[];
+      tools?: readonly unknown[] | string | null;
+    };
+
+/** An instruction as Alpaca has it: the chat template formats it as a question and its answer. */
+export interface AlpacaRow {
+  instruction: string;
+  /** Follows the instruction after an empty line. */
+  input?: string | null;
+  output: string;
+  /** A system message before them. */
+  system?: string | null;
 }
 
 /** Plain text. */
@@ -40,40 +57,123 @@ export interface TokenRow {
   mask?: readonly (0 | 1)[] | Uint8Array;
 }
 
-/**
- * One sample, in exactly one of the four shapes. Columns that belong to none of them (ids, sources, scores, …) are
- * ignored.
- */
-export type DatasetRow = ChatRow | CompletionRow | TextRow | TokenRow;
+/** One sample, in exactly one of these forms. Columns that belong to none of them (ids, sources, scores, …) are ignored. */
+export type DatasetRow = ChatRow | ShareGptRow | CompletionRow | AlpacaRow | TextRow | TokenRow;
 
-/** The upper limit keeps the value finite as a 32-bit float. */
-const lossWeight = z.number().min(0).max(1e30);
-
-const message = z
-  .looseObject({
-    role: z.string().min(1),
-    content: z.string().nullish(),
-    weight: lossWeight.nullish(),
-    train: z.boolean().nullish(),
-  })
-  .superRefine((value, context) => {
-    if (value.train === (value.weight === 0) && typeof value.weight === 'number') {
-      context.addIssue({
-        code: 'custom',
-        path: ['weight'],
-        message: `expected a weight that agrees with train: ${value.train} but received ${value.weight}`,
-      });
+/** What a row says, in the form that is tokenized. */
+export type ParsedRow =
+  | {
+      kind: 'chat';
+      messages: TemplateMessage[];
+      tools: unknown[] | null;
+      /** Messages at the start that carry no loss, whatever their role. */
+      promptMessages: number;
     }
-    if (typeof value.content === 'string' || Object.keys(value).some(isOtherContent)) return;
+  | { kind: 'completion'; prompt: string; completion: string }
+  | { kind: 'text'; text: string }
+  | ({ kind: 'tokens' } & TokenRow);
+
+const messages = z.array(chatMessageSchema).min(1);
+
+/** A list, or the same as JSON text. */
+const tools = z
+  .union([z.array(z.unknown()), z.string()])
+  .nullish()
+  .transform((given, context): unknown[] | null => {
+    if (typeof given !== 'string') return given ?? null;
+    if (given.trim() === '') return null;
+    try {
+      const parsed: unknown = JSON.parse(given);
+      if (Array.isArray(parsed)) return parsed;
+    } catch {}
     context.addIssue({
       code: 'custom',
-      path: ['content'],
-      message: `expected a text, or null together with e.g. tool_calls, but received ${String(value.content)}`,
+      message: 'expected a list, or JSON text of a list',
+      input: given,
     });
+    return null;
   });
 
-const isOtherContent = (key: string): boolean =>
-  !['role', 'content', 'name', 'weight', 'train'].includes(key);
+const chatRow = z.looseObject({ messages, tools }).transform(
+  (row): ParsedRow => ({
+    kind: 'chat',
+    messages: row.messages,
+    tools: row.tools,
+    promptMessages: 0,
+  }),
+);
+
+const systemMessage = (text: string | null | undefined): TemplateMessage[] =>
+  text === null || text === undefined || text === '' ? [] : [{ role: 'system', content: text }];
+
+const shareGptRow = z
+  .looseObject({
+    conversations: z
+      .array(
+        z.looseObject({
+          from: z.string().min(1),
+          value: z.string().min(1),
+          weight: lossWeight.nullish(),
+        }),
+      )
+      .min(1),
+    system: z.string().nullish(),
+    tools,
+  })
+  .transform(
+    (row): ParsedRow => ({
+      kind: 'chat',
+      messages: [
+        ...systemMessage(row.system),
+        ...row.conversations.map(({ from, value, weight }) => ({
+          role: roleOf(from),
+          content: value,
+          ...(typeof weight === 'number' ? { weight } : {}),
+        })),
+      ],
+      tools: row.tools,
+      promptMessages: 0,
+    }),
+  );
+
+const completionRow = z
+  .looseObject({ prompt: z.string(), completion: z.string().min(1) })
+  .transform(({ prompt, completion }): ParsedRow => ({ kind: 'completion', prompt, completion }));
+
+const chatCompletionRow = z
+  .looseObject({ prompt: messages, completion: messages, tools })
+  .transform(
+    (row): ParsedRow => ({
+      kind: 'chat',
+      messages: [...row.prompt, ...row.completion],
+      tools: row.tools,
+      promptMessages: row.prompt.length,
+    }),
+  );
+
+const alpacaRow = z
+  .looseObject({
+    instruction: z.string().min(1),
+    input: z.string().nullish(),
+    output: z.string().min(1),
+    system: z.string().nullish(),
+  })
+  .transform(
+    ({ instruction, input, output, system }): ParsedRow => ({
+      kind: 'chat',
+      messages: [
+        ...systemMessage(system),
+        { role: 'user', content: input ? `${instruction}\n\n${input}` : instruction },
+        { role: 'assistant', content: output },
+      ],
+      tools: null,
+      promptMessages: 0,
+    }),
+  );
+
+const textRow = z
+  .looseObject({ text: z.string().min(1) })
+  .transform(({ text }): ParsedRow => ({ kind: 'text', text }));
 
 const tokenIds = z.union([z.instanceof(Int32Array), z.array(z.int().min(0).max(0x7fffffff))]);
 const tokenWeights = z.union([z.instanceof(Float32Array), z.array(lossWeight)]);
@@ -82,20 +182,68 @@ const tokenMask = z.union([
   z.array(z.union([z.literal(0), z.literal(1)])),
 ]);
 
-export const chatRowSchema = z.looseObject({
-  messages: z.array(message).min(1).describe('The conversation, oldest message first.'),
-  tools: z.array(z.unknown()).nullish().describe('Tool descriptions for the chat template.'),
+const tokenRow = z
+  .looseObject({ tokens: tokenIds, weights: tokenWeights.nullish(), mask: tokenMask.nullish() })
+  .superRefine(checkTokenRow)
+  .transform(
+    ({ tokens, weights, mask }): ParsedRow => ({
+      kind: 'tokens',
+      tokens,
+      ...(weights ? { weights } : {}),
+      ...(mask ? { mask } : {}),
+    }),
+  );
+
+function checkTokenRow(
+  row: {
+    tokens: ArrayLike<number>;
+    weights?: ArrayLike<number> | null;
+    mask?: ArrayLike<number> | null;
+  },
+  context: z.core.$RefinementCtx,
+): void {
+  const issue = (path: (string | number)[], message: string) =>
+    context.addIssue({ code: 'custom', path, message, input: row });
+  if (row.weights && row.mask) issue([], 'expected weights or mask but received both');
+  const name = row.weights ? 'weights' : 'mask';
+  const values = row[name];
+  if (!values) return;
+  const { length } = row.tokens;
+  if (values.length !== length) {
+    issue([name], `expected ${length} values, one per token, but received ${values.length}`);
+  }
+  // zod checks the elements of arrays, but not of typed arrays.
+  const [fits, expected]: [(value: number) => boolean, string] =
+    name === 'mask'
+      ? [(value) => value <= 1, '0 or 1']
+      : [(value) => value >= 0 && Number.isFinite(value), 'a finite number of at least 0'];
+  const wrong = Array.prototype.findIndex.call(values, (value: number) => !fits(value));
+  if (wrong >= 0) issue([name, wrong], `expected ${expected} but received ${values[wrong]}`);
+}
+
+type RowSchema = z.ZodType<ParsedRow>;
+
+/** A form of rows: the columns that it needs, and its schema. */
+export interface RowForm {
+  /** The columns that say that a row has this form, as errors name them. */
+  columns: readonly string[];
+  schemaFor(row: Record<string, unknown>): RowSchema;
+}
+
+const form = (columns: readonly string[], schema: RowSchema): RowForm => ({
+  columns,
+  schemaFor: () => schema,
 });
 
-export const completionRowSchema = z.looseObject({
-  prompt: z.string().describe('Text before the completion, without a loss.'),
-  completion: z.string().min(1).describe('Text to learn.'),
-});
-
-export const textRowSchema = z.looseObject({ text: z.string().min(1).describe('Text to learn.') });
-
-export const tokenRowSchema = z.looseObject({
-  tokens: tokenIds.describe("Token ids of the model's vocabulary."),
-  weights: tokenWeights.optional().describe('Loss weight of each token. Default: 1.'),
-  mask: tokenMask.optional().describe('The same with 0 and 1 only.'),
-});
+/** All forms, the most usual first. */
+export const ROW_FORMS: readonly RowForm[] = [
+  form(['messages'], chatRow),
+  form(['conversations'], shareGptRow),
+  {
+    columns: ['prompt', 'completion'],
+    schemaFor: ({ prompt }) => (Array.isArray(prompt) ? chatCompletionRow : completionRow),
+  },
+  form(['instruction', 'output'], alpacaRow),
+  form(['text'], textRow),
+  form(['tokens'], tokenRow),
+];

@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { chatMessageSchema } from './chat-message.js';
 import { withCrossFieldRules } from './cross-field.js';
-import type { ChatMessage } from './dataset-row.js';
 import {
   chatTemplate,
   model,
@@ -11,14 +11,6 @@ import {
   signal,
   threads,
 } from './fields.js';
-
-const message = z.custom<ChatMessage>(
-  (value) =>
-    typeof value === 'object' &&
-    value !== null &&
-    typeof (value as ChatMessage).role === 'string' &&
-    (typeof (value as ChatMessage).content === 'string' || (value as ChatMessage).content === null),
-);
 
 const adapterPath = path('LoRA adapter of this model, as GGUF.');
 
@@ -48,7 +40,7 @@ const base = z.strictObject({
     .optional()
     .describe('Text to continue, without chat template. Give either prompt or messages.'),
   messages: z
-    .array(message.meta({ typeText: '{ role, content }' }))
+    .array(chatMessageSchema.meta({ typeText: '{ role, content }' }))
     .min(1)
     .optional()
     .describe(

@@ -1,4 +1,4 @@
-import type { ChatMessage } from '../config/dataset-row.js';
+import type { TemplateMessage } from '../config/chat-message.js';
 import { LlamatuneError } from '../errors.js';
 
 /** A range of a text, in UTF-16 units. */
@@ -8,7 +8,7 @@ export interface TextSpan {
 }
 
 export type RenderMessages = (
-  messages: readonly ChatMessage[],
+  messages: readonly TemplateMessage[],
   addGenerationPrompt: boolean,
 ) => string;
 
@@ -16,7 +16,7 @@ export type RenderMessages = (
 interface Search {
   /** The whole conversation's rendering. */
   text: string;
-  messages: readonly ChatMessage[];
+  messages: readonly TemplateMessage[];
   render: RenderMessages;
   /** Texts that end a turn, e.g. '<|im_end|>'. */
   ends: readonly string[];
@@ -35,7 +35,7 @@ interface Search {
  */
 export function findAssistantTurns(
   text: string,
-  messages: readonly ChatMessage[],
+  messages: readonly TemplateMessage[],
   turns: readonly number[],
   render: RenderMessages,
   ends: readonly string[],
@@ -79,7 +79,7 @@ function findTurn(search: Search, index: number): TextSpan | undefined {
 /** Renders part of a conversation; undefined if the template refuses it, e.g. because it has no messages. */
 function attempt(
   search: Search,
-  messages: readonly ChatMessage[],
+  messages: readonly TemplateMessage[],
   addGenerationPrompt: boolean,
 ): string | undefined {
   try {

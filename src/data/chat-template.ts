@@ -1,5 +1,5 @@
 import { Template } from '@huggingface/jinja';
-import type { ChatMessage } from '../config/dataset-row.js';
+import type { TemplateMessage } from '../config/chat-message.js';
 import { LlamatuneError } from '../errors.js';
 
 export interface RenderChatOptions {
@@ -24,7 +24,7 @@ const PARSED_LIMIT = 16;
  */
 export function renderChat(
   template: string | null | undefined,
-  messages: readonly ChatMessage[],
+  messages: readonly TemplateMessage[],
   options: RenderChatOptions = {},
 ): string {
   if (template === null || template === undefined || template === '') {

@@ -1,9 +1,10 @@
-import type { ChatMessage, ChatRow } from '../config/dataset-row.js';
+import type { TemplateMessage } from '../config/chat-message.js';
+import type { ParsedRow } from '../config/dataset-row.js';
 import { LlamatuneError } from '../errors.js';
 import { findAssistantTurns } from './chat-spans.js';
 import { renderChat } from './chat-template.js';
 import { type EncodedSample, joinSamples, type Piece, PieceEncoder } from './encode-pieces.js';
-import { invalidRow, type ShapedRow } from './rows.js';
+import { invalidRow } from './rows.js';
 import {
   needsBos,
   type SpecialTexts,
@@ -32,6 +33,8 @@ export interface SampleEncoderOptions {
   chatTemplate?: string | undefined;
 }
 
+type ChatContent = Extract<ParsedRow, { kind: 'chat' }>;
+
 /** Turns rows into tokens and loss weights, for one model. */
 export class SampleEncoder {
   readonly #vocabulary: Vocabulary;
@@ -57,47 +60,46 @@ export class SampleEncoder {
    * @throws LlamatuneError DATASET_NO_TARGET, DATASET_INVALID_ROW, NO_CHAT_TEMPLATE, TEMPLATE_FAILED,
    *   TOKENIZER_INEXACT.
    */
-  encode(shaped: ShapedRow, where: string): EncodedSample {
-    const sample = withLocation(where, () => this.#encodeShape(shaped, where));
+  encode(row: ParsedRow, where: string): EncodedSample {
+    const sample = withLocation(where, () => this.#encodeRow(row, where));
     if (sample.weights.length > 0) sample.weights[0] = 0;
     if (!hasTarget(sample.weights)) throw noTarget(where, 'the sample has no token to learn');
     return sample;
   }
 
-  #encodeShape(shaped: ShapedRow, where: string): EncodedSample {
-    switch (shaped.shape) {
+  #encodeRow(row: ParsedRow, where: string): EncodedSample {
+    switch (row.kind) {
       case 'chat':
-        return this.#withBos(this.#pieces.encode(this.#chatPieces(shaped.row, where)));
-      case 'completion': {
-        const { prompt, completion } = shaped.row;
+        return this.#withBos(this.#pieces.encode(this.#chatPieces(row, where)));
+      case 'completion':
         return this.#encodeText([
-          { text: prompt, weight: this.#loss === 'all' ? 1 : 0 },
-          { text: completion, weight: 1 },
+          { text: row.prompt, weight: this.#loss === 'all' ? 1 : 0 },
+          { text: row.completion, weight: 1 },
         ]);
-      }
       case 'text':
         if (this.#loss !== 'all') {
           throw noTarget(where, `a text has no answer that loss '${this.#loss}' could cover`);
         }
-        return this.#encodeText([{ text: shaped.row.text, weight: 1 }]);
+        return this.#encodeText([{ text: row.text, weight: 1 }]);
       case 'tokens':
-        return this.#encodeTokens(shaped.row, where);
+        return this.#encodeTokens(row, where);
     }
   }
 
-  #chatPieces({ messages, tools }: ChatRow, where: string): Piece[] {
-    const render = (part: ChatRow['messages'], addGenerationPrompt: boolean) =>
+  #chatPieces(row: ChatContent, where: string): Piece[] {
+    const { messages, tools } = row;
+    const render = (part: readonly TemplateMessage[], addGenerationPrompt: boolean) =>
       renderChat(this.#template, part, {
         addGenerationPrompt,
         bosToken: this.#special.bos,
         eosToken: this.#special.eos,
-        tools: tools ?? null,
+        tools,
       });
     const text = render(messages, false);
     this.#checkWeights(messages, where);
-    const turns = this.#weightedTurns(messages);
+    const turns = this.#weightedTurns(row);
     if (this.#loss === 'all' && turns.length === 0) return [{ text, weight: 1 }];
-    if (turns.length === 0) throw noTarget(where, 'the conversation has no assistant turn');
+    if (turns.length === 0) throw noTarget(where, noAssistant(row));
     const ends = [this.#special.eot, this.#special.eos];
     const spans = findAssistantTurns(text, messages, turns, render, ends);
     const between = this.#loss === 'all' ? 1 : 0;
@@ -114,15 +116,17 @@ export class SampleEncoder {
   }
 
   /** Messages whose weight differs from that of the text around them. */
-  #weightedTurns(messages: ChatRow['messages']): number[] {
+  #weightedTurns({ messages, promptMessages }: ChatContent): number[] {
     const assistant = [...messages.keys()].filter((i) => messages[i]!.role === 'assistant');
-    if (this.#loss === 'completion') return assistant.slice(-1);
-    if (this.#loss === 'assistant') return assistant;
-    return assistant.filter((i) => (weightOf(messages[i]!) ?? 1) !== 1);
+    if (this.#loss === 'all') {
+      return assistant.filter((i) => (weightOf(messages[i]!) ?? 1) !== 1);
+    }
+    const learned = assistant.filter((i) => i >= promptMessages);
+    return this.#loss === 'completion' ? learned.slice(-1) : learned;
   }
 
   /** Refuses weights on other roles, whose turns cannot be found in the rendered text. */
-  #checkWeights(messages: ChatRow['messages'], where: string): void {
+  #checkWeights(messages: readonly TemplateMessage[], where: string): void {
     const possible = this.#loss === 'all' ? 1 : 0;
     for (const [i, message] of messages.entries()) {
       const weight = weightOf(message);
@@ -144,7 +148,7 @@ export class SampleEncoder {
     return joinSamples([sample, single(eosToken, 1)]);
   }
 
-  #encodeTokens(row: Extract<ShapedRow, { shape: 'tokens' }>['row'], where: string): EncodedSample {
+  #encodeTokens(row: Extract<ParsedRow, { kind: 'tokens' }>, where: string): EncodedSample {
     const tokens = Int32Array.from(row.tokens);
     const limit = this.#vocabulary.vocabularySize;
     const wrong = tokens.findIndex((token) => token < 0 || token >= limit);
@@ -176,8 +180,13 @@ const single = (token: number, weight: number): EncodedSample => ({
 });
 
 /** The loss weight of a message; undefined if it has none. */
-function weightOf({ weight, train }: ChatMessage): number | undefined {
+function weightOf({ weight, train }: TemplateMessage): number | undefined {
   return weight ?? (train === false ? 0 : train === true ? 1 : undefined);
+}
+
+function noAssistant({ messages }: ChatContent): string {
+  const roles = [...new Set(messages.map(({ role }) => `'${role}'`))];
+  return `the conversation has no assistant turn to learn, only the ${roles.length === 1 ? 'role' : 'roles'} ${roles.join(', ')}`;
 }
 
 export function hasTarget(weights: Float32Array): boolean {

@@ -6,7 +6,7 @@ import type { EncodedSample } from './encode-pieces.js';
 import { hasTarget, type LossOn, SampleEncoder } from './encode-sample.js';
 import { pacer } from './pause.js';
 import { emptyDataset, readRows } from './readers.js';
-import { shapeRow } from './rows.js';
+import { parseRow } from './rows.js';
 import { SampleParts } from './sample-parts.js';
 import { splitSamples } from './split.js';
 import type { TextModel } from './tokenizer.js';
@@ -121,7 +121,7 @@ async function encodeAll(
   const counts = { truncated: 0, skipped: 0 };
   try {
     for await (const { row, where } of rowsOf(source)) {
-      const sample = encoder.encode(shapeRow(row, where), where);
+      const sample = encoder.encode(parseRow(row, where), where);
       const fitted = limitLength(sample, where, options, counts);
       if (fitted !== undefined) await parts.append(fitted);
       await pace();

@@ -1,4 +1,4 @@
-import type { ChatMessage } from '../config/dataset-row.js';
+import type { TemplateMessage } from '../config/chat-message.js';
 import { renderChat } from './chat-template.js';
 import { needsBos, specialTexts, type TextModel } from './tokenizer.js';
 
@@ -23,7 +23,7 @@ export function encodePrompt(model: TextModel, text: string): Int32Array {
  */
 export function encodeChatPrompt(
   model: TextModel,
-  messages: readonly ChatMessage[],
+  messages: readonly TemplateMessage[],
   options: ChatPromptOptions = {},
 ): Int32Array {
   const vocabulary = model.info();

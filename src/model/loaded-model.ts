@@ -1,4 +1,4 @@
-import type { ChatMessage } from '../config/dataset-row.js';
+import type { TemplateMessage } from '../config/chat-message.js';
 import type { PlacementConfig } from '../config/fields.js';
 import {
   type LoadModelConfig,
@@ -142,7 +142,7 @@ export class LoadedModel implements AsyncDisposable {
    * @throws LlamatuneError NO_CHAT_TEMPLATE, TEMPLATE_FAILED.
    */
   applyChatTemplate(
-    messages: readonly ChatMessage[],
+    messages: readonly TemplateMessage[],
     options: { addGenerationPrompt?: boolean; template?: string; tools?: readonly unknown[] } = {},
   ): string {
     const { bos, eos } = specialTexts(this.textModel, this.info);

@@ -71,7 +71,7 @@ describe('generateSchema', () => {
       topP: 'expected a number of more than 0 but received 0',
     });
     expect(problemsOf(generateSchema, { model: 'm', messages: [{ role: 'user' }] })).toEqual({
-      'messages.0': 'expected { role, content } but received an object',
+      'messages.0.content': 'expected a text but received nothing',
     });
   });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type LossOn, SampleEncoder } from '../../../src/data/encode-sample.js';
-import { shapeRow } from '../../../src/data/rows.js';
+import { parseRow } from '../../../src/data/rows.js';
 import { BOS, ByteModel, type ByteModelOptions, EOS } from './byte-model.js';
 import {
   ALWAYS_OPEN,
@@ -17,7 +17,7 @@ const assistant = (content: string) => ({ role: 'assistant', content });
 
 function encode(row: unknown, loss: LossOn, options: ByteModelOptions = {}) {
   const model = new ByteModel(options);
-  const sample = new SampleEncoder(model, { loss }).encode(shapeRow(row, 'a:1'), 'a:1');
+  const sample = new SampleEncoder(model, { loss }).encode(parseRow(row, 'a:1'), 'a:1');
   return { ...sample, text: model.text(sample.tokens), target: model.targetText(sample) };
 }
 
