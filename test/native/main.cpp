@@ -15,6 +15,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <set>
 
 namespace fs = std::filesystem;
 
@@ -90,19 +91,40 @@ outcome run(const harness::test_case & test, std::string & message) {
     return outcome::failed;
 }
 
-// Runs the tests whose name contains one of `parts`, or all. Each part must match a test.
-int run_tests(const std::vector<std::string> & parts) {
+// A name that two tests have; empty if there is none.
+std::string repeated_name() {
+    std::set<std::string> names;
+    for (const harness::test_case & test : harness::registry())
+        if (!names.insert(test.name).second) return test.name;
+    return {};
+}
+
+// The tests that `names` select: for each name the test of that name or, if there is none, all whose name contains it.
+// Adds names without a test to `unmatched`. All tests if there are no names.
+std::set<size_t> select_tests(const std::vector<std::string> & names, std::vector<std::string> & unmatched) {
+    const std::vector<harness::test_case> & tests = harness::registry();
+    std::set<size_t> selected;
+    for (const std::string & name : names) {
+        std::set<size_t> exact, containing;
+        for (size_t i = 0; i < tests.size(); i++) {
+            if (tests[i].name == name) exact.insert(i);
+            if (tests[i].name.find(name) != std::string::npos) containing.insert(i);
+        }
+        if (containing.empty()) unmatched.push_back(name);
+        const std::set<size_t> & chosen = exact.empty() ? containing : exact;
+        selected.insert(chosen.begin(), chosen.end());
+    }
+    for (size_t i = 0; names.empty() && i < tests.size(); i++) selected.insert(i);
+    return selected;
+}
+
+int run_tests(const std::vector<std::string> & names) {
     using clock = std::chrono::steady_clock;
     constexpr const char * words[] = {"ok     ", "FAILED ", "skipped"};
     int counts[3] = {};
-    std::vector<bool> matched(parts.size());
-    for (const auto & test : harness::registry()) {
-        bool wanted = parts.empty();
-        for (size_t i = 0; i < parts.size(); i++) {
-            if (test.name.find(parts[i]) == std::string::npos) continue;
-            wanted = matched[i] = true;
-        }
-        if (!wanted) continue;
+    std::vector<std::string> unmatched;
+    for (const size_t i : select_tests(names, unmatched)) {
+        const harness::test_case & test = harness::registry()[i];
         const auto start = clock::now();
         std::string message;
         const outcome found = run(test, message);
@@ -116,12 +138,16 @@ int run_tests(const std::vector<std::string> & parts) {
         counts[int(outcome::failed)]++;
         std::printf("FAILED  %s\n", what.c_str());
     };
-    for (size_t i = 0; i < parts.size(); i++)
-        if (!matched[i]) fail("no test's name contains '" + parts[i] + "'");
+    for (const std::string & name : unmatched) fail("no test's name contains '" + name + "'");
     const std::string unused = harness::unused_expected_skips();
     if (!unused.empty()) fail("expected-skips.cpp lists " + unused + ", which no test's name starts with");
     std::printf("%d passed, %d failed, %d skipped\n", counts[0], counts[1], counts[2]);
     return counts[int(outcome::failed)] ? 1 : 0;
+}
+
+void list_tests(const std::vector<std::string> & names) {
+    std::vector<std::string> unmatched;
+    for (const size_t i : select_tests(names, unmatched)) std::printf("%s\n", harness::registry()[i].name.c_str());
 }
 
 void list_devices() {
@@ -131,8 +157,8 @@ void list_devices() {
 
 }
 
-// llamatune-native-tests [name part …]              runs all tests, or those whose name contains one of the parts
-// llamatune-native-tests --list                     the tests' names
+// llamatune-native-tests [name …]                   runs all tests, or those with these names or parts of names
+// llamatune-native-tests --list [name …]            the names of these tests
 // llamatune-native-tests --devices                  the devices' names, for LLAMATUNE_TEST_DEVICE
 // llamatune-native-tests --step-cost model rows tokens [checkpointing]   the cost of a training step on CUDA, on paper
 // llamatune-native-tests --survey file [model …]    tries architectures; see tools/architectures
@@ -142,6 +168,11 @@ int main(int argc, char ** argv) {
     llamatune::load_backends(fs::absolute(argv[0]).parent_path().string()); // where a portable build has them
     const char * device = std::getenv("LLAMATUNE_TEST_DEVICE");
     if (device && std::string(device) == cuda_stand_in::name) cuda_stand_in::add();
+    const std::string repeated = repeated_name();
+    if (!repeated.empty()) {
+        std::fprintf(stderr, "two tests have the name '%s': rename one\n", repeated.c_str());
+        return 2;
+    }
     const std::vector<std::string> arguments(argv + 1, argv + argc);
     const std::string first = arguments.empty() ? "" : arguments[0];
     if (first == "--survey" && arguments.size() > 1)
@@ -153,7 +184,7 @@ int main(int argc, char ** argv) {
     if (first == "--devices") {
         list_devices();
     } else if (first == "--list") {
-        for (const auto & test : harness::registry()) std::printf("%s\n", test.name.c_str());
+        list_tests({arguments.begin() + 1, arguments.end()});
     } else {
         return run_tests(arguments);
     }

@@ -89,9 +89,10 @@ std::vector<op_case> elementwise() {
     add_unary(
         cases, "SCALE", [](ggml_context * ctx, ggml_tensor * x) { return ggml_scale(ctx, ggml_cont(ctx, x), -1.7f); },
         0, 1);
-    add_unary(
-        cases, "SCALE",
-        [](ggml_context * ctx, ggml_tensor * x) { return ggml_scale_bias(ctx, ggml_cont(ctx, x), 0.3f, 4.0f); }, 0, 1);
+    cases.push_back({"SCALE", "with a bias", [](leaves & l) {
+                         return ggml_scale_bias(l.ctx(), ggml_cont(l.ctx(), l.parameter({5, 3, 2, 2}, 0, 1)), 0.3f,
+                                                4.0f);
+                     }});
     // ggml_clamp works in place, so it gets a copy of the input
     add_unary(
         cases, "CLAMP",
