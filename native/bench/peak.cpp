@@ -33,8 +33,10 @@ const std::vector<product_shape> cpu_shapes = {
     {2048, 3072, 1024},
     {2048, 2048, 2048},
 };
-// Smaller ones do not fill a large GPU.
-const std::vector<product_shape> gpu_shapes = {{4096, 4096, 4096}, {8192, 8192, 8192}};
+// Only the last ones fill a large GPU, and a small one would take minutes for them. Each has eight times the work of
+// the one before.
+const std::vector<product_shape> gpu_shapes = {
+    {512, 512, 512}, {1024, 1024, 1024}, {2048, 2048, 2048}, {4096, 4096, 4096}, {8192, 8192, 8192}};
 constexpr int32_t fewest_repetitions = 3, most_repetitions = 50;
 constexpr double seconds_for_shape = 0.25;
 
@@ -47,6 +49,10 @@ std::vector<float> random_values(int64_t n) {
     rng(uint64_t(n)).fill_normal(values.data(), std::min(period, values.size()), 1.0f);
     for (size_t i = period; i < values.size(); i++) values[i] = values[i - period];
     return values;
+}
+
+double operations_of(const product_shape & shape) {
+    return 2 * double(shape.tokens) * double(shape.columns) * double(shape.rows);
 }
 
 // One warm-up, then repetitions until the time is up.
@@ -64,13 +70,18 @@ product_speed time_product(const product_shape & shape, const std::function<void
     }
     std::sort(seconds.begin(), seconds.end());
     const size_t n = seconds.size();
-    const double operations = 2e-9 * double(shape.tokens) * double(shape.columns) * double(shape.rows);
+    const double operations = 1e-9 * operations_of(shape);
     return {shape.tokens,
             shape.columns,
             shape.rows,
             int32_t(n),
             operations / seconds.front(),
             operations / ((seconds[(n - 1) / 2] + seconds[n / 2]) / 2)};
+}
+
+// How long the fewest repetitions of a shape and the warm-up take if the device is as fast as for another shape.
+double seconds_expected(const product_shape & shape, const product_speed & other) {
+    return (1 + fewest_repetitions) * operations_of(shape) / (other.median_gflops * 1e9);
 }
 
 // Makes the operands of a shape and a function that multiplies them.
@@ -147,6 +158,8 @@ peak_speed measure_peak(const peak_options & options, const std::atomic<bool> & 
         };
     }
     for (const product_shape & shape : options.device ? gpu_shapes : cpu_shapes) {
+        if (options.device && !peak.shapes.empty() && seconds_expected(shape, peak.shapes.back()) > most_peak_seconds)
+            break;
         peak.shapes.push_back(time_product(shape, make(shape), stop));
         const product_speed & speed = peak.shapes.back();
         if (speed.median_gflops > peak.median_gflops) {

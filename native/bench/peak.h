@@ -38,8 +38,11 @@ struct peak_options {
     train_precision precision = train_precision::f32;
     int32_t n_threads = 0;                        // 0: all physical cores
     peak_library library = peak_library::fastest; // fastest: oneDNN if the build has it; ggml: its MUL_MAT on the CPU
-    ggml_backend_dev_t device = nullptr;          // a GPU, measured with ggml and larger matrices; null: the CPU
+    ggml_backend_dev_t device = nullptr;          // a GPU, measured with ggml and square matrices; null: the CPU
 };
+
+// On a GPU, matrices grow as long as the next size is expected to take at most this long.
+inline constexpr double most_peak_seconds = 2;
 
 template <class V>
 void fields(V & v, peak_options & o) {

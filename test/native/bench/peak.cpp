@@ -2,7 +2,10 @@
 
 #include "harness.h"
 
+#include <ggml-backend.h>
+
 #include <algorithm>
+#include <cmath>
 
 using namespace llamatune;
 
@@ -28,6 +31,20 @@ TEST("bench/peak: every shape is measured, and the fastest is the peak") {
         }
         CHECK(peak.shapes.size() > 2);
         CHECK_EQ(peak.median_gflops, highest);
+    }
+}
+
+TEST("bench/peak: matrices for a device grow only as long as it is fast enough for the next size") {
+    const std::atomic<bool> stop{false};
+    peak_options options;
+    options.device = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU); // far slower than a large GPU
+    const peak_speed peak = measure_peak(options, stop);
+    CHECK(!peak.shapes.empty() && peak.shapes[0].rows <= 512);
+    for (size_t i = 1; i < peak.shapes.size(); i++) {
+        const product_speed &before = peak.shapes[i - 1], &next = peak.shapes[i];
+        CHECK_EQ(next.rows, 2 * before.rows);
+        const double operations = 2 * std::pow(double(next.rows), 3);
+        CHECK(4 * operations / (before.median_gflops * 1e9) <= most_peak_seconds); // a warm-up and three repetitions
     }
 }
 
