@@ -277,6 +277,8 @@ TEST("device/generate: the logits of a prompt and of later tokens match the CPU"
             }
             results.push_back(logits);
         }
-        require(tiny::relative_error({results[0]}, {results[1]}), 2e-2, std::string("logits, ") + type);
+        // devices that are not exact round activations to 8 bits here
+        require(tiny::relative_error({results[0]}, {results[1]}), std::max(tolerance(), 2e-2),
+                std::string("logits, ") + type);
     }
 }
