@@ -58,6 +58,11 @@ export const expectedSkips: readonly ExpectedSkip[] = [
     tests: ['test/integration/report-page.test.ts: report.html in a browser'],
   },
   {
+    reason: 'the GPU kit runs on Linux only',
+    holds: process.platform !== 'linux',
+    tests: ['test/unit/tools/gpu-kit/run.test.ts: run.sh'],
+  },
+  {
     reason: 'there is no /dev/full',
     holds: !existsSync('/dev/full'),
     tests: [

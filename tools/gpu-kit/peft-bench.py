@@ -1,23 +1,30 @@
 """Measures LoRA training with PyTorch and PEFT in bf16, for comparison with llamatune on the same device.
 
     python3 peft-bench.py shapes.json '{"model": "qwen3-0.6b", "microBatch": 8, "sequence": 512, ...}' [results.json]
+    python3 peft-bench.py --check device      whether that can run here, and if not, why
 
 The model has random weights. It is trained as Transformers' Trainer does with bf16=True: weights in bf16, adapters in
-F32, autocast, SDPA attention, fused AdamW. Prints one JSON object. With "untilStandardInputCloses" it ends with the
-process that started it. With results.json, which run.sh writes, the object
+F32, autocast, SDPA attention, fused AdamW. Prints a JSON object, and before it what is known earlier. With
+"untilStandardInputCloses" it ends with the process that started it. With results.json, which run.sh writes, the object
 also has the ratio of llamatune's speed to this one.
 """
 
 import gc
 import json
+import math
 import os
 import sys
 import threading
 import time
 
-import peft
-import torch
-import transformers
+try:
+    import peft
+    import torch
+    import transformers
+
+    missing = None
+except Exception as error:  # not installed, or for another version of Python or CUDA
+    missing = f"{type(error).__name__}: {error}"
 
 MODULES = {
     "attn_q": "q_proj",
@@ -115,10 +122,10 @@ def llamatune_row(path, spec):
     """llamatune's measurement of the same model and batch, or None."""
     with open(path) as file:
         parts = json.load(file)["parts"]
-    keys = ("model", "microBatch", "sequence")
+    keys = ("model", "microBatch", "sequence", "tokensPerSecond")
     for part in parts:
-        row = part["result"]
-        if part["name"].startswith("train ") and row and all(row.get(k) == spec[k] for k in keys):
+        row = part["result"] if part["name"].startswith("train ") else None
+        if row and all(k in row and row[k] == spec.get(k, row[k]) for k in keys):
             return row
     return None
 
@@ -139,6 +146,24 @@ def end_with_parent():
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()
+
+
+def check(device):
+    """Whether this can measure the device: llamatune's name of it, or "cpu"."""
+    if missing:
+        return {"usable": False, "reason": missing}
+    row = {"usable": True, "versions": versions()}
+    if device == "cpu":
+        return row
+    try:
+        row["gpu"] = torch.cuda.get_device_name(torch.zeros(1, device="cuda").device)
+    except Exception as error:
+        row.update(usable=False, reason=f"PyTorch cannot use a GPU: {error}")
+    return row
+
+
+def versions():
+    return {m.__name__: m.__version__ for m in (torch, transformers, peft)}
 
 
 def measure(shape, spec, device, checkpointing):
@@ -163,15 +188,24 @@ def measure(shape, spec, device, checkpointing):
         "tokensPerSecond": tokens / median(times) * 1000,
         "stepMs": median(times),
         "stepsMs": times,
-        "lastLoss": loss,
+        "lastLoss": loss if math.isfinite(loss) else None,
         "startToFirstStepSeconds": first,
         "peakMemoryBytes": peak_memory(),
         "deviceMemoryBytes": torch.cuda.max_memory_reserved() if device == "cuda" else None,
-        "versions": {m.__name__: m.__version__ for m in (torch, transformers, peft)},
+        "versions": versions(),
     }
 
 
+def report(row):
+    print(json.dumps(row), flush=True)
+
+
 def main():
+    if sys.argv[1] == "--check":
+        report(check(sys.argv[2]))
+        return
+    if missing:
+        sys.exit(missing)
     with open(sys.argv[1]) as file:
         shapes = json.load(file)
     spec = {"warmup": 2, "steps": 3, "seconds": 10, **json.loads(sys.argv[2])}
@@ -184,19 +218,22 @@ def main():
     row = None
     try:
         row = measure(shape, spec, device, checkpointing=False)
-    except torch.OutOfMemoryError:
+    except torch.cuda.OutOfMemoryError:
         pass  # the traceback holds the model, so the second try begins after this block
     if row is None:
         gc.collect()
         torch.cuda.empty_cache()
         row = measure(shape, spec, device, checkpointing=True)
-    row["peakTflops"] = peak_tflops(device)
+    report(row)
     other = llamatune_row(sys.argv[3], spec) if len(sys.argv) > 3 else None
     if other:
         row["llamatuneTokensPerSecond"] = other["tokensPerSecond"]
         row["ratio"] = other["tokensPerSecond"] / row["tokensPerSecond"]
+    report(row)
+    row["peakTflops"] = peak_tflops(device)
+    if other:
         row["llamatuneFractionOfPeak"] = other["achievedTflops"] / row["peakTflops"]
-    print(json.dumps(row))
+    report(row)
 
 
 main()

@@ -1,5 +1,5 @@
 // llamatune-gpu-bench devices                      the devices and what they lack for training
-// llamatune-gpu-bench train shapes.json '{…}'      see spec.h; one JSON object on standard output
+// llamatune-gpu-bench train shapes.json '{…}'      see spec.h; prints a JSON object, and before it what is known earlier
 // llamatune-gpu-bench generate shapes.json '{…}'
 #include "backends/load.h"
 #include "benchmarks.h"
@@ -33,12 +33,17 @@ json devices() {
     return list;
 }
 
-json run(const std::vector<std::string> & arguments) {
+void print(const json & result) {
+    std::printf("%s\n", result.dump().c_str());
+    std::fflush(stdout);
+}
+
+json run(const std::vector<std::string> & arguments, const gpu_kit::row_sink & on_row) {
     if (arguments.size() == 1 && arguments[0] == "devices") return devices();
     if (arguments.size() == 3 && (arguments[0] == "train" || arguments[0] == "generate")) {
         const gpu_kit::spec spec = gpu_kit::read_spec(arguments[2]);
         const gpu_kit::shape shape = gpu_kit::read_shape(arguments[1], spec.model);
-        return arguments[0] == "train" ? gpu_kit::measure_training(spec, shape)
+        return arguments[0] == "train" ? gpu_kit::measure_training(spec, shape, on_row)
                                        : gpu_kit::measure_generation(spec, shape);
     }
     throw error("ARGUMENT_INVALID", "usage: llamatune-gpu-bench devices | train SHAPES SPEC | generate SHAPES SPEC");
@@ -53,11 +58,11 @@ int main(int argc, char ** argv) {
         install_log();
         install_assertion_handler();
         load_backends(std::filesystem::absolute(argv[0]).parent_path().string());
-        result = run({argv + 1, argv + argc});
+        result = run({argv + 1, argv + argc}, [&](const json & row) { print(result = row); });
         failed = false;
     } catch (const error & e) {
         result["error"] = {{"code", e.code()}, {"message", e.what()}};
     } catch (const std::exception & e) { result["error"] = {{"code", "FAILED"}, {"message", e.what()}}; }
-    std::printf("%s\n", result.dump().c_str());
+    print(result);
     return failed ? 1 : 0;
 }

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -87,8 +88,10 @@ struct measured_run {
     uint64_t least_free_bytes = UINT64_MAX; // of the device, after a step
 };
 
-// Trains for spec.warmup steps, then until spec.seconds are over, but at least spec.steps more.
-measured_run run(const spec & s, const loaded & base, const train_options & options) {
+// Trains for spec.warmup steps, then until spec.seconds are over, but at least spec.steps more. Calls `on_enough` after the
+// fewest steps.
+measured_run run(const spec & s, const loaded & base, const train_options & options,
+                 const std::function<void(const measured_run &)> & on_enough) {
     measured_run result;
     std::atomic<bool> stop{false};
     const auto start = clock::now();
@@ -106,6 +109,9 @@ measured_run run(const spec & s, const loaded & base, const train_options & opti
         result.least_free_bytes = std::min(result.least_free_bytes, free_bytes(base.device));
         if (step->step == s.warmup) measure_start = clock::now();
         if (step->step > s.warmup) result.steps.push_back(*step);
+        if (step->step <= s.warmup + s.steps) // tells a slow run from one that hangs
+            std::fprintf(stderr, "step %d: loss %.4f, %.1f ms\n", int(step->step), step->loss, step->step_ms);
+        if (step->step == s.warmup + s.steps) on_enough(result);
         stop = !s.profile && int32_t(result.steps.size()) >= s.steps && seconds_since(measure_start) >= s.seconds;
     };
     try {
@@ -149,6 +155,19 @@ json row_of(const measured_run & r, const spec & s, const shape & sh) {
             {"achievedTflops", rate * flop / 1e12}};
 }
 
+// A failure of this leaves the measured row as it is.
+void add_peak(json & row, const spec & s, ggml_backend_dev_t device) {
+    static const std::atomic<bool> never{false};
+    peak_options options;
+    options.precision = s.precision == "bf16" ? train_precision::bf16 : train_precision::f32;
+    options.device = device;
+    try {
+        const double peak_tflops = measure_peak(options, never).median_gflops / 1e3;
+        row["peakTflops"] = peak_tflops;
+        row["fractionOfPeak"] = row["achievedTflops"].get<double>() / peak_tflops;
+    } catch (const error & e) { row["peakError"] = e.what(); }
+}
+
 // Makes the engine write the profile to a file for the lifetime of this object.
 class profile_file {
 public:
@@ -167,35 +186,48 @@ private:
 
 }
 
-json measure_training(const spec & s, const shape & sh) {
-    peak_options peak;
-    peak.precision = s.precision == "bf16" ? train_precision::bf16 : train_precision::f32;
+json measure_training(const spec & s, const shape & sh, const row_sink & on_row) {
     const loaded base = load_model(s, sh);
-    peak.device = base.device;
-    static const std::atomic<bool> never{false};
-    const double peak_tflops = s.profile ? not_measured : measure_peak(peak, never).median_gflops / 1e3;
-
     train_options options = options_of(s, sh);
     const json estimate = choose_checkpointing(s, base, options);
     std::optional<profile_file> profile;
     if (s.profile) profile.emplace(s.folder);
-    const measured_run result = run(s, base, options);
 
-    json row = row_of(result, s, sh);
-    row["gradientCheckpointing"] = options.gradient_checkpointing ? "on" : "off";
-    row["makeModelSeconds"] = base.make_seconds;
-    row["loadModelSeconds"] = base.load_seconds;
-    row["estimate"] = estimate;
-    if (base.device) {
-        row["deviceMemoryBytes"] =
-            base.free_bytes_before - std::min(base.free_bytes_before, result.least_free_bytes);
+    json first_failure;
+    const auto make_row = [&](const measured_run & result) {
+        json row = row_of(result, s, sh);
+        row["gradientCheckpointing"] = options.gradient_checkpointing ? "on" : "off";
+        if (!first_failure.is_null()) row["withoutCheckpointing"] = first_failure;
+        row["makeModelSeconds"] = base.make_seconds;
+        row["loadModelSeconds"] = base.load_seconds;
+        row["estimate"] = estimate;
+        if (base.device) {
+            row["deviceMemoryBytes"] =
+                base.free_bytes_before - std::min(base.free_bytes_before, result.least_free_bytes);
+        }
+        row["peakHostMemoryBytes"] = peak_resident_bytes().value_or(0);
+        return row;
+    };
+    const auto measured = [&] {
+        return make_row(run(s, base, options, [&](const measured_run & result) { on_row(make_row(result)); }));
+    };
+    json row;
+    try {
+        row = measured();
+    } catch (const error & e) { // such as a device out of memory
+        if (s.gradient_checkpointing != "auto" || options.gradient_checkpointing) throw;
+        std::fprintf(stderr, "without gradient checkpointing: %s\n", e.what());
+        first_failure = e.what();
     }
-    row["peakHostMemoryBytes"] = peak_resident_bytes().value_or(0);
+    if (row.is_null()) { // not within the catch block: the exception may hold memory
+        options.gradient_checkpointing = true;
+        row = measured();
+    }
     if (profile) {
         row["profile"] = profile->read();
     } else {
-        row["peakTflops"] = peak_tflops;
-        row["fractionOfPeak"] = row["achievedTflops"].get<double>() / peak_tflops;
+        on_row(row);
+        add_peak(row, s, base.device);
     }
     return row;
 }
