@@ -34,6 +34,15 @@ export {
 } from './bench/suite/run-suite.js';
 export { SHAPES } from './bench/suite/shapes.js';
 export { SUITES } from './bench/suite/suites.js';
+export type { PersonalValue } from './community/personal-values.js';
+export type { Replacement } from './community/scrub.js';
+export {
+  prepareSubmission,
+  readSubmissions,
+  type Submission,
+  type SubmissionOptions,
+  writeSubmission,
+} from './community/submission.js';
 export { type BenchOptions, benchSchema } from './config/bench.js';
 export { type CreateModelOptions, createModelSchema } from './config/create-model.js';
 export type {
@@ -93,6 +102,8 @@ export { quantizeModel } from './model/quantize-model.js';
 export { systemInfo } from './model/system-info.js';
 export { type DeviceTestReport, testDevice } from './model/test-device.js';
 export { type BenchRow, benchJson, benchMarkdown, benchRows } from './report/bench-table.js';
+export type { NamedResults } from './report/community/build-document.js';
+export { renderCommunityTable } from './report/community/render-table.js';
 export {
   type LossCurveEvent,
   type LossCurveOptions,

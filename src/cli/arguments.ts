@@ -145,6 +145,17 @@ function jsonOrText(text: string): unknown {
   }
 }
 
+/** The only argument that is not an option: a folder. @throws LlamatuneError USAGE_INVALID with the example as hint */
+export function onlyFolder({ positionals }: ParsedArguments, example: string): string {
+  const [folder, ...others] = positionals;
+  if (folder !== undefined && others.length === 0) return folder;
+  throw new LlamatuneError(
+    'USAGE_INVALID',
+    `expected one folder but received ${positionals.length}`,
+    { hint: example },
+  );
+}
+
 /** @throws LlamatuneError USAGE_INVALID if there are arguments that do not belong to an option */
 export function refusePositionals({ positionals }: ParsedArguments, command: string): void {
   if (positionals.length === 0) return;

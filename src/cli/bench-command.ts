@@ -17,12 +17,15 @@ import {
   parseConfig,
 } from '../index.js';
 import { parseArguments, refusePositionals } from './arguments.js';
+import { submitCommand, submitOptions } from './bench-submit.js';
 import {
   asksForSuite,
   compareCommand,
   reportCommand,
   runSuiteCommand,
   suiteOptions,
+  tableCommand,
+  tableOptions,
 } from './bench-suite.js';
 import type { Command } from './command.js';
 import { commandOutput, configFile, configurationOf } from './configuration.js';
@@ -47,8 +50,8 @@ export const benchCommand: Command = {
     name: 'bench',
     summary: 'Measure a model, or run a benchmark suite with a report.',
     usage:
-      'bench --model <path> [options]\n       llamatune bench --suite <name> --output <folder>\n       llamatune bench compare <results.json> <results.json>\n       llamatune bench report <folder>',
-    options: [...options, ...suiteOptions],
+      'bench --model <path> [options]\n       llamatune bench --suite <name> --output <folder>\n       llamatune bench compare <results.json> <results.json>\n       llamatune bench report <folder>\n       llamatune bench submit <folder>\n       llamatune bench table <folder>',
+    options: [...options, ...suiteOptions, ...submitOptions, ...tableOptions],
     examples: [
       {
         what: 'whether everything works: a suite with the shipped model, in less than a minute',
@@ -57,6 +60,10 @@ export const benchCommand: Command = {
       {
         what: 'whether a change made anything slower, with exit code 1 if so',
         line: 'llamatune bench compare before/results.json after/results.json',
+      },
+      {
+        what: 'share results without personal data, and compare devices',
+        line: 'llamatune bench submit bench-results && llamatune bench table benchmarks/community',
       },
       { what: 'measure all three with the defaults', line: 'llamatune bench --model base.gguf' },
       {
@@ -70,6 +77,8 @@ export const benchCommand: Command = {
     const [first, ...others] = args;
     if (first === 'compare') return compareCommand(others, io);
     if (first === 'report') return reportCommand(others, io);
+    if (first === 'submit') return submitCommand(others, io);
+    if (first === 'table') return tableCommand(others, io);
     if (asksForSuite(args)) return runSuiteCommand(args, io);
     const parsed = parseArguments(args, [...options, ...commonOptions], 'bench');
     refusePositionals(parsed, 'bench');

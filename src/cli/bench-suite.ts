@@ -6,13 +6,22 @@ import {
   LlamatuneError,
   type PlanEstimate,
   planSuite,
+  type ReportFormat,
   type RunSuiteOptions,
   readResults,
+  readSubmissions,
+  renderCommunityTable,
   runSuite,
   type SuiteEvent,
   writeReport,
 } from '../index.js';
-import { type ParsedArguments, parseArguments, refusePositionals } from './arguments.js';
+import {
+  onlyFolder,
+  type ParsedArguments,
+  parseArguments,
+  refusePositionals,
+} from './arguments.js';
+import { outputOption } from './bench-submit.js';
 import { readConfigFile } from './config-file.js';
 import type { CliIo } from './io.js';
 import { jsonLine } from './json.js';
@@ -28,12 +37,7 @@ export const suiteOptions: readonly CliOption[] = [
     description:
       'Run a benchmark suite: smoke, small, medium, full, all, or a JSON file with a suite of your own.',
   },
-  {
-    name: 'output',
-    kind: 'text',
-    typeText: 'path',
-    description: 'With --suite: folder for results.json and the report.',
-  },
+  outputOption,
   {
     name: 'resume',
     kind: 'boolean',
@@ -206,15 +210,37 @@ function comparisonText({ comparisons, notCompared, meanSpeedRatio }: ComparedRe
 
 /** llamatune bench report FOLDER */
 export async function reportCommand(args: readonly string[], io: CliIo): Promise<void> {
-  const { positionals } = parseArguments(args, commonOptions, 'bench');
-  const [folder, ...others] = positionals;
-  if (folder === undefined || others.length > 0) {
-    throw new LlamatuneError(
-      'USAGE_INVALID',
-      `expected one folder but received ${positionals.length}`,
-      { hint: 'llamatune bench report bench-results' },
-    );
-  }
+  const parsed = parseArguments(args, commonOptions, 'bench');
+  const folder = onlyFolder(parsed, 'llamatune bench report bench-results');
   const files = writeReport(readResults(join(folder, 'results.json')), folder);
   io.stdout.write(`${files.slice(0, 3).join('\n')}\n`);
+}
+
+/** The options of `bench table`. */
+export const tableOptions: readonly CliOption[] = [
+  {
+    name: 'format',
+    kind: 'text',
+    typeText: 'text | markdown | html | json',
+    description: 'With table: how the tables are written. Default: text.',
+  },
+];
+
+const FORMATS: readonly ReportFormat[] = ['text', 'markdown', 'html', 'json'];
+
+/** llamatune bench table FOLDER */
+export async function tableCommand(args: readonly string[], io: CliIo): Promise<void> {
+  const parsed = parseArguments(args, [...tableOptions, ...commonOptions], 'bench');
+  const folder = onlyFolder(parsed, 'llamatune bench table benchmarks/community');
+  const json = parsed.values.get('json') === true;
+  const given = json ? 'json' : (parsed.values.get('format') ?? 'text');
+  const format = FORMATS.find((name) => name === given);
+  if (format === undefined) {
+    throw new LlamatuneError(
+      'USAGE_INVALID',
+      `expected ${FORMATS.join(', ')} for --format but received '${given}'`,
+      { hint: 'llamatune bench table benchmarks/community --format markdown' },
+    );
+  }
+  io.stdout.write(renderCommunityTable(readSubmissions(folder), { format }));
 }

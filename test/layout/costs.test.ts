@@ -77,7 +77,7 @@ const costs: { kind: string; name: RegExp; files: string[] }[] = [
   },
   {
     kind: 'a data-file format (CSV)',
-    name: /\bcsv\b/,
+    name: /\breadCsv\b/,
     files: ['src/data/csv.ts', 'src/data/readers.ts'],
   },
   {

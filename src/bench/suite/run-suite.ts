@@ -1,5 +1,6 @@
 import { totalmem } from 'node:os';
 import { resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { parseConfig } from '../../config/parse.js';
 import { benchmarkId, type Suite, type SuiteOptions, suiteSchema } from '../../config/suite.js';
 import { abortedError, Run } from '../../contract/run.js';
@@ -90,6 +91,12 @@ function suiteOf(given: RunSuiteOptions['suite']): Suite {
 function recordedSuite(suite: Suite): SuiteResults['suite'] {
   const named = suite.benchmarks.map((entry) => ({ ...entry, id: benchmarkId(entry) }));
   return JSON.parse(JSON.stringify({ ...suite, benchmarks: named }));
+}
+
+/** Whether a recorded suite is the one that comes with llamatune under its name. */
+export function isBuiltInSuite(suite: SuiteResults['suite']): boolean {
+  const known = Object.entries(SUITES).find(([name]) => name === suite.name)?.[1];
+  return known !== undefined && isDeepStrictEqual(recordedSuite(suiteOf(known)), suite);
 }
 
 class SuiteRunner {

@@ -68,12 +68,7 @@ function setup({ machine, versions, startedAt, finishedAt, trials }: SuiteResult
         kind: 'facts',
         facts: [
           ...machineFacts(machine),
-          [
-            'Versions',
-            Object.entries(versions)
-              .map((entry) => entry.join(' '))
-              .join('; '),
-          ],
+          ['Versions', versionsText(versions)],
           ['Started', startedAt],
           ['Finished', finishedAt ?? 'not finished'],
         ],
@@ -85,6 +80,11 @@ function setup({ machine, versions, startedAt, finishedAt, trials }: SuiteResult
     ],
   };
 }
+
+export const versionsText = (versions: SuiteResults['versions']): string =>
+  Object.entries(versions)
+    .map((entry) => entry.join(' '))
+    .join('; ');
 
 /** The hardware and the system, as facts. */
 export function machineFacts(machine: Machine): (readonly [string, string])[] {
@@ -106,7 +106,7 @@ export function machineFacts(machine: Machine): (readonly [string, string])[] {
 const NOISE = 0.1;
 
 /** A warning if the machine was not equally fast in all trials, or had other work. */
-function noiseBlocks(trials: readonly TrialResult[]): Block[] {
+export function noiseBlocks(trials: readonly TrialResult[]): Block[] {
   const peaks = trials.flatMap(({ noise }) =>
     [noise?.peakBefore, noise?.peakAfter].filter((peak) => typeof peak === 'number'),
   ) as number[];

@@ -48,6 +48,7 @@ export type Block =
   | { kind: 'facts'; title?: string; facts: (readonly [name: string, value: string])[] }
   | { kind: 'text'; text: string }
   | { kind: 'list'; title?: string; items: string[] }
+  | { kind: 'code'; text: string }
   | { kind: 'chart'; chart: Chart };
 
 export interface Section {

@@ -64,6 +64,8 @@ ${block.rows.map((cells) => `<tr>${cells.map((cell, i) => cellHtml(cell, block.c
       return `${heading}<dl>${block.facts
         .map(([name, value]) => `<dt>${escapeHtml(name)}</dt><dd>${escapeHtml(value)}</dd>`)
         .join('\n')}</dl>`;
+    case 'code':
+      return `<pre>${escapeHtml(block.text)}</pre>`;
     case 'text':
       return `<p>${escapeHtml(block.text)}</p>`;
     case 'list':

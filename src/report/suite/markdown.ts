@@ -43,6 +43,8 @@ function blockText(block: Exclude<Block, { kind: 'chart' }>): string[] {
           .map(([name, value]) => `- **${escapeMarkdown(name)}**: ${escapeMarkdown(value)}`)
           .join('\n'),
       ];
+    case 'code':
+      return [`\`\`\`\n${block.text}\n\`\`\``];
     case 'text':
       return [escapeMarkdown(block.text)];
     case 'list':

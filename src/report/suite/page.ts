@@ -28,6 +28,7 @@ td[title] { text-decoration: underline dotted var(--muted); text-underline-offse
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 4px 20px; margin: 8px 0; }
 dt { color: var(--muted); }
 dd { margin: 0; overflow-wrap: anywhere; }
+pre { overflow-x: auto; padding: 10px 12px; background: var(--stripe); border: 1px solid var(--line); border-radius: 4px; }
 figure { margin: 24px 0; }
 figcaption { font-weight: 600; margin-left: 12px; }
 .chart { width: 100%; }

@@ -39,6 +39,8 @@ function blockText(block: Exclude<Block, { kind: 'chart' }>): string {
     }
     case 'text':
       return block.text;
+    case 'code':
+      return block.text.replaceAll(/^/gm, '    ');
     case 'list':
       return heading + block.items.map((item) => `  • ${item}`).join('\n');
   }
