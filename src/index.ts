@@ -1,3 +1,13 @@
+export {
+  CHINCHILLA_LAW,
+  type ChinchillaAdvice,
+  type ComputeOptimum,
+  chinchillaAdvice,
+  computeOptimalTokens,
+  effectiveTokens,
+  predictedLoss,
+  type ScalingLaw,
+} from './advice/chinchilla.js';
 export { type BenchRun, bench } from './bench/bench.js';
 export { measurePeak } from './bench/peak.js';
 export type {
@@ -44,6 +54,7 @@ export {
   writeSubmission,
 } from './community/submission.js';
 export { type BenchOptions, benchSchema } from './config/bench.js';
+export { type ChinchillaOptions, chinchillaSchema } from './config/chinchilla.js';
 export { type CreateModelOptions, createModelSchema } from './config/create-model.js';
 export type {
   ChatMessage,

@@ -17,6 +17,7 @@ import {
   parseConfig,
 } from '../index.js';
 import { parseArguments, refusePositionals } from './arguments.js';
+import { adviseCommand } from './bench-advise.js';
 import { submitCommand, submitOptions } from './bench-submit.js';
 import {
   asksForSuite,
@@ -50,7 +51,7 @@ export const benchCommand: Command = {
     name: 'bench',
     summary: 'Measure a model, or run a benchmark suite with a report.',
     usage:
-      'bench --model <path> [options]\n       llamatune bench --suite <name> --output <folder>\n       llamatune bench compare <results.json> <results.json>\n       llamatune bench report <folder>\n       llamatune bench submit <folder>\n       llamatune bench table <folder>',
+      'bench --model <path> [options]\n       llamatune bench --suite <name> --output <folder>\n       llamatune bench compare <results.json> <results.json>\n       llamatune bench report <folder>\n       llamatune bench submit <folder>\n       llamatune bench table <folder>\n       llamatune bench advise --model <path> --tokens <number>',
     options: [...options, ...suiteOptions, ...submitOptions, ...tableOptions],
     examples: [
       {
@@ -79,6 +80,7 @@ export const benchCommand: Command = {
     if (first === 'report') return reportCommand(others, io);
     if (first === 'submit') return submitCommand(others, io);
     if (first === 'table') return tableCommand(others, io);
+    if (first === 'advise') return adviseCommand(others, io);
     if (asksForSuite(args)) return runSuiteCommand(args, io);
     const parsed = parseArguments(args, [...options, ...commonOptions], 'bench');
     refusePositionals(parsed, 'bench');

@@ -145,3 +145,23 @@ describe('llamatune bench table', () => {
     expect(empty.stderr).toContain('error SUBMISSIONS_NOT_FOUND');
   });
 });
+
+describe('llamatune bench advise', () => {
+  it('counts the parameters of a model', async () => {
+    const { exit, stdout } = await llamatune([
+      ...['bench', 'advise', '--model', model, '--tokens', '22041', '--json'],
+    ]);
+    expect(exit).toBe(0);
+    const [advice] = jsonLines(stdout);
+    expect(advice).toMatchObject({ type: 'advice', rule: { tokensPerParameter: 20 } });
+    expect(advice!.epochs).toBe(4);
+  });
+
+  it('says in words what it does not know', async () => {
+    const args = ['bench', 'advise', '--parameters', '6e8', '--tokens', '22041'];
+    const { stdout } = await llamatune(args);
+    expect(stdout).toContain('4 epochs');
+    expect(stdout).toContain('arXiv 2203.15556');
+    expect((await llamatune([...args, '--mode', 'full'])).stdout).not.toContain('LoRA');
+  });
+});

@@ -86,6 +86,7 @@ export const SOURCE_RULES: ImportRules = {
   ],
   // Types only: a report can be drawn without the addon. files: a run log is checked and locked like any output.
   report: ['errors.ts', 'format.ts', 'statistics.ts', 'files', 'type:bench', 'type:finetune'],
+  advice: ['config'],
   // A submission is made of results and their report.
   community: ['errors.ts', 'format.ts', 'bench', 'files', 'report'],
   // files: what the command line itself writes is checked together with the files of the run.

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { z } from 'zod';
 import { benchSchema } from '../../../src/config/bench.js';
+import { chinchillaSchema } from '../../../src/config/chinchilla.js';
 import { createModelSchema } from '../../../src/config/create-model.js';
 import { describeOptions } from '../../../src/config/describe.js';
 import { devicesSchema } from '../../../src/config/devices.js';
@@ -35,6 +36,11 @@ const sections: [title: string, intro: string, schema: z.ZodType][] = [
     `Fields of a benchmark of a suite with \`task: '${task}'\`.`,
     schema,
   ]),
+  [
+    'chinchillaAdvice',
+    'Options of `chinchillaAdvice()` and `llamatune bench advise`.',
+    chinchillaSchema,
+  ],
   ['measurePeak', 'Options of `measurePeak()`.', peakSchema],
   ['createModel', 'Options of `createModel()`.', createModelSchema],
   ['quantizeModel', 'Options of `quantizeModel()`.', quantizeModelSchema],

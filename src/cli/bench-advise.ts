@@ -1,0 +1,70 @@
+import * as format from '../format.js';
+import {
+  type ChinchillaAdvice,
+  type ChinchillaOptions,
+  chinchillaAdvice,
+  chinchillaSchema,
+  describeOptions,
+  loadModel,
+} from '../index.js';
+import { parseArguments, refusePositionals } from './arguments.js';
+import { configurationOf } from './configuration.js';
+import type { CliIo } from './io.js';
+import { jsonLine } from './json.js';
+import { type CliOption, cliOptions, commonOptions } from './option.js';
+import { columnTable, listTable } from './table.js';
+
+const modelOption: CliOption = {
+  name: 'model',
+  kind: 'text',
+  typeText: 'path',
+  description: 'Count the parameters of this model.',
+};
+const options = [...cliOptions(describeOptions(chinchillaSchema)), modelOption];
+const excludedOptions = new Set([modelOption, ...commonOptions].map(({ name }) => name));
+
+/** llamatune bench advise --model base.gguf --tokens 22041 */
+export async function adviseCommand(args: readonly string[], io: CliIo): Promise<void> {
+  const parsed = parseArguments(args, [...options, ...commonOptions], 'bench');
+  refusePositionals(parsed, 'bench');
+  const config = configurationOf(parsed, excludedOptions);
+  const path = parsed.values.get('model');
+  if (typeof path === 'string') {
+    await using model = await loadModel({ model: path, gpuLayers: 0, signal: io.signal });
+    config.parameters ??= model.info.parameters;
+  }
+  const advice = chinchillaAdvice(config as ChinchillaOptions);
+  io.stdout.write(
+    parsed.values.get('json') === true
+      ? jsonLine({ type: 'advice', ...advice })
+      : `${adviceText(advice)}\n`,
+  );
+}
+
+/** The advice as a table, with what is not known and the sources. */
+export function adviceText(advice: ChinchillaAdvice): string {
+  const { rule, fit, epochs, trainedTokens, effectiveTokens, flop, notes, sources } = advice;
+  const list = (title: string, items: readonly string[]) =>
+    `${title}\n${items.map((item) => `  • ${item}`).join('\n')}`;
+  return [
+    columnTable(
+      ['compute-optimal', 'tokens', 'per parameter', 'epochs of the dataset'],
+      ([['20 tokens per parameter', rule] as const, ['fitted loss', fit] as const] as const).map(
+        ([name, { tokens, tokensPerParameter, epochs: all }]) => [
+          name,
+          format.count(tokens),
+          tokensPerParameter.toPrecision(3),
+          format.rate(all),
+        ],
+      ),
+    ),
+    listTable([
+      ['Advice', format.plural(epochs, 'epoch')],
+      ['Tokens', format.integer(trainedTokens)],
+      ['Worth as much fresh data', `${format.integer(Math.round(effectiveTokens))} tokens`],
+      ['Compute', `${flop.toExponential(2)} FLOP`],
+    ]),
+    list('What this does not know', notes),
+    list('Sources', sources),
+  ].join('\n\n');
+}
