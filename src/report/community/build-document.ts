@@ -61,7 +61,7 @@ function section(
     blocks: groups.flatMap(([, group]) => {
       const sorted = [...group].sort((a, b) => compareText(columnKey(a), columnKey(b)));
       return [
-        ...blocksOf(sorted).map(withoutEmptyRows),
+        ...blocksOf(sorted),
         { kind: 'text' as const, text: settingsText(group[0]!) },
         ...observations(sorted, verb),
       ];
@@ -87,14 +87,6 @@ function dataText(spec: TrialResult['spec']): string {
     : `dataset ${spec.dataset}, ${format.plural(spec.epochs, 'epoch')}`;
 }
 
-/** Rows that no machine has a value for are left out, e.g. the time of an epoch of random tokens. */
-function withoutEmptyRows(block: Block): Block {
-  if (block.kind !== 'table') return block;
-  const names = block.columns.filter(({ align }) => align === 'left').length;
-  const rows = block.rows.filter((cells) => cells.slice(names).some(({ text }) => text !== 'n/a'));
-  return { ...block, rows };
-}
-
 function hardware(machines: readonly NamedResults[]): Section {
   return {
     title: 'Hardware specifications',
@@ -118,7 +110,7 @@ const method = (): Section => ({
       items: [
         'Every machine measured itself with llamatune bench --suite. Its folder has the exact commands, the versions, every sample and the raw logs.',
         'A table compares trials with the same model and settings only. Peak, average and low are of all runs; other speeds are medians.',
-        'An observation is written only where the 95 % bootstrap intervals do not overlap.',
+        'An observation is written only where the 95 % bootstrap intervals do not overlap and the difference is larger than the one in the speed of the machine itself during the trials.',
         'OOM: out of memory. timeout: longer than the limit of the suite. n/a: not measured. ≈: extrapolated from measured steps.',
       ],
     },

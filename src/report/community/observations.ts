@@ -2,6 +2,7 @@ import type { Measure, TrialResult } from '../../bench/suite/results.js';
 import * as format from '../../format.js';
 import { outcomeText } from '../suite/cells.js';
 import type { Block } from '../suite/document.js';
+import { machineDrift } from '../suite/drift.js';
 import { groupBy } from '../suite/names.js';
 
 /** What the speeds of a table show: nothing about differences whose intervals overlap. */
@@ -45,7 +46,10 @@ interface Speed {
   measure: Measure;
 }
 
-/** The fastest trial and the next one, if the interval of the first is above that of every other trial. */
+/**
+ * The fastest trial and the next one, if the interval of the first is above that of every other trial, and it is faster
+ * than the next one by more than the speed of the machine changed during the trials.
+ */
 function fastest(trials: readonly TrialResult[]): { first: Speed; second: Speed } | undefined {
   const speeds = trials.flatMap((trial): Speed[] => {
     const measure = trial.measures.tokensPerSecond;
@@ -56,7 +60,16 @@ function fastest(trials: readonly TrialResult[]): { first: Speed; second: Speed 
   if (first === undefined || second === undefined) return undefined;
   const low = first.measure.interval?.[0] ?? Number.NEGATIVE_INFINITY;
   const isFaster = others.every(({ measure: { interval } }) => interval && interval[1] < low);
-  return isFaster ? { first, second } : undefined;
+  return isFaster && first.measure.median > driftOf(first, second) * second.measure.median
+    ? { first, second }
+    : undefined;
+}
+
+/** How much the ratio of two speeds may be due to changes of their machines. */
+function driftOf({ trial: a }: Speed, { trial: b }: Speed): number {
+  return a.spec.device === b.spec.device
+    ? machineDrift([a, b])
+    : machineDrift([a]) * machineDrift([b]);
 }
 
 const speedText = ({ measure }: Speed): string => format.rate(measure.median);

@@ -2,6 +2,7 @@ import type { Measure, TrialResult } from '../../bench/suite/results.js';
 import * as format from '../../format.js';
 import { cellOf, outcomeText, percentChange, valueText } from './cells.js';
 import { type Block, type Cell, left, right, textCell } from './document.js';
+import { machineDrift } from './drift.js';
 import { groupBy, modelName } from './names.js';
 import { curveChart } from './reproducibility-section.js';
 
@@ -84,7 +85,10 @@ function settingText(value: unknown): string {
 /** Changes of less than this are not worth a sentence. */
 const SMALLEST_CHANGE = 0.05;
 
-/** What the numbers carry: memory that differs by 5 % or more, and speed whose intervals do not overlap. */
+/**
+ * What the numbers carry: memory that differs by 5 % or more, and speed whose intervals do not overlap and that differs by
+ * more than the speed of the machine itself did.
+ */
 function findingsOf(method: TrialResult, baseline: TrialResult): string[] {
   const failure = outcomeText(method);
   if (failure !== undefined) return [`${method.label} did not finish: ${failure}.`];
@@ -108,8 +112,8 @@ function speedFinding(method: TrialResult, baseline: TrialResult): string[] {
   const [own, other] = [method.measures.stepTime, baseline.measures.stepTime];
   if (!own?.interval || !other?.interval || overlap(own, other)) return [];
   const factor = other.median / own.median;
-  if (Math.abs(factor - 1) < SMALLEST_CHANGE) return [];
   const [text, word] = factor > 1 ? [factor, 'faster'] : [1 / factor, 'slower'];
+  if (text < Math.max(1 + SMALLEST_CHANGE, machineDrift([method, baseline]))) return [];
   return [`${method.label} is ${text.toFixed(2)} times ${word} per step than ${baseline.label}.`];
 }
 

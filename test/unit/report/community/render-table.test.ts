@@ -46,6 +46,21 @@ describe('key observations', () => {
     expect(text).toContain('phone has no result with F32, Q8\\_0: OOM');
   });
 
+  it('say nothing about a difference that the speed of the machine itself had', () => {
+    const noisy = machines.slice(0, 2).map(({ name, results }) => ({
+      name,
+      results: {
+        ...results,
+        trials: results.trials.map((trial) => ({
+          ...trial,
+          // 11 * 11 is more than the ratio of the two machines
+          noise: { loadBefore: 0, peakBefore: 40, peakAfter: 440 },
+        })),
+      },
+    }));
+    expect(renderCommunityTable(noisy, { format: 'text' })).not.toMatch(/fastest/);
+  });
+
   it('say nothing about speeds whose intervals overlap', () => {
     const [fast] = machines;
     const twins = ['a', 'b'].map((name) => ({ name, results: fast!.results }));
