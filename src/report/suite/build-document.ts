@@ -2,6 +2,7 @@ import type { Machine, SuiteResults, TrialResult } from '../../bench/suite/resul
 import * as format from '../../format.js';
 import { outcomeText } from './cells.js';
 import type { Block, ReportDocument, Section } from './document.js';
+import { peaksOf } from './drift.js';
 import { dynamicsBlocks, targetBlocks } from './dynamics-section.js';
 import { inferenceBlocks } from './inference-section.js';
 import { methodBlocks } from './methods-section.js';
@@ -14,7 +15,9 @@ import { sweepBlocks, trainingBlocks } from './training-section.js';
 /** The report of a suite, with a section for each benchmark that has results. */
 export function buildDocument(results: SuiteResults): ReportDocument {
   const sections = results.suite.benchmarks.flatMap(({ id, task, title }): Section[] => {
-    const trials = results.trials.filter(({ benchmark }) => benchmark === id);
+    const trials = results.trials
+      .filter(({ benchmark }) => benchmark === id)
+      .map((trial) => withDeviceName(trial, results.machine));
     return trials.length === 0 ? [] : [{ title, blocks: blocksOf(task, trials, results) }];
   });
   return {
@@ -22,6 +25,13 @@ export function buildDocument(results: SuiteResults): ReportDocument {
     subtitle: results.suite.description,
     sections: [setup(results), ...sections, method(results)],
   };
+}
+
+/** A trial whose device 'auto' is the only one of the machine that it can mean. */
+function withDeviceName(trial: TrialResult, { devices }: Machine): TrialResult {
+  const { spec } = trial;
+  if (spec.device !== 'auto' || devices.length > 1 || 'rpc' in spec.options) return trial;
+  return { ...trial, spec: { ...spec, device: devices[0]?.name ?? 'CPU' } };
 }
 
 function blocksOf(
@@ -107,9 +117,7 @@ const NOISE = 0.1;
 
 /** A warning if the machine was not equally fast in all trials, or had other work. */
 export function noiseBlocks(trials: readonly TrialResult[]): Block[] {
-  const peaks = trials.flatMap(({ noise }) =>
-    [noise?.peakBefore, noise?.peakAfter].filter((peak) => typeof peak === 'number'),
-  ) as number[];
+  const peaks = peaksOf(trials);
   const loads = trials.flatMap(({ noise }) => noise?.loadBefore ?? []);
   const items = [];
   if (peaks.length > 0) {

@@ -110,7 +110,14 @@ function bars(chart: BarChart, theme: ChartTheme, top: number): EChartsOption {
       type: 'category',
       data: chart.names,
       ...axisLine(theme),
-      axisLabel: { color: theme.muted, fontSize: 12, interval: 0, overflow: 'break', width: 110 },
+      axisLabel: {
+        color: theme.muted,
+        fontSize: 12,
+        lineHeight: 16,
+        interval: 0,
+        overflow: 'break',
+        width: 110,
+      },
     },
     yAxis: { ...valueAxis(theme, chart.yTitle), min: 0, max: roundUp(highestOf(chart)) },
     series: chart.series.map(({ name, values, ranges = [] }) => ({
@@ -173,6 +180,7 @@ function lines(chart: LineChart, theme: ChartTheme, top: number): EChartsOption 
       gridIndex: i,
       min: Math.min(...x),
       max: Math.max(...x),
+      ...(x.every(Number.isInteger) ? { minInterval: 1 } : {}),
       ...axisLine(theme),
       splitLine: { show: false },
       ...(i === last

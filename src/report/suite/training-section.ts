@@ -1,5 +1,5 @@
 import type { TrialResult } from '../../bench/suite/results.js';
-import { cellOf, percentChange } from './cells.js';
+import { cellOf, outcomeText, percentChange } from './cells.js';
 import {
   type Block,
   type Cell,
@@ -24,7 +24,11 @@ export function trainingBlocks(trials: readonly TrialResult[]): Block[] {
   return groupBy(trials, modelName).flatMap(([name, ofModel]) => {
     const weightTypes = [...new Set(ofModel.map(({ spec }) => spec.weightType))];
     const devices = groupBy(ofModel, ({ spec }) => spec.device);
-    const rows = ROWS.flatMap(([title, measure, statistic]) =>
+    // random tokens have no epochs
+    const shown = ROWS.filter(([, measure]) =>
+      ofModel.some((trial) => outcomeText(trial) === undefined && trial.measures[measure]),
+    );
+    const rows = (shown.length === 0 ? ROWS : shown).flatMap(([title, measure, statistic]) =>
       devices.map(([device, ofDevice]): Cell[] => [
         textCell(title),
         textCell(device),

@@ -54,6 +54,35 @@ describe('key findings', () => {
     expect(findings).toContain('full did not finish: failed: UNSUPPORTED_OP');
   });
 
+  it('say nothing about a difference that the machine itself had', () => {
+    const baseline = results.trials.find(({ label }) => label === 'LoRA on F16')!;
+    const slower = results.trials.find(({ label }) => label === 'LoRA | 4-bit')!;
+    const reportOf = (peakAfter: number) => {
+      const noise = { loadBefore: 0, peakBefore: 400, peakAfter };
+      const trials = [{ ...baseline, noise }, slower];
+      return renderReport({ ...results, trials }, { format: 'text' });
+    };
+    expect(reportOf(300)).toContain('1.40 times slower per step');
+    expect(reportOf(280)).not.toContain('slower per step');
+  });
+
+  it('name the only device that a machine can have used', () => {
+    const [trial] = results.trials;
+    const nameIn = (devices: typeof results.machine.devices) =>
+      renderReport(
+        {
+          ...results,
+          machine: { ...results.machine, devices },
+          trials: [{ ...trial!, spec: { ...trial!.spec, device: 'auto' } }],
+        },
+        { format: 'text' },
+      );
+    const [gpu] = results.machine.devices;
+    expect(nameIn([])).toContain(' CPU (Q4_0) ');
+    expect(nameIn([gpu!])).toContain(' CUDA0 (Q4_0) ');
+    expect(nameIn([gpu!, gpu!])).toContain(' auto (Q4_0) ');
+  });
+
   it('say nothing about a difference within the noise', () => {
     const baseline = results.trials.find(({ label }) => label === 'LoRA on F16')!;
     const same = { ...baseline, label: 'the same again' };
