@@ -1,8 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readRunLog } from '../../src/index.js';
+import { devices, readRunLog } from '../../src/index.js';
 
 import { runNode } from './command-line.js';
 import { tinyModel } from './tiny-model.js';
@@ -48,6 +48,37 @@ describe('examples', () => {
     const answered = await runNode(['examples/generate.mjs', model, 'Hi', adapter]);
     expect(answered).toMatchObject({ exit: 0, stderr: '' });
     expect(answered.stdout).toMatch(/\d+ tokens, first after \d+ ms/);
+  });
+
+  it('bench-suite-devices.mjs runs a suite on every device and continues it', async () => {
+    const suite = inDirectory('suite.json');
+    const benchmarks = [
+      { task: 'inference', runs: 2, options: { maxTokens: 4 } },
+      { task: 'training', steps: 2, options: { sequenceLength: 32, batchSize: 2 } },
+    ];
+    writeFileSync(
+      suite,
+      JSON.stringify({ name: 'tiny', models: [model], measurePeak: false, benchmarks }),
+    );
+    const args = ['examples/bench-suite-devices.mjs', suite, inDirectory('devices')];
+    const { exit, stdout, stderr } = await runNode(args);
+    expect({ exit, stderr }).toEqual({ exit: 0, stderr: '' });
+    for (const { name } of (await devices()).devices) {
+      expect(stdout).toMatch(new RegExp(`training \\| .* \\| ${name}: [\\d.]+ tokens/s`));
+      expect(existsSync(join(inDirectory('devices'), name, 'report.html'))).toBe(true);
+    }
+    expect(stdout).toContain('Peak t/s');
+    const again = await runNode(args);
+    expect(again.stdout).not.toMatch(/: [\d.]+ tokens\/s/);
+    expect(again.stdout).toContain('Peak t/s');
+  });
+
+  it('bench-suite-precision.mjs compares f32 and bf16', async () => {
+    const args = ['examples/bench-suite-precision.mjs', model, inDirectory('precision')];
+    const { exit, stdout, stderr } = await runNode(args);
+    expect({ exit, stderr }).toEqual({ exit: 0, stderr: '' });
+    expect(stdout).toMatch(/^f32: [\d.,]+ tokens\/s/m);
+    expect(stdout).toMatch(/^bf16 \/ f32, tokensPerSecond: [\d.]+ \(95 % interval/m);
   });
 
   it('bench-device.mjs prints a table and saves the samples', async () => {
