@@ -39,7 +39,7 @@ const realData = (spec) => ({
   dataset: spec.data,
   lora: { rank: spec.rank },
   batchSize: spec.batchSize,
-  ...(spec.layout === 'padded' ? { packing: false } : {}),
+  ...(spec.layout === 'padded' ? { microBatchSize: spec.microBatch } : {}),
   epochs: 1000, // maxSteps ends the run
 });
 

@@ -20,7 +20,8 @@ what to measure; separate values by commas to measure all combinations
   --all              every model (without llama3.1-8b), type and sequence (128, 512, 2048), full and ragged, except where set above
 real data instead, with the default options of finetune()
   --model-file path  a GGUF file, or ${realModels.join(', ')}, which is downloaded
-  --data path        a dataset of finetune(); --batch n samples per optimizer step (8)
+  --data path        a dataset of finetune(); --batch n samples per optimizer step (8); with --padded, --micro-batch
+                     rows at a time (1)
 how
   --threads n        0 = one per physical core   (0)
   --steps n          optimizer steps to measure   (5)
@@ -147,7 +148,7 @@ export function parseOptions(argv) {
     ...row,
     ...common,
     ...real,
-    microBatch: row.microBatch ?? Math.max(1, Math.floor(2048 / row.sequence)),
+    microBatch: row.microBatch ?? microBatchOf(real, values.padded, row.sequence),
   }));
   return {
     rows,
@@ -158,12 +159,22 @@ export function parseOptions(argv) {
   };
 }
 
+/** The default of --micro-batch; null for real data without padding, whose micro-batches finetune() chooses. */
+function microBatchOf({ data }, padded, sequence) {
+  if (data === undefined) return Math.max(1, Math.floor(2048 / sequence));
+  return padded ? 1 : null;
+}
+
 /** The options of a run on a user's model and data; none if a made model is measured. */
-function realRun({ 'model-file': file, data }, batchSize) {
+function realRun(values, batchSize) {
+  const { 'model-file': file, data } = values;
   if ((file === undefined) !== (data === undefined)) {
     throw new UsageError('--model-file and --data go together');
   }
   if (file === undefined) return {};
+  if (values['micro-batch'] !== undefined && !values.padded) {
+    throw new UsageError('--micro-batch of real data needs --padded');
+  }
   return { model: path.basename(file, '.gguf'), file, type: '', data, batchSize };
 }
 

@@ -1,4 +1,5 @@
 // One row of the benchmark from the measurements of one training run.
+import path from 'node:path';
 import { flopPerToken, shapes } from './shapes.mjs';
 
 /** The median; null for no values. */
@@ -28,14 +29,15 @@ export function buildRow(spec, run) {
   const sum = (key) => measured.reduce((total, step) => total + step[key], 0);
   const rates = measured.map((step) => (step.tokens * 1000) / step.stepMs);
   const tokensPerSecond = median(rates);
-  // The floating-point operations of a model file are not counted.
-  const perToken =
-    spec.data === undefined
-      ? flopPerToken(shapes[spec.model], {
-          rank: spec.rank,
-          targetShare: sum('targetTokens') / sum('tokens'),
-        })
-      : null;
+  // A user's file has a path; its floating-point operations are not counted.
+  const shape =
+    spec.file === undefined || spec.file === spec.model ? shapes[spec.model] : undefined;
+  const perToken = shape
+    ? flopPerToken(shape, {
+        rank: spec.rank,
+        targetShare: sum('targetTokens') / sum('tokens'),
+      })
+    : null;
   const achievedGflops = perToken === null ? null : (tokensPerSecond * perToken) / 1e9;
   // The higher of the two: another program may have slowed one of them down.
   const peak = run.peaks.reduce((a, b) => (b.medianGflops > a.medianGflops ? b : a));
@@ -48,7 +50,9 @@ export function buildRow(spec, run) {
     precision,
     ragged: spec.ragged,
     layout: spec.layout,
-    ...(spec.data === undefined ? {} : { data: spec.data, batchSize: spec.batchSize }),
+    ...(spec.data === undefined
+      ? {}
+      : { data: path.basename(spec.data), batchSize: spec.batchSize }),
     // the choice of 'auto'
     gradientCheckpointing: run.gradientCheckpointing ? 'on' : 'off',
     rank: spec.rank,

@@ -29,8 +29,9 @@ const columns = [
 
 const sizeOf = ({ data, batchSize, microBatch, sequence }) =>
   data === undefined ? `${microBatch}×${sequence}` : `${batchSize} of ${path.basename(data)}`;
-const lengthsOf = ({ ragged, layout }) =>
-  `${ragged ? ' ragged' : ''}${layout === 'padded' ? ' padded' : ''}`;
+const lengthsOf = ({ ragged, layout, data, microBatch }) =>
+  `${ragged ? ' ragged' : ''}${layout === 'padded' ? ' padded' : ''}` +
+  (data !== undefined && layout === 'padded' ? `, ${microBatch} at a time` : '');
 const environmentOf = ({ environment = {} }) =>
   Object.entries(environment).map(([name, value]) => `${name}=${value}`);
 

@@ -68,8 +68,13 @@ describe('the command line of bench:training', () => {
     const rows = rowsOf('--model-file', 'a/b.gguf', '--data', 'rows.jsonl', '--padded');
     expect(rows).toHaveLength(1);
     const real = { file: 'a/b.gguf', data: 'rows.jsonl', batchSize: 8, layout: 'padded' };
-    expect(rows[0]).toMatchObject({ model: 'b', ...real });
+    expect(rows[0]).toMatchObject({ model: 'b', ...real, microBatch: 1 });
+    const data = ['--model-file', 'a/b.gguf', '--data', 'rows.jsonl'];
+    expect(rowsOf(...data)[0]).toMatchObject({ layout: 'padding-free', microBatch: null });
+    const sizes = rowsOf(...data, '--padded', '--micro-batch', '1,8');
+    expect(sizes.map(({ microBatch }) => microBatch)).toEqual([1, 8]);
     expect(() => parseOptions(['--data', 'rows.jsonl'])).toThrow(/go together/);
+    expect(() => parseOptions([...data, '--micro-batch', '8'])).toThrow(/needs --padded/);
   });
 
   it.each([
@@ -106,6 +111,11 @@ describe('the tables', () => {
     loadBefore: 0.25,
     fractionOfLimit: 0.5,
   };
+
+  it('show the rows of real data that are padded', () => {
+    const real = { ...row, data: 'rows.jsonl', batchSize: 8, microBatch: 1, layout: 'padded' };
+    expect(textTable([real])).toContain('8 of rows.jsonl padded, 1 at a time');
+  });
 
   it('show a row, and the error code of a failed row', () => {
     const failed = { ...rowsOf()[0], error: { code: 'INSUFFICIENT_MEMORY' } };

@@ -119,10 +119,22 @@ describe('buildRow', () => {
     expect(row.fractionOfLimit).toBeCloseTo(row.achievedGflops / 2000, 12);
   });
 
-  it('has no floating-point operations for a model file', () => {
-    const real = { ...spec, model: 'b', data: 'rows.jsonl', batchSize: 8 };
+  it('has no floating-point operations for the file of a user, and names the data without its folder', () => {
+    const real = {
+      ...spec,
+      model: 'tiny',
+      file: 'a/tiny.gguf',
+      data: 'a/rows.jsonl',
+      batchSize: 8,
+    };
     const none = { flopPerToken: null, achievedGflops: null, fractionOfLimit: null, filled: null };
-    expect(buildRow(real, run)).toMatchObject({ ...none, tokensPerSecond: 750 });
+    expect(buildRow(real, run)).toMatchObject({
+      ...none,
+      data: 'rows.jsonl',
+      tokensPerSecond: 750,
+    });
+    const named = buildRow({ ...real, file: 'tiny' }, run);
+    expect(named.flopPerToken).toBe(flopPerToken(shapes.tiny, { rank: 8, targetShare: 0.5 }));
   });
 
   it('refuses a run with warm-up steps only', () => {
