@@ -21,8 +21,8 @@ void fuse_expert_sums(fusion & f);
 // head.
 void fuse_attention(fusion & f);
 
-// SwiGLU, GeGLU (tanh) and ReGLU of two tensors, or of one tensor with both in each row: a kernel for the forward pass
-// (not for GeGLU, which ggml looks up in a table), and one for both gradients.
+// SwiGLU, GeGLU (tanh) and ReGLU of two tensors, or of one tensor with both in each row: a kernel for the forward pass,
+// and one for both gradients.
 void fuse_glu(fusion & f);
 
 // RoPE in its normal and NEOX forms: the angles are computed once for all layers and both passes, and the norm that

@@ -11,19 +11,8 @@ struct value_and_slope {
     float value, slope;
 };
 
-// Rounds to the 11 significant bits of a normal F16 number.
-inline float rounded_to_f16(float x) {
-    uint32_t bits;
-    std::memcpy(&bits, &x, sizeof(bits));
-    bits = (bits + 0xfff + ((bits >> 13) & 1)) & ~uint32_t(0x1fff);
-    std::memcpy(&x, &bits, sizeof(x));
-    return x;
-}
-
 // gelu(x) = x (1 + tanh(u)) / 2 = x sigmoid(2u),  u = √(2/π)(x + 0.044715 x³)
 constexpr float gelu_c = 0.79788456080286535588f, gelu_k = 0.044715f;
-
-inline float gelu_sigmoid(float x) { return vector_sigmoid(2.0f * gelu_c * x * (1.0f + gelu_k * x * x)); }
 
 template <glu_kind kind>
 inline value_and_slope activation(float x) {
@@ -31,12 +20,8 @@ inline value_and_slope activation(float x) {
         const float s = vector_sigmoid(x), y = x * s;
         return {y, s + y * (1.0f - s)};
     } else if constexpr (kind == glu_kind::geglu) {
-        const float s = gelu_sigmoid(x);
-        // the value of the forward pass, which has a table of F16 numbers: x and the result are rounded
-        const float near = rounded_to_f16(x);
-        float y = rounded_to_f16(near * gelu_sigmoid(near));
-        y = x <= -10.0f ? 0.0f : x >= 10.0f ? x : y;
-        return {y, s + 2.0f * gelu_c * x * s * (1.0f - s) * (1.0f + 3.0f * gelu_k * x * x)};
+        const float s = vector_sigmoid(2.0f * gelu_c * x * (1.0f + gelu_k * x * x)), y = x * s;
+        return {y, s + 2.0f * gelu_c * y * (1.0f - s) * (1.0f + 3.0f * gelu_k * x * x)};
     } else {
         return {x > 0.0f ? x : 0.0f, x > 0.0f ? 1.0f : 0.0f};
     }

@@ -6,8 +6,7 @@
 
 namespace llamatune {
 
-// y = act(x) · gate, the gated activations of ggml's GLU op. GEGLU is the tanh form. ggml computes its y from a table
-// of F16 numbers; only its gradient is here.
+// y = act(x) · gate, the gated activations of ggml's GLU op. GEGLU is the tanh form.
 enum class glu_kind { swiglu, geglu, reglu };
 
 // node->src: x and gate; or one tensor whose rows hold [x | gate], [gate | x] when swapped.

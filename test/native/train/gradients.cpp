@@ -36,15 +36,14 @@ TEST("train/gradients: attn_k and attn_v get gradients in every layer") {
 }
 
 TEST("train/gradients: the graph that slopes are measured with has the loss of the model's graph") {
-    for (const char * name :
-         {"gpt2", "gemma", "nemotron", "olmo", "smallthinker-moe", "deepseek4-moe", "qwen4exp-moe"}) {
+    for (const char * name : {"nemotron", "olmo", "smallthinker-moe", "deepseek4-moe", "qwen4exp-moe"}) {
         const auto m = arch(name);
         const micro_batch batch = tiny_batch(*m, 2, 9);
         training_options options;
         options.targets = find_linear_targets(m, {2, 9, false}).trainable;
         training t(m, batch, options);
         const double loss = t.run(batch, 1.0) / double(batch.target_token.size());
-        CHECK_NEAR(t.smooth_loss(batch), loss, 1e-4 * loss); // GELU's table is exact to 2^-11
+        CHECK_NEAR(t.smooth_loss(batch), loss, 1e-6 * loss);
         const double chosen = t.smooth_loss(batch);
         t.hold_pieces(batch);
         CHECK_EQ(t.smooth_loss(batch), chosen);

@@ -5,7 +5,6 @@
 #include <ggml-cpp.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <numeric>
 
@@ -16,21 +15,6 @@ namespace {
 using changed_node = smooth_graph::changed_node;
 using line = smooth_graph::line;
 using pieces = smooth_graph::pieces;
-
-double gelu(double x) { return 0.5 * x * (1 + std::tanh(0.79788456080286535588 * x * (1 + 0.044715 * x * x))); }
-double gelu_quick(double x) { return x / (1 + std::exp(-1.702 * x)); }
-
-double (*gelu_of(const ggml_tensor & node))(double) {
-    if (node.op == GGML_OP_UNARY) {
-        const ggml_unary_op op = ggml_get_unary_op(&node);
-        return op == GGML_UNARY_OP_GELU ? gelu : op == GGML_UNARY_OP_GELU_QUICK ? gelu_quick : nullptr;
-    }
-    if (node.op == GGML_OP_GLU) {
-        const ggml_glu_op op = ggml_get_glu_op(&node);
-        return op == GGML_GLU_OP_GEGLU ? gelu : op == GGML_GLU_OP_GEGLU_QUICK ? gelu_quick : nullptr;
-    }
-    return nullptr;
-}
 
 line relu(float x, const ggml_tensor &) { return {x > 0 ? 1.0f : 0.0f, 0.0f}; }
 line absolute(float x, const ggml_tensor &) { return {x < 0 ? -1.0f : 1.0f, 0.0f}; }
@@ -64,25 +48,18 @@ T * row_of(const ggml_tensor * t, int64_t row) {
 }
 
 // y = f(x), or y = f(x) · gate, where the gate may be the second half of each row of x.
-void compute_activation(ggml_tensor * node, changed_node & changed, int64_t row) {
+void compute_piece(ggml_tensor * node, changed_node & changed, int64_t row) {
     const ggml_tensor *x = node->src[0], *gate = node->src[1];
     const int64_t n = node->ne[0];
     float * to = row_of<float>(node, row);
     const float * from = row_of<float>(x, row);
     const float * factor = gate ? row_of<float>(gate, row) : x->ne[0] == 2 * n ? from + n : nullptr;
-    const auto exact = gelu_of(changed.original);
     const auto piece = piece_of(changed.original);
     for (int64_t i = 0; i < n; i++) {
-        double y;
-        if (exact) {
-            y = exact(double(from[i]));
-        } else {
-            line & stored = changed.lines[size_t(row * n + i)];
-            const line l = *changed.mode == pieces::hold ? stored : piece(from[i], changed.original);
-            if (*changed.mode == pieces::record) stored = l;
-            y = double(l.slope) * double(from[i]) + double(l.offset);
-        }
-        to[i] = float(y * (factor ? double(factor[i]) : 1.0));
+        line & stored = changed.lines[size_t(row * n + i)];
+        const line l = *changed.mode == pieces::hold ? stored : piece(from[i], changed.original);
+        if (*changed.mode == pieces::record) stored = l;
+        to[i] = (l.slope * from[i] + l.offset) * (factor ? factor[i] : 1.0f);
     }
 }
 
@@ -112,7 +89,7 @@ void compute(ggml_tensor * node, int thread, int n_threads, void * changed_data)
         if (selects(changed.original))
             compute_selection(node, changed, row);
         else
-            compute_activation(node, changed, row);
+            compute_piece(node, changed, row);
     }
 }
 
@@ -120,7 +97,7 @@ void compute(ggml_tensor * node, int thread, int n_threads, void * changed_data)
 
 smooth_graph::smooth_graph(const std::vector<ggml_tensor *> & nodes) {
     for (ggml_tensor * node : nodes) {
-        if (!gelu_of(*node) && !piece_of(*node) && !selects(*node)) continue;
+        if (!piece_of(*node) && !selects(*node)) continue;
         CHECK(node->src[0]->type == GGML_TYPE_F32);
         CHECK(node->op != GGML_OP_GLU || node->op_params[1] == 0); // not swapped
         changed_.push_back({&mode_, *node});

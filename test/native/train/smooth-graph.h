@@ -7,10 +7,9 @@
 
 namespace tiny {
 
-// Changes nodes of a forward graph on the CPU so that the slope of its loss can be measured with differences:
-// - GELU and GEGLU are computed in double precision. ggml looks them up in a table of F16 numbers, a step function.
-// - ReLU, clamps, signs and top-k selections can be held: they stay on the piece on which they were at the parameters
-//   where the slope is measured, because differences across a corner or a jump do not converge to the slope.
+// Changes nodes of a forward graph on the CPU so that the slope of its loss can be measured with differences: ReLU,
+// clamps, signs and top-k selections can be held on the piece on which they were at the parameters where the slope is
+// measured, because differences across a corner or a jump do not converge to the slope.
 class smooth_graph {
 public:
     explicit smooth_graph(const std::vector<ggml_tensor *> & nodes); // must outlive the graph
