@@ -50,12 +50,11 @@ without a gradient rule. \`llamatune inspect model.gguf\` shows whether a model 
 
 - **logits**: the training graph gives the logits of \`llama_decode\`, with one sequence and with three (normalised squared
   error below 10⁻⁹).
-- **gradients**: the gradient of every LoRA pair is within 0.2 % of the slope of the loss, measured with central differences,
-  in the worst of three batches; with fused ops and with ops composed from primitives. For the measurement, the forward pass
-  computes GELU exactly instead of looking it up in ggml's table of 16-bit floats, a step function, and keeps ReLU, clamps and
-  top-k selections on the branch that they take at the measured point, because differences across a corner do not converge.
+- **gradients**: the gradient of every LoRA pair is within 0.05 % of the slope of the loss, measured with central differences,
+  in the worst of three batches; with fused ops and with ops composed from primitives. For the measurement, ReLU, clamps and
+  top-k selections stay on the branch that they take at the measured point, because differences across a corner do not converge.
   *faint*: the gradient of these weights is so small, or the loss so steep, that rounding limits the accuracy of the
-  measurement to between 0.2 % and 5 %.
+  measurement to between 0.05 % and 5 %.
 - **learns**: ten steps on one batch lower the loss. **adapter**: stock llama.cpp loads the written adapter and gives the
   trained logits.
 - **sequences**: the number of rows in a micro-batch. **packing**: several samples in one row. Recurrent state would leak

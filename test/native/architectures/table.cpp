@@ -15,9 +15,8 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
-// The largest deviation of a gradient from the slopes of the loss, relative to the gradient. Most of it comes from
-// ggml's GELU on the CPU, a table of F16 numbers: the gradient is that of the activations from the table.
-constexpr double tolerance = 2e-3;
+// The largest deviation of a gradient from the slopes of the loss, relative to the gradient.
+constexpr double tolerance = 5e-4;
 
 json to_json(const record & r) {
     json j;
@@ -50,7 +49,7 @@ record record_of(const row & r) {
     out.packed = r.packed;
     out.learns = r.tenth_loss < 0.9 * r.first_loss;
     out.adapter = r.stock < 1e-8;
-    out.gradients = r.composed < 1e-3 && r.problem.empty() && r.slopes < tolerance;
+    out.gradients = r.composed < 1e-4 && r.problem.empty() && r.slopes < tolerance;
     out.trained = r.trained;
     out.faint = r.faint;
     out.selected = r.selected;

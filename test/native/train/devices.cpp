@@ -43,9 +43,9 @@ load_options on(std::vector<ggml_backend_dev_t> devices, int32_t layers = -1) {
 }
 
 void check_same(const outcome & received, const outcome & expected) {
-    CHECK_NEAR(received.loss, expected.loss, 1e-5 * expected.loss);
+    CHECK_NEAR(received.loss, expected.loss, 1e-6 * expected.loss);
     const double difference = tiny::relative_error(received.gradients, expected.gradients);
-    if (!(difference < 1e-4))
+    if (!(difference < 3e-5))
         harness::fail(__FILE__, __LINE__, "equal gradients but they differ by " + std::to_string(difference));
 }
 
@@ -109,7 +109,7 @@ TEST("train/devices: every listed architecture with its last layer and its outpu
             options.targets = find_linear_targets(m, {2, 9, false}).trainable;
             const outcome here = outcome_of(tiny::arch(name), options), there = outcome_of(m, options);
             const double difference = tiny::relative_error(there.gradients, here.gradients);
-            if (!(std::fabs(there.loss - here.loss) < 1e-5 * here.loss) || !(difference < 1e-4)) {
+            if (!(std::fabs(there.loss - here.loss) < 1e-6 * here.loss) || !(difference < 3e-5)) {
                 wrong += "\n    " + name + ": losses " + std::to_string(here.loss) + " and " +
                          std::to_string(there.loss) + ", gradients differ by " + std::to_string(difference);
             }

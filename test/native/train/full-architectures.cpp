@@ -26,7 +26,7 @@ TEST("train/full: kernels and composed rules give the same gradients of every ar
                 for (size_t j = 0; j < composed[i].size(); j++) difference[0][j] -= by_kernels[i][j];
                 const double off = std::sqrt(tiny::dot(difference, difference));
                 const double length = std::sqrt(tiny::dot({composed[i]}, {composed[i]}));
-                if (!(off <= 1e-3 * length + 1e-6 * whole)) {
+                if (!(off <= 1e-4 * length + 1e-6 * whole)) {
                     wrong +=
                         "\n    " + name + ": " + t.parameters()[i].name + " differs by " + std::to_string(off / length);
                 }
