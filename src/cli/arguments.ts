@@ -80,7 +80,14 @@ export function parseArguments(
   return { values, positionals };
 }
 
-const repeatable = new Set<OptionKind>(['list', 'texts', 'adapters', 'numbers', 'placement']);
+const repeatable = new Set<OptionKind>([
+  'list',
+  'texts',
+  'adapters',
+  'datasets',
+  'numbers',
+  'placement',
+]);
 
 function convert(option: CliOption, texts: readonly string[]): unknown {
   const last = texts.at(-1) ?? '';
@@ -93,6 +100,8 @@ function convert(option: CliOption, texts: readonly string[]): unknown {
       return [...texts];
     case 'adapters':
       return splitList(texts).map(adapter);
+    case 'datasets':
+      return texts.length === 1 ? datasetFile(last) : texts.map(datasetFile);
     case 'numbers':
       return splitList(texts).map(numberOrText);
     case 'placement':
@@ -127,9 +136,20 @@ function placement(texts: readonly string[]): Record<string, string> | string {
   );
 }
 
+/** 'path@0.5' in two parts; undefined without a number. */
+function withNumber(text: string): { path: string; number: number } | undefined {
+  const [, path, number] = /^(.+)@(-?\d+(?:\.\d+)?)$/.exec(text) ?? [];
+  return path === undefined ? undefined : { path, number: Number(number) };
+}
+
 function adapter(text: string): { path: string; scale: number } | string {
-  const scaled = /^(.+)@(-?\d+(?:\.\d+)?)$/.exec(text);
-  return scaled?.[1] ? { path: scaled[1], scale: Number(scaled[2]) } : text;
+  const parts = withNumber(text);
+  return parts === undefined ? text : { path: parts.path, scale: parts.number };
+}
+
+function datasetFile(text: string): { path: string; weight: number } | string {
+  const parts = withNumber(text);
+  return parts === undefined ? text : { path: parts.path, weight: parts.number };
 }
 
 function numberOrText(text: string): number | string {

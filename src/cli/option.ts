@@ -11,6 +11,8 @@ export type OptionKind =
   | 'texts'
   /** Adapter files, comma-separated or repeated: `path` or `path@scale`. */
   | 'adapters'
+  /** Dataset files, repeated: `path` or `path@weight`. */
+  | 'datasets'
   /** Numbers, comma-separated. */
   | 'numbers'
   /** `pattern=device` (may be repeated), or 'experts-on-cpu'. */
@@ -58,6 +60,12 @@ const kinds: Record<string, { kind: OptionKind; typeText?: string; note?: string
     typeText: 'path[@scale],…',
     note: ' Append @ and a number for a scale: adapter.gguf@0.5.',
   },
+  dataset: {
+    kind: 'datasets',
+    typeText: 'path[@weight]',
+    note: ' May be repeated; append @ and a number for a weight: chat.jsonl@2.',
+  },
+  'validation.dataset': { kind: 'datasets', typeText: 'path', note: ' May be repeated.' },
   tensorSplit: { kind: 'numbers', typeText: 'number,…' },
   placement: {
     kind: 'placement',

@@ -12,8 +12,22 @@ export interface ModelHandle {
   dispose(): Promise<void>;
 }
 
-/** Path of a dataset file, or rows from memory. Iterables are read once, in order. */
-export type DatasetSource = string | Iterable<DatasetRow> | AsyncIterable<DatasetRow>;
+/** A dataset file: its path, a `file:` URL, or a pattern like 'data/*.jsonl', optionally with a weight. */
+export type DatasetFileSource =
+  | string
+  | URL
+  | {
+      path: string | URL;
+      /** How often each sample is used in an epoch; with a fraction, that share of the samples once more. Default: 1. */
+      weight?: number;
+    };
+
+/** Files, or rows from memory. Iterables (arrays, generators, streams of rows) are read once, in order. */
+export type DatasetSource =
+  | DatasetFileSource
+  | readonly DatasetFileSource[]
+  | Iterable<DatasetRow>
+  | AsyncIterable<DatasetRow>;
 
 /** The default of `lora.targets`. */
 export const DEFAULT_LORA_TARGETS: readonly string[] = ['all-linear'];
@@ -68,10 +82,28 @@ export const model = () =>
     cli: 'path',
   });
 
+const fileSource = z.union([
+  z.string().min(1),
+  z.instanceof(URL).refine((url) => url.protocol === 'file:'),
+  z.strictObject({
+    path: z.union([z.string().min(1), z.instanceof(URL)]),
+    weight: z.number().positive().max(1000).optional(),
+  }),
+]);
+
+const isDataset = (value: unknown): boolean =>
+  fileSource.safeParse(value).success ||
+  (Array.isArray(value) && value.length > 0 && z.array(fileSource).safeParse(value).success) ||
+  (typeof value !== 'string' && isIterable(value) && !isListWithFiles(value));
+
+/** A list with some files is a list of files, whose other elements are wrong. */
+const isListWithFiles = (value: unknown): boolean =>
+  Array.isArray(value) && value.some((each) => typeof each === 'string' || each instanceof URL);
+
 export const dataset = (description: string) =>
   instance<DatasetSource>(
-    'path of a dataset file, or an iterable of rows',
-    (value) => (typeof value === 'string' && value.length > 0) || isIterable(value),
+    'path, file URL or pattern of dataset files, { path, weight }, a list of them, or an iterable of rows',
+    isDataset,
   ).meta({ description, cli: 'path' });
 
 export const signal = () =>

@@ -209,7 +209,9 @@ const checkpoint = z.strictObject({
 
 const base = z.strictObject({
   model: model(),
-  dataset: dataset('Training data: a JSON Lines or CSV file, or rows from memory.'),
+  dataset: dataset(
+    'Training data: JSON Lines, JSON, CSV, TSV or Parquet files, each optionally gzipped, or rows from memory.',
+  ),
   output: path('GGUF file to write: the adapter (mode lora) or the model (mode full).'),
   mode: z
     .enum(['lora', 'full'])

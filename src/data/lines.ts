@@ -1,5 +1,5 @@
-import { createReadStream } from 'node:fs';
 import { LlamatuneError } from '../errors.js';
+import { fileBytes } from './file-bytes.js';
 
 /** One line of a text file, without its '\n'. */
 export interface TextLine {
@@ -16,7 +16,7 @@ const FIRST_LINE = new TextDecoder('utf-8', { fatal: true });
 const OTHER_LINES = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * Reads a UTF-8 file line by line with constant memory.
+ * Reads a text file line by line with constant memory; see fileBytes() for what it may be.
  *
  * @throws LlamatuneError DATASET_NOT_FOUND, DATASET_UNREADABLE, DATASET_ENCODING with file and line.
  */
@@ -32,7 +32,7 @@ async function* lineBytes(path: string): AsyncGenerator<Uint8Array, void, undefi
   let pending: Uint8Array[] = [];
   let pendingLength = 0;
   let line = 1;
-  for await (const chunk of chunksOf(path)) {
+  for await (const chunk of fileBytes(path)) {
     let start = 0;
     for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
       yield Buffer.concat([...pending, chunk.subarray(start, end)]);
@@ -54,24 +54,6 @@ async function* lineBytes(path: string): AsyncGenerator<Uint8Array, void, undefi
     }
   }
   if (pendingLength > 0) yield Buffer.concat(pending);
-}
-
-async function* chunksOf(path: string): AsyncGenerator<Buffer, void, undefined> {
-  const stream = createReadStream(path, { highWaterMark: 256 * 1024 });
-  try {
-    for await (const chunk of stream) yield chunk as Buffer;
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    throw code === 'ENOENT'
-      ? new LlamatuneError('DATASET_NOT_FOUND', `dataset not found: ${path}`, {
-          hint: 'check the path',
-          cause,
-        })
-      : new LlamatuneError('DATASET_UNREADABLE', `cannot read dataset ${path}: ${message}`, {
-          hint: 'check that it is a file and that you may read it',
-          cause,
-        });
-  }
 }
 
 function decode(bytes: Uint8Array, path: string, line: number): string {

@@ -2,13 +2,14 @@ import { join } from 'node:path';
 import type { DatasetSource } from '../config/fields.js';
 import { describeValue } from '../config/parse.js';
 import { LlamatuneError } from '../errors.js';
+import { datasetFiles, namesFiles } from '../files/dataset-files.js';
 import type { EncodedSample } from './encode-pieces.js';
 import { hasTarget, type LossOn, SampleEncoder } from './encode-sample.js';
 import { pacer } from './pause.js';
 import { emptyDataset, readRows } from './readers.js';
 import { parseRow } from './rows.js';
 import { SampleParts } from './sample-parts.js';
-import { splitSamples } from './split.js';
+import { copiesOf, splitSamples } from './split.js';
 import type { TextModel } from './tokenizer.js';
 
 /** How to handle a sample longer than `sequenceLength` tokens. */
@@ -81,17 +82,22 @@ export async function prepareDataset(options: PrepareOptions): Promise<PreparedD
           ? undefined
           : splitSamples(main.parts.lengths.length, validation.split, options.seed);
       const side = (sample: number) => isValidation?.[sample] ?? 0;
-      await heldOut?.parts.writeFiles([validationFile], () => 0, pace);
+      // weights are for training: validation sees every sample once
+      const copies = (sample: number) => (side(sample) === 0 ? main.copies[sample]! : 1);
+      const once = () => 1;
+      await heldOut?.parts.writeFiles([validationFile], () => 0, once, pace);
       await main.parts.writeFiles(
         isValidation === undefined ? [trainFile] : [trainFile, validationFile],
         side,
+        copies,
         pace,
       );
-      const fromSplit =
-        isValidation && describeFile(validationFile, main.parts, (i) => side(i) === 1);
-      const fromDataset = heldOut && describeFile(validationFile, heldOut.parts, () => true);
+      const train = describeFile(trainFile, main.parts, (i) => (side(i) === 0 ? copies(i) : 0));
+      if (train.samples === 0) throw noneLeft();
+      const fromSplit = isValidation && describeFile(validationFile, main.parts, side);
+      const fromDataset = heldOut && describeFile(validationFile, heldOut.parts, once);
       return {
-        train: describeFile(trainFile, main.parts, (sample) => side(sample) === 0),
+        train,
         validation: fromSplit ?? fromDataset ?? null,
         truncated: main.truncated + (heldOut?.truncated ?? 0),
         skipped: main.skipped + (heldOut?.skipped ?? 0),
@@ -106,6 +112,8 @@ export async function prepareDataset(options: PrepareOptions): Promise<PreparedD
 
 interface EncodedDataset {
   parts: SampleParts;
+  /** How often each sample is used in an epoch. */
+  copies: Uint16Array;
   truncated: number;
   skipped: number;
 }
@@ -119,26 +127,43 @@ async function encodeAll(
   const pace = pacer(options.signal);
   const parts = await SampleParts.create(options.directory, name);
   const counts = { truncated: 0, skipped: 0 };
+  const copies: Uint16Array[] = [];
   try {
-    for await (const { row, where } of rowsOf(source)) {
-      const sample = encoder.encode(parseRow(row, where), where);
-      const fitted = limitLength(sample, where, options, counts);
-      if (fitted !== undefined) await parts.append(fitted);
-      await pace();
+    for (const { rows, weight } of sourcesOf(source)) {
+      const before = parts.lengths.length;
+      for await (const { row, where } of rows) {
+        const sample = encoder.encode(parseRow(row, where), where);
+        const fitted = limitLength(sample, where, options, counts);
+        if (fitted !== undefined) await parts.append(fitted);
+        await pace();
+      }
+      copies.push(copiesOf(parts.lengths.length - before, weight, options.seed));
     }
     if (parts.lengths.length === 0) throw allSkipped(counts.skipped, options.sequenceLength);
-    return { parts, ...counts };
+    return { parts, copies: Uint16Array.from(copies.flatMap((each) => [...each])), ...counts };
   } catch (error) {
     await parts.dispose();
     throw error;
   }
 }
 
-async function* rowsOf(source: DatasetSource): AsyncGenerator<{ row: unknown; where: string }> {
-  if (typeof source === 'string') {
-    for await (const { row, line } of readRows(source)) yield { row, where: `${source}:${line}` };
-    return;
-  }
+interface Source {
+  rows: AsyncIterable<{ row: unknown; where: string }>;
+  weight: number;
+}
+
+/** The files of a dataset, or its rows. */
+function sourcesOf(source: DatasetSource): Source[] {
+  return namesFiles(source)
+    ? datasetFiles(source).map(({ path, weight }) => ({ rows: rowsOfFile(path), weight }))
+    : [{ rows: rowsOfMemory(source as Iterable<unknown>), weight: 1 }];
+}
+
+async function* rowsOfFile(path: string) {
+  for await (const { row, line } of readRows(path)) yield { row, where: `${path}:${line}` };
+}
+
+async function* rowsOfMemory(source: Iterable<unknown> | AsyncIterable<unknown>) {
   let count = 0;
   for await (const row of source) {
     count += 1;
@@ -181,17 +206,28 @@ function allSkipped(skipped: number, sequenceLength: number): LlamatuneError {
   );
 }
 
+function noneLeft(): LlamatuneError {
+  return new LlamatuneError(
+    'DATASET_EMPTY',
+    'the weights of the files leave no sample to train on',
+    {
+      hint: 'raise the weights',
+    },
+  );
+}
+
 function describeFile(
   file: string,
   { lengths, targets }: SampleParts,
-  isIn: (sample: number) => boolean,
+  copies: (sample: number) => number,
 ): PreparedFile {
   const stats: PreparedFile = { file, samples: 0, tokens: 0, targetTokens: 0, longest: 0 };
   for (const [sample, length] of lengths.entries()) {
-    if (!isIn(sample)) continue;
-    stats.samples += 1;
-    stats.tokens += length;
-    stats.targetTokens += targets[sample]!;
+    const count = copies(sample);
+    if (count === 0) continue;
+    stats.samples += count;
+    stats.tokens += count * length;
+    stats.targetTokens += count * targets[sample]!;
     stats.longest = Math.max(stats.longest, length);
   }
   return stats;

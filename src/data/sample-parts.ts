@@ -42,27 +42,30 @@ export class SampleParts {
     await this.#weights.append(bytesOf(weights));
   }
 
-  /** Writes the token files: sample i goes to `paths[side(i)]`. */
+  /** Writes the token files: sample i goes to `paths[side(i)]`, `copies(i)` times. */
   async writeFiles(
     paths: readonly string[],
     side: (sample: number) => number,
+    copies: (sample: number) => number,
     pace: Pace,
   ): Promise<void> {
     const writers: TokenFileWriter[] = [];
     try {
       for (const [index, path] of paths.entries()) {
-        const lengths = this.lengths.filter((_, sample) => side(sample) === index);
+        const lengths = this.lengths.flatMap((length, sample) =>
+          side(sample) === index ? Array<number>(copies(sample)).fill(length) : [],
+        );
         writers.push(await TokenFileWriter.create(path, lengths, this.#onlyMask ? 1 : 4));
       }
-      const writerOf = (sample: number) => writers[side(sample)]!;
-      await this.#distribute(this.#tokens, (sample, bytes) => writerOf(sample).append(bytes), pace);
+      const append = async (sample: number, bytes: Uint8Array) => {
+        for (let copy = 0; copy < copies(sample); copy++) {
+          await writers[side(sample)]!.append(bytes);
+        }
+      };
+      await this.#distribute(this.#tokens, append, pace);
       for (const writer of writers) await writer.endTokens();
       const pack = this.#onlyMask ? asMask : (bytes: Uint8Array) => bytes;
-      await this.#distribute(
-        this.#weights,
-        (sample, bytes) => writerOf(sample).append(pack(bytes)),
-        pace,
-      );
+      await this.#distribute(this.#weights, (sample, bytes) => append(sample, pack(bytes)), pace);
       for (const writer of writers) await writer.commit();
     } catch (error) {
       for (const writer of writers) await writer.discard();
@@ -70,23 +73,29 @@ export class SampleParts {
     }
   }
 
-  /** Reads a temporary file from start to end and passes the bytes of each sample to `append` in pieces. */
+  /** Reads a temporary file from start to end and passes the bytes of each sample to `append`. */
   async #distribute(
     file: BufferedFile,
     append: (sample: number, bytes: Uint8Array) => Promise<void>,
     pace: Pace,
   ): Promise<void> {
     let sample = 0;
+    let pieces: Uint8Array[] = [];
     let left = this.lengths[0]! * BYTES_PER_TOKEN;
     for await (const chunk of file.chunks()) {
       for (let at = 0; at < chunk.length; ) {
         const piece = chunk.subarray(at, at + left);
-        await append(sample, piece);
+        pieces.push(piece);
         at += piece.length;
         left -= piece.length;
         if (left === 0) {
+          await append(sample, pieces.length === 1 ? piece : Buffer.concat(pieces));
+          pieces = [];
           sample += 1;
           left = (this.lengths[sample] ?? 0) * BYTES_PER_TOKEN;
+        } else {
+          // the buffer of the chunk is used again for the next one
+          pieces = [Buffer.concat(pieces)];
         }
         await pace();
       }

@@ -16,15 +16,29 @@ export function splitSamples(count: number, fraction: number, seed: number): Uin
       { hint: 'add samples, or train without validation' },
     );
   }
-  const chosen = Math.min(Math.max(Math.round(count * fraction), 1), count - 1);
+  return choose(count, Math.min(Math.max(Math.round(count * fraction), 1), count - 1), seed);
+}
+
+/** `chosen` of `count` samples: 1 for each of them, 0 for the others. The same seed gives the same choice. */
+export function choose(count: number, chosen: number, seed: number): Uint8Array {
   const random = seededRandom(seed);
   const order = Uint32Array.from({ length: count }, (_, i) => i);
-  const isValidation = new Uint8Array(count);
+  const isChosen = new Uint8Array(count);
   // The first `chosen` steps of a Fisher-Yates shuffle.
   for (let i = 0; i < chosen; i++) {
     const j = i + Math.floor(random() * (count - i));
     [order[i], order[j]] = [order[j]!, order[i]!];
-    isValidation[order[i]!] = 1;
+    isChosen[order[i]!] = 1;
   }
-  return isValidation;
+  return isChosen;
+}
+
+/**
+ * How often each of `count` samples of a file with this weight is used in an epoch: the whole part of the weight, and once
+ * more for a share of them that is its fraction, chosen by seed.
+ */
+export function copiesOf(count: number, weight: number, seed: number): Uint16Array {
+  const whole = Math.floor(weight);
+  const once = choose(count, Math.round((weight - whole) * count), seed);
+  return Uint16Array.from(once, (more) => whole + more);
 }

@@ -1,4 +1,5 @@
 import type { CallFiles, InputFile } from './check.js';
+import { datasetFiles } from './dataset-files.js';
 
 /** The fields of a fine-tuning configuration that name files. */
 export interface RunConfig {
@@ -16,8 +17,8 @@ export function filesOfRun(config: RunConfig): CallFiles {
   return {
     inputs: [
       ...modelFile(model),
-      ...inputFile('dataset', dataset, 'dataset'),
-      ...inputFile('validation.dataset', validation?.dataset, 'dataset'),
+      ...datasetInputs('dataset', dataset),
+      ...datasetInputs('validation.dataset', validation?.dataset),
       ...inputFile('lora.initAdapter', lora?.initAdapter, 'adapter'),
     ],
     outputs: [
@@ -36,6 +37,9 @@ export function modelFile(model: RunConfig['model']): InputFile[] {
 }
 
 /** Empty for rows from memory. */
+const datasetInputs = (field: string, dataset: unknown): InputFile[] =>
+  datasetFiles(dataset).map(({ path }) => ({ field, path, kind: 'dataset' }));
+
 function inputFile(field: string, path: unknown, kind: InputFile['kind']): InputFile[] {
   return typeof path === 'string' ? [{ field, path, kind }] : [];
 }

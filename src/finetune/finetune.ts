@@ -6,6 +6,7 @@ import type { EnginePhaseEvent, TrainEvent, TrainPlan } from '../contract/traini
 import { type PreparedDataset, prepareDataset } from '../data/prepare.js';
 import { LlamatuneError } from '../errors.js';
 import { checkFiles } from '../files/check.js';
+import { datasetFiles } from '../files/dataset-files.js';
 import { holdOutputs } from '../files/lock.js';
 import { filesOfRun } from '../files/run-files.js';
 import { withTemporaryFolder } from '../files/temporary-folder.js';
@@ -98,8 +99,8 @@ async function prepareAndTrain(
   return useModel(config.model, load, async (model) => {
     checkSequenceLength(model, config);
     checkPacking(model, config);
-    const rows = typeof config.dataset === 'string' ? config.dataset : 'rows from memory';
-    emit(phaseEvent('dataset', rows));
+    const files = datasetFiles(config.dataset).map(({ path }) => path);
+    emit(phaseEvent('dataset', files.length > 0 ? files.join(', ') : 'rows from memory'));
     const dataset = await prepareDataset({ ...config, model: model.textModel, directory, signal });
     return train(model, config, dataset, controls);
   });

@@ -216,7 +216,7 @@ describe('two runs with one output', () => {
 
   it('are detected if one output is named like a checkpoint of the other run', async () => {
     mkdirSync(at('checkpoints'));
-    const config = quick({ checkpoint: { directory: at('checkpoints') } });
+    const config = quick({ checkpoint: { directory: at('checkpoints'), everySteps: 100_000 } });
     const inFolder = at('checkpoints/checkpoint-3.gguf');
     const refused = { code: 'OUTPUT_IN_USE', message: expect.stringContaining('another run') };
 

@@ -17,6 +17,7 @@ const options = [
   option('shuffle', 'boolean'),
   option('stop', 'texts'),
   option('adapters', 'adapters'),
+  option('dataset', 'datasets'),
   option('tensorSplit', 'numbers'),
   option('placement', 'placement'),
   option('messages', 'json'),
@@ -34,6 +35,14 @@ describe('parseArguments', () => {
     expect(values('--lora.rank=-1')).toEqual({ 'lora.rank': -1 });
     expect(values('--messages', '[{"role":"user","content":"hi"}]')).toEqual({
       messages: [{ role: 'user', content: 'hi' }],
+    });
+  });
+
+  it('reads dataset files, with weights', () => {
+    expect(values('--dataset', 'a,b.jsonl')).toEqual({ dataset: 'a,b.jsonl' });
+    expect(values('--dataset', 'a.jsonl@2')).toEqual({ dataset: { path: 'a.jsonl', weight: 2 } });
+    expect(values('--dataset', 'a.jsonl', '--dataset', 'b.jsonl@0.5')).toEqual({
+      dataset: ['a.jsonl', { path: 'b.jsonl', weight: 0.5 }],
     });
   });
 

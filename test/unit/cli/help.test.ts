@@ -27,7 +27,7 @@ describe('commandHelp', () => {
   it('names defaults and lists required options separately', () => {
     const text = commandHelp(commands[0]!.help, 80);
     const required = text.slice(text.indexOf('\nRequired:'), text.indexOf('\nOptions:'));
-    for (const name of ['--model <path>', '--dataset <path>', '--output <path>']) {
+    for (const name of ['--model <path>', '--dataset <path[@weight]>', '--output <path>']) {
       expect(required).toContain(name);
     }
     expect(required).not.toContain('--epochs');

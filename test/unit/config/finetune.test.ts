@@ -186,7 +186,8 @@ describe('finetuneSchema', () => {
     });
     expect(problems).toEqual({
       model: 'expected path of a GGUF file, or a loaded model but received nothing',
-      dataset: 'expected path of a dataset file, or an iterable of rows but received 3',
+      dataset:
+        'expected path, file URL or pattern of dataset files, { path, weight }, a list of them, or an iterable of rows but received 3',
       output: 'expected a text that is not empty but received an empty text',
       'lora.rank': "expected a number but received 'eight'",
       'lora.alpha': 'expected a number of more than 0 but received -1',

@@ -43,6 +43,62 @@ describe('prepareDataset', () => {
     expect([validation, truncated, skipped]).toEqual([null, 0, 0]);
   });
 
+  it('repeats the samples of a file by its weight', async () => {
+    const folder = temporaryDirectory();
+    const file = (name: string, count: number) => {
+      const path = join(folder, name);
+      const lines = Array.from({ length: count }, (_, i) =>
+        JSON.stringify({ text: `${name} ${i}` }),
+      );
+      writeFileSync(path, lines.join('\n'));
+      return path;
+    };
+    const dataset = [
+      { path: file('twice', 10), weight: 2 },
+      file('once', 10),
+      { path: file('some', 40), weight: 0.25 },
+      { path: file('more', 4), weight: 1.5 },
+    ];
+    const { train } = await prepare({ dataset });
+    const texts = (await textsOf(train.file)).map((text) => text.replace('</s>', ''));
+    const of = (name: string) => texts.filter((text) => text.startsWith(name));
+    expect([of('twice'), of('once'), of('some'), of('more')].map(({ length }) => length)).toEqual([
+      20, 10, 10, 6,
+    ]);
+    expect(new Set(of('twice')).size).toBe(10);
+    expect(new Set(of('some')).size).toBe(10);
+    expect(train.samples).toBe(46);
+    const lengths = texts.map((text) => text.length + 1);
+    expect(train.tokens).toBe(lengths.reduce((a, b) => a + b));
+    // the same seed chooses the same samples
+    const again = await prepare({ dataset });
+    expect(await textsOf(again.train.file)).toEqual(await textsOf(train.file));
+    const other = await prepare({ dataset, seed: 43 });
+    expect(await textsOf(other.train.file)).not.toEqual(await textsOf(train.file));
+
+    // no copy of a validation sample is trained on, and none is validated twice
+    const split = await prepare({ dataset, validation: { split: 0.3 } });
+    const held = await textsOf(split.validation!.file);
+    expect(new Set(held).size).toBe(held.length);
+    const trained = new Set(await textsOf(split.train.file));
+    expect(held.filter((text) => trained.has(text))).toEqual([]);
+  });
+
+  it('refuses weights that leave nothing to train on', async () => {
+    const path = join(temporaryDirectory(), 'a.jsonl');
+    writeFileSync(path, '{"text":"x"}\n{"text":"y"}');
+    await expect(prepare({ dataset: [{ path, weight: 0.1 }] })).rejects.toMatchObject({
+      code: 'DATASET_EMPTY',
+      message: expect.stringContaining('weights'),
+    });
+  });
+
+  it('reads streams of rows', async () => {
+    const given = rows(5);
+    const { train } = await prepare({ dataset: ReadableStream.from(given) });
+    expect(await textsOf(train.file)).toEqual(given.map(textOf));
+  });
+
   it('writes the layout that native code maps', async () => {
     const dataset = [
       { tokens: [7, 8, 9], mask: [0, 1, 0] as const },

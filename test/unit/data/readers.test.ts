@@ -85,7 +85,7 @@ describe('JSON Lines', () => {
   it('names the line that is not JSON', async () => {
     await expect(jsonl('{"a":1}\n{"a":\n')).rejects.toMatchObject({
       code: 'DATASET_INVALID_JSON',
-      message: expect.stringMatching(/a\.jsonl:2: the line is not a JSON object: .+/),
+      message: expect.stringMatching(/a\.jsonl:2: the row is not JSON: .+/),
     });
   });
 });
