@@ -223,7 +223,9 @@ const base = z.strictObject({
     .int()
     .min(1)
     .optional()
-    .describe('Stop after this many optimizer steps, if the epochs have more. Default: no limit.'),
+    .describe(
+      'Number of optimizer steps, instead of epochs: ends the run early, or repeats the dataset as often as needed. Default: what the epochs have.',
+    ),
   sequenceLength: z.int().min(2).default(512).describe('Maximum length of a sample, in tokens.'),
   batchSize: z.int().min(1).default(8).describe('Samples per optimizer step.'),
   microBatchTokens: z
@@ -248,9 +250,24 @@ const base = z.strictObject({
     ),
   shuffle: z.boolean().default(true).describe('Shuffle the samples before each epoch.'),
   overlength: z
-    .enum(['error', 'truncate', 'skip'])
+    .enum(['error', 'truncate', 'split', 'skip'])
     .default('error')
-    .describe('Samples longer than sequenceLength: fail, cut them off, or leave them out.'),
+    .describe(
+      'Samples longer than sequenceLength: fail, cut them off, split them into several samples, or leave them out.',
+    ),
+  truncationSide: z
+    .enum(['right', 'left'])
+    .default('right')
+    .describe("With overlength 'truncate': cut off the end (right) or the start (left)."),
+  badRows: z
+    .enum(['error', 'skip'])
+    .default('error')
+    .describe('Rows that cannot be trained on: fail, or leave out up to maxBadRows of them.'),
+  maxBadRows: z
+    .int()
+    .min(1)
+    .default(100)
+    .describe("With badRows 'skip': fail at more rows than this."),
   optimizer: optimizer.prefault({}).describe('Optimizer.'),
   scheduler: scheduler.prefault({}).describe('Learning rate schedule.'),
   objective: objective.prefault({}).describe('Loss function.'),
@@ -276,6 +293,13 @@ function ownOptionProblems(read: FieldReader, kind: Kind): ConfigProblem[] {
   return inapplicableProblems(read, type, kind, foreignOptions(kind, read.value(type)));
 }
 
+/** A problem if `path` is given although it has no effect without `value` for `selector`. */
+function needs(read: FieldReader, path: string, selector: string, value: string): ConfigProblem[] {
+  if (!read.given(path) || read.value(selector) === value) return [];
+  const message = `expected no ${path} with ${selector} '${read.value(selector)}' but received ${read.value(path)}`;
+  return [{ path, message }];
+}
+
 /** Refuses options that would have no effect. */
 function problemsWithoutEffect(read: FieldReader): ConfigProblem[] {
   const schedule = read.value('scheduler.type') as ScheduleType;
@@ -285,10 +309,18 @@ function problemsWithoutEffect(read: FieldReader): ConfigProblem[] {
     ...ownOptionProblems(read, 'objective'),
     ...inapplicableProblems(read, 'scheduler.type', 'scheduler', idleOptions(schedule)),
     ...inapplicableProblems(read, 'mode', 'lora', ofLora),
+    ...needs(read, 'truncationSide', 'overlength', 'truncate'),
+    ...needs(read, 'maxBadRows', 'badRows', 'skip'),
   ];
 }
 
-const complete = base.transform((given) => without(given, given.mode === 'full' ? ['lora'] : []));
+const complete = base.transform((given) =>
+  without(given, [
+    ...(given.mode === 'full' ? (['lora'] as const) : []),
+    ...(given.overlength === 'truncate' ? [] : (['truncationSide'] as const)),
+    ...(given.badRows === 'skip' ? [] : (['maxBadRows'] as const)),
+  ]),
+);
 
 /** Schema of the options of `finetune()`. The description of each field has its default and unit. */
 export const finetuneSchema = withCrossFieldRules(complete, (read) => {

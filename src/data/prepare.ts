@@ -4,16 +4,14 @@ import { describeValue } from '../config/parse.js';
 import { LlamatuneError } from '../errors.js';
 import { datasetFiles, namesFiles } from '../files/dataset-files.js';
 import type { EncodedSample } from './encode-pieces.js';
-import { hasTarget, type LossOn, SampleEncoder } from './encode-sample.js';
+import { type LossOn, SampleEncoder } from './encode-sample.js';
+import { type FitCounts, type FitOptions, fitSample, noCounts } from './fit.js';
 import { pacer } from './pause.js';
 import { emptyDataset, readRows } from './readers.js';
 import { parseRow } from './rows.js';
 import { SampleParts } from './sample-parts.js';
 import { copiesOf, splitSamples } from './split.js';
 import type { TextModel } from './tokenizer.js';
-
-/** How to handle a sample longer than `sequenceLength` tokens. */
-export type Overlength = 'error' | 'truncate' | 'skip';
 
 export interface PrepareOptions {
   dataset: DatasetSource;
@@ -25,8 +23,14 @@ export interface PrepareOptions {
   loss: LossOn;
   /** Maximum tokens per sample. */
   sequenceLength: number;
-  /** Default: 'error'. */
-  overlength?: Overlength;
+  /** How to handle a sample longer than `sequenceLength` tokens. Default: 'error'. */
+  overlength?: FitOptions['overlength'];
+  /** Default: 'right'. */
+  truncationSide?: FitOptions['truncationSide'] | undefined;
+  /** Rows that cannot be trained on. Default: 'error'. */
+  badRows?: 'error' | 'skip';
+  /** Default: 100. */
+  maxBadRows?: number | undefined;
   /** Random seed of the validation split. */
   seed: number;
   /** Replaces the chat template of the model. */
@@ -48,10 +52,14 @@ export interface PreparedFile {
 export interface PreparedDataset {
   train: PreparedFile;
   validation: PreparedFile | null;
-  /** Samples of both datasets that were truncated to sequenceLength. */
-  truncated: number;
-  /** Samples that were skipped because they were too long, or had no target token after truncation. */
-  skipped: number;
+  /** What happened to the samples of both datasets. */
+  counts: Counts;
+}
+
+/** What happened to samples and rows on the way. */
+export interface Counts extends FitCounts {
+  /** Rows that were skipped with badRows 'skip', and the error of the first one. */
+  badRows: { count: number; first: string };
 }
 
 /**
@@ -67,14 +75,17 @@ export interface PreparedDataset {
 export async function prepareDataset(options: PrepareOptions): Promise<PreparedDataset> {
   const { directory, validation } = options;
   const encoder = new SampleEncoder(options.model, options);
+  const counts: Counts = { ...noCounts(), badRows: { count: 0, first: '' } };
   const trainFile = join(directory, 'train.tokens');
   const validationFile = join(directory, 'validation.tokens');
 
   const separate = validation?.dataset;
   const heldOut =
-    separate === undefined ? undefined : await encodeAll(separate, 'validation', encoder, options);
+    separate === undefined
+      ? undefined
+      : await encodeAll(separate, 'validation', encoder, options, counts);
   try {
-    const main = await encodeAll(options.dataset, 'train', encoder, options);
+    const main = await encodeAll(options.dataset, 'train', encoder, options, counts);
     try {
       const pace = pacer(options.signal);
       const isValidation =
@@ -99,8 +110,7 @@ export async function prepareDataset(options: PrepareOptions): Promise<PreparedD
       return {
         train,
         validation: fromSplit ?? fromDataset ?? null,
-        truncated: main.truncated + (heldOut?.truncated ?? 0),
-        skipped: main.skipped + (heldOut?.skipped ?? 0),
+        counts,
       };
     } finally {
       await main.parts.dispose();
@@ -114,8 +124,6 @@ interface EncodedDataset {
   parts: SampleParts;
   /** How often each sample is used in an epoch. */
   copies: Uint16Array;
-  truncated: number;
-  skipped: number;
 }
 
 async function encodeAll(
@@ -123,24 +131,23 @@ async function encodeAll(
   name: string,
   encoder: SampleEncoder,
   options: PrepareOptions,
+  counts: Counts,
 ): Promise<EncodedDataset> {
   const pace = pacer(options.signal);
   const parts = await SampleParts.create(options.directory, name);
-  const counts = { truncated: 0, skipped: 0 };
   const copies: Uint16Array[] = [];
   try {
     for (const { rows, weight } of sourcesOf(source)) {
       const before = parts.lengths.length;
       for await (const { row, where } of rows) {
-        const sample = encoder.encode(parseRow(row, where), where);
-        const fitted = limitLength(sample, where, options, counts);
-        if (fitted !== undefined) await parts.append(fitted);
+        const samples = samplesOf(row, where, encoder, options, counts);
+        for (const sample of samples) await parts.append(sample);
         await pace();
       }
       copies.push(copiesOf(parts.lengths.length - before, weight, options.seed));
     }
     if (parts.lengths.length === 0) throw allSkipped(counts.skipped, options.sequenceLength);
-    return { parts, copies: Uint16Array.from(copies.flatMap((each) => [...each])), ...counts };
+    return { parts, copies: Uint16Array.from(copies.flatMap((each) => [...each])) };
   } catch (error) {
     await parts.dispose();
     throw error;
@@ -172,30 +179,44 @@ async function* rowsOfMemory(source: Iterable<unknown> | AsyncIterable<unknown>)
   if (count === 0) throw emptyDataset(`(${describeValue(source)} of rows)`);
 }
 
-/** Returns the sample, truncated if necessary, or undefined if it is skipped. */
-function limitLength(
-  sample: EncodedSample,
+/** Errors of a single row, which badRows 'skip' skips. */
+const ROW_ERRORS = new Set([
+  'DATASET_INVALID_ROW',
+  'DATASET_NO_TARGET',
+  'TEMPLATE_FAILED',
+  'TOKENIZER_INEXACT',
+]);
+
+/** The samples of a row: one, or none or several if it is too long, or none if it is bad and bad rows are skipped. */
+function samplesOf(
+  row: unknown,
   where: string,
-  { sequenceLength, overlength = 'error' }: PrepareOptions,
-  counts: { truncated: number; skipped: number },
-): EncodedSample | undefined {
-  if (sample.tokens.length <= sequenceLength) return sample;
-  if (overlength === 'error') {
-    throw new LlamatuneError(
-      'SAMPLE_TOO_LONG',
-      `${where}: the sample has ${sample.tokens.length} tokens, more than sequenceLength (${sequenceLength})`,
-      {
-        hint: "raise sequenceLength, shorten the sample, or set overlength to 'truncate' or 'skip'",
-      },
-    );
+  encoder: SampleEncoder,
+  options: PrepareOptions,
+  counts: Counts,
+): EncodedSample[] {
+  const { sequenceLength, overlength = 'error', truncationSide = 'right' } = options;
+  try {
+    const sample = encoder.encode(parseRow(row, where), where);
+    return fitSample(sample, where, { sequenceLength, overlength, truncationSide }, counts);
+  } catch (error) {
+    const isBad = error instanceof LlamatuneError && ROW_ERRORS.has(error.code);
+    if (!isBad || options.badRows !== 'skip') throw error;
+    const { badRows } = counts;
+    badRows.count += 1;
+    if (badRows.count === 1) badRows.first = error.message;
+    const limit = options.maxBadRows ?? 100;
+    if (badRows.count > limit) throw tooManyBadRows(limit, badRows.first, error);
+    return [];
   }
-  const weights = sample.weights.subarray(0, sequenceLength);
-  if (overlength === 'skip' || !hasTarget(weights)) {
-    counts.skipped += 1;
-    return undefined;
-  }
-  counts.truncated += 1;
-  return { tokens: sample.tokens.subarray(0, sequenceLength), weights };
+}
+
+function tooManyBadRows(limit: number, first: string, cause: LlamatuneError): LlamatuneError {
+  return new LlamatuneError(
+    'DATASET_TOO_MANY_BAD_ROWS',
+    `more than ${limit} rows cannot be trained on; the first one: ${first}; the last one: ${cause.message}`,
+    { hint: 'repair the rows, or raise maxBadRows', cause },
+  );
 }
 
 function allSkipped(skipped: number, sequenceLength: number): LlamatuneError {

@@ -2,7 +2,12 @@ import { type FinetuneConfig, type FinetuneOptions, finetuneSchema } from '../co
 import { configError, parseConfig } from '../config/parse.js';
 import { native, nativeRun } from '../contract/load.js';
 import { Run } from '../contract/run.js';
-import type { EnginePhaseEvent, TrainEvent, TrainPlan } from '../contract/training.js';
+import type {
+  EnginePhaseEvent,
+  TrainEvent,
+  TrainOptions,
+  TrainPlan,
+} from '../contract/training.js';
 import { type PreparedDataset, prepareDataset } from '../data/prepare.js';
 import { LlamatuneError } from '../errors.js';
 import { checkFiles } from '../files/check.js';
@@ -117,8 +122,7 @@ async function train(
   history.warnAboutSamples();
   history.warnAboutPrecision(model.onGpu || systemInfo().cpuAccelerator?.fastBf16 === true);
 
-  const given = trainOptions(config, model, dataset);
-  const plan = native((addon) => addon.planTraining(given));
+  const { given, plan } = planOf(config, trainOptions(config, model, dataset));
   const planned = { ...given, learningRates: learningRates(config, plan) };
   emit(phaseEvent('memory', 'comparing the needed and the available memory'));
   const choice = await checkMemory(model, config, planned, plan);
@@ -137,6 +141,20 @@ async function train(
   const result = history.result(outcome, options, choice.totalBytes, adapter);
   emit({ type: 'done', result });
   return result;
+}
+
+/** The plan of a run. If `maxSteps` is more than the epochs have, the dataset is repeated as often as that needs. */
+function planOf(
+  config: FinetuneConfig,
+  options: TrainOptions,
+): { given: TrainOptions; plan: TrainPlan } {
+  const planFor = (given: TrainOptions) => native((addon) => addon.planTraining(given));
+  const plan = planFor(options);
+  const { maxSteps } = config;
+  if (maxSteps === undefined || maxSteps <= plan.totalSteps) return { given: options, plan };
+  const perEpoch = plan.totalSteps / options.epochs;
+  const given = { ...options, epochs: Math.ceil(maxSteps / perEpoch) };
+  return { given, plan: planFor(given) };
 }
 
 /** Computes the learning rate of every step; the plan gives the number of steps. */

@@ -43,11 +43,20 @@ export class RunHistory {
   }
 
   warnAboutSamples(): void {
-    const { truncated, skipped } = this.#dataset;
+    const { truncated, answersCut, split, skipped, badRows } = this.#dataset.counts;
     const length = `longer than sequenceLength (${this.#config.sequenceLength})`;
-    if (truncated > 0)
-      this.#warn('SAMPLES_TRUNCATED', `${truncated} samples ${length} were truncated`);
+    if (truncated > 0) {
+      const answers = answersCut === 0 ? '' : `; ${answersCut} of them lost a part of an answer`;
+      this.#warn('SAMPLES_TRUNCATED', `${truncated} samples ${length} were truncated${answers}`);
+    }
+    if (split > 0) this.#warn('SAMPLES_SPLIT', `${split} samples ${length} were split`);
     if (skipped > 0) this.#warn('SAMPLES_SKIPPED', `${skipped} samples ${length} were skipped`);
+    if (badRows.count > 0) {
+      this.#warn(
+        'ROWS_SKIPPED',
+        `${badRows.count} rows that cannot be trained on were skipped, the first one because of this: ${badRows.first}`,
+      );
+    }
   }
 
   /** @param available whether bfloat16 can be used here; otherwise `precision: 'bf16'` means F32. */
@@ -65,7 +74,7 @@ export class RunHistory {
 
   result(
     outcome: TrainResult,
-    { precision, layout, gradientCheckpointing, microBatchTokens }: TrainOptions,
+    { epochs, precision, layout, gradientCheckpointing, microBatchTokens }: TrainOptions,
     estimatedMemoryBytes: number,
     adapter: AdapterInfo | null,
   ): FinetuneResult {
@@ -74,7 +83,7 @@ export class RunHistory {
       mode: this.#config.mode,
       output: this.#config.output,
       adapter,
-      epochs: this.#config.epochs,
+      epochs,
       losses: Float64Array.from(this.#losses),
       evaluations: this.#evaluations,
       samples: this.#dataset.train.samples,

@@ -300,7 +300,7 @@ const calls: Record<string, { schema: string[]; added: string[]; ours: RegExp }>
   TrainOptions: {
     schema: options(finetuneSchema),
     added: [...preparedTraining, 'validation.file'],
-    ours: /^(model|dataset|maxSteps|overlength|packing|loss|chatTemplate|signal|device|gpuLayers|tensorSplit|placement|rpc|optimizer\.(?!type|maxGradientNorm).+|objective\.(?!type).+|scheduler\..+|validation\.(split|dataset))$/,
+    ours: /^(model|dataset|maxSteps|overlength|truncationSide|badRows|maxBadRows|packing|loss|chatTemplate|signal|device|gpuLayers|tensorSplit|placement|rpc|optimizer\.(?!type|maxGradientNorm).+|objective\.(?!type).+|scheduler\..+|validation\.(split|dataset))$/,
   },
   GenerateOptions: {
     schema: options(generateSchema),

@@ -196,6 +196,19 @@ describe('finetune', () => {
     }
   });
 
+  it('repeats the dataset until maxSteps, with one schedule over all steps', async () => {
+    const config = quick({ epochs: 1, scheduler: { type: 'linear' } });
+    const inOneEpoch = (await finetuneLora(config).result).steps;
+    const maxSteps = 2 * inOneEpoch + 1;
+    const events = await follow({ ...config, maxSteps });
+    const steps = stepsOf(events);
+    expect(steps).toHaveLength(maxSteps);
+    expect(steps.at(-1)).toMatchObject({ epoch: 3, totalSteps: maxSteps });
+    expect(steps.at(-1)!.learningRate).toBeLessThan(steps[inOneEpoch]!.learningRate);
+    const done = events.find(({ type }) => type === 'done');
+    expect(done).toMatchObject({ result: { steps: maxSteps, epochs: 3 } });
+  });
+
   it('passes every option of the optimizers to the engine', async () => {
     const finalLoss = async (optimizer: FinetuneOptions['optimizer']) =>
       (await finetuneLora(quick({ epochs: 2, optimizer })).result).finalLoss;

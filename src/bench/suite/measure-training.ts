@@ -13,9 +13,6 @@ import { nestedOptions } from './options.js';
 import type { Measure, TrainingTrial } from './results.js';
 import { type Measurement, measureOf, type OnProgress, present } from './trial.js';
 
-/** A run that never ends by itself: `maxSteps` ends it. */
-const ENDLESS_EPOCHS = 100_000;
-
 /** Measures the steps of a training, as a user's finetune() would run it. */
 export async function measureTraining(
   spec: TrainingTrial,
@@ -61,7 +58,6 @@ function optionsOf(spec: TrainingTrial, modelPath: string): Record<string, unkno
   const given = nestedOptions({ device: spec.device, ...spec.options });
   const fixed = {
     model: modelPath,
-    epochs: ENDLESS_EPOCHS,
     ...(spec.validation === null ? {} : { validation: { dataset: spec.validation } }),
   };
   if (spec.dataset !== null) return { ...given, ...fixed, dataset: spec.dataset };

@@ -42,6 +42,7 @@ describe('finetuneSchema', () => {
       microBatchTokens: 'auto',
       shuffle: true,
       overlength: 'error',
+      badRows: 'error',
       objective: { type: 'cross-entropy', labelSmoothing: 0 },
       optimizer: {
         type: 'adamw',

@@ -29,7 +29,7 @@ const textOf = ({ text }: { text: string }) => `${text}</s>`;
 describe('prepareDataset', () => {
   it('writes every row, in order, and counts', async () => {
     const given = rows(30);
-    const { train, validation, truncated, skipped } = await prepare({ dataset: given });
+    const { train, validation, counts } = await prepare({ dataset: given });
     const samples = readTokenFile(train.file);
     expect(await textsOf(train.file)).toEqual(given.map(textOf));
     const lengths = samples.map(({ tokens }) => tokens.length);
@@ -40,7 +40,11 @@ describe('prepareDataset', () => {
       targetTokens: tokens - 30,
       longest: Math.max(...lengths),
     });
-    expect([validation, truncated, skipped]).toEqual([null, 0, 0]);
+    expect(validation).toBeNull();
+    expect(counts).toEqual({
+      ...{ truncated: 0, answersCut: 0, split: 0, skipped: 0 },
+      badRows: { count: 0, first: '' },
+    });
   });
 
   it('repeats the samples of a file by its weight', async () => {
@@ -209,22 +213,43 @@ describe('samples that are too long', () => {
 
   it('are truncated or skipped on request, and counted', async () => {
     const cut = await prepare({ dataset, sequenceLength: 10, overlength: 'truncate' });
-    expect(cut).toMatchObject({ truncated: 1, skipped: 0, train: { samples: 3, longest: 10 } });
+    expect(cut.counts).toMatchObject({ truncated: 1, answersCut: 1, skipped: 0 });
+    expect(cut.train).toMatchObject({ samples: 3, longest: 10 });
     expect((await textsOf(cut.train.file))[1]).toBe('x'.repeat(10));
     const left = await prepare({ dataset, sequenceLength: 10, overlength: 'skip' });
-    expect(left).toMatchObject({ truncated: 0, skipped: 1, train: { samples: 2 } });
+    expect(left).toMatchObject({ counts: { truncated: 0, skipped: 1 }, train: { samples: 2 } });
   });
 
+  const answers = [
+    { prompt: 'a'.repeat(20), completion: 'b' },
+    { prompt: 'a', completion: 'b' },
+  ];
+  const given = { dataset: answers, loss: 'completion', sequenceLength: 10 } as const;
+
   it('are skipped if truncation leaves no target token', async () => {
-    const answers = [
-      { prompt: 'a'.repeat(20), completion: 'b' },
-      { prompt: 'a', completion: 'b' },
-    ];
-    const given = { dataset: answers, loss: 'completion', sequenceLength: 10 } as const;
-    expect(await prepare({ ...given, overlength: 'truncate' })).toMatchObject({ skipped: 1 });
+    const cut = await prepare({ ...given, overlength: 'truncate' });
+    expect(cut.counts).toMatchObject({ truncated: 0, skipped: 1 });
     await expect(
       prepare({ ...given, dataset: answers.slice(0, 1), overlength: 'skip' }),
     ).rejects.toMatchObject({ code: 'DATASET_EMPTY' });
+  });
+
+  it('keep their ends if the left side is truncated', async () => {
+    const cut = await prepare({ ...given, overlength: 'truncate', truncationSide: 'left' });
+    expect(cut.counts).toMatchObject({ truncated: 1, answersCut: 0, skipped: 0 });
+    expect((await textsOf(cut.train.file))[0]).toBe('aaaaaaaab</s>');
+  });
+
+  it('are split into samples that each have a target', async () => {
+    const rows = [{ prompt: 'p'.repeat(15), completion: 'c'.repeat(9) }];
+    const split = await prepare({ ...given, dataset: rows, overlength: 'split' });
+    // 15 + 9 + 1 tokens in pieces of 10; the first one has only prompt
+    expect(split.counts).toMatchObject({ split: 1, truncated: 0, skipped: 0 });
+    expect(await textsOf(split.train.file)).toEqual(['pppppccccc', 'cccc</s>']);
+    const [first, second] = readTokenFile(split.train.file).map(({ weights }) => [...weights]);
+    expect(first).toEqual([0, 0, 0, 0, 0, 1, 1, 1, 1, 1]);
+    // nothing predicts the first token of a piece
+    expect(second).toEqual([0, 1, 1, 1, 1]);
   });
 
   it('exactly at the limit are accepted', async () => {
@@ -298,5 +323,34 @@ describe('errors', () => {
     expect(existsSync(train.file)).toBe(true);
     // Without pauses the timer would not fire at all.
     expect(ticks).toBeGreaterThan(5);
+  });
+});
+
+describe('rows that cannot be trained on', () => {
+  const bad = { prompt: 'no completion' };
+  const dataset = [{ text: 'a' }, bad, { text: 'b' }, bad, { text: 'c' }] as never[];
+
+  it('are skipped on request, and counted with the first reason', async () => {
+    const { counts, train } = await prepare({ dataset, badRows: 'skip' });
+    expect(train.samples).toBe(3);
+    expect(counts.badRows).toEqual({
+      count: 2,
+      first: 'row 2: completion: expected a string but received nothing',
+    });
+  });
+
+  it('fail beyond a limit', async () => {
+    await expect(prepare({ dataset, badRows: 'skip', maxBadRows: 1 })).rejects.toMatchObject({
+      code: 'DATASET_TOO_MANY_BAD_ROWS',
+      message: expect.stringMatching(/^more than 1 rows .* row 2: .* row 4: /),
+    });
+  });
+
+  it('do not hide a file that is not a dataset', async () => {
+    const path = join(temporaryDirectory(), 'a.jsonl');
+    writeFileSync(path, '{"text":"x"}\nnot JSON\n');
+    await expect(prepare({ dataset: path, badRows: 'skip' })).rejects.toMatchObject({
+      code: 'DATASET_INVALID_JSON',
+    });
   });
 });
