@@ -3,7 +3,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { runMain } from '../../scripts/native-build.mjs';
 import { BuildError } from '../../scripts/tools.mjs';
-import { realModels } from './real-models.mjs';
+import { realModels, typeOf } from './real-models.mjs';
 import { shapes } from './shapes.mjs';
 
 export const usage = `npm run bench:training -- [options]
@@ -175,7 +175,7 @@ function realRun(values, batchSize) {
   if (values['micro-batch'] !== undefined && !values.padded) {
     throw new UsageError('--micro-batch of real data needs --padded');
   }
-  return { model: path.basename(file, '.gguf'), file, type: '', data, batchSize };
+  return { model: path.basename(file, '.gguf'), file, type: typeOf(file), data, batchSize };
 }
 
 /** { a: [1, 2], b: [3] } → [{ a: 1, b: 3 }, { a: 2, b: 3 }] */

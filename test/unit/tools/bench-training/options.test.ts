@@ -71,6 +71,11 @@ describe('the command line of bench:training', () => {
     expect(rows[0]).toMatchObject({ model: 'b', ...real, microBatch: 1 });
     const data = ['--model-file', 'a/b.gguf', '--data', 'rows.jsonl'];
     expect(rowsOf(...data)[0]).toMatchObject({ layout: 'padding-free', microBatch: null });
+    expect(rowsOf(...data)[0]).toMatchObject({ type: '' });
+    expect(rowsOf('--model-file', 'smollm2-135m', '--data', 'rows.jsonl')[0]).toMatchObject({
+      model: 'smollm2-135m',
+      type: 'Q4_1',
+    });
     const sizes = rowsOf(...data, '--padded', '--micro-batch', '1,8');
     expect(sizes.map(({ microBatch }) => microBatch)).toEqual([1, 8]);
     expect(() => parseOptions(['--data', 'rows.jsonl'])).toThrow(/go together/);
