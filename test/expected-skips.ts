@@ -63,6 +63,21 @@ export const expectedSkips: readonly ExpectedSkip[] = [
     tests: ['test/unit/tools/gpu-kit/run.test.ts: run.sh'],
   },
   {
+    reason: 'root can read every file, and Windows has no file modes',
+    holds: windows || process.getuid?.() === 0,
+    tests: [
+      'test/unit/hardware/sources/rapl.test.ts: rapl > says that only root can read the counters',
+    ],
+  },
+  {
+    reason: 'Windows cannot start a script as a program',
+    holds: windows,
+    tests: [
+      'test/unit/hardware/tools.test.ts: tools that measure',
+      'test/integration/suite-hardware.test.ts: a suite on a machine with a GPU tool',
+    ],
+  },
+  {
     reason: 'there is no /dev/full',
     holds: !existsSync('/dev/full'),
     tests: [
