@@ -57,6 +57,18 @@ export const suiteOptions: readonly CliOption[] = [
     description:
       "With --suite: folder for models that the suite makes. Default: the user's cache folder.",
   },
+  {
+    name: 'electricityPricePerKwh',
+    kind: 'text',
+    typeText: 'price',
+    description: "With --suite: price of a kilowatt-hour for the report, e.g. '0.30 EUR'.",
+  },
+  {
+    name: 'cloudPricePerHour',
+    kind: 'text',
+    typeText: 'price',
+    description: "With --suite: price of renting this machine for an hour, e.g. '$2.50'.",
+  },
 ];
 
 const options = [...suiteOptions, ...commonOptions];
@@ -70,10 +82,10 @@ export async function runSuiteCommand(args: readonly string[], io: CliIo): Promi
   const parsed = parseArguments(args, options, 'bench');
   refusePositionals(parsed, 'bench');
   const json = parsed.values.get('json') === true;
+  const text = (name: string) => parsed.values.get(name) as string | undefined;
   const suite = suiteOf(parsed);
   if (parsed.values.get('dryRun') === true) {
-    const modelCache = parsed.values.get('modelCache') as string | undefined;
-    const plan = await planSuite({ suite, modelCache });
+    const plan = await planSuite({ suite, modelCache: text('modelCache') });
     io.stdout.write(json ? jsonLine({ type: 'plan', ...plan }) : planText(plan));
     return;
   }
@@ -82,7 +94,9 @@ export async function runSuiteCommand(args: readonly string[], io: CliIo): Promi
     suite,
     output,
     resume: parsed.values.get('resume') === true,
-    modelCache: parsed.values.get('modelCache') as string | undefined,
+    modelCache: text('modelCache'),
+    electricityPricePerKwh: text('electricityPricePerKwh'),
+    cloudPricePerHour: text('cloudPricePerHour'),
     signal: io.signal,
   });
   for await (const event of run) {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { PRICE } from '../price.js';
 import { withCrossFieldRules } from './cross-field.js';
 import { path } from './fields.js';
 
@@ -52,6 +53,13 @@ const limits = z.strictObject({
       'A trial whose process needs more is ended: its cells say OOM. Default: the memory of the machine.',
     ),
 });
+
+const price = (what: string) =>
+  z
+    .union([z.number().min(0), z.string().regex(PRICE, "expected a price such as '0.30 EUR'")])
+    .optional()
+    .meta({ typeText: "number | '$0.30' | '0.30 EUR'" })
+    .describe(`${what}, for the costs in the report. Default: none.`);
 
 /** Fields of every benchmark; `id` names it in results and reports. */
 const common = (defaultTitle: string) => ({
@@ -175,6 +183,8 @@ const base = z.strictObject({
     .describe(
       'Measure the matmul speed of the CPU before and after every trial, which shows how noisy the machine was.',
     ),
+  electricityPricePerKwh: price('Price of a kilowatt-hour'),
+  cloudPricePerHour: price('Price of renting this machine for an hour'),
   limits: limits.prefault({}).describe('Limits of every trial.'),
   benchmarks: z
     .array(benchmark.meta({ typeText: "benchmark with 'task'" }))

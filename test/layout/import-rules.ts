@@ -59,9 +59,10 @@ export const SOURCE_RULES: ImportRules = {
   'closest.ts': [],
   'format.ts': [],
   'random.ts': [],
+  'price.ts': [],
   'statistics.ts': ['random.ts'],
   // schedule: the names of the schedules.
-  config: ['errors.ts', 'closest.ts', 'schedule'],
+  config: ['errors.ts', 'closest.ts', 'price.ts', 'schedule'],
   schedule: ['errors.ts'],
   // data checks rows with the schemas of config/dataset-row.ts; files: the error of the folder for temporary files.
   data: ['errors.ts', 'random.ts', 'config', 'files', 'type:contract'],
@@ -69,6 +70,8 @@ export const SOURCE_RULES: ImportRules = {
   contract: ['errors.ts', 'type:config'],
   files: ['errors.ts', 'contract'],
   model: ['errors.ts', 'config', 'data', 'contract', 'files'],
+  // files: processes of tools are killed at exit.
+  hardware: ['files'],
   finetune: ['errors.ts', 'config', 'schedule', 'data', 'contract', 'files', 'model'],
   generate: ['errors.ts', 'config', 'data', 'contract', 'model'],
   // data: the rows that its training measurement learns from.
@@ -82,10 +85,19 @@ export const SOURCE_RULES: ImportRules = {
     'data',
     'contract',
     'files',
+    'hardware',
     'model',
   ],
   // Types only: a report can be drawn without the addon. files: a run log is checked and locked like any output.
-  report: ['errors.ts', 'format.ts', 'statistics.ts', 'files', 'type:bench', 'type:finetune'],
+  report: [
+    'errors.ts',
+    'format.ts',
+    'price.ts',
+    'statistics.ts',
+    'files',
+    'type:bench',
+    'type:finetune',
+  ],
   advice: ['config'],
   // A submission is made of results and their report.
   community: ['errors.ts', 'format.ts', 'bench', 'files', 'report'],

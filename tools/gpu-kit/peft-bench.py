@@ -176,6 +176,7 @@ def measure(shape, spec, device, checkpointing):
     if spec.get("compile"):
         model = torch.compile(model)
     times, tokens, first, loss = train(model, shape, spec, device)
+    ended = time.time() * 1000
     return {
         "model": spec["model"],
         "type": "BF16",
@@ -188,6 +189,7 @@ def measure(shape, spec, device, checkpointing):
         "tokensPerSecond": tokens / median(times) * 1000,
         "stepMs": median(times),
         "stepsMs": times,
+        "endedAt": ended,
         "lastLoss": loss if math.isfinite(loss) else None,
         "startToFirstStepSeconds": first,
         "peakMemoryBytes": peak_memory(),

@@ -1,5 +1,6 @@
 import type { GenerateOptions } from '../../config/generate.js';
 import { generate } from '../../generate/generate.js';
+import { now } from '../../hardware/reading.js';
 import { loadModel } from '../../model/loaded-model.js';
 import { nestedOptions } from './options.js';
 import type { InferenceTrial } from './results.js';
@@ -27,13 +28,17 @@ export async function measureInference(
   await using model = await loadModel({ model: modelPath, purpose: 'generate', ...placement });
   const loadSeconds = (performance.now() - started) / 1000;
   const runs = [];
+  let from = now();
   for (let i = 0; i < spec.warmup + spec.runs; i++) {
+    if (i === spec.warmup) from = now();
     const options = { model, prompt: spec.prompt, ...others } as GenerateOptions;
     const result = await generate(options).result;
     if (i >= spec.warmup) runs.push(result);
     onProgress(i + 1, spec.warmup + spec.runs, result);
   }
+  const tokens = runs.reduce((total, run) => total + run.generatedTokens, 0);
   return {
+    measured: { from, to: now(), tokens },
     measures: present({
       tokensPerSecond: measureOf(
         'tokens/s',

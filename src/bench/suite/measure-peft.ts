@@ -14,6 +14,8 @@ const SCRIPT = fileURLToPath(new URL('../../../tools/gpu-kit/peft-bench.py', imp
 /** What the script prints. */
 interface PeftRow {
   stepsMs: number[];
+  /** When the last step had ended, in milliseconds since the epoch. */
+  endedAt: number;
   peakMemoryBytes: number | null;
   deviceMemoryBytes: number | null;
   startToFirstStepSeconds: number;
@@ -41,7 +43,13 @@ export async function measurePeft(spec: PeftTrial, onProgress: OnProgress): Prom
     const row = await run(spec.python, [SCRIPT, shapes, JSON.stringify(options)]);
     onProgress(1, 1);
     const tokens = sequenceLength * batchSize;
+    const duration = row.stepsMs.reduce((total, each) => total + each, 0);
     return {
+      measured: {
+        from: row.endedAt - duration,
+        to: row.endedAt,
+        tokens: tokens * row.stepsMs.length,
+      },
       measures: present({
         tokensPerSecond: measureOf(
           'tokens/s',

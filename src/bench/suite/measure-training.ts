@@ -6,6 +6,7 @@ import type { StepEvent } from '../../contract/training.js';
 import { withTemporaryFolder } from '../../files/temporary-folder.js';
 import type { FinetuneResult } from '../../finetune/events.js';
 import { finetune } from '../../finetune/finetune.js';
+import { now } from '../../hardware/reading.js';
 import { loadModel } from '../../model/loaded-model.js';
 import { seededRandom } from '../../random.js';
 import { bootstrapInterval, statisticsOf } from '../../statistics.js';
@@ -29,11 +30,13 @@ export async function measureTraining(
     const started = performance.now();
     const run = finetune(options);
     const steps: StepEvent[] = [];
+    const ends: number[] = [];
     let toFirstStepMs: number | undefined;
     for await (const event of run) {
       if (event.type !== 'step') continue;
       toFirstStepMs ??= performance.now() - started - event.stepMs;
       steps.push(event);
+      ends.push(now());
       onProgress(steps.length, planned, event);
     }
     const result = await run.result;
@@ -41,6 +44,7 @@ export async function measureTraining(
     const measurement = measurementOf(spec, steps, result, { toFirstStepMs, batchSize });
     return {
       ...measurement,
+      measured: measuredPart(steps, ends, spec.warmup),
       details: { ...measurement.details, ...(await modelDetails(modelPath)) },
     };
   });
@@ -78,12 +82,27 @@ function randomRows(sequenceLength: number, count: number): { tokens: Int32Array
   }));
 }
 
+/** From the end of the warm-up to the end of the last step; null without a measured step. */
+function measuredPart(
+  steps: readonly StepEvent[],
+  ends: readonly number[],
+  warmup: number,
+): Measurement['measured'] {
+  const measured = steps.slice(warmup);
+  if (measured.length === 0) return null;
+  return {
+    from: warmup === 0 ? ends[0]! - steps[0]!.stepMs : ends[warmup - 1]!,
+    to: ends.at(-1)!,
+    tokens: measured.reduce((total, step) => total + step.tokens, 0),
+  };
+}
+
 function measurementOf(
   spec: TrainingTrial,
   steps: readonly StepEvent[],
   result: FinetuneResult,
   { toFirstStepMs, batchSize }: { toFirstStepMs: number | undefined; batchSize: number },
-): Measurement {
+): Omit<Measurement, 'measured'> {
   const measured = steps.slice(spec.warmup);
   const seconds = measured.map(({ stepMs }) => stepMs / 1000);
   const stepsPerEpoch = Math.ceil(result.samples / batchSize);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { deviceState } from '../../hardware/reading.js';
 
 /** Version of the file format; it changes when a reader of the earlier one would misread the new one. */
 export const RESULTS_VERSION = 1;
@@ -12,6 +13,7 @@ const unit = z.enum([
   'nats',
   'W',
   'Wh',
+  'tokens/Wh',
   '°C',
   'GFLOP/s',
   'tokens',
@@ -91,6 +93,21 @@ const outcome = z.discriminatedUnion('status', [
 ]);
 export type Outcome = z.output<typeof outcome>;
 
+const devicePower = deviceState.pick({ source: true, device: true, scope: true }).extend({
+  average: z.number().describe('W'),
+  peak: z.number().describe('W'),
+  energy: z.number().describe('Wh'),
+  coverage: z.number().describe('Part of the measured time with readings, from 0 to 1.'),
+  counted: z.boolean().describe('Whether it is a part of the power and energy of the trial.'),
+});
+
+const hardware = z.strictObject({
+  before: z.array(deviceState),
+  after: z.array(deviceState).describe('After the process of the trial has ended.'),
+  power: z.array(devicePower).describe('During the counted runs or steps.'),
+});
+export type Hardware = z.output<typeof hardware>;
+
 const trial = z.strictObject({
   key: z.string().describe('Unique in the results, and the same in every run of the suite.'),
   benchmark: z.string().describe('id of the benchmark of the suite.'),
@@ -112,6 +129,7 @@ const trial = z.strictObject({
       peakAfter: z.number().nullable().describe('The same after it.'),
     })
     .nullable(),
+  hardware: hardware.nullable().default(null).describe('State and power of the devices.'),
 });
 export type TrialResult = z.output<typeof trial>;
 
@@ -138,6 +156,8 @@ const machine = z.strictObject({
 });
 export type Machine = z.output<typeof machine>;
 
+const price = z.union([z.number(), z.string()]).optional();
+
 /** Schema of results.json. */
 export const suiteResultsSchema = z.strictObject({
   format: z.literal('llamatune-bench'),
@@ -147,12 +167,18 @@ export const suiteResultsSchema = z.strictObject({
       name: z.string(),
       description: z.string(),
       benchmarks: z.array(z.looseObject({ id: z.string(), task: z.string(), title: z.string() })),
+      electricityPricePerKwh: price,
+      cloudPricePerHour: price,
     })
     .describe('The suite with every default: runSuite() accepts it again.'),
   machine,
   versions: z.record(z.string(), z.string()),
   startedAt: z.string(),
   finishedAt: z.string().nullable().describe('null if the suite did not end.'),
+  sensors: z
+    .array(z.strictObject({ source: z.string(), problem: z.string().nullable() }))
+    .default([])
+    .describe('Sources of hardware readings, and why one could not be used.'),
   trials: z.array(trial),
 });
 /** The contents of results.json. */

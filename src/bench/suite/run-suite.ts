@@ -6,8 +6,11 @@ import { benchmarkId, type Suite, type SuiteOptions, suiteSchema } from '../../c
 import { abortedError, Run } from '../../contract/run.js';
 import { LlamatuneError } from '../../errors.js';
 import { makeFolder } from '../../files/folders.js';
+import { HardwareSampler } from '../../hardware/sampler.js';
+import { systemInfo } from '../../model/system-info.js';
 import { checkTrials } from './check-suite.js';
 import { estimatePlan, type PlanEstimate } from './estimate-plan.js';
+import { addReadings, startHardwareFile } from './hardware-file.js';
 import { describeMachine } from './machine.js';
 import { modelCacheFolder, neededModel } from './models.js';
 import { type PlannedTrial, planTrials } from './plan.js';
@@ -15,6 +18,7 @@ import { RESULTS_VERSION, type SuiteResults, type TrialResult } from './results.
 import { finishedTrials, writeResults, writeTrialLog } from './results-file.js';
 import { spawnTrial, type TrialEnd } from './spawn-trial.js';
 import { SUITES } from './suites.js';
+import { powerOfTrial } from './trial-hardware.js';
 import { toolVersions } from './versions.js';
 
 /** Options of runSuite(). */
@@ -27,6 +31,10 @@ export interface RunSuiteOptions {
   resume?: boolean | undefined;
   /** Folder for the models that the suite makes. Default: the user's cache folder. */
   modelCache?: string | undefined;
+  /** Replaces the price of the suite, e.g. '0.30 EUR'. */
+  electricityPricePerKwh?: SuiteOptions['electricityPricePerKwh'];
+  /** Replaces the price of the suite. */
+  cloudPricePerHour?: SuiteOptions['cloudPricePerHour'];
   signal?: AbortSignal | undefined;
 }
 
@@ -70,20 +78,34 @@ export function runSuite(options: RunSuiteOptions): SuiteRun {
 export async function planSuite(
   options: Pick<RunSuiteOptions, 'suite' | 'modelCache'>,
 ): Promise<PlanEstimate> {
-  const suite = suiteOf(options.suite);
+  const suite = suiteOf(options);
   const trials = planTrials(suite);
   checkTrials(trials);
   const { measurePeak } = suite;
   return estimatePlan(trials, { modelCache: options.modelCache, measurePeak });
 }
 
-function suiteOf(given: RunSuiteOptions['suite']): Suite {
-  if (typeof given !== 'string') return parseConfig(suiteSchema, given, 'benchmark suite');
-  const known = Object.hasOwn(SUITES, given) ? SUITES[given] : undefined;
-  if (known !== undefined) return parseConfig(suiteSchema, known, 'benchmark suite');
-  throw new LlamatuneError('CONFIG_INVALID', `there is no benchmark suite '${given}'`, {
+type SuiteWithPrices = Pick<
+  RunSuiteOptions,
+  'suite' | 'electricityPricePerKwh' | 'cloudPricePerHour'
+>;
+
+function suiteOf({ suite, electricityPricePerKwh, cloudPricePerHour }: SuiteWithPrices): Suite {
+  const given = typeof suite === 'string' ? knownSuite(suite) : suite;
+  const whole = {
+    ...given,
+    ...(electricityPricePerKwh === undefined ? {} : { electricityPricePerKwh }),
+    ...(cloudPricePerHour === undefined ? {} : { cloudPricePerHour }),
+  };
+  return parseConfig(suiteSchema, whole, 'benchmark suite');
+}
+
+function knownSuite(name: string): SuiteOptions {
+  const known = Object.hasOwn(SUITES, name) ? SUITES[name as keyof typeof SUITES] : undefined;
+  if (known !== undefined) return known;
+  throw new LlamatuneError('CONFIG_INVALID', `there is no benchmark suite '${name}'`, {
     hint: `use one of ${Object.keys(SUITES).join(', ')}, or pass a suite of your own`,
-    problems: [{ path: 'suite', message: `expected the name of a suite but received '${given}'` }],
+    problems: [{ path: 'suite', message: `expected the name of a suite but received '${name}'` }],
   });
 }
 
@@ -96,7 +118,7 @@ function recordedSuite(suite: Suite): SuiteResults['suite'] {
 /** Whether a recorded suite is the one that comes with llamatune under its name. */
 export function isBuiltInSuite(suite: SuiteResults['suite']): boolean {
   const known = Object.entries(SUITES).find(([name]) => name === suite.name)?.[1];
-  return known !== undefined && isDeepStrictEqual(recordedSuite(suiteOf(known)), suite);
+  return known !== undefined && isDeepStrictEqual(recordedSuite(suiteOf({ suite: known })), suite);
 }
 
 class SuiteRunner {
@@ -111,7 +133,7 @@ class SuiteRunner {
     readonly emit: (event: SuiteEvent) => void,
     readonly signal: AbortSignal,
   ) {
-    this.#suite = suiteOf(options.suite);
+    this.#suite = suiteOf(options);
     this.#planned = planTrials(this.#suite);
     checkTrials(this.#planned);
     this.#folder = resolve(options.output);
@@ -123,6 +145,7 @@ class SuiteRunner {
 
   async run(): Promise<SuiteResults> {
     const trials = finishedTrials(this.#folder, this.#planned, this.#resume);
+    await using sampler = await HardwareSampler.start({ signal: this.signal });
     const results: SuiteResults = {
       format: 'llamatune-bench',
       version: RESULTS_VERSION,
@@ -131,15 +154,17 @@ class SuiteRunner {
       versions: toolVersions(),
       startedAt: trials[0]?.startedAt ?? new Date().toISOString(),
       finishedAt: null,
+      sensors: sampler.sources,
       trials,
     };
-    makeFolder(this.#folder);
-    this.emit({ type: 'plan', trials: this.#planned, finished: trials.length });
     const done = new Set(trials.map(({ key }) => key));
+    makeFolder(this.#folder);
+    await startHardwareFile(this.#folder, done);
+    this.emit({ type: 'plan', trials: this.#planned, finished: trials.length });
     for (const [index, trial] of this.#planned.entries()) {
       if (done.has(trial.key)) continue;
       if (this.signal.aborted) throw abortedError(this.signal.reason);
-      const result = await this.#trial(trial, index, trials);
+      const result = await this.#trial(trial, index, trials, sampler);
       trials.push(result);
       writeResults(this.#folder, results);
       this.emit({ type: 'sample', trial: result });
@@ -153,11 +178,14 @@ class SuiteRunner {
     planned: PlannedTrial,
     index: number,
     finished: readonly TrialResult[],
+    sampler: HardwareSampler,
   ): Promise<TrialResult> {
     const { key, spec } = planned;
+    const before = await sampler.latest();
     const startedAt = new Date().toISOString();
     const started = performance.now();
-    const end = await this.#measure(planned, (pid) =>
+    const end = await this.#measure(planned, (pid) => {
+      sampler.take(); // readings of the time before the trial
       this.emit({
         type: 'trial',
         key,
@@ -165,10 +193,20 @@ class SuiteRunner {
         of: this.#planned.length,
         pid,
         etaMs: this.#eta(finished),
-      }),
-    );
+      });
+    });
+    const seconds = (performance.now() - started) / 1000;
     writeTrialLog(this.#folder, index, key, end.log);
-    const { measures = {}, details = {}, series = {} } = end.measurement ?? {};
+    const after = await sampler.latest();
+    const readings = sampler.take();
+    const { measures = {}, details = {}, series = {}, measured = null } = end.measurement ?? {};
+    await addReadings(this.#folder, key, readings, measured);
+    const { power, measures: ofPower } = powerOfTrial(
+      spec,
+      readings,
+      measured,
+      systemInfo().devices,
+    );
     return {
       key,
       benchmark: planned.benchmark,
@@ -176,12 +214,13 @@ class SuiteRunner {
       varied: planned.varied,
       spec,
       startedAt,
-      seconds: (performance.now() - started) / 1000,
+      seconds,
       outcome: end.outcome,
-      measures,
+      measures: { ...measures, ...ofPower },
       details,
       series,
       noise: end.noise,
+      hardware: { before, after, power },
     };
   }
 

@@ -1,9 +1,13 @@
 import { placementShape } from '../../config/fields.js';
+import type { TimeSpan } from '../../hardware/power.js';
 import { statisticsOf } from '../../statistics.js';
 import type { Measure, TrialResult, TrialSpec, Unit } from './results.js';
 
 /** What a trial measured, without what its runner knows about it. */
-export type Measurement = Pick<TrialResult, 'measures' | 'details' | 'series'>;
+export type Measurement = Pick<TrialResult, 'measures' | 'details' | 'series'> & {
+  /** The time of the counted runs or steps, and their tokens; null without any. */
+  measured: (TimeSpan & { tokens: number }) | null;
+};
 
 /** Called with the progress of a trial: finished repetitions or steps, all of them, and what the last one measured. */
 export type OnProgress = (done: number, of: number, sample?: object) => void;

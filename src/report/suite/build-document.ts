@@ -8,6 +8,7 @@ import { inferenceBlocks } from './inference-section.js';
 import { methodBlocks } from './methods-section.js';
 import { modelBlocks } from './models-section.js';
 import { peftBlocks } from './peft-section.js';
+import { powerSections } from './power-section.js';
 import { reproducibilityBlocks } from './reproducibility-section.js';
 import { scalingBlocks } from './scaling-section.js';
 import { sweepBlocks, trainingBlocks } from './training-section.js';
@@ -23,7 +24,7 @@ export function buildDocument(results: SuiteResults): ReportDocument {
   return {
     title: `Benchmark: ${results.suite.name}`,
     subtitle: results.suite.description,
-    sections: [setup(results), ...sections, method(results)],
+    sections: [setup(results), ...sections, ...powerSections(results), method(results)],
   };
 }
 

@@ -13,6 +13,9 @@ export function valueText(value: number, unit: Measure['unit']): string {
       return value.toFixed(4);
     case 'tokens/s':
     case 'samples/s':
+    case 'W':
+    case 'Wh':
+    case 'tokens/Wh':
       return format.rate(value);
     default:
       return Number.isInteger(value) ? format.integer(value) : value.toPrecision(3);

@@ -35,19 +35,20 @@ const numberCell = (value: number): Cell => ({
   value,
 });
 
-/** Steps, time and memory until the smoothed training loss reaches each target of the benchmark. */
+/** Steps, time, energy and memory until the smoothed training loss reaches each target of the benchmark. */
 export function targetBlocks(trials: readonly TrialResult[]): Block[] {
-  const rows = trials.flatMap((trial) => targetRows(trial));
+  const hasPower = trials.some(({ measures }) => measures.averagePower !== undefined);
+  const rows = trials.flatMap((trial) => targetRows(trial, hasPower));
   const columns = [
     left('Run'),
     right('Target loss'),
     right('Perplexity'),
-    ...['Steps', 'Time', 'Peak memory'].map(right),
+    ...['Steps', 'Time', ...(hasPower ? ['Energy, Wh'] : []), 'Peak memory'].map(right),
   ];
   return rows.length === 0 ? [] : [{ kind: 'table', title: 'To a target loss', columns, rows }];
 }
 
-function targetRows(trial: TrialResult): Cell[][] {
+function targetRows(trial: TrialResult, hasPower: boolean): Cell[][] {
   const { spec, series } = trial;
   if (spec.kind !== 'training') return [];
   return spec.targetLosses.map((target) => {
@@ -59,13 +60,26 @@ function targetRows(trial: TrialResult): Cell[][] {
       ...(steps === null
         ? [{ text: 'not reached' }, NOT_MEASURED]
         : [{ text: String(steps), value: steps }, timeCell(trial, steps)]),
+      ...(hasPower ? [energyCell(trial, steps)] : []),
       cellOf(trial, 'peakMemory', 'max'),
     ];
   });
 }
 
-function timeCell({ series }: TrialResult, steps: number): Cell {
-  const seconds = (series.stepSeconds ?? []).slice(0, steps);
-  const value = seconds.reduce<number>((total, each) => total + (each ?? 0), 0);
+function timeCell(trial: TrialResult, steps: number): Cell {
+  const value = secondsOf(trial, steps);
   return { text: valueText(value, 's'), value };
+}
+
+/** Extrapolated: the average power of the measured steps, for the time of all steps. */
+function energyCell(trial: TrialResult, steps: number | null): Cell {
+  const power = trial.measures.averagePower?.median;
+  if (power === undefined || steps === null) return NOT_MEASURED;
+  const value = (power * secondsOf(trial, steps)) / 3600;
+  return { text: `≈ ${valueText(value, 'Wh')}`, value };
+}
+
+function secondsOf({ series }: TrialResult, steps: number): number {
+  const seconds = (series.stepSeconds ?? []).slice(0, steps);
+  return seconds.reduce<number>((total, each) => total + (each ?? 0), 0);
 }

@@ -2,6 +2,7 @@ import type { TrialResult } from '../../bench/suite/results.js';
 import * as format from '../../format.js';
 import { statisticsOf } from '../../statistics.js';
 import { cellOf, outcomeText, percent, valueText } from './cells.js';
+import { stateFacts } from './device-state.js';
 import { type Block, type Cell, left, NOT_MEASURED, right, textCell } from './document.js';
 import { columnName, groupBy, modelName } from './names.js';
 
@@ -67,6 +68,7 @@ function factsOf(
           `(${percent(peak / machineMemoryBytes)}), ${valueText(machineMemoryBytes - peak, 'bytes')} headroom`,
     ],
     ['Identical losses', identicalLosses(runs)],
+    ...stateFacts(runs),
   ];
 }
 

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { TrialResult } from '../../../../src/bench/suite/results.js';
 import { dynamicsOf, stepsToLoss } from '../../../../src/report/suite/dynamics.js';
+import { targetBlocks } from '../../../../src/report/suite/dynamics-section.js';
 import { results } from './fixture.js';
 
 const base = results.trials.find(({ spec }) => spec.kind === 'training')!;
@@ -64,5 +66,34 @@ describe('stepsToLoss', () => {
     const losses = falling(100);
     losses[10] = 1.9;
     expect(stepsToLoss(losses, 2)).toBeGreaterThan(45);
+  });
+});
+
+describe('targetBlocks', () => {
+  const training = results.trials.find(({ measures }) => measures.averagePower !== undefined)!;
+  const trial = {
+    ...training,
+    spec: { ...training.spec, targetLosses: [1.5, 0.5] },
+    series: { loss: falling(120), stepSeconds: Array(120).fill(2) },
+  } as TrialResult;
+  const rows = (of: TrialResult) => {
+    const [table] = targetBlocks([of]);
+    if (table?.kind !== 'table') throw new Error('no table');
+    const column = table.columns.findIndex(({ title }) => title === 'Energy, Wh');
+    return column < 0 ? null : table.rows.map((cells) => cells[column]);
+  };
+
+  it('give the energy to a target from the average power', () => {
+    const steps = stepsToLoss(falling(120), 1.5)!;
+    const { averagePower } = training.measures;
+    const [reached, missed] = rows(trial)!;
+    expect(reached!.value).toBeCloseTo((averagePower!.median * 2 * steps) / 3600, 9);
+    expect(reached!.text).toMatch(/^≈ /);
+    expect(missed!.text).toBe('n/a');
+  });
+
+  it('have no energy if no power was measured', () => {
+    const { averagePower, ...measures } = trial.measures;
+    expect(rows({ ...trial, measures })).toBeNull();
   });
 });

@@ -1,4 +1,5 @@
 import {
+  type Hardware,
   type Measure,
   type Outcome,
   type SuiteResults,
@@ -22,6 +23,7 @@ function trial(given: Pick<TrialResult, 'benchmark' | 'spec'> & Partial<TrialRes
     details: {},
     series: {},
     noise: { loadBefore: 0.1, peakBefore: 400, peakAfter: 410 },
+    hardware: null,
     ...given,
   };
 }
@@ -122,6 +124,50 @@ function trained(
   };
 }
 
+/** A trial whose measured part took a minute, with the power of the CPU, and of a GPU that it did not use. */
+function powered(
+  watts: number,
+  tokens: number,
+  coverage = 1,
+): { measures: Record<string, Measure>; hardware: Hardware } {
+  const gpu = { source: 'nvidia-smi', device: 'GPU 0', scope: 'gpu' as const };
+  const cpu = { source: 'rapl', device: 'CPU package 0', scope: 'cpu' as const };
+  const energy = watts / 60;
+  const state = (temperature: number, utilization: number) => [
+    {
+      ...gpu,
+      power: 14.2,
+      temperature,
+      utilization,
+      memoryUsed: 2.6e9,
+      memoryTotal: 24e9,
+    },
+  ];
+  return {
+    measures: present({
+      averagePower: measureOf('W', [watts]),
+      peakPower: measureOf('W', [1.2 * watts]),
+      energy: measureOf('Wh', [energy]),
+      tokensPerWh: measureOf('tokens/Wh', [tokens / energy]),
+    }),
+    hardware: {
+      before: state(31, 0),
+      after: state(34 + (watts % 3), 0.08),
+      power: [
+        { ...cpu, average: watts, peak: 1.2 * watts, energy, coverage, counted: true },
+        { ...gpu, average: 14.2, peak: 15, energy: 0.237, coverage: 1, counted: false },
+      ],
+    },
+  };
+}
+
+/** The measures of a training with those of its power. */
+function poweredTraining(factor: number, memory: number, watts: number) {
+  const training = trained(factor, memory);
+  const power = powered(watts, 30_000 / factor, 0.97);
+  return { ...training, ...power, measures: { ...training.measures, ...power.measures } };
+}
+
 /** Results with every kind of table and of outcome. */
 export const results: SuiteResults = suiteResultsSchema.parse({
   format: 'llamatune-bench',
@@ -129,6 +175,8 @@ export const results: SuiteResults = suiteResultsSchema.parse({
   suite: {
     name: 'example',
     description: 'Every kind of table & outcome.',
+    electricityPricePerKwh: '$0.15',
+    cloudPricePerHour: '2.50 EUR',
     benchmarks: [
       { id: 'inference', task: 'inference', title: 'Inference performance' },
       { id: 'training', task: 'training', title: 'Fine-tuning time' },
@@ -153,6 +201,11 @@ export const results: SuiteResults = suiteResultsSchema.parse({
   versions: { llamatune: '0.1.0', 'llama.cpp': '0.5.0' },
   startedAt: '2026-11-28T12:00:00.000Z',
   finishedAt: '2026-11-28T12:10:00.000Z',
+  sensors: [
+    { source: 'rapl', problem: null },
+    { source: 'nvidia-smi', problem: null },
+    { source: 'amd-smi or rocm-smi', problem: 'amd-smi did not write JSON' },
+  ],
   trials: [
     trial({ benchmark: 'inference', spec: inference('Q4_0', 'cpu'), measures: speeds(50, 60, 55) }),
     trial({ benchmark: 'inference', spec: inference('Q8_0', 'cpu'), measures: speeds(40, 41, 39) }),
@@ -161,8 +214,8 @@ export const results: SuiteResults = suiteResultsSchema.parse({
       spec: inference('F32', 'cpu'),
       outcome: { status: 'oom', message: 'the process used 33.1 GB' },
     }),
-    trial({ benchmark: 'training', spec: training('Q4_0'), ...trained(1, 2e9) }),
-    trial({ benchmark: 'training', spec: training('Q8_0'), ...trained(0.9, 2.4e9) }),
+    trial({ benchmark: 'training', spec: training('Q4_0'), ...poweredTraining(1, 2e9, 61.5) }),
+    trial({ benchmark: 'training', spec: training('Q8_0'), ...poweredTraining(0.9, 2.4e9, 58) }),
     trial({
       benchmark: 'training',
       spec: training('F16'),
@@ -182,7 +235,7 @@ export const results: SuiteResults = suiteResultsSchema.parse({
         benchmark: 'reproducibility',
         label: `run ${run}`,
         spec: training('Q8_0'),
-        ...trained(1 + run / 100, 2.4e9),
+        ...poweredTraining(1 + run / 100, 2.4e9, 59 + run),
       }),
     ),
     ...[1, 2].flatMap((round) => [
