@@ -53,6 +53,10 @@ export function problemsOf(issue: Issue, schema?: z.ZodType): ConfigProblem[] {
   }
   const field = schema === undefined ? undefined : schemaAt(schema, issue.path);
   const typeText = field && (metaOf(field).typeText as string | undefined);
+  if (issue.code === 'invalid_union' && issue.discriminator !== undefined) {
+    const given = (issue.input as Record<string, unknown> | undefined)?.[issue.discriminator];
+    return [{ path, message: `expected ${issue.message} but received ${describeValue(given)}` }];
+  }
   if (issue.code === 'invalid_union') {
     const branch = closestBranch(issue);
     if (branch !== undefined) {

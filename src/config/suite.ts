@@ -147,13 +147,16 @@ const peft = z.strictObject({
 /** The benchmarks that a suite can have, by `task`. */
 export const benchmarkSchemas = { inference, training, reproducibility, methods, peft };
 
-const benchmark = z.discriminatedUnion('task', [
-  inference,
-  training,
-  reproducibility,
-  methods,
-  peft,
-]);
+const unknownTask = (issue: z.core.$ZodRawIssue): string | undefined =>
+  issue.code === 'invalid_union'
+    ? `a task: ${Object.keys(benchmarkSchemas).join(', ')},`
+    : undefined;
+
+const benchmark = z.discriminatedUnion(
+  'task',
+  [inference, training, reproducibility, methods, peft],
+  { error: unknownTask },
+);
 
 const base = z.strictObject({
   name: z

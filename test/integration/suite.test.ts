@@ -227,6 +227,21 @@ describe('runSuite', () => {
     expect(results.trials).toHaveLength(3);
   });
 
+  it('refuses a folder that another suite writes to, and a file', async () => {
+    const target = output('busy');
+    const refused: unknown[] = [];
+    await run({ suite: seeds(1), output: target }, (event) => {
+      if (event.type !== 'trial') return;
+      refused.push(run({ suite: seeds(1), output: target, resume: true }).catch((error) => error));
+    });
+    expect(await refused[0]).toMatchObject({ code: 'OUTPUT_IN_USE' });
+    const file = output('a-file');
+    writeFileSync(file, '');
+    await expect(run({ suite: seeds(1), output: file })).rejects.toMatchObject({
+      code: 'OUTPUT_NOT_WRITABLE',
+    });
+  });
+
   it('refuses to continue results of other trials', async () => {
     const target = output('other');
     await run({ suite: seeds(1), output: target });
@@ -243,6 +258,9 @@ describe('runSuite', () => {
     expect(await of(seeds(1, { models: ['/no/such/model.gguf'] }))).toMatchObject({
       code: 'MODEL_NOT_FOUND',
     });
+    const dataset = '/no/such/rows.jsonl';
+    const benchmarks = [{ task: 'training' as const, dataset, options: quick }];
+    expect(await of(seeds(1, { benchmarks }))).toMatchObject({ code: 'DATASET_NOT_FOUND' });
     expect(await of(seeds(1, { models: ['shape:qwen9'] }))).toMatchObject({
       code: 'SHAPE_UNKNOWN',
     });

@@ -5,7 +5,8 @@ import { parseConfig } from '../../config/parse.js';
 import { benchmarkId, type Suite, type SuiteOptions, suiteSchema } from '../../config/suite.js';
 import { abortedError, Run } from '../../contract/run.js';
 import { LlamatuneError } from '../../errors.js';
-import { makeFolder } from '../../files/folders.js';
+import { checkFiles, type InputFile, type OutputFile } from '../../files/check.js';
+import { holdOutputs } from '../../files/lock.js';
 import { HardwareSampler } from '../../hardware/sampler.js';
 import { systemInfo } from '../../model/system-info.js';
 import { checkTrials } from './check-suite.js';
@@ -16,6 +17,7 @@ import { modelCacheFolder, neededModel } from './models.js';
 import { type PlannedTrial, planTrials } from './plan.js';
 import { RESULTS_VERSION, type SuiteResults, type TrialResult } from './results.js';
 import { finishedTrials, writeResults, writeTrialLog } from './results-file.js';
+import { isShape } from './shapes.js';
 import { spawnTrial, type TrialEnd } from './spawn-trial.js';
 import { SUITES } from './suites.js';
 import { powerOfTrial } from './trial-hardware.js';
@@ -59,8 +61,8 @@ export type SuiteRun = Run<SuiteEvent, SuiteResults>;
  * trial. Each trial runs in a process of its own. A trial that fails, runs too long or needs too much memory is a result
  * that says so.
  *
- * The run's errors: CONFIG_INVALID with the problems of all trials, MODEL_NOT_FOUND, SHAPE_UNKNOWN, RESULTS_EXIST,
- * RESULTS_INVALID, RESULTS_MISMATCH, OUTPUT_NOT_WRITABLE, ABORTED.
+ * The run's errors: CONFIG_INVALID with the problems of all trials, MODEL_NOT_FOUND, DATASET_NOT_FOUND, SHAPE_UNKNOWN,
+ * RESULTS_EXIST, RESULTS_INVALID, RESULTS_MISMATCH, OUTPUT_NOT_WRITABLE, OUTPUT_IN_USE, ABORTED.
  */
 export function runSuite(options: RunSuiteOptions): SuiteRun {
   return new Run<SuiteEvent, SuiteResults>(
@@ -121,12 +123,24 @@ export function isBuiltInSuite(suite: SuiteResults['suite']): boolean {
   return known !== undefined && isDeepStrictEqual(recordedSuite(suiteOf({ suite: known })), suite);
 }
 
+/** The files that the trials read. */
+function inputsOf(planned: readonly PlannedTrial[]): InputFile[] {
+  const files = planned.flatMap(({ spec }): InputFile[] => [
+    ...(isShape(spec.model) ? [] : [{ field: 'models', path: spec.model, kind: 'model' } as const]),
+    ...(spec.kind === 'training' ? [spec.dataset, spec.validation] : []).flatMap((path) =>
+      path === null ? [] : [{ field: 'dataset', path, kind: 'dataset' } as const],
+    ),
+  ]);
+  return [...new Map(files.map((file) => [file.path, file])).values()];
+}
+
 class SuiteRunner {
   readonly #suite: Suite;
   readonly #planned: PlannedTrial[];
   readonly #folder: string;
   readonly #cache: string;
   readonly #resume: boolean;
+  readonly #outputs: readonly OutputFile[];
 
   constructor(
     options: RunSuiteOptions,
@@ -139,11 +153,17 @@ class SuiteRunner {
     this.#folder = resolve(options.output);
     this.#cache = resolve(options.modelCache ?? modelCacheFolder());
     this.#resume = options.resume ?? false;
-    // finds unknown models and shapes before the first trial
+    // finds unknown shapes before the first trial
     for (const { spec } of this.#planned) neededModel(spec.model, spec.weightType, this.#cache);
+    this.#outputs = [{ field: 'output', path: this.#folder, kind: 'folder' }];
+    checkFiles({ inputs: inputsOf(this.#planned), outputs: this.#outputs });
   }
 
-  async run(): Promise<SuiteResults> {
+  run(): Promise<SuiteResults> {
+    return holdOutputs(this.#outputs, () => this.#run());
+  }
+
+  async #run(): Promise<SuiteResults> {
     const trials = finishedTrials(this.#folder, this.#planned, this.#resume);
     await using sampler = await HardwareSampler.start({ signal: this.signal });
     const results: SuiteResults = {
@@ -158,7 +178,6 @@ class SuiteRunner {
       trials,
     };
     const done = new Set(trials.map(({ key }) => key));
-    makeFolder(this.#folder);
     await startHardwareFile(this.#folder, done);
     this.emit({ type: 'plan', trials: this.#planned, finished: trials.length });
     for (const [index, trial] of this.#planned.entries()) {

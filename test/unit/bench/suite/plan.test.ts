@@ -123,6 +123,13 @@ describe('planTrials', () => {
 });
 
 describe('a suite with mistakes', () => {
+  it('names the tasks there are', () => {
+    const suite = { name: 'x', models: ['a'], benchmarks: [{ task: 'infer' }] };
+    expect(() => parseConfig(suiteSchema, suite)).toThrow(
+      /benchmarks\.0\.task: expected a task: inference, training, .*, but received 'infer'/,
+    );
+  });
+
   it('names every wrong option of every benchmark at once', () => {
     const trials = plan({
       name: 'wrong',
