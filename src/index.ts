@@ -8,6 +8,7 @@ export {
   predictedLoss,
   type ScalingLaw,
 } from './advice/chinchilla.js';
+export { countTokens, type TokenCount } from './advice/count-tokens.js';
 export { type BenchRun, bench } from './bench/bench.js';
 export { measurePeak } from './bench/peak.js';
 export type {
@@ -55,6 +56,7 @@ export {
 } from './community/submission.js';
 export { type BenchOptions, benchSchema } from './config/bench.js';
 export { type ChinchillaOptions, chinchillaSchema } from './config/chinchilla.js';
+export { type CountTokensOptions, countTokensSchema } from './config/count-tokens.js';
 export { type CreateModelOptions, createModelSchema } from './config/create-model.js';
 export type {
   ChatMessage,

@@ -4,6 +4,7 @@ import {
   type ChinchillaOptions,
   chinchillaAdvice,
   chinchillaSchema,
+  countTokens,
   describeOptions,
   loadModel,
 } from '../index.js';
@@ -20,18 +21,30 @@ const modelOption: CliOption = {
   typeText: 'path',
   description: 'Count the parameters of this model.',
 };
-const options = [...cliOptions(describeOptions(chinchillaSchema)), modelOption];
-const excludedOptions = new Set([modelOption, ...commonOptions].map(({ name }) => name));
+const datasetOption: CliOption = {
+  name: 'dataset',
+  kind: 'text',
+  typeText: 'path',
+  description: 'Count the tokens of this dataset; needs a model.',
+};
+const fileOptions = [modelOption, datasetOption];
+const options = [...cliOptions(describeOptions(chinchillaSchema)), ...fileOptions];
+const excludedOptions = new Set([...fileOptions, ...commonOptions].map(({ name }) => name));
 
-/** llamatune bench advise --model base.gguf --tokens 22041 */
+/** llamatune bench advise --model base.gguf --dataset train.jsonl */
 export async function adviseCommand(args: readonly string[], io: CliIo): Promise<void> {
   const parsed = parseArguments(args, [...options, ...commonOptions], 'bench');
   refusePositionals(parsed, 'bench');
   const config = configurationOf(parsed, excludedOptions);
-  const path = parsed.values.get('model');
-  if (typeof path === 'string') {
-    await using model = await loadModel({ model: path, gpuLayers: 0, signal: io.signal });
+  const path = parsed.values.get('model') as string | undefined;
+  const dataset = parsed.values.get('dataset') as string | undefined;
+  if (path !== undefined) {
+    const { signal } = io;
+    await using model = await loadModel({ model: path, gpuLayers: 0, signal });
     config.parameters ??= model.info.parameters;
+    if (dataset !== undefined) {
+      config.tokens ??= (await countTokens({ model, dataset, signal })).tokens;
+    }
   }
   const advice = chinchillaAdvice(config as ChinchillaOptions);
   io.stdout.write(

@@ -51,7 +51,7 @@ export const benchCommand: Command = {
     name: 'bench',
     summary: 'Measure a model, or run a benchmark suite with a report.',
     usage:
-      'bench --model <path> [options]\n       llamatune bench --suite <name> --output <folder>\n       llamatune bench compare <results.json> <results.json>\n       llamatune bench report <folder>\n       llamatune bench submit <folder>\n       llamatune bench table <folder>\n       llamatune bench advise --model <path> --tokens <number>',
+      'bench --model <path> [options]\n       llamatune bench --suite <name> --output <folder>\n       llamatune bench compare <results.json> <results.json>\n       llamatune bench report <folder>\n       llamatune bench submit <folder>\n       llamatune bench table <folder>\n       llamatune bench advise --model <path> --dataset <path>',
     options: [...options, ...suiteOptions, ...submitOptions, ...tableOptions],
     examples: [
       {

@@ -1,10 +1,11 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { submitCommand } from '../../src/cli/bench-submit.js';
 import type { CliIo } from '../../src/cli/io.js';
+import { countTokens } from '../../src/index.js';
 import { jsonLines, llamatune } from './command-line.js';
 import { tinyModel } from './tiny-model.js';
 
@@ -147,14 +148,20 @@ describe('llamatune bench table', () => {
 });
 
 describe('llamatune bench advise', () => {
-  it('counts the parameters of a model', async () => {
+  it('counts the parameters of a model and the tokens of a dataset', async () => {
+    const dataset = join(folder, 'rows.jsonl');
+    const rows = ['The quick brown fox jumps over the lazy dog.', 'Hi.'];
+    writeFileSync(dataset, rows.map((text) => JSON.stringify({ text })).join('\n'));
+    const { samples, tokens, longest } = await countTokens({ model, dataset });
+    expect(samples).toBe(2);
+    expect(longest).toBeLessThan(tokens);
     const { exit, stdout } = await llamatune([
-      ...['bench', 'advise', '--model', model, '--tokens', '22041', '--json'],
+      ...['bench', 'advise', '--model', model, '--dataset', dataset, '--json'],
     ]);
     expect(exit).toBe(0);
     const [advice] = jsonLines(stdout);
-    expect(advice).toMatchObject({ type: 'advice', rule: { tokensPerParameter: 20 } });
-    expect(advice!.epochs).toBe(4);
+    expect(advice).toMatchObject({ type: 'advice', epochs: 4, trainedTokens: 4 * tokens });
+    expect(advice!.rule).toMatchObject({ tokensPerParameter: 20 });
   });
 
   it('says in words what it does not know', async () => {

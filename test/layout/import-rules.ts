@@ -98,7 +98,7 @@ export const SOURCE_RULES: ImportRules = {
     'type:bench',
     'type:finetune',
   ],
-  advice: ['config'],
+  advice: ['config', 'data', 'files', 'model'],
   // A submission is made of results and their report.
   community: ['errors.ts', 'format.ts', 'bench', 'files', 'report'],
   // files: what the command line itself writes is checked together with the files of the run.

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { z } from 'zod';
 import { benchSchema } from '../../../src/config/bench.js';
 import { chinchillaSchema } from '../../../src/config/chinchilla.js';
+import { countTokensSchema } from '../../../src/config/count-tokens.js';
 import { createModelSchema } from '../../../src/config/create-model.js';
 import { describeOptions } from '../../../src/config/describe.js';
 import { devicesSchema } from '../../../src/config/devices.js';
@@ -41,6 +42,7 @@ const sections: [title: string, intro: string, schema: z.ZodType][] = [
     'Options of `chinchillaAdvice()` and `llamatune bench advise`.',
     chinchillaSchema,
   ],
+  ['countTokens', 'Options of `countTokens()`.', countTokensSchema],
   ['measurePeak', 'Options of `measurePeak()`.', peakSchema],
   ['createModel', 'Options of `createModel()`.', createModelSchema],
   ['quantizeModel', 'Options of `quantizeModel()`.', quantizeModelSchema],
