@@ -39,6 +39,11 @@ export interface ChartLayout {
 const PANEL = 190;
 const PANEL_GAP = 34;
 const BARS = 270;
+const BAR_ROW = 40;
+/** Part of the axis; a shorter bar has its value beside it. */
+const SHORT_BAR = 0.12;
+/** Of the names of horizontal bars. */
+const LABEL_WIDTH = 150;
 
 /** Pixels above the drawing: the title, and the legend of several series. */
 const topOf = (chart: Chart, { title }: ChartLayout): number =>
@@ -50,7 +55,7 @@ const seriesOf = (chart: Chart): readonly { name: string }[] =>
 /** The height of a chart in pixels. */
 export const chartHeight = (chart: Chart, layout: ChartLayout): number =>
   topOf(chart, layout) +
-  (chart.kind === 'bars' ? BARS + 56 : chart.panels.length * (PANEL + PANEL_GAP) + 24);
+  (chart.kind === 'bars' ? barsHeight(chart) + 56 : chart.panels.length * (PANEL + PANEL_GAP) + 24);
 
 /** A chart as plain data for ECharts, without functions. */
 export function chartOption(chart: Chart, theme: ChartTheme, layout: ChartLayout): EChartsOption {
@@ -103,46 +108,80 @@ const valueAxis = (theme: ChartTheme, name: string) => ({
   splitLine: { lineStyle: { color: theme.grid } },
 });
 
+/** Many bars or long names stand below each other, where every name can be read on a narrow page. */
+const isHorizontal = ({ names }: BarChart): boolean =>
+  names.length > 4 || names.some((name) => name.length > 14);
+
+/** Of the area with the bars. */
+const barsHeight = (chart: BarChart): number =>
+  isHorizontal(chart) ? BAR_ROW * chart.names.length : BARS;
+
 function bars(chart: BarChart, theme: ChartTheme, top: number): EChartsOption {
-  return {
-    grid: { left: 78, right: 20, top, height: BARS, outerBoundsMode: 'none' },
-    xAxis: {
-      type: 'category',
-      data: chart.names,
-      ...axisLine(theme),
-      axisLabel: {
-        color: theme.muted,
-        fontSize: 12,
-        lineHeight: 16,
-        interval: 0,
-        overflow: 'break',
-        width: 110,
-      },
+  const horizontal = isHorizontal(chart);
+  const names = {
+    type: 'category' as const,
+    data: chart.names,
+    inverse: horizontal,
+    ...axisLine(theme),
+    axisLabel: {
+      color: theme.muted,
+      fontSize: 12,
+      lineHeight: 16,
+      interval: 0,
+      overflow: 'break' as const,
+      width: horizontal ? LABEL_WIDTH : 110,
     },
-    yAxis: { ...valueAxis(theme, chart.yTitle), min: 0, max: roundUp(highestOf(chart)) },
-    series: chart.series.map(({ name, values, ranges = [] }) => ({
-      name,
+  };
+  const values = {
+    ...valueAxis(theme, chart.yTitle),
+    nameGap: horizontal ? 30 : 52,
+    min: 0,
+    max: roundUp(highestOf(chart)),
+  };
+  const left = horizontal ? LABEL_WIDTH + 20 : 78;
+  return {
+    grid: { left, right: 20, top, height: barsHeight(chart), outerBoundsMode: 'none' },
+    ...(horizontal ? { xAxis: values, yAxis: names } : { xAxis: names, yAxis: values }),
+    series: chart.series.map((series) => ({
+      name: series.name,
       type: 'bar' as const,
-      data: values.map((value) => (value === null ? null : significant(value))),
-      barMaxWidth: 64,
-      label: { show: true, position: 'insideBottom' as const, color: '#ffffff', fontSize: 12 },
-      markLine: {
-        silent: true,
-        symbol: ['none', 'none'] as [string, string],
-        label: { show: false },
-        lineStyle: { color: theme.text, type: 'solid' as const, width: 2 },
-        data: ranges.flatMap((range, i) =>
-          range === null
-            ? []
-            : [
-                [{ coord: [i, range[0]] }, { coord: [i, range[1]] }] as [
-                  { coord: number[] },
-                  { coord: number[] },
-                ],
-              ],
-        ),
+      data: series.values.map((value) => {
+        if (value === null) return null;
+        if (value > SHORT_BAR * values.max) return significant(value);
+        const position = horizontal ? ('right' as const) : ('top' as const);
+        return { value: significant(value), label: { position, color: theme.text } };
+      }),
+      barMaxWidth: horizontal ? 24 : 64,
+      label: {
+        show: true,
+        position: horizontal ? ('insideLeft' as const) : ('insideBottom' as const),
+        color: '#ffffff',
+        fontSize: 12,
       },
+      markLine: rangeLines(series, horizontal, theme),
     })),
+  };
+}
+
+/** A line over each bar from its lowest to its highest value. */
+function rangeLines(
+  { ranges = [] }: BarChart['series'][number],
+  horizontal: boolean,
+  theme: ChartTheme,
+) {
+  const point = (bar: number, value: number) => ({
+    coord: horizontal ? [value, bar] : [bar, value],
+  });
+  return {
+    silent: true,
+    symbol: ['none', 'none'] as [string, string],
+    label: { show: false },
+    lineStyle: { color: theme.text, type: 'solid' as const, width: 2 },
+    data: ranges.flatMap((range, i) =>
+      range === null
+        ? []
+        : [[point(i, range[0]), point(i, range[1])] as [{ coord: number[] }, { coord: number[] }]],
+    ),
   };
 }
 
