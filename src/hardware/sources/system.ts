@@ -40,7 +40,9 @@ function cpuTimes(): { busy: number; total: number } {
   return { busy, total: busy + idle };
 }
 
+/** Windows tells the temperature only to administrators. */
 async function readTemperature(): Promise<number | null> {
+  if (process.platform === 'win32') return null;
   const { main } = await cpuTemperature();
   return typeof main === 'number' && main > 0 ? main : null;
 }

@@ -56,6 +56,17 @@ export function cellOf(trial: TrialResult, name: string, statistic: Statistic = 
   };
 }
 
+const SCOPES = { cpu: 'CPU', memory: 'memory', gpu: 'GPU', machine: 'machine' } as const;
+
+/** The same, where a power says what it covers: '240 (CPU + GPU)'. For tables that do not list the measured devices. */
+export function cellWithScope(trial: TrialResult, name: string, statistic: Statistic): Cell {
+  const cell = cellOf(trial, name, statistic);
+  if (name !== 'averagePower' || cell.value === undefined) return cell;
+  const counted = trial.hardware?.power.filter((each) => each.counted) ?? [];
+  const scopes = [...new Set(counted.map(({ scope }) => SCOPES[scope]))];
+  return { ...cell, text: `${cell.text} (${scopes.join(' + ')})` };
+}
+
 function noteOf(measure: Measure): string {
   const { unit, samples, interval, min, max, source } = measure;
   const text = (value: number) => valueText(value, unit);

@@ -1,7 +1,7 @@
 import { linearRegression, mean } from 'simple-statistics';
 import type { TrialResult } from '../../bench/suite/results.js';
 import * as format from '../../format.js';
-import { cellOf, valueText } from './cells.js';
+import { cellWithScope, valueText } from './cells.js';
 import { type Block, type Cell, left, NOT_MEASURED, right, textCell } from './document.js';
 import { groupBy, modelName } from './names.js';
 
@@ -9,6 +9,7 @@ const METRICS = [
   ['Tokens/s', 'tokensPerSecond', 'median'],
   ['Time/step', 'stepTime', 'median'],
   ['Peak memory', 'peakMemory', 'max'],
+  ['Average power, W', 'averagePower', 'median'],
 ] as const;
 
 /** Models side by side, for each weight type and device, and a projection to larger ones. */
@@ -16,15 +17,19 @@ export function modelBlocks(trials: readonly TrialResult[]): Block[] {
   const keyOf = ({ spec }: TrialResult) => `${spec.weightType}, ${spec.device}`;
   return groupBy(trials, keyOf).flatMap(([title, models]): Block[] => {
     if (new Set(models.map(modelName)).size < 2) return [];
+    const shown = METRICS.filter(
+      ([, measure]) =>
+        measure !== 'averagePower' || models.some(({ measures }) => measures.averagePower),
+    );
     return [
       {
         kind: 'table',
         title: `Models compared: ${title}`,
-        columns: [left('Model'), right('Parameters'), ...METRICS.map(([name]) => right(name))],
+        columns: [left('Model'), right('Parameters'), ...shown.map(([name]) => right(name))],
         rows: models.map((trial) => [
           textCell(modelName(trial)),
           parametersCell(trial),
-          ...METRICS.map(([, measure, statistic]) => cellOf(trial, measure, statistic)),
+          ...shown.map(([, measure, statistic]) => cellWithScope(trial, measure, statistic)),
         ]),
       },
       ...projectionBlocks(title, models),

@@ -1,5 +1,5 @@
 import type { TrialResult } from '../../bench/suite/results.js';
-import { cellOf, outcomeText, percentChange } from './cells.js';
+import { cellWithScope, outcomeText, percentChange } from './cells.js';
 import {
   type Block,
   type Cell,
@@ -17,6 +17,7 @@ const ROWS = [
   ['Time/epoch', 'epochTime', 'mean'],
   ['Full training', 'trainingTime', 'mean'],
   ['Peak memory', 'peakMemory', 'max'],
+  ['Average power, W', 'averagePower', 'median'],
 ] as const;
 
 /** Speed, time per step, epoch and training, and memory: one table per model, a row per device, a column per weight type. */
@@ -34,7 +35,7 @@ export function trainingBlocks(trials: readonly TrialResult[]): Block[] {
         textCell(device),
         ...weightTypes.map((type) => {
           const trial = ofDevice.find(({ spec }) => spec.weightType === type);
-          return trial === undefined ? { text: 'n/a' } : cellOf(trial, measure, statistic);
+          return trial === undefined ? { text: 'n/a' } : cellWithScope(trial, measure, statistic);
         }),
       ]),
     );
@@ -79,6 +80,7 @@ const SWEEP_COLUMNS = [
   ['Time/step', 'stepTime', 'median'],
   ['Peak memory', 'peakMemory', 'max'],
   ['TTFT', 'timeToFirstToken', 'median'],
+  ['Average power, W', 'averagePower', 'median'],
 ] as const;
 
 /** One row per combination of the varied options, for each model, weight type and device. */
@@ -100,7 +102,7 @@ export function sweepBlocks(trials: readonly TrialResult[]): Block[] {
       ],
       rows: group.map((trial) => [
         ...options.map((option): Cell => variedCell(trial.varied[option])),
-        ...columns.map(([, measure, statistic]) => cellOf(trial, measure, statistic)),
+        ...columns.map(([, measure, statistic]) => cellWithScope(trial, measure, statistic)),
         changeCell(trial, group[0]!),
       ]),
     },

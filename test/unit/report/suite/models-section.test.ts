@@ -54,6 +54,18 @@ describe('powerLaw', () => {
 describe('modelBlocks', () => {
   const models = [trained('a', 0.6e9, 100), trained('b', 1e9, 62), trained('c', 1.7e9, 35)];
 
+  it('says what the power of a model covers, where it was measured', () => {
+    const powered = results.trials.find(({ measures }) => measures.averagePower !== undefined)!;
+    const measures = { ...models[0]!.measures, averagePower: powered.measures.averagePower! };
+    const { hardware } = powered;
+    const rows = textsOf(
+      modelBlocks([{ ...models[0]!, measures, hardware }, models[1]!]),
+      /^Models/,
+    );
+    expect(rows!.map((row) => row.at(-1))).toEqual(['61.5 (CPU)', 'n/a']);
+    expect(textsOf(modelBlocks(models), /^Models/)![0]).toHaveLength(5);
+  });
+
   it('compares models and projects to larger ones', () => {
     const blocks = modelBlocks(models);
     expect(titles(blocks)).toEqual([
