@@ -16,7 +16,8 @@ export async function startHardwareFile(
 ): Promise<void> {
   const path = hardwarePath(folder);
   const text = await readFile(path, 'utf8').catch(() => '');
-  const [, ...rows] = parse(text, { relax_column_count: true }) as string[][];
+  // the last line is incomplete if the process was killed while it was written
+  const [, ...rows] = parse(text, { skip_records_with_error: true }) as string[][];
   const kept = rows.filter(([trial]) => finished.has(trial!));
   replaceFile(
     path,
