@@ -92,7 +92,7 @@ function startTool(command: string, args: readonly string[], signal: AbortSignal
   const child = spawn(command, args, {
     stdio: ['ignore', 'pipe', 'ignore'],
     windowsHide: true,
-    // a group of processes of its own, so that those that the tool starts end with it
+    // its own process group, so that the processes it starts are killed with it
     detached: process.platform !== 'win32',
     // numbers with decimal points
     env: { ...process.env, LC_ALL: 'C' },

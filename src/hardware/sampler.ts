@@ -32,7 +32,7 @@ export interface SamplerOptions {
   sources?: HardwareSource[] | undefined;
 }
 
-/** What became of a source when the sampler started. */
+/** Whether a source of this machine could be opened. */
 export interface SourceState {
   source: string;
   /** Why it could not be used; null if it is read. */
@@ -46,7 +46,7 @@ export class HardwareSampler implements AsyncDisposable {
   /** The last readings of each source that is still read, and when it was read. */
   readonly #live = new Map<HardwareSource, { time: number; devices: Map<string, Reading> }>();
   #readings: Reading[] = [];
-  /** The sources of this machine; those that it does not have are left out. */
+  /** The sources that this machine has. */
   readonly sources: SourceState[] = [];
 
   private constructor() {}

@@ -152,7 +152,7 @@ function rankings(trials: readonly TrialResult[]): Block[] {
         ? [
             {
               kind: 'text' as const,
-              text: 'Not all of these trials were measured on the same devices: compare only those that were.',
+              text: 'These trials were not all measured on the same devices. Compare only trials with the same devices in the column Measured.',
             },
           ]
         : []),

@@ -46,7 +46,7 @@ describe('rapl', () => {
     controls.stop();
   });
 
-  it('counts on when a counter starts again at 0', async () => {
+  it('continues when a counter wraps around', async () => {
     const set = zone('intel-rapl:0', 'package-0', MAX - 3_600_000);
     const controls = recorder();
     const opened = await rapl(root).open(controls);
