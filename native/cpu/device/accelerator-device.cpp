@@ -144,6 +144,8 @@ bool supports(ggml_backend_dev_t, const ggml_tensor * op) {
         (op->ne[1] < least_columns_of_weights || !ggml_is_matrix(a) || !ggml_is_matrix(b))) {
         return false;
     }
+    // In generation the kernel for a weight must depend on nothing but this limit (generate/context.h).
+    if (op->op == GGML_OP_MUL_MAT && a->op == GGML_OP_NONE) return op->ne[1] >= least_columns_of_weights;
     return op->ne[0] * op->ne[1] * inner >= least_multiplications;
 }
 
