@@ -70,7 +70,13 @@ export { describeOptions, type OptionDescription } from './config/describe.js';
 export { type DevicesOptions, devicesSchema } from './config/devices.js';
 export { type DatasetSource, DEFAULT_LORA_TARGETS } from './config/fields.js';
 export { type FinetuneOptions, finetuneSchema } from './config/finetune.js';
-export { type GenerateOptions, generateSchema } from './config/generate.js';
+export {
+  type GenerateManyOptions,
+  type GenerateOptions,
+  generateSchema,
+  type Prompt,
+  type PromptSource,
+} from './config/generate.js';
 export { type LoadModelOptions, loadModelSchema } from './config/load-model.js';
 export { parseConfig } from './config/parse.js';
 export { type MeasurePeakOptions, peakSchema } from './config/peak.js';
@@ -78,6 +84,12 @@ export { type QuantizeModelOptions, quantizeModelSchema } from './config/quantiz
 export { type SuiteOptions, suiteSchema } from './config/suite.js';
 export { type TestDeviceOptions, testDeviceSchema } from './config/test-device.js';
 export type { Peak, ProductSpeed } from './contract/benchmark.js';
+export type {
+  Answer,
+  GenerationTotals,
+  SequenceIndex,
+  TokenEvent,
+} from './contract/generation.js';
 export type {
   AdapterInfo,
   CpuAccelerator,
@@ -101,12 +113,21 @@ export { type ConfigProblem, LlamatuneError } from './errors.js';
 export type { DoneEvent, FinetuneEvent, FinetuneResult, PhaseEvent } from './finetune/events.js';
 export { type FinetuneRun, finetune, finetuneFull, finetuneLora } from './finetune/finetune.js';
 export { estimateMemory, type MemoryEstimate } from './finetune/memory.js';
+export type { AnswerRates } from './generate/answer.js';
 export {
   type GenerateEvent,
   type GenerateResult,
   type GenerateRun,
   generate,
 } from './generate/generate.js';
+export {
+  type GeneratedSequence,
+  type GenerateManyEvent,
+  type GenerateManyResult,
+  GenerateManyRun,
+  type SequenceEvent,
+} from './generate/generate-many.js';
+export { sequenceSeed } from './generate/seed.js';
 export { createModel } from './model/create-model.js';
 export { describeAdapter } from './model/describe-adapter.js';
 export { type DeviceList, devices, type TrainingDevice } from './model/devices.js';

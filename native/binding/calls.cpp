@@ -109,12 +109,25 @@ Napi::Value train_call(const call_info & info) {
     return start_run(info.Env(), argument<Napi::Function>(info, 2, "onEvents"), std::move(work));
 }
 
+// The run also has add(prompt), cancel(promptIndex, sampleIndex) and close().
 Napi::Value generate_call(const call_info & info) {
-    auto work = [base = shared_model(info[0]),
-                 options = options_argument<generate_options>(info, 1)](run_context & context) {
-        return written(generate(base, options, emitting(context), context.stop()));
+    const auto prompts = std::make_shared<prompt_queue>();
+    auto work = [base = shared_model(info[0]), options = options_argument<generate_options>(info, 1),
+                 prompts](run_context & context) {
+        return written(generate(base, options, *prompts, emitting(context), context.stop()));
     };
-    return start_run(info.Env(), argument<Napi::Function>(info, 2, "onEvents"), std::move(work));
+    Napi::Object run = start_run(info.Env(), argument<Napi::Function>(info, 2, "onEvents"), std::move(work));
+    const auto set = [&](const char * name, void (*call)(prompt_queue &, const call_info &)) {
+        run.Set(name, Napi::Function::New(info.Env(), [prompts, call](const call_info & given) {
+                    guarded(given.Env(), [&] { call(*prompts, given); });
+                }));
+    };
+    set("add", [](prompt_queue & to, const call_info & given) { to.add(argument<prompt>(given, 0, "prompt")); });
+    set("cancel", [](prompt_queue & to, const call_info & given) {
+        to.cancel({argument<int64_t>(given, 0, "promptIndex"), argument<int32_t>(given, 1, "sampleIndex")});
+    });
+    set("close", [](prompt_queue & to, const call_info &) { to.close(); });
+    return run;
 }
 
 Napi::Value bench_call(const call_info & info) {

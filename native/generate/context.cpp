@@ -37,28 +37,29 @@ void inference_context::threads_deleter::operator()(ggml_threadpool * threads) c
     cpu_function<void (*)(ggml_threadpool *)>("ggml_threadpool_free")(threads);
 }
 
-// Without a pool ggml starts threads for every split of a graph, and a prompt's graph has hundreds of splits if an
-// accelerator computes some nodes. The pool's threads sleep between splits, because the accelerator needs the cores.
-inference_context::threads inference_context::cpu_threads(int32_t n_threads) {
+// Without a pool ggml starts threads for every split of a graph. `poll` 0: they sleep between graphs; 1: they first
+// spin for a few milliseconds.
+inference_context::threads inference_context::cpu_threads(int32_t n_threads, uint32_t poll) {
     const auto make = cpu_function<ggml_threadpool * (*)(ggml_threadpool_params *)>("ggml_threadpool_new");
     if (!make || !cpu_function<void (*)(ggml_threadpool *)>("ggml_threadpool_free")) return nullptr;
     ggml_threadpool_params params = ggml_threadpool_params_default(n_threads);
-    params.poll = 0;
+    params.poll = poll;
     return threads(make(&params));
 }
 
 inference_context::inference_context(const std::shared_ptr<model> & base, const context_options & options,
                                      const loaded_adapters * adapters, const std::atomic<bool> & stop)
     : stop_(stop), n_batch_(options.n_batch) {
-    if (!llama_model_has_decoder(base->handle()) || llama_model_has_encoder(base->handle())) {
+    if (!llama_model_has_decoder(base->handle()) || llama_model_has_encoder(base->handle()))
         throw error("UNSUPPORTED_ARCHITECTURE", "cannot generate with this model: it has an encoder, or no decoder");
-    }
+    if (llama_model_is_diffusion(base->handle()))
+        throw error("UNSUPPORTED_ARCHITECTURE", "cannot generate with this model: it is a diffusion model");
     llama_context_params params = llama_context_default_params();
-    params.n_ctx = uint32_t(options.n_ctx);
-    params.n_batch = uint32_t(std::min(options.n_batch, options.n_ctx));
+    params.n_ctx = uint32_t(options.n_ctx) * uint32_t(options.n_sequences);
+    params.n_batch = uint32_t(std::max(std::min(options.n_batch, options.n_ctx), options.n_sequences));
     params.n_ubatch = params.n_batch;
-    params.n_seq_max = 1;
-    params.n_outputs_max = 1;
+    params.n_seq_max = uint32_t(options.n_sequences);
+    params.n_outputs_max = params.n_seq_max;
     params.n_threads = options.n_threads > 0 ? options.n_threads : usable_physical_cores();
     params.n_threads_batch = params.n_threads;
     params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_AUTO;
@@ -75,8 +76,13 @@ inference_context::inference_context(const std::shared_ptr<model> & base, const 
     try {
         if (adapters) adapters->apply(handle_);
         handle_->sched_reserve();
-        threads_ = cpu_threads(params.n_threads);
-        if (threads_) llama_attach_threadpool(handle_, threads_.get(), nullptr);
+        // The graph of a single token is one split and the next token follows at once, so waking threads would be a
+        // part of its time. A prompt's graph has hundreds of splits if an accelerator computes some nodes, which needs
+        // the cores.
+        token_threads_ = cpu_threads(params.n_threads, 1);
+        batch_threads_ = cpu_threads(params.n_threads, 0);
+        if (token_threads_ && batch_threads_)
+            llama_attach_threadpool(handle_, token_threads_.get(), batch_threads_.get());
     } catch (...) {
         llama_free(handle_);
         throw;
@@ -89,21 +95,24 @@ void inference_context::check_stop() const {
     if (stop_) throw error("ABORTED", "generation was aborted");
 }
 
-void inference_context::decode(const int32_t * tokens, int32_t n_tokens) {
+void inference_context::run(const llama_batch & batch) {
     check_stop();
     take_recent_errors();
-    const int32_t rc = llama_decode(handle_, llama_batch_get_one(const_cast<int32_t *>(tokens), n_tokens));
+    const int32_t rc = llama_decode(handle_, batch);
     if (rc == 0) {
         llama_synchronize(handle_); // a GPU computes asynchronously: only now is the time known
         return;
     }
     check_stop();
     const std::string log = take_recent_errors();
-    throw_logged_error(log, "decoding " + std::to_string(n_tokens) + " tokens",
-                       "use a smaller contextLength or batchSize");
-    throw error("GENERATION_FAILED", "llama.cpp could not decode " + std::to_string(n_tokens) +
-                                         " tokens (it returned " + std::to_string(rc) + ")" +
-                                         (log.empty() ? "" : ": " + log));
+    const std::string what = std::to_string(batch.n_tokens) + " tokens";
+    throw_logged_error(log, "decoding " + what, "use a smaller contextLength or batchSize");
+    throw error("GENERATION_FAILED", "llama.cpp could not decode " + what + " (it returned " + std::to_string(rc) +
+                                         ")" + (log.empty() ? "" : ": " + log));
+}
+
+void inference_context::decode(const int32_t * tokens, int32_t n_tokens) {
+    run(llama_batch_get_one(const_cast<int32_t *>(tokens), n_tokens));
 }
 
 void inference_context::decode_all(const int32_t * tokens, size_t n_tokens) {
@@ -112,6 +121,52 @@ void inference_context::decode_all(const int32_t * tokens, size_t n_tokens) {
     }
 }
 
+void inference_context::add(const next_token & token, bool output) {
+    tokens_.push_back(token.token);
+    positions_.push_back(token.position);
+    sequences_.push_back(token.sequence);
+    outputs_.push_back(output);
+}
+
+void inference_context::run_added() {
+    std::vector<int32_t> counts(tokens_.size(), 1);
+    std::vector<int32_t *> sequences(tokens_.size());
+    for (size_t i = 0; i < sequences.size(); i++) sequences[i] = &sequences_[i];
+    const auto size = int32_t(tokens_.size());
+    run({size, tokens_.data(), nullptr, positions_.data(), counts.data(), sequences.data(), outputs_.data()});
+    tokens_.clear(), positions_.clear(), sequences_.clear(), outputs_.clear();
+}
+
+void inference_context::decode_prompt(int32_t sequence, int32_t position, const int32_t * tokens, size_t n_tokens) {
+    constexpr size_t least = size_t(least_prompt_pass);
+    for (size_t at = 0, n; at < n_tokens; at += n) {
+        n = std::min(size_t(n_batch_), n_tokens - at);
+        const size_t rest = n_tokens - at - n;
+        if (rest > 0 && rest < least && n >= 2 * least) n -= least - rest;
+        for (size_t i = at; i < at + n; i++) add({sequence, position + int32_t(i), tokens[i]}, i + 1 == n_tokens);
+        run_added();
+    }
+}
+
+void inference_context::decode_step(const std::vector<next_token> & tokens) {
+    for (const next_token & each : tokens) add(each, true);
+    run_added();
+}
+
+const float * inference_context::logits(int32_t i) const { return llama_get_logits_ith(handle_, i); }
+
 void inference_context::clear() { llama_memory_clear(llama_get_memory(handle_), true); }
+
+void inference_context::copy(int32_t from, int32_t to) {
+    if (from == to) return;
+    llama_memory_seq_rm(llama_get_memory(handle_), to, -1, -1);
+    llama_memory_seq_cp(llama_get_memory(handle_), from, to, -1, -1);
+}
+
+bool inference_context::rewind(int32_t sequence, int32_t position) {
+    return llama_memory_seq_rm(llama_get_memory(handle_), sequence, position == 0 ? -1 : position, -1);
+}
+
+bool inference_context::splits_exactly() const { return handle_->get_cparams().flash_attn; }
 
 }

@@ -6,16 +6,32 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 struct ggml_threadpool;
+struct llama_batch;
 struct llama_context;
 
 namespace llamatune {
 
 struct context_options {
-    int32_t n_ctx; // tokens that the cache holds
+    int32_t n_ctx; // tokens that the cache holds for each sequence
     int32_t n_batch = 512;
     int32_t n_threads = 0; // 0: all physical cores
+    int32_t n_sequences = 1;
+};
+
+// On the CPU the kernels depend on the number of tokens of a pass and round differently, but within the passes of less
+// than most_step_tokens + 1, and of at least least_prompt_pass tokens, the result for a token does not depend on the
+// other tokens of its pass.
+constexpr int32_t most_step_tokens = 31;
+constexpr int32_t least_prompt_pass = 64;
+
+// The next token of a sequence and its position.
+struct next_token {
+    int32_t sequence;
+    int32_t position;
+    int32_t token;
 };
 
 // An inference context on a shared model, with adapters. It uses flash attention if the devices support it.
@@ -33,23 +49,45 @@ public:
     void decode(const int32_t * tokens, int32_t n_tokens);
     // Runs any number of tokens, in batches of n_batch.
     void decode_all(const int32_t * tokens, size_t n_tokens);
+    // Runs tokens of one sequence from `position` on, in batches of at most n_batch, with logits of the last token
+    // only. If there are at least least_prompt_pass, so has each pass (for an n_batch of twice as many).
+    void decode_prompt(int32_t sequence, int32_t position, const int32_t * tokens, size_t n_tokens);
+    // Runs one token of each of several sequences, which have consecutive numbers, in one pass.
+    void decode_step(const std::vector<next_token> & tokens);
+    // The logits of the i-th token of the last decode_step(), or of the last token of the last pass (-1).
+    const float * logits(int32_t i) const;
+
     void clear(); // forgets all tokens
+    // Replaces the tokens of a sequence by those of another one.
+    void copy(int32_t from, int32_t to);
+    // Forgets the tokens from `position` on. Returns false if the model's memory cannot be rewound to that position.
+    bool rewind(int32_t sequence, int32_t position);
+    // Whether a prompt may be computed in parts without changing its result: attention without flash attention chooses
+    // its kernels by the number of tokens.
+    bool splits_exactly() const;
 
     llama_context * handle() const { return handle_; }
 
 private:
     void check_stop() const;
+    void run(const llama_batch & batch);
+    void add(const next_token & token, bool output);
+    void run_added();
 
     struct threads_deleter {
         void operator()(ggml_threadpool * threads) const;
     };
     using threads = std::unique_ptr<ggml_threadpool, threads_deleter>;
-    static threads cpu_threads(int32_t n_threads);
+    static threads cpu_threads(int32_t n_threads, uint32_t poll);
 
     const std::atomic<bool> & stop_;
     int32_t n_batch_;
-    threads threads_; // outlives the context
+    threads token_threads_, batch_threads_; // outlive the context
     llama_context * handle_ = nullptr;
+
+    // The batch of the next pass.
+    std::vector<int32_t> tokens_, positions_, sequences_;
+    std::vector<int8_t> outputs_;
 };
 
 }

@@ -32,6 +32,24 @@ uint32_t fold_seed(uint64_t seed) {
     return folded == LLAMA_DEFAULT_SEED ? folded - 1 : folded;
 }
 
+// How many of the highest logits decide which token is drawn; 0: all. A penalty above 1 lowers at most the last
+// `repeat_last_n` tokens, so that the best of the others are among that many more.
+size_t needed_candidates(const sampling_options & o, int32_t n_vocab) {
+    const bool penalized = o.repeat_penalty != 1.0f && o.repeat_last_n > 0;
+    const int64_t best = o.temperature <= 0.0f ? 1 : o.top_k;
+    if (best == 0 || (penalized && o.repeat_penalty < 1.0f)) return 0;
+    const int64_t needed = best + (penalized ? o.repeat_last_n : 0);
+    return needed < n_vocab / 8 ? size_t(needed) : 0;
+}
+
+constexpr int32_t lanes = 16; // of the loops over all logits
+
+float highest_of(const float * logits) {
+    float highest = logits[0];
+    for (int32_t i = 1; i < lanes; i++) highest = logits[i] > highest ? logits[i] : highest;
+    return highest;
+}
+
 }
 
 struct sampler::candidates {
@@ -43,7 +61,8 @@ void sampler::deleter::operator()(llama_sampler * s) const { llama_sampler_free(
 sampler::sampler(const model & m, const sampling_options & o)
     : n_vocab_(llama_vocab_n_tokens(llama_model_get_vocab(m.handle()))),
       greedy_(o.temperature <= 0.0f && (o.repeat_penalty == 1.0f || o.repeat_last_n <= 0)),
-      repeat_last_n_(std::max(o.repeat_last_n, 0)), candidates_(std::make_shared<candidates>()) {
+      repeat_last_n_(std::max(o.repeat_last_n, 0)), n_candidates_(needed_candidates(o, n_vocab_)),
+      candidates_(std::make_shared<candidates>()) {
     const llama_vocab * vocab = llama_model_get_vocab(m.handle());
     llama_sampler_chain_params params = llama_sampler_chain_default_params();
     params.no_perf = true;
@@ -82,7 +101,6 @@ void sampler::accept_prompt(const std::vector<int32_t> & tokens) {
 // Returns the token of the highest logit, or -1 if it is banned. This avoids the list of all candidates that
 // llama.cpp's samplers need.
 int32_t sampler::most_likely(const float * logits) const {
-    constexpr int32_t lanes = 16;
     float highest[lanes];
     std::fill_n(highest, lanes, -INFINITY);
     int32_t t = 0;
@@ -93,7 +111,43 @@ int32_t sampler::most_likely(const float * logits) const {
     const float best = *std::max_element(highest, highest + lanes);
     const float * found = std::find(logits, logits + n_vocab_, best); // not found if all are NaN
     const int32_t token = found == logits + n_vocab_ ? 0 : int32_t(found - logits);
-    return std::binary_search(banned_.begin(), banned_.end(), token) ? -1 : token;
+    return is_banned(token) ? -1 : token;
+}
+
+bool sampler::is_banned(int32_t token) const { return std::binary_search(banned_.begin(), banned_.end(), token); }
+
+// Lists the tokens that the chain can choose from: the highest logits in descending order, or all in the vocabulary's.
+// Sorting the whole vocabulary for each token would take a millisecond.
+void sampler::list_candidates(const float * logits, bool all) {
+    auto & data = candidates_->data;
+    if (all || n_candidates_ == 0) {
+        data.resize(size_t(n_vocab_));
+        for (int32_t t = 0; t < n_vocab_; t++) data[size_t(t)] = {t, logits[t], 0.0f};
+        return;
+    }
+    const auto higher = [](const llama_token_data & a, const llama_token_data & b) {
+        return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
+    };
+    data.clear(); // a heap with the lowest logit in front
+    const auto consider = [&](int32_t t) {
+        const llama_token_data one = {t, logits[t], 0.0f};
+        const bool full = data.size() == n_candidates_;
+        if (!(one.logit > -INFINITY) || (full && !higher(one, data.front())) || is_banned(t)) return;
+        if (full) {
+            std::pop_heap(data.begin(), data.end(), higher);
+            data.pop_back();
+        }
+        data.push_back(one);
+        std::push_heap(data.begin(), data.end(), higher);
+    };
+    int32_t t = 0;
+    for (; t + lanes <= n_vocab_; t += lanes) {
+        // NaN is never higher; in the first lane it hides the other lanes, but such logits are useless anyway.
+        if (data.size() == n_candidates_ && !(highest_of(logits + t) > data.front().logit)) continue;
+        for (int32_t i = 0; i < lanes; i++) consider(t + i);
+    }
+    for (; t < n_vocab_; t++) consider(t);
+    std::sort_heap(data.begin(), data.end(), higher);
 }
 
 // Returns -1 if no token can be chosen.
@@ -102,10 +156,10 @@ int32_t sampler::draw(const float * logits, bool constrained) {
         const int32_t token = most_likely(logits);
         if (token >= 0) return token;
     }
+    list_candidates(logits, constrained);
     auto & data = candidates_->data;
-    data.resize(size_t(n_vocab_));
-    for (int32_t t = 0; t < n_vocab_; t++) data[size_t(t)] = {t, logits[t], 0.0f};
-    llama_token_data_array all = {data.data(), data.size(), -1, false};
+    if (data.empty()) return -1;
+    llama_token_data_array all = {data.data(), data.size(), -1, !constrained && n_candidates_ > 0};
     if (constrained) {
         llama_sampler_apply(grammar_.get(), &all);
         const bool any =
@@ -116,9 +170,7 @@ int32_t sampler::draw(const float * logits, bool constrained) {
     return all.selected >= 0 && size_t(all.selected) < all.size ? all.data[all.selected].id : -1;
 }
 
-int32_t sampler::sample(llama_context * context) {
-    const float * logits = llama_get_logits_ith(context, -1);
-    if (!logits) throw error("GENERATION_FAILED", "llama.cpp has no logits for the last token");
+int32_t sampler::sample(const float * logits) {
     int32_t token = draw(logits, false);
     if (token < 0 || !std::isfinite(logits[token])) {
         throw error(

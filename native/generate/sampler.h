@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-struct llama_context;
 struct llama_sampler;
 
 namespace llamatune {
@@ -19,7 +18,7 @@ struct sampling_options {
     float top_p = 0.95f;         // 1: off
     float min_p = 0.05f;         // 0: off
     float repeat_penalty = 1.0f; // 1: off
-    int32_t repeat_last_n = 64;  // how many tokens back the penalty looks, including the prompt; 0: off
+    int32_t repeat_last_n = 64;  // how many tokens back the penalty looks, including the prompt; 0: off; -1: all
     uint64_t seed = 42;
     std::optional<std::string> grammar; // GBNF with a "root" rule
     bool ignore_eos = false;            // never sample end-of-generation tokens (a finished grammar still ends)
@@ -48,8 +47,8 @@ public:
     // The prompt counts for the repetition penalty; the grammar does not see it.
     void accept_prompt(const std::vector<int32_t> & tokens);
 
-    // Draws from the last logits of `context` and accepts the token. Throws error NON_FINITE_LOGITS, GRAMMAR_STUCK.
-    int32_t sample(llama_context * context);
+    // Draws from the logits of all tokens and accepts the drawn one. Throws error NON_FINITE_LOGITS, GRAMMAR_STUCK.
+    int32_t sample(const float * logits);
 
     bool has_grammar() const { return grammar_ != nullptr; }
 
@@ -61,11 +60,14 @@ private:
 
     int32_t draw(const float * logits, bool constrained);
     int32_t most_likely(const float * logits) const;
+    void list_candidates(const float * logits, bool all);
+    bool is_banned(int32_t token) const;
 
     int32_t n_vocab_;
     bool greedy_;                 // take the highest logit that is not banned
     std::vector<int32_t> banned_; // in ascending order
     int32_t repeat_last_n_;
+    size_t n_candidates_; // how many of the highest logits the chain can choose from; 0: all
     handle chain_;
     handle grammar_;
     struct candidates;

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import * as format from '../format.js';
 import {
   describeOptions,
+  type GenerateManyOptions,
   type GenerateOptions,
   type GenerateResult,
   generate,
@@ -12,6 +13,7 @@ import { type ParsedArguments, parseArguments, refusePositionals } from './argum
 import type { Command } from './command.js';
 import type { JsonObject } from './config-file.js';
 import { configurationOf } from './configuration.js';
+import { writeManyAnswers } from './generate-many-view.js';
 import { type CliIo, readAll } from './io.js';
 import { jsonLine } from './json.js';
 import { type CliOption, cliOptions, commonOptions } from './option.js';
@@ -43,7 +45,8 @@ export const generateCommand: Command = {
   help: {
     name: 'generate',
     summary: 'Generate text with a model and optional LoRA adapters, streamed token by token.',
-    usage: 'generate --model <path> (--user <text> | --prompt <text> | < prompt.txt) [options]',
+    usage:
+      'generate --model <path> (--user <text> | --prompt <text> | --prompts <file> | < prompt.txt) [options]',
     options,
     examples: [
       {
@@ -55,6 +58,10 @@ export const generateCommand: Command = {
         line: 'llamatune generate --model base.gguf --temperature 0 --maxTokens 64 < prompt.txt',
       },
       {
+        what: 'write four answers to each prompt of a file, 8 at a time, as JSON Lines',
+        line: 'llamatune generate --model base.gguf --prompts prompts.jsonl --n 4 --parallel 8 --json',
+      },
+      {
         what: 'apply one adapter at half strength and another in full, and write one JSON object per token',
         line: 'llamatune generate --model base.gguf --adapters style.gguf@0.5,facts.gguf --prompt "Once" --json',
       },
@@ -62,6 +69,9 @@ export const generateCommand: Command = {
     notes: [
       'The text goes to standard output and the statistics to standard error. Without a prompt option the prompt is read ' +
         'from standard input.',
+      'With --prompts or --n the answers are decoded together and written in the order of the prompts, each after a line ' +
+        'with its numbers. With --json each answer is an object of type "sequence", written when it is complete. The exit ' +
+        'code is 1 if an answer failed; the others are written.',
     ],
   },
 
@@ -70,7 +80,12 @@ export const generateCommand: Command = {
     refusePositionals(parsed, 'generate');
     const config = await withPrompt(configurationOf(parsed, excludedOptions), parsed, io);
     const json = parsed.values.get('json') === true;
-    const run = generate({ ...config, signal: io.signal } as GenerateOptions);
+    const request = { ...config, signal: io.signal } as GenerateOptions;
+    if (config.prompts !== undefined || config.n !== undefined) {
+      await writeManyAnswers(generate(request as GenerateManyOptions), io, json, request.n ?? 1);
+      return;
+    }
+    const run = generate(request);
     // A closed standard output (`| head`) is not a failure; stop generating.
     io.outputClosed.addEventListener('abort', () => run.abort());
     let endsWithNewline = true;
@@ -113,12 +128,13 @@ async function withPrompt(
   const user = values.get('user') as string | undefined;
   const system = values.get('system') as string | undefined;
   const file = values.get('promptFile') as string | undefined;
-  const given = ['prompt', 'messages', 'promptFile', 'user'].filter((name) => values.has(name));
+  const sources = ['prompt', 'messages', 'prompts', 'promptFile', 'user'];
+  const given = sources.filter((name) => values.has(name));
   if (given.length > 1) {
     throw new LlamatuneError(
       'USAGE_INVALID',
       `expected one prompt but received ${given.map((name) => `--${name}`).join(' and ')}`,
-      { hint: 'use one of --prompt, --promptFile, --user, --messages' },
+      { hint: 'use one of --prompt, --promptFile, --user, --messages, --prompts' },
     );
   }
   if (system !== undefined && user === undefined) {
@@ -127,7 +143,7 @@ async function withPrompt(
     });
   }
   // A prompt on the command line replaces the prompt of the configuration file.
-  const { prompt, messages, ...rest } = config;
+  const { prompt, messages, prompts, ...rest } = config;
   if (user !== undefined) {
     const before = system === undefined ? [] : [{ role: 'system', content: system }];
     return { ...rest, messages: [...before, { role: 'user', content: user }] };
@@ -135,7 +151,8 @@ async function withPrompt(
   if (file !== undefined) return { ...rest, prompt: await readPrompt(file, io) };
   if (values.has('prompt')) return { ...rest, prompt };
   if (values.has('messages')) return { ...rest, messages };
-  const inFile = prompt !== undefined || messages !== undefined;
+  if (values.has('prompts')) return { ...rest, prompts };
+  const inFile = [prompt, messages, prompts].some((each) => each !== undefined);
   if (!inFile && !io.stdin.isTTY) return { ...rest, prompt: await readPrompt('-', io) };
   return config;
 }

@@ -47,7 +47,7 @@ export const NEW_ADAPTER = {
 const isObject = (value: unknown): value is Record<PropertyKey, unknown> =>
   typeof value === 'object' && value !== null;
 
-const isIterable = (value: unknown): boolean =>
+export const isIterable = (value: unknown): boolean =>
   isObject(value) && (Symbol.iterator in value || Symbol.asyncIterator in value);
 
 const isModelHandle = (value: unknown): boolean =>

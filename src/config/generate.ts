@@ -1,8 +1,9 @@
 import { z } from 'zod';
-import { chatMessageSchema } from './chat-message.js';
+import { type ChatMessage, chatMessageSchema } from './chat-message.js';
 import { withCrossFieldRules } from './cross-field.js';
 import {
   chatTemplate,
+  isIterable,
   model,
   path,
   placementProblems,
@@ -11,6 +12,16 @@ import {
   signal,
   threads,
 } from './fields.js';
+
+/** A prompt of several: text to continue, or a conversation to answer. Other keys are ignored. */
+export type Prompt =
+  | string
+  | readonly ChatMessage[]
+  | { prompt: string }
+  | { messages: readonly ChatMessage[]; tools?: readonly unknown[] | null };
+
+/** Path of a file of prompts, or prompts from memory. Iterables are read once, in order, as answers finish. */
+export type PromptSource = string | Iterable<Prompt> | AsyncIterable<Prompt>;
 
 const adapterPath = path('LoRA adapter of this model, as GGUF.');
 
@@ -38,13 +49,39 @@ const base = z.strictObject({
     .string()
     .min(1)
     .optional()
-    .describe('Text to continue, without chat template. Give either prompt or messages.'),
+    .describe('Text to continue, without chat template. Give one of prompt, messages and prompts.'),
   messages: z
     .array(chatMessageSchema.meta({ typeText: '{ role, content }' }))
     .min(1)
     .optional()
     .describe(
-      'Conversation to answer, formatted by the chat template. Give either prompt or messages.',
+      'Conversation to answer, formatted by the chat template. Give one of prompt, messages and prompts.',
+    ),
+  prompts: z
+    .custom<PromptSource>(
+      (value) => (typeof value === 'string' && value !== '') || isIterable(value),
+    )
+    .optional()
+    .meta({
+      typeText: 'path of a file, or an iterable of prompts',
+      cli: 'path',
+      description:
+        'Several prompts, each a text, messages, { prompt } or { messages, tools }: an iterable, or a file ' +
+        'of rows in a format of datasets, or .txt with one prompt per line.',
+    }),
+  n: z
+    .int()
+    .min(1)
+    .max(65536)
+    .optional()
+    .describe('Number of samples of each prompt, each with its own seed. Default: 1.'),
+  parallel: z
+    .int()
+    .min(1)
+    .max(255)
+    .optional()
+    .describe(
+      'Number of sequences that are decoded together. Default: up to 16 on a CPU and 32 on a GPU, as memory allows.',
     ),
   tools: z
     .array(z.unknown())
@@ -108,19 +145,22 @@ const base = z.strictObject({
 
 /** Schema of the options of `generate()`. */
 export const generateSchema = withCrossFieldRules(base, (read) => {
-  const hasPrompt = read.value('prompt') !== undefined;
-  const hasMessages = read.value('messages') !== undefined;
+  const has = (name: string) => read.value(name) !== undefined;
+  const given = ['prompt', 'messages', 'prompts'].filter(has);
   const [context, most] = [read.number('contextLength'), read.number('maxTokens')];
   return [
     ...placementProblems(read),
-    hasPrompt === hasMessages
+    given.length !== 1
       ? {
           path: 'prompt',
-          message: `expected prompt or messages but received ${hasPrompt ? 'both' : 'neither'}`,
+          message: `expected one of prompt, messages and prompts but received ${given.join(' and ') || 'none'}`,
         }
       : undefined,
-    hasPrompt && read.value('tools') !== undefined
+    has('prompt') && has('tools')
       ? { path: 'tools', message: 'expected tools only with messages but received a prompt' }
+      : undefined,
+    has('parallel') && !has('prompts') && !has('n')
+      ? { path: 'parallel', message: 'expected parallel only with prompts or n' }
       : undefined,
     context !== undefined && most !== undefined && most >= context
       ? {
@@ -133,5 +173,7 @@ export const generateSchema = withCrossFieldRules(base, (read) => {
 
 /** Options of `generate()`. Each option is documented in docs/configuration.md. */
 export type GenerateOptions = z.input<typeof generateSchema>;
-/** The same with every default filled in. */
+/** Options of `generate()` for several sequences: `prompts` or `n` is given. */
+export type GenerateManyOptions = GenerateOptions & ({ prompts: PromptSource } | { n: number });
+/** Options of `generate()` with every default filled in. */
 export type GenerateConfig = z.output<typeof generateSchema>;

@@ -1,5 +1,10 @@
 import type { BenchOptions, Peak, PeakOptions, SampleEvent } from './benchmark.js';
-import type { GenerateOptions, GenerateOutcome, TokenEvent } from './generation.js';
+import type {
+  GenerateOptions,
+  NativeGeneration,
+  SequenceOutcome,
+  TokenEvent,
+} from './generation.js';
 import type {
   AdapterInfo,
   CreateModelOptions,
@@ -85,8 +90,8 @@ export interface Addon {
   generate(
     model: NativeModel,
     options: GenerateOptions,
-    onEvents: OnEvents<TokenEvent>,
-  ): NativeRun<GenerateOutcome>;
+    onEvents: OnEvents<TokenEvent | SequenceOutcome>,
+  ): NativeGeneration;
   bench(
     model: NativeModel,
     options: BenchOptions,

@@ -8,6 +8,8 @@ interface Controls<Event> {
   emit: (event: Event) => void;
   /** Aborted by `abort()`, by the caller's AbortSignal and by disposal. */
   signal: AbortSignal;
+  /** Resolves when fewer than `count` events wait to be read, or nobody iterates over the run. */
+  eventsBelow: (count: number) => Promise<void>;
 }
 
 /**
@@ -17,7 +19,8 @@ interface Controls<Event> {
  * - `await run.result` for the result. One of the two is enough: the other one never causes an unhandled rejection.
  * - Leaving the loop early does not stop the run; `abort()`, the config's `signal` and `await using` do.
  * - Up to `bufferLimit` events are kept until they are read; then the oldest are dropped, so a run without a reader
- *   neither stalls nor fills the memory. Several iterators share one stream: each event goes to one of them.
+ *   neither stalls nor fills the memory. With `waitsForReaders` events are dropped only while nobody iterates: the work
+ *   itself waits for a slow reader (`eventsBelow`). Several iterators share one stream: each event goes to one of them.
  */
 export class Run<Event, Result> implements AsyncIterable<Event>, AsyncDisposable {
   /** The result. Rejects with a LlamatuneError, after an abort with code ABORTED. */
@@ -26,22 +29,34 @@ export class Run<Event, Result> implements AsyncIterable<Event>, AsyncDisposable
   readonly #controller = new AbortController();
   readonly #events: Event[] = [];
   readonly #waiting: (() => void)[] = [];
+  readonly #waitingForReaders: (() => void)[] = [];
   readonly #limit: number;
+  readonly #waitsForReaders: boolean;
+  #readers = 0;
   #dropped = 0;
   #ended = false;
   #failure: { error: unknown } | null = null;
 
   constructor(
     work: (controls: Controls<Event>) => Promise<Result>,
-    options: { signal?: AbortSignal | undefined; bufferLimit?: number } = {},
+    options: {
+      signal?: AbortSignal | undefined;
+      bufferLimit?: number;
+      waitsForReaders?: boolean;
+    } = {},
   ) {
     this.#limit = options.bufferLimit ?? 4096;
+    this.#waitsForReaders = options.waitsForReaders ?? false;
     const outer = options.signal;
     const follow = () => this.abort(outer?.reason);
     if (outer?.aborted) follow();
     else outer?.addEventListener('abort', follow, { once: true });
 
-    const controls = { emit: (event: Event) => this.#emit(event), signal: this.#controller.signal };
+    const controls = {
+      emit: (event: Event) => this.#emit(event),
+      signal: this.#controller.signal,
+      eventsBelow: (count: number) => this.#eventsBelow(count),
+    };
     // Starts in a microtask, so that the caller has the run before `work` can emit or throw.
     this.result = Promise.resolve()
       .then(() => work(controls))
@@ -52,7 +67,7 @@ export class Run<Event, Result> implements AsyncIterable<Event>, AsyncDisposable
       .finally(() => {
         outer?.removeEventListener('abort', follow);
         this.#ended = true;
-        this.#wake();
+        wake(this.#waiting);
       });
     // A caller that only iterates gets the error from the iterator: this promise must not be an unhandled rejection.
     this.result.catch(() => {});
@@ -69,11 +84,18 @@ export class Run<Event, Result> implements AsyncIterable<Event>, AsyncDisposable
   };
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Event, void, undefined> {
-    for (;;) {
-      const event = this.#events.shift();
-      if (event !== undefined) yield event;
-      else if (this.#ended) break;
-      else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#readers++;
+    try {
+      for (;;) {
+        const event = this.#events.shift();
+        wake(this.#waitingForReaders);
+        if (event !== undefined) yield event;
+        else if (this.#ended) break;
+        else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+      }
+    } finally {
+      this.#readers--;
+      wake(this.#waitingForReaders);
     }
     if (this.#failure) throw this.#failure.error;
   }
@@ -87,16 +109,23 @@ export class Run<Event, Result> implements AsyncIterable<Event>, AsyncDisposable
   #emit(event: Event): void {
     if (this.#ended) return;
     this.#events.push(event);
-    if (this.#events.length > this.#limit) {
+    const keepsAll = this.#waitsForReaders && this.#readers > 0;
+    if (this.#events.length > this.#limit && !keepsAll) {
       this.#events.shift();
       this.#dropped++;
     }
-    this.#wake();
+    wake(this.#waiting);
   }
 
-  #wake(): void {
-    for (const resolve of this.#waiting.splice(0)) resolve();
+  async #eventsBelow(count: number): Promise<void> {
+    while (this.#readers > 0 && this.#events.length >= count && !this.#ended) {
+      await new Promise<void>((resolve) => this.#waitingForReaders.push(resolve));
+    }
   }
+}
+
+function wake(waiting: (() => void)[]): void {
+  for (const resolve of waiting.splice(0)) resolve();
 }
 
 /** The error of a run that its caller aborted. */

@@ -1,9 +1,9 @@
-import { freemem } from 'node:os';
 import { type FinetuneConfig, type FinetuneOptions, finetuneSchema } from '../config/finetune.js';
 import { parseConfig } from '../config/parse.js';
-import { native, nativeRun } from '../contract/load.js';
+import { native } from '../contract/load.js';
 import type { MemoryNeeds, TrainOptions } from '../contract/training.js';
 import { LlamatuneError } from '../errors.js';
+import { availableMemory } from '../model/available-memory.js';
 import type { LoadedModel } from '../model/loaded-model.js';
 import { useModel } from '../model/use-model.js';
 import { batchLayout, hasTokenBudget, type LargestBatches, tokenBudgets } from './layout.js';
@@ -207,17 +207,6 @@ function* smallerBatches(
     } else sequenceLength = Math.max(64, sequenceLength >> 1);
     yield { microBatchSize, sequenceLength };
   }
-}
-
-/**
- * Free memory for a run: of the devices of the model, and of this process (with the limits of its container) if all or
- * part of the model is on the CPU.
- */
-export async function availableMemory(model: LoadedModel, signal?: AbortSignal): Promise<number> {
-  const processMemory = process.availableMemory?.() ?? freemem();
-  if (!model.onGpu) return processMemory;
-  const devices = await nativeRun(signal, () => model.native.devices());
-  return devices.reduce((sum, { memoryFree }) => sum + memoryFree, model.mixed ? processMemory : 0);
 }
 
 function size(bytes: number): string {

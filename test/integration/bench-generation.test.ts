@@ -48,12 +48,19 @@ describe('npm run bench:generation', () => {
   });
 
   it('measures a prompt with exactly the given number of tokens, with and without the adapter', () => {
-    const spec = { path, adapter, prompt: 100, tokens: 4, threads: 1 };
+    const spec = { path, adapter, prompt: 100, tokens: 4, sequences: 3, threads: 1 };
     const { status, stdout, stderr } = run('measure.mjs', JSON.stringify(spec));
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     const found = JSON.parse(stdout);
     for (const side of ['plain', 'adapted']) {
-      for (const name of ['prompt', 'generation', 'generationAlone', 'firstTokenMs']) {
+      const measured = [
+        'prompt',
+        'generation',
+        'generationAlone',
+        'generationTogether',
+        'firstTokenMs',
+      ];
+      for (const name of measured) {
         expect(found[side][name], `${side} ${name}`).toBeGreaterThan(0);
       }
     }

@@ -16,8 +16,10 @@ import type {
   SampleEvent,
 } from '../../src/contract/benchmark.js';
 import type {
-  GenerateOutcome,
+  GenerationTotals,
   PreparedGeneration,
+  Prompt,
+  SequenceOutcome,
   TokenEvent,
 } from '../../src/contract/generation.js';
 import { addon } from '../../src/contract/load.js';
@@ -214,17 +216,41 @@ const results: Record<string, string[]> = {
     trainableParameters: true,
     peakMemoryBytes: true,
   }),
-  TokenEvent: keys<TokenEvent>({ type: true, token: true, text: true }),
-  GenerateOutcome: keys<GenerateOutcome>({
+  TokenEvent: keys<TokenEvent>({
+    type: true,
+    promptIndex: true,
+    sampleIndex: true,
+    token: true,
     text: true,
-    tokens: true,
+  }),
+  SequenceOutcome: [
+    ...keys<SequenceOutcome>({
+      type: true,
+      promptIndex: true,
+      sampleIndex: true,
+      seed: true,
+      text: true,
+      tokens: true,
+      promptTokens: true,
+      sharedPromptTokens: true,
+      generatedTokens: true,
+      finishReason: true,
+      error: true,
+      timeToFirstTokenMs: true,
+      promptMs: true,
+      generationMs: true,
+    }),
+    ...nested('error', ['code', 'message', 'hint']),
+  ],
+  GenerationTotals: keys<GenerationTotals>({
+    parallel: true,
     promptTokens: true,
+    sharedPromptTokens: true,
     generatedTokens: true,
-    finishReason: true,
-    timeToFirstTokenMs: true,
     promptMs: true,
     generationMs: true,
   }),
+  Prompt: keys<Prompt>({ index: true, tokens: true, seeds: true }),
   SampleEvent: keys<SampleEvent>({
     type: true,
     kind: true,
@@ -261,10 +287,11 @@ const preparedTraining = keys<PreparedTraining>({
   gradientCheckpointing: true,
 });
 const preparedGeneration = keys<PreparedGeneration>({
-  prompt: true,
-  maxTokens: true,
   contextLength: true,
   batchSize: true,
+  samples: true,
+  parallel: true,
+  memoryLimit: true,
 });
 const loadOptions = keys<LoadOptions>({
   model: true,
@@ -305,7 +332,7 @@ const calls: Record<string, { schema: string[]; added: string[]; ours: RegExp }>
   GenerateOptions: {
     schema: options(generateSchema),
     added: preparedGeneration,
-    ours: /^(model|messages|tools|chatTemplate|signal|device|gpuLayers|tensorSplit|placement|rpc)$/,
+    ours: /^(model|prompt|messages|prompts|n|tools|chatTemplate|signal|device|gpuLayers|tensorSplit|placement|rpc)$/,
   },
   DeviceTestOptions: {
     schema: options(testDeviceSchema),

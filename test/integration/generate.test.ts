@@ -158,6 +158,8 @@ describe('generate', () => {
 
   it.each([
     [{ prompt: 'x'.repeat(300) }, 'PROMPT_TOO_LONG'],
+    [{ prompt: undefined }, 'CONFIG_INVALID'],
+    [{ parallel: 4 }, 'CONFIG_INVALID'],
     [{ prompt: 'x', contextLength: 1, maxTokens: 1 }, 'CONFIG_INVALID'],
     [{ grammar: 'root ::= (' }, 'GRAMMAR_INVALID'],
     [{ adapters: 'no-such-adapter.gguf' }, 'ADAPTER_NOT_FOUND'],

@@ -19,6 +19,7 @@ const usage = `npm run bench:generation -- [options]
   --type a,b         Q8_0, Q4_K_M, F16, or another weight type   (Q8_0)
   --prompt n         tokens of the prompt   (512)
   --tokens n         tokens to generate   (32)
+  --sequences n      sequences that generate() decodes together in one more measurement   (8)
   --rounds n         measurements of each side, in turns   (5)
   --threads n        0 = one per physical core   (0)
   --json             one JSON object per row on standard output (use npm run --silent)
@@ -31,6 +32,7 @@ function parseOptions(argv) {
     type: text('Q8_0'),
     prompt: text('512'),
     tokens: text('32'),
+    sequences: text('8'),
     rounds: text('5'),
     threads: text('0'),
     json: { type: 'boolean', default: false },
@@ -41,6 +43,7 @@ function parseOptions(argv) {
   const common = {
     prompt: number('prompt', 2),
     tokens: number('tokens', 1),
+    sequences: number('sequences', 1),
     rounds: number('rounds', 1),
     threads: number('threads', 0),
   };

@@ -1,5 +1,5 @@
 // Measures generate() once, without and with an adapter, and prints it as JSON.
-// node measure.mjs '{"path":"….gguf","adapter":"….gguf","prompt":512,"tokens":32,"threads":2}'
+// node measure.mjs '{"path":"….gguf","adapter":"….gguf","prompt":512,"tokens":32,"sequences":8,"threads":2}'
 import { generate, loadModel } from '../../dist/index.js';
 import { printTrial } from '../bench-training/trial.mjs';
 
@@ -28,6 +28,22 @@ async function run(model, spec, prompt, maxTokens, adapters) {
   return await result;
 }
 
+/** Several sequences that are decoded together. */
+async function runTogether(model, spec, prompt, adapters) {
+  const n = spec.sequences;
+  const { result } = generate({
+    model,
+    prompt,
+    n,
+    parallel: n,
+    maxTokens: spec.tokens + 1,
+    adapters,
+    ignoreEos: true,
+    threads: spec.threads,
+  });
+  return await result;
+}
+
 async function measure(spec) {
   const model = await loadModel({ model: spec.path, purpose: 'generate' });
   try {
@@ -47,6 +63,7 @@ async function measureWith(model, spec, adapters) {
   // one more token, because the rate excludes the first
   const after = await run(model, spec, long, spec.tokens + 1, adapters);
   const alone = await run(model, spec, short, spec.tokens + 1, adapters);
+  const together = await runTogether(model, spec, short, adapters);
   if (after.promptTokens !== spec.prompt || after.generatedTokens !== spec.tokens + 1) {
     throw new Error(
       `processed ${after.promptTokens} and generated ${after.generatedTokens} tokens instead of ${spec.prompt} and ${spec.tokens + 1}`,
@@ -56,6 +73,7 @@ async function measureWith(model, spec, adapters) {
     prompt: after.promptTokensPerSecond,
     generation: after.tokensPerSecond,
     generationAlone: alone.tokensPerSecond,
+    generationTogether: together.tokensPerSecond,
     firstTokenMs: after.timeToFirstTokenMs,
   };
 }

@@ -14,12 +14,14 @@ export function buildRow(spec, rounds) {
   const rates = (side) =>
     Object.fromEntries(speeds.map((name) => [name, of((round) => round[side][name])]));
   const reference = (round) => firstTokenMs(round.llamaBench, spec.prompt);
-  const { model, type, prompt, tokens, threads } = spec;
+  const { model, type, prompt, tokens, sequences, threads } = spec;
+  const together = (side) => of((round) => round[side].generationTogether);
   return {
     model,
     type,
     prompt,
     tokens,
+    sequences,
     threads,
     rounds: rounds.length,
     tokensPerSecond: {
@@ -38,6 +40,11 @@ export function buildRow(spec, rounds) {
         speeds.map((name) => [name, of(({ plain, llamaBench }) => plain[name] / llamaBench[name])]),
       ),
       firstToken: of((round) => reference(round) / round.plain.firstTokenMs),
+    },
+    /** Several sequences together: tokens per second of all of them, and that divided by the speed of one. */
+    together: {
+      tokensPerSecond: { plain: together('plain'), adapted: together('adapted') },
+      ratio: of(({ plain }) => plain.generationTogether / plain.generationAlone),
     },
     /** Speed of generate() with an adapter divided by the speed without. */
     adapterRatio: {
@@ -64,5 +71,9 @@ export function textTable(row) {
     line(`${row.tokens} alone`, 'generationAlone', 'tok/s', (side) => rate[side].generationAlone),
     line('first token', 'firstToken', 'ms', (side) => row.firstTokenMs[side]),
   ];
-  return alignColumns(cells, 1);
+  const { tokensPerSecond: together, ratio: gain } = row.together;
+  const sentence =
+    `${row.sequences} sequences together: ${together.plain.toFixed(1)} tok/s, ${gain.toFixed(2)} times one; ` +
+    `with adapter ${together.adapted.toFixed(1)} tok/s`;
+  return `${alignColumns(cells, 1)}\n${sentence}`;
 }

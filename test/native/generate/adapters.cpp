@@ -60,6 +60,27 @@ TEST("generate: an adapter changes the answer by its scale and leaves the shared
     CHECK(run(m, greedy(*m)).tokens == base);
 }
 
+TEST("generate: sequences with an adapter are decoded together as they are alone") {
+    const auto m = tiny::load("qwen3");
+    auto o = greedy(*m, "the cat", 40);
+    o.adapters = {{foreign_adapter(*m, "qwen3", {"blk.0.attn_v.weight", "blk.1.ffn_down.weight"}, 0.5f, "batch.gguf")}};
+    o.sampling.temperature = 1.0f;
+    o.parallel = 5;
+    prompt_queue prompts;
+    for (int64_t i = 0; i < 8; i++) prompts.add({i, o.prompt, {uint64_t(i)}});
+    prompts.close();
+    std::vector<std::vector<int32_t>> together(8);
+    const auto on_event = [&](const generation_event & event) {
+        if (const auto * r = std::get_if<sequence_result>(&event)) together[size_t(r->prompt_index)] = r->tokens;
+    };
+    generate(m, o, prompts, on_event, never);
+    o.parallel = 1;
+    for (size_t i = 0; i < together.size(); i++) {
+        o.sampling.seed = i;
+        CHECK(run(m, o).tokens == together[i]);
+    }
+}
+
 TEST("generate: adapters that do not fit are refused") {
     const auto m = tiny::load("llama");
     auto o = greedy(*m);

@@ -64,10 +64,10 @@ describe('generateSchema', () => {
     const messages = [{ role: 'user', content: 'Hi' }];
     expect(problemsOf(generateSchema, { model: 'm', messages })).toEqual({});
     expect(problemsOf(generateSchema, { model: 'm' })).toEqual({
-      prompt: 'expected prompt or messages but received neither',
+      prompt: 'expected one of prompt, messages and prompts but received none',
     });
     expect(problemsOf(generateSchema, { ...base, messages, topP: 0 })).toEqual({
-      prompt: 'expected prompt or messages but received both',
+      prompt: 'expected one of prompt, messages and prompts but received prompt and messages',
       topP: 'expected a number of more than 0 but received 0',
     });
     expect(problemsOf(generateSchema, { model: 'm', messages: [{ role: 'user' }] })).toEqual({
