@@ -2,10 +2,11 @@ import type { SuiteResults, TrialResult } from '../../bench/suite/results.js';
 import * as format from '../../format.js';
 import { machineFacts, versionsText } from '../suite/build-document.js';
 import type { Block, ReportDocument, Section } from '../suite/document.js';
+import { machineDrift } from '../suite/drift.js';
 import { inferenceBlocks } from '../suite/inference-section.js';
 import { groupBy, modelName } from '../suite/names.js';
 import { trainingBlocks } from '../suite/training-section.js';
-import { observations } from './observations.js';
+import { type ComparedTrial, observations } from './observations.js';
 
 /** The results of one machine, under the name that its columns have. */
 export interface NamedResults {
@@ -31,16 +32,18 @@ export function buildCommunityDocument(machines: readonly NamedResults[]): Repor
 }
 
 /** A trial whose device is named after its machine. */
-type NamedTrial = TrialResult & { task: string };
+type NamedTrial = ComparedTrial & { task: string };
 
 /** The trials of a machine that are compared: without varied options, which are sweeps of one machine. */
 function trialsOf({ name, results }: NamedResults): NamedTrial[] {
   const tasks = new Map(results.suite.benchmarks.map(({ id, task }) => [id, task]));
   const compared = results.trials.filter(({ varied }) => Object.keys(varied).length === 0);
+  const drift = machineDrift(results.trials);
   const devices = new Set(compared.map(({ spec }) => spec.device));
   return compared.map((trial) => ({
     ...trial,
     task: tasks.get(trial.benchmark) ?? '',
+    drift,
     spec: {
       ...trial.spec,
       device: devices.size === 1 ? name : `${name} ${trial.spec.device}`,

@@ -5,8 +5,11 @@ import type { Block } from '../suite/document.js';
 import { machineDrift } from '../suite/drift.js';
 import { groupBy } from '../suite/names.js';
 
+/** A trial with how much the speed of its machine changed during the whole suite. */
+export type ComparedTrial = TrialResult & { drift: number };
+
 /** What the speeds of a table show: nothing about differences whose intervals overlap. */
-export function observations(trials: readonly TrialResult[], verb: string): Block[] {
+export function observations(trials: readonly ComparedTrial[], verb: string): Block[] {
   const items = [
     ...fastestDevices(trials, verb),
     ...fastestWeights(trials, verb),
@@ -16,7 +19,7 @@ export function observations(trials: readonly TrialResult[], verb: string): Bloc
 }
 
 /** For each weight type, the device that is faster than every other one. */
-function fastestDevices(trials: readonly TrialResult[], verb: string): string[] {
+function fastestDevices(trials: readonly ComparedTrial[], verb: string): string[] {
   return groupBy(trials, ({ spec }) => spec.weightType).flatMap(([type, group]) => {
     const found = fastest(group);
     return found === undefined
@@ -29,7 +32,7 @@ function fastestDevices(trials: readonly TrialResult[], verb: string): string[] 
 }
 
 /** For each device, the weight type that is faster than every other one. */
-function fastestWeights(trials: readonly TrialResult[], verb: string): string[] {
+function fastestWeights(trials: readonly ComparedTrial[], verb: string): string[] {
   return groupBy(trials, ({ spec }) => spec.device).flatMap(([device, group]) => {
     const found = fastest(group);
     return found === undefined
@@ -42,7 +45,7 @@ function fastestWeights(trials: readonly TrialResult[], verb: string): string[] 
 }
 
 interface Speed {
-  trial: TrialResult;
+  trial: ComparedTrial;
   measure: Measure;
 }
 
@@ -50,7 +53,7 @@ interface Speed {
  * The fastest trial and the next one, if the interval of the first is above that of every other trial, and it is faster
  * than the next one by more than the speed of the machine changed during the trials.
  */
-function fastest(trials: readonly TrialResult[]): { first: Speed; second: Speed } | undefined {
+function fastest(trials: readonly ComparedTrial[]): { first: Speed; second: Speed } | undefined {
   const speeds = trials.flatMap((trial): Speed[] => {
     const measure = trial.measures.tokensPerSecond;
     return measure === undefined ? [] : [{ trial, measure }];
@@ -67,9 +70,7 @@ function fastest(trials: readonly TrialResult[]): { first: Speed; second: Speed 
 
 /** How much the ratio of two speeds may be due to changes of their machines. */
 function driftOf({ trial: a }: Speed, { trial: b }: Speed): number {
-  return a.spec.device === b.spec.device
-    ? machineDrift([a, b])
-    : machineDrift([a]) * machineDrift([b]);
+  return a.spec.device === b.spec.device ? machineDrift([a, b]) : a.drift * b.drift;
 }
 
 const speedText = ({ measure }: Speed): string => format.rate(measure.median);
@@ -77,7 +78,7 @@ const ratioText = ({ first, second }: { first: Speed; second: Speed }): string =
   format.rate(first.measure.median / second.measure.median);
 
 /** 'x has no result with F32, F16: OOM.' */
-function failures(trials: readonly TrialResult[]): string[] {
+function failures(trials: readonly ComparedTrial[]): string[] {
   const failed = trials.filter((trial) => outcomeText(trial) !== undefined);
   return groupBy(failed, (trial) => `${trial.spec.device} ${outcomeText(trial)}`).map(
     ([, group]) => {

@@ -51,14 +51,14 @@ describe('key observations', () => {
       name,
       results: {
         ...results,
-        trials: results.trials.map((trial) => ({
+        // one trial is enough: 11 * 11 is more than the ratio of the two machines
+        trials: results.trials.map((trial, i) => ({
           ...trial,
-          // 11 * 11 is more than the ratio of the two machines
-          noise: { loadBefore: 0, peakBefore: 40, peakAfter: 440 },
+          noise: { loadBefore: 0, peakBefore: i === 0 ? 40 : 440, peakAfter: 440 },
         })),
       },
     }));
-    expect(renderCommunityTable(noisy, { format: 'text' })).not.toMatch(/fastest/);
+    expect(renderCommunityTable(noisy, { format: 'text' })).not.toMatch(/fastest with/);
   });
 
   it('say nothing about speeds whose intervals overlap', () => {
