@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <exception>
@@ -10,8 +11,9 @@
 
 namespace llamatune {
 
-// Threads that sleep between jobs and take the pieces of a job one by one. A preempted thread delays only its own
-// piece, and no thread spins, so that on a busy machine this costs a fraction of a barrier.
+// Threads that take the pieces of a job one by one, so that a preempted thread delays only its own piece. Between jobs
+// they spin for a few microseconds and then sleep: in a step, one small job follows the other, and waking a thread
+// takes longer than many of them.
 class thread_pool {
 public:
     // The calling thread is one of the n_threads. The pool is smaller if the system refuses to start more threads.
@@ -28,18 +30,22 @@ public:
 
 private:
     void wait_for_jobs(int thread);
-    void take_pieces(int thread, uint64_t job);
+    void take_pieces(int thread);
 
     std::vector<std::thread> threads_;
+    std::atomic<int64_t> n_left_{0}; // pieces of the current job that no thread has taken
+    // Of the current job: valid for a thread that has taken a piece, because the job then cannot end.
+    std::atomic<int64_t> n_done_{0};
+    int64_t n_pieces_ = 0;
+    const std::function<void(int64_t, int)> * work_ = nullptr;
+    std::atomic<bool> failed_{false};
+    std::exception_ptr failure_;
+
     std::mutex mutex_;
     std::condition_variable wake_, done_;
-    uint64_t job_ = 0; // number of the current job; 0: none yet
-    int64_t next_ = 0;
-    int64_t n_pieces_ = 0;
-    int64_t n_running_ = 0; // pieces that a thread has taken and not finished
-    bool ending_ = false;
-    std::exception_ptr failure_;
-    const std::function<void(int64_t, int)> * work_ = nullptr;
+    std::atomic<int> n_asleep_{0}; // of the pool's threads
+    std::atomic<bool> caller_asleep_{false};
+    std::atomic<bool> ending_{false};
 };
 
 }

@@ -28,6 +28,24 @@ TEST("core/thread-pool: each job runs every piece once, on threads of the pool")
     }
 }
 
+TEST("core/thread-pool: jobs wake threads that sleep and the caller that waits for a slow piece") {
+    using std::chrono::milliseconds;
+    thread_pool pool(3);
+    for (int repeat = 0; repeat < 5; repeat++) {
+        std::this_thread::sleep_for(milliseconds(2));
+        std::atomic<int> n{0}, n_others{0};
+        pool.run(3, [&](int64_t, int thread) {
+            n_others += thread != 0;
+            // the caller keeps its piece until the other threads have theirs, and then waits for them
+            while (thread == 0 && n_others < 2) std::this_thread::yield();
+            if (thread != 0) std::this_thread::sleep_for(milliseconds(3));
+            n++;
+        });
+        CHECK_EQ(n.load(), 3);
+        CHECK_EQ(n_others.load(), 2);
+    }
+}
+
 TEST("core/thread-pool: an exception stops the job and reaches the caller, and the next job runs") {
     thread_pool pool(3);
     std::atomic<int> n{0};
