@@ -48,7 +48,7 @@ describe('the command line of bench:training', () => {
   });
 
   it('measures everything with --all, restricted by other options', () => {
-    expect(rowsOf('--all')).toHaveLength(5 * 3 * 3 * 2);
+    expect(rowsOf('--all')).toHaveLength(7 * 3 * 3 * 2);
     expect(rowsOf('--all').some(({ model }) => model === 'tiny')).toBe(false);
     const rows = rowsOf('--all', '--model', 'gemma3-1b', '--ragged');
     expect(rows).toHaveLength(3 * 3);
