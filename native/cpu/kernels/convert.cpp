@@ -93,6 +93,19 @@ void f16_row(const char * in, Out * out, int64_t n) {
     for (; i < n; i++, in += 2) store(out + i, half_to_float(read<ggml_fp16_t>(in)));
 }
 
+// 32 values of 4 or 5 bits: the low nibbles of 16 bytes, then the high ones, each with a bit of `fifth` above it
+template <typename Out>
+void nibble_block(const char * bytes, uint32_t fifth, float a, float b, Out * out) {
+    const __m512 scale = _mm512_set1_ps(a), offset = _mm512_set1_ps(b);
+    const __m128i both = _mm_loadu_si128(reinterpret_cast<const __m128i *>(bytes));
+    const auto part = [&](__m128i q, uint32_t bits) {
+        const __m512i low = _mm512_cvtepu8_epi32(_mm_and_si128(q, _mm_set1_epi8(15)));
+        const __m512i value = _mm512_mask_add_epi32(low, __mmask16(bits), low, _mm512_set1_epi32(16));
+        return _mm512_fmadd_ps(scale, _mm512_cvtepi32_ps(value), offset);
+    };
+    store(out, part(both, fifth), part(_mm_srli_epi16(both, 4), fifth >> 16));
+}
+
 // 32 values of a super-block: nibbles times the group's scale, less its minimum
 template <typename Out>
 void q4_k_group(const uint8_t * bytes, bool high, float a, float b, Out * out) {
@@ -142,6 +155,16 @@ void f32_row(const char * in, Out * out, int64_t n) {
 }
 
 template <typename Out>
+void nibble_block(const char * bytes, uint32_t fifth, float scale, float offset, Out * out) {
+    uint8_t q[16];
+    std::memcpy(q, bytes, sizeof(q));
+    for (int i = 0; i < 16; i++) {
+        store(out + i, scale * float((q[i] & 15) | (((fifth >> i) & 1) << 4)) + offset);
+        store(out + 16 + i, scale * float((q[i] >> 4) | (((fifth >> (16 + i)) & 1) << 4)) + offset);
+    }
+}
+
+template <typename Out>
 void q4_k_group(const uint8_t * bytes, bool high, float a, float b, Out * out) {
     for (int i = 0; i < 32; i++) store(out + i, a * float(high ? bytes[i] >> 4 : bytes[i] & 15) - b);
 }
@@ -156,6 +179,18 @@ void q6_k_group(const uint8_t * nibbles, bool upper, const uint8_t * h, int shif
 }
 
 #endif
+
+// Q4_0, Q4_1, Q5_0 and Q5_1, blocks of 32: a 16-bit scale, a 16-bit minimum if `with_minimum` (otherwise values are
+// centered), 32 highest bits if values have `n_bits` = 5, and 32 nibbles.
+template <typename Out, int n_bits, bool with_minimum>
+void nibble_row(const char * in, Out * out, int64_t n) {
+    constexpr int bits_at = with_minimum ? 4 : 2, nibbles_at = bits_at + (n_bits == 5 ? 4 : 0);
+    for (int64_t block = 0; block < n / 32; block++, in += nibbles_at + 16, out += 32) {
+        const float scale = half_to_float(read<ggml_fp16_t>(in));
+        const float minimum = with_minimum ? half_to_float(read<ggml_fp16_t>(in + 2)) : -scale * (1 << (n_bits - 1));
+        nibble_block(in + nibbles_at, n_bits == 5 ? read<uint32_t>(in + bits_at) : 0, scale, minimum, out);
+    }
+}
 
 // Super-blocks of 256: two 16-bit factors, 12 bytes that hold eight 6-bit scales and eight 6-bit minima, 128 bytes of
 // 4-bit values, in four groups of which the low halves come first.
@@ -201,6 +236,10 @@ row_function<Out> fast_row(ggml_type type) {
 #ifdef LLAMATUNE_AVX512
     case GGML_TYPE_F16: return f16_row<Out>;
 #endif
+    case GGML_TYPE_Q4_0: return nibble_row<Out, 4, false>;
+    case GGML_TYPE_Q4_1: return nibble_row<Out, 4, true>;
+    case GGML_TYPE_Q5_0: return nibble_row<Out, 5, false>;
+    case GGML_TYPE_Q5_1: return nibble_row<Out, 5, true>;
     case GGML_TYPE_Q8_0: return q8_0_row<Out>;
     case GGML_TYPE_Q4_K: return q4_k_row<Out>;
     case GGML_TYPE_Q6_K: return q6_k_row<Out>;
