@@ -74,4 +74,15 @@ ggml_tensor * build_host_cross_entropy(ggml_context * ctx, ggml_tensor * logits,
                                        ggml_tensor * weights, const host_cross_entropy_outputs & outputs,
                                        const float * label_smoothing, bool with_gradient);
 
+// Cross-entropy together with the product that computes the logits, if these are W · hidden with a frozen W.
+struct fused_cross_entropy {
+    ggml_tensor * result = nullptr; // as of build_host_cross_entropy(), but the gradient of hidden; null: not fused
+    std::shared_ptr<const void> kernels; // nodes point into it: it must outlive the graph
+};
+
+// Needs the same memory as the logits alone. Not fused without oneDNN.
+fused_cross_entropy fuse_cross_entropy(ggml_context * ctx, ggml_tensor * logits, ggml_tensor * targets,
+                                       ggml_tensor * weights, const host_cross_entropy_outputs & outputs,
+                                       float label_smoothing, bool with_gradient);
+
 }

@@ -21,8 +21,9 @@ struct loss_chunk {
     ggml_tensor * losses;  // F32 [columns]: the graph writes the losses here, in nats and without their weights
     ggml_tensor * metrics; // F32 [columns, metrics]: the graph writes the metrics here; null if there are none
     bool with_gradient;
-    bool on_host;    // all devices compute in host memory
-    bool evaluation; // leave out what only training adds to the loss, such as label smoothing
+    bool on_host;               // all devices compute in host memory
+    bool evaluation;            // leave out what only training adds to the loss, such as label smoothing
+    bool trains_output = false; // a weight between the hidden states and the logits is trained
 
     // Where the graph writes the i-th metric of metric_names(), F32 [columns].
     ggml_tensor * metric(ggml_context * ctx, int64_t i) const {
@@ -32,8 +33,9 @@ struct loss_chunk {
 
 // The gradients of Σ weight · loss; null for a tensor that the loss does not depend on.
 struct loss_gradients {
-    ggml_tensor * logits = nullptr; // F32 [n_vocab, columns]
-    ggml_tensor * hidden = nullptr; // F32 [n_embd, columns]
+    ggml_tensor * logits = nullptr;      // F32 [n_vocab, columns]
+    ggml_tensor * hidden = nullptr;      // F32 [n_embd, columns]
+    std::shared_ptr<const void> kernels; // nodes point into it: it must outlive the graph
 };
 
 // What training minimizes: a loss per target, and its gradient. To add an objective, add a file <name>.cpp to

@@ -3,6 +3,9 @@
 #include "autodiff/engine/backward.h"
 #include "autodiff/engine/preflight.h"
 
+#include <algorithm>
+#include <iterator>
+
 namespace llamatune {
 
 loss_graph::loss_graph(const forward & source, const step_context & context, int64_t columns, bool needs_dhidden)
@@ -46,6 +49,12 @@ void loss_graph::build(const forward & source, const step_context & context, boo
         findings_.note_gradients(g, head.nodes);
         if (!findings_.without_rule.empty()) return;
     }
+    const auto is_trained = [&](const ggml_tensor * node) {
+        return std::any_of(std::begin(node->src), std::end(node->src), [&](const ggml_tensor * source) {
+            return source && source != x && source->op == GGML_OP_NONE && g.wants(source);
+        });
+    };
+    const bool trains_output = std::any_of(head.nodes.begin(), head.nodes.end(), is_trained);
     const bool needs_gradient = context.parameters() && g.wants(head.logits);
     const loss_chunk chunk{x,
                            head.logits,
@@ -55,8 +64,10 @@ void loss_graph::build(const forward & source, const step_context & context, boo
                            metrics_,
                            needs_gradient,
                            context.on_host(),
-                           context.options().evaluation};
+                           context.options().evaluation,
+                           trains_output};
     const loss_gradients gradient = context.options().loss->build(ctx, chunk, [&](ggml_tensor * node) { g.run(node); });
+    kernels_ = gradient.kernels;
     if (!needs_gradient) return;
     if (gradient.logits) g.add(head.logits, gradient.logits);
     if (gradient.hidden) g.add(x, gradient.hidden);

@@ -5,6 +5,7 @@
 #include "train/step-context.h"
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -52,6 +53,7 @@ private:
     std::vector<int32_t> position_values_, target_values_;
     std::vector<float> weight_values_;
     graph_builder nodes_;
+    std::shared_ptr<const void> kernels_; // of the objective; nodes point into it
     graph_findings findings_;
     std::optional<shared_graph> graph_;
 };

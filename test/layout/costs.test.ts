@@ -45,8 +45,11 @@ const costs: { kind: string; name: RegExp; files: string[] }[] = [
     kind: "a metric of an objective, also in the host's kernel (tokenAccuracy)",
     name: /\btokenAccuracy\b|\bis_best\b/,
     files: [
+      'native/cpu/accelerator.cpp',
       'native/cpu/accelerator.h',
       'native/cpu/cross-entropy.cpp',
+      'native/cpu/kernels/output-loss.cpp',
+      'native/cpu/kernels/output-loss.h',
       'native/loss/objectives/cross-entropy.cpp',
     ],
   },
@@ -54,8 +57,11 @@ const costs: { kind: string; name: RegExp; files: string[] }[] = [
     kind: "an option of an objective, also in the host's kernel (labelSmoothing)",
     name: /\blabelSmoothing\b|\blabel_smoothing\b/,
     files: [
+      'native/cpu/accelerator.cpp',
       'native/cpu/accelerator.h',
       'native/cpu/cross-entropy.cpp',
+      'native/cpu/kernels/output-loss.cpp',
+      'native/cpu/kernels/output-loss.h',
       'native/loss/objectives/cross-entropy.cpp',
       'src/config/finetune.ts',
     ],

@@ -33,6 +33,15 @@ public:
 private:
     loss_gradients build_on_host(ggml_context * ctx, const loss_chunk & c,
                                  const std::function<void(ggml_tensor *)> & run) const {
+        if (c.logits->src[1] == c.hidden && !c.trains_output) {
+            const fused_cross_entropy fused =
+                fuse_cross_entropy(ctx, c.logits, c.targets, c.weights, {c.losses, c.metric(ctx, 0)},
+                                   c.evaluation ? 0.0f : label_smoothing_, c.with_gradient);
+            if (fused.result) {
+                run(fused.result);
+                return {nullptr, c.with_gradient ? fused.result : nullptr, fused.kernels};
+            }
+        }
         const bool in_place = is_overwritable(c.logits) && ggml_is_contiguous(c.logits);
         ggml_tensor * logits = in_place ? c.logits : ggml_cont(ctx, c.logits);
         ggml_tensor * dlogits =
