@@ -269,19 +269,64 @@ void weight_product::run_columns(executor & exec, int thread, const activation &
     }
 }
 
+namespace {
+
+// A piece of a product: all columns of a panel for some of the tokens.
+struct product_piece {
+    int64_t column, width, token, n_tokens;
+};
+
+// Divides a product into pieces that keep all threads busy for the same time: whole panels, narrower ones for the rest
+// and, where columns are left, pieces of a panel's tokens. `unit` columns belong together.
+std::vector<product_piece> pieces_of(int64_t columns, int64_t tokens, int64_t panel, int64_t unit, int64_t n_threads,
+                                     int64_t block) {
+    std::vector<product_piece> pieces;
+    int64_t column = 0;
+    const auto add = [&](int64_t count, int64_t width, int64_t parts) {
+        const int64_t step = padded((tokens + parts - 1) / parts, block);
+        for (int64_t i = 0; i < count; i++, column += width) {
+            for (int64_t token = 0; token < tokens; token += step) {
+                pieces.push_back({column, std::min(width, columns - column), token, std::min(step, tokens - token)});
+            }
+        }
+    };
+    const int64_t whole_rounds = columns / (panel * n_threads);
+    add(whole_rounds * n_threads, panel, 1);
+    int64_t units = (columns - column + unit - 1) / unit;
+    if (units >= n_threads) add(n_threads, units / n_threads * unit, 1);
+    units %= n_threads;
+    if (units == 0) return pieces;
+    // Every part of the tokens converts its panel again, which takes as long as multiplying this many tokens.
+    constexpr int64_t tokens_of_conversion = 128;
+    const auto time_with = [&](int64_t parts) {
+        return (units * parts + n_threads - 1) / n_threads * (tokens_of_conversion + tokens / parts);
+    };
+    int64_t best = 1;
+    for (int64_t parts = 2; parts <= n_threads; parts++) {
+        if (time_with(parts) < time_with(best)) best = parts;
+    }
+    add(units, unit, best);
+    return pieces;
+}
+
+}
+
 void weight_product::run_part(executor & exec, const activation & x, int64_t first, float * result,
                               int64_t result_stride, bool accumulate) const {
     const int64_t columns = n_columns(), inner = x.width;
-    const int64_t count = std::min(inner, n_inner() - first), added = inner - count;
-    const int64_t width = panel_width(exec, x), tokens = tokens_of_block(x);
-    exec.run((columns + width - 1) / width, [&](int64_t piece, int thread) {
-        const int64_t column = piece * width;
-        const panel b{*this, x.type, first, count, added, column, std::min(width, columns - column)};
+    const int64_t count = std::min(inner, n_inner() - first), added = inner - count, tokens = tokens_of_block(x);
+    const int64_t unit = direction == product_direction::backward ? padded(packed_columns, ggml_blck_size(weight->type))
+                                                                  : packed_columns;
+    const auto pieces = pieces_of(columns, x.n, panel_width(exec, x), unit, exec.n_threads(), tokens);
+    exec.run(int64_t(pieces.size()), [&](int64_t i, int thread) {
+        const product_piece & piece = pieces[size_t(i)];
+        const panel b{*this, x.type, first, count, added, piece.column, piece.width};
         const right_hand right(exec, thread, b, columns);
+        const int64_t end = piece.token + piece.n_tokens;
         int64_t n = 0;
-        for (int64_t token = 0; token < x.n; token += n) {
-            n = std::min(tokens, x.n - token);
-            float * to = result + token * result_stride + column;
+        for (int64_t token = piece.token; token < end; token += n) {
+            n = std::min(tokens, end - token);
+            float * to = result + token * result_stride + piece.column;
             if (tokens_of_batch) {
                 const int64_t head = std::min(n, executor::padding_block);
                 if (exec.is_padding(x.n, token, head) != exec.is_padding(x.n, token, n))

@@ -114,3 +114,15 @@ TEST("cpu/products: weights of every type, in F32 and in bfloat16") {
         }
     }
 }
+
+TEST("cpu/products: widths that do not divide evenly among threads, with few and many tokens") {
+    for (const int64_t width : {64, 192, 320, 576, 832}) {
+        for (const int64_t tokens : {40, 300}) {
+            for (const product & p : {product{GGML_OP_MUL_MAT, GGML_TYPE_Q8_0, width, tokens, 256},
+                                      product{GGML_OP_OUT_PROD, GGML_TYPE_Q8_0, width, tokens, 256, 1, 1, true}}) {
+                CHECK(difference(p, "f32") < 1e-5);
+                CHECK(difference(p, "bf16") < 1e-2);
+            }
+        }
+    }
+}
