@@ -4,17 +4,20 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { renderReport } from '../../src/index.js';
+import { renderCommunityTable, renderReport } from '../../src/index.js';
 import { hasBrowser, startBrowser } from '../browser.js';
+import { machines } from '../unit/report/community/fixture.js';
 import { results } from '../unit/report/suite/fixture.js';
 import { root } from './command-line.js';
 
 describe.skipIf(!hasBrowser())('report.html in a browser', () => {
   const folder = mkdtempSync(join(tmpdir(), 'report-page-'));
   const file = join(folder, 'report.html');
+  const tables = join(folder, 'table.html');
   let browser: Browser;
   beforeAll(async () => {
     writeFileSync(file, renderReport(results, { format: 'html' }));
+    writeFileSync(tables, renderCommunityTable(machines, { format: 'html' }));
     browser = await startBrowser();
   });
   afterAll(async () => {
@@ -23,7 +26,7 @@ describe.skipIf(!hasBrowser())('report.html in a browser', () => {
   });
 
   /** Opens the page without a network; `problems` collects everything that goes wrong in it. */
-  async function open(width: number, colorScheme: 'light' | 'dark' = 'light') {
+  async function open(width: number, colorScheme: 'light' | 'dark' = 'light', path = file) {
     const context = await browser.newContext({
       viewport: { width, height: 900 },
       colorScheme,
@@ -36,9 +39,14 @@ describe.skipIf(!hasBrowser())('report.html in a browser', () => {
       if (message.type() !== 'log') problems.push(message.text());
     });
     page.on('requestfailed', (request) => problems.push(request.url()));
-    await page.goto(pathToFileURL(file).href);
+    await page.goto(pathToFileURL(path).href);
     return { page, problems };
   }
+
+  const overflowOf = (page: Page) =>
+    page.evaluate<number>(
+      'document.documentElement.scrollWidth - document.documentElement.clientWidth',
+    );
 
   /** Pictures for people, in build/test/screenshots/. */
   const screenshot = (page: Page, name: string) =>
@@ -61,14 +69,31 @@ describe.skipIf(!hasBrowser())('report.html in a browser', () => {
       expect(box.width).toBeGreaterThan(0.8 * Math.min(width, 1000) - 60);
     }
     // nothing but tables scrolls sideways
-    const overflow = await page.evaluate<number>(
-      'document.documentElement.scrollWidth - document.documentElement.clientWidth',
-    );
-    expect(overflow).toBe(0);
+    expect(await overflowOf(page)).toBe(0);
     await screenshot(page, `report-${width}-${scheme}.png`);
     expect(problems).toEqual([]);
     await page.context().close();
   });
+
+  it.each([400, 1600])(
+    'shows tables across devices at %i pixels, without errors',
+    async (width) => {
+      const { page, problems } = await open(width, 'light', tables);
+      expect(await page.locator('.chart svg').count()).toBe(4);
+      // the names of the bars stand below each other, and none is cut off on the left
+      const names = page.locator('.chart').first().locator('svg text', { hasText: 'phone' });
+      const boxes = (await Promise.all((await names.all()).map((name) => name.boundingBox()))).map(
+        (box) => box!,
+      );
+      expect(boxes.length).toBeGreaterThan(1);
+      expect(new Set(boxes.map(({ y }) => Math.round(y))).size).toBe(boxes.length);
+      for (const { x } of boxes) expect(x).toBeGreaterThan(0);
+      expect(await overflowOf(page)).toBe(0);
+      await screenshot(page, `table-${width}.png`);
+      expect(problems).toEqual([]);
+      await page.context().close();
+    },
+  );
 
   it('changes its colors with the scheme of the system', async () => {
     const { page, problems } = await open(1000, 'light');
