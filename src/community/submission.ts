@@ -102,7 +102,7 @@ export function writeSubmission({ folder, files }: Submission): string[] {
 
 const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
 
-/** Logs of trials, and tables of samples that a suite wrote beside its results. */
+/** Logs of trials, and tables of samples that a suite wrote next to its results. */
 function rawFiles(folder: string): ReportFile[] {
   const logs = namesIn(logsFolder(folder)).filter((name) => name.endsWith('.log'));
   const tables = namesIn(folder).filter((name) => name.endsWith('.csv'));

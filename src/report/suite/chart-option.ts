@@ -40,7 +40,7 @@ const PANEL = 190;
 const PANEL_GAP = 34;
 const BARS = 270;
 const BAR_ROW = 40;
-/** Part of the axis; a shorter bar has its value beside it. */
+/** Part of the axis; the value of a shorter bar stands next to it. */
 const SHORT_BAR = 0.12;
 /** Of the names of horizontal bars. */
 const LABEL_WIDTH = 150;

@@ -3,7 +3,7 @@ import { measureOf, present } from '../../../../src/bench/suite/trial.js';
 import type { NamedResults } from '../../../../src/report/community/build-document.js';
 import { results } from '../suite/fixture.js';
 
-/** The trials of the fixture on a machine that is so many times as fast. */
+/** The trials of the fixture on a machine that is `factor` times as fast. */
 function times(factor: number, trials: readonly TrialResult[]): TrialResult[] {
   return trials.map((trial) => {
     const { tokensPerSecond, stepTime, epochTime, ...others } = trial.measures;
