@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseExactJson, plainNumber } from './exact-json.js';
 
 /** One part of a message's content. Only texts are supported. */
 export interface TextPart {
@@ -55,14 +56,17 @@ const ROLES: Readonly<Record<string, string>> = {
 export const roleOf = (role: string): string => ROLES[role.toLowerCase()] ?? role;
 
 /** The upper limit keeps the value finite as a 32-bit float. */
-export const lossWeight = z.number().min(0).max(1e30);
+export const weightValue = z.number().min(0).max(1e30);
+
+/** A weight that may be a number as its file has it. */
+export const lossWeight = z.preprocess(plainNumber, weightValue.nullish());
 
 type Issue = (path: (string | number)[], message: string) => void;
 
 const looseMessage = z.looseObject({
   role: z.string().min(1),
   content: z.unknown().optional(),
-  weight: lossWeight.nullish(),
+  weight: lossWeight,
   train: z.boolean().nullish(),
 });
 
@@ -124,7 +128,7 @@ function withArguments(call: unknown, path: (string | number)[], issue: Issue): 
   if (typeof given !== 'string') return call;
   if (given.trim() === '') return { ...call, arguments: {} };
   try {
-    return { ...call, arguments: JSON.parse(given) };
+    return { ...call, arguments: parseExactJson(given) };
   } catch (error) {
     issue([...path, 'arguments'], `expected JSON text: ${(error as Error).message}`);
     return call;

@@ -5,7 +5,9 @@ import {
   lossWeight,
   roleOf,
   type TemplateMessage,
+  weightValue,
 } from './chat-message.js';
+import { parseExactJson, plainNumbers } from './exact-json.js';
 
 export type { ChatMessage, TextPart } from './chat-message.js';
 
@@ -83,7 +85,7 @@ const tools = z
     if (typeof given !== 'string') return given ?? null;
     if (given.trim() === '') return null;
     try {
-      const parsed: unknown = JSON.parse(given);
+      const parsed = parseExactJson(given);
       if (Array.isArray(parsed)) return parsed;
     } catch {}
     context.addIssue({
@@ -113,7 +115,7 @@ const shareGptRow = z
         z.looseObject({
           from: z.string().min(1),
           value: z.string().min(1),
-          weight: lossWeight.nullish(),
+          weight: lossWeight,
         }),
       )
       .min(1),
@@ -175,15 +177,21 @@ const textRow = z
   .looseObject({ text: z.string().min(1) })
   .transform(({ text }): ParsedRow => ({ kind: 'text', text }));
 
-const tokenIds = z.union([z.instanceof(Int32Array), z.array(z.int().min(0).max(0x7fffffff))]);
-const tokenWeights = z.union([z.instanceof(Float32Array), z.array(lossWeight)]);
-const tokenMask = z.union([
-  z.instanceof(Uint8Array),
-  z.array(z.union([z.literal(0), z.literal(1)])),
-]);
+const tokenIds = z.preprocess(
+  plainNumbers,
+  z.union([z.instanceof(Int32Array), z.array(z.int().min(0).max(0x7fffffff))]),
+);
+const tokenWeights = z.preprocess(
+  plainNumbers,
+  z.union([z.instanceof(Float32Array), z.array(weightValue)]).nullish(),
+);
+const tokenMask = z.preprocess(
+  plainNumbers,
+  z.union([z.instanceof(Uint8Array), z.array(z.union([z.literal(0), z.literal(1)]))]).nullish(),
+);
 
 const tokenRow = z
-  .looseObject({ tokens: tokenIds, weights: tokenWeights.nullish(), mask: tokenMask.nullish() })
+  .looseObject({ tokens: tokenIds, weights: tokenWeights, mask: tokenMask })
   .superRefine(checkTokenRow)
   .transform(
     ({ tokens, weights, mask }): ParsedRow => ({

@@ -1,6 +1,7 @@
-import { Template } from '@huggingface/jinja';
 import type { TemplateMessage } from '../config/chat-message.js';
 import { LlamatuneError } from '../errors.js';
+import { JinjaTemplate } from './jinja/template.js';
+import { RaisedByTemplate } from './jinja/values.js';
 
 export interface RenderChatOptions {
   /** Appends the header of an assistant turn, for the model to continue. Default: false. */
@@ -10,14 +11,16 @@ export interface RenderChatOptions {
   eosToken?: string;
   /** Tool descriptions, passed to the template unchanged. Default: none. */
   tools?: readonly unknown[] | null;
+  /** The time that strftime_now() gives. Default: now. */
+  now?: Date;
 }
 
 /** Cache of parsed templates, because parsing costs more than rendering. */
-const parsed = new Map<string, Template>();
+const parsed = new Map<string, JinjaTemplate>();
 const PARSED_LIMIT = 16;
 
 /**
- * Renders a conversation with a Jinja chat template.
+ * Renders a conversation with a Jinja chat template, as Hugging Face's Transformers does in Python.
  *
  * @throws LlamatuneError NO_CHAT_TEMPLATE if there is no template, TEMPLATE_FAILED if it cannot be parsed or refuses the
  *   conversation, e.g. because its roles do not alternate.
@@ -33,27 +36,52 @@ export function renderChat(
     });
   }
   try {
-    return parse(template).render({
-      messages,
-      tools: options.tools ?? null,
-      documents: null,
-      add_generation_prompt: options.addGenerationPrompt ?? false,
-      bos_token: options.bosToken ?? '',
-      eos_token: options.eosToken ?? '',
-    });
-  } catch (cause) {
-    throw new LlamatuneError(
-      'TEMPLATE_FAILED',
-      `the chat template cannot render the conversation: ${(cause as Error).message}`,
-      { hint: 'check roles and their order, or give another template as chatTemplate', cause },
+    return parse(template).render(
+      {
+        messages,
+        tools: options.tools ?? null,
+        documents: null,
+        add_generation_prompt: options.addGenerationPrompt ?? false,
+        bos_token: options.bosToken ?? '',
+        eos_token: options.eosToken ?? '',
+      },
+      options.now,
     );
+  } catch (cause) {
+    throw cause instanceof RaisedByTemplate ? refused(cause) : failed(cause as Error);
   }
 }
 
-function parse(source: string): Template {
+/** What the template's author refuses; the hint fits the usual reasons. */
+function refused(cause: RaisedByTemplate): LlamatuneError {
+  const { message } = cause;
+  const advice = [
+    /\b(?:system|developer)\b/i.test(message)
+      ? 'put the text of the system message at the start of the first user message'
+      : '',
+    /\balternat/i.test(message)
+      ? 'join consecutive messages of one role into one, and start with a user message'
+      : '',
+  ].filter((each) => each !== '');
+  if (advice.length === 0) advice.push('change the messages as the template says');
+  return new LlamatuneError(
+    'TEMPLATE_FAILED',
+    `the chat template refuses the conversation: ${message}`,
+    { hint: `${advice.join('; ')}, or give another template as chatTemplate`, cause },
+  );
+}
+
+const failed = (cause: Error): LlamatuneError =>
+  new LlamatuneError(
+    'TEMPLATE_FAILED',
+    `the chat template cannot render the conversation: ${cause.message}`,
+    { hint: 'check roles and their order, or give another template as chatTemplate', cause },
+  );
+
+function parse(source: string): JinjaTemplate {
   let template = parsed.get(source);
   if (template === undefined) {
-    template = new Template(source);
+    template = new JinjaTemplate(source);
     if (parsed.size >= PARSED_LIMIT) parsed.clear();
     parsed.set(source, template);
   }

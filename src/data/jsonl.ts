@@ -1,3 +1,4 @@
+import { parseExactJson } from '../config/exact-json.js';
 import { LlamatuneError } from '../errors.js';
 import { arrayElements } from './json-array.js';
 import { readLines, type TextLine } from './lines.js';
@@ -34,7 +35,7 @@ async function* following(first: TextLine, others: AsyncIterable<TextLine>) {
 
 function parse(text: string, where: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseExactJson(text);
   } catch (cause) {
     throw invalidJson(where, whatIsWrong(text, (cause as Error).message), cause);
   }

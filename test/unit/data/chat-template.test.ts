@@ -25,6 +25,40 @@ describe('renderChat', () => {
     expect(text).toBe('<s>|</s>|clock|calm');
   });
 
+  it('quotes what the template refuses, and says what to do', () => {
+    const system =
+      "{% if messages[0].role == 'system' %}{{ raise_exception('System role is not supported') }}{% endif %}";
+    const alternate =
+      "{% for m in messages %}{% if (m.role == 'user') != (loop.index0 % 2 == 0) %}" +
+      "{{ raise_exception('Roles must alternate user and assistant') }}{% endif %}{% endfor %}";
+    const errorOf = (template: string, roles: string[]) => {
+      try {
+        renderChat(
+          template,
+          roles.map((role) => ({ role, content: 'x' })),
+        );
+      } catch (error) {
+        return error as { message: string; hint: string };
+      }
+      throw new Error('expected an error');
+    };
+    expect(errorOf(system, ['system', 'user'])).toMatchObject({
+      message: 'the chat template refuses the conversation: System role is not supported',
+      hint: expect.stringContaining('at the start of the first user message'),
+    });
+    expect(errorOf(alternate, ['user', 'user'])).toMatchObject({
+      message:
+        'the chat template refuses the conversation: Roles must alternate user and assistant',
+      hint: expect.stringContaining('join consecutive messages of one role'),
+    });
+    expect(errorOf("{{ raise_exception('no') }}", ['user']).hint).toContain('as the template says');
+  });
+
+  it('tells strftime_now() the given time', () => {
+    const now = new Date(2026, 1, 3);
+    expect(renderChat("{{ strftime_now('%d %b %Y') }}", messages, { now })).toBe('03 Feb 2026');
+  });
+
   it('reports refused conversations, invalid templates and missing templates', () => {
     expect(() => renderChat("{{ raise_exception('no system role') }}", messages)).toThrowError(
       expect.objectContaining({
