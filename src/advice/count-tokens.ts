@@ -1,6 +1,7 @@
 import { type CountTokensOptions, countTokensSchema } from '../config/count-tokens.js';
 import { parseConfig } from '../config/parse.js';
 import { prepareDataset } from '../data/prepare.js';
+import { withChatTemplate } from '../data/read-chat-template.js';
 import { withTemporaryFolder } from '../files/temporary-folder.js';
 import { useModel } from '../model/use-model.js';
 
@@ -26,7 +27,7 @@ const NO_LIMIT = 2 ** 31 - 1;
  * const { tokens } = await countTokens({ model: 'base.gguf', dataset: 'train.jsonl' });
  */
 export async function countTokens(options: CountTokensOptions): Promise<TokenCount> {
-  const config = parseConfig(countTokensSchema, options, 'countTokens options');
+  const config = withChatTemplate(parseConfig(countTokensSchema, options, 'countTokens options'));
   const { dataset, chatTemplate, signal } = config;
   const load = { device: 'cpu', gpuLayers: 0, placement: [], rpc: [], signal };
   return useModel(config.model, load, ({ textModel }) =>

@@ -53,7 +53,9 @@ const base = z.strictObject({
   chatTemplate: z
     .string()
     .default('')
-    .describe("Jinja chat template (empty = none, or the copied vocabulary's)."),
+    .describe(
+      "Chat template: a Jinja text, a file, or the name of a common format (empty = none, or the copied vocabulary's).",
+    ),
   contextLength: z.int().min(8).default(512).describe('Maximum sequence length, in tokens.'),
   embeddingLength: z
     .int()

@@ -275,7 +275,14 @@ export const seed = () =>
   z.int().min(0).default(42).describe('Random seed; the same seed gives the same run.');
 
 export const chatTemplate = () =>
-  z.string().min(1).optional().describe("Jinja chat template. Default: the model's own.");
+  z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Chat template: a Jinja text, a file, or the name of a common format such as chatml or llama3. ' +
+        "Default: the model's own.",
+    );
 
 export const precision = () =>
   z

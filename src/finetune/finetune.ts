@@ -9,6 +9,7 @@ import type {
   TrainPlan,
 } from '../contract/training.js';
 import { type PreparedDataset, prepareDataset } from '../data/prepare.js';
+import { withChatTemplate } from '../data/read-chat-template.js';
 import { LlamatuneError } from '../errors.js';
 import { checkFiles } from '../files/check.js';
 import { datasetFiles } from '../files/dataset-files.js';
@@ -78,7 +79,7 @@ interface Controls {
 
 async function run(options: FinetuneOptions, controls: Controls): Promise<FinetuneResult> {
   controls.emit(phaseEvent('validate', 'options, files and folders'));
-  const config = parseConfig(finetuneSchema, options, 'finetune options');
+  const config = withChatTemplate(parseConfig(finetuneSchema, options, 'finetune options'));
   const files = filesOfRun(config);
   checkFiles(files);
   return holdOutputs(files.outputs, () =>

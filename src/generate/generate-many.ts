@@ -10,6 +10,7 @@ import type {
 } from '../contract/generation.js';
 import { nativeRun } from '../contract/load.js';
 import { Run } from '../contract/run.js';
+import { withChatTemplate } from '../data/read-chat-template.js';
 import { LlamatuneError } from '../errors.js';
 import type { LoadedModel } from '../model/loaded-model.js';
 import { useModel } from '../model/use-model.js';
@@ -65,7 +66,7 @@ export class GenerateManyRun extends Run<GenerateManyEvent, GenerateManyResult> 
     const engine: { run?: NativeGeneration } = {};
     super(
       (controls) => {
-        const config = parseConfig(generateSchema, options, 'generate options');
+        const config = withChatTemplate(parseConfig(generateSchema, options, 'generate options'));
         const load = { ...config, purpose: 'generate', signal: controls.signal } as const;
         return useModel(config.model, load, (model) =>
           new Generation(model, config, controls, { cancelled, engine }).run(),

@@ -9,6 +9,7 @@ import type { Answer, SequenceOutcome, TokenEvent } from '../contract/generation
 import { nativeRun } from '../contract/load.js';
 import { Run } from '../contract/run.js';
 import { encodeChatPrompt, encodePrompt } from '../data/prompt.js';
+import { withChatTemplate } from '../data/read-chat-template.js';
 import type { LoadedModel } from '../model/loaded-model.js';
 import { useModel } from '../model/use-model.js';
 import { type AnswerRates, ratesOf } from './answer.js';
@@ -37,8 +38,9 @@ export type GenerateRun = Run<GenerateEvent, GenerateResult>;
  * and results name the prompt and the sample.
  *
  * The run's errors: CONFIG_INVALID (all problems at once), the errors of loadModel(), NO_CHAT_TEMPLATE,
- * TEMPLATE_FAILED, PROMPT_TOO_LONG, ADAPTER_NOT_FOUND, ADAPTER_INVALID, ADAPTER_MISMATCH, GRAMMAR_INVALID,
- * DISPOSED, ABORTED. With `prompts` or `n`, a prompt's own error is in its result instead.
+ * TEMPLATE_FAILED, CHAT_TEMPLATE_NOT_FOUND, CHAT_TEMPLATE_UNREADABLE, PROMPT_TOO_LONG, ADAPTER_NOT_FOUND,
+ * ADAPTER_INVALID, ADAPTER_MISMATCH, GRAMMAR_INVALID, DISPOSED, ABORTED. With `prompts` or `n`, a prompt's own error is in
+ * its result instead.
  *
  * @example
  * const run = generate({ model: 'base.gguf', messages: [{ role: 'user', content: 'Hello' }] });
@@ -55,7 +57,7 @@ export function generate(options: GenerateOptions): GenerateRun | GenerateManyRu
 function generateOne(options: GenerateOptions): GenerateRun {
   return new Run<GenerateEvent, GenerateResult>(
     ({ emit, signal }) => {
-      const config = parseConfig(generateSchema, options, 'generate options');
+      const config = withChatTemplate(parseConfig(generateSchema, options, 'generate options'));
       const load = { ...config, purpose: 'generate', signal } as const;
       return useModel(config.model, load, async (model) => {
         const tokens = promptTokens(model, config);

@@ -6,6 +6,7 @@ import {
 } from '../config/create-model.js';
 import { parseConfig } from '../config/parse.js';
 import { native } from '../contract/load.js';
+import { withChatTemplate } from '../data/read-chat-template.js';
 import { checkFiles } from '../files/check.js';
 import { holdOutputs } from '../files/lock.js';
 
@@ -17,7 +18,7 @@ import { holdOutputs } from '../files/lock.js';
  * the file that the vocabulary is copied from.
  */
 export async function createModel(options: CreateModelOptions): Promise<void> {
-  const config = parseConfig(createModelSchema, options, 'createModel options');
+  const config = withChatTemplate(parseConfig(createModelSchema, options, 'createModel options'));
   const { vocabulary, path } = config;
   const outputs = [{ field: 'path', path, kind: 'file' }] as const;
   const inputs =

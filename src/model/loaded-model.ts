@@ -10,6 +10,7 @@ import type { NativeModel } from '../contract/addon.js';
 import { fromNative, nativeRun } from '../contract/load.js';
 import type { ModelInfo } from '../contract/model.js';
 import { renderChat } from '../data/chat-template.js';
+import { readChatTemplate } from '../data/read-chat-template.js';
 import { specialTexts, type TextModel } from '../data/tokenizer.js';
 import { LlamatuneError } from '../errors.js';
 
@@ -138,15 +139,15 @@ export class LoadedModel implements AsyncDisposable {
    * Renders messages with the chat template of the model.
    *
    * @param options.addGenerationPrompt appends the header of the assistant turn; default true.
-   * @param options.template a Jinja template that replaces the one of the model.
-   * @throws LlamatuneError NO_CHAT_TEMPLATE, TEMPLATE_FAILED.
+   * @param options.template replaces the template of the model: a Jinja text, a path, or the name of a common format.
+   * @throws LlamatuneError NO_CHAT_TEMPLATE, TEMPLATE_FAILED, CHAT_TEMPLATE_NOT_FOUND, CHAT_TEMPLATE_UNREADABLE.
    */
   applyChatTemplate(
     messages: readonly TemplateMessage[],
     options: { addGenerationPrompt?: boolean; template?: string; tools?: readonly unknown[] } = {},
   ): string {
     const { bos, eos } = specialTexts(this.textModel, this.info);
-    return renderChat(options.template ?? this.info.chatTemplate, messages, {
+    return renderChat(readChatTemplate(options.template) ?? this.info.chatTemplate, messages, {
       addGenerationPrompt: options.addGenerationPrompt ?? true,
       bosToken: bos,
       eosToken: eos,
