@@ -27,6 +27,10 @@ const MAX_RANGE = 100_000;
  * drops the arguments of strip(), prints 1.0 as 1 and None as nothing, lets `dict.items` find a key, keeps variables from one
  * iteration of a loop to the next, and does not iterate over an undefined value, among others. The cases that test these
  * differences are in tools/chat-templates/snippets.json.
+ *
+ * What the library cannot parse is an error: `include`, `with`, `do`, `recursive` loops. Known differences, which none of
+ * llama.cpp's templates meets: `a < b < c` compares the result of `a < b` with c, `1 + 2 ~ 'x'` adds first, and a generator
+ * raises its errors at once instead of when it is read.
  */
 export class JinjaTemplate {
   readonly #body: Statement[];
