@@ -29,7 +29,7 @@ const NO_LIMIT = 2 ** 31 - 1;
 export async function countTokens(options: CountTokensOptions): Promise<TokenCount> {
   const config = withChatTemplate(parseConfig(countTokensSchema, options, 'countTokens options'));
   const { dataset, chatTemplate, signal } = config;
-  const load = { device: 'cpu', gpuLayers: 0, placement: [], rpc: [], signal };
+  const load = { device: 'cpu', gpuLayers: 0, placement: {}, rpc: [], signal };
   return useModel(config.model, load, ({ textModel }) =>
     withTemporaryFolder(async (directory) => {
       const { train } = await prepareDataset({

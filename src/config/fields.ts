@@ -190,13 +190,10 @@ export const placement = () =>
   z
     .union([z.literal('experts-on-cpu'), z.record(z.string().min(1), z.string().min(1))])
     .optional()
-    .transform((given) => {
-      const rules = given === 'experts-on-cpu' ? { [EXPERTS]: 'cpu' } : (given ?? {});
-      return Object.entries(rules).map(([pattern, deviceName]) => ({
-        pattern,
-        device: deviceName,
-      }));
-    })
+    .transform(
+      (given): Record<string, string> =>
+        given === 'experts-on-cpu' ? { [EXPERTS]: 'cpu' } : (given ?? {}),
+    )
     .meta({
       typeText: "'experts-on-cpu' | { pattern: device }",
       description:
@@ -221,10 +218,7 @@ export const placementProblems = (read: {
   number(path: string): number | undefined;
   value(path: string): unknown;
 }): (ConfigProblem | undefined)[] => {
-  const filled = (path: string): boolean => {
-    const value = read.value(path);
-    return Array.isArray(value) && value.length > 0;
-  };
+  const filled = (path: string): boolean => Object.keys(read.value(path) ?? {}).length > 0;
   const given: Record<string, boolean> = {
     device: read.value('device') !== 'auto',
     gpuLayers: read.value('gpuLayers') !== 'all',
@@ -252,17 +246,15 @@ export const placementProblems = (read: {
     onCpu && given[path]
       ? { path, message: "expected a GPU or RPC device with this option but received device 'cpu'" }
       : undefined;
-  const offCpuRule = Array.isArray(rules)
-    ? rules.find((rule) => String(rule?.device).toLowerCase() !== 'cpu')
-    : undefined;
+  const offCpu = Object.values(rules ?? {}).find((name) => String(name).toLowerCase() !== 'cpu');
   return [
     refusedOnCpu('rpc'),
     refusedOnCpu('tensorSplit'),
     read.value('gpuLayers') !== 0 ? refusedOnCpu('gpuLayers') : undefined,
-    onCpu && offCpuRule !== undefined
+    onCpu && offCpu !== undefined
       ? {
           path: 'placement',
-          message: `expected only 'cpu' with device 'cpu' but received '${offCpuRule.device}'`,
+          message: `expected only 'cpu' with device 'cpu' but received '${offCpu}'`,
         }
       : undefined,
     Array.isArray(split) && split.length > 0 && split.every((part) => part === 0)

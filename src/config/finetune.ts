@@ -314,13 +314,15 @@ function problemsWithoutEffect(read: FieldReader): ConfigProblem[] {
   ];
 }
 
-const complete = base.transform((given) =>
-  without(given, [
+const complete = base.transform((given) => {
+  const hasRows = given.packing !== undefined || given.microBatchSize !== undefined;
+  return without(given, [
     ...(given.mode === 'full' ? (['lora'] as const) : []),
+    ...(hasRows ? (['microBatchTokens'] as const) : []),
     ...(given.overlength === 'truncate' ? [] : (['truncationSide'] as const)),
     ...(given.badRows === 'skip' ? [] : (['maxBadRows'] as const)),
-  ]),
-);
+  ]);
+});
 
 /** Schema of the options of `finetune()`. The description of each field has its default and unit. */
 export const finetuneSchema = withCrossFieldRules(complete, (read) => {

@@ -3,12 +3,13 @@ import type { LoadModelConfig } from '../config/load-model.js';
 import type { QuantizeModelConfig } from '../config/quantize-model.js';
 
 /** Options of the addon's loadModel(). */
-export interface LoadOptions
-  extends Pick<LoadModelConfig, 'model' | 'device' | 'rpc' | 'placement'> {
+export interface LoadOptions extends Pick<LoadModelConfig, 'model' | 'device' | 'rpc'> {
   /** Layers on the GPU (-1 = all). */
   gpuLayers: number;
   /** Fraction of the layers per device; empty to split by free memory. */
   tensorSplit: number[];
+  /** Regular expressions over the names of weights, and their devices. */
+  placement: { pattern: string; device: string }[];
   useMmap: boolean;
   /** Repack the weights for the CPU: faster inference, but the model cannot be trained. */
   repack: boolean;

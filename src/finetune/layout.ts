@@ -34,7 +34,7 @@ export function tokenBudgets(
   model: LoadedModel,
   { longestSample, largestStep, largestMicroBatch }: LargestBatches,
 ): number[] {
-  const { microBatchTokens, sequenceLength } = config;
+  const { microBatchTokens = 'auto', sequenceLength } = config;
   if (!hasTokenBudget(batchLayout(config, model))) return [sequenceLength];
   if (microBatchTokens !== 'auto')
     return [Math.max(2, Math.min(microBatchTokens, largestMicroBatch))];

@@ -18,6 +18,7 @@ export function trainOptions(
   dataset: PreparedDataset | undefined,
 ): TrainOptions {
   const file = dataset === undefined ? '' : dataset.validation?.file;
+  const { microBatchTokens = 'auto' } = config;
   return {
     ...config,
     trainFile: dataset?.train.file ?? '',
@@ -27,8 +28,7 @@ export function trainOptions(
         : { file, everySteps: config.validation.everySteps },
     learningRates: new Float32Array(),
     layout: batchLayout(config, model),
-    microBatchTokens:
-      config.microBatchTokens === 'auto' ? config.sequenceLength : config.microBatchTokens,
+    microBatchTokens: microBatchTokens === 'auto' ? config.sequenceLength : microBatchTokens,
     microBatchSize: config.microBatchSize ?? 1,
     precision: choosePrecision(config, model),
     gradientCheckpointing: config.gradientCheckpointing === true,

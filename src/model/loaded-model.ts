@@ -43,6 +43,7 @@ export async function openModel(o: OpenOptions, useMmap: boolean): Promise<Loade
         ...o,
         gpuLayers: o.gpuLayers === 'all' ? -1 : o.gpuLayers,
         tensorSplit: o.tensorSplit ?? [],
+        placement: Object.entries(o.placement).map(([pattern, device]) => ({ pattern, device })),
         useMmap,
         repack,
       },
@@ -54,7 +55,7 @@ export async function openModel(o: OpenOptions, useMmap: boolean): Promise<Loade
     throw error;
   });
   const gpu = devices.length > 0 && o.gpuLayers !== 0;
-  const mixed = gpu && (o.gpuLayers !== 'all' || o.placement.length > 0);
+  const mixed = gpu && (o.gpuLayers !== 'all' || Object.keys(o.placement).length > 0);
   const fastBf16 = gpu && devices.every((device) => device.fastBf16);
   return new LoadedModel(o.model, handle, { repack, mmap: useMmap, gpu, mixed, fastBf16 });
 }

@@ -61,7 +61,7 @@ describe('finetuneSchema', () => {
       threads: 0,
       device: 'auto',
       gpuLayers: 'all',
-      placement: [],
+      placement: {},
       rpc: [],
     });
   });
@@ -113,15 +113,14 @@ describe('finetuneSchema', () => {
       device: 'Vulkan0,Vulkan1',
       gpuLayers: 12,
       tensorSplit: [3, 1],
-      placement: [{ pattern: 'ffn_.*_exps', device: 'cpu' }],
+      placement: { 'ffn_.*_exps': 'cpu' },
       rpc: ['10.0.0.1:50052', 'worker:50053'],
     });
-    const [shorthand] = parseConfig(finetuneSchema, {
-      ...minimal,
-      placement: 'experts-on-cpu',
-    }).placement;
-    expect('blk.3.ffn_gate_exps.weight').toMatch(new RegExp(shorthand!.pattern));
-    expect('blk.3.ffn_gate.weight').not.toMatch(new RegExp(shorthand!.pattern));
+    const { placement } = parseConfig(finetuneSchema, { ...minimal, placement: 'experts-on-cpu' });
+    const [shorthand] = Object.keys(placement);
+    expect(Object.values(placement)).toEqual(['cpu']);
+    expect('blk.3.ffn_gate_exps.weight').toMatch(new RegExp(shorthand!));
+    expect('blk.3.ffn_gate.weight').not.toMatch(new RegExp(shorthand!));
   });
 
   it('reports all impossible placements at once', () => {
@@ -258,9 +257,9 @@ describe('finetuneSchema', () => {
     expect(sgd.scheduler).toEqual({ type: 'constant' });
     const full = parseConfig(finetuneSchema, { ...minimal, mode: 'full' });
     expect(full).not.toHaveProperty('lora');
-    for (const config of [sgd, full]) {
-      const again = { ...config, placement: undefined }; // which has another form in the result
-      expect(parseConfig(finetuneSchema, again)).toEqual(config);
+    const placed = parseConfig(finetuneSchema, { ...minimal, placement: 'experts-on-cpu' });
+    for (const config of [sgd, full, placed]) {
+      expect(parseConfig(finetuneSchema, config)).toEqual(config);
     }
   });
 

@@ -38,7 +38,7 @@ describe('generateSchema', () => {
       threads: 0,
       device: 'auto',
       gpuLayers: 'all',
-      placement: [],
+      placement: {},
       rpc: [],
     });
   });

@@ -2,6 +2,8 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { finetuneSchema } from '../../../src/config/finetune.js';
+import { parseConfig } from '../../../src/config/parse.js';
 import { renderLossCurve } from '../../../src/report/loss-curve.js';
 import { createRunLog, readRunLog } from '../../../src/report/run-log.js';
 
@@ -36,6 +38,25 @@ describe('run log', () => {
       { type: 'warning', message: 'a\nb' },
     ]);
     expect(Date.parse(read.events[0]!.time)).toBeGreaterThan(0);
+  });
+
+  it.each([
+    ['every default', {}],
+    ['a placement', { device: 'cuda', gpuLayers: 3, placement: 'experts-on-cpu' }],
+    ['all parameters', { mode: 'full', optimizer: { type: 'sgd' }, scheduler: { type: 'linear' } }],
+    ['other data', { validation: { split: 0.1 }, checkpoint: { directory: 'c' }, packing: true }],
+  ])('records a configuration that finetune() accepts: %s', (_, given) => {
+    const config = parseConfig(
+      finetuneSchema,
+      { model: 'm.gguf', dataset: 'd.jsonl', output: 'o.gguf', ...given },
+      'options',
+    );
+    const path = join(directory, 'again.jsonl');
+    const log = createRunLog(path, { config, versions: {} });
+    log.write({ ...evaluation, type: 'evaluation' });
+    log.close();
+    const recorded = readRunLog(path).header.config;
+    expect(parseConfig(finetuneSchema, recorded, 'options')).toEqual(config);
   });
 
   it('gives events that renderLossCurve() accepts', () => {
