@@ -13,13 +13,13 @@ import {
 
 const training = z.strictObject({
   steps: z
-    .int()
+    .int32()
     .min(0)
     .default(3)
     .describe('Optimizer steps per repetition (0 = do not measure training).'),
-  sequenceLength: z.int().min(2).default(256).describe('Tokens per row.'),
+  sequenceLength: z.int32().min(2).default(256).describe('Tokens per row.'),
   microBatchSize: z
-    .int()
+    .int32()
     .min(1)
     .max(255)
     .default(1)
@@ -32,18 +32,18 @@ const training = z.strictObject({
 const base = z.strictObject({
   model: model(),
   promptTokens: z
-    .int()
+    .int32()
     .min(0)
     .default(512)
     .describe('Prompt length in tokens (0 = do not measure prompt processing).'),
   generatedTokens: z
-    .int()
+    .int32()
     .min(0)
     .default(64)
     .describe('Tokens to generate (0 = do not measure generation).'),
   training: training.prefault({}).describe('Training to measure.'),
-  warmup: z.int().min(0).default(1).describe('Warm-up repetitions, not counted.'),
-  repetitions: z.int().min(1).default(5).describe('Counted repetitions.'),
+  warmup: z.int32().min(0).default(1).describe('Warm-up repetitions, not counted.'),
+  repetitions: z.int32().min(1).default(5).describe('Counted repetitions.'),
   threads: threads(),
   ...placementShape(),
   signal: signal(),

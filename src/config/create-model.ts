@@ -19,7 +19,7 @@ const tokenTypes = z
     typeText: 'array of integers from 1 to 6',
   });
 
-const tokenId = (description: string) => z.int().min(0).describe(description);
+const tokenId = (description: string) => z.int32().min(0).describe(description);
 
 const newVocabulary = z.strictObject({
   pre: z.string().min(1).describe("Name of llama.cpp's pre-tokenizer, e.g. 'qwen2'."),
@@ -56,46 +56,46 @@ const base = z.strictObject({
     .describe(
       "Chat template: a Jinja text, a file, or the name of a common format (empty = none, or the copied vocabulary's).",
     ),
-  contextLength: z.int().min(8).default(512).describe('Maximum sequence length, in tokens.'),
+  contextLength: z.int32().min(8).default(512).describe('Maximum sequence length, in tokens.'),
   embeddingLength: z
-    .int()
+    .int32()
     .min(2)
     .default(128)
     .describe('Width of the embeddings and of the residual stream.'),
-  layers: z.int().min(1).max(512).default(4).describe('Number of transformer blocks.'),
-  heads: z.int().min(1).default(4).describe('Number of attention heads.'),
+  layers: z.int32().min(1).max(512).default(4).describe('Number of transformer blocks.'),
+  heads: z.int32().min(1).default(4).describe('Number of attention heads.'),
   kvHeads: z
-    .int()
+    .int32()
     .min(1)
     .optional()
     .describe(
       'Number of key-value heads (grouped-query attention); divides heads. Default: heads.',
     ),
   headLength: z
-    .int()
+    .int32()
     .min(2)
     .multipleOf(2)
     .optional()
     .describe('Width of an attention head. Default: embeddingLength / heads.'),
   feedForwardLength: z
-    .int()
+    .int32()
     .min(1)
     .optional()
     .describe('Width of the feed-forward block. Default: 3 * embeddingLength.'),
   experts: z
-    .int()
+    .int32()
     .min(1)
     .max(512)
     .optional()
     .describe("Experts per layer; only for architecture 'qwen3moe'. Default: 8."),
   expertsPerToken: z
-    .int()
+    .int32()
     .min(1)
     .max(512)
     .optional()
     .describe("Experts per token (top-k routing); only for architecture 'qwen3moe'. Default: 2."),
   expertFeedForwardLength: z
-    .int()
+    .int32()
     .min(1)
     .optional()
     .describe("Width of an expert; only for architecture 'qwen3moe'. Default: embeddingLength."),

@@ -179,7 +179,7 @@ const textRow = z
 
 const tokenIds = z.preprocess(
   plainNumbers,
-  z.union([z.instanceof(Int32Array), z.array(z.int().min(0).max(0x7fffffff))]),
+  z.union([z.instanceof(Int32Array), z.array(z.int32().min(0))]),
 );
 const tokenWeights = z.preprocess(
   plainNumbers,

@@ -81,13 +81,18 @@ function typeText(field: JsonSchema): string {
   return field.type ?? 'any';
 }
 
+/** Limits of the types of integers, which are not worth a mention. */
+const TYPE_LIMITS: readonly (number | undefined)[] = [
+  ...[Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, -(2 ** 31), 2 ** 31 - 1],
+];
+
 function numberText(field: JsonSchema): string {
   const bounds = [
-    field.minimum === undefined || field.minimum === Number.MIN_SAFE_INTEGER
+    field.minimum === undefined || TYPE_LIMITS.includes(field.minimum)
       ? undefined
       : `>= ${field.minimum}`,
     field.exclusiveMinimum === undefined ? undefined : `> ${field.exclusiveMinimum}`,
-    field.maximum === undefined || field.maximum === Number.MAX_SAFE_INTEGER
+    field.maximum === undefined || TYPE_LIMITS.includes(field.maximum)
       ? undefined
       : `<= ${field.maximum}`,
     field.exclusiveMaximum === undefined ? undefined : `< ${field.exclusiveMaximum}`,

@@ -118,11 +118,11 @@ export const callback = <F>(description: string) =>
   });
 
 export const threads = () =>
-  z.int().min(0).max(1024).default(0).describe('Compute threads (0 = one per physical core).');
+  z.int32().min(0).max(1024).default(0).describe('Compute threads (0 = one per physical core).');
 
 export const gpuLayers = () =>
   z
-    .union([z.int().min(0), z.literal('all')])
+    .union([z.int32().min(0), z.literal('all')])
     .default('all')
     .describe(
       "Number of layers on the chosen devices, counted from the last, or 'all'; the rest stays on the CPU.",
@@ -301,7 +301,7 @@ export const adapterSetting = <S extends z.ZodType>(schema: S, name: keyof typeo
 
 /** The LoRA options that training and its benchmark share. */
 export const loraShape = {
-  rank: adapterSetting(z.int().min(1).max(4096).describe('LoRA rank r.'), 'rank'),
+  rank: adapterSetting(z.int32().min(1).max(4096).describe('LoRA rank r.'), 'rank'),
   targets: adapterSetting(
     z
       .array(z.string().min(1))

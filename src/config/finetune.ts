@@ -155,7 +155,7 @@ const objective = objectiveFields.transform((given) =>
 const schedulerFields = z.strictObject({
   type: z.enum(SCHEDULE_TYPES).default('cosine').describe('Learning rate schedule after warm-up.'),
   warmupSteps: z
-    .int()
+    .int32()
     .min(0)
     .optional()
     .describe(
@@ -192,7 +192,7 @@ const validation = z.strictObject({
     ),
   dataset: dataset('Validation dataset. Give either split or dataset.').optional(),
   everySteps: z
-    .int()
+    .int32()
     .min(0)
     .default(0)
     .describe('Evaluate every N optimizer steps (0 = only at the end).'),
@@ -200,7 +200,7 @@ const validation = z.strictObject({
 
 const checkpoint = z.strictObject({
   directory: path('Folder for checkpoints.'),
-  everySteps: z.int().min(1).default(100).describe('Write a checkpoint every N optimizer steps.'),
+  everySteps: z.int32().min(1).default(100).describe('Write a checkpoint every N optimizer steps.'),
   resume: z
     .boolean()
     .default(false)
@@ -218,24 +218,24 @@ const base = z.strictObject({
     .default('lora')
     .describe('Train a LoRA adapter (lora) or all parameters (full; F32 models only).'),
   lora: lora.prefault({}).describe("LoRA adapter (mode 'lora')."),
-  epochs: z.int().min(1).default(1).describe('Passes over the dataset.'),
+  epochs: z.int32().min(1).default(1).describe('Passes over the dataset.'),
   maxSteps: z
-    .int()
+    .int32()
     .min(1)
     .optional()
     .describe(
       'Number of optimizer steps, instead of epochs: ends the run early, or repeats the dataset as often as needed. Default: what the epochs have.',
     ),
-  sequenceLength: z.int().min(2).default(512).describe('Maximum length of a sample, in tokens.'),
-  batchSize: z.int().min(1).default(8).describe('Samples per optimizer step.'),
+  sequenceLength: z.int32().min(2).default(512).describe('Maximum length of a sample, in tokens.'),
+  batchSize: z.int32().min(1).default(8).describe('Samples per optimizer step.'),
   microBatchTokens: z
-    .union([z.literal('auto'), z.int().min(2)])
+    .union([z.literal('auto'), z.int32().min(2)])
     .default('auto')
     .describe(
       'Most tokens per forward and backward pass. The samples of a step share as many passes as they need, side by side and without padding; gradients are accumulated. auto: as many as are useful and fit into memory.',
     ),
   microBatchSize: z
-    .int()
+    .int32()
     .min(1)
     .max(255)
     .optional()
@@ -264,7 +264,7 @@ const base = z.strictObject({
     .default('error')
     .describe('Rows that cannot be trained on: fail, or leave out up to maxBadRows of them.'),
   maxBadRows: z
-    .int()
+    .int32()
     .min(1)
     .default(100)
     .describe("With badRows 'skip': fail at more rows than this."),

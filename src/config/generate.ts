@@ -89,13 +89,13 @@ const base = z.strictObject({
     .describe('Tool descriptions, passed to the chat template. Default: none.'),
   chatTemplate: chatTemplate(),
   adapters,
-  maxTokens: z.int().min(1).default(256).describe('Maximum number of tokens to generate.'),
+  maxTokens: z.int32().min(1).default(256).describe('Maximum number of tokens to generate.'),
   temperature: z
     .number()
     .min(0)
     .default(0.8)
     .describe('Sampling temperature (0 = greedy: always the most likely token).'),
-  topK: z.int().min(0).default(40).describe('Sample from the k most likely tokens (0 = all).'),
+  topK: z.int32().min(0).default(40).describe('Sample from the k most likely tokens (0 = all).'),
   topP: z
     .number()
     .gt(0)
@@ -116,7 +116,7 @@ const base = z.strictObject({
     .default(1)
     .describe('Penalty for repeated tokens (1 = off).'),
   repeatLastN: z
-    .int()
+    .int32()
     .min(-1)
     .default(64)
     .describe('Number of last tokens that count as repeated (-1 = whole context, 0 = off).'),
@@ -132,7 +132,7 @@ const base = z.strictObject({
     .describe('GBNF grammar that the answer must follow. Default: none.'),
   ignoreEos: z.boolean().default(false).describe('Do not stop at an end-of-generation token.'),
   contextLength: z
-    .int()
+    .int32()
     .min(1)
     .optional()
     .describe(
