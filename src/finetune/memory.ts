@@ -1,7 +1,7 @@
 import { type FinetuneConfig, type FinetuneOptions, finetuneSchema } from '../config/finetune.js';
 import { parseConfig } from '../config/parse.js';
 import { native } from '../contract/load.js';
-import type { MemoryNeeds, TrainOptions } from '../contract/training.js';
+import type { BatchLayout, MemoryNeeds, TrainOptions } from '../contract/training.js';
 import { LlamatuneError } from '../errors.js';
 import { availableMemory } from '../model/available-memory.js';
 import type { LoadedModel } from '../model/loaded-model.js';
@@ -90,7 +90,8 @@ export async function checkMemory(
   const measure = measureOf(model, options);
   const { choice, estimate } = await choose(model, config, plan, measure, available);
   if (estimate.needed <= available) return { totalBytes: estimate.totalBytes, ...choice };
-  throw await insufficientMemory(config, { estimate, choice, measure, available });
+  const layout = batchLayout(config, model);
+  throw await insufficientMemory(config, { layout, estimate, choice, measure, available });
 }
 
 type Measured = MemoryNeeds & { needed: number };
@@ -139,6 +140,7 @@ async function choose(
 }
 
 interface Shortage {
+  layout: BatchLayout;
   estimate: Measured;
   choice: Choice;
   measure: Measure;
@@ -147,26 +149,25 @@ interface Shortage {
 
 async function insufficientMemory(
   config: FinetuneConfig,
-  { estimate, choice, measure, available }: Shortage,
+  shortage: Shortage,
 ): Promise<LlamatuneError> {
-  const needs = async (change: Partial<TrainOptions>) => (await measure(change)).needed;
+  const { estimate, choice, available } = shortage;
   return new LlamatuneError(
     'INSUFFICIENT_MEMORY',
     `this run needs about ${size(estimate.needed)} of memory ` +
       `(weights ${size(estimate.weightsBytes)}, trained tensors ${size(estimate.adapterBytes)}, ` +
       `activations ${size(estimate.activationBytes)}${choice.gradientCheckpointing ? ' with gradient checkpointing' : ''}), ` +
       `but only ${size(available)} are available`,
-    { hint: await whatFits(config, choice, needs, available) },
+    { hint: await whatFits(config, shortage) },
   );
 }
 
 /** Turns on gradient checkpointing, then reduces the micro-batch and the sequence length, until the run fits. */
 async function whatFits(
   config: FinetuneConfig,
-  choice: Choice,
-  needs: (change: Partial<TrainOptions>) => Promise<number>,
-  available: number,
+  { layout, choice, measure, available }: Shortage,
 ): Promise<string> {
+  const needs = async (change: Partial<TrainOptions>) => (await measure(change)).needed;
   const gradientCheckpointing = true;
   const also = choice.gradientCheckpointing ? '' : 'gradientCheckpointing with ';
   if (!choice.gradientCheckpointing) {
@@ -174,7 +175,7 @@ async function whatFits(
     if (bytes <= available)
       return `gradientCheckpointing 'auto' or true would fit: about ${size(bytes)}`;
   }
-  for (const change of smallerBatches(config, choice)) {
+  for (const change of smallerBatches(config, layout, choice)) {
     const bytes = await needs({ ...change, gradientCheckpointing });
     const given = Object.entries(change).map(([name, value]) => `${name} ${value}`);
     if (bytes <= available) return `${also}${given.join(' with ')} would fit: about ${size(bytes)}`;
@@ -185,12 +186,13 @@ async function whatFits(
 /** Ever smaller micro-batches, as changes of the options. */
 function* smallerBatches(
   config: FinetuneConfig,
+  layout: BatchLayout,
   { microBatchTokens }: Choice,
 ): Generator<
   Partial<Pick<TrainOptions, 'microBatchTokens' | 'microBatchSize' | 'sequenceLength'>>
 > {
-  let { microBatchSize, sequenceLength } = config;
-  if (microBatchSize === undefined && config.packing === undefined) {
+  let { microBatchSize = 1, sequenceLength } = config;
+  if (hasTokenBudget(layout)) {
     // a micro-batch must hold the longest sample
     for (let tokens = microBatchTokens >> 1; tokens >= 64; tokens >>= 1) {
       yield tokens >= sequenceLength
@@ -199,7 +201,6 @@ function* smallerBatches(
     }
     return;
   }
-  microBatchSize ??= 1;
   while (microBatchSize > 1 || sequenceLength > 64) {
     if (microBatchSize > 1) {
       do microBatchSize--;
