@@ -27,6 +27,8 @@ export interface PrepareOptions {
   overlength?: FitOptions['overlength'];
   /** Default: 'right'. */
   truncationSide?: FitOptions['truncationSide'] | undefined;
+  /** If a number, also a maximum of tokens per sample, because a micro-batch holds whole samples. */
+  microBatchTokens?: number | 'auto' | undefined;
   /** Rows that cannot be trained on. Default: 'error'. */
   badRows?: 'error' | 'skip';
   /** Default: 100. */
@@ -141,7 +143,10 @@ async function encodeAll(
       const before = parts.lengths.length;
       for await (const { row, where } of rows) {
         const samples = samplesOf(row, where, encoder, options, counts);
-        for (const sample of samples) await parts.append(sample);
+        for (const sample of samples) {
+          checkMicroBatch(sample, where, options);
+          await parts.append(sample);
+        }
         await pace();
       }
       copies.push(copiesOf(parts.lengths.length - before, weight, options.seed));
@@ -216,6 +221,19 @@ function tooManyBadRows(limit: number, first: string, cause: LlamatuneError): Ll
     'DATASET_TOO_MANY_BAD_ROWS',
     `more than ${limit} rows cannot be trained on; the first one: ${first}; the last one: ${cause.message}`,
     { hint: 'repair the rows, or raise maxBadRows', cause },
+  );
+}
+
+function checkMicroBatch(
+  { tokens }: EncodedSample,
+  where: string,
+  { microBatchTokens }: PrepareOptions,
+): void {
+  if (typeof microBatchTokens !== 'number' || tokens.length <= microBatchTokens) return;
+  throw new LlamatuneError(
+    'SAMPLE_TOO_LONG',
+    `${where}: the sample has ${tokens.length} tokens, more than microBatchTokens (${microBatchTokens})`,
+    { hint: 'raise microBatchTokens, leave it out, or lower sequenceLength and set overlength' },
   );
 }
 

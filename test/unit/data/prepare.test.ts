@@ -211,6 +211,22 @@ describe('samples that are too long', () => {
     });
   });
 
+  it('are an error with the row if they do not fit into a micro-batch', async () => {
+    const limits = { sequenceLength: 15, overlength: 'truncate', microBatchTokens: 10 } as const;
+    await expect(prepare({ dataset, ...limits })).rejects.toMatchObject({
+      code: 'SAMPLE_TOO_LONG',
+      message: 'row 2: the sample has 15 tokens, more than microBatchTokens (10)',
+      hint: expect.stringContaining('raise microBatchTokens'),
+    });
+    const validation = { dataset: [{ text: 'y'.repeat(12) }] };
+    const held = prepare({ dataset: dataset.slice(0, 1), validation, ...limits });
+    await expect(held).rejects.toMatchObject({
+      message: 'row 1: the sample has 13 tokens, more than microBatchTokens (10)',
+    });
+    await prepare({ dataset, ...limits, microBatchTokens: 15 });
+    await prepare({ dataset, ...limits, microBatchTokens: 'auto' });
+  });
+
   it('are truncated or skipped on request, and counted', async () => {
     const cut = await prepare({ dataset, sequenceLength: 10, overlength: 'truncate' });
     expect(cut.counts).toMatchObject({ truncated: 1, answersCut: 1, skipped: 0 });
