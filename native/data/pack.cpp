@@ -30,6 +30,21 @@ void arrange(std::vector<row> & rows) {
               [](const row & a, const row & b) { return a.segments[0].sample < b.segments[0].sample; });
 }
 
+// A lower bound of the number of rows: for their tokens, and for their longest samples, of which k fit into a row if k
+// + 1 are too long for one.
+uint64_t fewest_rows(const std::vector<uint32_t> & lengths, const std::vector<uint32_t> & order, uint32_t max_tokens,
+                     uint32_t max_segments) {
+    const auto rows_for = [](uint64_t n, uint64_t per_row) { return (n + per_row - 1) / per_row; };
+    const uint64_t total = std::accumulate(lengths.begin(), lengths.end(), uint64_t(0));
+    uint64_t fewest = std::max(rows_for(total, max_tokens), rows_for(lengths.size(), max_segments));
+    for (uint64_t k = 1; k < max_segments; k++) {
+        const auto end = std::partition_point(order.begin(), order.end(),
+                                              [&](uint32_t sample) { return (k + 1) * lengths[sample] > max_tokens; });
+        fewest = std::max(fewest, rows_for(uint64_t(end - order.begin()), k));
+    }
+    return std::max<uint64_t>(fewest, 1);
+}
+
 // Divides the samples into n rows; returns no rows if one of them would exceed its limits.
 std::vector<row> divide(const std::vector<uint32_t> & lengths, const std::vector<uint32_t> & order, size_t n,
                         uint32_t max_tokens, uint32_t max_segments) {
@@ -78,10 +93,9 @@ std::vector<row> pack_rows(const std::vector<uint32_t> & lengths, uint32_t seque
 }
 
 std::vector<row> balanced_rows(const std::vector<uint32_t> & lengths, uint32_t max_tokens, uint32_t max_segments) {
-    const uint64_t total = std::accumulate(lengths.begin(), lengths.end(), uint64_t(0));
     const std::vector<uint32_t> order = longest_first(lengths);
     std::vector<row> rows;
-    for (uint64_t n = std::max<uint64_t>(1, (total + max_tokens - 1) / max_tokens); rows.empty(); n++) {
+    for (uint64_t n = fewest_rows(lengths, order, max_tokens, max_segments); rows.empty(); n++) {
         rows = divide(lengths, order, size_t(n), max_tokens, max_segments);
     }
     arrange(rows);

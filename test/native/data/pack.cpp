@@ -93,3 +93,11 @@ TEST("data/pack: balanced rows are as few as possible and have similar lengths")
     CHECK_EQ(balanced_rows({5, 5, 5}, 9, 255).size(), 3u); // no two fit
     CHECK_EQ(balanced_rows(std::vector<uint32_t>(1000, 1), 5000, 255).size(), 4u);
 }
+
+// Trying every number of rows from the number of tokens on would take minutes.
+TEST("data/pack: a million samples are divided at once") {
+    CHECK_EQ(balanced_rows(std::vector<uint32_t>(1000000, 1), 1024, 255).size(),
+             3922u); // the number of samples decides
+    CHECK_EQ(balanced_rows(std::vector<uint32_t>(100000, 600), 1024, 255).size(), 100000u); // no two fit
+    CHECK_EQ(balanced_rows(std::vector<uint32_t>(100000, 400), 1024, 255).size(), 50000u);  // no three fit
+}
