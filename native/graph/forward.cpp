@@ -141,9 +141,9 @@ llama_ubatch forward::state::place(const micro_batch & batch, const batch_shape 
     }
     if (sequence >= int32_t(max_segments)) {
         throw error("BATCH_TOO_MANY_SEGMENTS",
-                    "the micro-batch packs " + std::to_string(sequence + 1) + " samples, more than llama.cpp's " +
-                        std::to_string(max_segments),
-                    "Lower microBatchSize or sequenceLength, or turn packing off.");
+                    "the micro-batch has " + std::to_string(sequence + 1) + " samples (padding counts as one), but " +
+                        "llama.cpp can tell only " + std::to_string(max_segments) + " apart",
+                    "Lower microBatchSize, or give microBatchTokens instead of microBatchSize and packing.");
     }
     llama_model & m = *base->handle();
     llama_batch_allocr allocator(m.hparams.n_pos_per_embd());

@@ -19,6 +19,21 @@ TEST("graph: packed samples do not affect each other") {
     CHECK(logits::nmse(logits::by_training_graph(m, packed), logits::by_training_graph(m, apart)) < 1e-9);
 }
 
+TEST("graph: too many samples in a micro-batch are refused with an option that helps") {
+    const auto m = model::load({harness::arch_model("llama")});
+    micro_batch batch = tiny_batch(*m, 129, 2); // the second token of each row stands for padding
+    batch.shape.packed = true;
+    for (size_t i = 0; i < batch.segment_id.size(); i++) batch.segment_id[i] = int32_t(i % 2);
+    std::string hint;
+    try {
+        logits::by_training_graph(m, batch);
+    } catch (const error & e) {
+        CHECK_EQ(e.code(), "BATCH_TOO_MANY_SEGMENTS");
+        hint = e.hint();
+    }
+    CHECK_EQ(hint, "Lower microBatchSize, or give microBatchTokens instead of microBatchSize and packing.");
+}
+
 TEST("graph: later tokens do not affect earlier ones") {
     const auto m = model::load({harness::arch_model("llama")});
     const micro_batch before = tiny_batch(*m, 1, 64);
