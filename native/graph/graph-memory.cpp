@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/large-pages.h"
+#include "graph/out-of-memory.h"
 
 #include <algorithm>
 #include <iterator>
@@ -78,8 +79,7 @@ void graph_memory::reserve(const shared_graph & graph) {
     graph.restore(); // planning inserts copies between devices
     if (!reserved || !ggml_backend_sched_alloc_graph(scheduler_.get(), graph.graph())) {
         graph.restore();
-        throw error("OUT_OF_MEMORY", "out of memory allocating " + graph.what(),
-                    "Lower microBatchTokens, sequenceLength or microBatchSize, or the number of targets.");
+        throw out_of_memory("allocating " + graph.what());
     }
     active_ = &graph;
     n_splits_ = ggml_backend_sched_get_n_splits(scheduler_.get());
@@ -92,9 +92,7 @@ void graph_memory::run(const shared_graph & graph, ggml_backend_sched_eval_callb
     switch (ggml_backend_sched_graph_compute(scheduler_.get(), graph.graph())) {
     case GGML_STATUS_SUCCESS: return;
     case GGML_STATUS_ABORTED: throw error("ABORTED", "the run was aborted");
-    case GGML_STATUS_ALLOC_FAILED:
-        throw error("OUT_OF_MEMORY", "out of memory while running " + graph.what(),
-                    "Lower microBatchTokens, sequenceLength or microBatchSize.");
+    case GGML_STATUS_ALLOC_FAILED: throw out_of_memory("running " + graph.what());
     default: throw error("COMPUTE_FAILED", "the device failed to run " + graph.what());
     }
 }

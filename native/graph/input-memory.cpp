@@ -1,6 +1,6 @@
 #include "graph/input-memory.h"
 
-#include "core/error.h"
+#include "graph/out-of-memory.h"
 
 #include <string>
 
@@ -9,10 +9,7 @@ namespace llamatune {
 ggml_backend_buffer_t input_memory::reserve(size_t bytes) {
     if (buffers_.empty() || ggml_backend_buffer_get_size(buffers_.back().get()) < bytes) {
         ggml_backend_buffer_ptr buffer{ggml_backend_buft_alloc_buffer(type_, bytes)};
-        if (!buffer) {
-            throw error("OUT_OF_MEMORY", "out of memory allocating the inputs (" + std::to_string(bytes) + " bytes)",
-                        "Lower microBatchTokens, sequenceLength or microBatchSize.");
-        }
+        if (!buffer) throw out_of_memory("allocating the inputs (" + std::to_string(bytes) + " bytes)");
         buffers_.push_back(std::move(buffer));
     }
     return buffers_.back().get();

@@ -2,7 +2,7 @@
 
 #include "autodiff/engine/preflight.h"
 #include "backends/backend-name.h"
-#include "core/error.h"
+#include "graph/out-of-memory.h"
 
 #include <algorithm>
 #include <iterator>
@@ -24,10 +24,7 @@ bool multiplies_on_host(const std::vector<ggml_tensor *> & nodes) {
 
 ggml_backend_buffer_ptr allocate_tensors(ggml_context * ctx, ggml_backend_buffer_type_t type, const char * what) {
     ggml_backend_buffer_ptr buffer{ggml_backend_alloc_ctx_tensors_from_buft(ctx, type)};
-    if (!buffer) {
-        throw error("OUT_OF_MEMORY", std::string("out of memory allocating ") + what,
-                    "Lower microBatchTokens, sequenceLength or microBatchSize.");
-    }
+    if (!buffer) throw out_of_memory(std::string("allocating ") + what);
     return buffer;
 }
 
