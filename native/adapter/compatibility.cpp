@@ -4,6 +4,7 @@
 #include "adapter/fingerprint.h"
 #include "core/error.h"
 #include "core/join.h"
+#include "core/number-text.h"
 #include "model/weights.h"
 
 #include "llama-model.h"
@@ -66,12 +67,6 @@ std::string ranks_text(const adapter_header & adapter) {
     std::set<int64_t> ranks;
     for (const stored_pair & pair : adapter.pairs) ranks.insert(pair.rank());
     return join_texts(ranks, [](int64_t rank) { return std::to_string(rank); });
-}
-
-std::string number_text(float value) {
-    char text[32];
-    std::snprintf(text, sizeof(text), "%g", double(value));
-    return text;
 }
 
 // Lists the weight names in `from` that `without` lacks; empty if there are none.

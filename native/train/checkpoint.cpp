@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/join.h"
+#include "core/number-text.h"
 #include "gguf/reader.h"
 #include "gguf/writer.h"
 
@@ -21,11 +22,12 @@ struct run_fact {
     std::string value;
 };
 
-std::vector<run_fact> facts_of(const train_options & o, const data_plan & data, const optimizer & optim) {
+std::vector<run_fact> facts_of(const train_options & o, const data_plan & data, const trainable_weights & weights,
+                               const optimizer & optim) {
     const auto n = [](auto value) { return std::to_string(value); };
     const auto flag = [](bool value) { return std::string(value ? "true" : "false"); };
     const std::string state = join_texts(optim.state(), [](const auto & s) { return s.name; });
-    return {
+    std::vector<run_fact> facts = {
         {"mode", name_of(o.mode)},
         {"dataset", n(data.n_samples) + " samples with " + n(data.n_tokens) + " tokens, " + n(data.n_target_tokens) +
                         " of them targets"},
@@ -36,6 +38,13 @@ std::vector<run_fact> facts_of(const train_options & o, const data_plan & data, 
         {"objective.type", o.objective.type},
         {"optimizer", o.optimizer.type + (state.empty() ? " without state" : " with the state " + state)},
     };
+    if (o.mode == train_mode::lora) {
+        const lora_options & lora = weights.lora();
+        facts.push_back({"lora.alpha", lora.alpha ? number_text(*lora.alpha) : "the default"});
+        facts.push_back({"lora.rsLora", flag(lora.rs_lora.value_or(false))});
+    }
+    for (const auto & [name, value] : o.objective.numbers) facts.push_back({"objective." + name, number_text(value)});
+    return facts;
 }
 
 std::string fact_key(const run_fact & fact) { return "llamatune.run." + fact.option; }
@@ -136,7 +145,7 @@ struct number_reader {
 }
 
 std::string write_checkpoint(const std::string & directory, const train_options & options, const data_plan & data,
-                             const parameter_set & parameters, const optimizer & optim, const train_state & state) {
+                             const trainable_weights & weights, const optimizer & optim, const train_state & state) {
     std::error_code ignored;
     fs::create_directories(fs::u8path(directory), ignored); // opening the file reports a failure
     const std::string path =
@@ -144,10 +153,10 @@ std::string write_checkpoint(const std::string & directory, const train_options 
 
     gguf_writer file;
     file.set("general.type", "checkpoint");
-    for (const run_fact & fact : facts_of(options, data, optim)) file.set(fact_key(fact), fact.value);
+    for (const run_fact & fact : facts_of(options, data, weights, optim)) file.set(fact_key(fact), fact.value);
     each_number(state, number_writer{file});
-    const auto & all = parameters.all();
-    const std::vector<part> parts = parts_of(parameters, optim);
+    const auto & all = weights.parameters().all();
+    const std::vector<part> parts = parts_of(weights.parameters(), optim);
     for (size_t i = 0; i < all.size(); i++) {
         file.set("llamatune.parameter." + std::to_string(i), all[i].name);
         for (const part & p : parts) file.add(tensor_name(p, i), p.tensors[i]);
@@ -180,22 +189,22 @@ std::optional<std::string> newest_checkpoint(const std::string & directory) {
 }
 
 train_state read_checkpoint(const std::string & path, const train_options & options, const data_plan & data,
-                            const parameter_set & parameters, const optimizer & optim) {
+                            const trainable_weights & weights, const optimizer & optim) {
     gguf_reader file(path, checkpoint_file);
     if (file.text("general.type") != "checkpoint")
         not_readable(path, "it is not a checkpoint", checkpoint_file.damaged_hint);
-    require_same_run(file, facts_of(options, data, optim));
-    const auto & all = parameters.all();
-    const std::vector<part> parts = parts_of(parameters, optim);
+    require_same_run(file, facts_of(options, data, weights, optim));
+    const auto & all = weights.parameters().all();
+    const std::vector<part> parts = parts_of(weights.parameters(), optim);
     const bool lora = options.mode == train_mode::lora;
-    const std::string weights = lora ? "lora.targets" : "model";
+    const std::string selection = lora ? "lora.targets" : "model";
     if (file.tensors().size() != all.size() * parts.size()) {
-        reject(path, {{weights, "selects " + std::to_string(all.size()) + " trained tensors, but selected " +
-                                    std::to_string(file.tensors().size() / parts.size())}});
+        reject(path, {{selection, "selects " + std::to_string(all.size()) + " trained tensors, but selected " +
+                                      std::to_string(file.tensors().size() / parts.size())}});
     }
     for (size_t i = 0; i < all.size(); i++) {
         const std::string name = file.text("llamatune.parameter." + std::to_string(i));
-        if (name != all[i].name) reject(path, {{weights, "selects " + all[i].name + ", but selected " + name}});
+        if (name != all[i].name) reject(path, {{selection, "selects " + all[i].name + ", but selected " + name}});
         for (const part & p : parts) {
             ggml_tensor * into = p.tensors[i];
             const gguf_tensor * stored = file.find(tensor_name(p, i));

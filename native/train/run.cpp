@@ -95,7 +95,7 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
     std::optional<checkpoint_folder> checkpoints;
     train_state state;
     if (options.checkpoint) {
-        parts.checkpoints = &checkpoints.emplace(options, data.plan(), weights.parameters(), optim);
+        parts.checkpoints = &checkpoints.emplace(options, data.plan(), weights, optim);
         if (options.checkpoint->resume)
             state = resume(*checkpoints, data, int64_t(options.learning_rates.size()), on_event);
     }

@@ -38,6 +38,8 @@ trainable_weights::trainable_weights(std::shared_ptr<model> base, const train_op
     check_options(file, requested,
                   requested.targets.empty() ? std::vector<lora_target>() : match_targets(*base_, requested.targets));
     adapter_ = load_adapter(file, base_);
+    options_.lora.rs_lora = file.rs_lora.value_or(requested.rs_lora.value_or(false));
+    options_.lora.alpha = file.option_alpha(*options_.lora.rs_lora);
 }
 
 void trainable_weights::collect(const forward & graph) {

@@ -20,6 +20,9 @@ public:
     // The adapter of the forward graph; null in full-parameter training.
     llama_adapter_lora * adapter_handle() const { return adapter_ ? adapter_->handle() : nullptr; }
 
+    // The adapter's options; alpha and rs_lora of an adapter to continue are those of its file.
+    const lora_options & lora() const { return options_.lora; }
+
     // Collects the trained tensors that the graph reads and allocates their gradients.
     void collect(const forward & graph);
     parameter_set & parameters() const { return *parameters_; }

@@ -63,6 +63,8 @@ TEST("train: a checkpoint of another run is refused in words that name every opt
     namespace fs = std::filesystem;
     train_options o = options_for("mismatch.tok", random_samples(*arch_llama(), 8, 5, 32));
     o.optimizer = {"sgd", {{"momentum", 0.9}}};
+    o.lora.alpha = 16.0f;
+    o.objective.numbers["labelSmoothing"] = 0;
     o.checkpoint = {harness::cache_directory() + "/mismatch", 1, false};
     fs::remove_all(o.checkpoint->directory);
     o.learning_rates.assign(1, 1e-3f);
@@ -77,6 +79,12 @@ TEST("train: a checkpoint of another run is refused in words that name every opt
     other.optimizer.numbers["momentum"] = 0;
     CHECK_EQ(differences(other), std::string("optimizer is sgd without state, but was sgd with the state momentum\n"));
     other = o;
+    other.lora.alpha = 3.5f;
+    other.lora.rs_lora = true;
+    other.objective.numbers["labelSmoothing"] = 0.25;
+    CHECK_EQ(differences(other), std::string("lora.alpha is 3.5, but was 16\nlora.rsLora is true, but was false\n"
+                                             "objective.labelSmoothing is 0.25, but was 0\n"));
+    other = o;
     other.lora.targets = {"attn_q"};
     CHECK(differences(other).find("lora.targets selects") == 0);
     other = o;
@@ -84,6 +92,8 @@ TEST("train: a checkpoint of another run is refused in words that name every opt
     CHECK(differences(other).find("lora.rank gives blk.0.") == 0);
     other = options_for("mismatch-rows.tok", random_samples(*arch_llama(), 9, 5, 32));
     other.optimizer = o.optimizer;
+    other.lora = o.lora;
+    other.objective = o.objective;
     other.checkpoint = o.checkpoint;
     other.learning_rates = o.learning_rates;
     CHECK(differences(other).find("dataset is 9 samples with ") == 0);
