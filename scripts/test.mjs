@@ -236,7 +236,8 @@ async function testGpuKit() {
       result?.generatedTokensPerSecond ??
       result?.passed ??
       result?.models ??
-      result?.devices?.length,
+      result?.devices?.length ??
+      Number(typeof result?.usable === 'boolean'), // the search for PEFT
   ]);
   const empty = numbers.filter(([, value]) => !(value > 0)).map(([name]) => name);
   if (empty.length > 0) console.log(`parts without a result: ${empty.join(', ')}`);
