@@ -88,6 +88,7 @@ void fields(V & v, create_options & o) {
     v("type", o.type);
     v("initStd", o.init_std);
     v("seed", o.seed);
+    v("sampledBlocks", o.sampled_blocks);
 }
 
 // Writes a GGUF model with random initial weights, tensor by tensor, so that it may be larger than memory. Matrices are

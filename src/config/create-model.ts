@@ -117,6 +117,12 @@ const base = z.strictObject({
     .default(0.02)
     .describe('Standard deviation of the initial weights.'),
   seed: seed(),
+  sampledBlocks: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Draw the blocks of the matrices from a small quantized sample: gigabytes per second, for benchmarks.',
+    ),
 });
 
 /** Whether the feed-forward block of this architecture is a mixture of experts. */

@@ -37,6 +37,7 @@ export async function benchModel(name, type, directory = defaultDirectory) {
     name,
     type,
     vocabulary: { from },
+    sampledBlocks: true,
   });
   return file;
 }

@@ -15,9 +15,10 @@ what to measure; separate values by commas to measure all combinations
   --micro-batch n,n  rows' worth of tokens per forward and backward pass   (2048 tokens' worth)
   --precision a,b    bf16, f32   (bf16)
   --gradient-checkpointing a,b   auto, on, off   (auto)
+  --rank n           rank of the LoRA pairs   (8)
   --ragged           samples with the lengths of chat data instead of full rows
   --padded           one sample in each row, padded to its end, instead of the default layout without padding
-  --all              every model (without llama3.1-8b), type and sequence (128, 512, 2048), full and ragged, except where set above
+  --all              every model (without llama3.1-8b and qwen3-30b-a3b), type and sequence (128, 512, 2048), full and ragged, except where set above
 real data instead, with the default options of finetune()
   --model-file path  a GGUF file, or ${realModels.join(', ')}, which is downloaded
   --data path        a dataset of finetune(); --batch n samples per optimizer step (8); with --padded, --micro-batch
@@ -94,6 +95,7 @@ export function parseOptions(argv) {
     data: text,
     batch: text,
     all: flag,
+    rank: text,
     threads: text,
     steps: text,
     warmup: text,
@@ -110,14 +112,16 @@ export function parseOptions(argv) {
   const one = (name, least, fallback) =>
     values[name] === undefined ? fallback : readNumber(values[name], name, least);
   const known = Object.keys(shapes);
-  const measurable = known.filter((name) => name !== 'tiny' && name !== 'llama3.1-8b');
+  const measurable = known.filter(
+    (name) => !['tiny', 'llama3.1-8b', 'qwen3-30b-a3b'].includes(name),
+  );
   const common = {
     layout: values.padded ? 'padded' : 'padding-free',
     threads: one('threads', 0, 0),
     steps: one('steps', 1, 5),
     warmup: one('warmup', 0, 1),
     profile: values.profile,
-    rank: 8,
+    rank: one('rank', 1, 8),
     seed: 1,
   };
   const real = realRun(values, one('batch', 1, 8));
