@@ -36,6 +36,11 @@ std::optional<uint64_t> peak_resident_bytes() {
     return counters(c) ? std::optional<uint64_t>(c.PeakWorkingSetSize) : std::nullopt;
 }
 
+std::optional<uint64_t> private_bytes() {
+    PROCESS_MEMORY_COUNTERS c;
+    return counters(c) ? std::optional<uint64_t>(c.PagefileUsage) : std::nullopt;
+}
+
 #elif defined(__APPLE__)
 
 std::optional<uint64_t> resident_bytes() {
@@ -50,6 +55,13 @@ std::optional<uint64_t> peak_resident_bytes() {
     rusage usage;
     // bytes on macOS
     return getrusage(RUSAGE_SELF, &usage) == 0 ? std::optional<uint64_t>(usage.ru_maxrss) : std::nullopt;
+}
+
+std::optional<uint64_t> private_bytes() {
+    task_vm_info info;
+    mach_msg_type_number_t count = TASK_VM_INFO_COUNT;
+    const kern_return_t rc = task_info(mach_task_self(), TASK_VM_INFO, reinterpret_cast<task_info_t>(&info), &count);
+    return rc == KERN_SUCCESS ? std::optional<uint64_t>(info.phys_footprint) : std::nullopt;
 }
 
 #elif defined(__linux__)
@@ -69,11 +81,13 @@ static std::optional<uint64_t> status_bytes(const char * key) {
 
 std::optional<uint64_t> resident_bytes() { return status_bytes("VmRSS"); }
 std::optional<uint64_t> peak_resident_bytes() { return status_bytes("VmHWM"); }
+std::optional<uint64_t> private_bytes() { return status_bytes("RssAnon"); }
 
 #else
 
 std::optional<uint64_t> resident_bytes() { return std::nullopt; }
 std::optional<uint64_t> peak_resident_bytes() { return std::nullopt; }
+std::optional<uint64_t> private_bytes() { return std::nullopt; }
 
 #endif
 

@@ -26,6 +26,7 @@ using threadpool_new_fn = ggml_threadpool * (*)(ggml_threadpool_params *);
 using threadpool_free_fn = void (*)(ggml_threadpool *);
 using set_threadpool_fn = void (*)(ggml_backend_t, ggml_threadpool *);
 using set_padding_fn = void (*)(ggml_backend_t, const uint8_t *, int64_t, int64_t);
+using scratch_bytes_fn = size_t (*)(ggml_backend_t, ggml_cgraph *);
 using set_abort_callback_fn = void (*)(ggml_backend_t, ggml_abort_callback, void *);
 
 // Devices without weights are excluded, so that a model on the CPU alone keeps the CPU kernels.
@@ -152,6 +153,15 @@ void compute::set_padding(const std::vector<uint8_t> & blocks, int64_t n_tokens)
             set(backends_[i].get(), blocks.data(), int64_t(blocks.size()), n_tokens);
         }
     }
+}
+
+size_t compute::scratch_bytes(ggml_cgraph * graph) const {
+    size_t total = 0;
+    for (size_t i = 0; i < devices_.size(); i++) {
+        const auto bytes = procedure<scratch_bytes_fn>(devices_[i], "llamatune_scratch_bytes");
+        if (bytes) total += bytes(backends_[i].get(), graph);
+    }
+    return total;
 }
 
 void compute::set_stop(const std::atomic<bool> * stop) {

@@ -50,6 +50,9 @@ public:
     // list skips nothing.
     void set_padding(const std::vector<uint8_t> & blocks, int64_t n_tokens) const;
 
+    // The scratch memory that the devices' kernels need for a graph, besides the graph's own tensors.
+    size_t scratch_bytes(ggml_cgraph * graph) const;
+
     // While a flag is set here, a running graph ends early (GGML_STATUS_ABORTED) once the flag becomes true.
     void set_stop(const std::atomic<bool> * stop);
 

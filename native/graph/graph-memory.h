@@ -21,6 +21,12 @@ public:
     ggml_cgraph * graph() const { return graph_; }
     const std::string & what() const { return what_; }
     size_t n_tensors() const { return originals_.size(); } // nodes, weights and inputs
+    // The memory of the structures that describe the graph: of its tensors without their data, and in the lists and
+    // hash tables of its builder, the scheduler and the allocator.
+    size_t bytes() const {
+        constexpr size_t in_lists_and_tables = 600;
+        return n_tensors() * (ggml_tensor_overhead() + sizeof(original) + in_lists_and_tables);
+    }
 
     // Gives all tensors the addresses and sources that they had before a scheduler allocated them.
     void restore() const;

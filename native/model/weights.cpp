@@ -59,6 +59,14 @@ std::vector<ggml_tensor *> list_weights(const model & m) {
 
 uint64_t total_bytes(const model & m) { return llama_model_size(m.handle()); }
 
+uint64_t host_bytes(const model & m) {
+    uint64_t bytes = 0;
+    for (const ggml_tensor * w : list_weights(m)) {
+        if (w->buffer && ggml_backend_buffer_is_host(w->buffer)) bytes += ggml_nbytes(w);
+    }
+    return bytes;
+}
+
 std::vector<tensor_info> list_tensors(const model & m) {
     std::vector<tensor_info> infos;
     for (const ggml_tensor * w : list_weights(m)) {

@@ -32,6 +32,7 @@ ggml_tensor * find_weight(const model & m, const std::string & name);
 std::vector<ggml_tensor *> list_weights(const model & m);
 std::vector<tensor_info> list_tensors(const model & m);
 uint64_t total_bytes(const model & m);
+uint64_t host_bytes(const model & m); // of the weights in the memory of this process
 
 // Returns the kind of a weight that can get a LoRA pair, because it is the matrix of a linear layer or a stack of
 // expert matrices: "attn_q" for "blk.3.attn_q.weight", "output" for "output.weight". Empty for all other weights

@@ -1,6 +1,7 @@
 #include "train/plan.h"
 
 #include "core/error.h"
+#include "core/process-memory.h"
 #include "model/weights.h"
 #include "optim/optimizer.h"
 #include "train/run.h"
@@ -17,6 +18,10 @@ namespace {
 // Samples that are laid out together in an evaluation, at least. Many of them leave little room between them.
 constexpr uint32_t min_evaluated_together = 64;
 
+// What the first step adds to any process: program code (6 MB on Linux), the kernels that oneDNN generates (2 MB) and
+// small objects of JavaScript and the back ends.
+constexpr uint64_t first_step_bytes = 15 << 20;
+
 data_plan plan_of(const std::string & path, const loader_options & options) {
     const auto file = token_file::open(path);
     return loader(*file, options).plan();
@@ -26,6 +31,16 @@ data_plan plan_validation(const train_options & o) {
     try {
         return plan_of(o.validation->file, validation_loader_options_of(o));
     } catch (const error & e) { throw error(e.code(), std::string("validation: ") + e.what(), e.hint(), e.problems()); }
+}
+
+// What the process will use apart from the run's own memory and the weights. Pages of mapped weights are only resident
+// if they were read recently.
+uint64_t process_bytes(const model & base) {
+    const uint64_t weights = host_bytes(base), resident = resident_bytes().value_or(0);
+    const uint64_t mapped = base.options().use_mmap ? weights : 0;
+    const auto without = [](uint64_t all, uint64_t part) { return all > part ? all - part : 0; };
+    return first_step_bytes +
+           std::max(without(resident, weights), without(private_bytes().value_or(0), weights - mapped));
 }
 
 }
@@ -76,24 +91,32 @@ train_plan plan_training(const train_options & options) {
 }
 
 memory_estimate estimate_memory(const std::shared_ptr<model> & base, const train_options & options) {
+    memory_estimate estimate{};
+    release_freed_memory(); // of what was estimated or trained before
+    estimate.process_bytes = process_bytes(*base);
     const compute devices(*base, options.n_threads, name_of(options.precision));
     trainable_weights weights(base, options);
     auto graph = std::make_unique<forward>(base, weights.adapter_handle(), first_shape(options), devices,
                                            uint32_t(options.sequence_length));
     weights.collect(*graph);
-    memory_estimate estimate{};
     estimate.weights_bytes = total_bytes(*base);
     const parameter_set & parameters = weights.parameters();
-    estimate.adapter_bytes =
-        parameters.gradient_bytes() + optimizer_state_bytes(options.optimizer, parameters.n_elements());
+    estimate.adapter_bytes = parameters.gradient_bytes();
+    uint64_t largest = 0;
+    for (const parameter & p : parameters.all()) largest = std::max<uint64_t>(largest, ggml_nbytes(p.gradient));
+    // the gradients of one tensor at a time are squared for the norm, and clipped for the update
+    estimate.optimizer_bytes = optimizer_state_bytes(options.optimizer, parameters.n_elements()) + 2 * largest;
     if (options.mode == train_mode::lora) {
         estimate.adapter_bytes += uint64_t(parameters.n_elements()) * sizeof(float);
     }
     step_options estimate_only = step_options_of(options);
     estimate_only.allocate = false;
     // validation uses the same memory
-    estimate.activation_bytes = step(std::move(graph), devices, &weights.parameters(), estimate_only).compute_bytes();
-    estimate.total_bytes = estimate.weights_bytes + estimate.adapter_bytes + estimate.activation_bytes;
+    const step measured(std::move(graph), devices, &weights.parameters(), estimate_only);
+    estimate.activation_bytes = measured.compute_bytes();
+    estimate.graph_bytes = measured.graph_bytes();
+    estimate.total_bytes = estimate.weights_bytes + estimate.adapter_bytes + estimate.optimizer_bytes +
+                           estimate.activation_bytes + estimate.graph_bytes + estimate.process_bytes;
     return estimate;
 }
 

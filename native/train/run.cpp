@@ -100,6 +100,7 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
             state = resume(*checkpoints, data, int64_t(options.learning_rates.size()), on_event);
     }
 
+    release_freed_memory(); // of temporary objects while the graphs were built
     on_event(phase_event{"train"});
     const int64_t steps_before = state.step, tokens_before = state.tokens;
     train_result result = train(parts, state, on_event, stop);

@@ -16,16 +16,22 @@ train_plan plan_training(const train_options & options);
 // The memory that training needs, computed without allocating the graph's buffers.
 struct memory_estimate {
     uint64_t weights_bytes;
-    uint64_t adapter_bytes;    // trained tensors, their gradients and the optimizer's state
-    uint64_t activation_bytes; // the step's compute buffers
-    uint64_t total_bytes;
+    uint64_t adapter_bytes;    // trained tensors, except weights of the model, and all gradients
+    uint64_t optimizer_bytes;  // the state of the optimizer, and its compute buffers
+    uint64_t activation_bytes; // the step's compute buffers, and the scratch memory of kernels
+    uint64_t graph_bytes;      // the structures that describe the graphs
+    uint64_t process_bytes;    // the rest of the process: Node.js, program code, the tokenizer; not the weights
+    uint64_t total_bytes;      // the sum
 };
 
 template <class V>
 void fields(V & v, memory_estimate & m) {
     v("weightsBytes", m.weights_bytes);
     v("adapterBytes", m.adapter_bytes);
+    v("optimizerBytes", m.optimizer_bytes);
     v("activationBytes", m.activation_bytes);
+    v("graphBytes", m.graph_bytes);
+    v("processBytes", m.process_bytes);
     v("totalBytes", m.total_bytes);
 }
 

@@ -84,7 +84,7 @@ struct step::state {
     recently_used<loss_graph> loss_graphs{most_loss_graphs};
     std::vector<std::string> metric_names;
     int64_t max_columns = 0; // of a loss graph
-    size_t bytes = 0;
+    size_t bytes = 0, graph_bytes = 0;
 
     // the run in progress
     const trunk * running = nullptr;
@@ -138,9 +138,16 @@ void step::state::build_largest(std::unique_ptr<forward> graph) {
 
     std::vector<batch_shape> shapes{first};
     shapes.insert(shapes.end(), options().largest.begin(), options().largest.end());
+    size_t scratch_bytes = 0;
+    const auto count = [&](const shared_graph & graph) {
+        scratch_bytes = std::max(scratch_bytes, context.devices().scratch_bytes(graph.graph()));
+        graph_bytes += graph.bytes();
+    };
+    count(loss.graph());
     size_t trunk_bytes = 0;
     for (const batch_shape & shape : shapes) {
         const trunk & each = trunk_of(shape);
+        count(each.graph());
         if (options().allocate)
             memory->trunk.reserve(each.graph());
         else
@@ -151,7 +158,7 @@ void step::state::build_largest(std::unique_ptr<forward> graph) {
         bytes = memory->trunk.bytes() + memory->loss.bytes();
     } else
         bytes = trunk_bytes + memory->loss.measure(loss.graph());
-    bytes += context.bytes() + source.input_bytes();
+    bytes += context.bytes() + source.input_bytes() + scratch_bytes;
 }
 
 trunk & step::state::trunk_of(const batch_shape & shape) {
@@ -311,5 +318,6 @@ step_graphs step::graphs() const {
 }
 
 size_t step::compute_bytes() const { return state_->bytes; }
+size_t step::graph_bytes() const { return state_->graph_bytes; }
 
 }

@@ -50,8 +50,10 @@ public:
     int64_t n_runs() const;
     std::vector<profile_entry> profile() const; // with options.profile: slowest first
     step_graphs graphs() const;
-    // Of the graphs' buffers and inputs, allocated or needed.
+    // Of the graphs' buffers and inputs and of the kernels' scratch memory, allocated or needed.
     size_t compute_bytes() const;
+    // Of the structures that describe the graphs of the largest shapes.
+    size_t graph_bytes() const;
 
 private:
     struct state;

@@ -270,8 +270,11 @@ function trainingTable(training: Training): string {
     ['Training', `${what}, micro-batches of ${batches}`],
     ['Memory for training', format.bytes(training.totalBytes)],
     ['  weights', format.bytes(training.weightsBytes)],
-    ['  trained tensors, optimizer', format.bytes(training.adapterBytes)],
+    ['  adapter and gradients', format.bytes(training.adapterBytes)],
+    ['  optimizer', format.bytes(training.optimizerBytes)],
     ['  activations', format.bytes(training.activationBytes)],
+    ['  graphs', format.bytes(training.graphBytes)],
+    ['  this process', format.bytes(training.processBytes)],
     [
       `  activations ${training.gradientCheckpointing ? 'without' : 'with'} gradient checkpointing`,
       format.bytes(

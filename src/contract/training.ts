@@ -47,10 +47,17 @@ export interface TrainPlan {
 /** Memory that a training run needs, in bytes. */
 export interface MemoryNeeds {
   weightsBytes: number;
-  /** Trained tensors, their gradients and the optimizer state. */
+  /** Trained tensors of the adapter, and all gradients. */
   adapterBytes: number;
-  /** Compute buffers of a step; they grow with the tokens of a micro-batch. */
+  /** The optimizer's state and its temporary tensors. */
+  optimizerBytes: number;
+  /** Compute buffers of a step and scratch memory of its kernels; they grow with the tokens of a micro-batch. */
   activationBytes: number;
+  /** The structures that describe the computation graphs. */
+  graphBytes: number;
+  /** The rest of this process: Node.js, program code, the tokenizer, other models. Most of it is in use already. */
+  processBytes: number;
+  /** The sum: the peak memory of the process and, with GPUs, of its devices. */
   totalBytes: number;
 }
 

@@ -49,7 +49,7 @@ export interface FinetuneResult
   validationSamples: number;
   /** Tokens of a micro-batch, as given or chosen by 'auto'; null with `packing` or `microBatchSize`. */
   microBatchTokens: number | null;
-  /** Memory estimate from before the run started. */
+  /** Memory estimate from before the run started, to compare with peakMemoryBytes. */
   estimatedMemoryBytes: number;
   /** All warnings of the run. */
   warnings: { code: string; message: string }[];

@@ -67,6 +67,8 @@ export async function estimateMemory(
 /** The memory that a run needs, and the values that 'auto' stands for. */
 export interface MemoryChoice {
   totalBytes: number;
+  /** The part of it that is not in use yet. */
+  neededBytes: number;
   gradientCheckpointing: boolean;
   microBatchTokens: number;
 }
@@ -89,7 +91,9 @@ export async function checkMemory(
   const available = availableBytes ?? (await availableMemory(model, config.signal));
   const measure = measureOf(model, options);
   const { choice, estimate } = await choose(model, config, plan, measure, available);
-  if (estimate.needed <= available) return { totalBytes: estimate.totalBytes, ...choice };
+  if (estimate.needed <= available) {
+    return { totalBytes: estimate.totalBytes, neededBytes: estimate.needed, ...choice };
+  }
   const layout = batchLayout(config, model);
   throw await insufficientMemory(config, { layout, estimate, choice, measure, available });
 }
@@ -102,10 +106,10 @@ function measureOf(model: LoadedModel, options: TrainOptions): Measure {
     const estimate = await native((addon) =>
       addon.estimateMemory(model.native, { ...options, ...change }),
     );
-    // The system counts the pages of a memory map as available although the weights need them. A copy of the weights, in
+    // The available memory is what other processes and this one leave. The system counts the pages of a memory map as available although the weights need them. A copy of the weights, in
     // memory or on a GPU, is already allocated.
     const allocated = model.writable || model.onGpu ? estimate.weightsBytes : 0;
-    return { ...estimate, needed: estimate.totalBytes - allocated };
+    return { ...estimate, needed: estimate.totalBytes - estimate.processBytes - allocated };
   };
 }
 
@@ -155,7 +159,7 @@ async function insufficientMemory(
   return new LlamatuneError(
     'INSUFFICIENT_MEMORY',
     `this run needs about ${size(estimate.needed)} of memory ` +
-      `(weights ${size(estimate.weightsBytes)}, trained tensors ${size(estimate.adapterBytes)}, ` +
+      `(weights ${size(estimate.weightsBytes)}, trained tensors ${size(estimate.adapterBytes + estimate.optimizerBytes)}, ` +
       `activations ${size(estimate.activationBytes)}${choice.gradientCheckpointing ? ' with gradient checkpointing' : ''}), ` +
       `but only ${size(available)} are available`,
     { hint: await whatFits(config, shortage) },

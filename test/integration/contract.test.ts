@@ -161,7 +161,10 @@ const results: Record<string, string[]> = {
   MemoryNeeds: keys<MemoryNeeds>({
     weightsBytes: true,
     adapterBytes: true,
+    optimizerBytes: true,
     activationBytes: true,
+    graphBytes: true,
+    processBytes: true,
     totalBytes: true,
   }),
   StepEvent: keys<StepEvent>({

@@ -5,6 +5,10 @@ import {
   type LoadedModel,
   loadModel,
 } from '../../src/index.js';
+// @ts-expect-error: the benchmark's scripts are plain JavaScript
+import { small } from '../../tools/bench-memory/configurations.mjs';
+// @ts-expect-error: the benchmark's scripts are plain JavaScript
+import { measureMemory } from '../../tools/bench-memory/main.mjs';
 import { tinyModel } from './tiny-model.js';
 
 let model: LoadedModel;
@@ -16,6 +20,34 @@ afterAll(async () => {
 });
 
 describe('estimateMemory', () => {
+  it.each(small as string[])(
+    'is within 10 %% of the peak memory of a process: %s',
+    async (name) => {
+      const { error, ratio } = await measureMemory(name);
+      expect(error).toBeUndefined();
+      expect(ratio).toBeGreaterThan(0.9);
+      expect(ratio).toBeLessThan(1.1);
+    },
+    300_000,
+  );
+
+  it('is the sum of its parts and counts the process', async () => {
+    const estimate = await estimateMemory({ model, sequenceLength: 128 });
+    const {
+      weightsBytes,
+      adapterBytes,
+      optimizerBytes,
+      activationBytes,
+      graphBytes,
+      processBytes,
+    } = estimate;
+    expect(estimate.totalBytes).toBe(
+      weightsBytes + adapterBytes + optimizerBytes + activationBytes + graphBytes + processBytes,
+    );
+    expect(processBytes).toBeGreaterThan(30e6);
+    expect(estimate.totalBytes).toBeLessThan(2 * process.memoryUsage.rss());
+  });
+
   it('estimates the memory with and without gradient checkpointing', async () => {
     const estimate = await estimateMemory({ model, sequenceLength: 128 });
     expect(estimate).toMatchObject({ gradientCheckpointing: false });

@@ -43,7 +43,8 @@ const realData = (spec) => ({
   epochs: 1000, // maxSteps ends the run
 });
 
-async function train(spec) {
+/** Trains as the row says. Resolves to its step events and what was measured of the run. */
+export async function train(spec) {
   const folder = mkdtempSync(path.join(tmpdir(), 'llamatune-bench-'));
   try {
     const total = spec.warmup + spec.steps;
@@ -68,8 +69,14 @@ async function train(spec) {
       startToFirstStepMs ??= performance.now() - started - event.stepMs;
       steps.push(event);
     }
-    const { peakMemoryBytes, gradientCheckpointing } = await run.result;
-    return { steps, startToFirstStepMs, peakMemoryBytes, gradientCheckpointing };
+    const { estimatedMemoryBytes, peakMemoryBytes, gradientCheckpointing } = await run.result;
+    return {
+      steps,
+      startToFirstStepMs,
+      estimatedMemoryBytes,
+      peakMemoryBytes,
+      gradientCheckpointing,
+    };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

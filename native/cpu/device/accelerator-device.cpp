@@ -165,6 +165,20 @@ void set_padding(ggml_backend_t self, const uint8_t * blocks, int64_t n_blocks, 
     static_cast<context *>(self->context)->exec.set_padding(blocks, n_blocks, n_tokens);
 }
 
+// The scratch memory that the graph needs.
+size_t scratch_bytes(ggml_backend_t self, ggml_cgraph * graph) {
+    const executor & exec = static_cast<context *>(self->context)->exec;
+    scratch_need need;
+    for (int i = 0; i < graph->n_nodes; i++) {
+        const ggml_tensor * node = graph->nodes[i];
+        if (is_host_op(node)) need.merge(scratch_of_host_op(node, exec));
+        if (node->op == GGML_OP_MUL_MAT || node->op == GGML_OP_OUT_PROD) {
+            if (supports(nullptr, node)) need.merge(product_scratch(node, exec));
+        }
+    }
+    return size_t(need.thread * exec.n_threads() + need.input + need.shared);
+}
+
 void set_n_threads(ggml_backend_t self, int n) { static_cast<context *>(self->context)->exec.set_n_threads(n); }
 
 ggml_backend_t make_backend(ggml_backend_dev_t device, const char * parameters) {
@@ -216,6 +230,7 @@ ggml_backend_reg_t accelerator_registry() {
         r.iface.get_proc_address = [](ggml_backend_reg_t, const char * name) -> void * {
             if (!std::strcmp(name, "ggml_backend_set_n_threads")) return reinterpret_cast<void *>(set_n_threads);
             if (!std::strcmp(name, "llamatune_set_padding")) return reinterpret_cast<void *>(set_padding);
+            if (!std::strcmp(name, "llamatune_scratch_bytes")) return reinterpret_cast<void *>(scratch_bytes);
             return nullptr;
         };
         return r;

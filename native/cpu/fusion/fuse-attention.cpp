@@ -83,11 +83,14 @@ void back(host_ops & ops, const attention_shape & shape, bool merged, gradients 
     const part q(node->src[queries], g.wants(node->src[queries]), size),
         k(node->src[keys], g.wants(node->src[keys]), size), v(node->src[values], g.wants(node->src[values]), size);
     if (size == 0) return;
-    ggml_tensor * all = ops.make(g.ctx(), "ATTENTION_BACK", {size}, sources, [=](ggml_tensor * out, executor & exec) {
-        attention_backward(inputs_of(out, shape), results(out->src[result], shape, merged), data_of(out->src[log_sums]),
-                           results(out->src[d_result], shape, merged),
-                           {q.rows(data_of(out)), k.rows(data_of(out)), v.rows(data_of(out))}, exec);
-    });
+    ggml_tensor * all = ops.make(
+        g.ctx(), "ATTENTION_BACK", {size}, sources,
+        [=](ggml_tensor * out, executor & exec) {
+            attention_backward(inputs_of(out, shape), results(out->src[result], shape, merged),
+                               data_of(out->src[log_sums]), results(out->src[d_result], shape, merged),
+                               {q.rows(data_of(out)), k.rows(data_of(out)), v.rows(data_of(out))}, exec);
+        },
+        [shape](const ggml_tensor *, const executor & exec) { return attention_backward_scratch(shape, exec); });
     for (const part & p : {q, k, v}) p.add(g, all);
 }
 
@@ -177,11 +180,13 @@ void fuse_attention(fusion & f) {
             f.drop(p.product);
             f.drop(p.swapped);
         }
-        ops.replace(last_node, "ATTENTION", {p.q, p.k, p.v, sums, bias, tile_states, sink},
-                    [=](ggml_tensor * out, executor & exec) {
-                        attention_forward(inputs_of(out, shape), results(out, shape, merged),
-                                          data_of(out->src[log_sums]), exec);
-                    });
+        ops.replace(
+            last_node, "ATTENTION", {p.q, p.k, p.v, sums, bias, tile_states, sink},
+            [=](ggml_tensor * out, executor & exec) {
+                attention_forward(inputs_of(out, shape), results(out, shape, merged), data_of(out->src[log_sums]),
+                                  exec);
+            },
+            [shape](const ggml_tensor *, const executor & exec) { return attention_scratch(shape, exec); });
         f.g().set_rule(last_node, [&ops, shape, merged](gradients & g, ggml_tensor * n, ggml_tensor * dy) {
             back(ops, shape, merged, g, n, dy);
         });

@@ -82,7 +82,12 @@ node_rule rule_of(host_ops & ops, float scale) {
             to.add_to_dx = adds;
             expert_linear_back(exec, e, out->src[n_sources], to);
         };
-        add_linear_back(g, ops, "EXPERT_LINEAR_BACK", x, before, sources, kernel);
+        const auto scratch = [=](const ggml_tensor * out, const executor & exec) {
+            expert_linear e = read(out, scale);
+            if (!with_pair) e.a = e.b = nullptr;
+            return expert_linear_back_scratch(exec, e);
+        };
+        add_linear_back(g, ops, "EXPERT_LINEAR_BACK", x, before, sources, kernel, scratch);
     };
 }
 
@@ -96,8 +101,12 @@ void fuse_experts(fusion & f) {
             std::memcpy(&scale, n.scaled->op_params, sizeof(scale));
             sources.insert(sources.end(), {n.down->src[0], n.up->src[0]});
         }
-        f.ops().replace(n.last, "EXPERT_LINEAR", sources,
-                        [scale](ggml_tensor * y, executor & exec) { expert_linear_forward(exec, read(y, scale), y); });
+        f.ops().replace(
+            n.last, "EXPERT_LINEAR", sources,
+            [scale](ggml_tensor * y, executor & exec) { expert_linear_forward(exec, read(y, scale), y); },
+            [scale](const ggml_tensor * y, const executor & exec) {
+                return expert_linear_scratch(exec, read(y, scale));
+            });
         f.g().set_rule(n.last, rule_of(f.ops(), scale));
         for (ggml_tensor * t : {n.base, n.down, n.up, n.scaled}) {
             if (t && t != n.last) f.drop(t);

@@ -56,7 +56,10 @@ node_rule rule_of(host_ops & ops, float scale) {
             to.add_to_dx = adds;
             lora_linear_back(exec, out->src[0], out->src[1], out->src[2], out->src[3], scale, out->src[4], to);
         };
-        add_linear_back(g, ops, "LORA_LINEAR_BACK", x, before, sources, kernel);
+        const auto scratch = [](const ggml_tensor * out, const executor & exec) {
+            return lora_linear_back_scratch(exec, out->src[0], out->src[1]->ne[1], out->src[2]->ne[1]);
+        };
+        add_linear_back(g, ops, "LORA_LINEAR_BACK", x, before, sources, kernel, scratch);
     };
 }
 
@@ -68,10 +71,14 @@ void fuse_lora_linears(fusion & f) {
         if (!match(f, node, n)) continue;
         float scale;
         std::memcpy(&scale, n.scaled->op_params, sizeof(scale));
-        f.ops().replace(node, "LORA_LINEAR", {n.base->src[0], n.base->src[1], n.down->src[0], n.up->src[0]},
-                        [scale](ggml_tensor * y, executor & exec) {
-                            lora_linear(exec, y->src[0], y->src[1], y->src[2], y->src[3], scale, y);
-                        });
+        f.ops().replace(
+            node, "LORA_LINEAR", {n.base->src[0], n.base->src[1], n.down->src[0], n.up->src[0]},
+            [scale](ggml_tensor * y, executor & exec) {
+                lora_linear(exec, y->src[0], y->src[1], y->src[2], y->src[3], scale, y);
+            },
+            [](const ggml_tensor * y, const executor & exec) {
+                return lora_linear_scratch(exec, y->src[0], y->ne[1], y->src[2]->ne[1]);
+            });
         f.g().set_rule(node, rule_of(f.ops(), scale));
         for (ggml_tensor * t : {n.base, n.down, n.up, n.scaled}) f.drop(t);
     }

@@ -33,14 +33,15 @@ std::vector<ggml_tensor *> fusion::remaining() const {
 }
 
 void add_linear_back(gradients & g, host_ops & ops, const char * name, ggml_tensor * x, ggml_tensor * dx,
-                     const std::vector<ggml_tensor *> & sources, const host_kernel & kernel) {
+                     const std::vector<ggml_tensor *> & sources, const host_kernel & kernel,
+                     const host_scratch & scratch) {
     if (!g.wants(x)) {
-        g.run(ops.make(g.ctx(), name, {1}, sources, kernel));
+        g.run(ops.make(g.ctx(), name, {1}, sources, kernel, scratch));
         return;
     }
     const bool adds = dx != nullptr;
-    dx = adds ? ops.make_inplace(g.ctx(), name, dx, sources, kernel)
-              : ops.make(g.ctx(), name, {x->ne[0], x->ne[1], x->ne[2]}, sources, kernel);
+    dx = adds ? ops.make_inplace(g.ctx(), name, dx, sources, kernel, scratch)
+              : ops.make(g.ctx(), name, {x->ne[0], x->ne[1], x->ne[2]}, sources, kernel, scratch);
     if (adds || !g.of(x))
         g.set_unshared(x, dx);
     else

@@ -49,6 +49,7 @@ inline bool dense_f32(const ggml_tensor * t) { return t->type == GGML_TYPE_F32 &
 // Adds a node that computes the gradients of a linear layer in one pass. If x is trained, the node is the gradient of
 // x: it is `dx` (the gradient so far, which the kernel adds to) or, if that is null, a new tensor.
 void add_linear_back(gradients & g, host_ops & ops, const char * name, ggml_tensor * x, ggml_tensor * dx,
-                     const std::vector<ggml_tensor *> & sources, const host_kernel & kernel);
+                     const std::vector<ggml_tensor *> & sources, const host_kernel & kernel,
+                     const host_scratch & scratch);
 
 }

@@ -212,7 +212,7 @@ void run(const attention_inputs & in, const attention_rows & out, const float * 
     const attention_shape & s = in.shape;
     const workspace<T> space(s);
     exec.run(s.n_streams * s.n_key_heads, [&](int64_t piece, int thread) {
-        char * base = exec.scratch(thread, 0).get<char>(int64_t(space.places.bytes()));
+        char * base = exec.scratch(thread, 1).get<char>(int64_t(space.places.bytes()));
         key_head_backward<T>(in, out, log_sums, d_out, gradients, piece % s.n_key_heads, piece / s.n_key_heads,
                              exec.products(thread), base, space)
             .run();
@@ -228,6 +228,11 @@ void attention_backward(const attention_inputs & in, const attention_rows & out,
     } else {
         run<float>(in, out, log_sums, d_out, gradients, exec);
     }
+}
+
+scratch_need attention_backward_scratch(const attention_shape & s, const executor & exec) {
+    return {int64_t(exec.operands() == gemm_type::bf16 ? workspace<uint16_t>(s).places.bytes()
+                                                       : workspace<float>(s).places.bytes())};
 }
 
 void attention_sinks_backward(const attention_inputs & in, const attention_rows & out, const float * log_sums,

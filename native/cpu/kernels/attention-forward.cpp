@@ -178,11 +178,15 @@ private:
     }
 };
 
+int64_t heads_at_once(const attention_shape & s) {
+    return std::min(s.n_heads / s.n_key_heads, block_rows / block_queries);
+}
+
 template <typename T>
 void run(const attention_inputs & in, const attention_rows & out, float * log_sums, executor & exec) {
     const attention_shape & s = in.shape;
     const int64_t group = s.n_heads / s.n_key_heads;
-    const int64_t heads_at_once = std::min(group, block_rows / block_queries);
+    const int64_t heads_at_once = llamatune::heads_at_once(s);
     const int64_t head_blocks = (group + heads_at_once - 1) / heads_at_once;
     const int64_t query_blocks = (s.n_queries + block_queries - 1) / block_queries;
     const int64_t blocks = head_blocks * query_blocks;
@@ -193,7 +197,7 @@ void run(const attention_inputs & in, const attention_rows & out, float * log_su
 
     exec.run(pairs * parts, [&](int64_t piece, int thread) {
         const int64_t part = piece % parts, key_head = piece / parts % s.n_key_heads;
-        char * base = exec.scratch(thread, 0).get<char>(int64_t(space.places.bytes()));
+        char * base = exec.scratch(thread, 1).get<char>(int64_t(space.places.bytes()));
         key_head_forward<T> keys(in, out, log_sums, key_head, piece / parts / s.n_key_heads, exec.products(thread),
                                  base, space);
         for (int64_t block = part; block < blocks; block += parts) {
@@ -214,6 +218,12 @@ void attention_forward(const attention_inputs & in, const attention_rows & out, 
     } else {
         run<float>(in, out, log_sums, exec);
     }
+}
+
+scratch_need attention_scratch(const attention_shape & s, const executor & exec) {
+    const int64_t n_rows = heads_at_once(s) * block_queries;
+    return {int64_t(exec.operands() == gemm_type::bf16 ? workspace<uint16_t>(s, n_rows).places.bytes()
+                                                       : workspace<float>(s, n_rows).places.bytes())};
 }
 
 }

@@ -45,6 +45,7 @@ void attention_tiles(const ggml_tensor * mask, int64_t n_queries, float * tiles,
 // out: a row of value_size per query, zero if all keys of the query are masked. log_sums [n_queries, n_heads,
 // n_streams]: the logarithm of each row's sum of exponentials, for the backward pass.
 void attention_forward(const attention_inputs & in, const attention_rows & out, float * log_sums, executor & exec);
+scratch_need attention_scratch(const attention_shape & shape, const executor & exec);
 
 // Gradients of queries, keys and values; those with null data are not computed.
 struct attention_gradients {
@@ -52,6 +53,7 @@ struct attention_gradients {
 };
 void attention_backward(const attention_inputs & in, const attention_rows & out, const float * log_sums,
                         const attention_rows & d_out, const attention_gradients & gradients, executor & exec);
+scratch_need attention_backward_scratch(const attention_shape & shape, const executor & exec);
 
 // d_sinks: [n_heads]. A sink takes a share of the probability and has no value.
 void attention_sinks_backward(const attention_inputs & in, const attention_rows & out, const float * log_sums,

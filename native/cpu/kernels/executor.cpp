@@ -33,4 +33,13 @@ void executor::set_n_threads(int n) {
     workers_.resize(size_t(n));
 }
 
+size_t executor::scratch_bytes() const {
+    size_t total = input_buffer_.size();
+    for (const scratch_buffer & buffer : shared_) total += buffer.size();
+    for (const worker & w : workers_) {
+        for (const scratch_buffer & buffer : w.buffers) total += buffer.size();
+    }
+    return total;
+}
+
 }

@@ -3,6 +3,7 @@
 #include "core/thread-pool.h"
 #include "cpu/kernels/gemm.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -20,6 +21,8 @@ public:
         return static_cast<T *>(bytes(size_t(n) * sizeof(T)));
     }
 
+    size_t size() const { return size_; }
+
 private:
     void * bytes(size_t n);
     struct freed {
@@ -27,6 +30,19 @@ private:
     };
     std::unique_ptr<void, freed> memory_;
     size_t size_ = 0;
+};
+
+// The scratch memory that a kernel needs, in bytes: of each thread, for an activation in the type of operands, and for
+// everything else that its threads share.
+struct scratch_need {
+    int64_t thread = 0, input = 0, shared = 0;
+
+    // Kernels run one after the other and use the same memory.
+    void merge(const scratch_need & other) {
+        thread = std::max(thread, other.thread);
+        input = std::max(input, other.input);
+        shared = std::max(shared, other.shared);
+    }
 };
 
 // The threads that kernels run on, with matrix products and scratch memory for each of them.
@@ -47,6 +63,9 @@ public:
     void run(int64_t n_pieces, const std::function<void(int64_t piece, int thread)> & work) {
         threads_->run(n_pieces, work);
     }
+
+    // The scratch memory that is allocated.
+    size_t scratch_bytes() const;
 
     // Which blocks of 64 tokens of the micro-batch are all padding. Kernels write zeros there instead of computing
     // values that nothing reads. Empty: unknown.

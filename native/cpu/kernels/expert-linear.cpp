@@ -278,13 +278,18 @@ void pair_gradients(executor & exec, const expert_linear & e, const groups & g, 
 
 }
 
+// The rows of all groups: slots, and the padding of half a unit that a group has on average.
+static int64_t expected_rows(const expert_linear & e) {
+    const int64_t slots = e.ids->ne[0] * e.ids->ne[1];
+    return slots + std::min(slots, e.w->ne[2]) * rows_of_unit / 2;
+}
+
 void expert_linear_forward(executor & exec, const expert_linear & e, ggml_tensor * y) {
     const groups g(exec, e.ids, e.w->ne[2]);
     const int64_t m = e.w->ne[1];
     float * to = static_cast<float *>(y->data);
     for (int64_t t : g.skipped) std::memset(to + t * g.n_used * m, 0, size_t(g.n_used * m) * sizeof(float));
-    const activation rows =
-        make_activation(exec.shared_scratch(3), exec.operands(), g.n_rows(), e.w->ne[0] + rank_of(e));
+    const activation rows = make_activation(exec.input_buffer(), exec.operands(), g.n_rows(), e.w->ne[0] + rank_of(e));
     gather(exec, g, e.x, down(e), rows);
     multiply_experts(exec, e, g, product_direction::forward, rows,
                      [&](int64_t slot, int64_t column, int64_t n, const float * from) {
@@ -295,15 +300,27 @@ void expert_linear_forward(executor & exec, const expert_linear & e, ggml_tensor
 void expert_linear_back(executor & exec, const expert_linear & e, const ggml_tensor * dy, const expert_gradients & to) {
     const groups g(exec, e.ids, e.w->ne[2]);
     const activation dy_rows =
-        make_activation(exec.shared_scratch(3), exec.operands(), g.n_rows(), e.w->ne[1] + rank_of(e));
+        make_activation(exec.shared_scratch(1), exec.operands(), g.n_rows(), e.w->ne[1] + rank_of(e));
     gather(exec, g, dy, up(e), dy_rows);
     if (to.dx) input_gradient(exec, e, g, dy_rows, to);
     if (!to.da && !to.db && !to.dw) return;
     const activation x_rows =
-        make_activation(exec.shared_scratch(5), exec.operands(), g.n_rows(), e.w->ne[0] + rank_of(e));
+        make_activation(exec.input_buffer(), exec.operands(), g.n_rows(), e.w->ne[0] + rank_of(e));
     gather(exec, g, e.x, down(e), x_rows);
     if (to.da || to.db) pair_gradients(exec, e, g, x_rows, dy_rows, to);
     if (to.dw) weight_gradient(exec, e, g, x_rows, dy_rows, to.dw);
+}
+
+scratch_need expert_linear_scratch(const executor & exec, const expert_linear & e) {
+    const activation rows = activation_shape(exec.operands(), expected_rows(e), e.w->ne[0] + rank_of(e));
+    return {weight_product{e.w, product_direction::forward}.thread_bytes(exec, rows), bytes_of(rows), 0};
+}
+
+scratch_need expert_linear_back_scratch(const executor & exec, const expert_linear & e) {
+    const activation x_rows = activation_shape(exec.operands(), expected_rows(e), e.w->ne[0] + rank_of(e)),
+                     dy_rows = activation_shape(exec.operands(), expected_rows(e), e.w->ne[1] + rank_of(e));
+    return {weight_product{e.w, product_direction::backward}.thread_bytes(exec, dy_rows), bytes_of(x_rows),
+            bytes_of(dy_rows)};
 }
 
 }

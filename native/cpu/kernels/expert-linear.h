@@ -20,6 +20,7 @@ struct expert_linear {
 };
 
 void expert_linear_forward(executor & exec, const expert_linear & e, ggml_tensor * y);
+scratch_need expert_linear_scratch(const executor & exec, const expert_linear & e);
 
 // Null: not computed. The kernel adds to dw, da and db, and with add_to_dx also to dx.
 struct expert_gradients {
@@ -31,5 +32,6 @@ struct expert_gradients {
 };
 
 void expert_linear_back(executor & exec, const expert_linear & e, const ggml_tensor * dy, const expert_gradients & to);
+scratch_need expert_linear_back_scratch(const executor & exec, const expert_linear & e);
 
 }

@@ -9,6 +9,7 @@ namespace llamatune {
 struct host_ops::entry {
     const char * name;
     host_kernel kernel;
+    host_scratch scratch;
 };
 
 namespace {
@@ -45,29 +46,30 @@ void fill(ggml_tensor * node, const std::vector<ggml_tensor *> & sources, void *
 }
 
 ggml_tensor * host_ops::make(ggml_context * ctx, const char * name, std::vector<int64_t> shape,
-                             const std::vector<ggml_tensor *> & sources, host_kernel kernel) {
+                             const std::vector<ggml_tensor *> & sources, host_kernel kernel, host_scratch scratch) {
     shape.resize(GGML_MAX_DIMS, 1);
     ggml_tensor * node = ggml_new_tensor(ctx, GGML_TYPE_F32, GGML_MAX_DIMS, shape.data());
-    replace(node, name, sources, std::move(kernel));
+    replace(node, name, sources, std::move(kernel), std::move(scratch));
     ggml_set_name(node, name);
     return node;
 }
 
 ggml_tensor * host_ops::make_inplace(ggml_context * ctx, const char * name, ggml_tensor * base,
-                                     const std::vector<ggml_tensor *> & sources, host_kernel kernel) {
+                                     const std::vector<ggml_tensor *> & sources, host_kernel kernel,
+                                     host_scratch scratch) {
     ggml_tensor * node = ggml_view_tensor(ctx, base);
-    replace(node, name, sources, std::move(kernel));
+    replace(node, name, sources, std::move(kernel), std::move(scratch));
     ggml_set_name(node, name);
     return node;
 }
 
 void host_ops::replace(ggml_tensor * node, const char * name, const std::vector<ggml_tensor *> & sources,
-                       host_kernel kernel) {
+                       host_kernel kernel, host_scratch scratch) {
     if (sources.size() >= GGML_MAX_SRC) {
         throw error("GRAPH_UNSUPPORTED", std::string(name) + " has " + std::to_string(sources.size()) +
                                              " sources, more than a graph node can have");
     }
-    entries_.push_back(std::make_shared<entry>(entry{name, std::move(kernel)}));
+    entries_.push_back(std::make_shared<entry>(entry{name, std::move(kernel), std::move(scratch)}));
     fill(node, sources, entries_.back().get());
 }
 
@@ -81,6 +83,11 @@ const char * host_op_name(const ggml_tensor * node) {
 
 void run_host_op(ggml_tensor * node, executor & exec) {
     static_cast<host_ops::entry *>(parameters_of(node).userdata)->kernel(node, exec);
+}
+
+scratch_need scratch_of_host_op(const ggml_tensor * node, const executor & exec) {
+    const host_scratch & scratch = static_cast<host_ops::entry *>(parameters_of(node).userdata)->scratch;
+    return scratch ? scratch(node, exec) : scratch_need{};
 }
 
 }

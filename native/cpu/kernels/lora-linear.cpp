@@ -49,6 +49,11 @@ public:
         }
     }
 
+    static int64_t bytes(const activation & rows, int64_t rank) {
+        const bool packs = rows.type == gemm_type::bf16 && gemm_packs_bf16();
+        return rows.stride * (packs ? padded(rank, packed_columns) : rank) * int64_t(size_of(rows.type));
+    }
+
     // out [n, rank] = rows [token, token + n) of x times the factor
     void multiply(gemm & products, const activation & x, int64_t token, int64_t n, float * out) const {
         if (packs_) {
@@ -187,6 +192,23 @@ void lora_linear_back(executor & exec, const ggml_tensor * w, const ggml_tensor 
     exec.set_input(x, x_rows.stride);
     if (to.da) outer_product(exec, dt, rank, x_rows, n_in, to.da, n_in, 1);
     if (to.db) outer_product(exec, t, rank, dy_rows, n_out, to.db, 1, rank);
+}
+
+scratch_need lora_linear_scratch(const executor & exec, const ggml_tensor * w, int64_t n_tokens, int64_t rank) {
+    const activation rows = activation_shape(exec.operands(), n_tokens, w->ne[0] + rank);
+    const weight_product product{w, product_direction::forward};
+    return {product.thread_bytes(exec, rows), bytes_of(rows), small_factor::bytes(rows, rank)};
+}
+
+scratch_need lora_linear_back_scratch(const executor & exec, const ggml_tensor * w, int64_t n_tokens, int64_t rank) {
+    const gemm_type type = exec.operands();
+    const activation x_rows = activation_shape(type, n_tokens, w->ne[0] + rank),
+                     dy_rows = activation_shape(type, n_tokens, w->ne[1] + rank);
+    const weight_product product{w, product_direction::backward};
+    const int64_t turned = 2 * rank * n_tokens * int64_t(size_of(type));
+    return {product.thread_bytes(exec, dy_rows), bytes_of(x_rows),
+            bytes_of(dy_rows) + turned +
+                std::max(small_factor::bytes(x_rows, rank), small_factor::bytes(dy_rows, rank))};
 }
 
 }

@@ -11,6 +11,8 @@ namespace llamatune {
 void lora_linear(executor & exec, const ggml_tensor * w, const ggml_tensor * x, const ggml_tensor * a,
                  const ggml_tensor * b, float scale, ggml_tensor * y);
 
+scratch_need lora_linear_scratch(const executor & exec, const ggml_tensor * w, int64_t n_tokens, int64_t rank);
+
 // Given dy: dx (+)= Wᵀ·dy + scale · Aᵀ·(Bᵀ·dy), and  da += scale · (Bᵀ·dy)·xᵀ,  db += scale · dy·(A·x)ᵀ  (Hu et al.,
 // 2106.09685, differentiated). Any of dx, da and db may be null.
 struct lora_linear_gradients {
@@ -21,5 +23,6 @@ struct lora_linear_gradients {
 };
 void lora_linear_back(executor & exec, const ggml_tensor * w, const ggml_tensor * x, const ggml_tensor * a,
                       const ggml_tensor * b, float scale, const ggml_tensor * dy, const lora_linear_gradients & to);
+scratch_need lora_linear_back_scratch(const executor & exec, const ggml_tensor * w, int64_t n_tokens, int64_t rank);
 
 }

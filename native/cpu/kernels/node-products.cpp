@@ -144,21 +144,33 @@ void run_out_prod(executor & exec, ggml_tensor * node) {
 // Products with a matrix of weights: panels of it are converted once for all tokens.
 bool is_weight_product(const executor & exec, const ggml_tensor * node) {
     const ggml_tensor * w = node->src[0];
-    return w->op == GGML_OP_NONE && ggml_is_matrix(w) && ggml_is_matrix(node->src[1]) && dense_rows(w) &&
-           (w->type != GGML_TYPE_F32 || type_of(exec, node) == gemm_type::bf16);
+    const bool tokens_are_dense =
+        node->op == GGML_OP_MUL_MAT ? dense_rows(node->src[1]) : node->src[1]->nb[1] == sizeof(float);
+    return tokens_are_dense && w->op == GGML_OP_NONE && ggml_is_matrix(w) && ggml_is_matrix(node->src[1]) &&
+           dense_rows(w) && (w->type != GGML_TYPE_F32 || type_of(exec, node) == gemm_type::bf16);
+}
+
+weight_product weight_product_of(const ggml_tensor * node) {
+    const bool forward = node->op == GGML_OP_MUL_MAT;
+    return {node->src[0], forward ? product_direction::forward : product_direction::backward};
+}
+
+// The inner rows that are converted at once, out of `left`. In the backward pass, an output matrix makes activations as
+// wide as the vocabulary.
+int64_t inner_at_once(const weight_product & product, int64_t left) {
+    constexpr int64_t most = 2048;
+    const bool all = product.direction == product_direction::forward || product.n_inner() <= 2 * most;
+    return all ? left : std::min(most, left);
 }
 
 void run_weight_product(executor & exec, ggml_tensor * node) {
     const ggml_tensor * x = node->src[1];
     const bool forward = node->op == GGML_OP_MUL_MAT;
-    const weight_product product{node->src[0], forward ? product_direction::forward : product_direction::backward};
-    // in the backward pass, an output matrix makes activations as wide as the vocabulary
-    constexpr int64_t most_inner = 2048;
+    const weight_product product = weight_product_of(node);
     const int64_t n = node->ne[1], inner = product.n_inner(), stride = elements(x->nb[forward ? 1 : 0]);
     float * to = static_cast<float *>(node->data);
     for (int64_t first = 0; first < inner;) {
-        const int64_t width = forward || inner <= 2 * most_inner ? inner : std::min(most_inner, inner - first);
-        const int64_t padded_width = padded(width, packed_rows);
+        const int64_t width = inner_at_once(product, inner - first), padded_width = padded(width, packed_rows);
         const bool whole = forward && width == inner, held = whole && exec.holds_input(x, padded_width);
         const activation rows =
             make_activation(held ? exec.converted_input() : exec.input_buffer(), exec.operands(), n, width);
@@ -172,16 +184,24 @@ void run_weight_product(executor & exec, ggml_tensor * node) {
 }
 
 void run_product(executor & exec, ggml_tensor * node) {
-    const bool forward = node->op == GGML_OP_MUL_MAT;
-    const ggml_tensor * x = node->src[1];
-    const bool rows_along = forward ? dense_rows(x) : x->nb[1] == sizeof(float); // values of a token are adjacent
-    if (rows_along && is_weight_product(exec, node)) {
+    if (is_weight_product(exec, node)) {
         run_weight_product(exec, node);
-    } else if (forward) {
+    } else if (node->op == GGML_OP_MUL_MAT) {
         run_mul_mat(exec, node);
     } else {
         run_out_prod(exec, node);
     }
+}
+
+scratch_need product_scratch(const ggml_tensor * node, const executor & exec) {
+    if (is_weight_product(exec, node)) {
+        const weight_product product = weight_product_of(node);
+        const activation rows =
+            activation_shape(exec.operands(), node->ne[1], inner_at_once(product, product.n_inner()));
+        return {product.thread_bytes(exec, rows), bytes_of(rows), 0};
+    }
+    const bool converts = type_of(exec, node) == gemm_type::bf16 && node->ne[2] * node->ne[3] == 1;
+    return {0, 0, converts ? ggml_nelements(node->src[1]) * int64_t(sizeof(uint16_t)) : 0};
 }
 
 }

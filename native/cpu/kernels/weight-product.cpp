@@ -176,9 +176,13 @@ void interleave_rows(const uint16_t * rows, int64_t stride, int64_t n, int64_t w
     }
 }
 
+activation activation_shape(gemm_type type, int64_t n, int64_t width) {
+    return {type, n, width, padded(width, packed_rows), nullptr};
+}
+
 activation make_activation(scratch_buffer & in, gemm_type type, int64_t n, int64_t width) {
-    activation a{type, n, width, padded(width, packed_rows), nullptr};
-    a.data = in.get<char>(a.n * a.stride * int64_t(size_of(type)));
+    activation a = activation_shape(type, n, width);
+    a.data = in.get<char>(bytes_of(a));
     return a;
 }
 
@@ -218,6 +222,15 @@ int64_t weight_product::panel_width(const executor & exec, const activation & x)
 namespace {
 
 int64_t tokens_of_block(const activation & x) { return x.stride <= 1536 ? 128 : 64; }
+
+}
+
+int64_t weight_product::thread_bytes(const executor & exec, const activation & x) const {
+    const int64_t width = padded(panel_width(exec, x), packed_columns);
+    return width * x.stride * int64_t(size_of(x.type)) + tokens_of_block(x) * width * int64_t(sizeof(float));
+}
+
+namespace {
 
 // A panel as the right-hand side of products, in the layout that they read.
 class right_hand {

@@ -21,6 +21,9 @@ struct activation {
     }
 };
 
+// The shape of rows for `n` tokens of `width` values, without memory.
+activation activation_shape(gemm_type type, int64_t n, int64_t width);
+inline int64_t bytes_of(const activation & a) { return a.n * a.stride * int64_t(size_of(a.type)); }
 // Memory for `n` tokens of `width` values in `in`, padded to whole blocks; convert_rows() fills it.
 activation make_activation(scratch_buffer & in, gemm_type type, int64_t n, int64_t width);
 // Converts `n` bf16 rows of `width` values, `stride` values apart, to the packed layout, with the rows as inner
@@ -60,6 +63,8 @@ struct weight_product {
                      const taker & take) const;
     // Columns per panel.
     int64_t panel_width(const executor & exec, const activation & x) const;
+    // The scratch memory of a thread: its panel and a block of the result.
+    int64_t thread_bytes(const executor & exec, const activation & x) const;
 
     void run(executor & exec, const activation & x, float * result, int64_t result_stride,
              bool accumulate = false) const;

@@ -138,12 +138,12 @@ TEST("train: sgd overfits eight samples, and the memory estimate follows its sta
     CHECK(log.steps.front().loss > 3);
     CHECK(log.result.final_loss < 0.5 * log.steps.front().loss);
 
-    const uint64_t one_state = estimate_memory(m, o).adapter_bytes;
+    const uint64_t one_state = estimate_memory(m, o).optimizer_bytes;
     const uint64_t tensor_bytes = uint64_t(log.result.trainable_parameters) * sizeof(float);
     o.optimizer.numbers["momentum"] = 0;
-    CHECK_EQ(one_state - estimate_memory(m, o).adapter_bytes, tensor_bytes);
+    CHECK_EQ(one_state - estimate_memory(m, o).optimizer_bytes, tensor_bytes);
     o.optimizer.type = "adamw";
-    CHECK_EQ(estimate_memory(m, o).adapter_bytes - one_state, tensor_bytes);
+    CHECK_EQ(estimate_memory(m, o).optimizer_bytes - one_state, tensor_bytes);
 }
 
 TEST("train: a run with gradient checkpointing is the same bit for bit") {

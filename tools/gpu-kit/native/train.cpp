@@ -71,13 +71,14 @@ train_options options_of(const spec & s, const shape & sh) {
 // The choice of 'auto': checkpointing if the run would fill more than nine tenths of the free memory.
 json choose_checkpointing(const spec & s, const loaded & base, train_options & options) {
     memory_estimate estimate = estimate_memory(base.model, options);
-    const auto needed = [&] { return estimate.adapter_bytes + estimate.activation_bytes; };
+    const auto needed = [&] { return estimate.adapter_bytes + estimate.optimizer_bytes + estimate.activation_bytes; };
     if (s.gradient_checkpointing == "auto" && base.device && double(needed()) > 0.9 * double(free_bytes(base.device))) {
         options.gradient_checkpointing = true;
         estimate = estimate_memory(base.model, options);
     }
     return {{"weightsBytes", estimate.weights_bytes},
             {"adapterBytes", estimate.adapter_bytes},
+            {"optimizerBytes", estimate.optimizer_bytes},
             {"activationBytes", estimate.activation_bytes}};
 }
 
