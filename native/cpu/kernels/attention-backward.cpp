@@ -6,8 +6,11 @@ namespace {
 
 using namespace attention;
 
-constexpr int64_t block_queries = 128;
-constexpr int64_t block_keys = 512;
+// Products of 256 rows and 256 keys were fastest, with AMX and without.
+constexpr int64_t block_queries = 128; // per head
+constexpr int64_t most_heads = 2;      // of a block, that share a key head
+constexpr int64_t run_keys = 256;
+constexpr int64_t block_keys = 512; // converted at a time
 
 // With p = exp(scale · x + slope · mask - log_sum): weights = p, d_scores = scale · p (d_weights - along).
 struct row_factors {
@@ -41,6 +44,14 @@ void write_rows(const float * from, int64_t n, int64_t width, float * to, int64_
     }
 }
 
+int64_t heads_at_once(const attention_shape & s) { return std::min(s.n_heads / s.n_key_heads, most_heads); }
+
+// A block of queries of several heads that share a key head; row h * n + i is query i of head h.
+struct query_block {
+    int64_t query, n, first_head, n_heads;
+    int64_t n_rows() const { return n_heads * n; }
+};
+
 // The arrays of a thread, in one allocation.
 template <typename T>
 struct workspace {
@@ -50,14 +61,15 @@ struct workspace {
         values = places.add<T>(block_keys * s.value_size);
         d_keys = places.add<float>(block_keys * s.head_size);
         d_values = places.add<float>(block_keys * s.value_size);
-        queries = places.add<T>(block_queries * s.head_size);
-        d_out = places.add<T>(block_queries * s.value_size);
-        d_queries = places.add<float>(block_queries * s.head_size);
-        scores = places.add<float>(block_queries * block_keys);
-        d_weights = places.add<float>(block_queries * block_keys);
-        weights = places.add<T>(block_queries * block_keys);
-        d_scores = places.add<T>(block_queries * block_keys);
-        mask_row = places.add<float>(block_keys);
+        const int64_t n_rows = heads_at_once(s) * block_queries;
+        queries = places.add<T>(n_rows * s.head_size);
+        d_out = places.add<T>(n_rows * s.value_size);
+        d_queries = places.add<float>(n_rows * s.head_size);
+        scores = places.add<float>(n_rows * run_keys);
+        d_weights = places.add<float>(n_rows * run_keys);
+        weights = places.add<T>(n_rows * run_keys);
+        d_scores = places.add<T>(n_rows * run_keys);
+        mask_row = places.add<float>(run_keys);
     }
     layout places;
     size_t along, keys, values, d_keys, d_values, queries, d_out, d_queries, scores, d_weights, weights, d_scores,
@@ -82,9 +94,11 @@ public:
             copy_rows(in_.v.at(key, key_head_, stream_), in_.v.row, n_keys, s_.value_size, at<T>(space_.values));
             std::fill_n(at<float>(space_.d_keys), n_keys * s_.head_size, 0.0f);
             std::fill_n(at<float>(space_.d_values), n_keys * s_.value_size, 0.0f);
-            for (int64_t h = 0; h < group; h++) {
+            for (int64_t h = 0; h < group; h += heads_at_once(s_)) {
                 for (int64_t query = 0; query < s_.n_queries; query += block_queries) {
-                    block(h, query, std::min(block_queries, s_.n_queries - query), key, n_keys);
+                    block({query, std::min(block_queries, s_.n_queries - query), key_head_ * group + h,
+                           std::min(heads_at_once(s_), group - h)},
+                          key, n_keys);
                 }
             }
             if (g_.k.data)
@@ -116,19 +130,16 @@ private:
         return reinterpret_cast<U *>(base_ + place);
     }
 
-    // n queries of head h of the group with the block of keys
-    void block(int64_t h, int64_t query, int64_t n, int64_t key, int64_t n_keys) {
-        const int64_t head = key_head_ * (s_.n_heads / s_.n_key_heads) + h;
-        if (key == 0) multiply_with_result(h, head, query, n);
-        mask_.runs(query, n, key, key + n_keys, block_keys, runs_);
-        if (!runs_.empty()) {
-            copy_rows(in_.q.at(query, head, stream_), in_.q.row, n, s_.head_size, at<T>(space_.queries));
-            copy_rows(d_out_.at(query, head, stream_), d_out_.row, n, s_.value_size, at<T>(space_.d_out));
-        }
+    // a block of queries with a block of keys
+    void block(const query_block & b, int64_t key, int64_t n_keys) {
+        if (key == 0) multiply_with_result(b);
+        mask_.runs(b.query, b.n, key, key + n_keys, run_keys, runs_);
+        if (!runs_.empty()) load(b);
+        const int64_t n = b.n_rows();
         const bool through_scores = g_.q.data || g_.k.data;
         bool first = true;
         for (const key_run & run : runs_) {
-            const int64_t offset = run.first - key, width = whole_vectors(run.count); // in the block
+            const int64_t offset = run.first - key, width = whole_vectors(run.count); // in the block of keys
             T *keys = at<T>(space_.keys) + offset * s_.head_size,
               *values = at<T>(space_.values) + offset * s_.value_size;
             T *queries = at<T>(space_.queries), *d_out = at<T>(space_.d_out);
@@ -138,7 +149,12 @@ private:
                 products_.run(type_of<T>(), n, run.count, s_.value_size, rows(d_out, s_.value_size),
                               columns(values, s_.value_size), at<float>(space_.d_weights), width);
             }
-            weights_of_run(h, head, query, n, run, through_scores);
+            for (int64_t i = 0; i < b.n; i++) {
+                if (i == 0 || (b.query + i) % tile == 0) mask_.segments(b.query + i, run, segments_);
+                for (int64_t h = 0; h < b.n_heads; h++) {
+                    weights_of_run(b.query + i, b.first_head + h, h * b.n + i, run, through_scores);
+                }
+            }
             if (g_.v.data) {
                 products_.run(type_of<T>(), run.count, s_.value_size, n, columns(at<T>(space_.weights), width),
                               rows(d_out, s_.value_size), at<float>(space_.d_values) + offset * s_.value_size,
@@ -155,52 +171,66 @@ private:
             }
             first = false;
         }
-        if (g_.q.data && (!runs_.empty() || key == 0)) {
-            if (runs_.empty()) std::fill_n(at<float>(space_.d_queries), n * s_.head_size, 0.0f);
-            write_rows(at<float>(space_.d_queries), n, s_.head_size, g_.q.at(query, head, stream_), g_.q.row, key > 0);
+        if (!g_.q.data || (runs_.empty() && key > 0)) return;
+        float * d_queries = at<float>(space_.d_queries);
+        if (runs_.empty()) std::fill_n(d_queries, n * s_.head_size, 0.0f);
+        for (int64_t h = 0; h < b.n_heads; h++) {
+            write_rows(d_queries + h * b.n * s_.head_size, b.n, s_.head_size,
+                       g_.q.at(b.query, b.first_head + h, stream_), g_.q.row, key > 0);
         }
     }
 
-    // Σ out · d_out per query, which all blocks of keys need
-    void multiply_with_result(int64_t h, int64_t head, int64_t query, int64_t n) {
+    void load(const query_block & b) {
+        for (int64_t h = 0; h < b.n_heads; h++) {
+            copy_rows(in_.q.at(b.query, b.first_head + h, stream_), in_.q.row, b.n, s_.head_size,
+                      at<T>(space_.queries) + h * b.n * s_.head_size);
+            copy_rows(d_out_.at(b.query, b.first_head + h, stream_), d_out_.row, b.n, s_.value_size,
+                      at<T>(space_.d_out) + h * b.n * s_.value_size);
+        }
+    }
+
+    // Σ out · d_out of a query and a head of the group, which all blocks of keys need
+    float & along(int64_t head, int64_t query) const {
+        const int64_t h = head - key_head_ * (s_.n_heads / s_.n_key_heads);
+        return at<float>(space_.along)[h * s_.n_queries + query];
+    }
+
+    void multiply_with_result(const query_block & b) {
         constexpr int64_t ahead = 6;
-        float * along = at<float>(space_.along) + h * s_.n_queries;
-        for (int64_t i = query; i < query + n; i++) {
-            if (i + ahead < query + n) {
-                prefetch_row(out_.at(i + ahead, head, stream_), s_.value_size);
-                prefetch_row(d_out_.at(i + ahead, head, stream_), s_.value_size);
+        for (int64_t head = b.first_head; head < b.first_head + b.n_heads; head++) {
+            for (int64_t i = b.query; i < b.query + b.n; i++) {
+                if (i + ahead < b.query + b.n) {
+                    prefetch_row(out_.at(i + ahead, head, stream_), s_.value_size);
+                    prefetch_row(d_out_.at(i + ahead, head, stream_), s_.value_size);
+                }
+                along(head, i) = dot(out_.at(i, head, stream_), d_out_.at(i, head, stream_), s_.value_size);
             }
-            along[i] = dot(out_.at(i, head, stream_), d_out_.at(i, head, stream_), s_.value_size);
         }
     }
 
-    void weights_of_run(int64_t h, int64_t head, int64_t query, int64_t n, const key_run & run, bool through_scores) {
+    // The weights of a row and, through the scores, their gradients. The segments are those of the run.
+    void weights_of_run(int64_t query, int64_t head, int64_t row, const key_run & run, bool through_scores) {
         const int64_t width = whole_vectors(run.count);
-        row_factors f{s_.scale, slope(s_, head), 0, 0};
-        for (int64_t i = 0; i < n; i++) {
-            if (i == 0 || (query + i) % tile == 0) mask_.segments(query + i, run, segments_);
-            f.log_sum = log_sums_[(stream_ * s_.n_heads + head) * s_.n_queries + query + i];
-            f.along = at<float>(space_.along)[h * s_.n_queries + query + i];
-            hide_rest(at<float>(space_.scores) + i * width, run.count);
-            for (const segment & part : segments_) {
-                const int64_t from = i * width + part.first, count = whole_vectors(part.count);
-                const float *x = at<float>(space_.scores) + from, *d_weights = at<float>(space_.d_weights) + from;
-                T *weights = at<T>(space_.weights) + from, *d_scores = at<T>(space_.d_scores) + from;
-                const float * mask = part.mask == tile_mask::partial
-                                         ? mask_.row(query + i, run, part, at<float>(space_.mask_row))
-                                         : nullptr;
-                if (part.mask == tile_mask::skip) {
-                    std::fill_n(weights, count, T(0));
-                    std::fill_n(d_scores, count, T(0));
-                } else if (through_scores && mask) {
-                    weights_of_row<T, true, true>(x, mask, d_weights, count, f, weights, d_scores);
-                } else if (through_scores) {
-                    weights_of_row<T, false, true>(x, mask, d_weights, count, f, weights, d_scores);
-                } else if (mask) {
-                    weights_of_row<T, true, false>(x, mask, d_weights, count, f, weights, d_scores);
-                } else {
-                    weights_of_row<T, false, false>(x, mask, d_weights, count, f, weights, d_scores);
-                }
+        const row_factors f{s_.scale, slope(s_, head), log_sums_[(stream_ * s_.n_heads + head) * s_.n_queries + query],
+                            along(head, query)};
+        hide_rest(at<float>(space_.scores) + row * width, run.count);
+        for (const segment & part : segments_) {
+            const int64_t from = row * width + part.first, count = whole_vectors(part.count);
+            const float *x = at<float>(space_.scores) + from, *d_weights = at<float>(space_.d_weights) + from;
+            T *weights = at<T>(space_.weights) + from, *d_scores = at<T>(space_.d_scores) + from;
+            const float * mask =
+                part.mask == tile_mask::partial ? mask_.row(query, run, part, at<float>(space_.mask_row)) : nullptr;
+            if (part.mask == tile_mask::skip) {
+                std::fill_n(weights, count, T(0));
+                std::fill_n(d_scores, count, T(0));
+            } else if (through_scores && mask) {
+                weights_of_row<T, true, true>(x, mask, d_weights, count, f, weights, d_scores);
+            } else if (through_scores) {
+                weights_of_row<T, false, true>(x, mask, d_weights, count, f, weights, d_scores);
+            } else if (mask) {
+                weights_of_row<T, true, false>(x, mask, d_weights, count, f, weights, d_scores);
+            } else {
+                weights_of_row<T, false, false>(x, mask, d_weights, count, f, weights, d_scores);
             }
         }
     }

@@ -9,7 +9,7 @@ using namespace attention;
 
 constexpr int64_t block_queries = 128; // per head
 constexpr int64_t block_rows = 256;    // of several heads that share a key head
-constexpr int64_t block_keys = 512;
+constexpr int64_t block_keys = 256;
 
 // x += bias · mask; returns the maximum of each lane.
 float_vector add_mask(float * x, const float * mask, int64_t n, float bias, float_vector highest) {
