@@ -113,11 +113,17 @@ inline float_vector multiply_add(float_vector a, float_vector b, float_vector c)
 // vector_exp() of each.
 inline float_vector exp_of(float_vector x) {
     const float_vector least = all_lanes(-87.0f), most = all_lanes(87.0f);
+#if defined(__AVX512F__)
+    const __m512 at_most = _mm512_min_ps(__m512(most), __m512(x)); // NaN if x is NaN
+    const __m512 n512 = _mm512_roundscale_ps(_mm512_mul_ps(at_most, _mm512_set1_ps(1.44269504f)), 0);
+    const float_vector n = float_vector(n512), bounded = float_vector(at_most);
+#else
     const float_vector lower = x < least ? least : x;
     const float_vector bounded = lower > most ? most : lower;
     const float_vector round = all_lanes(12582912.0f);
     const float_vector shifted = multiply_add(bounded, all_lanes(1.44269504f), round);
     const float_vector n = shifted - round;
+#endif
     const float_vector f =
         multiply_add(n, all_lanes(-1.42860677e-6f), multiply_add(n, all_lanes(-0.693145752f), bounded));
     float_vector p = multiply_add(f, all_lanes(1.0f / 5040), all_lanes(1.0f / 720));
@@ -127,14 +133,23 @@ inline float_vector exp_of(float_vector x) {
     p = multiply_add(f, p, all_lanes(0.5f));
     p = multiply_add(f, p, all_lanes(1.0f));
     p = multiply_add(f, p, all_lanes(1.0f));
+#if defined(__AVX512F__)
+    const __mmask16 not_below = _mm512_cmp_ps_mask(__m512(x), __m512(least), _CMP_NLT_UQ);
+    return float_vector(_mm512_maskz_scalef_ps(not_below, __m512(p), n512));
+#else
     const int_vector scale = (int_vector(shifted) - (0x4b400000 - 127)) << 23;
     return x < least ? float_vector{} : p * float_vector(scale);
+#endif
 }
 
 // Of numbers and of the NaN that arithmetic gives.
 inline void store_operand(uint16_t * to, float_vector x) {
+#if defined(__AVX512F__) && defined(__AVX512BF16__)
+    const __m256bh rounded = _mm512_cvtneps_pbh(__m512(x));
+#else
     const unsigned_vector bits = unsigned_vector(x);
     const short_vector rounded = __builtin_convertvector((bits + 0x7fff + ((bits >> 16) & 1)) >> 16, short_vector);
+#endif
     std::memcpy(to, &rounded, sizeof(rounded));
 }
 inline void store_operand(float * to, float_vector x) { store_floats(to, x); }
