@@ -24,7 +24,7 @@ function madeData(spec, steps) {
   const { vocabularySize } = shapes[spec.model];
   return {
     dataset: makeSamples({ ...spec, vocabularySize, count: steps * batchSize }),
-    lora: { rank: spec.rank, targets: targetsOf(shapes[spec.model]) },
+    lora: { rank: spec.rank, targets: targetsOf(shapes[spec.model], spec.targets) },
     batchSize,
     ...(padded
       ? { microBatchSize: spec.microBatch }

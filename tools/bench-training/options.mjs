@@ -16,6 +16,7 @@ what to measure; separate values by commas to measure all combinations
   --precision a,b    bf16, f32   (bf16)
   --gradient-checkpointing a,b   auto, on, off   (auto)
   --rank n           rank of the LoRA pairs   (8)
+  --targets which    layers with LoRA pairs: all, including experts, or attention   (all)
   --ragged           samples with the lengths of chat data instead of full rows
   --padded           one sample in each row, padded to its end, instead of the default layout without padding
   --all              every model (without llama3.1-8b and qwen3-30b-a3b), type and sequence (128, 512, 2048), full and ragged, except where set above
@@ -96,6 +97,7 @@ export function parseOptions(argv) {
     batch: text,
     all: flag,
     rank: text,
+    targets: text,
     threads: text,
     steps: text,
     warmup: text,
@@ -122,6 +124,7 @@ export function parseOptions(argv) {
     warmup: one('warmup', 0, 1),
     profile: values.profile,
     rank: one('rank', 1, 8),
+    targets: readChoice(values.targets ?? 'all', 'targets', ['all', 'attention']),
     seed: 1,
   };
   const real = realRun(values, one('batch', 1, 8));

@@ -1,6 +1,6 @@
 // One row of the benchmark from the measurements of one training run.
 import path from 'node:path';
-import { flopPerToken, shapes } from './shapes.mjs';
+import { attentionFlopPerToken, flopPerToken, shapes } from './shapes.mjs';
 
 /** The median; null for no values. */
 export function median(values) {
@@ -36,8 +36,10 @@ export function buildRow(spec, run) {
     ? flopPerToken(shape, {
         rank: spec.rank,
         targetShare: sum('targetTokens') / sum('tokens'),
+        targets: spec.targets,
       })
     : null;
+  const attention = shape && !spec.ragged ? attentionFlopPerToken(shape, spec.sequence) : null;
   const achievedGflops = perToken === null ? null : (tokensPerSecond * perToken) / 1e9;
   // The higher of the two: another program may have slowed one of them down.
   const peak = run.peaks.reduce((a, b) => (b.medianGflops > a.medianGflops ? b : a));
@@ -56,6 +58,7 @@ export function buildRow(spec, run) {
     // the choice of 'auto'
     gradientCheckpointing: run.gradientCheckpointing ? 'on' : 'off',
     rank: spec.rank,
+    ...(spec.targets === 'attention' ? { targets: 'attention' } : {}),
     threads: peak.threads,
     steps: measured.length,
     warmup: spec.warmup,
@@ -85,6 +88,10 @@ export function buildRow(spec, run) {
     peakPrecision: peak.precision,
     peakLibrary: peak.library,
     fractionOfLimit: achievedGflops === null ? null : achievedGflops / peak.medianGflops,
+    fractionWithAttention:
+      attention === null
+        ? null
+        : (tokensPerSecond * (perToken + attention)) / 1e9 / peak.medianGflops,
     loadBefore: run.loadBefore ?? null,
     ...(run.environment && Object.keys(run.environment).length > 0
       ? { environment: run.environment }
@@ -106,6 +113,7 @@ function rowKey(row) {
     row.batchSize,
     row.gradientCheckpointing,
     row.rank,
+    row.targets,
     row.threads,
     row.environment ?? {},
   ]);

@@ -96,19 +96,6 @@ export const shapes = {
     ropeFrequencyBase: 5e5,
     tieEmbeddings: false,
   },
-  'smollm2-135m': {
-    architecture: 'llama',
-    vocabulary: 'starcoder',
-    vocabularySize: 49152,
-    contextLength: 8192,
-    embeddingLength: 576,
-    layers: 30,
-    heads: 9,
-    kvHeads: 3,
-    headLength: 64,
-    feedForwardLength: 1536,
-    ropeFrequencyBase: 1e5,
-  },
   'qwen3-30b-a3b': {
     architecture: 'qwen3moe',
     vocabulary: 'qwen2',
@@ -157,10 +144,11 @@ export const shapes = {
   },
 };
 
-/** The trained targets: every linear layer, including experts. */
-export function targetsOf(shape) {
+/** The trained targets: every linear layer, including experts, or only those of attention. */
+export function targetsOf(shape, which = 'all') {
   const experts = shape.experts === undefined ? '' : '_exps';
   const attention = ['attn_q', 'attn_k', 'attn_v', 'attn_output'];
+  if (which === 'attention') return attention;
   return [...attention, ...['ffn_gate', 'ffn_up', 'ffn_down'].map((kind) => kind + experts)];
 }
 
@@ -197,11 +185,24 @@ export function linearsOf(shape) {
  * 2.4e9 for Qwen3-0.6B with rank 8 on every linear layer.
  *
  * @param targetShare tokens that carry a loss / all tokens
+ * @param targets which layers have a pair: 'all' or 'attention'
  */
-export function flopPerToken(shape, { rank, targetShare }) {
+export function flopPerToken(shape, { rank, targetShare, targets = 'all' }) {
   let perBlock = 0;
-  for (const [inputs, outputs] of linearsOf(shape)) {
-    perBlock += 4 * inputs * outputs + 6 * rank * (inputs + outputs);
+  for (const [i, [inputs, outputs]] of linearsOf(shape).entries()) {
+    perBlock += 4 * inputs * outputs;
+    if (targets === 'all' || i < 4) perBlock += 6 * rank * (inputs + outputs);
   }
   return shape.layers * perBlock + 4 * shape.embeddingLength * shape.vocabularySize * targetShare;
+}
+
+/**
+ * Floating-point operations of attention for a token of a full row, on average: the two products of the forward pass and the
+ * four of the backward pass over the keys that a token attends to, half of the row. Null for models with sliding windows.
+ *
+ *     3 · 4 · heads · headLength · sequence / 2        in each layer
+ */
+export function attentionFlopPerToken(shape, sequence) {
+  if (shape.architecture === 'gemma3') return null;
+  return shape.layers * 6 * shape.heads * shape.headLength * sequence;
 }

@@ -25,6 +25,7 @@ const columns = [
   ['peak', (row) => `${round(row.peakGflops)} ${row.peakPrecision}`],
   ['load', (row) => round(row.loadBefore, 1)],
   ['of limit', (row) => round(row.fractionOfLimit, 3)],
+  ['with attention', (row) => round(row.fractionWithAttention ?? null, 3)],
 ];
 
 const sizeOf = ({ data, batchSize, microBatch, sequence }) =>

@@ -30,6 +30,7 @@ describe('the command line of bench:training', () => {
         warmup: 1,
         profile: false,
         rank: 8,
+        targets: 'all',
         seed: 1,
       },
     ]);
@@ -115,6 +116,7 @@ describe('the tables', () => {
     peakPrecision: 'bf16',
     loadBefore: 0.25,
     fractionOfLimit: 0.5,
+    fractionWithAttention: 0.75,
   };
 
   it('show the rows of real data that are padded', () => {
@@ -127,7 +129,7 @@ describe('the tables', () => {
     const lines: string[] = textTable([row, failed]).split('\n');
     expect(lines).toHaveLength(3);
     expect(lines[1]).toMatch(/^qwen3-0\.6b +Q8_0 +4×512 +bf16 +off +512 +400–600 +1\.00 /);
-    expect(lines[1]).toMatch(/2\.35 +– +1\.50 +2\.50 +1230 +2460 bf16 +0\.3 +0\.500$/);
+    expect(lines[1]).toMatch(/2\.35 +– +1\.50 +2\.50 +1230 +2460 bf16 +0\.3 +0\.500 +0\.750$/);
     expect(lines[2]).toMatch(/INSUFFICIENT_MEMORY$/);
   });
 

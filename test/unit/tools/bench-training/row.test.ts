@@ -7,7 +7,7 @@ import * as samplesModule from '../../../../tools/bench-training/samples.mjs';
 import * as shapesModule from '../../../../tools/bench-training/shapes.mjs';
 
 const { buildRow, median, mergeRows } = rowModule;
-const { flopPerToken, linearsOf, shapes, targetsOf } = shapesModule;
+const { attentionFlopPerToken, flopPerToken, linearsOf, shapes, targetsOf } = shapesModule;
 const { makeSamples, raggedLengths } = samplesModule;
 
 describe('flopPerToken', () => {
@@ -37,6 +37,19 @@ describe('flopPerToken', () => {
     );
     expect(targetsOf(shape)).toContain('ffn_down_exps');
     expect(targetsOf(shapes.tiny)).toContain('ffn_down');
+  });
+
+  it('counts pairs of the attention layers alone', () => {
+    const shape = shapes['qwen3moe-64x8'];
+    expect(targetsOf(shape, 'attention')).toHaveLength(4);
+    const bare = flopPerToken(shape, { rank: 0, targetShare: 1 });
+    const flop = flopPerToken(shape, { rank: 8, targetShare: 1, targets: 'attention' });
+    expect(flop - bare).toBe(shape.layers * 6 * 8 * (2 * (1024 + 1024) + 2 * (1024 + 256)));
+  });
+
+  it('counts six products of attention over half of the row', () => {
+    expect(attentionFlopPerToken(shapes['qwen3-0.6b'], 4096)).toBe(6 * 28 * 16 * 128 * 4096);
+    expect(attentionFlopPerToken(shapes['gemma3-1b'], 4096)).toBeNull();
   });
 
   it.each([
