@@ -3,9 +3,12 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-// Trials run in processes of their own, which need JavaScript: the build, not the sources.
-import { renderReport, runSuite, type SuiteOptions } from '../../dist/index.js';
+import type { SuiteOptions } from '../../src/index.js';
 import { tinyModel } from './tiny-model.js';
+
+// Trials run in processes of their own, which need JavaScript: the build, not the sources.
+const build = new URL('../../dist/index.js', import.meta.url).href;
+const { renderReport, runSuite } = (await import(build)) as typeof import('../../src/index.js');
 
 const folder = mkdtempSync(join(tmpdir(), 'suite-hardware-test-'));
 const path = process.env.PATH;
