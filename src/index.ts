@@ -55,20 +55,26 @@ export {
   writeSubmission,
 } from './community/submission.js';
 export { type BenchOptions, benchSchema } from './config/bench.js';
+export type { ChatMessage, TemplateMessage, TextPart } from './config/chat-message.js';
 export { type ChinchillaOptions, chinchillaSchema } from './config/chinchilla.js';
 export { type CountTokensOptions, countTokensSchema } from './config/count-tokens.js';
 export { type CreateModelOptions, createModelSchema } from './config/create-model.js';
 export type {
-  ChatMessage,
+  AlpacaRow,
   ChatRow,
   CompletionRow,
   DatasetRow,
+  ShareGptRow,
   TextRow,
   TokenRow,
 } from './config/dataset-row.js';
 export { describeOptions, type OptionDescription } from './config/describe.js';
 export { type DevicesOptions, devicesSchema } from './config/devices.js';
-export { type DatasetSource, DEFAULT_LORA_TARGETS } from './config/fields.js';
+export {
+  type DatasetFileSource,
+  type DatasetSource,
+  DEFAULT_LORA_TARGETS,
+} from './config/fields.js';
 export { type FinetuneOptions, finetuneSchema } from './config/finetune.js';
 export {
   type GenerateManyOptions,
@@ -152,5 +158,5 @@ export {
   type RunLogWriter,
   readRunLog,
 } from './report/run-log.js';
-export { type ReportFormat, renderReport } from './report/suite/render-report.js';
+export { type ReportFile, type ReportFormat, renderReport } from './report/suite/render-report.js';
 export { writeReport } from './report/suite/write-report.js';

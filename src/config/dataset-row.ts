@@ -9,8 +9,6 @@ import {
 } from './chat-message.js';
 import { parseExactJson, plainNumbers } from './exact-json.js';
 
-export type { ChatMessage, TextPart } from './chat-message.js';
-
 /** A conversation: the model's chat template turns it into text. */
 export interface ChatRow {
   messages: readonly ChatMessage[];
