@@ -76,19 +76,22 @@ const inference = z.strictObject({
   task: z.literal('inference').describe('Generate text.'),
   ...common('Inference performance'),
   prompt: z.string().min(1).default('Tell me a joke about cats').describe('Prompt.'),
-  runs: z.int().min(1).default(5).describe('Counted runs.'),
-  warmup: z.int().min(0).default(1).describe('Runs before them, not counted.'),
+  runs: z.int32().min(1).default(5).describe('Counted runs.'),
+  warmup: z.int32().min(0).default(1).describe('Runs before them, not counted.'),
   options: options('generate()'),
   vary,
 });
+
+/** Steps and warm-up steps together fit maxSteps of finetune(), a 32-bit integer. */
+const MOST_STEPS = 1_000_000_000;
 
 const trainingFields = {
   dataset: path(
     'Training data. Default: random tokens in rows of sequenceLength, for speed and memory only.',
   ).optional(),
   validation: path('Validation data, for an evaluation loss. Default: none.').optional(),
-  steps: z.int().min(1).default(5).describe('Measured optimizer steps.'),
-  warmup: z.int().min(0).default(1).describe('Steps before them, not counted.'),
+  steps: z.int32().min(1).max(MOST_STEPS).default(5).describe('Measured optimizer steps.'),
+  warmup: z.int32().min(0).max(MOST_STEPS).default(1).describe('Steps before them, not counted.'),
   targetLosses: z
     .array(z.number().positive())
     .default([])
@@ -100,7 +103,7 @@ const training = z.strictObject({
   task: z.literal('training').describe('Measure steps of a training.'),
   ...common('Fine-tuning time'),
   ...trainingFields,
-  epochs: z.int().min(1).default(1).describe('Epochs of the full training to extrapolate to.'),
+  epochs: z.int32().min(1).default(1).describe('Epochs of the full training to extrapolate to.'),
   vary,
 });
 
@@ -108,7 +111,7 @@ const reproducibility = z.strictObject({
   task: z.literal('reproducibility').describe('Repeat a training.'),
   ...common('Reproducibility'),
   ...trainingFields,
-  runs: z.int().min(2).default(3).describe('Runs with the same options and seed.'),
+  runs: z.int32().min(2).default(3).describe('Runs with the same options and seed.'),
 });
 
 const methods = z.strictObject({
@@ -131,12 +134,12 @@ const methods = z.strictObject({
 const peft = z.strictObject({
   task: z.literal('peft').describe('Compare training with PyTorch and PEFT, in turns.'),
   ...common('Compared with PEFT'),
-  rounds: z.int().min(1).default(3).describe('Pairs of a run here and a run with PEFT.'),
-  sequenceLength: z.int().min(2).default(512).describe('Tokens per row; rows have no padding.'),
-  batchSize: z.int().min(1).default(4).describe('Rows per step.'),
-  rank: z.int().min(1).default(8).describe('LoRA rank, on all linear layers.'),
-  steps: z.int().min(1).default(3).describe('Measured steps per run.'),
-  warmup: z.int().min(0).default(1).describe('Steps before them, not counted.'),
+  rounds: z.int32().min(1).default(3).describe('Pairs of a run here and a run with PEFT.'),
+  sequenceLength: z.int32().min(2).default(512).describe('Tokens per row; rows have no padding.'),
+  batchSize: z.int32().min(1).default(4).describe('Rows per step.'),
+  rank: z.int32().min(1).default(8).describe('LoRA rank, on all linear layers.'),
+  steps: z.int32().min(1).max(MOST_STEPS).default(3).describe('Measured steps per run.'),
+  warmup: z.int32().min(0).max(MOST_STEPS).default(1).describe('Steps before them, not counted.'),
   python: z
     .string()
     .min(1)

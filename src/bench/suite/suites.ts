@@ -88,7 +88,7 @@ export const SUITES = {
   },
   small: {
     name: 'small',
-    description: 'The shape of Qwen3 0.6B: half an hour on a laptop CPU.',
+    description: 'The shape of Qwen3 0.6B: minutes on a CPU with AMX, longer on others.',
     models: ['shape:qwen3-0.6b'],
     weightTypes: ['Q4_0', 'Q8_0'],
     benchmarks: comparison(3),

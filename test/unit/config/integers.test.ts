@@ -13,6 +13,7 @@ interface JsonSchema {
   properties?: Record<string, JsonSchema>;
   items?: JsonSchema;
   anyOf?: JsonSchema[];
+  oneOf?: JsonSchema[];
 }
 
 /** Paths of the integers that may lie outside of -2^31 to 2^31 - 1. */
@@ -23,7 +24,9 @@ function wideIntegers(schema: JsonSchema, path: string): string[] {
     ([name, field]) => [field, `${path}.${name}`],
   );
   if (schema.items !== undefined) inside.push([schema.items, path]);
-  for (const branch of schema.anyOf ?? []) inside.push([branch, path]);
+  for (const branch of [...(schema.anyOf ?? []), ...(schema.oneOf ?? [])]) {
+    inside.push([branch, path]);
+  }
   return [...(isWide ? [path] : []), ...inside.flatMap((each) => wideIntegers(...each))];
 }
 
