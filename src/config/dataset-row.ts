@@ -75,8 +75,8 @@ export type ParsedRow =
 
 const messages = z.array(chatMessageSchema).min(1);
 
-/** A list, or the same as JSON text. */
-const tools = z
+/** Schema of tool descriptions: a list, or the same as JSON text. */
+export const toolsSchema = z
   .union([z.array(z.unknown()), z.string()])
   .nullish()
   .transform((given, context): unknown[] | null => {
@@ -94,7 +94,7 @@ const tools = z
     return null;
   });
 
-const chatRow = z.looseObject({ messages, tools }).transform(
+const chatRow = z.looseObject({ messages, tools: toolsSchema }).transform(
   (row): ParsedRow => ({
     kind: 'chat',
     messages: row.messages,
@@ -118,7 +118,7 @@ const shareGptRow = z
       )
       .min(1),
     system: z.string().nullish(),
-    tools,
+    tools: toolsSchema,
   })
   .transform(
     (row): ParsedRow => ({
@@ -141,7 +141,7 @@ const completionRow = z
   .transform(({ prompt, completion }): ParsedRow => ({ kind: 'completion', prompt, completion }));
 
 const chatCompletionRow = z
-  .looseObject({ prompt: messages, completion: messages, tools })
+  .looseObject({ prompt: messages, completion: messages, tools: toolsSchema })
   .transform(
     (row): ParsedRow => ({
       kind: 'chat',

@@ -18,7 +18,8 @@ export type Prompt =
   | string
   | readonly ChatMessage[]
   | { prompt: string }
-  | { messages: readonly ChatMessage[]; tools?: readonly unknown[] | null };
+  | { prompt: readonly ChatMessage[]; tools?: readonly unknown[] | string | null }
+  | { messages: readonly ChatMessage[]; tools?: readonly unknown[] | string | null };
 
 /** Path of a file of prompts, or prompts from memory. Iterables are read once, in order, as answers finish. */
 export type PromptSource = string | Iterable<Prompt> | AsyncIterable<Prompt>;

@@ -1,10 +1,10 @@
-import { createReadStream } from 'node:fs';
 import { basename, extname } from 'node:path';
-import { createInterface } from 'node:readline';
 import { z } from 'zod';
-import { chatMessageSchema, type TemplateMessage } from '../config/chat-message.js';
-import type { Prompt, PromptSource } from '../config/generate.js';
+import { chatMessageSchema } from '../config/chat-message.js';
+import { toolsSchema } from '../config/dataset-row.js';
+import type { PromptSource } from '../config/generate.js';
 import { describeValue, problemsOf } from '../config/parse.js';
+import { readLines, type TextLine } from '../data/lines.js';
 import { encodeChatPrompt, encodePrompt } from '../data/prompt.js';
 import { readRows } from '../data/readers.js';
 import type { TextModel } from '../data/tokenizer.js';
@@ -20,7 +20,7 @@ export interface GivenPrompt {
 /**
  * The prompts of a file or of an iterable, one at a time.
  *
- * @throws LlamatuneError PROMPTS_NOT_READABLE, DATASET_EMPTY, DATASET_INVALID_ROW, and what the iterable throws.
+ * @throws LlamatuneError PROMPTS_NOT_READABLE, DATASET_ENCODING, DATASET_EMPTY, DATASET_INVALID_ROW, and what the iterable throws.
  */
 export async function* readPrompts(
   source: PromptSource,
@@ -40,25 +40,22 @@ async function* readFile(path: string): AsyncGenerator<GivenPrompt, void, undefi
       yield { prompt: row, where: `${name}:${line}` };
     return;
   }
-  let line = 0;
-  for await (const text of textLines(path)) {
-    line++;
-    if (text.trim() !== '') yield { prompt: text, where: `${name}:${line}` };
+  for await (const { text, line } of textLines(path)) {
+    if (text.trim() !== '') yield { prompt: text.replace(/\r$/, ''), where: `${name}:${line}` };
   }
 }
 
-async function* textLines(path: string): AsyncGenerator<string, void, undefined> {
-  const stream = createReadStream(path, 'utf8');
+async function* textLines(path: string): AsyncGenerator<TextLine, void, undefined> {
   try {
-    yield* createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY });
-  } catch (cause) {
+    yield* readLines(path);
+  } catch (error) {
+    if (!(error instanceof LlamatuneError) || error.code === 'DATASET_ENCODING') throw error;
+    const cause = (error.cause ?? error) as Error;
     throw new LlamatuneError(
       'PROMPTS_NOT_READABLE',
-      `cannot read the prompts of ${path}: ${(cause as Error).message}`,
+      `cannot read the prompts of ${path}: ${cause.message}`,
       { hint: 'check the path and its permissions', cause },
     );
-  } finally {
-    stream.destroy();
   }
 }
 
@@ -74,31 +71,41 @@ export function encodeGiven(
   { prompt, where }: GivenPrompt,
   defaults: { tools?: readonly unknown[] | undefined; chatTemplate?: string | undefined },
 ): Int32Array {
-  const given = prompt as Prompt;
-  if (typeof given === 'string') return encodePrompt(model, given);
-  if (Array.isArray(given)) return encodeChatPrompt(model, checkMessages(given, where), defaults);
-  if (typeof given !== 'object' || given === null) {
-    throw invalidPrompt(where, `expected a prompt but received ${describeValue(given)}`);
+  if (typeof prompt === 'string') return encodePrompt(model, prompt);
+  if (Array.isArray(prompt)) {
+    return encodeChatPrompt(model, checked(messagesSchema, prompt, 'messages', where), defaults);
   }
-  const { prompt: text, messages, tools } = given as Record<string, unknown>;
-  if (messages !== undefined && messages !== null) {
-    const own = Array.isArray(tools) ? { ...defaults, tools } : defaults;
-    return encodeChatPrompt(model, checkMessages(messages, where), own);
+  if (typeof prompt !== 'object' || prompt === null) {
+    throw invalidPrompt(where, `expected a prompt but received ${describeValue(prompt)}`);
   }
-  if (typeof text === 'string') return encodePrompt(model, text);
-  const keys = Object.keys(given).slice(0, 6).join(', ');
-  const fields = keys === '' ? 'no fields' : `the fields ${keys}`;
-  throw invalidPrompt(where, `expected prompt or messages but received ${fields}`);
+  const { prompt: inner, messages, tools } = prompt as Record<string, unknown>;
+  if (typeof inner === 'string' && !isPresent(messages)) return encodePrompt(model, inner);
+  const conversation = isPresent(messages) ? messages : inner;
+  if (!isPresent(conversation)) {
+    const keys = Object.keys(prompt).slice(0, 6).join(', ');
+    const fields = keys === '' ? 'no fields' : `the fields ${keys}`;
+    throw invalidPrompt(where, `expected prompt or messages but received ${fields}`);
+  }
+  const name = isPresent(messages) ? 'messages' : 'prompt';
+  return encodeChatPrompt(model, checked(messagesSchema, conversation, name, where), {
+    ...defaults,
+    tools: checked(toolsSchema, tools, 'tools', where) ?? defaults.tools,
+  });
 }
+
+const isPresent = (value: unknown): boolean => value !== undefined && value !== null;
 
 const messagesSchema = z.array(chatMessageSchema).min(1);
 
-function checkMessages(value: unknown, where: string): TemplateMessage[] {
-  const parsed = messagesSchema.safeParse(value, { reportInput: true });
+function checked<T>(schema: z.ZodType<T>, value: unknown, name: string, where: string): T {
+  const parsed = schema.safeParse(value, { reportInput: true });
   if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.flatMap((issue) => problemsOf(issue, messagesSchema));
-  const text = problems.map(({ path, message }) => `messages.${path}: ${message}`).join('; ');
-  throw invalidPrompt(where, text);
+  const problems = parsed.error.issues.flatMap((issue) => problemsOf(issue, schema));
+  const text = problems.map(({ path, message }) => {
+    const at = [name, path].filter((part) => part !== '').join('.');
+    return `${at}: ${message}`;
+  });
+  throw invalidPrompt(where, text.join('; '));
 }
 
 function invalidPrompt(where: string, message: string): LlamatuneError {
