@@ -82,14 +82,24 @@ export const model = () =>
     cli: 'path',
   });
 
+const fileUrl = z.instanceof(URL).refine((url) => url.protocol === 'file:');
+
 const fileSource = z.union([
   z.string().min(1),
-  z.instanceof(URL).refine((url) => url.protocol === 'file:'),
+  fileUrl,
   z.strictObject({
-    path: z.union([z.string().min(1), z.instanceof(URL)]),
+    path: z.union([z.string().min(1), fileUrl]),
     weight: z.number().positive().max(1000).optional(),
   }),
 ]);
+
+/** Whether a value names a dataset file, rather than being a row that has a column `path`. It may be wrong otherwise. */
+export const namesFile = (value: unknown): value is DatasetFileSource =>
+  typeof value === 'string' ||
+  value instanceof URL ||
+  (isObject(value) &&
+    (typeof value.path === 'string' || value.path instanceof URL) &&
+    Object.keys(value).every((key) => key === 'path' || key === 'weight'));
 
 const isDataset = (value: unknown): boolean =>
   fileSource.safeParse(value).success ||
@@ -97,8 +107,7 @@ const isDataset = (value: unknown): boolean =>
   (typeof value !== 'string' && isIterable(value) && !isListWithFiles(value));
 
 /** A list with some files is a list of files, whose other elements are wrong. */
-const isListWithFiles = (value: unknown): boolean =>
-  Array.isArray(value) && value.some((each) => typeof each === 'string' || each instanceof URL);
+const isListWithFiles = (value: unknown): boolean => Array.isArray(value) && value.some(namesFile);
 
 export const dataset = (description: string) =>
   instance<DatasetSource>(

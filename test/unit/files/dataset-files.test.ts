@@ -36,6 +36,12 @@ describe('datasetFiles', () => {
     expect(() => names(path('*.parquet'))).toThrow(/no file matches the pattern/);
   });
 
+  it('refuses a URL of another machine', () => {
+    expect(() => names('file://host:1/a.jsonl')).toThrow(
+      expect.objectContaining({ code: 'DATASET_NOT_FOUND' }),
+    );
+  });
+
   it('takes lists with weights', () => {
     expect(datasetFiles(['a.jsonl', { path: 'b.jsonl', weight: 2.5 }])).toEqual([
       { path: 'a.jsonl', weight: 1 },
@@ -46,6 +52,7 @@ describe('datasetFiles', () => {
   it('is empty for rows from memory', () => {
     expect(datasetFiles([{ text: 'x' }])).toEqual([]);
     expect(datasetFiles([])).toEqual([]);
+    expect(datasetFiles([{ path: 'source.html', text: 'x' }])).toEqual([]);
     expect(namesFiles(new Set(['x']))).toBe(false);
   });
 });
