@@ -90,8 +90,8 @@ const trainingFields = {
     'Training data. Default: random tokens in rows of sequenceLength, for speed and memory only.',
   ).optional(),
   validation: path('Validation data, for an evaluation loss. Default: none.').optional(),
-  steps: z.int32().min(1).max(MOST_STEPS).default(5).describe('Measured optimizer steps.'),
-  warmup: z.int32().min(0).max(MOST_STEPS).default(1).describe('Steps before them, not counted.'),
+  steps: z.int().min(1).max(MOST_STEPS).default(5).describe('Measured optimizer steps.'),
+  warmup: z.int().min(0).max(MOST_STEPS).default(1).describe('Steps before them, not counted.'),
   targetLosses: z
     .array(z.number().positive())
     .default([])
@@ -138,8 +138,8 @@ const peft = z.strictObject({
   sequenceLength: z.int32().min(2).default(512).describe('Tokens per row; rows have no padding.'),
   batchSize: z.int32().min(1).default(4).describe('Rows per step.'),
   rank: z.int32().min(1).default(8).describe('LoRA rank, on all linear layers.'),
-  steps: z.int32().min(1).max(MOST_STEPS).default(3).describe('Measured steps per run.'),
-  warmup: z.int32().min(0).max(MOST_STEPS).default(1).describe('Steps before them, not counted.'),
+  steps: z.int().min(1).max(MOST_STEPS).default(3).describe('Measured steps per run.'),
+  warmup: z.int().min(0).max(MOST_STEPS).default(1).describe('Steps before them, not counted.'),
   python: z
     .string()
     .min(1)

@@ -1,7 +1,8 @@
 import { linearRegression, mean } from 'simple-statistics';
 import type { TrialResult } from '../../bench/suite/results.js';
+import { isShape } from '../../bench/suite/shapes.js';
 import * as format from '../../format.js';
-import { cellWithScope, valueText } from './cells.js';
+import { cellOf, cellWithScope, valueText } from './cells.js';
 import { type Block, type Cell, left, NOT_MEASURED, right, textCell } from './document.js';
 import { groupBy, modelName } from './names.js';
 
@@ -12,6 +13,28 @@ const METRICS = [
   ['Average power, W', 'averagePower', 'median'],
 ] as const;
 
+const LOSSES = [
+  ['Training loss', 'finalLoss', 'nats'],
+  ['Evaluation loss', 'evaluationLoss', 'nats'],
+  ['Perplexity', 'evaluationLoss', 'perplexity'],
+] as const;
+
+/** Whether a loss says something about the model: random weights and random tokens have none that does. */
+const hasLoss = ({ spec, measures }: TrialResult, measure: string): boolean =>
+  spec.kind === 'training' &&
+  spec.dataset !== null &&
+  !isShape(spec.model) &&
+  measures[measure] !== undefined;
+
+/** A loss, or the perplexity that it is the logarithm of. */
+function lossCell(trial: TrialResult, measure: string, unit: 'nats' | 'perplexity'): Cell {
+  const cell = cellOf(trial, measure);
+  if (cell.value === undefined) return cell;
+  if (!hasLoss(trial, measure)) return NOT_MEASURED;
+  const perplexity = Math.exp(cell.value);
+  return unit === 'nats' ? cell : { text: perplexity.toFixed(2), value: perplexity };
+}
+
 /** Models side by side, for each weight type and device, and a projection to larger ones. */
 export function modelBlocks(trials: readonly TrialResult[]): Block[] {
   const keyOf = ({ spec }: TrialResult) => `${spec.weightType}, ${spec.device}`;
@@ -21,15 +44,21 @@ export function modelBlocks(trials: readonly TrialResult[]): Block[] {
       ([, measure]) =>
         measure !== 'averagePower' || models.some(({ measures }) => measures.averagePower),
     );
+    const losses = LOSSES.filter(([, measure]) => models.some((trial) => hasLoss(trial, measure)));
     return [
       {
         kind: 'table',
         title: `Models compared: ${title}`,
-        columns: [left('Model'), right('Parameters'), ...shown.map(([name]) => right(name))],
+        columns: [
+          left('Model'),
+          right('Parameters'),
+          ...[...shown, ...losses].map(([name]) => right(name)),
+        ],
         rows: models.map((trial) => [
           textCell(modelName(trial)),
           parametersCell(trial),
           ...shown.map(([, measure, statistic]) => cellWithScope(trial, measure, statistic)),
+          ...losses.map(([, measure, unit]) => lossCell(trial, measure, unit)),
         ]),
       },
       ...projectionBlocks(title, models),

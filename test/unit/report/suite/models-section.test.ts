@@ -77,6 +77,25 @@ describe('modelBlocks', () => {
     for (const [, speed] of projected) expect(speed).toMatch(/^≈ .* \(.* to .*\)$/);
   });
 
+  it('shows losses of real models and data only', () => {
+    const learned = (model: string, dataset: string | null): TrialResult => {
+      const trial = trained(model, 1e9, 50);
+      const spec = { ...trial.spec, model, dataset } as TrialResult['spec'];
+      const [finalLoss, evaluationLoss] = [2.5, 2].map((loss) => measureOf('nats', [loss]));
+      return {
+        ...trial,
+        spec,
+        measures: present({ ...trial.measures, finalLoss, evaluationLoss }),
+      };
+    };
+    const [real, shape] = [learned('a.gguf', 'd.jsonl'), learned('shape:qwen3-0.6b', 'd.jsonl')];
+    const rows = textsOf(modelBlocks([real, shape]), /^Models/)!;
+    expect(rows[0]!.slice(5)).toEqual(['2.5000', '2.0000', '7.39']);
+    expect(rows[1]!.slice(5)).toEqual(['n/a', 'n/a', 'n/a']);
+    const random = textsOf(modelBlocks([learned('a.gguf', null), shape]), /^Models/)!;
+    expect(random[0]).toHaveLength(5);
+  });
+
   it('projects nothing from two models, and nothing far beyond the largest', () => {
     expect(titles(modelBlocks(models.slice(0, 2)))).toEqual(['Models compared: Q4_0, cpu']);
     const tiny = [trained('a', 1e6, 3), trained('b', 2e6, 2), trained('c', 3e6, 1)];
