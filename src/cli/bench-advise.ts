@@ -6,6 +6,7 @@ import {
   chinchillaSchema,
   countTokens,
   describeOptions,
+  LlamatuneError,
   loadModel,
 } from '../index.js';
 import { parseArguments, refusePositionals } from './arguments.js';
@@ -31,6 +32,9 @@ const fileOptions = [modelOption, datasetOption];
 const options = [...cliOptions(describeOptions(chinchillaSchema)), ...fileOptions];
 const excludedOptions = new Set([...fileOptions, ...commonOptions].map(({ name }) => name));
 
+const HINT =
+  'llamatune bench advise --model base.gguf --dataset train.jsonl, or --parameters and --tokens';
+
 /** llamatune bench advise --model base.gguf --dataset train.jsonl */
 export async function adviseCommand(args: readonly string[], io: CliIo): Promise<void> {
   const parsed = parseArguments(args, [...options, ...commonOptions], 'bench');
@@ -38,6 +42,13 @@ export async function adviseCommand(args: readonly string[], io: CliIo): Promise
   const config = configurationOf(parsed, excludedOptions);
   const path = parsed.values.get('model') as string | undefined;
   const dataset = parsed.values.get('dataset') as string | undefined;
+  if (dataset !== undefined && (path === undefined || config.tokens !== undefined)) {
+    const expected = path === undefined ? '--dataset with --model' : '--dataset or --tokens';
+    const received = path === undefined ? 'no model' : 'both';
+    throw new LlamatuneError('USAGE_INVALID', `expected ${expected} but received ${received}`, {
+      hint: HINT,
+    });
+  }
   if (path !== undefined) {
     const { signal } = io;
     await using model = await loadModel({ model: path, gpuLayers: 0, signal });
@@ -45,6 +56,10 @@ export async function adviseCommand(args: readonly string[], io: CliIo): Promise
     if (dataset !== undefined) {
       config.tokens ??= (await countTokens({ model, dataset, signal })).tokens;
     }
+  }
+  if (config.parameters === undefined || config.tokens === undefined) {
+    const missing = config.parameters === undefined ? 'parameters' : 'tokens';
+    throw new LlamatuneError('USAGE_INVALID', `expected the number of ${missing}`, { hint: HINT });
   }
   const advice = chinchillaAdvice(config as ChinchillaOptions);
   io.stdout.write(

@@ -39,10 +39,14 @@ const matrix = {
     .describe("Values of the option 'device'. Default: those of the suite."),
 };
 
+/** Timers of Node.js reach 24.8 days; with a longer delay they end at once. */
+const MOST_MINUTES = 30_000;
+
 const limits = z.strictObject({
   minutes: z
     .number()
     .positive()
+    .max(MOST_MINUTES)
     .default(60)
     .describe('A trial that takes longer is ended: its cells say timeout.'),
   memoryBytes: z

@@ -171,4 +171,17 @@ describe('llamatune bench advise', () => {
     expect(stdout).toContain('arXiv 2203.15556');
     expect((await llamatune([...args, '--mode', 'full'])).stdout).not.toContain('LoRA');
   });
+
+  it('refuses a missing number, and a dataset that would not be counted', async () => {
+    const refusal = async (...args: string[]) => {
+      const { exit, stderr } = await llamatune(['bench', 'advise', ...args]);
+      expect(exit).toBe(2);
+      return stderr;
+    };
+    expect(await refusal('--parameters', '6e8')).toContain('expected the number of tokens');
+    expect(await refusal('--tokens', '5')).toContain('expected the number of parameters');
+    const dataset = ['--dataset', 'train.jsonl'];
+    expect(await refusal('--parameters', '6e8', ...dataset)).toContain('received no model');
+    expect(await refusal('--model', 'm.gguf', '--tokens', '5', ...dataset)).toContain('both');
+  });
 });

@@ -1,4 +1,5 @@
 import { mean } from 'simple-statistics';
+import { configError } from '../../config/parse.js';
 import { ratioInterval } from '../../statistics.js';
 import type { SuiteResults, TrialResult } from './results.js';
 
@@ -33,12 +34,17 @@ const COMPARED = { tokensPerSecond: true, peakMemory: false } as const;
  * Compares two results trial by trial. A difference counts if its interval excludes 1 and it is larger than `tolerance`.
  *
  * @param tolerance smallest difference that counts, as a fraction. Default: 0.05.
+ * @throws LlamatuneError CONFIG_INVALID
  */
 export function compareResults(
   before: SuiteResults,
   after: SuiteResults,
   { tolerance = 0.05 }: { tolerance?: number | undefined } = {},
 ): ComparedResults {
+  if (!(tolerance >= 0)) {
+    const message = `expected a number of at least 0 but received ${tolerance}`;
+    throw configError([{ path: 'tolerance', message }], 'compareResults options');
+  }
   const later = new Map(after.trials.map((trial) => [trial.key, trial]));
   const pairs = before.trials.flatMap((trial): [TrialResult, TrialResult][] => {
     const other = later.get(trial.key);

@@ -31,6 +31,13 @@ describe('compareResults', () => {
     expect(verdict(30, 31)).toBe('unknown');
   });
 
+  it('refuses a tolerance that is not a number of at least 0', () => {
+    for (const tolerance of [-0.1, Number.NaN])
+      expect(() => compareResults(results, results, { tolerance })).toThrow(
+        'tolerance: expected a number of at least 0',
+      );
+  });
+
   it('ignores differences below the tolerance, even beyond noise', () => {
     const [before, after] = [withSpeeds(50, 50.1, 49.9), withSpeeds(48.5, 48.6, 48.4)];
     expect(compareResults(before, after).comparisons[0]!.verdict).toBe('same');

@@ -21,6 +21,16 @@ describe('combinations', () => {
   });
 });
 
+describe('suiteSchema', () => {
+  it('refuses a time limit that timers cannot keep', () => {
+    const limited = (minutes: number) =>
+      plan({ ...SUITES.smoke, models: ['m.gguf'], limits: { minutes } } as SuiteOptions);
+    expect(limited(30_000).length).toBeGreaterThan(0);
+    expect(30_000 * 60_000).toBeLessThan(2 ** 31);
+    expect(() => limited(40_000)).toThrow('limits.minutes: expected a number of at most 30000');
+  });
+});
+
 describe('nestedOptions', () => {
   it('builds objects from dotted names and changes no input', () => {
     const lora = { rank: 4 };
