@@ -35,7 +35,7 @@ export const suiteOptions: readonly CliOption[] = [
     kind: 'text',
     typeText: 'name or path',
     description:
-      'Run a benchmark suite: smoke, small, medium, full, all, or a JSON file with a suite of your own.',
+      'Run a benchmark suite: smoke, small, medium, full, all, peft, or a JSON file with your own suite.',
   },
   outputOption,
   {

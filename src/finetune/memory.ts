@@ -106,8 +106,8 @@ function measureOf(model: LoadedModel, options: TrainOptions): Measure {
     const estimate = await native((addon) =>
       addon.estimateMemory(model.native, { ...options, ...change }),
     );
-    // The available memory is what other processes and this one leave. The system counts the pages of a memory map as available although the weights need them. A copy of the weights, in
-    // memory or on a GPU, is already allocated.
+    // The available memory is what other processes and this one leave. The system counts the pages of a memory map as
+    // available although the weights need them. A copy of the weights, in memory or on a GPU, is already allocated.
     const allocated = model.writable || model.onGpu ? estimate.weightsBytes : 0;
     return { ...estimate, needed: estimate.totalBytes - estimate.processBytes - allocated };
   };

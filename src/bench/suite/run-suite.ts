@@ -58,7 +58,7 @@ export type SuiteRun = Run<SuiteEvent, SuiteResults>;
 
 /**
  * Runs a benchmark suite and keeps its results in `results.json` in the output folder, which is complete after every
- * trial. Each trial runs in a process of its own. A trial that fails, runs too long or needs too much memory is a result
+ * trial. Each trial runs in a separate process. A trial that fails, runs too long or needs too much memory is a result
  * that says so.
  *
  * The run's errors: CONFIG_INVALID with the problems of all trials, MODEL_NOT_FOUND, DATASET_NOT_FOUND, SHAPE_UNKNOWN,
@@ -106,7 +106,7 @@ function knownSuite(name: string): SuiteOptions {
   const known = Object.hasOwn(SUITES, name) ? SUITES[name as keyof typeof SUITES] : undefined;
   if (known !== undefined) return known;
   throw new LlamatuneError('CONFIG_INVALID', `there is no benchmark suite '${name}'`, {
-    hint: `use one of ${Object.keys(SUITES).join(', ')}, or pass a suite of your own`,
+    hint: `use one of ${Object.keys(SUITES).join(', ')}, or pass your own suite`,
     problems: [{ path: 'suite', message: `expected the name of a suite but received '${name}'` }],
   });
 }

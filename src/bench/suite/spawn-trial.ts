@@ -21,8 +21,7 @@ const LOG_LENGTH = 2_000_000;
 const MEMORY_CODES = new Set(['OUT_OF_MEMORY', 'INSUFFICIENT_MEMORY']);
 
 /**
- * Runs a trial in a process of its own, because peak memory counts from the start of a process and so that a crash ends
- * nothing but the trial.
+ * Runs a trial in a separate process: peak memory counts from the start of a process, and a crash must not end the suite.
  *
  * @throws LlamatuneError ABORTED; a trial that fails, runs too long or needs too much memory is an outcome
  */
