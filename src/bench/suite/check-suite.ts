@@ -1,10 +1,11 @@
+import { createModelSchema } from '../../config/create-model.js';
 import { finetuneSchema } from '../../config/finetune.js';
 import { generateSchema } from '../../config/generate.js';
 import { configError, parseConfig } from '../../config/parse.js';
 import { type ConfigProblem, LlamatuneError } from '../../errors.js';
 import { nestedOptions } from './options.js';
 import type { PlannedTrial } from './plan.js';
-import { isShape, shapeOf } from './shapes.js';
+import { FEWEST_SHAPE_TOKENS, isShape, shapeOf } from './shapes.js';
 
 /** Options that a trial sets itself. */
 const OWN_OPTIONS = {
@@ -29,6 +30,11 @@ const OWN_OPTIONS = {
  */
 export function checkTrials(trials: readonly PlannedTrial[]): void {
   const problems = new Map<string, ConfigProblem>();
+  for (const model of new Set(trials.map(({ spec }) => spec.model))) {
+    for (const message of shapeProblems(model)) {
+      problems.set(message, { path: 'models', message });
+    }
+  }
   for (const trial of trials) {
     for (const problem of problemsOf(trial)) {
       const inside = trial.spec.kind === 'peft' ? '' : 'options.';
@@ -54,6 +60,23 @@ function problemsOf({ spec }: PlannedTrial): ConfigProblem[] {
         ? () => parseConfig(generateSchema, { ...options, model: '-', prompt: spec.prompt })
         : () => parseConfig(finetuneSchema, { ...options, model: '-', dataset: [], output: '-' }),
     ),
+  ];
+}
+
+/** What is wrong with the numbers of a shape, in words. */
+function shapeProblems(model: string): string[] {
+  if (!isShape(model)) return [];
+  const { vocabularySize, ...options } = shapeOf(model);
+  const wrong = parseProblems(() =>
+    parseConfig(createModelSchema, { ...options, path: '-', vocabulary: { from: '-' } }),
+  );
+  return [
+    ...wrong.map(({ path, message }) => `'${model}': ${path}: ${message}`),
+    ...(vocabularySize < FEWEST_SHAPE_TOKENS
+      ? [
+          `'${model}': vocabularySize: expected at least ${FEWEST_SHAPE_TOKENS} but received ${vocabularySize}`,
+        ]
+      : []),
   ];
 }
 

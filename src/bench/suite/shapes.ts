@@ -138,6 +138,9 @@ export function shapeOf(model: string): Shape {
 const unknownShape = (message: string, names: readonly string[]): LlamatuneError =>
   new LlamatuneError('SHAPE_UNKNOWN', message, { hint: `use one of ${names.join(', ')}` });
 
+/** The 256 bytes and an end token. */
+export const FEWEST_SHAPE_TOKENS = 257;
+
 /** A vocabulary of this size: the 256 bytes, an end token, and tokens that no text contains. */
 export function vocabularyOf(size: number) {
   const printable = (byte: number) =>

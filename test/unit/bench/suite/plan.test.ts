@@ -31,6 +31,23 @@ describe('suiteSchema', () => {
   });
 });
 
+describe('shapes of a suite', () => {
+  const check = (model: string) =>
+    checkTrials(plan({ name: 's', models: [model], benchmarks: [{ task: 'inference' }] }));
+
+  it('are refused before the first trial if they cannot be made', () => {
+    expect(() => check('shape:qwen3-0.6b,layers=2')).not.toThrow();
+    expect(() => check('shape:qwen3-0.6b,layers=1000')).toThrow(
+      'layers: expected a number of at most 512',
+    );
+    expect(() => check('shape:qwen3-0.6b,heads=3')).toThrow(/models: .*[hH]eads/);
+    expect(() => check('shape:qwen3-0.6b,vocabularySize=10')).toThrow(
+      'vocabularySize: expected at least 257 but received 10',
+    );
+    expect(() => check('shape:qwen3-30b-a3b,experts=4')).toThrow('expertsPerToken');
+  });
+});
+
 describe('nestedOptions', () => {
   it('builds objects from dotted names and changes no input', () => {
     const lora = { rank: 4 };
