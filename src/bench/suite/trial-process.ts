@@ -1,6 +1,7 @@
 /** The process of one trial: it receives a TrialRequest, sends TrialMessages and ends. */
 import { loadavg } from 'node:os';
 import { LlamatuneError } from '../../errors.js';
+import * as format from '../../format.js';
 import { measurePeak } from '../peak.js';
 import { measureInference } from './measure-inference.js';
 import { measurePeft } from './measure-peft.js';
@@ -20,10 +21,9 @@ function limitMemory(limitBytes: number): void {
     const bytes = process.memoryUsage.rss();
     if (bytes <= limitBytes) return;
     clearInterval(timer);
-    const gigabytes = (value: number) => `${(value / 1e9).toFixed(2)} GB`;
     await send({
       type: 'oom',
-      message: `the process used ${gigabytes(bytes)}, more than the limit of ${gigabytes(limitBytes)}`,
+      message: `the process used ${format.bytes(bytes)}, more than the limit of ${format.bytes(limitBytes)}`,
     });
     process.kill(process.pid, 'SIGKILL');
   }, MEMORY_INTERVAL_MS);
