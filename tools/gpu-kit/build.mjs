@@ -127,7 +127,7 @@ function pack(staging, kit) {
   run('xz', ['-6', '--threads=1', archive]);
   const files = {
     'run.sh': path.join(import.meta.dirname, 'run.sh'),
-    'peft-bench.py': path.join(import.meta.dirname, 'peft-bench.py'),
+    'peft-bench.py': path.join(root, 'scripts', 'peft-bench.py'),
     'docs/architectures.json': path.join(root, 'docs', 'architectures.json'), // tests read it
   };
   for (const [name, from] of Object.entries(files)) fs.copyFileSync(from, path.join(kit, name));

@@ -172,9 +172,8 @@ size_t scratch_bytes(ggml_backend_t self, ggml_cgraph * graph) {
     for (int i = 0; i < graph->n_nodes; i++) {
         const ggml_tensor * node = graph->nodes[i];
         if (is_host_op(node)) need.merge(scratch_of_host_op(node, exec));
-        if (node->op == GGML_OP_MUL_MAT || node->op == GGML_OP_OUT_PROD) {
-            if (supports(nullptr, node)) need.merge(product_scratch(node, exec));
-        }
+        const bool product = node->op == GGML_OP_MUL_MAT || node->op == GGML_OP_OUT_PROD;
+        if (product && supports(nullptr, node)) need.merge(product_scratch(node, exec));
     }
     return size_t(need.thread * exec.n_threads() + need.input + need.shared);
 }

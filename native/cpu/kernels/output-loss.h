@@ -20,11 +20,11 @@ struct output_loss {
 // What the backward pass needs: F32 [output_loss_values(…)].
 int64_t output_loss_values(int64_t n_vocab, int64_t columns);
 
-// losses, is_best: [columns], see accelerator.h. Without `kept` no logits are stored.
-void output_loss_forward(executor & exec, const output_loss & in, float * losses, float * is_best, float * kept);
+// losses, is_best: [columns], see accelerator.h. data: for the backward pass; without it no logits are stored.
+void output_loss_forward(executor & exec, const output_loss & in, float * losses, float * is_best, float * data);
 
 // dhidden [n_embd, columns] = the gradient of Σ weight · loss
-void output_loss_backward(executor & exec, const output_loss & in, const float * kept, const float * weights,
+void output_loss_backward(executor & exec, const output_loss & in, const float * data, const float * weights,
                           float * dhidden);
 
 }

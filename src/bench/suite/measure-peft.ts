@@ -9,7 +9,7 @@ import type { PeftTrial } from './results.js';
 import { shapeOf } from './shapes.js';
 import { type Measurement, measureOf, type OnProgress, present } from './trial.js';
 
-const SCRIPT = fileURLToPath(new URL('../../../tools/gpu-kit/peft-bench.py', import.meta.url));
+const SCRIPT = fileURLToPath(new URL('../../../scripts/peft-bench.py', import.meta.url));
 
 /** What the script prints. */
 interface PeftRow {
