@@ -68,7 +68,8 @@ export const SOURCE_RULES: ImportRules = {
   data: ['errors.ts', 'random.ts', 'config', 'files', 'type:contract'],
   // Types only: the addon takes configurations as they are.
   contract: ['errors.ts', 'type:config'],
-  files: ['errors.ts', 'contract'],
+  // config: what a dataset option may be.
+  files: ['errors.ts', 'config', 'contract'],
   model: ['errors.ts', 'config', 'data', 'contract', 'files'],
   // files: processes of tools are killed at exit.
   hardware: ['files'],
@@ -77,6 +78,7 @@ export const SOURCE_RULES: ImportRules = {
   // data: the rows that its training measurement learns from.
   bench: [
     'errors.ts',
+    'format.ts',
     'random.ts',
     'statistics.ts',
     'finetune',

@@ -1,10 +1,9 @@
 import { linearRegression, mean } from 'simple-statistics';
 import type { TrialResult } from '../../bench/suite/results.js';
-import { isShape } from '../../bench/suite/shapes.js';
 import * as format from '../../format.js';
 import { cellOf, cellWithScope, valueText } from './cells.js';
 import { type Block, type Cell, left, NOT_MEASURED, right, textCell } from './document.js';
-import { groupBy, modelName } from './names.js';
+import { groupBy, hasRandomWeights, modelName } from './names.js';
 
 const METRICS = [
   ['Tokens/s', 'tokensPerSecond', 'median'],
@@ -23,7 +22,7 @@ const LOSSES = [
 const hasLoss = ({ spec, measures }: TrialResult, measure: string): boolean =>
   spec.kind === 'training' &&
   spec.dataset !== null &&
-  !isShape(spec.model) &&
+  !hasRandomWeights({ spec }) &&
   measures[measure] !== undefined;
 
 /** A loss, or the perplexity that it is the logarithm of. */
