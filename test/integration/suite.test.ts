@@ -195,7 +195,7 @@ describe('runSuite', () => {
       output: output('oom'),
     });
     expect(trials[0]!.outcome.status).toBe('oom');
-    expect(trials[0]!.outcome).toMatchObject({ message: expect.stringContaining('0.06 GB') });
+    expect(trials[0]!.outcome).toMatchObject({ message: expect.stringContaining('60.0 MB') });
   });
 
   it('says which error a trial failed with', async () => {
