@@ -1,4 +1,12 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -240,6 +248,17 @@ describe('runSuite', () => {
     await expect(run({ suite: seeds(1), output: file })).rejects.toMatchObject({
       code: 'OUTPUT_NOT_WRITABLE',
     });
+  });
+
+  it("refuses a folder with files of the user's that it would overwrite", async () => {
+    const target = output('mine');
+    mkdirSync(target);
+    writeFileSync(join(target, 'summary.md'), 'mine');
+    await expect(run({ suite: seeds(1), output: target })).rejects.toMatchObject({
+      code: 'RESULTS_EXIST',
+      message: expect.stringContaining('summary.md'),
+    });
+    expect(readFileSync(join(target, 'summary.md'), 'utf8')).toBe('mine');
   });
 
   it('refuses to continue results of other trials', async () => {

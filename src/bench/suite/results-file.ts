@@ -60,7 +60,10 @@ export function finishedTrials(
   resume: boolean,
 ): TrialResult[] {
   const path = resultsPath(folder);
-  if (!existsSync(path)) return [];
+  if (!existsSync(path)) {
+    refuseForeignFiles(folder, resume);
+    return [];
+  }
   if (!resume) {
     throw new LlamatuneError('RESULTS_EXIST', `there are already results in '${folder}'`, {
       hint: 'continue them with resume (--resume), or choose another folder',
@@ -80,6 +83,23 @@ export function finishedTrials(
     );
   }
   return trials;
+}
+
+/** What the end of a suite writes. */
+const REPORT = ['summary.md', 'summary.txt', 'report.html', 'charts'];
+/** What its first trial writes, before there are results. */
+const READINGS = ['hardware.csv', 'logs'];
+
+/** A folder without results may hold files of the user with the same names, which would be lost. */
+function refuseForeignFiles(folder: string, resume: boolean): void {
+  const names = resume ? REPORT : [...REPORT, ...READINGS];
+  const found = names.filter((name) => existsSync(join(folder, name)));
+  if (found.length === 0) return;
+  throw new LlamatuneError(
+    'RESULTS_EXIST',
+    `'${folder}' has no results.json, but ${found.join(', ')}, which would be overwritten`,
+    { hint: 'choose an empty folder' },
+  );
 }
 
 /** As it is after writing and reading JSON. */
