@@ -11,6 +11,7 @@
 #include "binding/run.h"
 #include "binding/write.h"
 #include "check/test-device.h"
+#include "data/computed-tokens.h"
 #include "generate/generate.h"
 #include "model-tools/create.h"
 #include "model-tools/quantize.h"
@@ -92,6 +93,11 @@ Napi::Value describe_adapter_call(const call_info & info) {
 
 // --- training, generation and benchmarks: (model, options, onEvents) ---
 
+Napi::Value computed_tokens_call(const call_info & info) {
+    const auto options = options_argument<layout_request>(info, 1);
+    return write(info.Env(), computed_tokens(options, argument<std::vector<int32_t>>(info, 0, "lengths")));
+}
+
 Napi::Value plan_training_call(const call_info & info) {
     return write(info.Env(), plan_training(options_argument<train_options>(info, 0)));
 }
@@ -162,6 +168,7 @@ void export_calls(Napi::Env env, Napi::Object exports) {
     add_call<create_model_call>(env, exports, "createModel");
     add_call<quantize_model_call>(env, exports, "quantizeModel");
     add_call<describe_adapter_call>(env, exports, "describeAdapter");
+    add_call<computed_tokens_call>(env, exports, "computedTokens");
     add_call<plan_training_call>(env, exports, "planTraining");
     add_call<estimate_memory_call>(env, exports, "estimateMemory");
     add_call<train_call>(env, exports, "train");

@@ -6,6 +6,7 @@
 #include "binding/write.h"
 #include "check/test-device.h"
 #include "core/log.h"
+#include "data/computed-tokens.h"
 #include "generate/generate.h"
 #include "model-tools/create.h"
 #include "model-tools/quantize.h"
@@ -82,6 +83,7 @@ Napi::Value field_names_call(const Napi::CallbackInfo & info) {
                                  {"CreateModelOptions", names_in<create_options>()},
                                  {"QuantizeOptions", names_in<quantize_options>()},
                                  {"TrainOptions", names_in<train_options>()},
+                                 {"LayoutRequest", names_in<layout_request>()},
                                  {"TrainPlan", names_in<train_plan>()},
                                  {"MemoryNeeds", names_in<memory_estimate>()},
                                  {"StepEvent", names_in<step_event>()},

@@ -54,6 +54,9 @@ model_info describe(const model & m) {
         info.bos_token = token_or_none(llama_vocab_bos(vocab));
         info.eos_token = token_or_none(llama_vocab_eos(vocab));
         info.eot_token = token_or_none(llama_vocab_eot(vocab));
+        for (llama_token token = 0; token < info.vocabulary_size; token++) {
+            if (llama_vocab_is_eog(vocab, token)) info.end_of_generation_tokens.push_back(token);
+        }
         info.add_bos = llama_vocab_get_add_bos(vocab);
         info.add_eos = llama_vocab_get_add_eos(vocab);
     }

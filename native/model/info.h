@@ -23,6 +23,7 @@ struct model_info {
     int64_t vocabulary_size;
     std::optional<std::string> chat_template;
     std::optional<int32_t> bos_token, eos_token, eot_token;
+    std::vector<int32_t> end_of_generation_tokens; // tokens at which generation stops
     bool add_bos, add_eos;
     bool can_pack;                                    // a row may hold several training samples
     std::map<std::string, int64_t> trainable_targets; // weight kind -> number of weights
@@ -45,6 +46,7 @@ void fields(V & v, model_info & m) {
     v("bosToken", m.bos_token);
     v("eosToken", m.eos_token);
     v("eotToken", m.eot_token);
+    v("endOfGenerationTokens", m.end_of_generation_tokens);
     v("addBos", m.add_bos);
     v("addEos", m.add_eos);
     v("canPack", m.can_pack);

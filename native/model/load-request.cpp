@@ -16,6 +16,7 @@ load_options resolve(const load_request & request) {
         options.placement.push_back({rule.pattern, find_device(rule.device, remote)});
     options.use_mmap = request.use_mmap;
     options.repack = request.repack;
+    options.vocabulary_only = request.vocabulary_only;
     return options;
 }
 

@@ -21,6 +21,7 @@ struct load_request {
     std::vector<rule> placement;
     bool use_mmap = true;
     bool repack = false;
+    bool vocabulary_only = false;
 };
 
 template <class V>
@@ -39,6 +40,7 @@ void fields(V & v, load_request & r) {
     v("placement", r.placement);
     v("useMmap", r.use_mmap);
     v("repack", r.repack);
+    v("vocabularyOnly", r.vocabulary_only);
 }
 
 // Finds the devices. It connects to RPC servers, which may take a while. Throws error RPC_UNREACHABLE,

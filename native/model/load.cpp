@@ -21,7 +21,7 @@ void initialise_llama() {
 }
 
 // Refuses GGUF files that are not models; llama.cpp's message would only name a missing tensor.
-void check_is_model(const gguf_reader & file) {
+void check_is_model(const gguf_reader & file, bool vocabulary_only) {
     if (file.text("general.type", "model") == "adapter") {
         throw error("MODEL_IS_ADAPTER", "'" + file.path() + "' is a LoRA adapter, not a model",
                     "load its base model and pass this file as an adapter");
@@ -34,7 +34,7 @@ void check_is_model(const gguf_reader & file) {
                     "llama.cpp does not know the architecture '" + architecture + "' of '" + file.path() + "'",
                     "a newer llamatune may know it");
     }
-    if (file.tensors().empty())
+    if (file.tensors().empty() && !vocabulary_only)
         throw error("MODEL_UNSUPPORTED", "'" + file.path() + "' has a vocabulary but no weights");
 }
 
@@ -95,8 +95,8 @@ std::shared_ptr<model> model::load(const load_options & options) {
     bool keep_tied = false;
     {
         const gguf_reader file(options.path);
-        check_is_model(file);
-        check_hyperparameters(file);
+        check_is_model(file, options.vocabulary_only);
+        if (!options.vocabulary_only) check_hyperparameters(file);
         check_placement(options.placement, options.devices, file);
         if (options.devices) {
             check_device_count(*options.devices);
@@ -112,6 +112,7 @@ std::shared_ptr<model> model::load(const load_options & options) {
     devices.apply_to(params);
     params.load_mode = options.use_mmap ? LLAMA_LOAD_MODE_MMAP : LLAMA_LOAD_MODE_NONE;
     params.use_extra_bufts = options.repack;
+    params.vocab_only = options.vocabulary_only;
     params.progress_callback = &progress_state::report;
     params.progress_callback_user_data = &progress;
 

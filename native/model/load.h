@@ -21,6 +21,7 @@ struct load_options {
     std::vector<placement_rule> placement;
     bool use_mmap = true;                // false for full-parameter training: the weights are written to
     bool repack = false;                 // pack weights for the CPU: faster inference, but they cannot be trained
+    bool vocabulary_only = false;        // no weights and no hyperparameters: only the tokenizer and the metadata
     std::function<bool(float)> progress; // 0..1; returning false cancels (error code "ABORTED")
 };
 
@@ -28,9 +29,9 @@ struct load_options {
 // `mutex()` guards llama.cpp's list of the model's adapters, the only mutable part.
 class model {
 public:
-    // Throws error: MODEL_NOT_FOUND, MODEL_UNREADABLE, NOT_A_GGUF, MODEL_TRUNCATED, MODEL_UNSUPPORTED (a bare
-    // vocabulary, an unknown architecture), MODEL_IS_ADAPTER, MODEL_INVALID (hyperparameters), MODEL_LOAD_FAILED,
-    // PLACEMENT_INVALID, OUT_OF_MEMORY, ABORTED, RPC_SERVER_LOST, NATIVE_ASSERTION.
+    // Throws error: MODEL_NOT_FOUND, MODEL_UNREADABLE, NOT_A_GGUF, MODEL_TRUNCATED, MODEL_UNSUPPORTED (no weights
+    // without vocabulary_only, an unknown architecture), MODEL_IS_ADAPTER, MODEL_INVALID (hyperparameters),
+    // MODEL_LOAD_FAILED, PLACEMENT_INVALID, OUT_OF_MEMORY, ABORTED, RPC_SERVER_LOST, NATIVE_ASSERTION.
     static std::shared_ptr<model> load(const load_options & options);
     ~model();
 

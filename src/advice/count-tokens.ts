@@ -3,7 +3,7 @@ import { parseConfig } from '../config/parse.js';
 import { prepareDataset } from '../data/prepare.js';
 import { withChatTemplate } from '../data/read-chat-template.js';
 import { withTemporaryFolder } from '../files/temporary-folder.js';
-import { useModel } from '../model/use-model.js';
+import { useModel, vocabularyOf } from '../model/use-model.js';
 
 /** The size of a dataset in tokens of a model. */
 export interface TokenCount {
@@ -29,8 +29,7 @@ const NO_LIMIT = 2 ** 31 - 1;
 export async function countTokens(options: CountTokensOptions): Promise<TokenCount> {
   const config = withChatTemplate(parseConfig(countTokensSchema, options, 'countTokens options'));
   const { dataset, chatTemplate, signal } = config;
-  const load = { device: 'cpu', gpuLayers: 0, placement: {}, rpc: [], signal };
-  return useModel(config.model, load, ({ textModel }) =>
+  return useModel(config.model, vocabularyOf(signal), ({ textModel }) =>
     withTemporaryFolder(async (directory) => {
       const { train } = await prepareDataset({
         ...{ dataset, chatTemplate, signal, directory },

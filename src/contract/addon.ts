@@ -17,7 +17,14 @@ import type {
   QuantizeOptions,
   SystemInfo,
 } from './model.js';
-import type { MemoryNeeds, TrainEvent, TrainOptions, TrainPlan, TrainResult } from './training.js';
+import type {
+  LayoutRequest,
+  MemoryNeeds,
+  TrainEvent,
+  TrainOptions,
+  TrainPlan,
+  TrainResult,
+} from './training.js';
 
 // The typed view of the native addon. Everything that crosses is a plain value: numbers, strings, typed arrays, objects.
 // A checked configuration is handed over as it is: the addon reads the fields that it knows (`fields` next to each C++
@@ -80,6 +87,8 @@ export interface Addon {
   quantizeModel(options: QuantizeOptions): Promise<void>;
   /** Reads the header of an adapter file. */
   describeAdapter(path: string): Promise<AdapterInfo>;
+  /** Tokens that training computes, padding included, for samples of these lengths in this order. */
+  computedTokens(lengths: Int32Array, layout: LayoutRequest): number;
   planTraining(options: TrainOptions): TrainPlan;
   estimateMemory(model: NativeModel, options: TrainOptions): Promise<MemoryNeeds>;
   train(

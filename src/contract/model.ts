@@ -13,6 +13,8 @@ export interface LoadOptions extends Pick<LoadModelConfig, 'model' | 'device' | 
   useMmap: boolean;
   /** Repack the weights for the CPU: faster inference, but the model cannot be trained. */
   repack: boolean;
+  /** Load only the tokenizer and the metadata; such a model can only tokenize. */
+  vocabularyOnly: boolean;
 }
 
 /** A weight tensor of a model. */
@@ -45,6 +47,8 @@ export interface ModelInfo {
   eosToken: number | null;
   /** End-of-turn token, if the vocabulary has one. */
   eotToken: number | null;
+  /** Tokens at which generation stops: EOS, end of turn and others. */
+  endOfGenerationTokens: Int32Array;
   addBos: boolean;
   addEos: boolean;
   /** Whether packing is possible: false for recurrent models, whose state would leak from one sample to the next. */

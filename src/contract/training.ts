@@ -27,6 +27,15 @@ export interface TrainOptions
   extends Omit<FinetuneConfig, keyof PreparedTraining>,
     PreparedTraining {}
 
+/** The options that the layout of micro-batches depends on. */
+export interface LayoutRequest
+  extends Pick<
+    TrainOptions,
+    'batchSize' | 'sequenceLength' | 'microBatchTokens' | 'microBatchSize'
+  > {
+  layout: BatchLayout;
+}
+
 /** Number of samples, steps and tokens of a run. */
 export interface TrainPlan {
   samples: number;

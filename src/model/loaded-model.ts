@@ -34,8 +34,17 @@ export type OpenOptions = PlacementConfig &
   Pick<LoadModelConfig, 'model'> &
   Partial<Pick<LoadModelConfig, 'purpose' | 'onProgress' | 'signal'>>;
 
-/** Like loadModel(). Full fine-tuning needs writable weights, so it passes `useMmap: false`. */
-export async function openModel(o: OpenOptions, useMmap: boolean): Promise<LoadedModel> {
+/**
+ * Like loadModel().
+ *
+ * @param useMmap false for full fine-tuning, which needs writable weights
+ * @param vocabularyOnly load no weights, for calls that only tokenize
+ */
+export async function openModel(
+  o: OpenOptions,
+  useMmap: boolean,
+  vocabularyOnly = false,
+): Promise<LoadedModel> {
   const repack = o.purpose === 'generate';
   const handle = await nativeRun(o.signal, (addon) =>
     addon.loadModel(
@@ -46,6 +55,7 @@ export async function openModel(o: OpenOptions, useMmap: boolean): Promise<Loade
         placement: Object.entries(o.placement).map(([pattern, device]) => ({ pattern, device })),
         useMmap,
         repack,
+        vocabularyOnly,
       },
       (fractions) => o.onProgress?.(fractions.at(-1)!),
     ),

@@ -8,22 +8,30 @@ import { LoadedModel, type OpenOptions, openModel } from './loaded-model.js';
  */
 export async function useModel<T>(
   model: string | ModelHandle,
-  load: Omit<OpenOptions, 'model'> & { writable?: boolean },
+  load: Omit<OpenOptions, 'model'> & { writable?: boolean; vocabularyOnly?: boolean },
   use: (model: LoadedModel) => Promise<T>,
 ): Promise<T> {
-  const { writable = false, ...options } = load;
+  const { writable = false, vocabularyOnly = false, ...options } = load;
   if (typeof model !== 'string') {
     const given = asLoadedModel(model);
     if (options.purpose === 'train') checkTrainable(given, writable);
     return use(given);
   }
-  const loaded = await openModel({ ...options, model }, !writable);
+  const loaded = await openModel({ ...options, model }, !writable, vocabularyOnly);
   try {
     return await use(loaded);
   } finally {
     await loaded.dispose();
   }
 }
+
+/** How calls that only tokenize load a file: without its weights. */
+export const vocabularyOf = (signal: AbortSignal | undefined) =>
+  ({
+    ...{ device: 'cpu', gpuLayers: 0, placement: {}, rpc: [] },
+    vocabularyOnly: true,
+    signal,
+  }) as const satisfies Omit<OpenOptions, 'model'> & { vocabularyOnly: boolean };
 
 function asLoadedModel(model: ModelHandle): LoadedModel {
   if (model instanceof LoadedModel) {

@@ -39,6 +39,7 @@ import type {
   EnginePhaseEvent,
   EpochEvent,
   EvaluationEvent,
+  LayoutRequest,
   MemoryNeeds,
   PreparedTraining,
   StepEvent,
@@ -55,14 +56,9 @@ const keys = <T>(all: Record<keyof T, true>): string[] => Object.keys(all);
 const nested = (name: string, names: string[]): string[] => names.map((key) => `${name}.${key}`);
 
 const device = {
-  name: true,
-  description: true,
-  type: true,
-  backend: true,
-  memoryFree: true,
-  memoryTotal: true,
-  fastBf16: true,
-} as const;
+  ...({ name: true, description: true, type: true, backend: true } as const),
+  ...({ memoryFree: true, memoryTotal: true, fastBf16: true } as const),
+};
 const tensor = keys<TensorInfo>({ name: true, type: true, shape: true, bytes: true });
 const support = keys<TrainingSupport>({
   missing: true,
@@ -98,6 +94,7 @@ const results: Record<string, string[]> = {
       bosToken: true,
       eosToken: true,
       eotToken: true,
+      endOfGenerationTokens: true,
       addBos: true,
       addEos: true,
       canPack: true,
@@ -199,12 +196,10 @@ const results: Record<string, string[]> = {
     ms: true,
   }),
   CheckpointEvent: keys<CheckpointEvent>({ type: true, step: true, path: true }),
-  EpochEvent: keys<EpochEvent>({
-    type: true,
-    epoch: true,
-    step: true,
-    loss: true,
-    metrics: true,
+  EpochEvent: keys<EpochEvent>({ type: true, epoch: true, step: true, loss: true, metrics: true }),
+  LayoutRequest: keys<LayoutRequest>({
+    ...({ layout: true, batchSize: true, sequenceLength: true } as const),
+    ...({ microBatchTokens: true, microBatchSize: true } as const),
   }),
   WarningEvent: keys<WarningEvent>({ type: true, code: true, message: true }),
   EnginePhaseEvent: keys<EnginePhaseEvent>({ type: true, phase: true }),
@@ -305,6 +300,7 @@ const loadOptions = keys<LoadOptions>({
   tensorSplit: true,
   useMmap: true,
   repack: true,
+  vocabularyOnly: true,
 });
 const benchOptions = keys<BenchOptions>({
   promptTokens: true,

@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "gguf/reader.h"
+#include "model/info.h"
 #include "model/load.h"
 
 #include <filesystem>
@@ -49,6 +50,19 @@ TEST("model/load: a missing file and a folder are refused") {
     CHECK_ERROR("MODEL_NOT_FOUND", load_path("/no/such/model.gguf"));
     CHECK_ERROR("MODEL_NOT_FOUND", load_path(""));
     CHECK_ERROR("MODEL_UNREADABLE", load_path(harness::cache_directory()));
+}
+
+TEST("model/load: a vocabulary loads without weights, also from a whole model") {
+    load_options o;
+    o.vocabulary_only = true;
+    o.path = tiny::vendored_vocabulary("qwen2");
+    CHECK_ERROR("MODEL_UNSUPPORTED", load_path(o.path));
+    CHECK_EQ(describe(*model::load(o)).vocabulary_size, 151936);
+    o.path = tiny::path("qwen3");
+    const model_info info = describe(*model::load(o));
+    CHECK_EQ(info.vocabulary_size, tiny::n_tokens);
+    CHECK(info.tensors.empty());
+    CHECK((info.end_of_generation_tokens == std::vector<int32_t>{tiny::im_end}));
 }
 
 TEST("model/load: files that are not GGUF are refused") {
