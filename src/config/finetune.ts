@@ -272,10 +272,11 @@ const base = z.strictObject({
   scheduler: scheduler.prefault({}).describe('Learning rate schedule.'),
   objective: objective.prefault({}).describe('Loss function.'),
   loss: z
-    .enum(['all', 'completion', 'assistant'])
+    .enum(['all', 'assistant', 'last-assistant', 'completion'])
     .default('assistant')
     .describe(
-      'Tokens that the loss covers: all, the last answer (completion), or every answer (assistant).',
+      'Tokens that the loss covers: all, every answer (assistant), the last answer (last-assistant), or the completion of ' +
+        'a row that has one and the last answer of other rows (completion).',
     ),
   chatTemplate: chatTemplate(),
   validation: validation.optional().describe('Validation during training. Default: none.'),

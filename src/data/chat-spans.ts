@@ -1,16 +1,13 @@
 import type { TemplateMessage } from '../config/chat-message.js';
 import { LlamatuneError } from '../errors.js';
+import type { TextSpan } from './jinja/output.js';
+import type { Rendering } from './jinja/template.js';
 
-/** A range of a text, in UTF-16 units. */
-export interface TextSpan {
-  start: number;
-  end: number;
-}
-
+/** Renders messages with the chat template. */
 export type RenderMessages = (
   messages: readonly TemplateMessage[],
   addGenerationPrompt: boolean,
-) => string;
+) => Rendering;
 
 /** The input of the search for a turn. */
 interface Search {
@@ -40,7 +37,7 @@ export function findAssistantTurns(
   render: RenderMessages,
   ends: readonly string[],
 ): TextSpan[] {
-  const search: Search = { text, messages, render, ends: ends.filter((end) => end !== '') };
+  const search: Search = { text, messages, render, ends };
   let previous = 0;
   return turns.map((index) => {
     const span = findTurn(search, index);
@@ -83,7 +80,7 @@ function attempt(
   addGenerationPrompt: boolean,
 ): string | undefined {
   try {
-    return search.render(messages, addGenerationPrompt);
+    return search.render(messages, addGenerationPrompt).text;
   } catch {
     return undefined;
   }

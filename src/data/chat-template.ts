@@ -1,6 +1,6 @@
 import type { TemplateMessage } from '../config/chat-message.js';
 import { LlamatuneError } from '../errors.js';
-import { JinjaTemplate } from './jinja/template.js';
+import { JinjaTemplate, type Rendering } from './jinja/template.js';
 import { RaisedByTemplate } from './jinja/values.js';
 
 export interface RenderChatOptions {
@@ -30,6 +30,15 @@ export function renderChat(
   messages: readonly TemplateMessage[],
   options: RenderChatOptions = {},
 ): string {
+  return renderMarkedChat(template, messages, options).text;
+}
+
+/** Like renderChat(), with the parts of the text that the template marks as generated. */
+export function renderMarkedChat(
+  template: string | null | undefined,
+  messages: readonly TemplateMessage[],
+  options: RenderChatOptions = {},
+): Rendering {
   if (template === null || template === undefined || template === '') {
     throw new LlamatuneError('NO_CHAT_TEMPLATE', 'the model has no chat template', {
       hint: 'give a Jinja template as chatTemplate, or use prompt/completion or text rows',

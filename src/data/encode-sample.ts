@@ -1,8 +1,14 @@
 import type { TemplateMessage } from '../config/chat-message.js';
 import type { ParsedRow } from '../config/dataset-row.js';
 import { LlamatuneError } from '../errors.js';
-import { findAssistantTurns } from './chat-spans.js';
-import { renderChat } from './chat-template.js';
+import {
+  type ChatContent,
+  chatPieces,
+  endsWithAnswer,
+  learnedTurns,
+  weightOf,
+} from './chat-mask.js';
+import { renderMarkedChat } from './chat-template.js';
 import { type EncodedSample, joinSamples, type Piece, PieceEncoder } from './encode-pieces.js';
 import { invalidRow } from './rows.js';
 import {
@@ -10,22 +16,24 @@ import {
   type SpecialTexts,
   specialTexts,
   type TextModel,
+  tokenText,
   type Vocabulary,
 } from './tokenizer.js';
 
 /**
  * Which tokens carry the loss.
  *
- * | loss | messages | prompt, completion | text |
- * |---|---|---|---|
- * | all | the whole rendering | both | the text |
- * | completion | the last assistant turn | the completion | an error |
- * | assistant | every assistant turn | the completion | an error |
+ * | loss | messages | prompt and completion as messages | as texts | text |
+ * |---|---|---|---|---|
+ * | all | the whole rendering | the whole rendering | both | the text |
+ * | assistant | every assistant turn | every assistant turn of the completion | the completion | an error |
+ * | last-assistant | the last assistant turn | the last assistant turn | the completion | an error |
+ * | completion | the last assistant turn | every assistant turn of the completion | the completion | an error |
  *
  * Token rows have their own weights. An assistant message may have a weight, or `train: false`, which is a weight of 0. The
  * first token of a sample never carries a loss, because nothing predicts it.
  */
-export type LossOn = 'all' | 'completion' | 'assistant';
+export type LossOn = 'all' | 'assistant' | 'last-assistant' | 'completion';
 
 export interface SampleEncoderOptions {
   loss: LossOn;
@@ -33,18 +41,21 @@ export interface SampleEncoderOptions {
   chatTemplate?: string | undefined;
 }
 
-type ChatContent = Extract<ParsedRow, { kind: 'chat' }>;
-
 /** Turns rows into tokens and loss weights, for one model. */
 export class SampleEncoder {
+  readonly #model: TextModel;
   readonly #vocabulary: Vocabulary;
   readonly #special: SpecialTexts;
+  readonly #endOfGeneration: ReadonlySet<number>;
   readonly #pieces: PieceEncoder;
   readonly #loss: LossOn;
   readonly #template: string | null;
+  #openEnded: boolean | undefined;
 
   constructor(model: TextModel, options: SampleEncoderOptions) {
+    this.#model = model;
     this.#vocabulary = model.info();
+    this.#endOfGeneration = new Set(this.#vocabulary.endOfGenerationTokens);
     this.#special = specialTexts(model, this.#vocabulary);
     this.#pieces = new PieceEncoder(model);
     this.#loss = options.loss;
@@ -53,8 +64,8 @@ export class SampleEncoder {
 
   /**
    * Adds BOS if the vocabulary asks for it and the text does not start with it. Texts and completions end with EOS, which
-   * also carries a loss, so that the model learns to stop; conversations end as their template ends them. Text like
-   * '<|im_end|>' becomes its control token.
+   * also carries a loss, so that the model learns to stop; conversations end as their template ends them, or with EOS if it
+   * writes nothing after the last answer. Text like '<|im_end|>' becomes its control token.
    *
    * @param where names the row in errors, e.g. 'train.jsonl:17'.
    * @throws LlamatuneError DATASET_NO_TARGET, DATASET_INVALID_ROW, NO_CHAT_TEMPLATE, TEMPLATE_FAILED,
@@ -70,7 +81,7 @@ export class SampleEncoder {
   #encodeRow(row: ParsedRow, where: string): EncodedSample {
     switch (row.kind) {
       case 'chat':
-        return this.#withBos(this.#pieces.encode(this.#chatPieces(row, where)));
+        return this.#withEnd(this.#withBos(this.#pieces.encode(this.#chatPieces(row, where))), row);
       case 'completion':
         return this.#encodeText([
           { text: row.prompt, weight: this.#loss === 'all' ? 1 : 0 },
@@ -88,41 +99,69 @@ export class SampleEncoder {
 
   #chatPieces(row: ChatContent, where: string): Piece[] {
     const { messages, tools } = row;
-    const render = (part: readonly TemplateMessage[], addGenerationPrompt: boolean) =>
-      renderChat(this.#template, part, {
-        addGenerationPrompt,
-        bosToken: this.#special.bos,
-        eosToken: this.#special.eos,
-        tools,
-      });
-    const text = render(messages, false);
+    const render = (part: readonly TemplateMessage[], continues: boolean) =>
+      this.#render(part, tools, continues);
     this.#checkWeights(messages, where);
-    const turns = this.#weightedTurns(row);
-    if (this.#loss === 'all' && turns.length === 0) return [{ text, weight: 1 }];
-    if (turns.length === 0) throw noTarget(where, noAssistant(row));
-    const ends = [this.#special.eot, this.#special.eos];
-    const spans = findAssistantTurns(text, messages, turns, render, ends);
     const between = this.#loss === 'all' ? 1 : 0;
-    let at = 0;
-    const pieces = spans.flatMap(({ start, end }, i) => {
-      const before = { text: text.slice(at, start), weight: between };
-      at = end;
-      return [
-        before,
-        { text: text.slice(start, end), weight: weightOf(messages[turns[i]!]!) ?? 1 },
-      ];
-    });
-    return [...pieces, { text: text.slice(at), weight: between }];
+    const turns = this.#weightedTurns(row);
+    if (this.#loss !== 'all' && turns.length === 0) throw noTarget(where, noAssistant(row));
+    if (turns.length === 0) return [{ text: render(messages, false).text, weight: between }];
+    return chatPieces(row, turns, between, render, this.#special.ends);
   }
 
   /** Messages whose weight differs from that of the text around them. */
-  #weightedTurns({ messages, promptMessages }: ChatContent): number[] {
-    const assistant = [...messages.keys()].filter((i) => messages[i]!.role === 'assistant');
-    if (this.#loss === 'all') {
-      return assistant.filter((i) => (weightOf(messages[i]!) ?? 1) !== 1);
-    }
-    const learned = assistant.filter((i) => i >= promptMessages);
-    return this.#loss === 'completion' ? learned.slice(-1) : learned;
+  #weightedTurns(row: ChatContent): number[] {
+    const { messages } = row;
+    if (this.#loss !== 'all') return learnedTurns(row, this.#loss);
+    return [...messages.keys()].filter((i) => {
+      const message = messages[i]!;
+      return message.role === 'assistant' && (weightOf(message) ?? 1) !== 1;
+    });
+  }
+
+  /** Adds EOS to a conversation that ends with an answer, if the template writes nothing after answers. */
+  #withEnd(sample: EncodedSample, row: ChatContent): EncodedSample {
+    const { eosToken } = this.#vocabulary;
+    const last = row.messages.at(-1)!;
+    if (eosToken === null || last.role !== 'assistant' || !this.#hasOpenEnd()) return sample;
+    const end = this.#lastToken(sample, () => true);
+    if (end < 0 || this.#endOfGeneration.has(sample.tokens[end]!)) return sample;
+    return joinSamples([sample, single(eosToken, sample.weights[end]!)]);
+  }
+
+  /** Whether the chat template writes at most white space after the last answer. */
+  #hasOpenEnd(): boolean {
+    this.#openEnded ??= endsWithAnswer((messages) => this.#render(messages, null, false).text);
+    return this.#openEnded;
+  }
+
+  #render(messages: readonly TemplateMessage[], tools: unknown[] | null, continues: boolean) {
+    return renderMarkedChat(this.#template, messages, {
+      addGenerationPrompt: continues,
+      bosToken: this.#special.bos,
+      eosToken: this.#special.eos,
+      tools,
+    });
+  }
+
+  /**
+   * The text of the token that ends the last learned answer of a conversation, if generation does not stop at this token;
+   * otherwise undefined.
+   */
+  openEnd(row: ParsedRow, sample: EncodedSample): string | undefined {
+    if (row.kind !== 'chat') return undefined;
+    if (this.#loss === 'all' && row.messages.at(-1)!.role !== 'assistant') return undefined;
+    const end = this.#lastToken(sample, (i) => sample.weights[i]! > 0);
+    const token = sample.tokens[end];
+    if (token === undefined || this.#endOfGeneration.has(token)) return undefined;
+    return tokenText(this.#model, token);
+  }
+
+  /** The index of the last token that counts and is not white space; -1 if there is none. */
+  #lastToken({ tokens }: EncodedSample, counts: (index: number) => boolean): number {
+    return tokens.findLastIndex(
+      (token, i) => counts(i) && tokenText(this.#model, token).trim() !== '',
+    );
   }
 
   /** Refuses weights on other roles, whose turns cannot be found in the rendered text. */
@@ -140,11 +179,9 @@ export class SampleEncoder {
 
   #encodeText(pieces: readonly Piece[]): EncodedSample {
     const sample = this.#withBos(this.#pieces.encode(pieces));
-    const { eosToken, eotToken } = this.#vocabulary;
+    const { eosToken } = this.#vocabulary;
     const last = sample.tokens.at(-1);
-    if (eosToken === null || last === eosToken || (last !== undefined && last === eotToken)) {
-      return sample;
-    }
+    if (eosToken === null || (last !== undefined && this.#endOfGeneration.has(last))) return sample;
     return joinSamples([sample, single(eosToken, 1)]);
   }
 
@@ -178,11 +215,6 @@ const single = (token: number, weight: number): EncodedSample => ({
   tokens: Int32Array.of(token),
   weights: Float32Array.of(weight),
 });
-
-/** The loss weight of a message; undefined if it has none. */
-function weightOf({ weight, train }: TemplateMessage): number | undefined {
-  return weight ?? (train === false ? 0 : train === true ? 1 : undefined);
-}
 
 function noAssistant({ messages }: ChatContent): string {
   const roles = [...new Set(messages.map(({ role }) => `'${role}'`))];

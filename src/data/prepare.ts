@@ -62,6 +62,8 @@ export interface PreparedDataset {
 export interface Counts extends FitCounts {
   /** Rows that were skipped with badRows 'skip', and the error of the first one. */
   badRows: { count: number; first: string };
+  /** Conversations whose last learned answer does not end with an end-of-generation token, and how the first one ends. */
+  openEnds: { count: number; first: string };
 }
 
 /**
@@ -77,7 +79,7 @@ export interface Counts extends FitCounts {
 export async function prepareDataset(options: PrepareOptions): Promise<PreparedDataset> {
   const { directory, validation } = options;
   const encoder = new SampleEncoder(options.model, options);
-  const counts: Counts = { ...noCounts(), badRows: { count: 0, first: '' } };
+  const counts: Counts = { ...noCounts(), badRows: none(), openEnds: none() };
   const trainFile = join(directory, 'train.tokens');
   const validationFile = join(directory, 'validation.tokens');
 
@@ -121,6 +123,8 @@ export async function prepareDataset(options: PrepareOptions): Promise<PreparedD
     await heldOut?.parts.dispose();
   }
 }
+
+const none = () => ({ count: 0, first: '' });
 
 interface EncodedDataset {
   parts: SampleParts;
@@ -202,18 +206,25 @@ function samplesOf(
 ): EncodedSample[] {
   const { sequenceLength, overlength = 'error', truncationSide = 'right' } = options;
   try {
-    const sample = encoder.encode(parseRow(row, where), where);
+    const parsed = parseRow(row, where);
+    const sample = encoder.encode(parsed, where);
+    const end = encoder.openEnd(parsed, sample);
+    if (end !== undefined) addTo(counts.openEnds, `${where} ends with '${end}'`);
     return fitSample(sample, where, { sequenceLength, overlength, truncationSide }, counts);
   } catch (error) {
     const isBad = error instanceof LlamatuneError && ROW_ERRORS.has(error.code);
     if (!isBad || options.badRows !== 'skip') throw error;
     const { badRows } = counts;
-    badRows.count += 1;
-    if (badRows.count === 1) badRows.first = error.message;
+    addTo(badRows, error.message);
     const limit = options.maxBadRows ?? 100;
     if (badRows.count > limit) throw tooManyBadRows(limit, badRows.first, error);
     return [];
   }
+}
+
+function addTo(counted: { count: number; first: string }, what: string): void {
+  counted.count += 1;
+  if (counted.count === 1) counted.first = what;
 }
 
 function tooManyBadRows(limit: number, first: string, cause: LlamatuneError): LlamatuneError {

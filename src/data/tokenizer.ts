@@ -4,7 +4,13 @@ import type { ModelInfo } from '../contract/model.js';
 /** The fields of a model's vocabulary that the data layer uses. */
 export type Vocabulary = Pick<
   ModelInfo,
-  'vocabularySize' | 'chatTemplate' | 'bosToken' | 'eosToken' | 'eotToken' | 'addBos'
+  | 'vocabularySize'
+  | 'chatTemplate'
+  | 'bosToken'
+  | 'eosToken'
+  | 'eotToken'
+  | 'endOfGenerationTokens'
+  | 'addBos'
 >;
 
 /** The part of a model that tokenizes. */
@@ -16,19 +22,21 @@ export interface TextModel extends Pick<NativeModel, 'tokenize' | 'tokenBytes'> 
 export interface SpecialTexts {
   bos: string;
   eos: string;
-  eot: string;
+  /** Texts that end a turn. */
+  ends: string[];
 }
 
 export function specialTexts(model: TextModel, vocabulary: Vocabulary): SpecialTexts {
-  const decoder = new TextDecoder();
-  const text = (token: number | null) =>
-    token === null ? '' : decoder.decode(model.tokenBytes(token, true));
-  return {
-    bos: text(vocabulary.bosToken),
-    eos: text(vocabulary.eosToken),
-    eot: text(vocabulary.eotToken),
-  };
+  const text = (token: number | null) => (token === null ? '' : tokenText(model, token));
+  const { bosToken, eosToken, eotToken, endOfGenerationTokens } = vocabulary;
+  const ends = new Set([eotToken, eosToken, ...endOfGenerationTokens].map(text));
+  ends.delete('');
+  return { bos: text(bosToken), eos: text(eosToken), ends: [...ends] };
 }
+
+/** Text of a token, also of a control token. */
+export const tokenText = (model: TextModel, token: number): string =>
+  new TextDecoder().decode(model.tokenBytes(token, true));
 
 /** Whether BOS must be added: the vocabulary asks for it and the tokens do not start with it. */
 export function needsBos(tokens: Int32Array, { addBos, bosToken }: Vocabulary): boolean {

@@ -43,7 +43,7 @@ export class RunHistory {
   }
 
   warnAboutSamples(): void {
-    const { truncated, answersCut, split, skipped, badRows } = this.#dataset.counts;
+    const { truncated, answersCut, split, skipped, badRows, openEnds } = this.#dataset.counts;
     const length = `longer than sequenceLength (${this.#config.sequenceLength})`;
     if (truncated > 0) {
       const answers = answersCut === 0 ? '' : `; ${answersCut} of them lost a part of an answer`;
@@ -55,6 +55,13 @@ export class RunHistory {
       this.#warn(
         'ROWS_SKIPPED',
         `${badRows.count} rows that cannot be trained on were skipped, the first one because of this: ${badRows.first}`,
+      );
+    }
+    if (openEnds.count > 0) {
+      this.#warn(
+        'ANSWERS_WITHOUT_END',
+        `the learned answers of ${openEnds.count} conversations do not end with an end-of-generation token of the vocabulary ` +
+          `(${openEnds.first}), so generate() will continue after them: use another chatTemplate, or pass their end as stop`,
       );
     }
   }

@@ -1,11 +1,13 @@
 import { callValue, evaluate, evaluateArguments, filtered, Scope } from './expressions.js';
-import type {
-  CallBlock,
-  Expression,
-  For,
-  Identifier,
-  Set as SetStatement,
-  Statement,
+import { Output } from './output.js';
+import {
+  type CallBlock,
+  type Expression,
+  type For,
+  type Identifier,
+  isGeneration,
+  type Set as SetStatement,
+  type Statement,
 } from './syntax.js';
 import {
   type Callable,
@@ -23,15 +25,15 @@ import {
 /** How a block ended: at its end, or early inside a loop. */
 type Flow = 'break' | 'continue' | undefined;
 
-/** Text that a block writes. */
-type Output = string[];
-
-/** Renders a block as its own text. */
-export function renderBlock(body: readonly Statement[], scope: Scope): string {
-  const output: Output = [];
+/** Renders a block separately from what is around it. */
+export function renderBlock(body: readonly Statement[], scope: Scope): Output {
+  const output = new Output();
   runBlock(body, scope, output);
-  return output.join('');
+  return output;
 }
+
+const textOfBlock = (body: readonly Statement[], scope: Scope): string =>
+  renderBlock(body, scope).text;
 
 function runBlock(body: readonly Statement[], scope: Scope, output: Output): Flow {
   for (const statement of body) {
@@ -63,10 +65,12 @@ function run(statement: Statement, scope: Scope, output: Output): Flow {
       return undefined;
     }
     case 'CallStatement':
-      output.push(textOf(callBlock(statement, scope)));
+      if (isGeneration(statement)) {
+        output.pushGenerated(textOfBlock(statement.body, new Scope(scope)));
+      } else output.push(textOf(callBlock(statement, scope)));
       return undefined;
     case 'FilterStatement': {
-      const text = renderBlock(statement.body, new Scope(scope));
+      const text = textOfBlock(statement.body, new Scope(scope));
       output.push(textOf(filtered(text, statement.filter, scope)));
       return undefined;
     }
@@ -150,7 +154,7 @@ function bind(target: Expression, value: Value, scope: Scope): void {
 function assign({ assignee, value, body }: SetStatement, scope: Scope): undefined {
   const target = assignee.type === 'FilterExpression' ? assignee.operand : assignee;
   let assigned: Value =
-    value === null ? renderBlock(body, new Scope(scope)) : evaluate(value, scope);
+    value === null ? textOfBlock(body, new Scope(scope)) : evaluate(value, scope);
   if (assignee.type === 'FilterExpression') assigned = filtered(assigned, assignee.filter, scope);
   if (target.type !== 'MemberExpression') {
     bind(target, assigned, scope);
@@ -193,7 +197,7 @@ function macro(
     }
     scope.set('kwargs', new Map(keywords));
     scope.set('varargs', Tuple.ofItems(args.slice(parameters.length)));
-    return renderBlock(body, scope);
+    return textOfBlock(body, scope);
   };
 }
 

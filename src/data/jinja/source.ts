@@ -88,10 +88,13 @@ function readTag(source: string, open: RegExpExecArray): Tag {
   return { output, end, after: afterTag(sign, kind) };
 }
 
+/** What generation blocks call. */
+export const GENERATION = '__generation__';
+
 /** Generation blocks become call blocks, which have their own scope, as in Transformers. */
 function withGeneration(code: string): string {
   const name = code.trim();
-  if (name === 'generation') return 'call __generation__()';
+  if (name === 'generation') return `call ${GENERATION}()`;
   return name === 'endgeneration' ? 'endcall' : code;
 }
 

@@ -1,5 +1,5 @@
 import { parse, tokenize } from '@huggingface/jinja';
-import { prepareSource } from './source.js';
+import { GENERATION, prepareSource } from './source.js';
 
 /** Nodes of the library's parser, whose types it does not export. */
 export type Expression =
@@ -88,6 +88,23 @@ export function parseTemplate(template: string): Statement[] {
   const program = parse(withTuples(withTests(tokens)));
   return program.body as unknown as Statement[];
 }
+
+/** Whether a call block is a generation block, as prepareSource() writes it. */
+export const isGeneration = ({ call: { callee } }: CallBlock): boolean =>
+  callee.type === 'Identifier' && callee.value === GENERATION;
+
+/** Whether a template has generation blocks whose place in the rendered text is known. */
+export const hasGeneration = (body: readonly Statement[]): boolean =>
+  body.some((statement) => {
+    switch (statement.type) {
+      case 'If':
+        return hasGeneration(statement.body) || hasGeneration(statement.alternate);
+      case 'For':
+        return hasGeneration(statement.body) || hasGeneration(statement.defaultBlock);
+      default:
+        return statement.type === 'CallStatement' && isGeneration(statement);
+    }
+  });
 
 const token = (type: Token['type'], value: string): Token => ({ type, value });
 const KEYWORDS = new Set(['and', 'or', 'not', 'in', 'is', 'if', 'else']);

@@ -22,9 +22,9 @@ describe('describeOptions', () => {
     });
     expect(option('finetuneSchema', 'model')).toMatchObject({ required: true, kind: 'string' });
     expect(option('finetuneSchema', 'loss')).toMatchObject({
-      type: "'all' | 'completion' | 'assistant'",
+      type: "'all' | 'assistant' | 'last-assistant' | 'completion'",
       kind: 'string',
-      choices: ['all', 'completion', 'assistant'],
+      choices: ['all', 'assistant', 'last-assistant', 'completion'],
       default: 'assistant',
     });
     expect(option('finetuneSchema', 'lora.targets')).toMatchObject({

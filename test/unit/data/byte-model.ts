@@ -36,6 +36,7 @@ export class ByteModel implements TextModel {
       bosToken: BOS,
       eosToken: EOS,
       eotToken: EOT,
+      endOfGenerationTokens: Int32Array.of(EOS, EOT),
       addBos: false,
       ...vocabulary,
     };

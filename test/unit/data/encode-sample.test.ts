@@ -6,7 +6,9 @@ import {
   ALWAYS_OPEN,
   CLOSED_BY_EOS,
   FINISHED_ONLY,
+  GENERATION,
   INST,
+  NO_END,
   THINK_LAST,
   THINK_OPEN,
   WITHOUT_ANSWERS,
@@ -19,6 +21,12 @@ function encode(row: unknown, loss: LossOn, options: ByteModelOptions = {}) {
   const model = new ByteModel(options);
   const sample = new SampleEncoder(model, { loss }).encode(parseRow(row, 'a:1'), 'a:1');
   return { ...sample, text: model.text(sample.tokens), target: model.targetText(sample) };
+}
+
+function openEnd(row: unknown, loss: LossOn, options: ByteModelOptions = {}) {
+  const encoder = new SampleEncoder(new ByteModel(options), { loss });
+  const parsed = parseRow(row, 'a:1');
+  return encoder.openEnd(parsed, encoder.encode(parsed, 'a:1'));
 }
 
 const talk = { messages: [user('Hi'), assistant('Yes'), user('Ok?'), assistant('No')] };
@@ -37,6 +45,14 @@ describe('loss on conversations', () => {
     expect(encode(talk, 'completion').target).toBe('No<|im_end|>');
     const open = { messages: [...talk.messages, user('Why?')] };
     expect(encode(open, 'completion').target).toBe('No<|im_end|>');
+  });
+
+  it('last-assistant: the last assistant turn, also of a completion with several', () => {
+    expect(encode(talk, 'last-assistant').target).toBe('No<|im_end|>');
+    const row = { prompt: [user('a')], completion: [assistant('b'), user('c'), assistant('d')] };
+    expect(encode(row, 'last-assistant').target).toBe('d<|im_end|>');
+    expect(encode(row, 'completion').target).toBe('b<|im_end|>d<|im_end|>');
+    expect(encode({ prompt: 'a', completion: 'b' }, 'last-assistant').target).toBe('b</s>');
   });
 
   it('all: everything but the first token', () => {
@@ -259,5 +275,85 @@ describe('rows without a template', () => {
     expect(() => encode({ tokens: [5, 6], mask: [1, 0] }, 'all')).toThrowError(
       expect.objectContaining({ code: 'DATASET_NO_TARGET' }),
     );
+  });
+});
+
+describe('generation blocks', () => {
+  const marked = { chatTemplate: GENERATION };
+  const called = {
+    messages: [user('Hi'), { ...assistant('Yes'), call: 'f()' }, user('Ok?'), assistant('No')],
+  };
+
+  it('say what an assistant turn is', () => {
+    const sample = encode(called, 'assistant', marked);
+    expect(sample.target).toBe('Yesf()<|im_end|>No<|im_end|>');
+    expect(sample.text).toContain('Yes[f()]<|im_end|>');
+  });
+
+  it('belong to their messages, however many a message has', () => {
+    expect(encode(called, 'last-assistant', marked).target).toBe('No<|im_end|>');
+    const [first, second] = [{ ...called.messages[1]!, weight: 0 }, called.messages[3]!];
+    const weighted = { messages: [user('Hi'), first, user('Ok?'), second] };
+    expect(encode(weighted, 'assistant', marked).target).toBe('No<|im_end|>');
+    const row = { prompt: called.messages.slice(0, 2), completion: called.messages.slice(2) };
+    expect(encode(row, 'assistant', marked).target).toBe('No<|im_end|>');
+  });
+
+  it('leave nothing to learn where a template marks nothing', () => {
+    const chatTemplate =
+      '{% for m in messages %}{% if m.marked %}{% generation %}{{ m.content }}{% endgeneration %}' +
+      '{% else %}{{ m.content }}{% endif %}{% endfor %}';
+    expect(() => encode(talk, 'assistant', { chatTemplate })).toThrowError(
+      expect.objectContaining({ code: 'DATASET_NO_TARGET' }),
+    );
+  });
+
+  it('inside a macro, whose place is not known, are not used', () => {
+    const chatTemplate =
+      '{% macro turn(m) %}{% generation %}{{ m.content }}<|im_end|>{% endgeneration %}{% endmacro %}' +
+      '{% for m in messages %}<{{ m.role }}>{{ turn(m) }}\n{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}';
+    expect(encode(talk, 'assistant', { chatTemplate }).target).toBe('Yes<|im_end|>No<|im_end|>');
+  });
+});
+
+describe('templates that write nothing after an answer', () => {
+  it('get EOS after the last answer, which is learned', () => {
+    const sample = encode(talk, 'assistant', { chatTemplate: NO_END });
+    expect(sample.text).toMatch(/### Response:\nNo\n\n<\/s>$/);
+    expect(sample.target).toBe('Yes\n\nNo\n\n</s>');
+    expect(encode(talk, 'all', { chatTemplate: NO_END }).tokens).toEqual(sample.tokens);
+  });
+
+  it('get none after a question, or twice, and none is learned after an answer that is not', () => {
+    const open = { messages: [...talk.messages, user('Why?')] };
+    expect(encode(open, 'assistant', { chatTemplate: NO_END }).text).not.toContain('</s>');
+    const ended = { messages: [user('a'), assistant('b</s>')] };
+    expect(encode(ended, 'assistant', { chatTemplate: NO_END }).text).toMatch(/b<\/s>\n\n$/);
+    const unlearned = {
+      messages: [...talk.messages.slice(0, 3), { ...assistant('No'), weight: 0 }],
+    };
+    const sample = encode(unlearned, 'assistant', { chatTemplate: NO_END });
+    expect(sample.text).toMatch(/<\/s>$/);
+    expect(sample.target).toBe('Yes\n\n');
+  });
+
+  it('cannot be ended without an EOS token, which openEnd() tells', () => {
+    const options = { chatTemplate: NO_END, eosToken: null };
+    expect(encode(talk, 'assistant', options).text).not.toContain('</s>');
+    expect(openEnd(talk, 'assistant', options)).toBe('o');
+  });
+});
+
+describe('openEnd()', () => {
+  it('tells how an answer ends that generation would continue', () => {
+    expect(openEnd(talk, 'assistant')).toBeUndefined();
+    const noEog = { endOfGenerationTokens: Int32Array.of(EOS) };
+    expect(openEnd(talk, 'assistant', noEog)).toBe('<|im_end|>');
+    expect(openEnd(talk, 'all', noEog)).toBe('<|im_end|>');
+    const asText = { chatTemplate: INST.replace('{{ eos_token }}', '[END]') };
+    expect(openEnd(talk, 'assistant', asText)).toBe(']');
+    const open = { messages: [...talk.messages, user('Why?')] };
+    expect(openEnd(open, 'all', noEog)).toBeUndefined();
+    expect(openEnd({ text: 'ab' }, 'all')).toBeUndefined();
   });
 });

@@ -125,7 +125,7 @@ describe('named chat templates', () => {
   });
 
   it('are all listed in the documentation', () => {
-    const path = fileURLToPath(file('../../../docs/finetuning.md'));
+    const path = fileURLToPath(file('../../../docs/templates.md'));
     const text = readFileSync(path, 'utf8');
     for (const name of NAMED_TEMPLATES.keys()) expect(text).toContain(`\`${name}\``);
   });

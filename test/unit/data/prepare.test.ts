@@ -44,6 +44,7 @@ describe('prepareDataset', () => {
     expect(counts).toEqual({
       ...{ truncated: 0, answersCut: 0, split: 0, skipped: 0 },
       badRows: { count: 0, first: '' },
+      openEnds: { count: 0, first: '' },
     });
   });
 

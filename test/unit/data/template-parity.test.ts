@@ -33,7 +33,8 @@ const given = { bos_token: '<BOS>', eos_token: '<EOS>', tools: null, documents: 
 /** The text; in place of an error only that there is one, because the words of Python's errors differ. */
 function render(source: string, variables: Variables): string {
   try {
-    return new JinjaTemplate(source).render({ ...given, ...variables }, new Date(recorded.now));
+    return new JinjaTemplate(source).render({ ...given, ...variables }, new Date(recorded.now))
+      .text;
   } catch {
     return '(error)';
   }

@@ -36,3 +36,17 @@ export const CLOSED_BY_EOS =
 /** Always ends with a generation prompt. */
 export const ALWAYS_OPEN =
   '{% for m in messages %}<{{ m.role }}>{{ m.content }}<|im_end|>{% endfor %}<assistant>';
+
+/** Writes nothing after an answer but line breaks. */
+export const NO_END =
+  "{% for m in messages %}{% if m.role == 'user' %}### Instruction:\n{{ m.content }}\n\n" +
+  '{% else %}### Response:\n{{ m.content }}\n\n{% endif %}{% endfor %}' +
+  '{% if add_generation_prompt %}### Response:\n{% endif %}';
+
+/** Marks what the model generates: the answer with its end token, and separately the text of a tool call. */
+export const GENERATION = `{% for m in messages %}<|im_start|>{{ m.role }}
+{% if m.role == 'assistant' %}{% generation %}{{ m.content }}{% endgeneration %}{% if m.call %}
+[{% generation %}{{ m.call }}{% endgeneration %}]{% endif %}{% generation %}<|im_end|>{% endgeneration %}
+{% else %}{{ m.content }}<|im_end|>
+{% endif %}{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
+{% endif %}`;

@@ -1,0 +1,27 @@
+/** A range of a text, in UTF-16 units. */
+export interface TextSpan {
+  start: number;
+  end: number;
+}
+
+/** The text that a block writes, and the parts of it that generation blocks wrote. */
+export class Output {
+  readonly generated: TextSpan[] = [];
+  readonly #parts: string[] = [];
+  #length = 0;
+
+  get text(): string {
+    return this.#parts.join('');
+  }
+
+  push(text: string): void {
+    this.#parts.push(text);
+    this.#length += text.length;
+  }
+
+  pushGenerated(text: string): void {
+    const start = this.#length;
+    this.push(text);
+    if (text !== '') this.generated.push({ start, end: this.#length });
+  }
+}
