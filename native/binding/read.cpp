@@ -2,9 +2,9 @@
 
 #include "core/error.h"
 #include "core/join.h"
+#include "core/number-text.h"
 
 #include <cmath>
-#include <cstdio>
 #include <limits>
 
 namespace llamatune::binding {
@@ -12,12 +12,6 @@ namespace llamatune::binding {
 namespace {
 
 constexpr double largest_exact_integer = 9007199254740992.0; // 2^53
-
-std::string number_text(double number) {
-    char text[32];
-    std::snprintf(text, sizeof(text), "%.10g", number);
-    return text;
-}
 
 std::string describe(const Napi::Value & value) {
     if (value.IsEmpty() || value.IsUndefined()) return "undefined";

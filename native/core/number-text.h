@@ -1,14 +1,16 @@
 #pragma once
 
+#include <cmath>
 #include <cstdio>
 #include <string>
 
 namespace llamatune {
 
-// A number for messages: "16", "0.1", "1e-08".
+// A number for messages: "16", "151936", "0.1", "1e-08".
 inline std::string number_text(double value) {
     char text[32];
-    std::snprintf(text, sizeof(text), "%g", value);
+    const bool is_whole = value == std::floor(value) && std::abs(value) < 1e12;
+    std::snprintf(text, sizeof(text), is_whole ? "%.0f" : "%g", value);
     return text;
 }
 

@@ -2,13 +2,13 @@
 
 #include "core/error.h"
 #include "core/join.h"
+#include "core/number-text.h"
 
 #include <llama-arch.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <cstdio>
 
 namespace llamatune {
 
@@ -96,12 +96,6 @@ const char * range_text(range allowed) {
     case range::positive_integer: return "an integer from 1 to 2147483647";
     }
     return "";
-}
-
-std::string number_text(double value) {
-    char text[32];
-    std::snprintf(text, sizeof(text), value == std::floor(value) && std::abs(value) < 1e12 ? "%.0f" : "%g", value);
-    return text;
 }
 
 class checker {
