@@ -3,6 +3,7 @@ import { parseConfig } from '../config/parse.js';
 import { native } from '../contract/load.js';
 import type { BatchLayout, MemoryNeeds, TrainOptions } from '../contract/training.js';
 import { LlamatuneError } from '../errors.js';
+import * as format from '../format.js';
 import { availableMemory } from '../model/available-memory.js';
 import type { LoadedModel } from '../model/loaded-model.js';
 import { useModel } from '../model/use-model.js';
@@ -158,10 +159,10 @@ async function insufficientMemory(
   const { estimate, choice, available } = shortage;
   return new LlamatuneError(
     'INSUFFICIENT_MEMORY',
-    `this run needs about ${size(estimate.needed)} of memory ` +
-      `(weights ${size(estimate.weightsBytes)}, trained tensors ${size(estimate.adapterBytes + estimate.optimizerBytes)}, ` +
-      `activations ${size(estimate.activationBytes)}${choice.gradientCheckpointing ? ' with gradient checkpointing' : ''}), ` +
-      `but only ${size(available)} are available`,
+    `this run needs about ${format.bytes(estimate.needed)} of memory ` +
+      `(weights ${format.bytes(estimate.weightsBytes)}, trained tensors ${format.bytes(estimate.adapterBytes + estimate.optimizerBytes)}, ` +
+      `activations ${format.bytes(estimate.activationBytes)}${choice.gradientCheckpointing ? ' with gradient checkpointing' : ''}), ` +
+      `but only ${format.bytes(available)} are available`,
     { hint: await whatFits(config, shortage) },
   );
 }
@@ -177,12 +178,13 @@ async function whatFits(
   if (!choice.gradientCheckpointing) {
     const bytes = await needs({ ...choice, gradientCheckpointing });
     if (bytes <= available)
-      return `gradientCheckpointing 'auto' or true would fit: about ${size(bytes)}`;
+      return `gradientCheckpointing 'auto' or true would fit: about ${format.bytes(bytes)}`;
   }
   for (const change of smallerBatches(config, layout, choice)) {
     const bytes = await needs({ ...change, gradientCheckpointing });
     const given = Object.entries(change).map(([name, value]) => `${name} ${value}`);
-    if (bytes <= available) return `${also}${given.join(' with ')} would fit: about ${size(bytes)}`;
+    if (bytes <= available)
+      return `${also}${given.join(' with ')} would fit: about ${format.bytes(bytes)}`;
   }
   return 'no micro-batch or sequence length would fit: use a smaller model, or a quantization with fewer bits';
 }
@@ -212,8 +214,4 @@ function* smallerBatches(
     } else sequenceLength = Math.max(64, sequenceLength >> 1);
     yield { microBatchSize, sequenceLength };
   }
-}
-
-function size(bytes: number): string {
-  return bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${Math.ceil(bytes / 1e6)} MB`;
 }

@@ -29,14 +29,6 @@ export const echartsSource = (): string =>
 export const scriptData = (value: unknown): string =>
   JSON.stringify(value).replaceAll('<', '\\u003c');
 
-export function escapeHtml(text: string): string {
-  return text
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;');
-}
-
 /** Renumbers the ids, which the library counts across drawings. */
 function renumberIds(svg: string): string {
   const ids = new Map<string, string>();

@@ -1,5 +1,6 @@
 import type { EChartsOption } from 'echarts';
-import { echartsSource, escapeHtml, fontFamily, renderSvg, scriptData } from './echarts.js';
+import { escapeHtml } from '../escape-html.js';
+import { echartsSource, fontFamily, renderSvg, scriptData } from './echarts.js';
 import { defaultSpan, smooth } from './smooth.js';
 
 /** The input of a loss curve: the events of a run, or of its run log. Other events are ignored. */

@@ -20,7 +20,7 @@ import { capitalize, replace, splitLines, strip } from './text-methods.js';
 import {
   type Callable,
   defined,
-  escapeHtml,
+  escapeValue,
   isText,
   isTrue,
   iterate,
@@ -90,7 +90,7 @@ const fallback: Filter = [
   (value, other = '', boolean = false) =>
     value instanceof Undefined || (isTrue(boolean) && !isTrue(value)) ? other : value,
 ];
-const escaped: Filter = [[], escapeHtml];
+const escaped: Filter = [[], escapeValue];
 
 const FILTERS: Readonly<Record<string, Filter>> = {
   abs: [[], absolute],
@@ -104,7 +104,7 @@ const FILTERS: Readonly<Record<string, Filter>> = {
   escape: escaped,
   first: overItems((items) => firstOf(items, 'first')),
   float: [['default'], toFloat],
-  forceescape: [[], (value) => escapeHtml(textOf(value))],
+  forceescape: [[], (value) => escapeValue(textOf(value))],
   groupby: [['attribute', 'default', 'case_sensitive'], group],
   indent: [['width', 'first', 'blank'], indent],
   int: [['default', 'base'], toInteger],

@@ -5,7 +5,7 @@ import {
   contains,
   defined,
   equals,
-  escapeHtml,
+  escapeValue,
   isText,
   JinjaError,
   Markup,
@@ -30,7 +30,7 @@ export function add(a: Value, b: Value): Value {
     return typeof x === 'bigint' && typeof y === 'bigint' ? x + y : Number(x) + Number(y);
   }
   if (typeof a === 'string' && typeof b === 'string') return a + b;
-  if (isText(a) && isText(b)) return new Markup(escapeHtml(a).text + escapeHtml(b).text);
+  if (isText(a) && isText(b)) return new Markup(escapeValue(a).text + escapeValue(b).text);
   if (Array.isArray(a) && Array.isArray(b) && a instanceof Tuple === b instanceof Tuple) {
     const items = [...a, ...b];
     return a instanceof Tuple ? Tuple.ofItems(items) : items;

@@ -1,3 +1,5 @@
+import { escapeHtml } from '../../escape-html.js';
+
 /**
  * The values of a template, with the behaviour that they have in Python: an int is a bigint, a float is a number, a dict is a
  * Map, a list is an array.
@@ -74,12 +76,9 @@ export class RaisedByTemplate extends JinjaError {}
 export const isText = (value: Value): value is string | Markup =>
   typeof value === 'string' || value instanceof Markup;
 
-const HTML = { '&': '&amp;', '<': '&lt;', '>': '&gt;', "'": '&#39;', '"': '&#34;' };
-
-export const escapeHtml = (value: Value): Markup =>
-  value instanceof Markup
-    ? value
-    : new Markup(textOf(value).replace(/[&<>'"]/g, (each) => HTML[each as keyof typeof HTML]));
+/** What the filter `escape` returns. */
+export const escapeValue = (value: Value): Markup =>
+  value instanceof Markup ? value : new Markup(escapeHtml(textOf(value)));
 
 /** Python's name of a value's type, for errors. */
 export function typeName(value: Value): string {

@@ -1,7 +1,4 @@
-import { renderHtml } from '../suite/html.js';
-import { renderMarkdown } from '../suite/markdown.js';
-import type { ReportFormat } from '../suite/render-report.js';
-import { renderText } from '../suite/text.js';
+import { type ReportFormat, renderDocument } from '../suite/render-document.js';
 import { buildCommunityDocument, type NamedResults } from './build-document.js';
 
 /**
@@ -13,14 +10,5 @@ export function renderCommunityTable(
   { format }: { format: ReportFormat },
 ): string {
   const document = buildCommunityDocument(machines);
-  switch (format) {
-    case 'markdown':
-      return renderMarkdown(document);
-    case 'text':
-      return renderText(document);
-    case 'html':
-      return renderHtml(document);
-    case 'json':
-      return `${JSON.stringify(document, null, 2)}\n`;
-  }
+  return renderDocument(document, format, document);
 }

@@ -1,4 +1,5 @@
-import { echartsSource, escapeHtml, scriptData } from '../echarts.js';
+import { escapeHtml } from '../../escape-html.js';
+import { echartsSource, scriptData } from '../echarts.js';
 import { chartHeight, chartOption, DARK, LIGHT } from './chart-option.js';
 import type { Block, Cell, Chart, Column, ReportDocument } from './document.js';
 import { PAGE_SCRIPT, PAGE_STYLE } from './page.js';

@@ -4,28 +4,15 @@ import { buildDocument } from './build-document.js';
 import { chartHeight, chartOption, LIGHT } from './chart-option.js';
 import { renderHtml } from './html.js';
 import { renderMarkdown } from './markdown.js';
+import { type ReportFormat, renderDocument } from './render-document.js';
 import { renderText } from './text.js';
-
-/** Formats of a report: 'html' is one page that works offline, 'text' has tables in boxes, 'json' is results.json. */
-export type ReportFormat = 'markdown' | 'text' | 'html' | 'json';
 
 /** A chart in a file has its title above it. */
 const LAYOUT = { title: true };
 
-/** Renders the results of a suite. */
-export function renderReport(results: SuiteResults, { format }: { format: ReportFormat }): string {
-  const document = buildDocument(results);
-  switch (format) {
-    case 'markdown':
-      return renderMarkdown(document);
-    case 'text':
-      return renderText(document);
-    case 'html':
-      return renderHtml(document);
-    case 'json':
-      return `${JSON.stringify(results, null, 2)}\n`;
-  }
-}
+/** Renders the results of a suite; 'json' is results.json. */
+export const renderReport = (results: SuiteResults, { format }: { format: ReportFormat }): string =>
+  renderDocument(buildDocument(results), format, results);
 
 /** A file of a report: its path in the folder of the report, and its text. */
 export interface ReportFile {
