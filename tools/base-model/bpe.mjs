@@ -1,4 +1,5 @@
 // Byte-level byte-pair encoding (arXiv 1508.07909, GPT-2's alphabet), split as llama.cpp's pre-tokenizer 'qwen2' does.
+import { BYTE_ALPHABET } from '../../dist/bench/suite/byte-alphabet.js';
 
 const preTokenizer =
   /'(?:[sS]|[tT]|[rR][eE]|[vV][eE]|[mM]|[lL][lL]|[dD])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+/gu;
@@ -6,19 +7,11 @@ const preTokenizer =
 /** Splits text into words. No merge crosses a word boundary. */
 export const splitWords = (text) => text.match(preTokenizer) ?? [];
 
-/** GPT-2's alphabet: a printable character for each of the 256 bytes. */
-const alphabet = (() => {
-  const isPrintable = (byte) =>
-    (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
-  let next = 256;
-  return Array.from({ length: 256 }, (_, byte) =>
-    String.fromCodePoint(isPrintable(byte) ? byte : next++),
-  );
-})();
-const byteOf = new Map(alphabet.map((letter, byte) => [letter, byte]));
+const byteOf = new Map(BYTE_ALPHABET.map((letter, byte) => [letter, byte]));
 
 /** The UTF-8 bytes of a text as letters of the alphabet. */
-export const toLetters = (text) => Array.from(Buffer.from(text, 'utf8'), (byte) => alphabet[byte]);
+export const toLetters = (text) =>
+  Array.from(Buffer.from(text, 'utf8'), (byte) => BYTE_ALPHABET[byte]);
 
 const compare = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
 const pairKey = (left, right) => `${left} ${right}`; // the alphabet has no space
@@ -47,10 +40,10 @@ function mergePair(symbols, left, right) {
  *   order of their letters, merges, then the special ones; tokenTypes: GGUF's 1 normal, 3 control.
  */
 export function trainBpe(texts, { vocabularySize, specialTokens, minCount = 2 }) {
-  const mergeCount = vocabularySize - alphabet.length - specialTokens.length;
+  const mergeCount = vocabularySize - BYTE_ALPHABET.length - specialTokens.length;
   if (mergeCount < 0) {
     throw new RangeError(
-      `expected vocabularySize of at least ${alphabet.length + specialTokens.length} but received ${vocabularySize}`,
+      `expected vocabularySize of at least ${BYTE_ALPHABET.length + specialTokens.length} but received ${vocabularySize}`,
     );
   }
   const counts = new Map();
@@ -76,7 +69,7 @@ export function trainBpe(texts, { vocabularySize, specialTokens, minCount = 2 })
   };
   for (const [index, { symbols, count }] of words.entries()) add(symbols, count, index);
 
-  const tokens = [...alphabet].sort(compare);
+  const tokens = [...BYTE_ALPHABET].sort(compare);
   const known = new Set(tokens);
   const merges = [];
   while (merges.length < mergeCount) {

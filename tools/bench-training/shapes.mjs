@@ -1,33 +1,10 @@
 // The shapes of the measured models. Their weights are random, which takes the same time as real weights.
+import { ATTENTION_LAYERS, FEED_FORWARD_LAYERS, SHAPES } from '../../dist/bench/suite/shapes.js';
 
 /** Options of createModel(), and a vocabulary of llama.cpp with its size. Embeddings are tied unless a shape says otherwise. */
 export const shapes = {
-  'qwen3-0.6b': {
-    architecture: 'qwen3',
-    vocabulary: 'qwen2',
-    vocabularySize: 151936,
-    contextLength: 40960,
-    embeddingLength: 1024,
-    layers: 28,
-    heads: 16,
-    kvHeads: 8,
-    headLength: 128,
-    feedForwardLength: 3072,
-    ropeFrequencyBase: 1e6,
-  },
-  'qwen3-1.7b': {
-    architecture: 'qwen3',
-    vocabulary: 'qwen2',
-    vocabularySize: 151936,
-    contextLength: 40960,
-    embeddingLength: 2048,
-    layers: 28,
-    heads: 16,
-    kvHeads: 8,
-    headLength: 128,
-    feedForwardLength: 6144,
-    ropeFrequencyBase: 1e6,
-  },
+  'qwen3-0.6b': { ...SHAPES['qwen3-0.6b'], vocabulary: 'qwen2' },
+  'qwen3-1.7b': { ...SHAPES['qwen3-1.7b'], vocabulary: 'qwen2' },
   // StarCoder's vocabulary has as many tokens as that of SmolLM2.
   'smollm2-135m': {
     architecture: 'llama',
@@ -56,19 +33,7 @@ export const shapes = {
     feedForwardLength: 2048,
     ropeFrequencyBase: 1e6,
   },
-  'gemma3-1b': {
-    architecture: 'gemma3',
-    vocabulary: 'gemma-4',
-    vocabularySize: 262144,
-    contextLength: 32768,
-    embeddingLength: 1152,
-    layers: 26,
-    heads: 4,
-    kvHeads: 1,
-    headLength: 256,
-    feedForwardLength: 6912,
-    ropeFrequencyBase: 1e6,
-  },
+  'gemma3-1b': { ...SHAPES['gemma3-1b'], vocabulary: 'gemma-4' },
   'llama3.2-1b': {
     architecture: 'llama',
     vocabulary: 'llama-bpe',
@@ -82,36 +47,8 @@ export const shapes = {
     feedForwardLength: 8192,
     ropeFrequencyBase: 5e5,
   },
-  'llama3.1-8b': {
-    architecture: 'llama',
-    vocabulary: 'llama-bpe',
-    vocabularySize: 128256,
-    contextLength: 131072,
-    embeddingLength: 4096,
-    layers: 32,
-    heads: 32,
-    kvHeads: 8,
-    headLength: 128,
-    feedForwardLength: 14336,
-    ropeFrequencyBase: 5e5,
-    tieEmbeddings: false,
-  },
-  'qwen3-30b-a3b': {
-    architecture: 'qwen3moe',
-    vocabulary: 'qwen2',
-    vocabularySize: 151936,
-    contextLength: 40960,
-    embeddingLength: 2048,
-    layers: 48,
-    heads: 32,
-    kvHeads: 4,
-    headLength: 128,
-    experts: 128,
-    expertsPerToken: 8,
-    expertFeedForwardLength: 768,
-    ropeFrequencyBase: 1e6,
-    tieEmbeddings: false,
-  },
+  'llama3.1-8b': { ...SHAPES['llama3.1-8b'], vocabulary: 'llama-bpe' },
+  'qwen3-30b-a3b': { ...SHAPES['qwen3-30b-a3b'], vocabulary: 'qwen2' },
   // Narrower layers than in Qwen3's mixtures of experts: half the experts, the same number per token.
   'qwen3moe-64x8': {
     architecture: 'qwen3moe',
@@ -147,9 +84,8 @@ export const shapes = {
 /** The trained targets: every linear layer, including experts, or only those of attention. */
 export function targetsOf(shape, which = 'all') {
   const experts = shape.experts === undefined ? '' : '_exps';
-  const attention = ['attn_q', 'attn_k', 'attn_v', 'attn_output'];
-  if (which === 'attention') return attention;
-  return [...attention, ...['ffn_gate', 'ffn_up', 'ffn_down'].map((kind) => kind + experts)];
+  if (which === 'attention') return [...ATTENTION_LAYERS];
+  return [...ATTENTION_LAYERS, ...FEED_FORWARD_LAYERS.map((kind) => kind + experts)];
 }
 
 /**

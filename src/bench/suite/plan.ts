@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { benchmarkId, type Suite, type SuiteBenchmark } from '../../config/suite.js';
 import type { TrialResult, TrialSpec } from './results.js';
+import { ATTENTION_LAYERS, FEED_FORWARD_LAYERS } from './shapes.js';
 
 /** A trial before it runs. */
 export type PlannedTrial = Pick<TrialResult, 'key' | 'benchmark' | 'label' | 'varied' | 'spec'>;
@@ -87,10 +88,7 @@ function trialsOf(suite: Suite, benchmark: SuiteBenchmark): Draft[] {
 type PeftBenchmark = Extract<SuiteBenchmark, { task: 'peft' }>;
 
 /** The linear layers of a block that PEFT can name. */
-export const LINEAR_LAYERS = [
-  ...['attn_q', 'attn_k', 'attn_v', 'attn_output'],
-  ...['ffn_gate', 'ffn_up', 'ffn_down'],
-];
+export const LINEAR_LAYERS = [...ATTENTION_LAYERS, ...FEED_FORWARD_LAYERS];
 
 /** A run here, then the same one with PEFT, so that both see the same machine. */
 function peftRound(benchmark: PeftBenchmark, cell: Cell, round: number): Draft[] {

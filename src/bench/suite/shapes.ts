@@ -1,5 +1,6 @@
 import type { CreateModelOptions } from '../../config/create-model.js';
 import { LlamatuneError } from '../../errors.js';
+import { BYTE_ALPHABET } from './byte-alphabet.js';
 
 /** A model with random weights: options of createModel(), and the size of its vocabulary. */
 export type Shape = Omit<CreateModelOptions, 'path' | 'vocabulary' | 'type' | 'name'> & {
@@ -93,6 +94,10 @@ export const SHAPES = {
   },
 } as const satisfies Record<string, Shape>;
 
+/** The linear layers of attention, and of the feed-forward part of a dense block. */
+export const ATTENTION_LAYERS = ['attn_q', 'attn_k', 'attn_v', 'attn_output'] as const;
+export const FEED_FORWARD_LAYERS = ['ffn_gate', 'ffn_up', 'ffn_down'] as const;
+
 const PREFIX = 'shape:';
 
 /** Whether a model of a suite is a shape rather than a path. */
@@ -139,24 +144,17 @@ const unknownShape = (message: string, names: readonly string[]): LlamatuneError
   new LlamatuneError('SHAPE_UNKNOWN', message, { hint: `use one of ${names.join(', ')}` });
 
 /** The 256 bytes and an end token. */
-export const FEWEST_SHAPE_TOKENS = 257;
+export const FEWEST_SHAPE_TOKENS = BYTE_ALPHABET.length + 1;
 
 /** A vocabulary of this size: the 256 bytes, an end token, and tokens that no text contains. */
 export function vocabularyOf(size: number) {
-  const printable = (byte: number) =>
-    (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
-  // the printable characters that stand for the bytes in byte-level BPE (Radford et al. 2019)
-  let next = 256;
-  const bytes = Array.from({ length: 256 }, (_, byte) =>
-    String.fromCodePoint(printable(byte) ? byte : next++),
-  );
-  const others = Array.from({ length: size - bytes.length }, (_, i) => `<|${i}|>`);
+  const others = Array.from({ length: size - BYTE_ALPHABET.length }, (_, i) => `<|${i}|>`);
   return {
     pre: 'qwen2',
-    tokens: [...bytes, ...others],
-    tokenTypes: [...bytes.map(() => 1), ...others.map(() => 3)],
+    tokens: [...BYTE_ALPHABET, ...others],
+    tokenTypes: [...BYTE_ALPHABET.map(() => 1), ...others.map(() => 3)],
     merges: [],
-    eosToken: bytes.length,
+    eosToken: BYTE_ALPHABET.length,
   };
 }
 
