@@ -42,7 +42,8 @@ void measure_inference(const std::shared_ptr<model> & base, const bench_options 
     const int32_t n_prompt = options.prompt_tokens, n_generated = options.generated_tokens;
     if (n_prompt <= 0 && n_generated <= 0) return;
     const int32_t n_ctx = std::max(n_prompt, n_generated);
-    inference_context context(base, {n_ctx, std::min(n_ctx, prompt_batch), options.n_threads}, nullptr, stop);
+    inference_context context(base, {n_ctx, std::min(n_ctx, prompt_batch), options.n_threads, 1, options.attention},
+                              nullptr, stop);
     const std::vector<int32_t> tokens = random_tokens(options.vocabulary_size, n_ctx);
 
     if (n_prompt > 0) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/enum-names.h"
+#include "generate/context.h"
 #include "train/run.h"
 
 #include <atomic>
@@ -44,7 +45,8 @@ struct bench_options {
     uint64_t vocabulary_size = 0;  // of the model; prompts are random tokens, since the speed does not depend on them
     int32_t warmup = 1;
     int32_t repetitions = 5;
-    int32_t n_threads = 0; // 0: all physical cores
+    int32_t n_threads = 0;                                  // 0: all physical cores
+    flash_attention attention = flash_attention::automatic; // of prompt processing and generation
 
     // A repetition is `train_steps` consecutive optimizer steps of one run, which must be long enough for all
     // repetitions.
@@ -59,6 +61,7 @@ void fields(V & v, bench_options & o) {
     v("warmup", o.warmup);
     v("repetitions", o.repetitions);
     v("threads", o.n_threads);
+    v("flashAttention", o.attention);
     v("trainSteps", o.train_steps);
     v("training", o.training);
 }

@@ -29,6 +29,21 @@ Function cpu_function(const char * name) {
     throw error("GENERATION_FAILED", "llama.cpp could not create " + size + ": " + log);
 }
 
+llama_flash_attn_type flash_attn_type(flash_attention attention) {
+    switch (attention) {
+    case flash_attention::on: return LLAMA_FLASH_ATTN_TYPE_ENABLED;
+    case flash_attention::off: return LLAMA_FLASH_ATTN_TYPE_DISABLED;
+    default: return LLAMA_FLASH_ATTN_TYPE_AUTO;
+    }
+}
+
+// The scheduler's callback: asks which nodes to stop at, and gives them when they are computed.
+bool count_experts(ggml_tensor * node, bool ask, void * counter) {
+    if (!expert_counter::is_choice(node)) return !ask;
+    if (!ask) static_cast<expert_counter *>(counter)->add(node);
+    return true;
+}
+
 bool is_stopped(void * stop) { return static_cast<const std::atomic<bool> *>(stop)->load(); }
 
 }
@@ -62,7 +77,11 @@ inference_context::inference_context(const std::shared_ptr<model> & base, const 
     params.n_outputs_max = params.n_seq_max;
     params.n_threads = options.n_threads > 0 ? options.n_threads : usable_physical_cores();
     params.n_threads_batch = params.n_threads;
-    params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_AUTO;
+    params.flash_attn_type = flash_attn_type(options.attention);
+    if (options.experts) {
+        params.cb_eval = count_experts;
+        params.cb_eval_user_data = options.experts;
+    }
     params.abort_callback = is_stopped;
     params.abort_callback_data = const_cast<std::atomic<bool> *>(&stop);
     params.no_perf = true;
@@ -74,6 +93,9 @@ inference_context::inference_context(const std::shared_ptr<model> & base, const 
     handle_ = llama_init_from_model(base->handle(), params);
     if (!handle_) context_failed(options.n_ctx, take_recent_errors());
     try {
+        if (options.attention == flash_attention::on && !uses_flash_attention())
+            throw error("FLASH_ATTENTION_UNSUPPORTED", "llama.cpp has no flash attention for this model's architecture",
+                        "use flashAttention 'auto' or 'off'");
         if (adapters) adapters->apply(handle_);
         handle_->sched_reserve();
         // The graph of a single token is one split and the next token follows at once, so waking threads would be a
@@ -167,6 +189,6 @@ bool inference_context::rewind(int32_t sequence, int32_t position) {
     return llama_memory_seq_rm(llama_get_memory(handle_), sequence, position == 0 ? -1 : position, -1);
 }
 
-bool inference_context::splits_exactly() const { return handle_->get_cparams().flash_attn; }
+bool inference_context::uses_flash_attention() const { return handle_->get_cparams().flash_attn; }
 
 }

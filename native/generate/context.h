@@ -1,6 +1,8 @@
 #pragma once
 
+#include "core/enum-names.h"
 #include "generate/adapters.h"
+#include "model/expert-counter.h"
 #include "model/load.h"
 
 #include <atomic>
@@ -14,11 +16,19 @@ struct llama_context;
 
 namespace llamatune {
 
+enum class flash_attention { automatic, on, off };
+
+inline constexpr enum_name<flash_attention> flash_attention_names[] = {
+    {flash_attention::automatic, "auto"}, {flash_attention::on, "on"}, {flash_attention::off, "off"}};
+constexpr auto & names_of(flash_attention) { return flash_attention_names; }
+
 struct context_options {
     int32_t n_ctx; // tokens that the cache holds for each sequence
     int32_t n_batch = 512;
     int32_t n_threads = 0; // 0: all physical cores
     int32_t n_sequences = 1;
+    flash_attention attention = flash_attention::automatic; // automatic: if the devices support it
+    expert_counter * experts = nullptr;                     // counts the chosen experts of every pass; slower
 };
 
 // On the CPU the kernels depend on the number of tokens of a pass and round differently, but within the passes of less
@@ -34,10 +44,11 @@ struct next_token {
     int32_t token;
 };
 
-// An inference context on a shared model, with adapters. It uses flash attention if the devices support it.
+// An inference context on a shared model, with adapters.
 class inference_context {
 public:
-    // Throws error OUT_OF_MEMORY, UNSUPPORTED_ARCHITECTURE, NATIVE_ASSERTION, GENERATION_FAILED.
+    // Throws error OUT_OF_MEMORY, UNSUPPORTED_ARCHITECTURE, FLASH_ATTENTION_UNSUPPORTED, NATIVE_ASSERTION,
+    // GENERATION_FAILED.
     inference_context(const std::shared_ptr<model> & base, const context_options & options,
                       const loaded_adapters * adapters, const std::atomic<bool> & stop);
     ~inference_context();
@@ -62,9 +73,10 @@ public:
     void copy(int32_t from, int32_t to);
     // Forgets the tokens from `position` on. Returns false if the model's memory cannot be rewound to that position.
     bool rewind(int32_t sequence, int32_t position);
+    bool uses_flash_attention() const;
     // Whether a prompt may be computed in parts without changing its result: attention without flash attention chooses
     // its kernels by the number of tokens.
-    bool splits_exactly() const;
+    bool splits_exactly() const { return uses_flash_attention(); }
 
     llama_context * handle() const { return handle_; }
 

@@ -2,6 +2,7 @@
 
 #include "core/enum-names.h"
 #include "generate/adapters.h"
+#include "generate/context.h"
 #include "generate/prompt-queue.h"
 #include "generate/sampler.h"
 #include "model/load.h"
@@ -26,6 +27,8 @@ struct generate_options {
     int32_t samples = 1;        // the largest number of samples of a prompt
     int32_t parallel = 1;       // sequences that are decoded together
     int64_t memory_limit = 0;   // bytes of cache for all sequences together, which lowers `parallel`; 0: no limit
+    flash_attention attention = flash_attention::automatic;
+    bool expert_statistics = false; // count the chosen experts, which takes time
     std::vector<adapter_option> adapters;
     sampling_options sampling;     // each sequence has its own seed
     std::vector<std::string> stop; // matched on the text, across tokens; not part of the result
@@ -40,6 +43,8 @@ void fields(V & v, generate_options & o) {
     v("samples", o.samples);
     v("parallel", o.parallel);
     v("memoryLimit", o.memory_limit);
+    v("flashAttention", o.attention);
+    v("expertStatistics", o.expert_statistics);
     v("adapters", o.adapters);
     fields(v, o.sampling);
     v("stop", o.stop);
@@ -127,8 +132,10 @@ struct generation_totals {
     int64_t prompt_tokens = 0;        // of all prompts, once for each sample
     int64_t shared_prompt_tokens = 0; // of them, not computed again
     int64_t generated_tokens = 0;
-    double prompt_ms = 0;     // forward passes of prompts
-    double generation_ms = 0; // sampling, and forward passes of generated tokens
+    double prompt_ms = 0;                              // forward passes of prompts
+    double generation_ms = 0;                          // sampling, and forward passes of generated tokens
+    std::optional<bool> flash_attention;               // whether it was used; empty if no prompt was computed
+    std::optional<std::vector<layer_experts>> experts; // only with expert_statistics
 };
 
 template <class V>
@@ -139,6 +146,8 @@ void fields(V & v, generation_totals & t) {
     v("generatedTokens", t.generated_tokens);
     v("promptMs", t.prompt_ms);
     v("generationMs", t.generation_ms);
+    v("flashAttention", t.flash_attention);
+    v("experts", t.experts);
 }
 
 using generation_event = std::variant<token_event, sequence_result>;
@@ -150,7 +159,7 @@ using generation_sink = std::function<void(const generation_event &)>; // called
 //
 // A sequence that fails alone ends with finish_reason::error: PROMPT_EMPTY, PROMPT_TOO_LONG, TOKEN_OUT_OF_RANGE,
 // NON_FINITE_LOGITS, GRAMMAR_STUCK. Throws error: GRAMMAR_INVALID, ADAPTER_*, UNSUPPORTED_ARCHITECTURE (no decoder),
-// OUT_OF_MEMORY, GENERATION_FAILED, NATIVE_ASSERTION, ABORTED.
+// FLASH_ATTENTION_UNSUPPORTED, OUT_OF_MEMORY, GENERATION_FAILED, NATIVE_ASSERTION, ABORTED.
 generation_totals generate(const std::shared_ptr<model> & base, const generate_options & options,
                            prompt_queue & prompts, const generation_sink & sink, const std::atomic<bool> & stop);
 

@@ -39,6 +39,7 @@ int64_t cache_bytes(const model & m, int64_t n_ctx) {
 scheduler::scheduler(const std::shared_ptr<model> & base, const generate_options & options, prompt_queue & prompts,
                      const generation_sink & sink, const std::atomic<bool> & stop)
     : model_(base), options_(options), prompts_(prompts), sink_(sink), stop_(stop), adapters_(base, options.adapters),
+      counts_(options.expert_statistics ? std::make_optional<expert_counter>(*base) : std::nullopt),
       can_rewind_(!llama_model_is_recurrent(base->handle()) && !llama_model_is_hybrid(base->handle())) {}
 
 generation_totals scheduler::run() {
@@ -47,6 +48,7 @@ generation_totals scheduler::run() {
         compact();
         if (n_active_ > 0) step();
     }
+    if (counts_) totals_.experts = counts_->layers();
     return totals_;
 }
 
@@ -144,11 +146,15 @@ void scheduler::open_context() {
 void scheduler::open_slots() {
     context_.reset(); // before the next one is allocated
     const int32_t n_sequences = int32_t(slots_.size()) + (keeps_state_ ? 1 : 0);
-    const context_options options{int32_t(n_ctx_), std::max(options_.batch_size, 1), options_.n_threads, n_sequences};
+    const context_options options{int32_t(n_ctx_),    std::max(options_.batch_size, 1), options_.n_threads, n_sequences,
+                                  options_.attention, counts_ ? &*counts_ : nullptr};
     context_ = std::make_unique<inference_context>(model_, options, &adapters_, stop_);
+    totals_.flash_attention = context_->uses_flash_attention();
     if (can_rewind_ || n_sequences == 1) return;
+    const std::optional<expert_counter> counted = counts_;
     context_->decode_step({{0, 0, 0}, {1, 0, 0}}); // fails if the graph cannot hold two sequences
     context_->clear();
+    counts_ = counted; // without these two tokens
 }
 
 void scheduler::start(size_t s, const waiting_sample & sample) {

@@ -6,6 +6,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace llamatune {
@@ -61,8 +62,9 @@ private:
     const std::atomic<bool> & stop_;
     const sequence::clock::time_point started_ = sequence::clock::now();
     const loaded_adapters adapters_;
-    const bool can_rewind_;    // the model's memory can forget the last tokens of a sequence
-    bool keeps_state_ = false; // the sequence after those of the slots holds the state of `computed_`
+    std::optional<expert_counter> counts_; // only with options.expert_statistics
+    const bool can_rewind_;                // the model's memory can forget the last tokens of a sequence
+    bool keeps_state_ = false;             // the sequence after those of the slots holds the state of `computed_`
 
     std::deque<waiting_sample> waiting_;
     std::unique_ptr<inference_context> context_;

@@ -4,6 +4,7 @@
 #include "core/cpu.h"
 #include "core/matmul-type.h"
 #include "cpu/accelerator.h"
+#include "model/weight-type.h"
 
 #include <ggml-backend.h>
 #include <llama.h>
@@ -49,6 +50,7 @@ system_info describe_system() {
     system_info info;
     info.llama_cpp = llama_version();
     info.physical_cores = usable_physical_cores();
+    info.weight_types = weight_type_names();
     for (size_t i = 0; i < ggml_backend_reg_count(); i++)
         info.backends.push_back(ggml_backend_reg_name(ggml_backend_reg_get(i)));
     for (size_t i = 0; i < ggml_backend_dev_count(); i++)

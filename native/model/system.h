@@ -50,6 +50,7 @@ struct system_info {
     std::vector<device_info> devices;
     int32_t physical_cores; // usable by this process
     std::optional<cpu_accelerator_info> cpu_accelerator;
+    std::vector<std::string> weight_types; // that models can be converted to
 };
 
 template <class V>
@@ -59,6 +60,7 @@ void fields(V & v, system_info & s) {
     v("devices", s.devices);
     v("physicalCores", s.physical_cores);
     v("cpuAccelerator", s.cpu_accelerator);
+    v("weightTypes", s.weight_types);
 }
 
 system_info describe_system();

@@ -6,7 +6,6 @@
 #include <llama.h>
 
 #include <cctype>
-#include <vector>
 
 namespace llamatune {
 
@@ -59,13 +58,19 @@ const std::vector<weight_type> & named_types() {
 
 }
 
+std::vector<std::string> weight_type_names() {
+    std::vector<std::string> names;
+    for (const weight_type & type : named_types()) names.push_back(type.name);
+    return names;
+}
+
 weight_type parse_weight_type(const std::string & name) {
     const std::string wanted = upper(name);
-    std::string known;
     for (const weight_type & type : named_types()) {
         if (type.name == wanted) return type;
-        append_to(known, type.name);
     }
+    std::string known;
+    for (const std::string & each : weight_type_names()) append_to(known, each);
     throw error("UNKNOWN_WEIGHT_TYPE", "unknown weight type '" + name + "'", "use one of " + known);
 }
 

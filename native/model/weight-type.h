@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace llamatune {
 
@@ -16,6 +17,8 @@ struct weight_type {
     ggml_type embedding; // of the token embeddings and the output projection in a mix; else the same as base
     int32_t file_type;   // llama.cpp's llama_ftype; -1 if it has none
 };
+
+std::vector<std::string> weight_type_names();
 
 // Throws error UNKNOWN_WEIGHT_TYPE, listing the names.
 weight_type parse_weight_type(const std::string & name);

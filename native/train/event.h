@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/named-numbers.h"
+#include "model/expert-counter.h"
 
 #include <cstdint>
 #include <functional>
@@ -8,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 namespace llamatune {
 
@@ -144,6 +146,7 @@ struct train_result {
     double tokens_per_second = not_measured; // of this call: its tokens over its seconds; NaN without a step
     int64_t trainable_parameters = 0;
     std::optional<uint64_t> peak_memory_bytes;
+    std::optional<std::vector<layer_experts>> experts; // of the steps of this call; only with expert_statistics
 };
 
 template <class V>
@@ -157,6 +160,7 @@ void fields(V & v, train_result & r) {
     v("tokensPerSecond", r.tokens_per_second);
     v("trainableParameters", r.trainable_parameters);
     v("peakMemoryBytes", r.peak_memory_bytes);
+    v("experts", r.experts);
 }
 
 }

@@ -100,6 +100,7 @@ struct train_options {
     train_precision precision = train_precision::f32;
     int32_t n_threads = 0;               // 0: all physical cores
     bool gradient_checkpointing = false; // activations are recomputed in the backward pass
+    bool expert_statistics = false;      // count the experts that tokens choose, which takes a little time
 };
 
 template <class V>
@@ -124,6 +125,7 @@ void fields(V & v, train_options & o) {
     v("precision", o.precision);
     v("threads", o.n_threads);
     v("gradientCheckpointing", o.gradient_checkpointing);
+    v("expertStatistics", o.expert_statistics);
 }
 
 // The size of a run, computed before a model is loaded: the caller derives the schedule's length from it.

@@ -78,6 +78,8 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
     step_options step_settings = step_options_of(options);
     step_settings.profile = !profile.empty();
     step_settings.memory = std::make_shared<step_memory>(devices);
+    std::optional<expert_counter> experts;
+    if (options.expert_statistics) step_settings.experts = &experts.emplace(*base);
     step model_step(std::move(graph), devices, &weights.parameters(), step_settings);
     optimizer optim(weights.parameters(), options.optimizer, devices);
 
@@ -112,6 +114,7 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
     result.seconds = std::chrono::duration<double>(clock::now() - start).count();
     if (state.step > steps_before) result.tokens_per_second = double(state.tokens - tokens_before) / result.seconds;
     result.peak_memory_bytes = peak_resident_bytes();
+    if (experts) result.experts = experts->layers();
     return result;
 }
 

@@ -196,10 +196,13 @@ bool step::state::at_boundary(ggml_tensor * node, bool ask, void * self) {
     const step_options & options = s.options();
     const bool selects = options.on_selection && (node->op == GGML_OP_ARGSORT || node->op == GGML_OP_TOP_K);
     if (selects && !ask) options.on_selection(node);
+    // Nodes that are recomputed have the same names.
+    const bool counts = options.experts && !s.past_boundary && expert_counter::is_choice(node);
+    if (counts && !ask) options.experts->add(node, s.batch->segment_id);
     if (options.profile && !ask) {
         s.profile.record(!s.past_boundary ? "forward" : is_recomputed(node) ? "recompute" : "backward", node);
     }
-    if (node != s.running->boundary()) return options.profile || selects;
+    if (node != s.running->boundary()) return options.profile || selects || counts;
     if (!ask) {
         s.timing.forward_ms += ms_since(s.started);
         s.run_loss();

@@ -1,6 +1,7 @@
 import { MultiBar, type SingleBar } from 'cli-progress';
 import * as format from '../format.js';
 import type { FinetuneEvent, FinetuneResult, StepEvent } from '../index.js';
+import { expertsText } from './experts-text.js';
 import type { CliIo } from './io.js';
 import { jsonLine } from './json.js';
 import { listTable } from './table.js';
@@ -155,6 +156,7 @@ export function resultTable(result: FinetuneResult): string {
   const { validationSamples, finalValidationLoss } = result;
   const steps = `${format.integer(result.steps)} in ${format.plural(result.epochs, 'epoch')}`;
   const trained = result.losses.length > 0;
+  const experts = expertsText(result.experts);
   const finalMetrics = Object.entries(result.evaluations.at(-1)?.metrics ?? {});
   const validationText =
     validationSamples > 0 ? ` (and ${format.integer(validationSamples)} for validation)` : '';
@@ -187,5 +189,6 @@ export function resultTable(result: FinetuneResult): string {
       'Peak memory',
       `${format.bytes(result.peakMemoryBytes)} (estimated ${format.bytes(result.estimatedMemoryBytes)})`,
     ],
+    ...(experts === undefined ? [] : ([['Experts', experts]] as const)),
   ]);
 }

@@ -13,6 +13,7 @@ import { type ParsedArguments, parseArguments, refusePositionals } from './argum
 import type { Command } from './command.js';
 import type { JsonObject } from './config-file.js';
 import { configurationOf } from './configuration.js';
+import { expertsText } from './experts-text.js';
 import { writeManyAnswers } from './generate-many-view.js';
 import { type CliIo, readAll } from './io.js';
 import { jsonLine } from './json.js';
@@ -111,11 +112,13 @@ export const generateCommand: Command = {
 
 /** '24 tokens in 0.5 s, 48.0 tokens/s · …' */
 export function statistics(result: GenerateResult): string {
+  const experts = expertsText(result.experts);
   return [
     `${result.generatedTokens} tokens, ${format.rate(result.tokensPerSecond)} tokens/s`,
     `first token after ${format.duration(result.timeToFirstTokenMs)}`,
     `prompt ${result.promptTokens} tokens, ${format.rate(result.promptTokensPerSecond)} tokens/s`,
     `ended by ${result.finishReason}`,
+    ...(experts === undefined ? [] : [`experts ${experts}`]),
   ].join('  ·  ');
 }
 

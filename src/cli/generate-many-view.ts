@@ -5,6 +5,7 @@ import {
   type GenerateManyRun,
   LlamatuneError,
 } from '../index.js';
+import { expertsText } from './experts-text.js';
 import type { CliIo } from './io.js';
 import { jsonLine } from './json.js';
 
@@ -79,11 +80,13 @@ export class InOrder {
 /** '8 answers, 512 tokens, 210.0 tokens/s  ·  …' */
 export function manyStatistics(result: GenerateManyResult): string {
   const computed = result.promptTokens - result.sharedPromptTokens;
+  const experts = expertsText(result.experts);
   return [
     `${result.sequences.length} answers, ${result.generatedTokens} tokens, ${format.rate(result.tokensPerSecond)} tokens/s`,
     `${result.parallel} at once`,
     `prompts ${computed} tokens, ${format.rate(result.promptTokensPerSecond)} tokens/s, ${result.sharedPromptTokens} shared`,
     format.duration(result.totalMs),
+    ...(experts === undefined ? [] : [`experts ${experts}`]),
   ].join('  ·  ');
 }
 

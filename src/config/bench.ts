@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { withCrossFieldRules } from './cross-field.js';
 import {
+  flashAttention,
   gradientCheckpointing,
   loraShape,
   model,
@@ -44,6 +45,7 @@ const base = z.strictObject({
   training: training.prefault({}).describe('Training to measure.'),
   warmup: z.int32().min(0).default(1).describe('Warm-up repetitions, not counted.'),
   repetitions: z.int32().min(1).default(5).describe('Counted repetitions.'),
+  flashAttention: flashAttention(),
   threads: threads(),
   ...placementShape(),
   signal: signal(),

@@ -304,6 +304,22 @@ export const gradientCheckpointing = () =>
         'the memory and about a third more time; results are identical. auto: only if the run would not fit otherwise.',
     );
 
+export const flashAttention = () =>
+  z
+    .enum(['auto', 'on', 'off'])
+    .default('auto')
+    .describe(
+      'Flash attention for generation, as in llama.cpp: on, off, or auto (on if the devices support it).',
+    );
+
+export const expertStatistics = () =>
+  z
+    .boolean()
+    .default(false)
+    .describe(
+      'Count which experts of a mixture of experts the tokens use, by layer (experts in the result). It takes a little time.',
+    );
+
 /** A setting of a new adapter. The parsed options contain it only if the caller gave it. */
 export const adapterSetting = <S extends z.ZodType>(schema: S, name: keyof typeof NEW_ADAPTER) =>
   schema.optional().meta({ default: NEW_ADAPTER[name] });

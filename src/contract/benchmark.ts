@@ -6,7 +6,7 @@ import type { TrainOptions } from './training.js';
 export interface BenchOptions
   extends Pick<
     BenchConfig,
-    'promptTokens' | 'generatedTokens' | 'warmup' | 'repetitions' | 'threads'
+    'promptTokens' | 'generatedTokens' | 'warmup' | 'repetitions' | 'threads' | 'flashAttention'
   > {
   /** Optimizer steps per repetition (0 = do not measure training). */
   trainSteps: number;

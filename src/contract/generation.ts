@@ -1,5 +1,6 @@
 import type { GenerateConfig } from '../config/generate.js';
 import type { NativeRun } from './addon.js';
+import type { ExpertCounts } from './model.js';
 
 /** Fields that the preparation of a generation adds to the configuration. */
 export interface PreparedGeneration {
@@ -87,6 +88,13 @@ export interface GenerationTotals {
   promptMs: number;
   /** Time of generated tokens: forward passes and sampling. */
   generationMs: number;
+  /** Whether flash attention was used; null if no prompt was computed. */
+  flashAttention: boolean | null;
+  /**
+   * The experts that the computed tokens used, with `expertStatistics`, otherwise null. The last layer computes only tokens
+   * whose logits are needed.
+   */
+  experts: ExpertCounts[] | null;
 }
 
 /** A running generation, which takes prompts until it is closed. */

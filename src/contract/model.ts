@@ -161,6 +161,8 @@ export interface SystemInfo {
   physicalCores: number;
   /** null in a build without oneDNN, which trains with ggml's CPU back end. */
   cpuAccelerator: CpuAccelerator | null;
+  /** Names of the weight types that createModel() and quantizeModel() write. */
+  weightTypes: string[];
 }
 
 /** Includes the defaults that depend on other options. */
@@ -178,3 +180,11 @@ export type CreateModelOptions = CreateModelConfig &
   >;
 
 export type QuantizeOptions = QuantizeModelConfig;
+
+/** How often the router of one layer of a mixture of experts chose each expert. A dense model has no such layers. */
+export interface ExpertCounts {
+  /** From 0. */
+  layer: number;
+  /** By expert: one for each token that used it. */
+  counts: number[];
+}

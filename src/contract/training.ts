@@ -1,4 +1,5 @@
 import type { FinetuneConfig } from '../config/finetune.js';
+import type { ExpertCounts } from './model.js';
 
 /** How the samples of a step become micro-batches; see native/data/layout.h. */
 export type BatchLayout = 'padding-free' | 'by-length' | 'packed' | 'padded';
@@ -184,4 +185,6 @@ export interface TrainResult {
   trainableParameters: number;
   /** Peak resident memory of the process; null if it was not measured. */
   peakMemoryBytes: number | null;
+  /** The experts that the tokens of the steps of this call used, with `expertStatistics`, otherwise null. */
+  experts: ExpertCounts[] | null;
 }

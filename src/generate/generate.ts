@@ -5,7 +5,12 @@ import {
   generateSchema,
 } from '../config/generate.js';
 import { parseConfig } from '../config/parse.js';
-import type { Answer, SequenceOutcome, TokenEvent } from '../contract/generation.js';
+import type {
+  Answer,
+  GenerationTotals,
+  SequenceOutcome,
+  TokenEvent,
+} from '../contract/generation.js';
 import { nativeRun } from '../contract/load.js';
 import { Run } from '../contract/run.js';
 import { encodeChatPrompt, encodePrompt } from '../data/prompt.js';
@@ -20,7 +25,10 @@ import { GenerateManyRun } from './generate-many.js';
 export type GenerateEvent = Pick<TokenEvent, 'type' | 'token' | 'text'>;
 
 /** The result of `generate()` with one prompt; rates in tokens per second, null if too short to measure. */
-export interface GenerateResult extends Answer, AnswerRates {
+export interface GenerateResult
+  extends Answer,
+    AnswerRates,
+    Pick<GenerationTotals, 'flashAttention' | 'experts'> {
   /** 'eos': the model ended the text; 'stop': a stop sequence was generated; 'length': maxTokens was reached. */
   finishReason: 'eos' | 'stop' | 'length';
   /** From the start of the call to the first token, including loading adapters but not the model. */
@@ -39,7 +47,7 @@ export type GenerateRun = Run<GenerateEvent, GenerateResult>;
  *
  * The run's errors: CONFIG_INVALID (all problems at once), the errors of loadModel(), NO_CHAT_TEMPLATE,
  * TEMPLATE_FAILED, CHAT_TEMPLATE_NOT_FOUND, CHAT_TEMPLATE_UNREADABLE, PROMPT_TOO_LONG, ADAPTER_NOT_FOUND,
- * ADAPTER_INVALID, ADAPTER_MISMATCH, GRAMMAR_INVALID, DISPOSED, ABORTED. With `prompts` or `n`, a prompt's own error is in
+ * ADAPTER_INVALID, ADAPTER_MISMATCH, GRAMMAR_INVALID, FLASH_ATTENTION_UNSUPPORTED, DISPOSED, ABORTED. With `prompts` or `n`, a prompt's own error is in
  * its result instead.
  *
  * @example
@@ -63,7 +71,7 @@ function generateOne(options: GenerateOptions): GenerateRun {
         const tokens = promptTokens(model, config);
         const prepared = await engineOptions(model, config, 1);
         let outcome: SequenceOutcome | undefined;
-        await nativeRun(signal, (addon) => {
+        const totals = await nativeRun(signal, (addon) => {
           const run = addon.generate(model.native, prepared, (events) => {
             for (const event of events) {
               if (event.type === 'sequence') outcome = event;
@@ -74,7 +82,7 @@ function generateOne(options: GenerateOptions): GenerateRun {
           run.close();
           return run;
         });
-        return resultOf(outcome!);
+        return resultOf(outcome!, totals);
       });
     },
     // There are at most maxTokens events, so the buffer needs no limit.
@@ -89,7 +97,10 @@ function promptTokens(model: LoadedModel, config: GenerateConfig): Int32Array {
     : encodePrompt(model.textModel, config.prompt);
 }
 
-function resultOf(outcome: SequenceOutcome): GenerateResult {
+function resultOf(
+  outcome: SequenceOutcome,
+  { flashAttention, experts }: GenerationTotals,
+): GenerateResult {
   const error = errorOf(outcome);
   if (error) throw error;
   const { text, tokens, promptTokens, generatedTokens, timeToFirstTokenMs } = outcome;
@@ -104,5 +115,7 @@ function resultOf(outcome: SequenceOutcome): GenerateResult {
     promptMs,
     generationMs,
     ...ratesOf(outcome),
+    flashAttention,
+    experts,
   };
 }

@@ -9,12 +9,7 @@ import { peakSchema } from '../../src/config/peak.js';
 import { quantizeModelSchema } from '../../src/config/quantize-model.js';
 import { testDeviceSchema } from '../../src/config/test-device.js';
 import type { LogLine } from '../../src/contract/addon.js';
-import type {
-  BenchOptions,
-  Peak,
-  ProductSpeed,
-  SampleEvent,
-} from '../../src/contract/benchmark.js';
+import type { BenchOptions, Peak, SampleEvent } from '../../src/contract/benchmark.js';
 import type {
   GenerationTotals,
   PreparedGeneration,
@@ -25,14 +20,11 @@ import type {
 import { addon } from '../../src/contract/load.js';
 import type {
   AdapterInfo,
-  CpuAccelerator,
   DeviceTest,
   ListedDevice,
   LoadOptions,
   ModelInfo,
   SystemInfo,
-  TensorInfo,
-  TrainingSupport,
 } from '../../src/contract/model.js';
 import type {
   CheckpointEvent,
@@ -47,35 +39,19 @@ import type {
   TrainResult,
   WarningEvent,
 } from '../../src/contract/training.js';
+import {
+  cpuAccelerator,
+  device,
+  experts,
+  keys,
+  nested,
+  product,
+  support,
+  tensor,
+} from './contract-keys.js';
 
 // Compares the field names of the C++ structs with those of src/contract. The type checker compares the lists below with
 // the types, and this test compares them with the addon, so a field that only one side has fails one of the two.
-
-/** The keys of T: all of them, or the type checker complains. */
-const keys = <T>(all: Record<keyof T, true>): string[] => Object.keys(all);
-const nested = (name: string, names: string[]): string[] => names.map((key) => `${name}.${key}`);
-
-const device = {
-  ...({ name: true, description: true, type: true, backend: true } as const),
-  ...({ memoryFree: true, memoryTotal: true, fastBf16: true } as const),
-};
-const tensor = keys<TensorInfo>({ name: true, type: true, shape: true, bytes: true });
-const support = keys<TrainingSupport>({
-  missing: true,
-  weightTypes: true,
-  otherWeightTypes: true,
-  optimizers: true,
-  otherOptimizers: true,
-});
-const cpuAccelerator = keys<CpuAccelerator>({ description: true, fastBf16: true });
-const product = keys<ProductSpeed>({
-  tokens: true,
-  columns: true,
-  rows: true,
-  repetitions: true,
-  bestGflops: true,
-  medianGflops: true,
-});
 
 const results: Record<string, string[]> = {
   LogLine: keys<LogLine>({ level: true, line: true }),
@@ -125,6 +101,7 @@ const results: Record<string, string[]> = {
       devices: true,
       physicalCores: true,
       cpuAccelerator: true,
+      weightTypes: true,
     }),
     ...nested('devices', Object.keys(device)),
     ...nested('cpuAccelerator', cpuAccelerator),
@@ -203,17 +180,21 @@ const results: Record<string, string[]> = {
   }),
   WarningEvent: keys<WarningEvent>({ type: true, code: true, message: true }),
   EnginePhaseEvent: keys<EnginePhaseEvent>({ type: true, phase: true }),
-  TrainResult: keys<TrainResult>({
-    steps: true,
-    finalLoss: true,
-    finalValidationLoss: true,
-    tokens: true,
-    targetTokens: true,
-    seconds: true,
-    tokensPerSecond: true,
-    trainableParameters: true,
-    peakMemoryBytes: true,
-  }),
+  TrainResult: [
+    ...keys<TrainResult>({
+      steps: true,
+      finalLoss: true,
+      finalValidationLoss: true,
+      tokens: true,
+      targetTokens: true,
+      seconds: true,
+      tokensPerSecond: true,
+      trainableParameters: true,
+      peakMemoryBytes: true,
+      experts: true,
+    }),
+    ...nested('experts', experts),
+  ],
   TokenEvent: keys<TokenEvent>({
     type: true,
     promptIndex: true,
@@ -240,14 +221,19 @@ const results: Record<string, string[]> = {
     }),
     ...nested('error', ['code', 'message', 'hint']),
   ],
-  GenerationTotals: keys<GenerationTotals>({
-    parallel: true,
-    promptTokens: true,
-    sharedPromptTokens: true,
-    generatedTokens: true,
-    promptMs: true,
-    generationMs: true,
-  }),
+  GenerationTotals: [
+    ...keys<GenerationTotals>({
+      parallel: true,
+      promptTokens: true,
+      sharedPromptTokens: true,
+      generatedTokens: true,
+      promptMs: true,
+      generationMs: true,
+      flashAttention: true,
+      experts: true,
+    }),
+    ...nested('experts', experts),
+  ],
   Prompt: keys<Prompt>({ index: true, tokens: true, seeds: true }),
   SampleEvent: keys<SampleEvent>({
     type: true,
@@ -308,6 +294,7 @@ const benchOptions = keys<BenchOptions>({
   warmup: true,
   repetitions: true,
   threads: true,
+  flashAttention: true,
   trainSteps: true,
   training: true,
 });

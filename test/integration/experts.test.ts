@@ -11,6 +11,7 @@ import {
   generate,
   quantizeModel,
 } from '../../src/index.js';
+import { llamatune } from './command-line.js';
 import { temporaryFolder, tinyOptions } from './tiny-model.js';
 
 const folder = temporaryFolder();
@@ -91,4 +92,25 @@ it('learns with full fine-tuning of experts and router', async () => {
     finetuneFull({ ...options(model), epochs: 30, optimizer: { learningRate: 3e-3 } }),
   );
   expect(found.at(-1)).toBeLessThan(found[0]! / 2);
+});
+
+it('counts the experts of every token of a training and of an answer', async () => {
+  const sum = (counts: number[]) => counts.reduce((total, count) => total + count, 0);
+  const trained = await finetuneLora({ ...options(model), epochs: 2, expertStatistics: true })
+    .result;
+  expect(trained.experts!.map(({ layer }) => layer)).toEqual([0, 1]);
+  for (const { counts } of trained.experts!) {
+    expect(counts).toHaveLength(8);
+    expect(sum(counts)).toBe(2 * trained.tokens);
+  }
+
+  const ask = { model, prompt: 'Colour 2?', maxTokens: 6, ignoreEos: true, threads: 1 };
+  const { experts, promptTokens } = await generate({ ...ask, expertStatistics: true }).result;
+  expect(sum(experts![0]!.counts)).toBe(2 * (promptTokens + 5));
+  expect((await generate(ask).result).experts).toBeNull();
+  const { stderr } = await llamatune([
+    ...['generate', '--model', model, '--prompt', 'Colour 2?', '--maxTokens', '6', '--ignoreEos'],
+    ...['--threads', '1', '--expertStatistics'],
+  ]);
+  expect(stderr).toMatch(/experts \d+ of 16 not used, entropy \d\.\d\d to \d\.\d\d of 3\.00 bits/);
 });

@@ -311,6 +311,13 @@ describe('llamatune bench --suite', () => {
     expect(same).toMatchObject({ exit: 0 });
     expect(same.stdout).toContain('mean speed ratio 1.000');
 
+    const prices = ['--electricityPricePerKwh', '$0.30', '--cloudPricePerHour', '2.50 EUR'];
+    expect(await llamatune(['bench', 'report', target, ...prices])).toMatchObject({ exit: 0 });
+    expect(readFileSync(join(target, 'summary.txt'), 'utf8')).toContain('POWER AND COST');
+    expect(readResults(file).suite.cloudPricePerHour).toBeUndefined();
+    const noPrice = await llamatune(['bench', 'report', target, '--cloudPricePerHour', 'cheap']);
+    expect(noPrice).toMatchObject({ exit: 2 });
+
     const slower = readResults(file);
     for (const { measures } of slower.trials) {
       const speed = measures.tokensPerSecond!;

@@ -68,6 +68,7 @@ export async function measurePeft(spec: PeftTrial, onProgress: OnProgress): Prom
         deviceMemoryBytes: row.deviceMemoryBytes,
       },
       series: {},
+      experts: null,
     };
   });
 }

@@ -144,6 +144,7 @@ function measurementOf(
       alpha: result.adapter?.alpha ?? null,
       warnings: result.warnings.map(({ code }) => code),
     },
+    experts: result.experts,
     series: {
       loss: steps.map(({ loss }) => loss),
       learningRate: steps.map(({ learningRate }) => learningRate),

@@ -122,6 +122,11 @@ const trial = z.strictObject({
   series: z
     .record(z.string(), z.array(z.number().nullable()))
     .describe('One value per optimizer step, warm-up included.'),
+  experts: z
+    .array(z.strictObject({ layer: z.int(), counts: z.array(z.int()).min(1) }))
+    .nullable()
+    .default(null)
+    .describe('With expertStatistics: how often each expert was used, by layer.'),
   noise: z
     .strictObject({
       loadBefore: z.number().nullable().describe('Load average of the last minute.'),

@@ -13,6 +13,16 @@ export function modelName({ spec }: Pick<TrialResult, 'spec'>): string {
     : basename(model, '.gguf');
 }
 
+/** Whether the losses of a trial say something about the model: those of random weights or random tokens do not. */
+export const hasLosses = ({ spec }: Pick<TrialResult, 'spec'>): boolean =>
+  spec.kind === 'training' && spec.dataset !== null && !hasRandomWeights({ spec });
+
+/** The whole name of a trial in a report. */
+export const trialName = (trial: TrialResult): string =>
+  [modelName(trial), trial.spec.weightType, trial.spec.device, trial.label]
+    .filter((part) => part !== '')
+    .join(', ');
+
 /** The trials by a key, in the order of their first appearance. */
 export function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): [string, T[]][] {
   const groups = new Map<string, T[]>();

@@ -45,6 +45,22 @@ TEST("generate: the prompt in small batches gives the same answer") {
     CHECK(run(m, o).tokens == whole.tokens);
 }
 
+TEST("generate: flash attention can be turned on and off") {
+    const auto m = tiny::load("qwen3");
+    std::vector<std::vector<float>> logits;
+    const auto tokens = greedy(*m, "in the beginning there was the end").prompt;
+    for (const flash_attention attention : {flash_attention::on, flash_attention::off, flash_attention::automatic}) {
+        inference_context context(m, {256, 64, 1, 1, attention}, nullptr, never);
+        CHECK_EQ(context.uses_flash_attention(), attention != flash_attention::off);
+        context.decode_prompt(0, 0, tokens.data(), tokens.size());
+        const float * row = context.logits(-1);
+        logits.emplace_back(row, row + tiny::n_tokens);
+    }
+    CHECK(logits[0] == logits[2]); // the CPU has the kernel
+    CHECK(logits[0] != logits[1]); // another one rounds differently
+    for (size_t i = 0; i < logits[0].size(); i++) CHECK_NEAR(logits[0][i], logits[1][i], 2e-2);
+}
+
 TEST("generate: a seed repeats the answer, another seed differs, temperature 0 needs no seed") {
     const auto m = tiny::load("llama");
     auto o = greedy(*m);

@@ -47,6 +47,7 @@ const result: FinetuneResult = {
   tokensPerSecond: 1228.8,
   trainableParameters: 123_456,
   peakMemoryBytes: null,
+  experts: null,
   estimatedMemoryBytes: 95_000_000,
   gradientCheckpointing: false,
   microBatchTokens: 1024,

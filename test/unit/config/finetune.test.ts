@@ -57,6 +57,7 @@ describe('finetuneSchema', () => {
       loss: 'assistant',
       precision: 'auto',
       gradientCheckpointing: 'auto',
+      expertStatistics: false,
       seed: 42,
       threads: 0,
       device: 'auto',

@@ -35,6 +35,8 @@ describe('generateSchema', () => {
       seed: 42,
       stop: [],
       ignoreEos: false,
+      flashAttention: 'auto',
+      expertStatistics: false,
       threads: 0,
       device: 'auto',
       gpuLayers: 'all',
@@ -58,6 +60,20 @@ describe('generateSchema', () => {
     expect(problemsOf(generateSchema, { ...base, adapters: [{ path: 'a', scale: 'x' }] })).toEqual({
       'adapters.0.scale': "expected a number but received 'x'",
     });
+  });
+
+  it('refuses tools with prompts that are texts, which would ignore them', () => {
+    const problems = (prompts: unknown) =>
+      problemsOf(generateSchema, { model: 'm.gguf', prompts, tools: [{ name: 'a' }] });
+    const messages = [{ role: 'user', content: 'Hi' }];
+    const refused = (where: string) => ({
+      tools: `expected tools only with messages but received a text in ${where}`,
+    });
+    expect(problems([messages, 'Hi'])).toEqual(refused('prompts.1'));
+    expect(problems([{ prompt: 'Hi' }])).toEqual(refused('prompts.0'));
+    expect(problems('prompts.txt')).toEqual(refused('prompts'));
+    expect(problems([{ prompt: messages }, { prompt: 'Hi', messages }, messages])).toEqual({});
+    expect(problems('prompts.jsonl')).toEqual({});
   });
 
   it('requires either a prompt or messages', () => {

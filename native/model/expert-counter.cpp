@@ -1,0 +1,50 @@
+#include "model/expert-counter.h"
+
+#include "model/load.h"
+
+#include <ggml-backend.h>
+#include <ggml.h>
+#include <llama-model.h>
+
+#include <cstdlib>
+#include <cstring>
+
+namespace llamatune {
+
+namespace {
+
+// llama.cpp names a node after what it is and its layer: "ffn_moe_topk-12".
+constexpr char choice_name[] = "ffn_moe_topk-";
+constexpr size_t choice_name_length = sizeof(choice_name) - 1;
+
+}
+
+expert_counter::expert_counter(const model & base) : n_experts_(base.handle()->hparams.n_expert) {}
+
+bool expert_counter::is_choice(const ggml_tensor * node) {
+    return node->type == GGML_TYPE_I32 && !std::strncmp(node->name, choice_name, choice_name_length);
+}
+
+void expert_counter::add(const ggml_tensor * choice, const std::vector<int32_t> & segment_id) {
+    std::vector<int64_t> & counts = counts_[std::atoi(choice->name + choice_name_length)];
+    counts.resize(n_experts_);
+    data_.resize(ggml_nbytes(choice)); // with the gaps between the rows of a view
+    ggml_backend_tensor_get(choice, data_.data(), 0, data_.size());
+    for (int64_t token = 0; token < choice->ne[1]; token++) {
+        if (!segment_id.empty() && segment_id[size_t(token)] < 0) continue;
+        for (int64_t i = 0; i < choice->ne[0]; i++) {
+            int32_t expert;
+            std::memcpy(&expert, data_.data() + size_t(token) * choice->nb[1] + size_t(i) * choice->nb[0],
+                        sizeof(expert));
+            counts.at(size_t(expert))++;
+        }
+    }
+}
+
+std::vector<layer_experts> expert_counter::layers() const {
+    std::vector<layer_experts> all;
+    for (const auto & [layer, counts] : counts_) all.push_back({layer, counts});
+    return all;
+}
+
+}

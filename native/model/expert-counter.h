@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <vector>
+
+struct ggml_tensor;
+
+namespace llamatune {
+
+class model;
+
+// How often the router of one layer chose each expert.
+struct layer_experts {
+    int32_t layer;
+    std::vector<int64_t> counts; // by expert; a token counts once for each expert that it uses
+};
+
+template <class V>
+void fields(V & v, layer_experts & l) {
+    v("layer", l.layer);
+    v("counts", l.counts);
+}
+
+// Counts the experts that the routers of a mixture of experts choose, from the nodes of llama.cpp's graph.
+class expert_counter {
+public:
+    explicit expert_counter(const model & base);
+
+    // Whether the node holds the chosen experts of a layer: [n_expert_used, n_tokens], I32.
+    static bool is_choice(const ggml_tensor * node);
+
+    // Counts the choices of a computed node. `segment_id` has one entry per token, negative for padding, which does not
+    // count; empty: all tokens count.
+    void add(const ggml_tensor * choice, const std::vector<int32_t> & segment_id = {});
+
+    // The layers with experts, in order; none for a dense model.
+    std::vector<layer_experts> layers() const;
+
+private:
+    size_t n_experts_;
+    std::map<int32_t, std::vector<int64_t>> counts_; // by layer
+    std::vector<char> data_;
+};
+
+}
