@@ -3,6 +3,8 @@ import { type ChatMessage, chatMessageSchema } from './chat-message.js';
 import { withCrossFieldRules } from './cross-field.js';
 import {
   chatTemplate,
+  expertStatistics,
+  flashAttention,
   isIterable,
   model,
   path,
@@ -139,10 +141,25 @@ const base = z.strictObject({
     .describe(
       'Context length in tokens, prompt included. Default: what prompt and maxTokens need.',
     ),
+  flashAttention: flashAttention(),
+  expertStatistics: expertStatistics(),
   threads: threads(),
   ...placementShape(),
   signal: signal(),
 });
+
+/** Prompts that are texts, which no chat template formats, as far as they are known before they are read. */
+function textPrompts(prompts: unknown): string[] {
+  if (typeof prompts === 'string') return /\.txt$/i.test(prompts) ? ['prompts'] : [];
+  if (!Array.isArray(prompts)) return [];
+  return prompts.flatMap((prompt: unknown, i) => (isTextPrompt(prompt) ? [`prompts.${i}`] : []));
+}
+
+function isTextPrompt(prompt: unknown): boolean {
+  if (typeof prompt !== 'object' || prompt === null) return typeof prompt === 'string';
+  const { prompt: text, messages } = prompt as { prompt?: unknown; messages?: unknown };
+  return typeof text === 'string' && (messages === undefined || messages === null);
+}
 
 /** Schema of the options of `generate()`. */
 export const generateSchema = withCrossFieldRules(base, (read) => {
@@ -160,6 +177,10 @@ export const generateSchema = withCrossFieldRules(base, (read) => {
     has('prompt') && has('tools')
       ? { path: 'tools', message: 'expected tools only with messages but received a prompt' }
       : undefined,
+    ...(has('tools') ? textPrompts(read.value('prompts')) : []).map((where) => ({
+      path: 'tools',
+      message: `expected tools only with messages but received a text in ${where}`,
+    })),
     has('parallel') && !has('prompts') && !has('n')
       ? { path: 'parallel', message: 'expected parallel only with prompts or n' }
       : undefined,

@@ -71,7 +71,7 @@ export function encodeGiven(
   { prompt, where }: GivenPrompt,
   defaults: { tools?: readonly unknown[] | undefined; chatTemplate?: string | undefined },
 ): Int32Array {
-  if (typeof prompt === 'string') return encodePrompt(model, prompt);
+  if (typeof prompt === 'string') return encodeText(model, { prompt, where }, defaults.tools);
   if (Array.isArray(prompt)) {
     return encodeChatPrompt(model, checked(messagesSchema, prompt, 'messages', where), defaults);
   }
@@ -79,7 +79,10 @@ export function encodeGiven(
     throw invalidPrompt(where, `expected a prompt but received ${describeValue(prompt)}`);
   }
   const { prompt: inner, messages, tools } = prompt as Record<string, unknown>;
-  if (typeof inner === 'string' && !isPresent(messages)) return encodePrompt(model, inner);
+  if (typeof inner === 'string' && !isPresent(messages)) {
+    const given = checked(toolsSchema, tools, 'tools', where) ?? defaults.tools;
+    return encodeText(model, { prompt: inner, where }, given);
+  }
   const conversation = isPresent(messages) ? messages : inner;
   if (!isPresent(conversation)) {
     const keys = Object.keys(prompt).slice(0, 6).join(', ');
@@ -91,6 +94,15 @@ export function encodeGiven(
     ...defaults,
     tools: checked(toolsSchema, tools, 'tools', where) ?? defaults.tools,
   });
+}
+
+function encodeText(
+  model: TextModel,
+  { prompt, where }: GivenPrompt & { prompt: string },
+  tools: readonly unknown[] | undefined,
+): Int32Array {
+  if (tools === undefined || tools.length === 0) return encodePrompt(model, prompt);
+  throw invalidPrompt(where, 'expected messages, which take tools, but received a text');
 }
 
 const isPresent = (value: unknown): boolean => value !== undefined && value !== null;

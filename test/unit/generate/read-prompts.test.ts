@@ -66,6 +66,14 @@ describe('encodeGiven', () => {
       expect(textOf({ messages, tools }, [{ name: 'a' }])).toBe('b;hi');
   });
 
+  it('refuses tools with a text, to which no template adds them', () => {
+    const refused = 'prompts[0]: expected messages, which take tools, but received a text';
+    for (const prompt of ['hi', { prompt: 'hi' }])
+      expect(() => textOf(prompt, [{ name: 'a' }])).toThrow(refused);
+    expect(() => textOf({ prompt: 'hi', tools: [{ name: 'a' }] })).toThrow(refused);
+    expect(textOf({ prompt: 'hi', tools: [] })).toBe('hi');
+  });
+
   it('refuses wrong prompts and tools', () => {
     expect(() => textOf({ messages, tools: 'b' })).toThrow(
       'prompts[0]: tools: expected a list, or JSON text of a list',
