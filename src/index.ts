@@ -35,7 +35,7 @@ export type {
   TrialResult,
 } from './bench/suite/results.js';
 export { suiteResultsSchema } from './bench/suite/results.js';
-export { readResults } from './bench/suite/results-file.js';
+export { readResults, withPrices } from './bench/suite/results-file.js';
 export {
   planSuite,
   type RunSuiteOptions,
@@ -87,7 +87,7 @@ export { type LoadModelOptions, loadModelSchema } from './config/load-model.js';
 export { parseConfig } from './config/parse.js';
 export { type MeasurePeakOptions, peakSchema } from './config/peak.js';
 export { type QuantizeModelOptions, quantizeModelSchema } from './config/quantize-model.js';
-export { type SuiteOptions, suiteSchema } from './config/suite.js';
+export { type SuiteOptions, type SuitePrices, suiteSchema } from './config/suite.js';
 export { type TestDeviceOptions, testDeviceSchema } from './config/test-device.js';
 export type { Peak, ProductSpeed } from './contract/benchmark.js';
 export type {
@@ -101,6 +101,7 @@ export type {
   CpuAccelerator,
   Device,
   DeviceTest,
+  ExpertCounts,
   ModelInfo,
   SystemInfo,
   TensorInfo,
@@ -116,6 +117,7 @@ export type {
   WarningEvent,
 } from './contract/training.js';
 export { type ConfigProblem, LlamatuneError } from './errors.js';
+export { type ExpertUse, expertUse } from './expert-use.js';
 export type { DoneEvent, FinetuneEvent, FinetuneResult, PhaseEvent } from './finetune/events.js';
 export { type FinetuneRun, finetune, finetuneFull, finetuneLora } from './finetune/finetune.js';
 export { estimateMemory, type MemoryEstimate } from './finetune/memory.js';
@@ -158,5 +160,6 @@ export {
   type RunLogWriter,
   readRunLog,
 } from './report/run-log.js';
-export { type ReportFile, type ReportFormat, renderReport } from './report/suite/render-report.js';
+export type { ReportFormat } from './report/suite/render-document.js';
+export { type ReportFile, renderReport } from './report/suite/render-report.js';
 export { writeReport } from './report/suite/write-report.js';

@@ -51,8 +51,17 @@ export const benchCommand: Command = {
     name: 'bench',
     summary: 'Measure a model, or run a benchmark suite with a report.',
     usage:
-      'bench --model <path> [options]\n       llamatune bench --suite <name> --output <folder>\n       llamatune bench compare <results.json> <results.json>\n       llamatune bench report <folder>\n       llamatune bench submit <folder>\n       llamatune bench table <folder>\n       llamatune bench advise --model <path> --dataset <path>',
-    options: [...options, ...suiteOptions, ...submitOptions, ...tableOptions],
+      'bench --model <path> [options]\n       llamatune bench --suite <name> --output <folder>\n       llamatune bench compare <results.json> <results.json>\n       llamatune bench report <folder> [--electricityPricePerKwh <price>] [--cloudPricePerHour <price>]\n       llamatune bench submit <folder>\n       llamatune bench table <folder>\n       llamatune bench advise --model <path> --dataset <path>',
+    options: [
+      ...options.map((option) =>
+        option.name === 'model'
+          ? { ...option, required: false, description: `Without --suite: ${option.description}` }
+          : option,
+      ),
+      ...suiteOptions,
+      ...submitOptions,
+      ...tableOptions,
+    ],
     examples: [
       {
         what: 'whether everything works: a suite with the shipped model, in less than a minute',

@@ -13,6 +13,8 @@ import {
   renderCommunityTable,
   runSuite,
   type SuiteEvent,
+  type SuitePrices,
+  withPrices,
   writeReport,
 } from '../index.js';
 import {
@@ -27,6 +29,23 @@ import type { CliIo } from './io.js';
 import { jsonLine } from './json.js';
 import { type CliOption, commonOptions } from './option.js';
 import { columnTable } from './table.js';
+
+const priceOptions: readonly CliOption[] = [
+  {
+    name: 'electricityPricePerKwh',
+    kind: 'text',
+    typeText: 'price',
+    description:
+      "With --suite and report: price of a kilowatt-hour for the report, e.g. '0.30 EUR'.",
+  },
+  {
+    name: 'cloudPricePerHour',
+    kind: 'text',
+    typeText: 'price',
+    description:
+      "With --suite and report: price of renting this machine for an hour, e.g. '$2.50'.",
+  },
+];
 
 /** The options of `bench --suite`. */
 export const suiteOptions: readonly CliOption[] = [
@@ -57,18 +76,7 @@ export const suiteOptions: readonly CliOption[] = [
     description:
       "With --suite: folder for models that the suite makes. Default: the user's cache folder.",
   },
-  {
-    name: 'electricityPricePerKwh',
-    kind: 'text',
-    typeText: 'price',
-    description: "With --suite: price of a kilowatt-hour for the report, e.g. '0.30 EUR'.",
-  },
-  {
-    name: 'cloudPricePerHour',
-    kind: 'text',
-    typeText: 'price',
-    description: "With --suite: price of renting this machine for an hour, e.g. '$2.50'.",
-  },
+  ...priceOptions,
 ];
 
 const options = [...suiteOptions, ...commonOptions];
@@ -95,8 +103,7 @@ export async function runSuiteCommand(args: readonly string[], io: CliIo): Promi
     output,
     resume: parsed.values.get('resume') === true,
     modelCache: text('modelCache'),
-    electricityPricePerKwh: text('electricityPricePerKwh'),
-    cloudPricePerHour: text('cloudPricePerHour'),
+    ...pricesOf(parsed),
     signal: io.signal,
   });
   for await (const event of run) {
@@ -107,6 +114,11 @@ export async function runSuiteCommand(args: readonly string[], io: CliIo): Promi
   const files = [join(output, 'results.json'), ...writeReport(results, output)];
   io.stdout.write(json ? jsonLine({ type: 'done', files }) : `${files.slice(0, 4).join('\n')}\n`);
 }
+
+const pricesOf = ({ values }: ParsedArguments): SuitePrices =>
+  Object.fromEntries(
+    priceOptions.flatMap(({ name }) => (values.has(name) ? [[name, values.get(name)]] : [])),
+  );
 
 function suiteOf({ values }: ParsedArguments): RunSuiteOptions['suite'] {
   const given = values.get('suite') as string;
@@ -224,9 +236,10 @@ function comparisonText({ comparisons, notCompared, meanSpeedRatio }: ComparedRe
 
 /** llamatune bench report FOLDER */
 export async function reportCommand(args: readonly string[], io: CliIo): Promise<void> {
-  const parsed = parseArguments(args, commonOptions, 'bench');
+  const parsed = parseArguments(args, [...priceOptions, ...commonOptions], 'bench');
   const folder = onlyFolder(parsed, 'llamatune bench report bench-results');
-  const files = writeReport(readResults(join(folder, 'results.json')), folder);
+  const results = withPrices(readResults(join(folder, 'results.json')), pricesOf(parsed));
+  const files = writeReport(results, folder);
   io.stdout.write(`${files.slice(0, 3).join('\n')}\n`);
 }
 

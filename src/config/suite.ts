@@ -165,6 +165,16 @@ const benchmark = z.discriminatedUnion(
   { error: unknownTask },
 );
 
+const prices = {
+  electricityPricePerKwh: price('Price of a kilowatt-hour'),
+  cloudPricePerHour: price('Price of renting this machine for an hour'),
+};
+
+/** Schema of the prices of a suite. */
+export const pricesSchema = z.strictObject(prices);
+/** The prices of a suite. */
+export type SuitePrices = z.output<typeof pricesSchema>;
+
 const base = z.strictObject({
   name: z
     .string()
@@ -193,8 +203,7 @@ const base = z.strictObject({
     .describe(
       'Measure the matmul speed of the CPU before and after every trial, which shows how noisy the machine was.',
     ),
-  electricityPricePerKwh: price('Price of a kilowatt-hour'),
-  cloudPricePerHour: price('Price of renting this machine for an hour'),
+  ...prices,
   limits: limits.prefault({}).describe('Limits of every trial.'),
   benchmarks: z
     .array(benchmark.meta({ typeText: "benchmark with 'task'" }))

@@ -57,15 +57,17 @@ const LIBRARIES: readonly (readonly [name: string, header: RegExp])[] = [
 export const SOURCE_RULES: ImportRules = {
   'errors.ts': [],
   'closest.ts': [],
+  'escape-html.ts': [],
   'format.ts': [],
   'random.ts': [],
   'price.ts': [],
+  'expert-use.ts': [],
   'statistics.ts': ['random.ts'],
   // schedule: the names of the schedules.
   config: ['errors.ts', 'closest.ts', 'price.ts', 'schedule'],
   schedule: ['errors.ts'],
   // data checks rows with the schemas of config/dataset-row.ts; files: the error of the folder for temporary files.
-  data: ['errors.ts', 'random.ts', 'config', 'files', 'type:contract'],
+  data: ['errors.ts', 'escape-html.ts', 'random.ts', 'config', 'files', 'type:contract'],
   // Types only: the addon takes configurations as they are.
   contract: ['errors.ts', 'type:config'],
   // config: what a dataset option may be.
@@ -73,7 +75,7 @@ export const SOURCE_RULES: ImportRules = {
   model: ['errors.ts', 'config', 'data', 'contract', 'files'],
   // files: processes of tools are killed at exit.
   hardware: ['files'],
-  finetune: ['errors.ts', 'config', 'schedule', 'data', 'contract', 'files', 'model'],
+  finetune: ['errors.ts', 'format.ts', 'config', 'schedule', 'data', 'contract', 'files', 'model'],
   generate: ['errors.ts', 'config', 'data', 'contract', 'model'],
   // data: the rows that its training measurement learns from.
   bench: [
@@ -93,6 +95,8 @@ export const SOURCE_RULES: ImportRules = {
   // Types only: a report can be drawn without the addon. files: a run log is checked and locked like any output.
   report: [
     'errors.ts',
+    'escape-html.ts',
+    'expert-use.ts',
     'format.ts',
     'price.ts',
     'statistics.ts',

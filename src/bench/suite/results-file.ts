@@ -1,6 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import { parseConfig } from '../../config/parse.js';
+import { pricesSchema, type SuitePrices } from '../../config/suite.js';
 import { LlamatuneError } from '../../errors.js';
 import { replaceFile } from '../../files/atomic-file.js';
 import type { PlannedTrial } from './plan.js';
@@ -39,6 +41,17 @@ export function readResults(path: string): SuiteResults {
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
   throw invalid(path, `${issue.path.join('.') || 'the file'}: ${issue.message}`);
+}
+
+/**
+ * Results with other prices, for the costs in their report. A price that is undefined stays as it is.
+ *
+ * @throws LlamatuneError CONFIG_INVALID
+ */
+export function withPrices(results: SuiteResults, prices: SuitePrices): SuiteResults {
+  const given = Object.entries(prices).filter(([, price]) => price !== undefined);
+  const checked = parseConfig(pricesSchema, Object.fromEntries(given), 'prices');
+  return { ...results, suite: { ...results.suite, ...checked } };
 }
 
 function invalid(path: string, reason: string, cause?: unknown): LlamatuneError {

@@ -2,7 +2,13 @@ import { totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { parseConfig } from '../../config/parse.js';
-import { benchmarkId, type Suite, type SuiteOptions, suiteSchema } from '../../config/suite.js';
+import {
+  benchmarkId,
+  type Suite,
+  type SuiteOptions,
+  type SuitePrices,
+  suiteSchema,
+} from '../../config/suite.js';
 import { abortedError, Run } from '../../contract/run.js';
 import { LlamatuneError } from '../../errors.js';
 import { checkFiles, type InputFile, type OutputFile } from '../../files/check.js';
@@ -23,8 +29,8 @@ import { SUITES } from './suites.js';
 import { powerOfTrial } from './trial-hardware.js';
 import { toolVersions } from './versions.js';
 
-/** Options of runSuite(). */
-export interface RunSuiteOptions {
+/** Options of runSuite(). Prices replace those of the suite. */
+export interface RunSuiteOptions extends SuitePrices {
   /** A suite, or the name of one that comes with llamatune: 'smoke', 'small', 'medium', 'full', 'all', 'peft'. */
   suite: SuiteOptions | keyof typeof SUITES;
   /** Folder for the results, which is made. */
@@ -33,10 +39,6 @@ export interface RunSuiteOptions {
   resume?: boolean | undefined;
   /** Folder for the models that the suite makes. Default: the user's cache folder. */
   modelCache?: string | undefined;
-  /** Replaces the price of the suite, e.g. '0.30 EUR'. */
-  electricityPricePerKwh?: SuiteOptions['electricityPricePerKwh'];
-  /** Replaces the price of the suite. */
-  cloudPricePerHour?: SuiteOptions['cloudPricePerHour'];
   signal?: AbortSignal | undefined;
 }
 
@@ -82,17 +84,16 @@ export async function planSuite(
 ): Promise<PlanEstimate> {
   const suite = suiteOf(options);
   const trials = planTrials(suite);
-  checkTrials(trials);
+  checkTrials(suite, trials, systemInfo().weightTypes);
   const { measurePeak } = suite;
   return estimatePlan(trials, { modelCache: options.modelCache, measurePeak });
 }
 
-type SuiteWithPrices = Pick<
-  RunSuiteOptions,
-  'suite' | 'electricityPricePerKwh' | 'cloudPricePerHour'
->;
-
-function suiteOf({ suite, electricityPricePerKwh, cloudPricePerHour }: SuiteWithPrices): Suite {
+function suiteOf({
+  suite,
+  electricityPricePerKwh,
+  cloudPricePerHour,
+}: Pick<RunSuiteOptions, 'suite' | keyof SuitePrices>): Suite {
   const given = typeof suite === 'string' ? knownSuite(suite) : suite;
   const whole = {
     ...given,
@@ -149,7 +150,7 @@ class SuiteRunner {
   ) {
     this.#suite = suiteOf(options);
     this.#planned = planTrials(this.#suite);
-    checkTrials(this.#planned);
+    checkTrials(this.#suite, this.#planned, systemInfo().weightTypes);
     this.#folder = resolve(options.output);
     this.#cache = resolve(options.modelCache ?? modelCacheFolder());
     this.#resume = options.resume ?? false;
@@ -218,7 +219,13 @@ class SuiteRunner {
     writeTrialLog(this.#folder, index, key, end.log);
     const after = await sampler.latest();
     const readings = sampler.take();
-    const { measures = {}, details = {}, series = {}, measured = null } = end.measurement ?? {};
+    const {
+      measures = {},
+      details = {},
+      series = {},
+      experts = null,
+      measured = null,
+    } = end.measurement ?? {};
     await addReadings(this.#folder, key, readings, measured);
     const { power, measures: ofPower } = powerOfTrial(
       spec,
@@ -238,6 +245,7 @@ class SuiteRunner {
       measures: { ...measures, ...ofPower },
       details,
       series,
+      experts,
       noise: end.noise,
       hardware: { before, after, power },
     };

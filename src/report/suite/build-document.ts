@@ -4,6 +4,7 @@ import { outcomeText } from './cells.js';
 import type { Block, ReportDocument, Section } from './document.js';
 import { peaksOf } from './drift.js';
 import { dynamicsBlocks, targetBlocks } from './dynamics-section.js';
+import { expertBlocks } from './experts-section.js';
 import { inferenceBlocks } from './inference-section.js';
 import { methodBlocks } from './methods-section.js';
 import { modelBlocks } from './models-section.js';
@@ -15,7 +16,10 @@ import { sweepBlocks, trainingBlocks } from './training-section.js';
 
 /** The report of a suite, with a section for each benchmark that has results. */
 export function buildDocument(results: SuiteResults): ReportDocument {
-  const sections = results.suite.benchmarks.flatMap(({ id, task, title }): Section[] => {
+  const { benchmarks } = results.suite;
+  const sections = benchmarks.flatMap(({ id, task, title: given }): Section[] => {
+    const isUnique = benchmarks.filter(({ title }) => title === given).length === 1;
+    const title = isUnique ? given : `${given}: ${id}`;
     const trials = results.trials
       .filter(({ benchmark }) => benchmark === id)
       .map((trial) => withDeviceName(trial, results.machine));
@@ -43,7 +47,7 @@ function blocksOf(
   const varied = trials.some((trial) => Object.keys(trial.varied).length > 0);
   switch (task) {
     case 'inference':
-      return varied ? sweepBlocks(trials) : inferenceBlocks(trials);
+      return [...(varied ? sweepBlocks(trials) : inferenceBlocks(trials)), ...expertBlocks(trials)];
     case 'reproducibility':
       return [...reproducibilityBlocks(trials, machine.memoryBytes), ...runBlocks(trials)];
     case 'methods':
@@ -63,6 +67,7 @@ function blocksOf(
 const runBlocks = (trials: readonly TrialResult[]): Block[] => [
   ...targetBlocks(trials),
   ...dynamicsBlocks(trials),
+  ...expertBlocks(trials),
 ];
 
 function setup({ machine, versions, startedAt, finishedAt, trials }: SuiteResults): Section {
@@ -147,7 +152,7 @@ function method({ trials }: SuiteResults): Section {
       {
         kind: 'list',
         items: [
-          'Each trial ran in a process of its own, after warm-up runs or steps that are not counted.',
+          'Each trial ran in a separate process, after warm-up runs or steps that are not counted.',
           'Speeds count tokens, never padding. Memory is the resident memory of the process, with Node.js and the pages of the model file that were read.',
           'A value is the median of its measurements unless its row says otherwise. Intervals are 95 % bootstrap intervals.',
           ...(extrapolated

@@ -1,6 +1,7 @@
 import type { Measure, TrialResult } from '../../bench/suite/results.js';
 import * as format from '../../format.js';
 import { type Cell, NOT_MEASURED } from './document.js';
+import { hasLosses } from './names.js';
 
 /** A value in its unit, for people. */
 export function valueText(value: number, unit: Measure['unit']): string {
@@ -38,7 +39,10 @@ export function outcomeText({ outcome }: TrialResult): string | undefined {
 
 type Statistic = 'median' | 'mean' | 'min' | 'max';
 
-/** A cell with one statistic of a measure, or how the trial ended. Extrapolated values begin with ≈. */
+/**
+ * A cell with one statistic of a measure, or how the trial ended. Extrapolated values begin with ≈. Losses of random weights
+ * or random tokens are not shown.
+ */
 export function cellOf(trial: TrialResult, name: string, statistic: Statistic = 'median'): Cell {
   const failure = outcomeText(trial);
   if (failure !== undefined) {
@@ -46,7 +50,7 @@ export function cellOf(trial: TrialResult, name: string, statistic: Statistic = 
     return { text: failure, ...('message' in outcome ? { note: outcome.message } : {}) };
   }
   const measure = trial.measures[name];
-  if (measure === undefined) return NOT_MEASURED;
+  if (measure === undefined || (measure.unit === 'nats' && !hasLosses(trial))) return NOT_MEASURED;
   const extrapolated = measure.source === 'extrapolated';
   const value = measure[extrapolated ? 'mean' : statistic];
   return {
@@ -78,9 +82,9 @@ function noteOf(measure: Measure): string {
     : `${of}, ${range}; 95 % interval ${text(interval[0])} to ${text(interval[1])}`;
 }
 
-/** '+12.3 %' */
-export function percentChange(value: number, baseline: number): string {
-  const change = (100 * (value - baseline)) / baseline;
+/** '+12.3 %' for the ratio 1.123 to a baseline. */
+export function percentChange(ratio: number): string {
+  const change = 100 * (ratio - 1);
   return `${change >= 0 ? '+' : '−'}${Math.abs(change).toFixed(1)} %`;
 }
 

@@ -2,7 +2,7 @@ import type { TrialResult } from '../../bench/suite/results.js';
 import { cellOf, valueText } from './cells.js';
 import { type Block, type Cell, left, NOT_MEASURED, right, textCell } from './document.js';
 import { type Dynamics, dynamicsOf, stepsToLoss } from './dynamics.js';
-import { modelName } from './names.js';
+import { hasLosses, trialName } from './names.js';
 
 const COLUMNS: readonly (readonly [title: string, field: keyof Dynamics])[] = [
   ['Mean gradient norm', 'meanGradientNorm'],
@@ -14,17 +14,17 @@ const COLUMNS: readonly (readonly [title: string, field: keyof Dynamics])[] = [
   ['Losses that are not finite', 'nonFiniteLosses'],
 ];
 
-const nameOf = (trial: TrialResult): string =>
-  [modelName(trial), trial.spec.weightType, trial.spec.device, trial.label]
-    .filter((part) => part !== '')
-    .join(', ');
+const OF_LOSSES: ReadonlySet<keyof Dynamics> = new Set(['lossVariance', 'lossSpikes', 'plateaus']);
 
 /** Gradient norms and the smoothness of the loss, for runs that are long enough to have them. */
 export function dynamicsBlocks(trials: readonly TrialResult[]): Block[] {
   const rows = trials.flatMap((trial): Cell[][] => {
     const dynamics = dynamicsOf(trial);
     if (dynamics === null) return [];
-    return [[textCell(nameOf(trial)), ...COLUMNS.map(([, field]) => numberCell(dynamics[field]))]];
+    const cells = COLUMNS.map(([, field]) =>
+      OF_LOSSES.has(field) && !hasLosses(trial) ? NOT_MEASURED : numberCell(dynamics[field]),
+    );
+    return [[textCell(trialName(trial)), ...cells]];
   });
   const columns = [left('Run'), ...COLUMNS.map(([title]) => right(title))];
   return rows.length === 0 ? [] : [{ kind: 'table', title: 'Training dynamics', columns, rows }];
@@ -54,7 +54,7 @@ function targetRows(trial: TrialResult, hasPower: boolean): Cell[][] {
   return spec.targetLosses.map((target) => {
     const steps = stepsToLoss(series.loss ?? [], target);
     return [
-      textCell(nameOf(trial)),
+      textCell(trialName(trial)),
       { text: target.toFixed(2), value: target },
       { text: Math.exp(target).toFixed(2), value: Math.exp(target) },
       ...(steps === null

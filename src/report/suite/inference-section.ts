@@ -8,6 +8,7 @@ const METRICS = [
   ['Avg t/s', 'tokensPerSecond', 'mean'],
   ['Low t/s', 'tokensPerSecond', 'min'],
   ['TTFT', 'timeToFirstToken', 'median'],
+  ['Peak memory', 'peakMemory', 'max'],
 ] as const;
 
 /** Peak, average and lowest speed and the time to the first token: one table per model, a column per device and weight type. */
@@ -17,7 +18,9 @@ export function inferenceBlocks(trials: readonly TrialResult[]): Block[] {
       kind: 'table' as const,
       title: name,
       columns: [left('Metric'), ...ofModel.map((trial) => right(nameOf(trial)))],
-      rows: METRICS.map(([title, measure, statistic]) => [
+      rows: METRICS.filter(
+        ([, measure]) => measure !== 'peakMemory' || ofModel.some((t) => t.measures.peakMemory),
+      ).map(([title, measure, statistic]) => [
         textCell(title),
         ...ofModel.map((trial) => cellOf(trial, measure, statistic)),
       ]),

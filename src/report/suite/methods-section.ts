@@ -62,7 +62,7 @@ function comparedCell(method: TrialResult, baseline: TrialResult, measure: strin
   const cell = cellOf(method, measure);
   const [value, other] = [method.measures[measure]?.median, baseline.measures[measure]?.median];
   if (value === undefined || other === undefined) return cell;
-  return { ...cell, text: `${cell.text} (${percentChange(value, other)})` };
+  return { ...cell, text: `${cell.text} (${percentChange(value / other)})` };
 }
 
 const SETTINGS = [

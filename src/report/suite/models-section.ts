@@ -3,7 +3,7 @@ import type { TrialResult } from '../../bench/suite/results.js';
 import * as format from '../../format.js';
 import { cellOf, cellWithScope, valueText } from './cells.js';
 import { type Block, type Cell, left, NOT_MEASURED, right, textCell } from './document.js';
-import { groupBy, hasRandomWeights, modelName } from './names.js';
+import { groupBy, hasLosses, modelName } from './names.js';
 
 const METRICS = [
   ['Tokens/s', 'tokensPerSecond', 'median'],
@@ -18,18 +18,10 @@ const LOSSES = [
   ['Perplexity', 'evaluationLoss', 'perplexity'],
 ] as const;
 
-/** Whether a loss says something about the model: random weights and random tokens have none that does. */
-const hasLoss = ({ spec, measures }: TrialResult, measure: string): boolean =>
-  spec.kind === 'training' &&
-  spec.dataset !== null &&
-  !hasRandomWeights({ spec }) &&
-  measures[measure] !== undefined;
-
 /** A loss, or the perplexity that it is the logarithm of. */
 function lossCell(trial: TrialResult, measure: string, unit: 'nats' | 'perplexity'): Cell {
   const cell = cellOf(trial, measure);
   if (cell.value === undefined) return cell;
-  if (!hasLoss(trial, measure)) return NOT_MEASURED;
   const perplexity = Math.exp(cell.value);
   return unit === 'nats' ? cell : { text: perplexity.toFixed(2), value: perplexity };
 }
@@ -43,7 +35,9 @@ export function modelBlocks(trials: readonly TrialResult[]): Block[] {
       ([, measure]) =>
         measure !== 'averagePower' || models.some(({ measures }) => measures.averagePower),
     );
-    const losses = LOSSES.filter(([, measure]) => models.some((trial) => hasLoss(trial, measure)));
+    const losses = LOSSES.filter(([, measure]) =>
+      models.some((trial) => hasLosses(trial) && trial.measures[measure] !== undefined),
+    );
     return [
       {
         kind: 'table',

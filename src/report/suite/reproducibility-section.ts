@@ -4,7 +4,7 @@ import { statisticsOf } from '../../statistics.js';
 import { cellOf, outcomeText, percent, valueText } from './cells.js';
 import { stateFacts } from './device-state.js';
 import { type Block, type Cell, left, NOT_MEASURED, right, textCell } from './document.js';
-import { columnName, groupBy, modelName } from './names.js';
+import { columnName, groupBy, hasLosses, modelName } from './names.js';
 
 const COLUMNS = [
   ['Training time', 'runTime'],
@@ -39,7 +39,7 @@ export function reproducibilityBlocks(
 
 /** (highest - lowest) / mean of the runs. */
 function spreadOf(runs: readonly TrialResult[], measure: string): Cell {
-  const values = runs.flatMap((run) => run.measures[measure]?.median ?? []);
+  const values = runs.flatMap((run) => cellOf(run, measure).value ?? []);
   if (values.length < 2) return NOT_MEASURED;
   const { spread } = statisticsOf(values);
   return spread === null ? NOT_MEASURED : { text: percent(spread), value: spread };
@@ -89,6 +89,7 @@ const CURVES = [
 export function curveChart(title: string, runs: readonly TrialResult[]): Block[] {
   const panels = CURVES.flatMap(([name, yTitle]) => {
     const series = runs.flatMap((run) => {
+      if (name === 'loss' && !hasLosses(run)) return [];
       const values = run.series[name]?.map((y, i): [number, number | null] => [i + 1, y]);
       return values === undefined ? [] : [{ name: run.label, values }];
     });

@@ -1,4 +1,5 @@
 import type { TrialResult } from '../../bench/suite/results.js';
+import { ratioInterval } from '../../statistics.js';
 import { cellWithScope, outcomeText, percentChange } from './cells.js';
 import {
   type Block,
@@ -98,7 +99,7 @@ export function sweepBlocks(trials: readonly TrialResult[]): Block[] {
       columns: [
         ...options.map(left),
         ...columns.map(([name]) => right(name)),
-        right('Speed, against the first row'),
+        right('Speed, against the first row (95 % interval)'),
       ],
       rows: group.map((trial) => [
         ...options.map((option): Cell => variedCell(trial.varied[option])),
@@ -110,11 +111,19 @@ export function sweepBlocks(trials: readonly TrialResult[]): Block[] {
   ]);
 }
 
+/** The change of the median with its 95 % bootstrap interval: '+12.3 % (+9.8 to +14.1)'. */
 function changeCell(trial: TrialResult, first: TrialResult): Cell {
-  const [own, other] = [trial, first].map(({ measures }) => measures.tokensPerSecond?.median);
+  const [own, other] = [trial, first].map(({ measures }) => measures.tokensPerSecond);
   if (own === undefined || other === undefined) return NOT_MEASURED;
   if (trial === first) return textCell('');
-  return { text: percentChange(own, other), value: own / other };
+  const value = own.median / other.median;
+  const interval = ratioInterval(other.samples, own.samples);
+  if (interval === null) {
+    const note = 'fewer than three measurements of a speed carry no interval';
+    return { text: `${percentChange(value)} (n/a)`, value, note };
+  }
+  const [low, high] = interval.map((ratio) => percentChange(ratio).replace(' %', ''));
+  return { text: `${percentChange(value)} (${low} to ${high})`, value };
 }
 
 const variedCell = (value: unknown): Cell => ({

@@ -19,7 +19,7 @@ describe('compareResults', () => {
     expect(comparisons.length).toBeGreaterThan(5);
     for (const { ratio, verdict } of comparisons) {
       expect(ratio).toBe(1);
-      expect(['same', 'unknown']).toContain(verdict);
+      expect(verdict).toBe('same');
     }
     expect(meanSpeedRatio).toBeCloseTo(1, 12);
   });
@@ -45,14 +45,18 @@ describe('compareResults', () => {
     expect(strict.comparisons[0]!.verdict).toBe('worse');
   });
 
-  it('knows that less memory is better', () => {
-    const withMemory = (...samples: number[]): SuiteResults => {
-      const measures = present({ peakMemory: measureOf('bytes', samples) });
+  it('compares the one peak of memory that a trial has by the tolerance', () => {
+    const withMemory = (peak: number): SuiteResults => {
+      const measures = present({ peakMemory: measureOf('bytes', [peak]) });
       return { ...results, trials: [{ ...results.trials[0]!, measures }] };
     };
-    const [small, large] = [withMemory(2e9, 2e9, 2.1e9), withMemory(4e9, 4e9, 4.1e9)];
-    expect(compareResults(small, large).comparisons[0]!.verdict).toBe('worse');
-    expect(compareResults(large, small).comparisons[0]!.verdict).toBe('better');
+    const verdictOf = (before: number, after: number, tolerance?: number) =>
+      compareResults(withMemory(before), withMemory(after), { tolerance }).comparisons[0]!;
+    expect(verdictOf(2e9, 4e9)).toMatchObject({ verdict: 'worse', interval: null });
+    expect(verdictOf(4e9, 2e9).verdict).toBe('better');
+    expect(verdictOf(4e9, 4.15e9).verdict).toBe('same');
+    expect(verdictOf(4e9, 4.15e9, 0.03).verdict).toBe('worse');
+    expect(verdictOf(4e9, 4.05e9, 0).verdict).toBe('same'); // less than 2 % is noise
   });
 
   it('names trials that only one has or that failed', () => {

@@ -9,6 +9,24 @@ import type { LlamatuneError } from '../../../../src/errors.js';
 
 const plan = (suite: SuiteOptions) => planTrials(parseConfig(suiteSchema, suite));
 
+const weightTypes = ['F32', 'F16', 'BF16', 'Q8_0', 'Q4_0'];
+/** Checks a suite. */
+function check(options: SuiteOptions): void {
+  const suite = parseConfig(suiteSchema, options);
+  checkTrials(suite, planTrials(suite), weightTypes);
+}
+
+/** The problems of a suite. */
+function problemsOf(options: SuiteOptions): LlamatuneError['problems'] {
+  try {
+    check(options);
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'CONFIG_INVALID' });
+    return (error as LlamatuneError).problems;
+  }
+  return [];
+}
+
 describe('combinations', () => {
   it('are all of them, the last option varying fastest', () => {
     expect(combinations({ a: [1, 2], b: ['x', 'y'] })).toEqual([
@@ -32,19 +50,19 @@ describe('suiteSchema', () => {
 });
 
 describe('shapes of a suite', () => {
-  const check = (model: string) =>
-    checkTrials(plan({ name: 's', models: [model], benchmarks: [{ task: 'inference' }] }));
+  const checkShape = (model: string) =>
+    check({ name: 's', models: [model], benchmarks: [{ task: 'inference' }] });
 
   it('are refused before the first trial if they cannot be made', () => {
-    expect(() => check('shape:qwen3-0.6b,layers=2')).not.toThrow();
-    expect(() => check('shape:qwen3-0.6b,layers=1000')).toThrow(
+    expect(() => checkShape('shape:qwen3-0.6b,layers=2')).not.toThrow();
+    expect(() => checkShape('shape:qwen3-0.6b,layers=1000')).toThrow(
       'layers: expected a number of at most 512',
     );
-    expect(() => check('shape:qwen3-0.6b,heads=3')).toThrow(/models: .*[hH]eads/);
-    expect(() => check('shape:qwen3-0.6b,vocabularySize=10')).toThrow(
+    expect(() => checkShape('shape:qwen3-0.6b,heads=3')).toThrow(/models: .*[hH]eads/);
+    expect(() => checkShape('shape:qwen3-0.6b,vocabularySize=10')).toThrow(
       'vocabularySize: expected at least 257 but received 10',
     );
-    expect(() => check('shape:qwen3-30b-a3b,experts=4')).toThrow('expertsPerToken');
+    expect(() => checkShape('shape:qwen3-30b-a3b,experts=4')).toThrow('expertsPerToken');
   });
 });
 
@@ -134,17 +152,30 @@ describe('planTrials', () => {
       ['PEFT, round 2', 'peft'],
     ]);
     expect(trials[0]!.spec.options['lora.rank']).toBe(4);
-    const gemma = plan({
+  });
+
+  it('names the field of a comparison with PEFT that is wrong', () => {
+    const models = ['shape:gemma3-1b'];
+    const unknown = expect.stringContaining('expected shapes of the architectures llama and qwen3');
+    expect(problemsOf({ name: 'peft', models, benchmarks: [{ task: 'peft' }] })).toEqual([
+      { path: 'models', message: unknown },
+    ]);
+    const own = { task: 'peft' as const, models, rank: 5000, devices: ['cpu,cuda'] };
+    const paths = problemsOf({
       name: 'peft',
-      models: ['shape:gemma3-1b'],
-      benchmarks: [{ task: 'peft' }],
-    });
-    expect(() => checkTrials(gemma)).toThrow(/peft.models: expected shapes of the architectures/);
+      models: ['shape:qwen3-0.6b'],
+      benchmarks: [{ task: 'inference' }, own],
+    }).map(({ path }) => path);
+    expect(paths.toSorted()).toEqual([
+      'benchmarks.1.devices',
+      'benchmarks.1.models',
+      'benchmarks.1.rank',
+    ]);
   });
 
   it.each(Object.keys(SUITES) as (keyof typeof SUITES)[])('can plan the suite %s', (name) => {
     const trials = plan(SUITES[name]);
-    expect(() => checkTrials(trials)).not.toThrow();
+    expect(() => check(SUITES[name])).not.toThrow();
     expect(new Set(trials.map(({ key }) => key)).size).toBe(trials.length);
   });
 });
@@ -158,27 +189,57 @@ describe('a suite with mistakes', () => {
   });
 
   it('names every wrong option of every benchmark at once', () => {
-    const trials = plan({
+    const problems = problemsOf({
       name: 'wrong',
       models: ['a.gguf'],
       benchmarks: [
-        { task: 'inference', options: { temprature: 1 } },
+        { task: 'inference', options: { temprature: 1, prompts: ['x'] } },
         { task: 'training', options: { output: 'x.gguf' }, vary: { 'lora.rank': [0, 8] } },
         { task: 'training', id: 'two', options: { batchSize: 0 } },
+        {
+          task: 'methods',
+          options: { seed: -1 },
+          methods: [
+            { name: 'one', weightType: 'F16' },
+            { name: 'two', weightType: 'Q8_0', options: { lora: { rank: 0 } } },
+          ],
+        },
       ],
     });
-    let error: unknown;
-    try {
-      checkTrials(trials);
-    } catch (thrown) {
-      error = thrown;
-    }
-    expect(error).toMatchObject({ code: 'CONFIG_INVALID' });
-    expect((error as LlamatuneError).problems.map(({ path }) => path)).toEqual([
-      'inference.options.temprature',
-      'training.options.output',
-      'training.options.lora.rank',
-      'two.options.batchSize',
+    expect(problems.map(({ path }) => path)).toEqual([
+      'benchmarks.0.options.prompts',
+      'benchmarks.0.options.temprature',
+      'benchmarks.1.options.output',
+      'benchmarks.1.vary.lora.rank',
+      'benchmarks.2.options.batchSize',
+      'benchmarks.3.options.seed',
+      'benchmarks.3.methods.1.options.lora.rank',
+    ]);
+  });
+
+  it('names weight types that do not exist, where they are given', () => {
+    const message = (type: string) =>
+      `expected 'as-is' or one of F32, F16, BF16, Q8_0, Q4_0 but received '${type}'`;
+    const problems = problemsOf({
+      name: 'types',
+      models: ['a.gguf'],
+      weightTypes: ['q8_0', 'as-is', 'Q9_9'],
+      benchmarks: [
+        { task: 'inference' },
+        { task: 'training', weightTypes: ['Q8'] },
+        {
+          task: 'methods',
+          methods: [
+            { name: 'one', weightType: 'F16' },
+            { name: 'two', weightType: '4-bit' },
+          ],
+        },
+      ],
+    });
+    expect(problems).toEqual([
+      { path: 'weightTypes', message: message('Q9_9') },
+      { path: 'benchmarks.1.weightTypes', message: message('Q8') },
+      { path: 'benchmarks.2.methods.1.weightType', message: message('4-bit') },
     ]);
   });
 

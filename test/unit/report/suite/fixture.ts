@@ -22,6 +22,7 @@ function trial(given: Pick<TrialResult, 'benchmark' | 'spec'> & Partial<TrialRes
     measures: {},
     details: {},
     series: {},
+    experts: null,
     noise: { loadBefore: 0.1, peakBefore: 400, peakAfter: 410 },
     hardware: null,
     ...given,
@@ -184,6 +185,7 @@ export const results: SuiteResults = suiteResultsSchema.parse({
       { id: 'reproducibility', task: 'reproducibility', title: 'Reproducibility' },
       { id: 'methods', task: 'methods', title: 'Methods compared' },
       { id: 'peft', task: 'peft', title: 'Compared with PEFT' },
+      { id: 'experts', task: 'training', title: 'Fine-tuning time' },
     ],
   },
   machine: {
@@ -252,6 +254,19 @@ export const results: SuiteResults = suiteResultsSchema.parse({
         measures: trained(2 + round / 10, 5e9).measures,
       }),
     ]),
+    trial({
+      benchmark: 'experts',
+      spec: {
+        ...training('Q8_0'),
+        model: 'shape:qwen3-30b-a3b,layers=2,experts=4',
+        dataset: null,
+      } as TrialResult['spec'],
+      ...trained(1, 2e9),
+      experts: [
+        { layer: 0, counts: [10, 20, 30, 40] },
+        { layer: 1, counts: [0, 50, 25, 25] },
+      ],
+    }),
     trial({
       benchmark: 'methods',
       label: 'LoRA on F16',

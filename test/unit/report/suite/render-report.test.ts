@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { suiteResultsSchema } from '../../../../src/bench/suite/results.js';
+import { type SuiteResults, suiteResultsSchema } from '../../../../src/bench/suite/results.js';
 import { renderReport, reportFiles } from '../../../../src/report/suite/render-report.js';
 import { results } from './fixture.js';
 
@@ -42,6 +42,36 @@ describe('renderReport', () => {
     for (const format of ['markdown', 'text', 'html'] as const) {
       expect(renderReport(empty, { format })).toContain('not finished');
     }
+  });
+});
+
+describe('a report', () => {
+  const text = renderReport(results, { format: 'text' });
+
+  it('tells benchmarks of one title apart', () => {
+    expect(text).toContain('  FINE-TUNING TIME: TRAINING\n');
+    expect(text).toContain('  FINE-TUNING TIME: EXPERTS\n');
+    expect(text).toContain('  METHODS COMPARED\n');
+  });
+
+  it('shows no losses of random weights or random tokens', () => {
+    const random = (model: string, dataset: string | null) => {
+      const trials = results.trials.map((trial) => ({
+        ...trial,
+        spec: { ...trial.spec, model, ...(trial.spec.kind === 'training' ? { dataset } : {}) },
+      }));
+      const report = renderReport({ ...results, trials } as SuiteResults, { format: 'markdown' });
+      expect(report).toMatch(/Training loss \| n\/a \| n\/a \|/);
+      expect(report).toMatch(/run 1 \|.*\| n\/a \|/);
+      return report;
+    };
+    for (const report of [random('shape:qwen3-0.6b', 'rows.jsonl'), random('m.gguf', null)])
+      expect(report).not.toContain('1.2500');
+    expect(renderReport(results, { format: 'markdown' })).toContain('1.2500');
+  });
+
+  it('gives changes of a sweep with their interval', () => {
+    expect(text).toMatch(/−10\.3 % \(−[\d.]+ to \+[\d.]+\)/);
   });
 });
 
