@@ -1,3 +1,6 @@
+export { type ExportedAdapter, exportAdapter } from './adapter/export-adapter.js';
+export { importAdapter } from './adapter/import-adapter.js';
+export { type MergedModel, mergeAdapter } from './adapter/merge-adapter.js';
 export {
   CHINCHILLA_LAW,
   type ChinchillaAdvice,
@@ -54,6 +57,14 @@ export {
   type SubmissionOptions,
   writeSubmission,
 } from './community/submission.js';
+export {
+  type ExportAdapterOptions,
+  exportAdapterSchema,
+  type ImportAdapterOptions,
+  importAdapterSchema,
+  type MergeAdapterOptions,
+  mergeAdapterSchema,
+} from './config/adapter-files.js';
 export { type BenchOptions, benchSchema } from './config/bench.js';
 export type { ChatMessage, TemplateMessage, TextPart } from './config/chat-message.js';
 export { type ChinchillaOptions, chinchillaSchema } from './config/chinchilla.js';

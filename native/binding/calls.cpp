@@ -1,6 +1,7 @@
 #include "binding/calls.h"
 
 #include "adapter/adapter-info.h"
+#include "adapter/adapter-values.h"
 #include "backends/load.h"
 #include "bench/measure.h"
 #include "bench/peak.h"
@@ -14,6 +15,7 @@
 #include "data/computed-tokens.h"
 #include "generate/generate.h"
 #include "model-tools/create.h"
+#include "model-tools/merge.h"
 #include "model-tools/quantize.h"
 #include "model/info.h"
 #include "train/list-devices.h"
@@ -89,6 +91,29 @@ Napi::Value describe_adapter_call(const call_info & info) {
     return start_task(info.Env(), [path = argument<std::string>(info, 0, "path")](run_context &) {
         return written(describe_adapter(path));
     });
+}
+
+Napi::Value read_adapter_call(const call_info & info) {
+    return start_task(info.Env(), [base = shared_model(info[0]), path = argument<std::string>(info, 1, "path")](
+                                      run_context &) { return written(read_adapter_values(path, base)); });
+}
+
+Napi::Value write_adapter_call(const call_info & info) {
+    return start_task(info.Env(),
+                      [base = shared_model(info[0]), path = argument<std::string>(info, 1, "path"),
+                       values = argument<adapter_values>(info, 2, "values")](run_context &) -> js_maker {
+                          write_adapter_values(path, values, base);
+                          return {};
+                      });
+}
+
+Napi::Value merge_adapter_call(const call_info & info) {
+    auto work = [base = shared_model(info[0]),
+                 options = options_argument<merge_options>(info, 1)](run_context & context) -> js_maker {
+        merge_adapter(base, options, emitting(context), context.stop());
+        return {};
+    };
+    return start_run(info.Env(), argument<Napi::Function>(info, 2, "onEvents"), std::move(work));
 }
 
 // --- training, generation and benchmarks: (model, options, onEvents) ---
@@ -169,6 +194,9 @@ void export_calls(Napi::Env env, Napi::Object exports) {
     add_call<quantize_model_call>(env, exports, "quantizeModel");
     add_call<describe_adapter_call>(env, exports, "describeAdapter");
     add_call<computed_tokens_call>(env, exports, "computedTokens");
+    add_call<read_adapter_call>(env, exports, "readAdapter");
+    add_call<write_adapter_call>(env, exports, "writeAdapter");
+    add_call<merge_adapter_call>(env, exports, "mergeAdapter");
     add_call<plan_training_call>(env, exports, "planTraining");
     add_call<estimate_memory_call>(env, exports, "estimateMemory");
     add_call<train_call>(env, exports, "train");

@@ -1,6 +1,7 @@
 #include "binding/field-names.h"
 
 #include "adapter/adapter-info.h"
+#include "adapter/adapter-values.h"
 #include "bench/measure.h"
 #include "bench/peak.h"
 #include "binding/write.h"
@@ -9,6 +10,7 @@
 #include "data/computed-tokens.h"
 #include "generate/generate.h"
 #include "model-tools/create.h"
+#include "model-tools/merge.h"
 #include "model-tools/quantize.h"
 #include "model/info.h"
 #include "model/load-request.h"
@@ -82,6 +84,9 @@ Napi::Value field_names_call(const Napi::CallbackInfo & info) {
                                  {"DeviceTest", names_in<device_test>()},
                                  {"CreateModelOptions", names_in<create_options>()},
                                  {"QuantizeOptions", names_in<quantize_options>()},
+                                 {"AdapterValues", names_in<adapter_values>()},
+                                 {"MergeOptions", names_in<merge_options>()},
+                                 {"MergeProgress", names_in<merge_progress>()},
                                  {"TrainOptions", names_in<train_options>()},
                                  {"LayoutRequest", names_in<layout_request>()},
                                  {"TrainPlan", names_in<train_plan>()},

@@ -19,4 +19,10 @@ Napi::Value write(Napi::Env env, const std::vector<int32_t> & values) {
     return array;
 }
 
+Napi::Value write(Napi::Env env, const std::vector<float> & values) {
+    Napi::Float32Array array = Napi::Float32Array::New(env, values.size());
+    std::copy(values.begin(), values.end(), array.Data());
+    return array;
+}
+
 }

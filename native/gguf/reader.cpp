@@ -31,7 +31,7 @@ const gguf_error_codes adapter_file = {
     "ADAPTER_INVALID",
     "ADAPTER_INVALID",
     "copy the adapter again, or train it again",
-    "name the GGUF file that a fine-tuning run wrote; convert other formats with llama.cpp's convert_lora_to_gguf.py",
+    "name the GGUF file that a fine-tuning run wrote; importAdapter() converts the folder of an adapter of PEFT",
 };
 constexpr const char * delete_checkpoint = "delete this checkpoint; the run then resumes from the one before it";
 const gguf_error_codes checkpoint_file = {

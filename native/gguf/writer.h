@@ -33,6 +33,7 @@ public:
     void set(const std::string & key, const std::vector<int32_t> & values);
     // Copies the keys of another file that start with `prefix`. Call it before anything is set.
     void copy_metadata(const gguf_reader & from, const std::string & prefix = {});
+    void remove(const std::string & key) { gguf_remove_key(metadata_.get(), key.c_str()); }
     const gguf_context * metadata() const { return metadata_.get(); }
 
     // Adds a tensor; `shape` has 1 to 4 dimensions in ggml order.

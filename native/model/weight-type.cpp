@@ -74,6 +74,14 @@ weight_type parse_weight_type(const std::string & name) {
     throw error("UNKNOWN_WEIGHT_TYPE", "unknown weight type '" + name + "'", "use one of " + known);
 }
 
+int32_t file_type_of(const std::string & name) {
+    const weight_type type = parse_weight_type(name);
+    if (type.file_type < 0)
+        throw error("UNKNOWN_WEIGHT_TYPE", "cannot quantize a whole model to '" + type.name + "'",
+                    "use a mix that contains it, e.g. Q4_K_M for Q4_K");
+    return type.file_type;
+}
+
 ggml_type fitting_type(ggml_type type, int64_t row_length) {
     if (row_length % ggml_blck_size(type) == 0) return type;
     ggml_type smaller = GGML_TYPE_F16;

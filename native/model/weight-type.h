@@ -23,6 +23,9 @@ std::vector<std::string> weight_type_names();
 // Throws error UNKNOWN_WEIGHT_TYPE, listing the names.
 weight_type parse_weight_type(const std::string & name);
 
+// The llama_ftype of a whole model. Throws error UNKNOWN_WEIGHT_TYPE, also for a type that only single weights have.
+int32_t file_type_of(const std::string & name);
+
 // Returns the type itself if rows of this length can be stored in it, else the nearest type that can, by llama.cpp's
 // rule (K-quants need multiples of 256, most other types of 32).
 ggml_type fitting_type(ggml_type type, int64_t row_length);

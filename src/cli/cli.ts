@@ -1,5 +1,6 @@
 import { closest } from '../closest.js';
 import { LlamatuneError } from '../errors.js';
+import { exportCommand, importCommand, mergeCommand } from './adapter-commands.js';
 import { benchCommand } from './bench-command.js';
 import type { Command } from './command.js';
 import { devicesCommand } from './devices-command.js';
@@ -17,6 +18,9 @@ export const commands: readonly Command[] = [
   generateCommand,
   benchCommand,
   inspectCommand,
+  exportCommand,
+  importCommand,
+  mergeCommand,
   devicesCommand,
 ];
 

@@ -7,12 +7,15 @@ import type {
 } from './generation.js';
 import type {
   AdapterInfo,
+  AdapterValues,
   CreateModelOptions,
   Device,
   DeviceTest,
   DeviceTestOptions,
   ListedDevice,
   LoadOptions,
+  MergeOptions,
+  MergeProgress,
   ModelInfo,
   QuantizeOptions,
   SystemInfo,
@@ -89,6 +92,16 @@ export interface Addon {
   describeAdapter(path: string): Promise<AdapterInfo>;
   /** Tokens that training computes, padding included, for samples of these lengths in this order. */
   computedTokens(lengths: Int32Array, layout: LayoutRequest): number;
+  /** Reads the values of an adapter of this model. */
+  readAdapter(model: NativeModel, path: string): Promise<AdapterValues>;
+  /** Writes an adapter of this model. */
+  writeAdapter(model: NativeModel, path: string, values: AdapterValues): Promise<void>;
+  /** Can be aborted between two blocks of a weight. */
+  mergeAdapter(
+    model: NativeModel,
+    options: MergeOptions,
+    onEvents: OnEvents<MergeProgress>,
+  ): NativeRun<void>;
   planTraining(options: TrainOptions): TrainPlan;
   estimateMemory(model: NativeModel, options: TrainOptions): Promise<MemoryNeeds>;
   train(

@@ -1,3 +1,4 @@
+import type { MergeAdapterConfig } from '../config/adapter-files.js';
 import type { CreateModelConfig } from '../config/create-model.js';
 import type { LoadModelConfig } from '../config/load-model.js';
 import type { QuantizeModelConfig } from '../config/quantize-model.js';
@@ -75,6 +76,24 @@ export interface AdapterInfo {
   base: { name: string; layers: number; embeddingLength: number; shapes: string } | null;
   /** Scalar values of the file, as text. */
   metadata: Record<string, string>;
+}
+
+/** The LoRA pairs of an adapter file with their values, in F32. */
+export interface AdapterValues {
+  /** As in the file: the scale of a pair is alpha / rank, or 1 if alpha is 0. */
+  alpha: number;
+  rsLora: boolean | null;
+  pairs: {
+    /** Of the weight, e.g. 'blk.0.attn_q.weight'. */
+    name: string;
+    rank: number;
+    /** 1 for a plain matrix. */
+    experts: number;
+    /** [experts][rank][inputs]; of token embeddings [vocabulary][rank] */
+    a: Float32Array;
+    /** [experts][outputs][rank] */
+    b: Float32Array;
+  }[];
 }
 
 /** A compute device; memory in bytes. */
@@ -187,4 +206,15 @@ export interface ExpertCounts {
   layer: number;
   /** By expert: one for each token that used it. */
   counts: number[];
+}
+
+export type MergeOptions = Pick<MergeAdapterConfig, 'adapter' | 'output' | 'type' | 'threads'>;
+
+/** Sent after each weight of a merged model is written. */
+export interface MergeProgress {
+  type: 'progress';
+  /** Weights written. */
+  done: number;
+  /** Weights of the model. */
+  total: number;
 }

@@ -21,7 +21,11 @@ import { temporaryName } from './names.js';
  * @param what names the file in the error, e.g. 'loss curve'
  * @throws LlamatuneError OUTPUT_NOT_WRITABLE
  */
-export function replaceFile(path: string, content: string, what: string): void {
+export function replaceFile(
+  path: string,
+  content: string | readonly Uint8Array[],
+  what: string,
+): void {
   try {
     const target = endOfLinks(path);
     makeFolder(dirname(target));
@@ -45,10 +49,10 @@ export function replaceFile(path: string, content: string, what: string): void {
   }
 }
 
-function writeToDisk(path: string, content: string): void {
+function writeToDisk(path: string, content: string | readonly Uint8Array[]): void {
   const file = openSync(path, 'w');
   try {
-    writeFileSync(file, content);
+    for (const part of typeof content === 'string' ? [content] : content) writeFileSync(file, part);
     fsyncSync(file);
   } finally {
     closeSync(file);

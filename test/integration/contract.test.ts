@@ -1,15 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { benchSchema } from '../../src/config/bench.js';
-import { createModelSchema } from '../../src/config/create-model.js';
-import { describeOptions } from '../../src/config/describe.js';
-import { finetuneSchema } from '../../src/config/finetune.js';
-import { generateSchema } from '../../src/config/generate.js';
-import { loadModelSchema } from '../../src/config/load-model.js';
-import { peakSchema } from '../../src/config/peak.js';
-import { quantizeModelSchema } from '../../src/config/quantize-model.js';
-import { testDeviceSchema } from '../../src/config/test-device.js';
 import type { LogLine } from '../../src/contract/addon.js';
-import type { BenchOptions, Peak, SampleEvent } from '../../src/contract/benchmark.js';
+import type { BenchOptions, SampleEvent } from '../../src/contract/benchmark.js';
 import type {
   GenerationTotals,
   PreparedGeneration,
@@ -20,9 +11,11 @@ import type {
 import { addon } from '../../src/contract/load.js';
 import type {
   AdapterInfo,
+  AdapterValues,
   DeviceTest,
   ListedDevice,
   LoadOptions,
+  MergeProgress,
   ModelInfo,
   SystemInfo,
 } from '../../src/contract/model.js';
@@ -39,6 +32,7 @@ import type {
   TrainResult,
   WarningEvent,
 } from '../../src/contract/training.js';
+import * as api from '../../src/index.js';
 import {
   cpuAccelerator,
   device,
@@ -94,6 +88,11 @@ const results: Record<string, string[]> = {
     ...nested('weights', ['name', 'rank']),
     ...nested('base', ['name', 'layers', 'embeddingLength', 'shapes']),
   ],
+  AdapterValues: [
+    ...keys<AdapterValues>({ alpha: true, rsLora: true, pairs: true }),
+    ...nested('pairs', ['name', 'rank', 'experts', 'a', 'b']),
+  ],
+  MergeProgress: keys<MergeProgress>({ type: true, done: true, total: true }),
   SystemInfo: [
     ...keys<SystemInfo>({
       llamaCpp: true,
@@ -244,7 +243,7 @@ const results: Record<string, string[]> = {
     ms: true,
   }),
   Peak: [
-    ...keys<Peak>({
+    ...keys<api.Peak>({
       library: true,
       precision: true,
       threads: true,
@@ -256,8 +255,8 @@ const results: Record<string, string[]> = {
   ],
 };
 
-const options = (schema: Parameters<typeof describeOptions>[0]): string[] =>
-  describeOptions(schema).map(({ path }) => path);
+const options = (schema: Parameters<typeof api.describeOptions>[0]): string[] =>
+  api.describeOptions(schema).map(({ path }) => path);
 
 /** Fields that the preparation adds to a configuration and the addon reads. */
 const preparedTraining = keys<PreparedTraining>({
@@ -304,30 +303,35 @@ const benchOptions = keys<BenchOptions>({
  */
 const calls: Record<string, { schema: string[]; added: string[]; ours: RegExp }> = {
   LoadOptions: {
-    schema: options(loadModelSchema),
+    schema: options(api.loadModelSchema),
     added: loadOptions,
     ours: /^(purpose|onProgress|signal)$/,
   },
-  CreateModelOptions: { schema: options(createModelSchema), added: [], ours: /^$/ },
-  QuantizeOptions: { schema: options(quantizeModelSchema), added: [], ours: /^$/ },
+  CreateModelOptions: { schema: options(api.createModelSchema), added: [], ours: /^$/ },
+  MergeOptions: {
+    schema: options(api.mergeAdapterSchema),
+    added: [],
+    ours: /^(model|onProgress|signal)$/,
+  },
+  QuantizeOptions: { schema: options(api.quantizeModelSchema), added: [], ours: /^$/ },
   TrainOptions: {
-    schema: options(finetuneSchema),
+    schema: options(api.finetuneSchema),
     added: [...preparedTraining, 'validation.file'],
     ours: /^(model|dataset|maxSteps|overlength|truncationSide|badRows|maxBadRows|packing|loss|chatTemplate|signal|device|gpuLayers|tensorSplit|placement|rpc|optimizer\.(?!type|maxGradientNorm).+|objective\.(?!type).+|scheduler\..+|validation\.(split|dataset))$/,
   },
   GenerateOptions: {
-    schema: options(generateSchema),
+    schema: options(api.generateSchema),
     added: preparedGeneration,
     ours: /^(model|prompt|messages|prompts|n|tools|chatTemplate|signal|device|gpuLayers|tensorSplit|placement|rpc)$/,
   },
   DeviceTestOptions: {
-    schema: options(testDeviceSchema),
+    schema: options(api.testDeviceSchema),
     added: ['folder'],
     ours: /^signal$/,
   },
-  PeakOptions: { schema: options(peakSchema), added: [], ours: /^signal$/ },
+  PeakOptions: { schema: options(api.peakSchema), added: [], ours: /^signal$/ },
   BenchOptions: {
-    schema: options(benchSchema).filter((name) => !name.startsWith('training.')),
+    schema: options(api.benchSchema).filter((name) => !name.startsWith('training.')),
     added: benchOptions,
     ours: /^(model|signal|device|gpuLayers|tensorSplit|placement|rpc)$/,
   },

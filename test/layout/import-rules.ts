@@ -10,7 +10,7 @@ export const NATIVE_RULES: ImportRules = {
   gguf: ['core'],
   backends: ['core', 'cpu'],
   model: ['<llama>', 'core', 'gguf', 'backends', 'cpu'],
-  'model-tools': ['<llama>', 'core', 'gguf', 'model'],
+  'model-tools': ['<llama>', 'core', 'gguf', 'model', 'adapter'],
   adapter: ['<llama>', 'core', 'gguf', 'model'],
   data: ['core'],
   graph: ['<llama>', 'core', 'model', 'data'],
@@ -74,6 +74,8 @@ export const SOURCE_RULES: ImportRules = {
   files: ['errors.ts', 'config', 'contract'],
   model: ['errors.ts', 'config', 'data', 'contract', 'files'],
   // files: processes of tools are killed at exit.
+  // config, contract and model: the calls load the base model and check files as others do.
+  adapter: ['errors.ts', 'config', 'contract', 'files', 'model'],
   hardware: ['files'],
   finetune: ['errors.ts', 'format.ts', 'config', 'schedule', 'data', 'contract', 'files', 'model'],
   generate: ['errors.ts', 'config', 'data', 'contract', 'model'],

@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { z } from 'zod';
+import {
+  exportAdapterSchema,
+  importAdapterSchema,
+  mergeAdapterSchema,
+} from '../../../src/config/adapter-files.js';
 import { benchSchema } from '../../../src/config/bench.js';
 import { chinchillaSchema } from '../../../src/config/chinchilla.js';
 import { countTokensSchema } from '../../../src/config/count-tokens.js';
@@ -44,6 +49,9 @@ const sections: [title: string, intro: string, schema: z.ZodType][] = [
   ],
   ['countTokens', 'Options of `countTokens()`.', countTokensSchema],
   ['measurePeak', 'Options of `measurePeak()`.', peakSchema],
+  ['exportAdapter', 'Options of `exportAdapter()` and `llamatune export`.', exportAdapterSchema],
+  ['importAdapter', 'Options of `importAdapter()` and `llamatune import`.', importAdapterSchema],
+  ['mergeAdapter', 'Options of `mergeAdapter()` and `llamatune merge`.', mergeAdapterSchema],
   ['createModel', 'Options of `createModel()`.', createModelSchema],
   ['quantizeModel', 'Options of `quantizeModel()`.', quantizeModelSchema],
 ];

@@ -1,0 +1,189 @@
+#include "model-tools/merge.h"
+
+#include "adapter/adapter-values.h"
+#include "core/atomic-file.h"
+#include "core/cpu.h"
+#include "core/error.h"
+#include "core/thread-pool.h"
+#include "gguf/model-files.h"
+#include "gguf/writer.h"
+#include "model/weight-type.h"
+
+#include "llama-ext.h"
+#include "llama.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+namespace llamatune {
+
+namespace {
+
+constexpr int64_t elements_per_piece = 1 << 16; // of a thread at a time
+const std::string embedding = "token_embd.weight";
+
+[[noreturn]] void unsupported(const std::string & why, const std::string & hint) {
+    throw error("MERGE_UNSUPPORTED", "cannot merge the adapter: " + why, hint);
+}
+
+// The type of each weight of the merged model, in file order.
+std::vector<ggml_type> merged_types(const model & base, const model_files & files, const std::string & name) {
+    std::vector<ggml_type> types;
+    for (const auto & [file, tensor] : files.tensors()) types.push_back(tensor->type);
+    if (name == "same") return types;
+
+    llama_model_quantize_params params = llama_model_quantize_default_params();
+    params.ftype = llama_ftype(file_type_of(name));
+    const std::unique_ptr<quantize_state_impl, decltype(&llama_quant_free)> state(
+        llama_quant_init(base.handle(), &params), llama_quant_free);
+    const ggml_context_ptr ctx(ggml_init({types.size() * ggml_tensor_overhead(), nullptr, /* no_alloc */ true}));
+    std::vector<size_t> positions;
+    std::vector<ggml_tensor *> tensors;
+    for (size_t i = 0; i < types.size(); i++) {
+        const gguf_tensor & from = *files.tensors()[i].tensor;
+        ggml_tensor * tensor = ggml_new_tensor(ctx.get(), from.type, GGML_MAX_DIMS, from.shape.data());
+        ggml_set_name(tensor, from.name.c_str());
+        if (!llama_quant_tensor_allows_quantization(state.get(), tensor)) continue;
+        positions.push_back(i);
+        tensors.push_back(tensor);
+    }
+    std::vector<ggml_type> chosen(tensors.size());
+    llama_quant_compute_types(state.get(), params.ftype, tensors.data(), chosen.data(), tensors.size());
+    for (size_t i = 0; i < chosen.size(); i++) types[positions[i]] = chosen[i];
+    return types;
+}
+
+// Reads a weight, adds its pair and converts it to another type, some rows at a time.
+class merger {
+public:
+    merger(float alpha, int n_threads, const std::atomic<bool> & stop)
+        : alpha_(alpha), stop_(stop), threads_(n_threads > 0 ? n_threads : usable_physical_cores()) {}
+
+    // `pair` may be nullptr.
+    void convert(const model_files::entry & from, ggml_type type, const pair_values * pair, const byte_sink & sink) {
+        const gguf_tensor & tensor = *from.tensor;
+        const int64_t length = tensor.shape[0];
+        const size_t from_bytes = ggml_row_size(tensor.type, length), to_bytes = ggml_row_size(type, length);
+        const int64_t piece = std::max<int64_t>(1, elements_per_piece / length); // rows
+        int64_t first = 0;                                                       // row of the chunk
+        from.file->read(tensor, [&](const void * data, size_t bytes) {
+            if (stop_) throw error("ABORTED", "merging was aborted");
+            if (!pair && type == tensor.type) return sink(data, bytes);
+            const int64_t n_rows = int64_t(bytes / from_bytes);
+            out_.resize(size_t(n_rows) * to_bytes);
+            threads_.run((n_rows + piece - 1) / piece, [&](int64_t i, int) {
+                const int64_t start = i * piece, count = std::min(piece, n_rows - start);
+                std::vector<float> values(size_t(count * length));
+                const char * source = static_cast<const char *>(data) + size_t(start) * from_bytes;
+                to_floats(tensor.type, source, values);
+                if (pair) add_rows(tensor, *pair, first + start, count, values.data());
+                ggml_quantize_chunk(type, values.data(), out_.data() + size_t(start) * to_bytes, 0, count, length,
+                                    nullptr);
+            });
+            first += n_rows;
+            sink(out_.data(), out_.size());
+        });
+    }
+
+private:
+    static void to_floats(ggml_type type, const char * source, std::vector<float> & values) {
+        if (type == GGML_TYPE_F32)
+            std::copy_n(reinterpret_cast<const float *>(source), values.size(), values.data());
+        else
+            ggml_get_type_traits(type)->to_float(source, values.data(), int64_t(values.size()));
+    }
+
+    // Adds scale * B A to `count` rows; rows of all experts are numbered in one sequence.
+    void add_rows(const gguf_tensor & tensor, const pair_values & pair, int64_t row, int64_t count, float * w) const {
+        const float scale = alpha_ > 0 ? alpha_ / float(pair.rank) : 1.0f;
+        const int64_t length = tensor.shape[0], rank = pair.rank;
+        const bool looked_up = pair.name == embedding; // its a has the rows and its b the columns of the weight
+        std::vector<float> columns;
+        if (looked_up) { // [rank][n_embd]
+            columns.resize(pair.b.size());
+            for (int64_t i = 0; i < length; i++)
+                for (int64_t k = 0; k < rank; k++) columns[size_t(k * length + i)] = pair.b[size_t(i * rank + k)];
+        }
+        for (int64_t i = row; i < row + count; i++, w += length) {
+            const float * factors = (looked_up ? pair.a : pair.b).data() + i * rank;
+            const float * basis = looked_up ? columns.data() : pair.a.data() + i / tensor.shape[1] * rank * length;
+            for (int64_t k = 0; k < rank; k++) {
+                const float factor = scale * factors[k];
+                for (int64_t j = 0; j < length; j++) w[j] += factor * basis[k * length + j];
+            }
+        }
+    }
+
+    float alpha_;
+    const std::atomic<bool> & stop_;
+    thread_pool threads_;
+    std::vector<char> out_;
+};
+
+// Refuses weights that have no form in which the pair can be added.
+void check_weights(const model_files & files, const std::vector<ggml_type> & types,
+                   const std::map<std::string, const pair_values *> & pairs) {
+    std::set<std::string> names;
+    for (const auto & [file, tensor] : files.tensors()) names.insert(tensor->name);
+    for (size_t i = 0; i < types.size(); i++) {
+        const gguf_tensor & tensor = *files.tensors()[i].tensor;
+        const bool changes = pairs.count(tensor.name) > 0 || types[i] != tensor.type;
+        if (!changes) continue;
+        if (!can_convert(tensor.type))
+            unsupported("'" + tensor.name + "' has the type " + ggml_type_name(tensor.type),
+                        "merge into a model of another type");
+        if (ggml_quantize_requires_imatrix(types[i]))
+            unsupported("'" + tensor.name + "' needs an importance matrix for the type " + ggml_type_name(types[i]),
+                        "choose another type, such as Q4_K_M");
+        const std::string scale = tensor.name.substr(0, tensor.name.rfind('.')) + ".scale";
+        if (pairs.count(tensor.name) > 0 && names.count(scale) > 0)
+            unsupported("'" + tensor.name + "' is multiplied by '" + scale + "', which the adapter is not",
+                        "use the adapter with its base model instead");
+    }
+    if (pairs.count(embedding) > 0 && names.count("output.weight") == 0)
+        unsupported("'" + embedding + "' is also the output matrix of this model, which the adapter does not change",
+                    "use the adapter with its base model instead");
+}
+
+}
+
+void merge_adapter(const std::shared_ptr<model> & base, const merge_options & options,
+                   const std::function<void(const merge_progress &)> & progress, const std::atomic<bool> & stop) {
+    const model_files files(base->options().path);
+    std::vector<std::string> inputs = files.paths();
+    inputs.push_back(options.adapter);
+    require_distinct_output(options.output, inputs);
+    const std::vector<ggml_type> types = merged_types(*base, files, options.type);
+    const adapter_values adapter = read_adapter_values(options.adapter, base);
+    std::map<std::string, const pair_values *> pairs;
+    for (const pair_values & pair : adapter.pairs) pairs[pair.name] = &pair;
+    check_weights(files, types, pairs);
+
+    gguf_writer writer;
+    copy_model_metadata(writer, files);
+    if (options.type != "same") {
+        writer.set("general.file_type", uint32_t(file_type_of(options.type)));
+        writer.set("general.quantization_version", uint32_t(GGML_QNT_VERSION));
+    }
+    merger work(adapter.alpha, options.n_threads, stop);
+    int64_t done = 0;
+    uint64_t size = 0;
+    for (size_t i = 0; i < types.size(); i++) {
+        const model_files::entry & from = files.tensors()[i];
+        const ggml_type type = types[i];
+        const auto found = pairs.find(from.tensor->name);
+        const pair_values * pair = found == pairs.end() ? nullptr : found->second;
+        const auto & shape = from.tensor->shape;
+        size += ggml_row_size(type, shape[0]) * uint64_t(shape[1] * shape[2] * shape[3]);
+        writer.add(from.tensor->name, type, {shape.begin(), shape.end()},
+                   [&, from, type, pair](const byte_sink & sink) {
+                       work.convert(from, type, pair, sink);
+                       progress({++done, int64_t(types.size())});
+                   });
+    }
+    require_space(options.output, size);
+    writer.write(options.output);
+}
+
+}

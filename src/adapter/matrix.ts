@@ -1,0 +1,118 @@
+import type { Source } from './names.js';
+
+/** A LoRA pair of a weight, in the layout of PEFT and with its scale: the update is scale * B A. */
+export interface Factors {
+  rank: number;
+  /** 1 for a plain matrix. */
+  experts: number;
+  scale: number;
+  /** [experts][rank][inputs] */
+  a: Float32Array;
+  /** [experts][outputs][rank] */
+  b: Float32Array;
+}
+
+/**
+ * For each row of a tensor in GGUF, the row of the parameter in Transformers, which has `parts` times as many rows.
+ *
+ * @param heads the number of heads, for rows in the order of RoPE
+ */
+export function rowsOf(source: Source, rows: number, heads: number): (row: number) => number {
+  const { rope, part, parts, interleaved } = source;
+  if (rope !== undefined) {
+    const half = rows / heads / 2;
+    return (row) => {
+      const inHead = row % (2 * half);
+      return row - inHead + (inHead % 2) * half + Math.floor(inHead / 2);
+    };
+  }
+  if (part === undefined || parts === undefined) return (row) => row;
+  return interleaved ? (row) => row * parts + part : (row) => part * rows + row;
+}
+
+/** Whether two pairs read their input alike, so that one A serves both. */
+const sameInput = (x: Factors, y: Factors): boolean =>
+  x.rank === y.rank && x.a.length === y.a.length && x.a.every((value, i) => value === y.a[i]);
+
+/**
+ * The pair of a parameter whose rows come from several tensors. Tensors that share A share their ranks; otherwise the ranks
+ * add up, and each has zeros in B for the rows of the others.
+ *
+ * @param outputs rows of the parameter
+ */
+export function combined(
+  given: readonly { factors: Factors; rowOf: (row: number) => number }[],
+  outputs: number,
+): Factors {
+  const first = given[0]!.factors;
+  const shared = given.every(({ factors }) => sameInput(factors, first));
+  const used = shared ? given.slice(0, 1) : given;
+  const rank = used.reduce((sum, { factors }) => sum + factors.rank, 0);
+  const { experts, scale } = first;
+  const inputs = first.a.length / (first.rank * experts);
+  const a = new Float32Array(experts * rank * inputs);
+  const b = new Float32Array(experts * outputs * rank);
+  let at = 0; // the first rank of the tensor
+  for (const { factors, rowOf } of given) {
+    const own = factors.rank;
+    const rows = factors.b.length / (own * experts);
+    const factor = factors.scale / scale;
+    for (let expert = 0; expert < experts; expert++) {
+      const from = expert * own * inputs;
+      a.set(factors.a.subarray(from, from + own * inputs), (expert * rank + at) * inputs);
+      for (let row = 0; row < rows; row++) {
+        const to = (expert * outputs + rowOf(row)) * rank + at;
+        for (let k = 0; k < own; k++) {
+          b[to + k] = factor * factors.b[(expert * rows + row) * own + k]!;
+        }
+      }
+    }
+    if (!shared) at += own;
+  }
+  return { rank, experts, scale, a, b };
+}
+
+/** The pair of a tensor that has some rows of a parameter: the inverse of combined(). */
+export function selected(from: Factors, rows: number, rowOf: (row: number) => number): Factors {
+  const { rank, experts, scale } = from;
+  const outputs = from.b.length / (rank * experts);
+  const inputs = from.a.length / (rank * experts);
+  const b = new Float32Array(experts * rows * rank);
+  for (let expert = 0; expert < experts; expert++) {
+    for (let row = 0; row < rows; row++) {
+      const start = (expert * outputs + rowOf(row)) * rank;
+      b.set(from.b.subarray(start, start + rank), (expert * rows + row) * rank);
+    }
+  }
+  const kept = outputs === rows ? [] : usedRanks(b, rank);
+  if (kept.length === 0 || kept.length === rank) return { rank, experts, scale, a: from.a, b };
+  const a = new Float32Array(experts * kept.length * inputs);
+  kept.forEach((k, i) => {
+    for (let expert = 0; expert < experts; expert++) {
+      const start = (expert * rank + k) * inputs;
+      a.set(from.a.subarray(start, start + inputs), (expert * kept.length + i) * inputs);
+    }
+  });
+  const trimmed = new Float32Array(experts * rows * kept.length);
+  for (let row = 0; row < experts * rows; row++) {
+    kept.forEach((k, i) => {
+      trimmed[row * kept.length + i] = b[row * rank + k]!;
+    });
+  }
+  return { rank: kept.length, experts, scale, a, b: trimmed };
+}
+
+/** The ranks that B uses. combined() leaves the others zero, for the rows of other tensors. */
+function usedRanks(b: Float32Array, rank: number): number[] {
+  const used = new Set<number>();
+  for (let i = 0; i < b.length && used.size < rank; i++) if (b[i] !== 0) used.add(i % rank);
+  return [...used].sort((x, y) => x - y);
+}
+
+/** [x][y] as [y][x] */
+export function transposed(values: Float32Array, y: number): Float32Array {
+  const x = values.length / y;
+  const result = new Float32Array(values.length);
+  for (let i = 0; i < x; i++) for (let j = 0; j < y; j++) result[j * x + i] = values[i * y + j]!;
+  return result;
+}

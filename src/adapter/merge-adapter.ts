@@ -1,0 +1,43 @@
+import { type MergeAdapterOptions, mergeAdapterSchema } from '../config/adapter-files.js';
+import { parseConfig } from '../config/parse.js';
+import { nativeRun } from '../contract/load.js';
+import { checkFiles } from '../files/check.js';
+import { holdOutputs } from '../files/lock.js';
+import { modelFile } from '../files/run-files.js';
+import { useBaseModel } from './base-model.js';
+
+/** The result of `mergeAdapter()`. */
+export interface MergedModel {
+  /** The GGUF file. */
+  output: string;
+}
+
+/**
+ * Writes the model with a LoRA adapter added to its weights: W + alpha / rank * B A. The result is an ordinary model that
+ * needs no adapter. Weights are converted one by one, so the model may be larger than memory; a model in several files is
+ * merged into one. Requantizing a quantized model loses more than quantizing the merged original would.
+ *
+ * @throws LlamatuneError CONFIG_INVALID, ADAPTER_MISMATCH, UNKNOWN_WEIGHT_TYPE, MERGE_UNSUPPORTED, OUTPUT_CONFLICT,
+ * OUTPUT_IN_USE, OUTPUT_NOT_WRITABLE, ABORTED, and the errors of loading the model and the adapter.
+ */
+export async function mergeAdapter(options: MergeAdapterOptions): Promise<MergedModel> {
+  const config = parseConfig(mergeAdapterSchema, options, 'mergeAdapter options');
+  const { model, adapter, output, signal, onProgress } = config;
+  const outputs = [{ field: 'output', path: output, kind: 'file' }] as const;
+  const inputs = [
+    ...modelFile(model),
+    { field: 'adapter', path: adapter, kind: 'adapter' } as const,
+  ];
+  checkFiles({ inputs, outputs });
+  return holdOutputs(outputs, () =>
+    useBaseModel(model, signal, async (loaded) => {
+      await nativeRun(signal, (addon) =>
+        addon.mergeAdapter(loaded.native, config, (events) => {
+          const last = events.at(-1);
+          if (last !== undefined) onProgress?.(last.done / last.total);
+        }),
+      );
+      return { output };
+    }),
+  );
+}

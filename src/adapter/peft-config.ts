@@ -1,0 +1,113 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { LlamatuneError } from '../errors.js';
+
+/** The files of an adapter of PEFT. */
+export const WEIGHTS_FILE = 'adapter_model.safetensors';
+export const CONFIG_FILE = 'adapter_config.json';
+
+const names = z.union([z.string(), z.array(z.string())]).nullish();
+const numbers = z.record(z.string(), z.number().positive()).nullish();
+
+/** The fields of adapter_config.json that say what the tensors mean. */
+const peftConfigSchema = z.looseObject({
+  peft_type: z.string(),
+  r: z.number().positive().default(8),
+  lora_alpha: z.number().default(8),
+  use_rslora: z.boolean().nullish(),
+  rank_pattern: numbers,
+  alpha_pattern: numbers,
+  target_parameters: names,
+});
+
+export type PeftConfig = z.output<typeof peftConfigSchema>;
+
+/** What these fields must be, because GGUF adapters have nothing like it. */
+const unsupported: readonly [field: string, allowed: (value: unknown) => boolean, what: string][] =
+  [
+    ['use_dora', (value) => !value, 'DoRA'],
+    ['bias', (value) => value === undefined || value === 'none', 'trained biases'],
+    ['lora_bias', (value) => !value, 'LoRA biases'],
+    ['modules_to_save', isEmpty, 'whole trained modules (modules_to_save)'],
+    ['trainable_token_indices', isEmpty, 'trained tokens'],
+    ['layer_replication', isEmpty, 'replicated layers'],
+    ['alora_invocation_tokens', isEmpty, 'activated LoRA'],
+  ];
+
+function isEmpty(value: unknown): boolean {
+  if (value === undefined || value === null) return true;
+  return typeof value === 'object' && Object.keys(value).length === 0;
+}
+
+/**
+ * Reads adapter_config.json.
+ *
+ * @throws LlamatuneError ADAPTER_NOT_FOUND, ADAPTER_UNREADABLE, ADAPTER_INVALID, ADAPTER_UNSUPPORTED
+ */
+export function readPeftConfig(folder: string): PeftConfig {
+  const path = join(folder, CONFIG_FILE);
+  const hint = "name a folder that PEFT's save_pretrained() wrote";
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (cause) {
+    const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+    const message = missing
+      ? `adapter not found: ${path}`
+      : `cannot read '${path}': ${(cause as Error).message}`;
+    const code = missing ? 'ADAPTER_NOT_FOUND' : 'ADAPTER_UNREADABLE';
+    throw new LlamatuneError(code, message, { hint, cause });
+  }
+  const parsed = peftConfigSchema.safeParse(jsonOf(text));
+  if (!parsed.success) {
+    const message = `cannot read '${path}': it is not the configuration of a PEFT adapter`;
+    throw new LlamatuneError('ADAPTER_INVALID', message, { hint, cause: parsed.error });
+  }
+  const config = parsed.data;
+  const problems = unsupported
+    .filter(([field, allowed]) => !allowed(config[field]))
+    .map(([field, , what]) => ({ path: field, message: what }));
+  if (config.peft_type !== 'LORA') {
+    problems.unshift({ path: 'peft_type', message: `the method ${config.peft_type}` });
+  }
+  if (problems.length > 0) {
+    const list = problems.map(({ message }) => message).join(', ');
+    throw new LlamatuneError(
+      'ADAPTER_UNSUPPORTED',
+      `cannot import the adapter '${folder}', because a GGUF adapter cannot have: ${list}`,
+      { hint: 'merge the adapter with PEFT and convert the merged model to GGUF', problems },
+    );
+  }
+  return config;
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** alpha / rank, or alpha / sqrt(rank) with rsLoRA, of a module or parameter of this name. */
+export function scaleOf(config: PeftConfig, name: string, rank: number): number {
+  const pattern = Object.entries(config.alpha_pattern ?? {}).find(([key]) => matches(key, name));
+  const alpha = pattern?.[1] ?? config.lora_alpha;
+  return config.use_rslora ? alpha / Math.sqrt(rank) : alpha / rank;
+}
+
+/** PEFT's rule: the pattern is a regular expression of the end of the name. */
+function matches(pattern: string, name: string): boolean {
+  try {
+    return new RegExp(`^(?:.*\\.)?(?:${pattern})$`).test(name);
+  } catch {
+    return pattern === name;
+  }
+}
+
+/** Whether `target_parameters` names this parameter. */
+export function targetsParameter({ target_parameters }: PeftConfig, name: string): boolean {
+  const targets = typeof target_parameters === 'string' ? [target_parameters] : target_parameters;
+  return (targets ?? []).some((target) => name === target || name.endsWith(`.${target}`));
+}

@@ -1,0 +1,184 @@
+import type { ConfigProblem } from '../errors.js';
+import { combined, type Factors, rowsOf, transposed } from './matrix.js';
+import { fill, patternOf, type Source, type Variant } from './names.js';
+import type { Tensor } from './safetensors.js';
+
+/** A LoRA pair of a weight in a GGUF adapter. */
+export interface NamedFactors extends Factors {
+  /** 'blk.0.attn_q.weight' */
+  name: string;
+}
+
+/** What the conversion needs to know of the base model. */
+export interface BaseModel {
+  architecture: string;
+  /** Attention heads; undefined if the layers have different numbers. */
+  heads: { head_count: number | undefined; head_count_kv: number | undefined };
+  /** By name, in ggml's order: [inputs, outputs, experts]. */
+  shapes: ReadonlyMap<string, readonly number[]>;
+}
+
+/** One adapted module or parameter of a Transformers model. */
+interface PeftLayer {
+  /** 'model.layers.0.self_attn.q_proj' */
+  module: string;
+  source: Source;
+  factors: Factors;
+}
+
+/** The path that PEFT's patterns and targets name. */
+const targetName = ({ module, source }: PeftLayer): string =>
+  source.parameter === undefined ? module : `${module}.${source.parameter}`;
+
+/** The weights that have no place in a variant. */
+export function problemsOfExport(
+  pairs: readonly NamedFactors[],
+  variant: Variant,
+  base: BaseModel,
+): ConfigProblem[] {
+  return pairs.flatMap(({ name }) => {
+    const source = variant.tensors[patternOf(name).pattern];
+    if (source === undefined) {
+      return [{ path: name, message: `'${name}' has no counterpart in ${variant.classes[0]}` }];
+    }
+    if (source.rope !== undefined && base.heads[source.rope] === undefined) {
+      return [{ path: name, message: `the number of heads of '${name}' is not known` }];
+    }
+    return [];
+  });
+}
+
+/** The tensors and the configuration of the adapter as PEFT stores it. problemsOfExport() must be empty. */
+export function toPeft(
+  pairs: readonly NamedFactors[],
+  variant: Variant,
+  base: BaseModel,
+  rsLora: boolean,
+): { tensors: Map<string, Tensor>; config: Record<string, unknown> } {
+  const layers = layersOf(pairs, variant, base);
+  const tensors = new Map<string, Tensor>();
+  for (const layer of layers)
+    for (const [name, tensor] of tensorsOf(layer, layers)) tensors.set(name, tensor);
+  const sorted = new Map([...tensors].sort(([x], [y]) => (x < y ? -1 : 1)));
+  return { tensors: sorted, config: configOf(layers, variant, base, rsLora) };
+}
+
+function layersOf(pairs: readonly NamedFactors[], variant: Variant, base: BaseModel): PeftLayer[] {
+  const groups = new Map<string, { source: Source; module: string; pairs: NamedFactors[] }>();
+  for (const pair of pairs) {
+    const { pattern, layer } = patternOf(pair.name);
+    const source = variant.tensors[pattern]!;
+    const module = fill(source.module, [layer]);
+    const key = `${module} ${source.parameter ?? ''}`;
+    const group = groups.get(key) ?? { source, module, pairs: [] };
+    group.pairs.push(pair);
+    groups.set(key, group);
+  }
+  return [...groups.values()].map(({ source, module, pairs: members }) => {
+    if (source.embedding) return { module, source, factors: members[0]! };
+    const rows = base.shapes.get(members[0]!.name)![1]!;
+    const parts = members.map((factors) => {
+      const own = variant.tensors[patternOf(factors.name).pattern]!;
+      return { factors, rowOf: rowsOf(own, rows, base.heads[own.rope ?? 'head_count'] ?? 1) };
+    });
+    return { module, source, factors: combined(parts, rows * (source.parts ?? 1)) };
+  });
+}
+
+/** PEFT wraps a module once for each of its parameters; the last one is the outermost. */
+function wrappersAround(layer: PeftLayer, layers: readonly PeftLayer[]): string {
+  const outer = layers.filter(
+    ({ module, source }) =>
+      module === layer.module && (source.order ?? 0) > (layer.source.order ?? 0),
+  );
+  return '.base_layer'.repeat(outer.length);
+}
+
+function tensorsOf(layer: PeftLayer, layers: readonly PeftLayer[]): [string, Tensor][] {
+  const { rank, experts, a, b } = layer.factors;
+  const prefix = `base_model.model.${layer.module}${wrappersAround(layer, layers)}`;
+  if (layer.source.embedding) {
+    return [
+      [
+        `${prefix}.lora_embedding_A`,
+        { shape: [rank, a.length / rank], values: transposed(a, rank) },
+      ],
+      [`${prefix}.lora_embedding_B`, { shape: [b.length / rank, rank], values: b }],
+    ];
+  }
+  const inputs = a.length / (rank * experts);
+  const outputs = b.length / (rank * experts);
+  return [
+    [`${prefix}.lora_A.weight`, { shape: [experts * rank, inputs], values: a }],
+    [
+      `${prefix}.lora_B.weight`,
+      // [outputs][rank][experts]
+      {
+        shape: [outputs, rank * experts],
+        values: experts === 1 ? b : transposed(b, outputs * rank),
+      },
+    ],
+  ];
+}
+
+function configOf(
+  layers: readonly PeftLayer[],
+  variant: Variant,
+  base: BaseModel,
+  rsLora: boolean,
+): Record<string, unknown> {
+  const alphaOf = ({ factors: { scale, rank } }: PeftLayer) =>
+    Number((scale * (rsLora ? Math.sqrt(rank) : rank)).toPrecision(7));
+  const r = mostCommon(layers.map(({ factors }) => factors.rank));
+  const alpha = mostCommon(layers.map(alphaOf));
+  const others = (value: (layer: PeftLayer) => number, usual: number) =>
+    Object.fromEntries(
+      layers
+        .filter((layer) => value(layer) !== usual)
+        .map((layer) => [targetName(layer), value(layer)]),
+    );
+  const modules = layers.filter(({ source }) => source.parameter === undefined);
+  const parameters = layers.filter(({ source }) => source.parameter !== undefined);
+  return {
+    peft_type: 'LORA',
+    task_type: 'CAUSAL_LM',
+    inference_mode: true,
+    r,
+    lora_alpha: alpha,
+    use_rslora: rsLora,
+    lora_dropout: 0,
+    bias: 'none',
+    fan_in_fan_out: modules.some(({ source }) => source.transposed === true),
+    init_lora_weights: true,
+    rank_pattern: others(({ factors }) => factors.rank, r),
+    alpha_pattern: others(alphaOf, alpha),
+    target_modules: targetsOf(modules, variant, base),
+    target_parameters: parameters.length === 0 ? null : targetsOf(parameters, variant, base),
+  };
+}
+
+function mostCommon(values: readonly number[]): number {
+  const counts = new Map<number, number>();
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
+  return [...counts].sort((x, y) => y[1] - x[1])[0]![0];
+}
+
+/** The last parts of the names if the adapter has every layer that ends so, else the whole names. */
+function targetsOf(layers: readonly PeftLayer[], variant: Variant, base: BaseModel): string[] {
+  const all = [...base.shapes.keys()].flatMap((tensor) => {
+    const { pattern, layer } = patternOf(tensor);
+    const source = variant.tensors[pattern];
+    if (source === undefined) return [];
+    const module = fill(source.module, [layer]);
+    return [source.parameter === undefined ? module : `${module}.${source.parameter}`];
+  });
+  const adapted = new Set(layers.map(targetName));
+  const endOf = (name: string, parts: number) => name.split('.').slice(-parts).join('.');
+  const targets = layers.map((layer) => {
+    const name = targetName(layer);
+    const end = endOf(name, layer.source.parameter === undefined ? 1 : 3);
+    const complete = all.every((other) => !`.${other}`.endsWith(`.${end}`) || adapted.has(other));
+    return complete ? end : name;
+  });
+  return [...new Set(targets)].sort();
+}

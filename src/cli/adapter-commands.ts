@@ -1,0 +1,131 @@
+import {
+  describeOptions,
+  type ExportAdapterOptions,
+  exportAdapter,
+  exportAdapterSchema,
+  type ImportAdapterOptions,
+  importAdapter,
+  importAdapterSchema,
+  type MergeAdapterOptions,
+  mergeAdapter,
+  mergeAdapterSchema,
+} from '../index.js';
+import { parseArguments, refusePositionals } from './arguments.js';
+import type { Command } from './command.js';
+import { configurationOf } from './configuration.js';
+import type { CommandHelp } from './help.js';
+import { adapterTables } from './inspect-adapter.js';
+import type { CliIo } from './io.js';
+import { jsonLine } from './json.js';
+import { cliOptions, commonOptions } from './option.js';
+
+const common = new Set(commonOptions.map(({ name }) => name));
+
+/** What a command writes: an object with --json, else a text. */
+interface Outcome {
+  json: object;
+  text: string;
+}
+
+/** A command whose options are those of one call. */
+function adapterCommand<Options>(
+  help: Omit<CommandHelp, 'options'>,
+  schema: Parameters<typeof describeOptions>[0],
+  call: (options: Options, io: CliIo, json: boolean) => Promise<Outcome>,
+): Command {
+  const options = cliOptions(describeOptions(schema));
+  return {
+    help: { ...help, options },
+    async run(args, io) {
+      const parsed = parseArguments(args, [...options, ...commonOptions], help.name);
+      refusePositionals(parsed, help.name);
+      const config = configurationOf(parsed, common);
+      const json = parsed.values.get('json') === true;
+      const outcome = await call({ ...config, signal: io.signal } as Options, io, json);
+      io.stdout.write(json ? jsonLine(outcome.json) : `${outcome.text}\n`);
+    },
+  };
+}
+
+export const exportCommand = adapterCommand<ExportAdapterOptions>(
+  {
+    name: 'export',
+    summary: 'Write a LoRA adapter as PEFT does, for Transformers, vLLM and similar tools.',
+    usage: 'export --model <path> --adapter <path> --output <folder> [options]',
+    examples: [
+      {
+        what: 'write adapter_model.safetensors and adapter_config.json into the folder peft',
+        line: 'llamatune export --model base.gguf --adapter adapter.gguf --output peft --baseModel Qwen/Qwen3-0.6B',
+      },
+      {
+        what: 'use the names of another class of Transformers than the default one',
+        line: 'llamatune export --model gemma-3.gguf --adapter adapter.gguf --output peft \\\n    --modelClass Gemma3ForConditionalGeneration',
+      },
+    ],
+  },
+  exportAdapterSchema,
+  async (options) => {
+    const exported = await exportAdapter(options);
+    const { output, modelClass, modules } = exported;
+    return {
+      json: { type: 'exported', ...exported },
+      text: `wrote ${output}: ${modules} modules of ${modelClass}`,
+    };
+  },
+);
+
+export const importCommand = adapterCommand<ImportAdapterOptions>(
+  {
+    name: 'import',
+    summary: 'Convert a LoRA adapter of PEFT to a GGUF adapter.',
+    usage: 'import --model <path> --adapter <folder> --output <path>',
+    examples: [
+      {
+        what: 'convert the adapter in the folder peft',
+        line: 'llamatune import --model base.gguf --adapter peft --output adapter.gguf',
+      },
+      {
+        what: 'then train it further',
+        line: 'llamatune finetune --model base.gguf --dataset train.jsonl --output better.gguf --lora.initAdapter adapter.gguf',
+      },
+    ],
+  },
+  importAdapterSchema,
+  async (options) => {
+    const info = await importAdapter(options);
+    const { weights, metadata, ...rest } = info;
+    return {
+      json: { type: 'imported', output: options.output, ...rest },
+      text: adapterTables(options.output, info).join('\n\n'),
+    };
+  },
+);
+
+export const mergeCommand = adapterCommand<MergeAdapterOptions>(
+  {
+    name: 'merge',
+    summary: 'Add a LoRA adapter to the weights of its model and write a whole GGUF model.',
+    usage: 'merge --model <path> --adapter <path> --output <path> [options]',
+    examples: [
+      {
+        what: 'merge, keeping the type of each weight',
+        line: 'llamatune merge --model base.gguf --adapter adapter.gguf --output merged.gguf',
+      },
+      {
+        what: 'merge into a model in F16 and quantize the result',
+        line: 'llamatune merge --model base-f16.gguf --adapter adapter.gguf --output merged.gguf --type Q4_K_M',
+      },
+    ],
+  },
+  mergeAdapterSchema,
+  async (options, io, json) => {
+    const onProgress = (fraction: number) => {
+      if (json) io.stdout.write(jsonLine({ type: 'progress', fraction }));
+      else if (io.stderr.isTTY) io.stderr.write(`\rmerging ${Math.floor(100 * fraction)} %`);
+    };
+    const merged = await mergeAdapter({ ...options, onProgress }).finally(() => {
+      if (!json && io.stderr.isTTY) io.stderr.write('\r\u001b[K');
+    });
+    return { json: { type: 'merged', ...merged }, text: `wrote ${merged.output}` };
+  },
+);

@@ -1,0 +1,156 @@
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readSafetensors } from '../../src/adapter/safetensors.js';
+import { exportAdapter, importAdapter, mergeAdapter } from '../../src/index.js';
+import { jsonLines, llamatune, root } from './command-line.js';
+import { logProbabilities } from './log-probabilities.js';
+import { temporaryFolder } from './tiny-model.js';
+
+// The models, the adapters of PEFT and their logits in Transformers are recorded by tools/peft/fixtures.py.
+const fixtures = join(root, 'test', 'integration', 'peft');
+const names = ['llama', 'qwen3', 'gemma3', 'qwen3moe'];
+const modelOf = (name: string) => join(fixtures, name, 'model.gguf');
+const recorded = (name: string): { tokens: number[]; base: number[]; adapted: number[] } =>
+  JSON.parse(readFileSync(join(fixtures, name, 'logits.json'), 'utf8'));
+
+let folder: string;
+beforeAll(() => {
+  folder = temporaryFolder();
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function logSoftmax(logits: readonly number[]): number[] {
+  const sum = logits.reduce((total, logit) => total + Math.exp(logit), 0);
+  return logits.map((logit) => logit - Math.log(sum));
+}
+
+const largestDifference = (x: readonly number[], y: readonly number[]): number =>
+  Math.max(...x.map((value, i) => Math.abs(value - y[i]!)));
+
+it('an adapter of another model is refused with what does not fit', async () => {
+  const adapter = join(fixtures, 'llama');
+  const wrong = importAdapter({ model: modelOf('qwen3'), adapter, output: join(folder, 'x.gguf') });
+  await expect(wrong).rejects.toMatchObject({
+    code: 'ADAPTER_UNSUPPORTED',
+    message: expect.stringContaining("the model has no weight 'output.weight'"),
+  });
+  const missing = importAdapter({ model: modelOf('qwen3'), adapter: folder, output: adapter });
+  await expect(missing).rejects.toMatchObject({ code: 'ADAPTER_NOT_FOUND' });
+  const none = exportAdapter({
+    model: modelOf('llama'),
+    adapter: modelOf('llama'),
+    output: join(folder, 'x'),
+  });
+  await expect(none).rejects.toMatchObject({ code: 'ADAPTER_INVALID' });
+});
+
+describe.each(names)('an adapter that PEFT made for %s', (name) => {
+  const { tokens, base, adapted } = recorded(name);
+
+  it('gives the logits of Transformers after importAdapter()', async () => {
+    const output = join(folder, `${name}.gguf`);
+    const info = await importAdapter({
+      model: modelOf(name),
+      adapter: join(fixtures, name),
+      output,
+    });
+    expect(info.architecture).toBe(name);
+    const without = await logProbabilities(modelOf(name), undefined, tokens, folder);
+    expect(largestDifference(without, logSoftmax(base))).toBeLessThan(1e-4);
+    const withAdapter = await logProbabilities(modelOf(name), output, tokens, folder);
+    expect(largestDifference(withAdapter, logSoftmax(adapted))).toBeLessThan(1e-4);
+    expect(largestDifference(withAdapter, without)).toBeGreaterThan(0.5);
+  });
+
+  it('is the same after importAdapter() and exportAdapter()', async () => {
+    const adapter = join(folder, `again-${name}.gguf`);
+    const output = join(folder, `again-${name}`);
+    await importAdapter({ model: modelOf(name), adapter: join(fixtures, name), output: adapter });
+    await exportAdapter({ model: modelOf(name), adapter, output });
+    const before = await readSafetensors(join(fixtures, name, 'adapter_model.safetensors'));
+    const after = await readSafetensors(join(output, 'adapter_model.safetensors'));
+    for (const key of before.keys()) if (key.endsWith('.base_layer.weight')) before.delete(key);
+    expect([...after.keys()].sort()).toEqual([...before.keys()].sort());
+    const configs = [join(fixtures, name), output].map((path) =>
+      JSON.parse(readFileSync(join(path, 'adapter_config.json'), 'utf8')),
+    );
+    expect(configs[1].use_rslora).toBe(configs[0].use_rslora);
+    for (const [key, { shape, values }] of before) {
+      expect(after.get(key)?.shape).toEqual(shape);
+      if (key.includes('lora_A')) expect(after.get(key)?.values).toEqual(values);
+    }
+    // Alphas may differ; B times the scale must not.
+    const again = join(folder, `third-${name}.gguf`);
+    await importAdapter({ model: modelOf(name), adapter: output, output: again });
+    const probabilities = await logProbabilities(modelOf(name), again, tokens, folder);
+    expect(largestDifference(probabilities, logSoftmax(adapted))).toBeLessThan(1e-4);
+  });
+});
+
+describe('mergeAdapter()', () => {
+  it('writes a model that needs no adapter, and reports its progress', async () => {
+    const { tokens, adapted } = recorded('llama');
+    const adapter = join(folder, 'merge.gguf');
+    const output = join(folder, 'merged.gguf');
+    const model = modelOf('llama');
+    await importAdapter({ model, adapter: join(fixtures, 'llama'), output: adapter });
+    const fractions: number[] = [];
+    const onProgress = (fraction: number) => fractions.push(fraction);
+    expect(await mergeAdapter({ model, adapter, output, onProgress })).toEqual({ output });
+    expect(fractions.at(-1)).toBe(1);
+    expect(fractions).toEqual(fractions.toSorted((x, y) => x - y));
+    const probabilities = await logProbabilities(output, undefined, tokens, folder);
+    expect(largestDifference(probabilities, logSoftmax(adapted))).toBeLessThan(1e-4);
+  });
+
+  it('refuses an input as output, and can be aborted', async () => {
+    const adapter = join(folder, 'merge-refused.gguf');
+    const model = modelOf('llama');
+    await importAdapter({ model, adapter: join(fixtures, 'llama'), output: adapter });
+    for (const output of [model, adapter]) {
+      const refused = mergeAdapter({ model, adapter, output });
+      await expect(refused).rejects.toMatchObject({ code: 'OUTPUT_CONFLICT' });
+    }
+    const output = join(folder, 'aborted.gguf');
+    const signal = AbortSignal.abort();
+    const aborted = mergeAdapter({ model, adapter, output, signal });
+    await expect(aborted).rejects.toMatchObject({ code: 'ABORTED' });
+    expect(existsSync(output)).toBe(false);
+  });
+});
+
+describe('the command line', () => {
+  const fixture = join(fixtures, 'qwen3');
+  const model = modelOf('qwen3');
+  const path = (name: string) => join(folder, `cli-${name}`);
+
+  it('imports, exports and merges', async () => {
+    const adapter = path('adapter.gguf');
+    const imported = await llamatune([
+      'import',
+      '--model',
+      model,
+      '--adapter',
+      fixture,
+      '--output',
+      adapter,
+    ]);
+    expect(imported.stdout).toMatch(/rsLoRA\s*│?\s*yes/);
+    const args = ['--model', model, '--adapter', adapter, '--json', '--output'];
+    const exported = await llamatune([
+      'export',
+      ...args,
+      path('peft'),
+      '--baseModel',
+      'some/model',
+    ]);
+    expect(JSON.parse(exported.stdout)).toMatchObject({ type: 'exported', modules: 6 });
+    const config = JSON.parse(readFileSync(join(path('peft'), 'adapter_config.json'), 'utf8'));
+    expect(config.base_model_name_or_path).toBe('some/model');
+    const merged = await llamatune(['merge', ...args, path('merged.gguf'), '--type', 'F16']);
+    const lines = jsonLines(merged.stdout);
+    expect(lines.at(-1)).toEqual({ type: 'merged', output: path('merged.gguf') });
+    expect(lines.slice(0, -1).every(({ type }) => type === 'progress')).toBe(true);
+  });
+});

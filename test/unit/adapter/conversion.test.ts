@@ -1,0 +1,240 @@
+import { describe, expect, it } from 'vitest';
+import { fromPeft } from '../../../src/adapter/from-peft.js';
+import { combined, rowsOf, selected } from '../../../src/adapter/matrix.js';
+import { variantsOf } from '../../../src/adapter/names.js';
+import type { PeftConfig } from '../../../src/adapter/peft-config.js';
+import type { Tensor } from '../../../src/adapter/safetensors.js';
+import {
+  type BaseModel,
+  type NamedFactors,
+  problemsOfExport,
+  toPeft,
+} from '../../../src/adapter/to-peft.js';
+
+let state = 1;
+const random = (count: number) =>
+  Float32Array.from({ length: count }, () => {
+    state = (state * 48271) % 2147483647;
+    return state / 2147483647 - 0.5;
+  });
+
+interface Shape {
+  rank: number;
+  inputs: number;
+  outputs: number;
+  experts?: number;
+}
+
+const pair = (name: string, { rank, inputs, outputs, experts = 1 }: Shape): NamedFactors => ({
+  name,
+  rank,
+  experts,
+  scale: 2,
+  a: random(experts * rank * inputs),
+  b: random(experts * outputs * rank),
+});
+
+/** The update of one expert, row by row: scale * B A. */
+function update(
+  { rank, experts, scale, a, b }: NamedFactors | ReturnType<typeof combined>,
+  expert = 0,
+) {
+  const inputs = a.length / rank / experts;
+  const outputs = b.length / rank / experts;
+  return Array.from({ length: outputs }, (_, row) =>
+    Array.from({ length: inputs }, (_, column) => {
+      let sum = 0;
+      for (let k = 0; k < rank; k++) {
+        const left = b[(expert * outputs + row) * rank + k]!;
+        sum += left * a[(expert * rank + k) * inputs + column]!;
+      }
+      return Number((scale * sum).toFixed(5));
+    }),
+  );
+}
+
+const variant = (architecture: string, name: string) =>
+  variantsOf(architecture).find(({ classes }) => classes.includes(name))!;
+
+const base = (architecture: string, pairs: readonly NamedFactors[]): BaseModel => ({
+  architecture,
+  heads: { head_count: 2, head_count_kv: 1 },
+  shapes: new Map(
+    pairs.map(({ name, rank, experts, a, b }) => [
+      name,
+      [a.length / rank / experts, b.length / rank / experts, experts],
+    ]),
+  ),
+});
+
+const peftConfig = (config: Record<string, unknown>) => config as unknown as PeftConfig;
+
+describe('rows of a tensor', () => {
+  it('in the order of RoPE are pairs of neighbours', () => {
+    const row = rowsOf({ module: 'q', rope: 'head_count' }, 8, 2);
+    // Transformers: the two halves of each head
+    expect([0, 1, 2, 3, 4, 5, 6, 7].map(row)).toEqual([0, 2, 1, 3, 4, 6, 5, 7]);
+  });
+
+  it('of a fused parameter are a part of its rows', () => {
+    const source = { module: 'gate_up', part: 1, parts: 2 };
+    expect([0, 1].map(rowsOf(source, 2, 1))).toEqual([2, 3]);
+    expect([0, 1].map(rowsOf({ ...source, interleaved: true }, 2, 1))).toEqual([1, 3]);
+  });
+});
+
+describe('several tensors of one parameter', () => {
+  const gate = pair('gate', { rank: 2, inputs: 3, outputs: 4, experts: 2 });
+  const up = { ...pair('up', { rank: 1, inputs: 3, outputs: 4, experts: 2 }), scale: 3 };
+  const parts = [gate, up].map((factors, part) => ({
+    factors,
+    rowOf: rowsOf({ module: '', part, parts: 2, interleaved: true }, 4, 1),
+  }));
+  const fused = combined(parts, 8);
+
+  it('have the updates of both in their rows', () => {
+    expect(fused.rank).toBe(3);
+    for (const expert of [0, 1]) {
+      const rows = update(fused, expert);
+      expect(rows.filter((_, row) => row % 2 === 0)).toEqual(update(gate, expert));
+      expect(rows.filter((_, row) => row % 2 === 1)).toEqual(update(up, expert));
+    }
+  });
+
+  it('get their ranks back', () => {
+    const again = parts.map(({ rowOf }) => selected(fused, 4, rowOf));
+    expect(again.map(({ rank }) => rank)).toEqual([2, 1]);
+    expect(again[0]!.a).toEqual(gate.a);
+    expect(update(again[1]!, 1)).toEqual(update(up, 1));
+  });
+
+  it('share one A if they have the same', () => {
+    const same = [gate, { ...gate, b: random(16) }].map((factors, part) => ({
+      factors,
+      rowOf: rowsOf({ module: '', part, parts: 2 }, 4, 1),
+    }));
+    expect(combined(same, 8).rank).toBe(2);
+  });
+});
+
+describe('an adapter of GGUF', () => {
+  it.each([
+    ['gpt-oss', 'GptOssForCausalLM'], // transposed, gate and up alternate
+    ['llama', 'MixtralForCausalLM'],
+  ])('with experts of %s is the same after PEFT', (architecture, name) => {
+    const pairs = [
+      pair('blk.1.ffn_gate_exps.weight', { rank: 2, inputs: 6, outputs: 4, experts: 3 }),
+      pair('blk.1.ffn_up_exps.weight', { rank: 2, inputs: 6, outputs: 4, experts: 3 }),
+      pair('blk.1.ffn_down_exps.weight', { rank: 2, inputs: 4, outputs: 6, experts: 3 }),
+      pair('blk.1.attn_q.weight', { rank: 3, inputs: 6, outputs: 8 }),
+    ];
+    const model = base(architecture, pairs);
+    const { tensors, config } = toPeft(pairs, variant(architecture, name), model, false);
+    const again = fromPeft(tensors, peftConfig(config), variant(architecture, name), model);
+    expect(again.problems).toEqual([]);
+    const sorted = again.pairs.sort((x, y) => (x.name < y.name ? -1 : 1));
+    const before = [...pairs].sort((x, y) => (x.name < y.name ? -1 : 1));
+    expect(sorted.map((each) => each.name)).toEqual(before.map((each) => each.name));
+    for (const [i, each] of sorted.entries())
+      expect(update(each, each.experts - 1)).toEqual(update(before[i]!, each.experts - 1));
+  });
+
+  it('with rsLoRA, token embeddings and other ranks keeps its scales', () => {
+    const rank = 4;
+    const pairs = [
+      pair('token_embd.weight', { rank, inputs: 12, outputs: 6 }),
+      pair('blk.0.attn_v.weight', { rank: 2, inputs: 6, outputs: 4 }),
+      pair('blk.0.attn_k.weight', { rank, inputs: 6, outputs: 4 }),
+    ];
+    const shapes = new Map<string, number[]>([
+      ['token_embd.weight', [6, 12]],
+      ['blk.0.attn_v.weight', [6, 4]],
+      ['blk.0.attn_k.weight', [6, 4]],
+    ]);
+    const model = { ...base('qwen3', pairs), shapes };
+    const qwen = variant('qwen3', 'Qwen3ForCausalLM');
+    const { tensors, config } = toPeft(pairs, qwen, model, true);
+    expect(config).toMatchObject({ use_rslora: true, r: 4, lora_alpha: 4 });
+    expect(tensors.get('base_model.model.model.embed_tokens.lora_embedding_A')?.shape).toEqual([
+      4, 12,
+    ]);
+    const again = fromPeft(tensors, peftConfig(config), qwen, model);
+    expect(again.problems).toEqual([]);
+    for (const each of pairs) {
+      const found = again.pairs.find(({ name }) => name === each.name)!;
+      expect(found.a).toEqual(each.a);
+      expect(found.b).toEqual(each.b);
+      expect(found.scale).toBeCloseTo(2, 5);
+    }
+  });
+
+  it('names the weights that have no counterpart', () => {
+    const pairs = [
+      pair('blk.0.attn_q.weight', { rank: 1, inputs: 2, outputs: 2 }),
+      pair('blk.0.ssm_in.weight', { rank: 1, inputs: 2, outputs: 2 }),
+    ];
+    const problems = problemsOfExport(
+      pairs,
+      variant('qwen3', 'Qwen3ForCausalLM'),
+      base('qwen3', pairs),
+    );
+    expect(problems).toEqual([
+      {
+        path: 'blk.0.ssm_in.weight',
+        message: "'blk.0.ssm_in.weight' has no counterpart in Qwen3ForCausalLM",
+      },
+    ]);
+  });
+});
+
+describe('an adapter of PEFT', () => {
+  const tensor = (shape: readonly number[]): Tensor => ({
+    shape,
+    values: random(shape[0]! * shape[1]!),
+  });
+
+  it('for single experts becomes one stack', () => {
+    const name = 'blk.0.ffn_down_exps.weight';
+    const model = base('qwen3moe', [pair(name, { rank: 2, inputs: 3, outputs: 4, experts: 2 })]);
+    const path = (expert: number, factor: string) =>
+      `base_model.model.model.layers.0.mlp.experts.${expert}.down_proj.lora_${factor}.weight`;
+    const tensors = new Map([
+      [path(1, 'A'), tensor([2, 3])],
+      [path(1, 'B'), tensor([4, 2])],
+    ]);
+    const config = peftConfig({ r: 2, lora_alpha: 4 });
+    const { pairs, problems } = fromPeft(
+      tensors,
+      config,
+      variant('qwen3moe', 'Qwen3MoeForCausalLM'),
+      model,
+    );
+    expect(problems).toEqual([]);
+    expect(pairs.map((each) => [each.name, each.experts, each.rank])).toEqual([[name, 2, 2]]);
+    expect(
+      update(pairs[0]!, 0)
+        .flat()
+        .every((value) => value === 0),
+    ).toBe(true);
+    expect([...pairs[0]!.b.slice(8)]).toEqual([...tensors.get(path(1, 'B'))!.values]);
+  });
+
+  it('names modules without a counterpart, other tensors and shapes that do not fit', () => {
+    const model = base('qwen3', [pair('blk.0.attn_q.weight', { rank: 2, inputs: 3, outputs: 4 })]);
+    const prefix = 'base_model.model.model.layers.0';
+    const tensors = new Map([
+      [`${prefix}.self_attn.q_proj.lora_A.weight`, tensor([2, 5])],
+      [`${prefix}.self_attn.q_proj.lora_B.weight`, tensor([4, 2])],
+      [`${prefix}.vision.proj.lora_A.weight`, tensor([2, 3])],
+      [`${prefix}.vision.proj.lora_B.weight`, tensor([4, 2])],
+      [`${prefix}.self_attn.v_proj.lora_magnitude_vector`, tensor([1, 4])],
+    ]);
+    const config = peftConfig({ r: 2, lora_alpha: 4 });
+    const { problems } = fromPeft(tensors, config, variant('qwen3', 'Qwen3ForCausalLM'), model);
+    expect(problems.map(({ message }) => message)).toEqual([
+      `'${prefix}.self_attn.v_proj.lora_magnitude_vector' is not part of a LoRA pair`,
+      "its pair for 'blk.0.attn_q.weight' is for 5 inputs and 4 outputs, the model has 3 and 4",
+      "'model.layers.0.vision.proj' has no counterpart in the GGUF file",
+    ]);
+  });
+});
