@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { Scrubber } from '../../../src/community/scrub.js';
 import { readSubmissions } from '../../../src/community/submission.js';
 import { renderCommunityTable } from '../../../src/report/community/render-table.js';
+import { reportFiles } from '../../../src/report/suite/render-report.js';
 import { root } from '../../layout/source-files.js';
 
 // benchmarks/community/README.md is generated from its folders. After a change: npm run docs
@@ -15,6 +16,11 @@ describe('benchmarks/community', () => {
   it('has the tables of all submissions in its README', async () => {
     const tables = renderCommunityTable(submissions, { format: 'markdown' });
     await expect(tables).toMatchFileSnapshot(join(folder, 'README.md'));
+  });
+
+  it.each(submissions)('$name has a summary of its results', async ({ name, results }) => {
+    const summary = reportFiles(results).find(({ path }) => path === 'summary.md')!;
+    await expect(summary.text).toMatchFileSnapshot(join(folder, name, 'summary.md'));
   });
 
   it.each(submissions.map(({ name }) => name))(
