@@ -1,11 +1,15 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { checkTrials } from '../../../../src/bench/suite/check-suite.js';
 import { nestedOptions } from '../../../../src/bench/suite/options.js';
 import { combinations, planTrials } from '../../../../src/bench/suite/plan.js';
+import { isShape } from '../../../../src/bench/suite/shapes.js';
 import { SUITES } from '../../../../src/bench/suite/suites.js';
 import { parseConfig } from '../../../../src/config/parse.js';
 import { type SuiteOptions, suiteSchema } from '../../../../src/config/suite.js';
 import type { LlamatuneError } from '../../../../src/errors.js';
+import { root } from '../../../layout/source-files.js';
 
 const plan = (suite: SuiteOptions) => planTrials(parseConfig(suiteSchema, suite));
 
@@ -177,6 +181,20 @@ describe('planTrials', () => {
     const trials = plan(SUITES[name]);
     expect(() => check(SUITES[name])).not.toThrow();
     expect(new Set(trials.map(({ key }) => key)).size).toBe(trials.length);
+  });
+});
+
+describe('the suites of the examples', () => {
+  const examples = join(root, 'examples', 'suites');
+  it.each(readdirSync(examples))('%s can be planned, and its files exist', (file) => {
+    const suite = JSON.parse(readFileSync(join(examples, file), 'utf8'));
+    check(suite);
+    for (const { spec } of plan(suite)) {
+      const data = spec.kind === 'training' ? [spec.dataset, spec.validation] : [];
+      const model = isShape(spec.model) ? null : spec.model;
+      for (const path of [...data, model])
+        if (path !== null) expect(existsSync(resolve(root, path)), path).toBe(true);
+    }
   });
 });
 
