@@ -94,6 +94,7 @@ export {
   type Prompt,
   type PromptSource,
 } from './config/generate.js';
+export { type InspectDatasetOptions, inspectDatasetSchema } from './config/inspect-dataset.js';
 export { type LoadModelOptions, loadModelSchema } from './config/load-model.js';
 export { parseConfig } from './config/parse.js';
 export { type MeasurePeakOptions, peakSchema } from './config/peak.js';
@@ -147,6 +148,16 @@ export {
   type SequenceEvent,
 } from './generate/generate-many.js';
 export { sequenceSeed } from './generate/seed.js';
+export { inspectDataset } from './inspect/inspect-dataset.js';
+export type {
+  DatasetInspection,
+  LayoutCost,
+  LengthBin,
+  Lengths,
+  MarkedPart,
+  PreviewRow,
+  RowGroup,
+} from './inspect/result.js';
 export { createModel } from './model/create-model.js';
 export { describeAdapter } from './model/describe-adapter.js';
 export { type DeviceList, devices, type TrainingDevice } from './model/devices.js';
@@ -157,6 +168,10 @@ export { type DeviceTestReport, testDevice } from './model/test-device.js';
 export { type BenchRow, benchJson, benchMarkdown, benchRows } from './report/bench-table.js';
 export type { NamedResults } from './report/community/build-document.js';
 export { renderCommunityTable } from './report/community/render-table.js';
+export {
+  type RenderInspectionOptions,
+  renderInspection,
+} from './report/dataset/render-inspection.js';
 export {
   type LossCurveEvent,
   type LossCurveOptions,

@@ -55,7 +55,10 @@ export const expectedSkips: readonly ExpectedSkip[] = [
   {
     reason: 'there is no browser of the Chromium family, and it cannot be installed',
     holds: !hasBrowser(),
-    tests: ['test/integration/report-page.test.ts: report.html in a browser'],
+    tests: [
+      'test/integration/report-page.test.ts: report.html in a browser',
+      'test/integration/inspection-page.test.ts: the page of a dataset in a browser',
+    ],
   },
   {
     reason: 'the GPU kit runs on Linux only',

@@ -61,8 +61,8 @@ async function dispatch(argv: readonly string[], io: CliIo): Promise<number> {
     (name === undefined ? io.stderr : io.stdout).write(text);
     return name === undefined ? exitCode.usage : exitCode.ok;
   }
-  const command = commands.find(({ help }) => help.name === name);
-  if (!command) {
+  const found = commands.find(({ help }) => help.name === name);
+  if (!found) {
     const names = helps.map((help) => help.name);
     const nearest = closest(name, names);
     throw new LlamatuneError(
@@ -71,10 +71,12 @@ async function dispatch(argv: readonly string[], io: CliIo): Promise<number> {
       { hint: nearest ? `did you mean '${nearest}'?` : "run 'llamatune --help'" },
     );
   }
+  const inner = found.subcommands?.[args[0] ?? ''];
+  const command = inner ?? found;
   if (args.includes('--help') || args.includes('-h')) {
     io.stdout.write(commandHelp(command.help, textWidth(io)));
     return exitCode.ok;
   }
-  await command.run(args, io);
+  await command.run(inner === undefined ? args : args.slice(1), io);
   return exitCode.ok;
 }

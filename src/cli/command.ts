@@ -6,4 +6,6 @@ export interface Command {
   help: CommandHelp;
   /** @param args the arguments after the command name */
   run(args: readonly string[], io: CliIo): Promise<void>;
+  /** Commands whose name starts with the name of this one, by the word after it. */
+  subcommands?: Readonly<Record<string, Command>>;
 }

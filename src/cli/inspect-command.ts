@@ -17,6 +17,7 @@ import type { JsonObject } from './config-file.js';
 import { configurationOf } from './configuration.js';
 import { errorEvent } from './failure.js';
 import { adaptedLayers, adapterTables, adapterTargets } from './inspect-adapter.js';
+import { inspectDataCommand } from './inspect-data.js';
 import type { CliIo } from './io.js';
 import { jsonLine } from './json.js';
 import { type CliOption, cliOptions, commonOptions } from './option.js';
@@ -66,13 +67,18 @@ export const inspectCommand: Command = {
   help: {
     name: 'inspect',
     summary:
-      'Show a GGUF model with its trainable targets and the memory that training needs, or a LoRA adapter.',
-    usage: 'inspect <model.gguf> [options]',
+      'Show a GGUF model with its trainable targets and the memory that training needs, a LoRA adapter, or a dataset.',
+    usage:
+      'inspect <model.gguf> [options]\n       llamatune inspect data --model <path> --dataset <path> [options]',
     options,
     examples: [
       {
         what: 'show the model and the memory for training with the defaults',
         line: 'llamatune inspect base.gguf',
+      },
+      {
+        what: 'look at a dataset (llamatune inspect data --help)',
+        line: 'llamatune inspect data --model base.gguf --dataset train.jsonl',
       },
       { what: 'show an adapter', line: 'llamatune inspect adapter.gguf' },
       {
@@ -81,6 +87,8 @@ export const inspectCommand: Command = {
       },
     ],
   },
+
+  subcommands: { data: inspectDataCommand },
 
   async run(args, io) {
     const parsed = parseArguments(args, [...options, ...commonOptions], 'inspect');

@@ -15,6 +15,11 @@ export function textWidth(io: CliIo): number {
   return Math.min(100, Math.max(60, io.stdout.columns ?? 80));
 }
 
+/** Whether text on standard output may have colors: on a terminal, unless NO_COLOR is set (https://no-color.org). */
+export function usesColor({ stdout, env }: CliIo): boolean {
+  return stdout.isTTY === true && (env.NO_COLOR ?? '') === '' && env.TERM !== 'dumb';
+}
+
 /** Reads a whole stream as text. */
 export async function readAll(stream: NodeJS.ReadableStream): Promise<string> {
   stream.setEncoding('utf8');

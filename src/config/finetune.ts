@@ -20,6 +20,7 @@ import {
   threads,
 } from './fields.js';
 import { inapplicableProblems, without } from './inapplicable.js';
+import { batchSize, loss, overlength, sequenceLength, truncationSide } from './sample-fields.js';
 
 const loraFields = z.strictObject({
   rank: loraShape.rank,
@@ -227,8 +228,8 @@ const base = z.strictObject({
     .describe(
       'Number of optimizer steps, instead of epochs: ends the run early, or repeats the dataset as often as needed. Default: what the epochs have.',
     ),
-  sequenceLength: z.int32().min(2).default(512).describe('Maximum length of a sample, in tokens.'),
-  batchSize: z.int32().min(1).default(8).describe('Samples per optimizer step.'),
+  sequenceLength: sequenceLength(),
+  batchSize: batchSize(),
   microBatchTokens: z
     .union([z.literal('auto'), z.int32().min(2)])
     .default('auto')
@@ -250,16 +251,8 @@ const base = z.strictObject({
       'Instead of microBatchTokens: rows of exactly sequenceLength tokens, with several samples each (true) or one (false).',
     ),
   shuffle: z.boolean().default(true).describe('Shuffle the samples before each epoch.'),
-  overlength: z
-    .enum(['error', 'truncate', 'split', 'skip'])
-    .default('error')
-    .describe(
-      'Samples longer than sequenceLength: fail, cut them off, split them into several samples, or leave them out.',
-    ),
-  truncationSide: z
-    .enum(['right', 'left'])
-    .default('right')
-    .describe("With overlength 'truncate': cut off the end (right) or the start (left)."),
+  overlength: overlength(),
+  truncationSide: truncationSide(),
   badRows: z
     .enum(['error', 'skip'])
     .default('error')
@@ -272,13 +265,7 @@ const base = z.strictObject({
   optimizer: optimizer.prefault({}).describe('Optimizer.'),
   scheduler: scheduler.prefault({}).describe('Learning rate schedule.'),
   objective: objective.prefault({}).describe('Loss function.'),
-  loss: z
-    .enum(['all', 'assistant', 'last-assistant', 'completion'])
-    .default('assistant')
-    .describe(
-      'Tokens that the loss covers: all, every answer (assistant), the last answer (last-assistant), or the completion of ' +
-        'a row that has one and the last answer of other rows (completion).',
-    ),
+  loss: loss(),
   chatTemplate: chatTemplate(),
   validation: validation.optional().describe('Validation during training. Default: none.'),
   checkpoint: checkpoint.optional().describe('Checkpoints during training. Default: none.'),

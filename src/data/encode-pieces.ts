@@ -1,4 +1,5 @@
 import { LlamatuneError } from '../errors.js';
+import { TokenSpeller } from './token-speller.js';
 import type { TextModel } from './tokenizer.js';
 
 /** A part of a sample's text and its loss weight; 0 for no loss. */
@@ -26,7 +27,7 @@ export function joinSamples(parts: readonly EncodedSample[]): EncodedSample {
   };
 }
 
-function concatenate<T extends Int32Array | Float32Array | Uint8Array>(
+function concatenate<T extends Int32Array | Float32Array>(
   type: new (length: number) => T,
   parts: readonly T[],
 ): T {
@@ -49,10 +50,11 @@ const GUARD = '\n';
  */
 export class PieceEncoder {
   readonly #model: TextModel;
-  readonly #bytes: Uint8Array[] = [];
+  readonly #speller: TokenSpeller;
 
-  constructor(model: TextModel) {
+  constructor(model: TextModel, speller = new TokenSpeller(model)) {
     this.#model = model;
+    this.#speller = speller;
   }
 
   /** @throws LlamatuneError TOKENIZER_INEXACT if the tokens do not spell the text of the pieces. */
@@ -80,7 +82,7 @@ export class PieceEncoder {
   #tokenizeInside(text: string): Int32Array {
     const tokens = this.#tokenize(text);
     const expected = encoder.encode(text);
-    const spelled = this.#spell(tokens);
+    const spelled = this.#speller.spell(tokens);
     const extraSpace =
       spelled.length === expected.length + 1 &&
       spelled[0] === 0x20 &&
@@ -90,13 +92,13 @@ export class PieceEncoder {
     const guarded = this.#tokenize(GUARD + text);
     const rest = guarded.subarray(guard.length);
     const exact =
-      guard.every((token, i) => guarded[i] === token) && same(this.#spell(rest), expected);
+      guard.every((token, i) => guarded[i] === token) && same(this.#speller.spell(rest), expected);
     return exact ? rest : tokens;
   }
 
   /** Ignores white space, because some vocabularies drop it around control tokens or insert a space at the start. */
   #verify(text: string, tokens: Int32Array): void {
-    const [expected, spelled] = [encoder.encode(text), this.#spell(tokens)];
+    const [expected, spelled] = [encoder.encode(text), this.#speller.spell(tokens)];
     if (same(expected, spelled)) return;
     const bare = (bytes: Uint8Array) => new TextDecoder().decode(bytes).replace(/\s+/g, '');
     if (bare(expected) === bare(spelled)) return;
@@ -105,22 +107,6 @@ export class PieceEncoder {
       "the tokens do not spell the sample's text, because this vocabulary rewrites texts",
       { hint: "use loss: 'all', or { tokens, weights } rows" },
     );
-  }
-
-  #spell(tokens: Int32Array): Uint8Array {
-    return concatenate(
-      Uint8Array,
-      Array.from(tokens, (token) => this.#tokenBytes(token)),
-    );
-  }
-
-  #tokenBytes(token: number): Uint8Array {
-    let bytes = this.#bytes[token];
-    if (bytes === undefined) {
-      bytes = this.#model.tokenBytes(token, true);
-      this.#bytes[token] = bytes;
-    }
-    return bytes;
   }
 }
 

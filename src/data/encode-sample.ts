@@ -11,12 +11,12 @@ import {
 import { renderMarkedChat } from './chat-template.js';
 import { type EncodedSample, joinSamples, type Piece, PieceEncoder } from './encode-pieces.js';
 import { invalidRow } from './rows.js';
+import { TokenSpeller } from './token-speller.js';
 import {
   needsBos,
   type SpecialTexts,
   specialTexts,
   type TextModel,
-  tokenText,
   type Vocabulary,
 } from './tokenizer.js';
 
@@ -43,7 +43,8 @@ export interface SampleEncoderOptions {
 
 /** Turns rows into tokens and loss weights, for one model. */
 export class SampleEncoder {
-  readonly #model: TextModel;
+  /** Spells the tokens of this encoder's samples. */
+  readonly speller: TokenSpeller;
   readonly #vocabulary: Vocabulary;
   readonly #special: SpecialTexts;
   readonly #endOfGeneration: ReadonlySet<number>;
@@ -53,11 +54,11 @@ export class SampleEncoder {
   #openEnded: boolean | undefined;
 
   constructor(model: TextModel, options: SampleEncoderOptions) {
-    this.#model = model;
+    this.speller = new TokenSpeller(model);
     this.#vocabulary = model.info();
     this.#endOfGeneration = new Set(this.#vocabulary.endOfGenerationTokens);
     this.#special = specialTexts(model, this.#vocabulary);
-    this.#pieces = new PieceEncoder(model);
+    this.#pieces = new PieceEncoder(model, this.speller);
     this.#loss = options.loss;
     this.#template = options.chatTemplate ?? this.#vocabulary.chatTemplate;
   }
@@ -151,17 +152,20 @@ export class SampleEncoder {
   openEnd(row: ParsedRow, sample: EncodedSample): string | undefined {
     if (row.kind !== 'chat') return undefined;
     if (this.#loss === 'all' && row.messages.at(-1)!.role !== 'assistant') return undefined;
-    const end = this.#lastToken(sample, (i) => sample.weights[i]! > 0);
-    const token = sample.tokens[end];
+    return this.endWithoutStop(sample);
+  }
+
+  /** The same for what is learned last of any sample. */
+  endWithoutStop(sample: EncodedSample): string | undefined {
+    const token = sample.tokens[this.#lastToken(sample, (i) => sample.weights[i]! > 0)];
     if (token === undefined || this.#endOfGeneration.has(token)) return undefined;
-    return tokenText(this.#model, token);
+    return this.speller.textOf(Int32Array.of(token));
   }
 
   /** The index of the last token that counts and is not white space; -1 if there is none. */
   #lastToken({ tokens }: EncodedSample, counts: (index: number) => boolean): number {
-    return tokens.findLastIndex(
-      (token, i) => counts(i) && tokenText(this.#model, token).trim() !== '',
-    );
+    const isText = (token: number) => this.speller.textOf(Int32Array.of(token)).trim() !== '';
+    return tokens.findLastIndex((token, i) => counts(i) && isText(token));
   }
 
   /** Refuses weights on other roles, whose turns cannot be found in the rendered text. */

@@ -1,13 +1,11 @@
 import { join } from 'node:path';
 import type { DatasetSource } from '../config/fields.js';
-import { describeValue } from '../config/parse.js';
 import { LlamatuneError } from '../errors.js';
-import { datasetFiles, namesFiles } from '../files/dataset-files.js';
+import { ROW_ERRORS, rowSources } from './dataset-rows.js';
 import type { EncodedSample } from './encode-pieces.js';
 import { type LossOn, SampleEncoder } from './encode-sample.js';
 import { type FitCounts, type FitOptions, fitSample, noCounts } from './fit.js';
 import { pacer } from './pause.js';
-import { emptyDataset, readRows } from './readers.js';
 import { parseRow } from './rows.js';
 import { SampleParts } from './sample-parts.js';
 import { copiesOf, splitSamples } from './split.js';
@@ -143,7 +141,7 @@ async function encodeAll(
   const parts = await SampleParts.create(options.directory, name);
   const copies: Uint16Array[] = [];
   try {
-    for (const { rows, weight } of sourcesOf(source)) {
+    for (const { rows, weight } of rowSources(source)) {
       const before = parts.lengths.length;
       for await (const { row, where } of rows) {
         const samples = samplesOf(row, where, encoder, options, counts);
@@ -162,39 +160,6 @@ async function encodeAll(
     throw error;
   }
 }
-
-interface Source {
-  rows: AsyncIterable<{ row: unknown; where: string }>;
-  weight: number;
-}
-
-/** The files of a dataset, or its rows. */
-function sourcesOf(source: DatasetSource): Source[] {
-  return namesFiles(source)
-    ? datasetFiles(source).map(({ path, weight }) => ({ rows: rowsOfFile(path), weight }))
-    : [{ rows: rowsOfMemory(source as Iterable<unknown>), weight: 1 }];
-}
-
-async function* rowsOfFile(path: string) {
-  for await (const { row, line } of readRows(path)) yield { row, where: `${path}:${line}` };
-}
-
-async function* rowsOfMemory(source: Iterable<unknown> | AsyncIterable<unknown>) {
-  let count = 0;
-  for await (const row of source) {
-    count += 1;
-    yield { row, where: `row ${count}` };
-  }
-  if (count === 0) throw emptyDataset(`(${describeValue(source)} of rows)`);
-}
-
-/** Errors of a single row, which badRows 'skip' skips. */
-const ROW_ERRORS = new Set([
-  'DATASET_INVALID_ROW',
-  'DATASET_NO_TARGET',
-  'TEMPLATE_FAILED',
-  'TOKENIZER_INEXACT',
-]);
 
 /** The samples of a row: one, or none or several if it is too long, or none if it is bad and bad rows are skipped. */
 function samplesOf(

@@ -27,16 +27,14 @@ export interface SpecialTexts {
 }
 
 export function specialTexts(model: TextModel, vocabulary: Vocabulary): SpecialTexts {
-  const text = (token: number | null) => (token === null ? '' : tokenText(model, token));
+  const decoder = new TextDecoder();
+  const text = (token: number | null) =>
+    token === null ? '' : decoder.decode(model.tokenBytes(token, true));
   const { bosToken, eosToken, eotToken, endOfGenerationTokens } = vocabulary;
   const ends = new Set([eotToken, eosToken, ...endOfGenerationTokens].map(text));
   ends.delete('');
   return { bos: text(bosToken), eos: text(eosToken), ends: [...ends] };
 }
-
-/** Text of a token, also of a control token. */
-export const tokenText = (model: TextModel, token: number): string =>
-  new TextDecoder().decode(model.tokenBytes(token, true));
 
 /** Whether BOS must be added: the vocabulary asks for it and the tokens do not start with it. */
 export function needsBos(tokens: Int32Array, { addBos, bosToken }: Vocabulary): boolean {

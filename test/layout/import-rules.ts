@@ -105,8 +105,10 @@ export const SOURCE_RULES: ImportRules = {
     'files',
     'type:bench',
     'type:finetune',
+    'type:inspect',
   ],
   advice: ['config', 'data', 'files', 'model'],
+  inspect: ['errors.ts', 'config', 'data', 'contract', 'files', 'model'],
   // A submission is made of results and their report.
   community: ['errors.ts', 'format.ts', 'bench', 'files', 'report'],
   // files: what the command line itself writes is checked together with the files of the run.

@@ -43,12 +43,19 @@ export interface LineChart {
 
 export type Chart = BarChart | LineChart;
 
+/** A part of a text with a loss weight; 0 for no loss. */
+export interface MarkedText {
+  text: string;
+  weight: number;
+}
+
 export type Block =
   | { kind: 'table'; title?: string; columns: Column[]; rows: Cell[][] }
   | { kind: 'facts'; title?: string; facts: (readonly [name: string, value: string])[] }
   | { kind: 'text'; text: string }
   | { kind: 'list'; title?: string; items: string[] }
   | { kind: 'code'; text: string }
+  | { kind: 'marked'; title: string; parts: MarkedText[] }
   | { kind: 'chart'; chart: Chart };
 
 export interface Section {

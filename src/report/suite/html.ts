@@ -1,7 +1,8 @@
 import { escapeHtml } from '../../escape-html.js';
 import { echartsSource, scriptData } from '../echarts.js';
 import { chartHeight, chartOption, DARK, LIGHT } from './chart-option.js';
-import type { Block, Cell, Chart, Column, ReportDocument } from './document.js';
+import type { Block, Cell, Chart, Column, MarkedText, ReportDocument } from './document.js';
+import { formatWeight, visibleText } from './marks.js';
 import { PAGE_SCRIPT, PAGE_STYLE } from './page.js';
 
 /** The page has the titles of the charts as captions. */
@@ -67,11 +68,21 @@ ${block.rows.map((cells) => `<tr>${cells.map((cell, i) => cellHtml(cell, block.c
         .join('\n')}</dl>`;
     case 'code':
       return `<pre>${escapeHtml(block.text)}</pre>`;
+    case 'marked':
+      return `${heading}<pre class="marked">${block.parts.map(markedHtml).join('')}</pre>`;
     case 'text':
       return `<p>${escapeHtml(block.text)}</p>`;
     case 'list':
       return `${heading}<ul>${block.items.map((item) => `<li>${escapeHtml(item)}</li>`).join('\n')}</ul>`;
   }
+}
+
+function markedHtml({ text, weight }: MarkedText): string {
+  const html = escapeHtml(visibleText(text, weight));
+  if (weight === 0) return html;
+  return weight === 1
+    ? `<mark>${html}</mark>`
+    : `<mark class="weighted" title="weight ${formatWeight(weight)}">${html}</mark>`;
 }
 
 const headHtml = ({ title, align }: Column): string =>

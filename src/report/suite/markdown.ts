@@ -1,4 +1,5 @@
 import type { Block, Column, ReportDocument } from './document.js';
+import { bracketed } from './marks.js';
 
 /** A report as Markdown. `chartFile` gives the file of each chart, in order; without it charts are left out. */
 export function renderMarkdown(
@@ -45,6 +46,8 @@ function blockText(block: Exclude<Block, { kind: 'chart' }>): string[] {
       ];
     case 'code':
       return [`\`\`\`\n${block.text}\n\`\`\``];
+    case 'marked':
+      return [...heading, `\`\`\`\`\`\n${block.parts.map(bracketed).join('')}\n\`\`\`\`\``];
     case 'text':
       return [escapeMarkdown(block.text)];
     case 'list':

@@ -1,9 +1,9 @@
 // The style and the script of report.html.
 
 export const PAGE_STYLE = `
-:root { --background: #ffffff; --text: #1f2933; --muted: #56616d; --line: #d5dae0; --stripe: #f6f8fa; --link: #0b5cad; }
+:root { --background: #ffffff; --text: #1f2933; --muted: #56616d; --line: #d5dae0; --stripe: #f6f8fa; --link: #0b5cad; --learned: #c8ecd4; --weighted: #fbe3b5; }
 @media (prefers-color-scheme: dark) {
-  :root { --background: #161b22; --text: #e6edf3; --muted: #9aa7b4; --line: #333c47; --stripe: #1c232c; --link: #79b8ff; }
+  :root { --background: #161b22; --text: #e6edf3; --muted: #9aa7b4; --line: #333c47; --stripe: #1c232c; --link: #79b8ff; --learned: #1f5135; --weighted: #5c4715; }
 }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--background); color: var(--text);
@@ -28,7 +28,11 @@ td[title] { text-decoration: underline dotted var(--muted); text-underline-offse
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 4px 20px; margin: 8px 0; }
 dt { color: var(--muted); }
 dd { margin: 0; overflow-wrap: anywhere; }
+li { overflow-wrap: anywhere; }
 pre { overflow-x: auto; padding: 10px 12px; background: var(--stripe); border: 1px solid var(--line); border-radius: 4px; }
+pre.marked { white-space: pre-wrap; overflow-wrap: anywhere; color: var(--muted); font-size: 13px; }
+mark { background: var(--learned); color: var(--text); border-radius: 2px; }
+mark.weighted { background: var(--weighted); cursor: help; }
 figure { margin: 24px 0; }
 figcaption { font-weight: 600; margin-left: 12px; }
 .chart { width: 100%; }
