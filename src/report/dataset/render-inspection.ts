@@ -1,8 +1,6 @@
 import type { DatasetInspection } from '../../inspect/result.js';
-import { renderHtml } from '../suite/html.js';
-import { renderMarkdown } from '../suite/markdown.js';
 import { colored } from '../suite/marks.js';
-import type { ReportFormat } from '../suite/render-report.js';
+import { type ReportFormat, renderDocument } from '../suite/render-document.js';
 import { renderText } from '../suite/text.js';
 import { buildDatasetDocument } from './build-document.js';
 
@@ -18,14 +16,7 @@ export function renderInspection(
   { format, color = false }: RenderInspectionOptions,
 ): string {
   const document = buildDatasetDocument(inspection);
-  switch (format) {
-    case 'markdown':
-      return renderMarkdown(document);
-    case 'text':
-      return renderText(document, color ? colored : undefined);
-    case 'html':
-      return renderHtml(document);
-    case 'json':
-      return `${JSON.stringify(inspection, null, 2)}\n`;
-  }
+  return format === 'text' && color
+    ? renderText(document, colored)
+    : renderDocument(document, format, inspection);
 }

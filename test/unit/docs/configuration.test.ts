@@ -13,6 +13,7 @@ import { describeOptions } from '../../../src/config/describe.js';
 import { devicesSchema } from '../../../src/config/devices.js';
 import { finetuneSchema } from '../../../src/config/finetune.js';
 import { generateSchema } from '../../../src/config/generate.js';
+import { inspectDatasetSchema } from '../../../src/config/inspect-dataset.js';
 import { loadModelSchema } from '../../../src/config/load-model.js';
 import { peakSchema } from '../../../src/config/peak.js';
 import { quantizeModelSchema } from '../../../src/config/quantize-model.js';
@@ -46,6 +47,11 @@ const sections: [title: string, intro: string, schema: z.ZodType][] = [
     'chinchillaAdvice',
     'Options of `chinchillaAdvice()` and `llamatune bench advise`.',
     chinchillaSchema,
+  ],
+  [
+    'inspectDataset',
+    'Options of `inspectDataset()` and `llamatune inspect data`.',
+    inspectDatasetSchema,
   ],
   ['countTokens', 'Options of `countTokens()`.', countTokensSchema],
   ['measurePeak', 'Options of `measurePeak()`.', peakSchema],
