@@ -55,7 +55,11 @@ export const benchCommand: Command = {
     options: [
       ...options.map((option) =>
         option.name === 'model'
-          ? { ...option, required: false, description: `Without --suite: ${option.description}` }
+          ? {
+              ...option,
+              required: false,
+              description: `${option.description} Required without --suite.`,
+            }
           : option,
       ),
       ...suiteOptions,

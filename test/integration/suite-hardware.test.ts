@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SuiteOptions } from '../../src/index.js';
 import { tinyModel } from './tiny-model.js';
 
-// Trials run in processes of their own, which need JavaScript: the build, not the sources.
+// Trials run in separate processes, which need JavaScript: the build, not the sources.
 const build = new URL('../../dist/index.js', import.meta.url).href;
 const { renderReport, runSuite } = (await import(build)) as typeof import('../../src/index.js');
 

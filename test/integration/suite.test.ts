@@ -20,7 +20,7 @@ import type {
 import { jsonLines, llamatune } from './command-line.js';
 import { tinyModel } from './tiny-model.js';
 
-// Trials run in processes of their own, which need JavaScript: the build, not the sources.
+// Trials run in separate processes, which need JavaScript: the build, not the sources.
 const build = new URL('../../dist/index.js', import.meta.url).href;
 const { bench, readResults, runSuite } = (await import(
   build

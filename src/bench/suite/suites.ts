@@ -53,6 +53,41 @@ const comparison = (runs: number): SuiteOptions['benchmarks'] => [
   },
 ];
 
+/** About 400 tokens: flash attention matters in long contexts. */
+const longPrompt = 'The owl sat on the roof of the old mill and watched the river. '.repeat(25);
+
+const withAndWithoutFlashAttention = {
+  task: 'inference',
+  id: 'flash-attention',
+  title: 'Flash attention',
+  weightTypes: ['Q8_0'],
+  prompt: longPrompt,
+  options: { contextLength: 2048, maxTokens: 64 },
+  vary: { flashAttention: ['off', 'on'] },
+} as const satisfies SuiteOptions['benchmarks'][number];
+
+const mixtureOfExperts = { models: ['shape:qwen3-30b-a3b'], weightTypes: ['Q4_0'] };
+
+/** Which experts a mixture of experts uses, in training and in inference. */
+const useOfExperts: SuiteOptions['benchmarks'] = [
+  {
+    task: 'training',
+    id: 'experts',
+    title: 'Use of experts in training',
+    ...mixtureOfExperts,
+    steps: 3,
+    options: { ...attentionAndFeedForward, sequenceLength: 128, expertStatistics: true },
+  },
+  {
+    task: 'inference',
+    id: 'experts-inference',
+    title: 'Use of experts in inference',
+    ...mixtureOfExperts,
+    runs: 3,
+    options: { contextLength: 2048, expertStatistics: true },
+  },
+];
+
 /** The suites that come with llamatune. */
 export const SUITES = {
   smoke: {
@@ -98,7 +133,7 @@ export const SUITES = {
     description: 'Models of 0.6 to 1.7 billion parameters.',
     models: ['shape:qwen3-0.6b', 'shape:gemma3-1b', 'shape:qwen3-1.7b'],
     weightTypes: ['Q4_0', 'Q8_0', 'F16'],
-    benchmarks: comparison(5),
+    benchmarks: [...comparison(5), withAndWithoutFlashAttention],
   },
   full: {
     name: 'full',
@@ -112,7 +147,7 @@ export const SUITES = {
     ],
     weightTypes: ['Q4_0', 'Q8_0', 'F16', 'F32'],
     limits: { minutes: 240 },
-    benchmarks: comparison(5),
+    benchmarks: [...comparison(5), withAndWithoutFlashAttention],
   },
   all: {
     name: 'all',
@@ -128,7 +163,7 @@ export const SUITES = {
     ],
     weightTypes: ['Q4_0', 'Q8_0', 'F16', 'F32'],
     limits: { minutes: 240 },
-    benchmarks: comparison(5),
+    benchmarks: [...comparison(5), withAndWithoutFlashAttention, ...useOfExperts],
   },
   peft: {
     name: 'peft',

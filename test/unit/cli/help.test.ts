@@ -36,6 +36,14 @@ describe('commandHelp', () => {
   });
 });
 
+describe('the help of bench', () => {
+  it('requires no model, which a suite names itself', () => {
+    const text = commandHelp(commands.find(({ help }) => help.name === 'bench')!.help, 80);
+    expect(text).not.toContain('\nRequired:');
+    expect(text).toMatch(/--model <path>[^-]+Required\s+without --suite\./);
+  });
+});
+
 describe('cliOptions', () => {
   it('covers every option of a schema that the command line can give', () => {
     for (const schema of [finetuneSchema, generateSchema]) {
