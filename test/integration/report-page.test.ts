@@ -79,7 +79,7 @@ describe.skipIf(!hasBrowser())('report.html in a browser', () => {
     'shows tables across devices at %i pixels, without errors',
     async (width) => {
       const { page, problems } = await open(width, 'light', tables);
-      expect(await page.locator('.chart svg').count()).toBe(4);
+      expect(await page.locator('.chart svg').count()).toBe(6);
       // the names of the bars stand below each other, and none is cut off on the left
       const names = page.locator('.chart').first().locator('svg text', { hasText: 'phone' });
       const boxes = (await Promise.all((await names.all()).map((name) => name.boundingBox()))).map(
