@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/ggml-ptr.h"
 #include "core/log.h"
+#include "core/number-text.h"
 #include "core/process-memory.h"
 #include "core/rng.h"
 
@@ -110,4 +111,12 @@ TEST("core/cpu: counts between one and all logical processors") {
     CHECK(usable_physical_cores() >= 1);
     const int logical = int(std::thread::hardware_concurrency());
     CHECK(logical == 0 || usable_physical_cores() <= logical);
+}
+
+TEST("core/number-text: numbers in messages are whole where they can be, and short otherwise") {
+    CHECK_EQ(number_text(151936), std::string("151936"));
+    CHECK_EQ(number_text(1234567), std::string("1234567"));
+    CHECK_EQ(number_text(-2), std::string("-2"));
+    CHECK_EQ(number_text(0.1), std::string("0.1"));
+    CHECK_EQ(number_text(1e-8), std::string("1e-08"));
 }

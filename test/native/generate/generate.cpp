@@ -2,6 +2,7 @@
 #include "gguf/edited.h"
 #include "harness.h"
 #include "model/tiny-models.h"
+#include "train/tiny-training.h"
 
 #include "core/error.h"
 #include "model/tokenizer.h"
@@ -59,6 +60,15 @@ TEST("generate: flash attention can be turned on and off") {
     CHECK(logits[0] == logits[2]); // the CPU has the kernel
     CHECK(logits[0] != logits[1]); // another one rounds differently
     for (size_t i = 0; i < logits[0].size(); i++) CHECK_NEAR(logits[0][i], logits[1][i], 2e-2);
+}
+
+TEST("generate: flash attention that llama.cpp does not have for an architecture is refused, and auto goes without") {
+    const auto m = tiny::arch("grok-moe");
+    const auto uses = [&](flash_attention attention) {
+        return inference_context(m, {64, 64, 1, 1, attention}, nullptr, never).uses_flash_attention();
+    };
+    CHECK_ERROR("FLASH_ATTENTION_UNSUPPORTED", uses(flash_attention::on));
+    CHECK(!uses(flash_attention::automatic));
 }
 
 TEST("generate: a seed repeats the answer, another seed differs, temperature 0 needs no seed") {
