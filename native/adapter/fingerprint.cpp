@@ -5,20 +5,9 @@
 
 #include "llama-model.h"
 
-#include <cstdio>
 #include <map>
 
 namespace llamatune {
-
-namespace {
-
-std::string hexadecimal(uint64_t value) {
-    char text[17];
-    std::snprintf(text, sizeof(text), "%016llx", (unsigned long long)value);
-    return text;
-}
-
-}
 
 base_fingerprint fingerprint_of(const model & base) {
     const llama_model * handle = base.handle();

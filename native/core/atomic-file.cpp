@@ -3,7 +3,6 @@
 #include "core/error.h"
 #include "core/file-system.h"
 
-#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
@@ -77,14 +76,6 @@ void atomic_file::fail(const char * action) const {
 void atomic_file::write(const void * data, size_t bytes) {
     if (bytes > 0 && std::fwrite(data, 1, bytes, file_) != bytes) fail("write");
     position_ += bytes;
-}
-
-void atomic_file::write_zeros(size_t bytes) {
-    static const char zeros[4096] = {};
-    for (size_t n; bytes > 0; bytes -= n) {
-        n = std::min(bytes, sizeof(zeros));
-        write(zeros, n);
-    }
 }
 
 void atomic_file::commit() {

@@ -21,7 +21,6 @@ public:
     atomic_file & operator=(const atomic_file &) = delete;
 
     void write(const void * data, size_t bytes);
-    void write_zeros(size_t bytes);
     uint64_t position() const { return position_; }
 
     void commit(); // closes; nothing can be written afterwards

@@ -1,6 +1,7 @@
 #include "gguf/reader.h"
 
 #include "core/error.h"
+#include "core/hash.h"
 #include "core/log.h"
 
 #include <ggml-backend.h>
@@ -33,10 +34,14 @@ const gguf_error_codes adapter_file = {
     "copy the adapter again, or train it again",
     "name the GGUF file that a fine-tuning run wrote; importAdapter() converts the folder of an adapter of PEFT",
 };
-constexpr const char * delete_checkpoint = "delete this checkpoint; the run then resumes from the one before it";
 const gguf_error_codes checkpoint_file = {
-    "checkpoint",         "CHECKPOINT_INVALID", "CHECKPOINT_INVALID", "CHECKPOINT_INVALID",
-    "CHECKPOINT_INVALID", delete_checkpoint,    delete_checkpoint,
+    "checkpoint",
+    "CHECKPOINT_NOT_FOUND",
+    "CHECKPOINT_INVALID",
+    "CHECKPOINT_INVALID",
+    "CHECKPOINT_INVALID",
+    "resume from another checkpoint; checkpoint.resume: 'latest' passes over damaged ones",
+    "name a checkpoint that a fine-tuning run wrote, or their folder",
 };
 
 namespace {
@@ -246,6 +251,26 @@ void gguf_reader::read(const gguf_tensor & from, const byte_sink & sink) {
                         codes_.damaged_hint);
         sink(buffer.data(), n);
     }
+}
+
+void gguf_reader::verify_checksum() {
+    const gguf_tensor * checksum = find(checksum_tensor);
+    uint64_t stored = 0;
+    content_hash hash;
+    if (checksum && checksum->type == GGML_TYPE_I64 && checksum->bytes == sizeof(stored)) {
+        read(*checksum, [&](const void * data, size_t bytes) { std::memcpy(&stored, data, bytes); });
+        std::vector<char> buffer(size_t(std::min<uint64_t>(checksum->offset, chunk_bytes)));
+        stream_.seekg(0);
+        for (uint64_t left = checksum->offset; left > 0;) {
+            const size_t n = size_t(std::min<uint64_t>(left, buffer.size()));
+            if (!stream_.read(buffer.data(), std::streamsize(n))) break;
+            hash.add(buffer.data(), n);
+            left -= n;
+        }
+        if (hash.value() == stored) return;
+    }
+    throw error(codes_.invalid, "the " + codes_.what + " '" + path_ + "' is damaged: its checksum is wrong",
+                codes_.damaged_hint);
 }
 
 void gguf_reader::read_into(const gguf_tensor & from, ggml_tensor * into) {

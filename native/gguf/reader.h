@@ -23,7 +23,7 @@ struct gguf_error_codes {
 
 extern const gguf_error_codes model_file;      // MODEL_NOT_FOUND, MODEL_UNREADABLE, NOT_A_GGUF, MODEL_TRUNCATED
 extern const gguf_error_codes adapter_file;    // ADAPTER_NOT_FOUND, ADAPTER_UNREADABLE, ADAPTER_INVALID (both)
-extern const gguf_error_codes checkpoint_file; // CHECKPOINT_INVALID (all)
+extern const gguf_error_codes checkpoint_file; // CHECKPOINT_NOT_FOUND, CHECKPOINT_INVALID (all others)
 
 struct gguf_tensor {
     std::string name;
@@ -32,6 +32,9 @@ struct gguf_tensor {
     uint64_t offset;              // from the start of the file
     uint64_t bytes;
 };
+
+// The tensor of a checksum (gguf_writer::add_checksum).
+constexpr const char * checksum_tensor = "checksum";
 
 // Returns a shape as text without trailing ones: "[64, 8]".
 std::string shape_text(const int64_t * shape);
@@ -62,6 +65,8 @@ public:
 
     // Reads the stored bytes of a tensor.
     void read(const gguf_tensor & from, const byte_sink & sink);
+    // Reads the file up to its checksum. Throws the error for an invalid file unless it has the checksum's hash.
+    void verify_checksum();
     // Reads into a contiguous tensor of the same shape on any device: bit for bit if the types are equal, else
     // converted to F32. The caller must have checked shape and type (can_convert).
     void read_into(const gguf_tensor & from, ggml_tensor * into);

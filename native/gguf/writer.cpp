@@ -2,6 +2,7 @@
 
 #include "core/atomic-file.h"
 #include "core/error.h"
+#include "core/hash.h"
 
 #include <ggml-backend.h>
 
@@ -51,6 +52,10 @@ void gguf_writer::set(const std::string & key, const std::vector<int32_t> & valu
     gguf_set_arr_data(metadata_.get(), key.c_str(), GGUF_TYPE_INT32, values.data(), values.size());
 }
 
+void gguf_writer::set(const std::string & key, const std::vector<double> & values) {
+    gguf_set_arr_data(metadata_.get(), key.c_str(), GGUF_TYPE_FLOAT64, values.data(), values.size());
+}
+
 void gguf_writer::copy_metadata(const gguf_reader & from, const std::string & prefix) {
     gguf_set_kv(metadata_.get(), from.metadata());
     for (int64_t i = gguf_get_n_kv(metadata_.get()) - 1; i >= 0; i--) {
@@ -75,21 +80,37 @@ void gguf_writer::add(const std::string & name, const ggml_tensor * tensor) {
     add(name, tensor->type, {tensor->ne, tensor->ne + ggml_n_dims(tensor)}, bytes_of(tensor));
 }
 
+void gguf_writer::add_checksum() {
+    add(checksum_tensor, GGML_TYPE_I64, {1}, nullptr);
+    has_checksum_ = true;
+}
+
 void gguf_writer::write(const std::string & path) const {
     atomic_file file(path);
+    content_hash hash;
+    const auto put = [&](const void * data, size_t bytes) {
+        if (has_checksum_) hash.add(data, bytes);
+        file.write(data, bytes);
+    };
     std::vector<char> header(gguf_get_meta_size(metadata_.get()));
     gguf_get_meta_data(metadata_.get(), header.data());
-    file.write(header.data(), header.size());
+    put(header.data(), header.size());
     const size_t alignment = gguf_get_alignment(metadata_.get());
+    const std::vector<char> zeros(alignment);
     for (size_t i = 0; i < sources_.size(); i++) {
         const uint64_t start = file.position();
-        sources_[i]([&](const void * data, size_t bytes) { file.write(data, bytes); });
+        if (sources_[i]) {
+            sources_[i](put);
+        } else {
+            const uint64_t before = hash.value();
+            put(&before, sizeof(before));
+        }
         if (file.position() - start != gguf_get_tensor_size(metadata_.get(), int64_t(i)))
             throw error("NATIVE_ERROR",
                         std::string("the bytes of '") + gguf_get_tensor_name(metadata_.get(), int64_t(i)) +
                             "' do not add up to its size",
                         "please report it");
-        file.write_zeros(size_t(GGML_PAD(file.position(), alignment) - file.position()));
+        put(zeros.data(), size_t(GGML_PAD(file.position(), alignment) - file.position()));
     }
     file.commit();
 }

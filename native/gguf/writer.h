@@ -31,6 +31,7 @@ public:
     void set(const std::string & key, double value);
     void set(const std::string & key, const std::vector<std::string> & values);
     void set(const std::string & key, const std::vector<int32_t> & values);
+    void set(const std::string & key, const std::vector<double> & values);
     // Copies the keys of another file that start with `prefix`. Call it before anything is set.
     void copy_metadata(const gguf_reader & from, const std::string & prefix = {});
     void remove(const std::string & key) { gguf_remove_key(metadata_.get(), key.c_str()); }
@@ -40,13 +41,16 @@ public:
     void add(const std::string & name, ggml_type type, const std::vector<int64_t> & shape, byte_source bytes);
     // Adds the values that a contiguous tensor, on any device, has when the file is written.
     void add(const std::string & name, const ggml_tensor * tensor);
+    // Adds a last tensor with a hash of everything before it, which gguf_reader::verify_checksum() compares.
+    void add_checksum();
 
     // Writes the file atomically. Throws error OUTPUT_NOT_WRITABLE, and the errors of the sources.
     void write(const std::string & path) const;
 
 private:
     gguf_context_ptr metadata_;
-    std::vector<byte_source> sources_; // of each tensor
+    std::vector<byte_source> sources_; // of each tensor; the checksum has none
+    bool has_checksum_ = false;
 };
 
 // Returns the bytes of a contiguous tensor on any device.
