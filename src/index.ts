@@ -125,13 +125,15 @@ export type {
   EpochEvent,
   EvaluationEvent,
   ObjectiveMetrics,
+  PauseEvent,
+  ResumeEvent,
   StepEvent,
   WarningEvent,
 } from './contract/training.js';
 export { type ConfigProblem, LlamatuneError } from './errors.js';
 export { type ExpertUse, expertUse } from './expert-use.js';
 export type { DoneEvent, FinetuneEvent, FinetuneResult, PhaseEvent } from './finetune/events.js';
-export { type FinetuneRun, finetune, finetuneFull, finetuneLora } from './finetune/finetune.js';
+export { FinetuneRun, finetune, finetuneFull, finetuneLora } from './finetune/finetune.js';
 export { estimateMemory, type MemoryEstimate } from './finetune/memory.js';
 export type { AnswerRates } from './generate/answer.js';
 export {

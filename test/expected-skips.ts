@@ -38,6 +38,7 @@ export const expectedSkips: readonly ExpectedSkip[] = [
       'test/integration/rpc-hangs.test.ts: an RPC server that hangs',
       'test/unit/contract/probe.test.ts: probing a back end in a child process > finds a library that ends the process',
       'test/integration/signals.test.ts: a signal',
+      'test/integration/checkpoints.test.ts: the command line > writes a checkpoint on SIGINT and SIGTERM, and resumes',
       'test/integration/signals.test.ts: a full disk',
     ],
   },

@@ -132,12 +132,17 @@ Napi::Value estimate_memory_call(const call_info & info) {
                                       run_context &) { return written(estimate_memory(base, options)); });
 }
 
+// The run also has pause() and continue().
 Napi::Value train_call(const call_info & info) {
-    auto work = [base = shared_model(info[0]),
-                 options = options_argument<train_options>(info, 1)](run_context & context) {
-        return written(run_training(base, options, emitting(context), context.stop()));
+    const auto gate = std::make_shared<pause_gate>();
+    auto work = [base = shared_model(info[0]), options = options_argument<train_options>(info, 1),
+                 gate](run_context & context) {
+        return written(run_training(base, options, emitting(context), context.stop(), gate.get()));
     };
-    return start_run(info.Env(), argument<Napi::Function>(info, 2, "onEvents"), std::move(work));
+    Napi::Object run = start_run(info.Env(), argument<Napi::Function>(info, 2, "onEvents"), std::move(work));
+    run.Set("pause", Napi::Function::New(info.Env(), [gate](const call_info &) { gate->close(); }));
+    run.Set("continue", Napi::Function::New(info.Env(), [gate](const call_info &) { gate->open(); }));
+    return run;
 }
 
 // The run also has add(prompt), cancel(promptIndex, sampleIndex) and close().

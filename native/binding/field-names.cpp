@@ -94,6 +94,8 @@ Napi::Value field_names_call(const Napi::CallbackInfo & info) {
                                  {"StepEvent", names_in<step_event>()},
                                  {"EvaluationEvent", names_in<evaluation_event>()},
                                  {"CheckpointEvent", names_in<checkpoint_event>()},
+                                 {"ResumeEvent", names_in<resume_event>()},
+                                 {"PauseEvent", names_in<pause_event>()},
                                  {"EpochEvent", names_in<epoch_event>()},
                                  {"WarningEvent", names_in<warning_event>()},
                                  {"EnginePhaseEvent", names_in<phase_event>()},

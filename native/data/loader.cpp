@@ -130,15 +130,8 @@ void loader::next(step_batch & out) {
     if (out.last_of_epoch) { cursor_ = {cursor_.epoch + 1, 0}; }
 }
 
-void loader::seek(const data_cursor & cursor) {
-    if (cursor.sample >= lengths_.size() || cursor.sample % options_.batch_size != 0) {
-        throw error("CHECKPOINT_MISMATCH",
-                    "the checkpoint continues at sample " + std::to_string(cursor.sample) + ", where no step starts (" +
-                        std::to_string(lengths_.size()) + " samples, " + std::to_string(options_.batch_size) +
-                        " per step)",
-                    "resume with the dataset and the batch size of the original run");
-    }
-    cursor_ = cursor;
+void loader::seek(uint64_t step) {
+    cursor_ = {step / plan_.steps_per_epoch, step % plan_.steps_per_epoch * options_.batch_size};
 }
 
 }

@@ -50,8 +50,8 @@ public:
     void next(step_batch & out);
 
     const data_cursor & cursor() const { return cursor_; }
-    // Moves the cursor. Throws error CHECKPOINT_MISMATCH unless a step of this data starts there.
-    void seek(const data_cursor & cursor);
+    // Moves the cursor to a step, counted from 0 over all epochs.
+    void seek(uint64_t step);
 
 private:
     void prepare_order(uint64_t epoch);

@@ -1,6 +1,7 @@
 #include "data/token-file.h"
 
 #include "core/error.h"
+#include "core/hash.h"
 
 #include <algorithm>
 #include <cmath>
@@ -12,6 +13,8 @@ namespace {
 
 constexpr char magic[8] = {'L', 'T', 'T', 'O', 'K', 'E', 'N', '2'};
 constexpr uint32_t byte_order_mark = 0x01020304u;
+
+constexpr uint64_t read_window = 1 << 20; // tokens that stay in memory while the whole file is read
 
 struct header {
     char magic[8];
@@ -84,10 +87,9 @@ void token_file::check_samples(const std::string & path) {
         fail(path, "it has " + number(n_samples_) + " samples, more than " + number(UINT32_MAX));
     }
     if (offsets_[0] != 0) { fail(path, "sample 0 starts at token " + number(offsets_[0]) + " instead of 0"); }
-    constexpr uint64_t window = 1 << 20; // in tokens: how much stays in memory during the check
     uint64_t forgotten = 0;
     for (size_t i = 0; i < n_samples_; i++) {
-        if (offsets_[i] >= forgotten + window) {
+        if (offsets_[i] >= forgotten + read_window) {
             forget();
             forgotten = offsets_[i];
         }
@@ -117,6 +119,26 @@ void token_file::check_samples(const std::string & path) {
         fail(path, "the last sample ends at token " + number(offsets_[n_samples_]) + " of " + number(n_tokens_));
     }
     forget();
+}
+
+uint64_t token_file::hash() const {
+    content_hash hash;
+    uint64_t read = 0; // tokens since the last forget()
+    for (size_t i = 0; i < n_samples_; i++) {
+        const sample s = at(i);
+        hash.add(&s.n_tokens, sizeof(s.n_tokens));
+        hash.add(s.tokens, s.n_tokens * sizeof(*s.tokens));
+        if (s.floats)
+            hash.add(s.floats, s.n_tokens * sizeof(*s.floats));
+        else
+            hash.add(s.bytes, s.n_tokens);
+        read += s.n_tokens;
+        if (read < read_window) continue;
+        forget();
+        read = 0;
+    }
+    forget();
+    return hash.value();
 }
 
 token_file::sample token_file::at(size_t i) const {

@@ -41,6 +41,8 @@ public:
     size_t n_target_tokens() const { return n_target_tokens_; }
     // The largest token id, -1 in an empty file: it must be below the model's vocabulary size.
     int32_t max_token() const { return max_token_; }
+    // Of all samples with their tokens and weights.
+    uint64_t hash() const;
     // Never empty. i < n_samples().
     sample at(size_t i) const;
     // Drops what was read from the resident memory, so that a large file takes no more than what is in use.

@@ -1,6 +1,6 @@
 #include "model/weights.h"
 
-#include "core/error.h"
+#include "core/hash.h"
 
 #include <llama-arch.h>
 #include <llama-model.h>
@@ -74,6 +74,27 @@ std::vector<tensor_info> list_tensors(const model & m) {
             {ggml_get_name(w), type_name(w), std::vector<int64_t>(w->ne, w->ne + ggml_n_dims(w)), ggml_nbytes(w)});
     }
     return infos;
+}
+
+uint64_t sampled_hash(const model & m) {
+    constexpr size_t block = 4096, n_blocks = 4;       // per weight
+    std::map<std::string, const ggml_tensor *> sorted; // llama.cpp's order depends on the placement of layers
+    for (const ggml_tensor * w : list_weights(m)) sorted.emplace(ggml_get_name(w), w);
+    content_hash hash;
+    std::vector<char> buffer(block * n_blocks);
+    for (const auto & [name, w] : sorted) {
+        hash.add(name.data(), name.size());
+        hash.add(&w->type, sizeof(w->type));
+        hash.add(w->ne, sizeof(w->ne));
+        const size_t bytes = ggml_nbytes(w);
+        const bool whole = bytes <= buffer.size();
+        for (size_t i = 0; i < (whole ? 1 : n_blocks); i++) {
+            const size_t n = whole ? bytes : block;
+            ggml_backend_tensor_get(w, buffer.data(), i * (bytes - n) / (n_blocks - 1), n);
+            hash.add(buffer.data(), n);
+        }
+    }
+    return hash.value();
 }
 
 std::string target_kind(const ggml_tensor * weight) {

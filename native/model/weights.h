@@ -34,6 +34,10 @@ std::vector<tensor_info> list_tensors(const model & m);
 uint64_t total_bytes(const model & m);
 uint64_t host_bytes(const model & m); // of the weights in the memory of this process
 
+// Identifies the values of the weights: a hash of their names, types, shapes and a sample of their bytes, so that it is
+// fast for models of any size. It does not depend on the devices.
+uint64_t sampled_hash(const model & m);
+
 // Returns the kind of a weight that can get a LoRA pair, because it is the matrix of a linear layer or a stack of
 // expert matrices: "attn_q" for "blk.3.attn_q.weight", "output" for "output.weight". Empty for all other weights
 // (norms, biases, embeddings, convolutions).

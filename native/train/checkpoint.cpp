@@ -2,52 +2,20 @@
 
 #include "core/error.h"
 #include "core/join.h"
-#include "core/number-text.h"
 #include "gguf/reader.h"
 #include "gguf/writer.h"
 
 #include <algorithm>
-#include <filesystem>
-
-namespace fs = std::filesystem;
+#include <set>
 
 namespace llamatune {
 
 namespace {
 
-// One fact about a run that determines which tokens a step sees and what it does with them. A checkpoint stores all of
-// them, as texts.
-struct run_fact {
-    std::string option; // that decides it
-    std::string value;
-};
-
-std::vector<run_fact> facts_of(const train_options & o, const data_plan & data, const trainable_weights & weights,
-                               const optimizer & optim) {
-    const auto n = [](auto value) { return std::to_string(value); };
-    const auto flag = [](bool value) { return std::string(value ? "true" : "false"); };
-    const std::string state = join_texts(optim.state(), [](const auto & s) { return s.name; });
-    std::vector<run_fact> facts = {
-        {"mode", name_of(o.mode)},
-        {"dataset", n(data.n_samples) + " samples with " + n(data.n_tokens) + " tokens, " + n(data.n_target_tokens) +
-                        " of them targets"},
-        {"sequenceLength", n(o.sequence_length)},
-        {"batchSize", n(o.batch_size)},
-        {"shuffle", flag(o.shuffle)},
-        {"seed", n(o.seed)},
-        {"objective.type", o.objective.type},
-        {"optimizer", o.optimizer.type + (state.empty() ? " without state" : " with the state " + state)},
-    };
-    if (o.mode == train_mode::lora) {
-        const lora_options & lora = weights.lora();
-        facts.push_back({"lora.alpha", lora.alpha ? number_text(*lora.alpha) : "the default"});
-        facts.push_back({"lora.rsLora", flag(lora.rs_lora.value_or(false))});
-    }
-    for (const auto & [name, value] : o.objective.numbers) facts.push_back({"objective." + name, number_text(value)});
-    return facts;
-}
-
-std::string fact_key(const run_fact & fact) { return "llamatune.run." + fact.option; }
+constexpr int64_t format_version = 2;
+constexpr const char * version_key = "llamatune.checkpoint_version";
+constexpr const char * run_key = "llamatune.run_id";
+constexpr const char * total_steps_key = "llamatune.total_steps";
 
 // One kind of tensor that a checkpoint stores for each parameter, in the parameters' order.
 struct part {
@@ -61,165 +29,241 @@ std::vector<part> parts_of(const parameter_set & parameters, const optimizer & o
     return parts;
 }
 
-std::string tensor_name(const part & p, size_t index) { return p.name + ":" + std::to_string(index); }
-
-[[noreturn]] void reject(const std::string & path, std::vector<problem> differences) {
-    const auto text_of = [](const problem & p) { return p.path + " " + p.message; };
-    const std::string list = join_texts(differences, text_of, "; ");
-    throw error("CHECKPOINT_MISMATCH", "cannot resume from the checkpoint " + path + ": " + list,
-                "Set these options as in the run that wrote it, or use another checkpoint.directory.",
-                std::move(differences));
-}
+std::string tensor_name(const std::string & part, size_t index) { return part + ":" + std::to_string(index); }
+std::string parameter_key(size_t index) { return "llamatune.parameter." + std::to_string(index); }
 
 [[noreturn]] void not_readable(const std::string & path, const std::string & reason, const char * hint) {
     throw error("CHECKPOINT_INVALID", "cannot resume from the checkpoint " + path + ": " + reason, hint);
 }
 
-void require_same_run(const gguf_reader & file, const std::vector<run_fact> & facts) {
-    std::vector<problem> differences;
-    for (const run_fact & fact : facts) {
-        const std::string stored = file.text(fact_key(fact));
-        if (stored.empty()) {
-            not_readable(file.path(), "another version of llamatune wrote it",
-                         "Finish the run with that version, or start it again with another checkpoint.directory.");
-        }
-        if (stored != fact.value) differences.push_back({fact.option, "is " + fact.value + ", but was " + stored});
+[[noreturn]] void reject(const std::string & path, std::vector<problem> differences) {
+    const auto text_of = [](const problem & p) { return p.path + " " + p.message; };
+    const std::string message =
+        "cannot resume from the checkpoint " + path + ": " + join_texts(differences, text_of, "; ");
+    std::vector<std::string> fixed, others;
+    for (const problem & p : differences) (is_fixed_in_a_run(p.path) ? fixed : others).push_back(p.path);
+    std::string hint = "Set these options as in the run that wrote it, or start a new run without resume.";
+    if (!others.empty()) {
+        hint += " To continue with other values, allow them: checkpoint.resume: { from: 'latest', allow: [" +
+                join_texts(others, [](const std::string & name) { return "'" + name + "'"; }) + "] }.";
     }
-    if (!differences.empty()) reject(file.path(), std::move(differences));
+    if (!fixed.empty()) hint += " These cannot change: " + join(fixed) + ".";
+    throw error("CHECKPOINT_MISMATCH", message, hint, std::move(differences));
 }
 
-// Calls field(key, value) for every number of the state; writing and reading share this list.
+// Calls field(key, value) for everything in the state but the position in the data, which follows from the step.
+// Writing and reading share this list.
 template <typename state_type, typename function>
-void each_number(state_type & state, function && field) {
+void each_field(state_type & state, function && field) {
     field("llamatune.step", state.step);
     field("llamatune.updates", state.updates);
     field("llamatune.non_finite", state.non_finite);
-    field("llamatune.epoch", state.cursor.epoch);
-    field("llamatune.sample", state.cursor.sample);
     field("llamatune.tokens", state.tokens);
     field("llamatune.target_tokens", state.target_tokens);
     field("llamatune.loss", state.loss);
+    field("llamatune.learning_rate", state.learning_rate);
+    field("llamatune.losses", state.losses);
+    field("llamatune.evaluation.", state.evaluations);
     field("llamatune.epoch_loss", state.epoch_loss);
     field("llamatune.epoch_weight", state.epoch_weight);
     field("llamatune.epoch_metric.", state.epoch_metrics);
 }
 
-struct number_writer {
+struct field_writer {
     gguf_writer & file;
     void operator()(const char * key, double value) const { file.set(key, value); }
     void operator()(const char * key, int64_t value) const { file.set(key, value); }
-    void operator()(const char * key, uint64_t value) const { file.set(key, int64_t(value)); }
+    void operator()(const char * key, const std::vector<double> & values) const { file.set(key, values); }
     void operator()(const char * prefix, const named_numbers & values) const {
         for (const auto & [name, value] : values) file.set(prefix + name, value);
     }
+    void operator()(const std::string & prefix, const std::vector<evaluation_record> & records) const {
+        for (size_t i = 0; i < records.size(); i++) {
+            const std::string key = prefix + std::to_string(i) + ".";
+            file.set(key + "step", records[i].step);
+            file.set(key + "loss", records[i].loss);
+            (*this)((key + "metric.").c_str(), records[i].metrics);
+        }
+    }
 };
 
-struct number_reader {
-    const gguf_context * file;
-    const std::string & path;
+struct field_reader {
+    const gguf_reader & file;
 
-    void operator()(const char * key, double & value) const {
-        value = gguf_get_val_f64(file, find(key, GGUF_TYPE_FLOAT64));
+    void operator()(const std::string & key, double & value) const {
+        value = gguf_get_val_f64(file.metadata(), find(key, GGUF_TYPE_FLOAT64));
     }
-    void operator()(const char * key, int64_t & value) const {
-        value = gguf_get_val_i64(file, find(key, GGUF_TYPE_INT64));
+    void operator()(const std::string & key, int64_t & value) const {
+        value = gguf_get_val_i64(file.metadata(), find(key, GGUF_TYPE_INT64));
     }
-    void operator()(const char * key, uint64_t & value) const {
-        value = uint64_t(gguf_get_val_i64(file, find(key, GGUF_TYPE_INT64)));
-    }
+    void operator()(const std::string & key, std::vector<double> & values) const { values = file.numbers(key); }
     void operator()(const std::string & prefix, named_numbers & values) const {
-        for (int64_t i = 0; i < gguf_get_n_kv(file); i++) {
-            const std::string key = gguf_get_key(file, i);
-            if (key.compare(0, prefix.size(), prefix) == 0) (*this)(key.c_str(), values[key.substr(prefix.size())]);
+        for (int64_t i = 0; i < gguf_get_n_kv(file.metadata()); i++) {
+            const std::string key = gguf_get_key(file.metadata(), i);
+            if (key.compare(0, prefix.size(), prefix) == 0) (*this)(key, values[key.substr(prefix.size())]);
         }
     }
-    int64_t find(const char * key, gguf_type type) const {
-        const int64_t id = gguf_find_key(file, key);
-        if (id < 0 || gguf_get_kv_type(file, id) != type) {
-            not_readable(path, std::string("it has no number ") + key, checkpoint_file.damaged_hint);
+    void operator()(const std::string & prefix, std::vector<evaluation_record> & records) const {
+        for (size_t i = 0; file.has(prefix + std::to_string(i) + ".step"); i++) {
+            const std::string key = prefix + std::to_string(i) + ".";
+            evaluation_record record{};
+            (*this)(key + "step", record.step);
+            (*this)(key + "loss", record.loss);
+            (*this)(key + "metric.", record.metrics);
+            records.push_back(record);
         }
+    }
+    int64_t find(const std::string & key, gguf_type type) const {
+        const int64_t id = gguf_find_key(file.metadata(), key.c_str());
+        if (id < 0 || gguf_get_kv_type(file.metadata(), id) != type)
+            not_readable(file.path(), "it has no number " + key, checkpoint_file.damaged_hint);
         return id;
     }
 };
 
+void check_file(gguf_reader & file) {
+    if (file.text("general.type") != "checkpoint")
+        not_readable(file.path(), "it is not a checkpoint", checkpoint_file.not_gguf_hint);
+    if (file.integer(version_key, 0) != format_version) {
+        not_readable(file.path(), "another version of llamatune wrote it",
+                     "Finish the run with that version, or start it again without resume.");
+    }
+    file.verify_checksum();
 }
 
-std::string write_checkpoint(const std::string & directory, const train_options & options, const data_plan & data,
-                             const trainable_weights & weights, const optimizer & optim, const train_state & state) {
-    std::error_code ignored;
-    fs::create_directories(fs::u8path(directory), ignored); // opening the file reports a failure
-    const std::string path =
-        (fs::u8path(directory) / ("checkpoint-" + std::to_string(state.step) + ".gguf")).u8string();
+// Returns the differences between the trained tensors and the stored ones: their number, names or shapes.
+std::vector<problem> tensor_differences(const gguf_reader & file, const checkpoint_parts & parts) {
+    const bool lora = parts.options.mode == train_mode::lora;
+    const std::string selection = lora ? "lora.targets" : "model";
+    const std::vector<parameter> & all = parts.weights.parameters().all();
+    size_t n_stored = 0;
+    while (file.has(parameter_key(n_stored))) n_stored++;
+    if (n_stored != all.size()) {
+        return {{selection, "selects " + std::to_string(all.size()) + " trained tensors, but selected " +
+                                std::to_string(n_stored)}};
+    }
+    for (size_t i = 0; i < all.size(); i++) {
+        const std::string name = file.text(parameter_key(i));
+        if (name != all[i].name) return {{selection, "selects " + all[i].name + ", but selected " + name}};
+        const gguf_tensor * stored = file.find(tensor_name("value", i));
+        const int64_t * shape = all[i].value->ne;
+        if (!stored || std::equal(shape, shape + 4, stored->shape.begin())) continue;
+        return {{lora ? "lora.rank" : "model", "gives " + name + " the shape " + shape_text(shape) + ", but gave it " +
+                                                   shape_text(stored->shape.data())}};
+    }
+    return {};
+}
 
+// The name of the option that decides how many steps the run has, if there are fewer than the checkpoint's run had.
+std::vector<problem> fewer_steps(const train_options & options, const data_plan & data, int64_t stored) {
+    const auto total = int64_t(options.learning_rates.size());
+    if (total >= stored) return {};
+    const bool whole_epochs = total == int64_t(data.steps_per_epoch) * options.epochs;
+    return {{whole_epochs ? "epochs" : "maxSteps",
+             "gives " + std::to_string(total) + " steps, but gave " + std::to_string(stored)}};
+}
+
+// Returns the options that differ. Throws error CHECKPOINT_MISMATCH unless all of them may.
+std::set<std::string> check_differences(const gguf_reader & file, const checkpoint_parts & parts,
+                                        const data_plan & data, int64_t stored_steps) {
+    std::vector<problem> found = parts.facts.differences(file);
+    for (const problem & p : tensor_differences(file, parts)) found.push_back(p);
+    const std::vector<std::string> & allow = parts.options.checkpoint->resume->allow;
+    const auto allowed = [&](const std::string & option) {
+        return !is_fixed_in_a_run(option) && std::find(allow.begin(), allow.end(), option) != allow.end();
+    };
+    std::set<std::string> names;
+    for (const problem & p : found) names.insert(p.path);
+    // other data has another number of steps
+    if (!names.count("dataset") || !allowed("dataset"))
+        for (const problem & p : fewer_steps(parts.options, data, stored_steps)) found.push_back(p);
+    std::vector<problem> refused;
+    for (const problem & p : found)
+        if (!allowed(p.path)) refused.push_back(p);
+    // tensors of other shapes cannot be read, whatever is allowed
+    if (refused.empty()) refused = tensor_differences(file, parts);
+    if (!refused.empty()) reject(file.path(), std::move(refused));
+    return names;
+}
+
+void read_tensor(gguf_reader & file, const std::string & name, const std::function<void(const gguf_tensor &)> & read) {
+    const gguf_tensor * stored = file.find(name);
+    if (!stored || stored->type != GGML_TYPE_F32)
+        not_readable(file.path(), "it has no " + name + " in F32", checkpoint_file.damaged_hint);
+    read(*stored);
+}
+
+void read_best(gguf_reader & file, best_weights & best, size_t n_parameters) {
+    best.allocate();
+    for (size_t i = 0; i < n_parameters; i++) {
+        read_tensor(file, tensor_name("best", i), [&](const gguf_tensor & stored) {
+            auto to = best.value(i).begin();
+            file.read(stored, [&](const void * data, size_t bytes) {
+                const char * from = static_cast<const char *>(data);
+                to = std::copy(from, from + bytes, to);
+            });
+        });
+    }
+}
+
+}
+
+void write_checkpoint(const std::string & path, const std::string & run, const checkpoint_parts & parts,
+                      const train_state & state) {
     gguf_writer file;
     file.set("general.type", "checkpoint");
-    for (const run_fact & fact : facts_of(options, data, weights, optim)) file.set(fact_key(fact), fact.value);
-    each_number(state, number_writer{file});
-    const auto & all = weights.parameters().all();
-    const std::vector<part> parts = parts_of(weights.parameters(), optim);
+    file.set(version_key, format_version);
+    file.set(run_key, run);
+    file.set(total_steps_key, int64_t(parts.options.learning_rates.size()));
+    parts.facts.write(file);
+    each_field(state, field_writer{file});
+    const std::vector<parameter> & all = parts.weights.parameters().all();
+    const std::vector<part> kinds = parts_of(parts.weights.parameters(), parts.optim);
     for (size_t i = 0; i < all.size(); i++) {
-        file.set("llamatune.parameter." + std::to_string(i), all[i].name);
-        for (const part & p : parts) file.add(tensor_name(p, i), p.tensors[i]);
+        file.set(parameter_key(i), all[i].name);
+        for (const part & p : kinds) file.add(tensor_name(p.name, i), p.tensors[i]);
+        if (!parts.best || !parts.best->stored()) continue;
+        const ggml_tensor * value = all[i].value;
+        file.add(tensor_name("best", i), value->type, {value->ne, value->ne + ggml_n_dims(value)},
+                 [best = parts.best, i](const byte_sink & sink) {
+                     const std::vector<char> & bytes = best->value(i);
+                     sink(bytes.data(), bytes.size());
+                 });
     }
+    file.add_checksum();
     file.write(path);
-    return path;
 }
 
-std::optional<std::string> newest_checkpoint(const std::string & directory) {
-    std::optional<std::string> newest;
-    int64_t most = -1;
-    std::error_code failed;
-    for (const fs::directory_entry & entry : fs::directory_iterator(fs::u8path(directory), failed)) {
-        const std::string name = entry.path().filename().u8string();
-        const std::string prefix = "checkpoint-", suffix = ".gguf";
-        if (name.size() <= prefix.size() + suffix.size() || name.compare(0, prefix.size(), prefix) != 0 ||
-            name.compare(name.size() - suffix.size(), suffix.size(), suffix) != 0) {
-            continue;
-        }
-        const std::string digits = name.substr(prefix.size(), name.size() - prefix.size() - suffix.size());
-        if (digits.size() > 18 || digits.find_first_not_of("0123456789") != std::string::npos) {
-            continue; // a temporary file of a killed run
-        }
-        if (std::stoll(digits) > most) {
-            most = std::stoll(digits);
-            newest = entry.path().u8string();
-        }
-    }
-    return newest;
-}
-
-train_state read_checkpoint(const std::string & path, const train_options & options, const data_plan & data,
-                            const trainable_weights & weights, const optimizer & optim) {
+restored_checkpoint read_checkpoint(const std::string & path, const checkpoint_parts & parts, loader & data) {
     gguf_reader file(path, checkpoint_file);
-    if (file.text("general.type") != "checkpoint")
-        not_readable(path, "it is not a checkpoint", checkpoint_file.damaged_hint);
-    require_same_run(file, facts_of(options, data, weights, optim));
-    const auto & all = weights.parameters().all();
-    const std::vector<part> parts = parts_of(weights.parameters(), optim);
-    const bool lora = options.mode == train_mode::lora;
-    const std::string selection = lora ? "lora.targets" : "model";
-    if (file.tensors().size() != all.size() * parts.size()) {
-        reject(path, {{selection, "selects " + std::to_string(all.size()) + " trained tensors, but selected " +
-                                      std::to_string(file.tensors().size() / parts.size())}});
-    }
-    for (size_t i = 0; i < all.size(); i++) {
-        const std::string name = file.text("llamatune.parameter." + std::to_string(i));
-        if (name != all[i].name) reject(path, {{selection, "selects " + all[i].name + ", but selected " + name}});
-        for (const part & p : parts) {
-            ggml_tensor * into = p.tensors[i];
-            const gguf_tensor * stored = file.find(tensor_name(p, i));
-            if (!stored || stored->type != GGML_TYPE_F32)
-                not_readable(path, "it has no " + tensor_name(p, i) + " in F32", checkpoint_file.damaged_hint);
-            if (!std::equal(into->ne, into->ne + 4, stored->shape.begin())) {
-                reject(path, {{lora ? "lora.rank" : "model", "gives " + name + " the shape " + shape_text(into->ne) +
-                                                                 ", but gave it " + shape_text(stored->shape.data())}});
-            }
-            file.read_into(*stored, into);
+    check_file(file);
+    restored_checkpoint restored;
+    restored.run = file.text(run_key);
+    restored.total_steps = file.integer(total_steps_key, 0);
+    const std::set<std::string> differences = check_differences(file, parts, data.plan(), restored.total_steps);
+    restored.differs = !differences.empty() || restored.total_steps != int64_t(parts.options.learning_rates.size());
+
+    const std::vector<parameter> & all = parts.weights.parameters().all();
+    for (const part & p : parts_of(parts.weights.parameters(), parts.optim)) {
+        for (size_t i = 0; i < all.size(); i++) {
+            read_tensor(file, tensor_name(p.name, i),
+                        [&](const gguf_tensor & stored) { file.read_into(stored, p.tensors[i]); });
         }
     }
-    train_state state;
-    each_number(state, number_reader{file.metadata(), path});
-    return state;
+    train_state & state = restored.state;
+    each_field(state, field_reader{file});
+    data.seek(uint64_t(state.step));
+    state.cursor = data.cursor();
+    if (differences.count("dataset")) state.end_epoch(); // the sums are those of other samples
+    if (differences.count("validation")) state.evaluations.clear();
+    if (parts.best && !state.evaluations.empty()) {
+        restored.lacks_best = !file.find(tensor_name("best", 0));
+        if (restored.lacks_best)
+            state.evaluations.clear();
+        else
+            read_best(file, *parts.best, all.size());
+    }
+    return restored;
 }
 
 }

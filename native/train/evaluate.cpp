@@ -27,7 +27,7 @@ evaluator::outcome evaluator::run(const std::atomic<bool> & stop) {
     named_numbers metrics = step_->metric_sums();
     for (auto & [name, sum] : metrics) sum = 0;
     int64_t targets = 0;
-    data_->seek({});
+    data_->seek(0);
     for (uint64_t i = 0; i < data_->plan().steps_per_epoch; i++) {
         data_->next(samples_);
         for (const micro_batch & batch : samples_) {

@@ -15,6 +15,8 @@ public:
     evaluator(const std::shared_ptr<model> & base, const trainable_weights & weights, const train_options & options,
               const compute & devices, const std::shared_ptr<step_memory> & memory);
 
+    const token_file & samples() const { return *file_; }
+
     struct outcome {
         double loss;
         named_numbers metrics;

@@ -93,6 +93,31 @@ void fields(V & v, checkpoint_event & e) {
     v("path", e.path);
 }
 
+// The run continues from a checkpoint.
+struct resume_event {
+    int64_t step; // of the checkpoint
+    std::string path;
+};
+
+template <class V>
+void fields(V & v, resume_event & e) {
+    v.type("resume");
+    v("step", e.step);
+    v("path", e.path);
+}
+
+// The run has paused, or continues after a pause.
+struct pause_event {
+    int64_t step; // the last finished one
+    bool paused;
+};
+
+template <class V>
+void fields(V & v, pause_event & e) {
+    v.type(e.paused ? "pause" : "continue");
+    v("step", e.step);
+}
+
 struct epoch_event {
     int64_t epoch;
     int64_t step;
@@ -132,17 +157,21 @@ void fields(V & v, phase_event & e) {
     v("phase", e.phase);
 }
 
-using train_event =
-    std::variant<step_event, evaluation_event, checkpoint_event, epoch_event, warning_event, phase_event>;
+using train_event = std::variant<step_event, evaluation_event, checkpoint_event, resume_event, pause_event, epoch_event,
+                                 warning_event, phase_event>;
 using event_sink = std::function<void(const train_event &)>;
 
 struct train_result {
     int64_t steps = 0;
     double final_loss = not_measured;            // of the last step
     double final_validation_loss = not_measured; // NaN without validation
+    double best_validation_loss = not_measured;  // the lowest one
+    std::optional<int64_t> best_step;            // at which it was measured
+    bool stopped_early = false;                  // by the patience of the validation
     int64_t tokens = 0;                          // of the whole run, including the steps before a resume
     int64_t target_tokens = 0;
-    double seconds = not_measured;           // of this call
+    double seconds = not_measured;           // of this call, without pauses
+    double paused_seconds = 0;               // of this call
     double tokens_per_second = not_measured; // of this call: its tokens over its seconds; NaN without a step
     int64_t trainable_parameters = 0;
     std::optional<uint64_t> peak_memory_bytes;
@@ -154,9 +183,13 @@ void fields(V & v, train_result & r) {
     v("steps", r.steps);
     v("finalLoss", r.final_loss);
     v("finalValidationLoss", r.final_validation_loss);
+    v("bestValidationLoss", r.best_validation_loss);
+    v("bestStep", r.best_step);
+    v("stoppedEarly", r.stopped_early);
     v("tokens", r.tokens);
     v("targetTokens", r.target_tokens);
     v("seconds", r.seconds);
+    v("pausedSeconds", r.paused_seconds);
     v("tokensPerSecond", r.tokens_per_second);
     v("trainableParameters", r.trainable_parameters);
     v("peakMemoryBytes", r.peak_memory_bytes);

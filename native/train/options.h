@@ -53,25 +53,62 @@ void fields(V & v, lora_options & o) {
 struct validation_options {
     std::string file;        // token file
     int32_t every_steps = 0; // optimizer steps (0 = only at the end)
+    int32_t patience = 0;    // evaluations without a lower loss that end the run (0 = none do)
+    bool keep_best = false;  // the output has the weights of the evaluation with the lowest loss
 };
 
 template <class V>
 void fields(V & v, validation_options & o) {
     v("file", o.file);
     v("everySteps", o.every_steps);
+    v("patience", o.patience);
+    v("keepBest", o.keep_best);
+}
+
+// One fact about a run: an option and its value as text. See checkpoint_facts.
+struct run_fact {
+    std::string option;
+    std::string value;
+};
+
+template <class V>
+void fields(V & v, run_fact & f) {
+    v("option", f.option);
+    v("value", f.value);
+}
+
+struct resume_options {
+    std::string from;               // "latest", "auto", or the path of a checkpoint or of a folder with checkpoints
+    std::vector<std::string> allow; // options that may differ from those of the checkpoint's run
+};
+
+template <class V>
+void fields(V & v, resume_options & o) {
+    v("from", o.from);
+    v("allow", o.allow);
 }
 
 struct checkpoint_options {
     std::string directory;
-    int32_t every_steps = 0; // optimizer steps (0 = never)
-    bool resume = false;     // continue from the newest complete checkpoint in the directory
+    int32_t every_steps = 0;  // optimizer steps (0 = never)
+    double every_minutes = 0; // (0 = never)
+    bool every_epoch = false; // at the end of each epoch
+    int32_t keep_last = 0;    // how many checkpoints of the run stay (0 = all)
+    bool keep_best = false;   // write one at an evaluation with a new lowest loss, and keep the last of these
+    std::optional<resume_options> resume;
+    std::vector<run_fact> facts; // of the preparation, in addition to those that the engine knows
 };
 
 template <class V>
 void fields(V & v, checkpoint_options & o) {
     v("directory", o.directory);
     v("everySteps", o.every_steps);
+    v("everyMinutes", o.every_minutes);
+    v("everyEpoch", o.every_epoch);
+    v("keepLast", o.keep_last);
+    v("keepBest", o.keep_best);
     v("resume", o.resume);
+    v("facts", o.facts);
 }
 
 struct train_options {

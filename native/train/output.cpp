@@ -58,9 +58,13 @@ std::optional<std::string> save_below(const fs::path & parent, const trainable_w
 
 void require_disk_space(const trainable_weights & weights, const train_options & options) {
     if (!options.output.empty()) require_space(options.output, weights.bytes());
-    if (!options.checkpoint || int64_t(options.learning_rates.size()) < options.checkpoint->every_steps) return;
+    if (!options.checkpoint) return;
+    const checkpoint_options & when = *options.checkpoint;
+    const bool certain =
+        when.every_epoch || (when.every_steps > 0 && int64_t(options.learning_rates.size()) >= when.every_steps);
+    if (!certain) return;
     const int64_t n_elements = weights.parameters().n_elements();
-    const fs::path checkpoint = fs::u8path(options.checkpoint->directory) / "checkpoint-1.gguf";
+    const fs::path checkpoint = fs::u8path(when.directory) / "checkpoint";
     require_space(checkpoint.u8string(),
                   uint64_t(n_elements) * sizeof(float) + optimizer_state_bytes(options.optimizer, n_elements));
 }

@@ -106,9 +106,9 @@ memory_estimate estimate_memory(const std::shared_ptr<model> & base, const train
     for (const parameter & p : parameters.all()) largest = std::max<uint64_t>(largest, ggml_nbytes(p.gradient));
     // the gradients of one tensor at a time are squared for the norm, and clipped for the update
     estimate.optimizer_bytes = optimizer_state_bytes(options.optimizer, parameters.n_elements()) + 2 * largest;
-    if (options.mode == train_mode::lora) {
-        estimate.adapter_bytes += uint64_t(parameters.n_elements()) * sizeof(float);
-    }
+    const uint64_t value_bytes = uint64_t(parameters.n_elements()) * sizeof(float);
+    if (options.mode == train_mode::lora) estimate.adapter_bytes += value_bytes;
+    if (options.validation && options.validation->keep_best) estimate.adapter_bytes += value_bytes;
     step_options estimate_only = step_options_of(options);
     estimate_only.allocate = false;
     // validation uses the same memory

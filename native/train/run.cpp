@@ -33,30 +33,10 @@ std::vector<std::string> inputs_of(const model & base, const train_options & opt
             options.lora.init_adapter.value_or("")};
 }
 
-// Restores the newest checkpoint and returns its state, or the initial state if there is none.
-train_state resume(checkpoint_folder & checkpoints, loader & data, int64_t total_steps, const event_sink & on_event) {
-    const std::optional<std::string> path = newest_checkpoint(checkpoints.directory());
-    if (!path) {
-        on_event(warning_event{"NO_CHECKPOINT",
-                               "no checkpoint in " + checkpoints.directory() + ": starting from the beginning"});
-        return {};
-    }
-    const train_state state = checkpoints.restore(*path);
-    data.seek(state.cursor);
-    if (state.step >= total_steps) {
-        on_event(warning_event{"NOTHING_TO_TRAIN", "the checkpoint " + *path + " is at step " +
-                                                       std::to_string(state.step) + " and the run has " +
-                                                       std::to_string(total_steps) +
-                                                       " steps: nothing is left to train, and the output gets the "
-                                                       "checkpoint's weights"});
-    }
-    return state;
-}
-
 }
 
 train_result run_training(const std::shared_ptr<model> & base, const train_options & options,
-                          const event_sink & on_event, const std::atomic<bool> & stop) {
+                          const event_sink & on_event, const std::atomic<bool> & stop, pause_gate * pause) {
     const struct memory_release {
         ~memory_release() { release_freed_memory(); }
     } release; // destroyed after all other objects of the run
@@ -89,29 +69,35 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
                       optim,
                       double(options.optimizer.max_gradient_norm),
                       options.learning_rates};
+    parts.pause = pause;
     std::optional<evaluator> validation;
+    best_weights best(weights.parameters());
     if (options.validation) {
         parts.validation = &validation.emplace(base, weights, options, devices, step_settings.memory);
         parts.evaluate_every = options.validation->every_steps;
+        parts.patience = options.validation->patience;
+        if (options.validation->keep_best) parts.best = &best;
     }
+    std::optional<checkpoint_facts> facts;
     std::optional<checkpoint_folder> checkpoints;
     train_state state;
     if (options.checkpoint) {
-        parts.checkpoints = &checkpoints.emplace(options, data.plan(), weights, optim);
-        if (options.checkpoint->resume)
-            state = resume(*checkpoints, data, int64_t(options.learning_rates.size()), on_event);
+        facts.emplace(*base, options, *file, validation ? &validation->samples() : nullptr, weights, optim);
+        parts.checkpoints = &checkpoints.emplace(checkpoint_parts{options, weights, optim, *facts, parts.best});
+        if (const auto resumed = checkpoints->resume(data, on_event)) state = *resumed;
     }
 
     release_freed_memory(); // of temporary objects while the graphs were built
     on_event(phase_event{"train"});
     const int64_t steps_before = state.step, tokens_before = state.tokens;
     train_result result = train(parts, state, on_event, stop);
+    if (best.stored()) best.load();
     if (!options.output.empty()) {
         on_event(phase_event{"save"});
         save_output(weights, options);
     }
     if (!profile.empty()) write_profile(profile, model_step.profile(), model_step.n_runs());
-    result.seconds = std::chrono::duration<double>(clock::now() - start).count();
+    result.seconds = std::chrono::duration<double>(clock::now() - start).count() - result.paused_seconds;
     if (state.step > steps_before) result.tokens_per_second = double(state.tokens - tokens_before) / result.seconds;
     result.peak_memory_bytes = peak_resident_bytes();
     if (experts) result.experts = experts->layers();

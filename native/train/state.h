@@ -4,10 +4,19 @@
 #include "data/batch.h"
 #include "data/loader.h"
 
+#include <cmath>
 #include <cstdint>
 #include <limits>
+#include <vector>
 
 namespace llamatune {
+
+// The result of one evaluation.
+struct evaluation_record {
+    int64_t step; // the last one before it
+    double loss;
+    named_numbers metrics;
+};
 
 // The progress of a run, without its tensors. A checkpoint stores all of it.
 struct train_state {
@@ -17,11 +26,30 @@ struct train_state {
     data_cursor cursor;     // of the next step
     int64_t tokens = 0, target_tokens = 0;
     double loss = std::numeric_limits<double>::quiet_NaN(); // of the last step with targets
+    double learning_rate = 0;                               // of the last step
+    std::vector<double> losses;                             // of all steps; NaN for a step without targets
+    std::vector<evaluation_record> evaluations;
     double epoch_loss = 0, epoch_weight = 0; // sums over the targets of the epoch so far: weight · loss, weight
     named_numbers epoch_metrics;             // the same sums of the objective's metrics: weight · metric
 
     // The epoch of the last step, from 1.
     int64_t epoch() const { return int64_t(cursor.epoch) + (cursor.sample > 0 ? 1 : 0); }
+
+    // The evaluation with the lowest loss, the first of several; null if there is none with a finite loss.
+    const evaluation_record * best_evaluation() const {
+        const evaluation_record * best = nullptr;
+        for (const evaluation_record & each : evaluations)
+            if (std::isfinite(each.loss) && (!best || each.loss < best->loss)) best = &each;
+        return best;
+    }
+
+    // How many evaluations have passed since the best one.
+    int64_t evaluations_since_best() const {
+        const evaluation_record * best = best_evaluation();
+        return best ? evaluations.data() + evaluations.size() - best - 1 : int64_t(evaluations.size());
+    }
+
+    bool evaluated() const { return !evaluations.empty() && evaluations.back().step == step; }
 
     // The mean loss of the epoch so far; NaN if it has no targets.
     double epoch_mean() const { return epoch_loss / epoch_weight; }
@@ -35,6 +63,7 @@ struct train_state {
     // Adds a finished step.
     void add(const step_batch & batch, double mean_loss, const named_numbers & mean_metrics, const data_cursor & next) {
         step++;
+        losses.push_back(mean_loss);
         cursor = next;
         tokens += int64_t(batch.total_tokens);
         target_tokens += int64_t(batch.total_target_tokens);

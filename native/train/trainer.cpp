@@ -123,18 +123,106 @@ step_event event_of(const train_state & state, const train_parts & parts, const 
     return event;
 }
 
-// A checkpoint that cannot be written, e.g. on a full disk, does not end the run: that would lose more.
-train_event checkpoint_or_warning(const checkpoint_folder & checkpoints, const train_state & state) {
-    try {
-        return checkpoint_event{state.step, checkpoints.write(state)};
-    } catch (const error & failed) {
-        if (failed.code() != "OUTPUT_NOT_WRITABLE") throw;
-        return warning_event{"CHECKPOINT_NOT_WRITTEN",
-                             std::string(failed.what()) + "; the run continues without this checkpoint"};
-    }
-}
+// The loop of a run: one step after another, and what follows a step.
+class training_loop {
+public:
+    training_loop(const train_parts & parts, train_state & state, const event_sink & on_event,
+                  const std::atomic<bool> & stop, train_result & result)
+        : parts_(parts), state_(state), on_event_(on_event), stop_(stop), result_(result),
+          total_steps_(int64_t(parts.learning_rates.size())) {}
 
-bool is_due(int64_t step, int64_t every_steps) { return every_steps > 0 && step % every_steps == 0; }
+    void run() {
+        prefetcher batches(parts_.data, uint64_t(std::max<int64_t>(0, total_steps_ - state_.step)));
+        evaluate_if_due(); // the run may have been aborted during the evaluation after its last step
+        while (state_.step < total_steps_ && !is_out_of_patience()) {
+            pause();
+            throw_if_stopped(stop_);
+            finished_step finished;
+            finished.last_of_epoch = train_step(batches);
+            if (finished.last_of_epoch) end_epoch();
+            finished.best_evaluation = evaluate_if_due();
+            if (parts_.checkpoints) parts_.checkpoints->after_step(state_, finished, on_event_);
+        }
+        throw_if_stopped(stop_);
+        if (parts_.validation && !state_.evaluated()) evaluate();
+        result_.stopped_early = state_.step < total_steps_;
+    }
+
+    // Saves the finished steps of an aborted run and returns its error, which says how to continue.
+    error aborted() {
+        const std::string path = parts_.checkpoints ? parts_.checkpoints->save(state_, on_event_) : "";
+        const std::string after =
+            state_.step == 0 ? " before its first step" : " after step " + std::to_string(state_.step);
+        return error("ABORTED", "the run was aborted" + after,
+                     path.empty() ? ""
+                                  : "continue it with checkpoint.resume: 'latest'; its last checkpoint is " + path);
+    }
+
+private:
+    // Returns whether the step was the last one of its epoch.
+    bool train_step(prefetcher & batches) {
+        const auto start = clock::now();
+        step_outcome outcome;
+        const step_batch & batch = batches.next();
+        outcome.data_ms = ms_since(start);
+
+        forward_backward(parts_, batch, outcome, stop_);
+        const auto update_start = clock::now();
+        update(parts_, state_, batch, outcome, on_event_);
+        outcome.optimizer_ms = ms_since(update_start);
+        outcome.step_ms = ms_since(start);
+
+        state_.learning_rate = double(parts_.learning_rates[size_t(state_.step)]);
+        state_.add(batch, outcome.loss, outcome.metrics, batches.cursor());
+        step_event event = event_of(state_, parts_, batch, outcome);
+        event.eta_ms = estimator_.eta_ms(outcome.step_ms, total_steps_ - state_.step);
+        on_event_(event);
+        return batch.last_of_epoch;
+    }
+
+    void end_epoch() {
+        on_event_(epoch_event{state_.epoch(), state_.step, state_.epoch_mean(), state_.epoch_mean_metrics()});
+        state_.end_epoch();
+    }
+
+    // Returns whether there was an evaluation with a new lowest loss.
+    bool evaluate_if_due() {
+        const bool due = parts_.validation && parts_.evaluate_every > 0 && state_.step > 0 &&
+                         state_.step % parts_.evaluate_every == 0 && !state_.evaluated();
+        return due && evaluate();
+    }
+
+    bool evaluate() {
+        const evaluator::outcome outcome = parts_.validation->run(stop_);
+        state_.evaluations.push_back({state_.step, outcome.loss, outcome.metrics});
+        on_event_(evaluation_event{state_.step, state_.epoch(), outcome.loss, outcome.metrics, outcome.target_tokens,
+                                   outcome.ms});
+        const bool best = state_.best_evaluation() == &state_.evaluations.back();
+        if (best && parts_.best) parts_.best->store();
+        return best;
+    }
+
+    bool is_out_of_patience() const {
+        return parts_.patience > 0 && state_.evaluations_since_best() >= parts_.patience;
+    }
+
+    void pause() {
+        if (!parts_.pause || !parts_.pause->closed()) return;
+        const auto start = clock::now();
+        on_event_(pause_event{state_.step, true});
+        parts_.pause->wait(stop_);
+        result_.paused_seconds += ms_since(start) / 1000;
+        on_event_(pause_event{state_.step, false});
+    }
+
+    const train_parts & parts_;
+    train_state & state_;
+    const event_sink & on_event_;
+    const std::atomic<bool> & stop_;
+    train_result & result_;
+    const int64_t total_steps_;
+    eta_estimator estimator_;
+};
 
 }
 
@@ -142,50 +230,20 @@ train_result train(const train_parts & parts, train_state & state, const event_s
                    const std::atomic<bool> & stop) {
     train_result result;
     result.trainable_parameters = parts.parameters.n_elements();
-    const auto evaluate = [&] {
-        const evaluator::outcome outcome = parts.validation->run(stop);
-        result.final_validation_loss = outcome.loss;
-        on_event(evaluation_event{state.step, state.epoch(), outcome.loss, outcome.metrics, outcome.target_tokens,
-                                  outcome.ms});
-    };
-
-    const auto total_steps = int64_t(parts.learning_rates.size());
-    prefetcher batches(parts.data, uint64_t(std::max<int64_t>(0, total_steps - state.step)));
-    eta_estimator estimator;
-    bool evaluated = false;
-    while (state.step < total_steps) {
-        throw_if_stopped(stop);
-        const auto start = clock::now();
-        step_outcome outcome;
-        const step_batch & batch = batches.next();
-        outcome.data_ms = ms_since(start);
-
-        forward_backward(parts, batch, outcome, stop);
-        const auto update_start = clock::now();
-        update(parts, state, batch, outcome, on_event);
-        outcome.optimizer_ms = ms_since(update_start);
-        outcome.step_ms = ms_since(start);
-
-        state.add(batch, outcome.loss, outcome.metrics, batches.cursor());
-        step_event event = event_of(state, parts, batch, outcome);
-        event.eta_ms = estimator.eta_ms(outcome.step_ms, total_steps - state.step);
-        on_event(event);
-
-        evaluated = parts.validation && is_due(state.step, parts.evaluate_every);
-        if (evaluated) evaluate();
-        if (batch.last_of_epoch) {
-            on_event(epoch_event{state.epoch(), state.step, state.epoch_mean(), state.epoch_mean_metrics()});
-            state.end_epoch();
-        }
-        if (parts.checkpoints && is_due(state.step, parts.checkpoints->every_steps())) {
-            on_event(checkpoint_or_warning(*parts.checkpoints, state));
-        }
+    training_loop loop(parts, state, on_event, stop, result);
+    try {
+        loop.run();
+    } catch (const error & failed) {
+        if (failed.code() != "ABORTED") throw;
+        throw loop.aborted();
     }
-    throw_if_stopped(stop);
-    if (parts.validation && !evaluated) evaluate();
-
     result.steps = state.step;
     result.final_loss = state.loss;
+    if (!state.evaluations.empty()) result.final_validation_loss = state.evaluations.back().loss;
+    if (const evaluation_record * best = state.best_evaluation()) {
+        result.best_validation_loss = best->loss;
+        result.best_step = best->step;
+    }
     result.tokens = state.tokens;
     result.target_tokens = state.target_tokens;
     return result;

@@ -1,6 +1,8 @@
 #pragma once
 
-#include "train/checkpoint.h"
+#include "core/pause-gate.h"
+#include "train/best-weights.h"
+#include "train/checkpoint-folder.h"
 #include "train/evaluate.h"
 #include "train/event.h"
 #include "train/step.h"
@@ -20,11 +22,15 @@ struct train_parts {
     const std::vector<float> & learning_rates; // the schedule: one per optimizer step
     evaluator * validation = nullptr;          // may be null
     int64_t evaluate_every = 0;                // optimizer steps (0 = only at the end)
+    int64_t patience = 0;                      // evaluations without a lower loss that end the run (0 = none do)
+    best_weights * best = nullptr;             // keeps those of the best evaluation; may be null
     checkpoint_folder * checkpoints = nullptr; // may be null
+    pause_gate * pause = nullptr;              // passed before each step; may be null
 };
 
-// Trains from `state` to the end of the schedule and fills the result, except for its times. `stop` is polled at least
-// once per micro-batch. Throws error ABORTED, NON_FINITE_LOSS, COMPUTE_FAILED, OUTPUT_NOT_WRITABLE.
+// Trains from `state` to the end of the schedule, or until the patience ends, and fills the result, except for its
+// times. `stop` is polled at least once per micro-batch; a run that it ends writes a checkpoint of the last finished
+// step. Throws error ABORTED, NON_FINITE_LOSS, COMPUTE_FAILED.
 train_result train(const train_parts & parts, train_state & state, const event_sink & on_event,
                    const std::atomic<bool> & stop);
 

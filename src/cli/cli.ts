@@ -38,8 +38,9 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
     // If standard output is closed, the error goes to standard error.
     if (argv.includes('--json') && !io.outputClosed.aborted) {
       io.stdout.write(jsonLine(errorEvent(error)));
-    } else if (aborted && signal !== undefined) io.stderr.write(`interrupted by ${signal}\n`);
-    else io.stderr.write(errorText(error, io.env.LLAMATUNE_DEBUG === '1'));
+    } else if (aborted && signal !== undefined) {
+      io.stderr.write(`interrupted by ${signal}\nhint: ${error.hint}\n`);
+    } else io.stderr.write(errorText(error, io.env.LLAMATUNE_DEBUG === '1'));
     return exitCodeOf(error, signal);
   }
 }

@@ -15,14 +15,24 @@ import {
   renderLossCurve,
   renderLossCurveHtml,
 } from '../index.js';
-import { parseArguments, refusePositionals } from './arguments.js';
+import { type ParsedArguments, parseArguments, refusePositionals } from './arguments.js';
 import type { Command } from './command.js';
+import type { JsonObject } from './config-file.js';
 import { commandOutput, configFile, configurationOf } from './configuration.js';
 import { type FinetuneView, finetuneView } from './finetune-view.js';
 import { type CliOption, cliOptions, commonOptions } from './option.js';
 import { versions } from './version.js';
 
+/** On the command line `checkpoint.resume` is a text, so the options that may differ have an option of their own. */
+const RESUME_ALLOW = 'checkpoint.resume.allow';
 const commandOptions: readonly CliOption[] = [
+  {
+    name: RESUME_ALLOW,
+    kind: 'list',
+    typeText: 'option,…',
+    description:
+      'Options that may differ from those of the run that wrote the checkpoint: dataset,optimizer.learningRate.',
+  },
   {
     name: 'runLog',
     kind: 'text',
@@ -56,6 +66,10 @@ export const finetuneCommand: Command = {
         line: 'llamatune finetune --model base.gguf --dataset train.jsonl --output adapter.gguf \\\n    --epochs 3 --lora.rank 16 --lora.targets attn_q,attn_k,attn_v --validation.split 0.05 --validation.everySteps 50',
       },
       {
+        what: 'write a checkpoint every 50 steps and on Ctrl-C, and continue from the newest one if there is one',
+        line: 'llamatune finetune --model base.gguf --dataset train.jsonl --output adapter.gguf \\\n    --checkpoint.directory checkpoints --checkpoint.everySteps 50 --checkpoint.resume auto',
+      },
+      {
         what: 'read the configuration from a file, override one option, write events for another program',
         line: 'llamatune finetune --config finetune.json --optimizer.learningRate 5e-5 --json',
       },
@@ -65,7 +79,7 @@ export const finetuneCommand: Command = {
   async run(args, io) {
     const parsed = parseArguments(args, [...options, ...commonOptions], 'finetune');
     refusePositionals(parsed, 'finetune');
-    const config = configurationOf(parsed, excludedOptions);
+    const config = withAllowed(configurationOf(parsed, excludedOptions), parsed);
     const complete = parseConfig(finetuneSchema, config, 'finetune options');
     const curve = commandOutput(parsed, 'lossCurve', 'file');
     const log = commandOutput(parsed, 'runLog', 'log');
@@ -105,6 +119,16 @@ export const finetuneCommand: Command = {
     });
   },
 };
+
+/** The configuration with `checkpoint.resume.allow`, if it is given. */
+function withAllowed(config: JsonObject, { values }: ParsedArguments): JsonObject {
+  const allow = values.get(RESUME_ALLOW);
+  if (allow === undefined) return config;
+  const checkpoint = (config.checkpoint ?? {}) as JsonObject;
+  const { resume = {} } = checkpoint;
+  const given = typeof resume === 'string' ? { from: resume } : (resume as JsonObject);
+  return { ...config, checkpoint: { ...checkpoint, resume: { ...given, allow } } };
+}
 
 function drawing(path: string, history: readonly FinetuneEvent[]): string {
   return /\.svg$/i.test(path) ? renderLossCurve(history) : renderLossCurveHtml(history);

@@ -64,6 +64,8 @@ export function eventLine(event: FinetuneEvent): string | undefined {
         .concat(`  (${format.duration(event.ms)})`);
     case 'checkpoint':
       return `step ${event.step}  checkpoint ${event.path}`;
+    case 'resume':
+      return `resumed after step ${event.step} from ${event.path}`;
     case 'epoch':
       return [
         `epoch ${event.epoch} done  mean training loss ${format.loss(event.loss)}`,
@@ -153,16 +155,17 @@ function barMetrics(event: StepEvent): string {
 
 /** The result of a run as a table. */
 export function resultTable(result: FinetuneResult): string {
-  const { validationSamples, finalValidationLoss } = result;
+  const { validationSamples, finalValidationLoss, bestValidationLoss, bestStep } = result;
   const steps = `${format.integer(result.steps)} in ${format.plural(result.epochs, 'epoch')}`;
   const trained = result.losses.length > 0;
   const experts = expertsText(result.experts);
+  const early = result.stoppedEarly ? '; stopped early' : '';
   const finalMetrics = Object.entries(result.evaluations.at(-1)?.metrics ?? {});
   const validationText =
     validationSamples > 0 ? ` (and ${format.integer(validationSamples)} for validation)` : '';
   return listTable([
     [result.mode === 'lora' ? 'Adapter' : 'Model', result.output],
-    ['Steps', trained ? steps : `${steps}; nothing was left to train`],
+    ['Steps', trained ? `${steps}${early}` : `${steps}; nothing was left to train`],
     [
       'Training loss',
       `${trained ? `${format.loss(result.losses[0])} → ` : ''}${format.loss(result.finalLoss)}`,
@@ -170,6 +173,11 @@ export function resultTable(result: FinetuneResult): string {
     ...(finalValidationLoss === null
       ? []
       : ([['Validation loss', format.loss(finalValidationLoss)]] as const)),
+    ...(bestStep === null || bestValidationLoss === finalValidationLoss
+      ? []
+      : ([
+          ['Best validation loss', `${format.loss(bestValidationLoss)} at step ${bestStep}`],
+        ] as const)),
     ...finalMetrics.map(
       ([name, value]) =>
         [`Validation ${format.metricName(name)}`, format.metric(name, value)] as const,

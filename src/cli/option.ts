@@ -72,6 +72,7 @@ const kinds: Record<string, { kind: OptionKind; typeText?: string; note?: string
     typeText: 'experts-on-cpu | pattern=device',
     note: " Example: --placement 'ffn_.*_exps=cpu', repeated for each pattern.",
   },
+  'checkpoint.resume': { kind: 'text', typeText: 'latest | auto | path' },
   stop: { kind: 'texts', typeText: 'text', note: ' May be repeated.' },
 };
 

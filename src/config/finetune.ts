@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import type { ConfigProblem } from '../errors.js';
 import { hasDecay, SCHEDULE_TYPES, type ScheduleType } from '../schedule/schedule.js';
+import { checkpoint, checkpointProblems, validationChoices } from './checkpoint.js';
 import { type FieldReader, withCrossFieldRules } from './cross-field.js';
+import { describeOptions } from './describe.js';
 import {
   adapterSetting,
   chatTemplate,
@@ -198,16 +200,13 @@ const validation = z.strictObject({
     .min(0)
     .default(0)
     .describe('Evaluate every N optimizer steps (0 = only at the end).'),
+  ...validationChoices,
 });
 
-const checkpoint = z.strictObject({
-  directory: path('Folder for checkpoints.'),
-  everySteps: z.int32().min(1).default(100).describe('Write a checkpoint every N optimizer steps.'),
-  resume: z
-    .boolean()
-    .default(false)
-    .describe('Resume from the newest complete checkpoint in the directory.'),
-});
+/** Paths of all options. */
+function optionNames(): string[] {
+  return describeOptions(base).map(({ path }) => path);
+}
 
 const base = z.strictObject({
   model: model(),
@@ -268,7 +267,9 @@ const base = z.strictObject({
   loss: loss(),
   chatTemplate: chatTemplate(),
   validation: validation.optional().describe('Validation during training. Default: none.'),
-  checkpoint: checkpoint.optional().describe('Checkpoints during training. Default: none.'),
+  checkpoint: checkpoint(optionNames)
+    .optional()
+    .describe('Checkpoints during training. Default: none.'),
   seed: seed(),
   precision: precision(),
   gradientCheckpointing: gradientCheckpointing(),
@@ -326,6 +327,7 @@ export const finetuneSchema = withCrossFieldRules(complete, (read) => {
   return [
     ...placementProblems(read),
     ...problemsWithoutEffect(read),
+    ...checkpointProblems(read),
     read.given('lora.init') && read.given('lora.initAdapter')
       ? {
           path: 'lora.init',

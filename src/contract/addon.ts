@@ -41,6 +41,12 @@ export interface NativeRun<Result> {
   abort(): void;
 }
 
+/** A training, which can also pause: between two steps, until `continue()` or `abort()`. */
+export interface NativeTraining extends NativeRun<TrainResult> {
+  pause(): void;
+  continue(): void;
+}
+
 /** Events arrive in batches, in order, from a bounded queue, and all of them before the result. */
 export type OnEvents<Event> = (events: Event[]) => void;
 
@@ -104,11 +110,7 @@ export interface Addon {
   ): NativeRun<void>;
   planTraining(options: TrainOptions): TrainPlan;
   estimateMemory(model: NativeModel, options: TrainOptions): Promise<MemoryNeeds>;
-  train(
-    model: NativeModel,
-    options: TrainOptions,
-    onEvents: OnEvents<TrainEvent>,
-  ): NativeRun<TrainResult>;
+  train(model: NativeModel, options: TrainOptions, onEvents: OnEvents<TrainEvent>): NativeTraining;
   generate(
     model: NativeModel,
     options: GenerateOptions,

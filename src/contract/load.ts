@@ -163,7 +163,7 @@ export async function nativeRun<Result>(
   } catch (cause) {
     const error = fromNative(cause);
     const ended = error instanceof LlamatuneError && endedByAbort.has(error.code);
-    throw ended && signal?.aborted ? abortedError(signal.reason) : error;
+    throw ended && signal?.aborted ? abortedError(signal.reason, error) : error;
   } finally {
     signal?.removeEventListener('abort', abort);
   }

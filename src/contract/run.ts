@@ -128,11 +128,20 @@ function wake(waiting: (() => void)[]): void {
   for (const resolve of waiting.splice(0)) resolve();
 }
 
-/** The error of a run that its caller aborted. */
-export function abortedError(reason?: unknown): LlamatuneError {
-  if (reason instanceof LlamatuneError && reason.code === 'ABORTED') return reason;
-  return new LlamatuneError('ABORTED', 'the run was aborted', {
-    hint: 'nothing was written; start it again, or resume it from its last checkpoint',
-    ...(reason === undefined ? {} : { cause: reason }),
+/**
+ * The error of a run that its caller aborted.
+ *
+ * @param reason of the abort: the cause of the error, or such an error
+ * @param ended the error with which the work ended; an ABORTED one says what was saved
+ */
+export function abortedError(reason?: unknown, ended?: LlamatuneError): LlamatuneError {
+  const isAborted = (error: unknown): error is LlamatuneError =>
+    error instanceof LlamatuneError && error.code === 'ABORTED';
+  const saved = isAborted(ended) && ended.hint !== '';
+  if (isAborted(reason) && !saved) return reason;
+  const cause = isAborted(reason) ? reason.cause : reason;
+  return new LlamatuneError('ABORTED', saved ? ended.message : 'the run was aborted', {
+    hint: saved ? ended.hint : 'start it again',
+    ...(cause === undefined ? {} : { cause }),
   });
 }

@@ -8,8 +8,17 @@ export type BatchLayout = 'padding-free' | 'by-length' | 'packed' | 'padded';
 export interface PreparedTraining {
   /** Token file of the training samples. */
   trainFile: string;
-  /** Token file of the validation samples, and the optimizer steps between evaluations (0 = only at the end). */
-  validation: { file: string; everySteps: number } | undefined;
+  /** The options of the validation, with the token file of its samples instead of a dataset. */
+  validation:
+    | {
+        file: string;
+        everySteps: number;
+        /** 0: none. */
+        patience: number;
+        keepBest: boolean;
+      }
+    | undefined;
+  checkpoint: PreparedCheckpoint | undefined;
   /** Learning rate of every optimizer step. */
   learningRates: Float32Array;
   layout: BatchLayout;
@@ -21,6 +30,19 @@ export interface PreparedTraining {
   precision: 'f32' | 'bf16';
   /** The value that 'auto' resolved to. */
   gradientCheckpointing: boolean;
+}
+
+/** The options of checkpoints; 0 means never, and `keepLast` 0 means all. */
+export interface PreparedCheckpoint {
+  directory: string;
+  everySteps: number;
+  everyMinutes: number;
+  everyEpoch: boolean;
+  keepLast: number;
+  keepBest: boolean;
+  resume: { from: string; allow: string[] } | undefined;
+  /** Options that decide what the steps compute and that the engine does not know, with their values as text. */
+  facts: { option: string; value: string }[];
 }
 
 /** The validated configuration, with the fields that the preparation adds. */
@@ -76,6 +98,8 @@ export type TrainEvent =
   | StepEvent
   | EvaluationEvent
   | CheckpointEvent
+  | ResumeEvent
+  | PauseEvent
   | EpochEvent
   | WarningEvent;
 
@@ -149,6 +173,19 @@ export interface CheckpointEvent {
   path: string;
 }
 
+/** The run continues from a checkpoint; its next step is `step + 1`. */
+export interface ResumeEvent {
+  type: 'resume';
+  step: number;
+  path: string;
+}
+
+/** The run has paused after this step, or continues after a pause. */
+export interface PauseEvent {
+  type: 'pause' | 'continue';
+  step: number;
+}
+
 /** An epoch has ended. */
 export interface EpochEvent {
   type: 'epoch';
@@ -174,12 +211,20 @@ export interface TrainResult {
   finalLoss: number | null;
   /** Loss of the last evaluation; null without validation. */
   finalValidationLoss: number | null;
+  /** The lowest validation loss; null without validation. With `validation.keepBest` it is that of the output. */
+  bestValidationLoss: number | null;
+  /** The step at which it was measured. */
+  bestStep: number | null;
+  /** Whether `validation.patience` ended the run before its last step. */
+  stoppedEarly: boolean;
   /** Non-padding tokens of the whole run, including the steps before a resume. */
   tokens: number;
   /** Tokens among `tokens` that carried a loss. */
   targetTokens: number;
-  /** Time of this call in the engine. */
+  /** Time of this call in the engine, without pauses. */
   seconds: number;
+  /** Time for which this call was paused. */
+  pausedSeconds: number;
   /** Non-padding tokens of the steps of this call, divided by `seconds`; null if it had no step left to do. */
   tokensPerSecond: number | null;
   trainableParameters: number;

@@ -11,7 +11,7 @@ export interface InputFile {
   /** The option that names it. */
   field: string;
   path: string;
-  kind: 'model' | 'dataset' | 'adapter' | 'config';
+  kind: 'model' | 'dataset' | 'adapter' | 'checkpoint' | 'config';
   /** Only compare it with the outputs, because it is already open or is checked elsewhere. */
   compareOnly?: boolean;
 }
@@ -66,6 +66,7 @@ const inputKinds = {
   model: { notFound: 'MODEL_NOT_FOUND', unreadable: 'MODEL_UNREADABLE' },
   dataset: { notFound: 'DATASET_NOT_FOUND', unreadable: 'DATASET_UNREADABLE' },
   adapter: { notFound: 'ADAPTER_NOT_FOUND', unreadable: 'ADAPTER_UNREADABLE' },
+  checkpoint: { notFound: 'CHECKPOINT_NOT_FOUND', unreadable: 'CHECKPOINT_INVALID' },
   config: { notFound: 'CONFIG_NOT_FOUND', unreadable: 'CONFIG_UNREADABLE' },
 } as const;
 
@@ -77,7 +78,7 @@ function problemOfInput({ field, path, kind, compareOnly }: InputFile): Problem 
     error: new LlamatuneError(code, message, { hint, cause }),
   });
   try {
-    if (statSync(path).isDirectory()) {
+    if (statSync(path).isDirectory() && kind !== 'checkpoint') {
       return problem(unreadable, `the ${kind} '${path}' is a folder`, 'name the file inside it');
     }
     accessSync(path, constants.R_OK);

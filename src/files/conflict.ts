@@ -7,7 +7,7 @@ export interface KnownFile {
   /** 'the model' for an input, the name of the option for an output. */
   label: string;
   /** 'file', 'log' and 'folder' are outputs, the others inputs. */
-  kind: 'model' | 'dataset' | 'adapter' | 'config' | 'file' | 'log' | 'folder';
+  kind: 'model' | 'dataset' | 'adapter' | 'checkpoint' | 'config' | 'file' | 'log' | 'folder';
   identity: FileIdentity;
 }
 
@@ -21,6 +21,8 @@ export function conflictOf(output: KnownFile, others: readonly KnownFile[]): str
 }
 
 function conflictBetween(output: KnownFile, other: KnownFile): string | undefined {
+  // a run resumes from a checkpoint in its own folder
+  if (output.kind === 'folder' && other.kind === 'checkpoint') return undefined;
   if (isSameFile(output.identity, other.identity)) {
     return isOutput(other)
       ? `${other.label} names the same ${other.kind === 'folder' ? 'folder' : 'file'}`

@@ -12,7 +12,8 @@ let counter = 0;
 export const temporaryName = (target: string): string =>
   `${target}${TEMPORARY}${process.pid}-js${counter++}`;
 
-const CHECKPOINT = /^checkpoint-\d+\.gguf$/;
+/** native/train/checkpoint-list.cpp writes the form with a run; without one, a checkpoint is of an older version. */
+const CHECKPOINT = /^checkpoint-\d+(-[0-9a-f]{8})?\.gguf$/;
 
 /** Whether a file is named like a checkpoint of the engine. */
 export const isCheckpointName = (target: string): boolean => CHECKPOINT.test(basename(target));

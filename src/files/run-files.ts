@@ -7,7 +7,7 @@ export interface RunConfig {
   dataset?: unknown;
   validation?: { dataset?: unknown } | undefined;
   lora?: { initAdapter?: string | undefined };
-  checkpoint?: { directory: string } | undefined;
+  checkpoint?: { directory: string; resume?: { from: string } | undefined } | undefined;
   output?: string;
 }
 
@@ -20,6 +20,7 @@ export function filesOfRun(config: RunConfig): CallFiles {
       ...datasetInputs('dataset', dataset),
       ...datasetInputs('validation.dataset', validation?.dataset),
       ...inputFile('lora.initAdapter', lora?.initAdapter, 'adapter'),
+      ...checkpointFile(checkpoint?.resume?.from),
     ],
     outputs: [
       ...(output === undefined ? [] : [{ field: 'output', path: output, kind: 'file' } as const]),
@@ -34,6 +35,12 @@ export function filesOfRun(config: RunConfig): CallFiles {
 export function modelFile(model: RunConfig['model']): InputFile[] {
   if (model === undefined || typeof model === 'string') return inputFile('model', model, 'model');
   return [{ field: 'model', path: model.path, kind: 'model', compareOnly: true }];
+}
+
+/** Empty for checkpoints of the run's own folder. */
+function checkpointFile(from: string | undefined): InputFile[] {
+  if (from === undefined || from === 'latest' || from === 'auto') return [];
+  return inputFile('checkpoint.resume', from, 'checkpoint');
 }
 
 /** Empty for rows from memory. */

@@ -1,7 +1,6 @@
 import { type FinetuneConfig, type FinetuneOptions, finetuneSchema } from '../config/finetune.js';
 import { configError, parseConfig } from '../config/parse.js';
 import { native, nativeRun } from '../contract/load.js';
-import { Run } from '../contract/run.js';
 import type {
   EnginePhaseEvent,
   TrainEvent,
@@ -21,13 +20,13 @@ import { systemInfo } from '../model/system-info.js';
 import { useModel } from '../model/use-model.js';
 import { buildSchedule } from '../schedule/schedule.js';
 import { resolveWarmupSteps } from '../schedule/warmup.js';
-import type { FinetuneEvent, FinetuneResult, PhaseEvent } from './events.js';
+import type { FinetuneResult, PhaseEvent } from './events.js';
+import { type FinetuneControls, FinetuneRun } from './finetune-run.js';
 import { RunHistory } from './history.js';
 import { checkMemory, type MemoryChoice } from './memory.js';
 import { trainOptions } from './train-options.js';
 
-/** A running fine-tuning: an async iterable of events, with the result as a promise. */
-export type FinetuneRun = Run<FinetuneEvent, FinetuneResult>;
+export { FinetuneRun };
 
 /**
  * Fine-tunes a GGUF model on a separate thread and writes a LoRA adapter (`mode: 'lora'`) or a whole model
@@ -40,7 +39,7 @@ export type FinetuneRun = Run<FinetuneEvent, FinetuneResult>;
  * The run's errors: CONFIG_INVALID (all problems at once), MODEL_NOT_FOUND, NOT_A_GGUF, MODEL_TRUNCATED, DATASET_…,
  * SAMPLE_TOO_LONG, SEQUENCE_TOO_LONG, OUTPUT_CONFLICT, OUTPUT_IN_USE, OUTPUT_NOT_WRITABLE,
  * TEMPORARY_FOLDER_NOT_WRITABLE, UNSUPPORTED_ARCHITECTURE, UNSUPPORTED_OP, TARGET_UNKNOWN,
- * ADAPTER_MISMATCH, INSUFFICIENT_MEMORY, OUT_OF_MEMORY, NON_FINITE_LOSS, NATIVE_ASSERTION, DISPOSED, ABORTED.
+ * ADAPTER_MISMATCH, CHECKPOINT_NOT_FOUND, CHECKPOINT_INVALID, CHECKPOINT_MISMATCH, INSUFFICIENT_MEMORY, OUT_OF_MEMORY, NON_FINITE_LOSS, NATIVE_ASSERTION, DISPOSED, ABORTED.
  *
  * @example
  * const run = finetune({ model: 'base.gguf', dataset: 'train.jsonl', output: 'adapter.gguf', epochs: 3 });
@@ -48,7 +47,7 @@ export type FinetuneRun = Run<FinetuneEvent, FinetuneResult>;
  * const { output, finalLoss } = await run.result;
  */
 export function finetune(options: FinetuneOptions): FinetuneRun {
-  return new Run((controls) => run(options, controls), { signal: options?.signal });
+  return new FinetuneRun((controls) => run(options, controls), options?.signal);
 }
 
 /** Like `finetune()` with `mode: 'lora'`: trains a LoRA adapter. */
@@ -72,12 +71,7 @@ function withMode(mode: FinetuneConfig['mode'], options: FinetuneOptions): Finet
   throw configError([{ path: 'mode', message }], 'finetune options');
 }
 
-interface Controls {
-  emit: (event: FinetuneEvent) => void;
-  signal: AbortSignal;
-}
-
-async function run(options: FinetuneOptions, controls: Controls): Promise<FinetuneResult> {
+async function run(options: FinetuneOptions, controls: FinetuneControls): Promise<FinetuneResult> {
   controls.emit(phaseEvent('validate', 'options, files and folders'));
   const config = withChatTemplate(parseConfig(finetuneSchema, options, 'finetune options'));
   const files = filesOfRun(config);
@@ -90,7 +84,7 @@ async function run(options: FinetuneOptions, controls: Controls): Promise<Finetu
 async function prepareAndTrain(
   config: FinetuneConfig,
   directory: string,
-  controls: Controls,
+  controls: FinetuneControls,
 ): Promise<FinetuneResult> {
   const { emit, signal } = controls;
   const modelPath = typeof config.model === 'string' ? config.model : config.model.path;
@@ -116,7 +110,7 @@ async function train(
   model: LoadedModel,
   config: FinetuneConfig,
   dataset: PreparedDataset,
-  controls: Controls,
+  controls: FinetuneControls,
 ): Promise<FinetuneResult> {
   const { emit, signal } = controls;
   const history = new RunHistory(config, dataset, emit);
@@ -136,7 +130,11 @@ async function train(
       else history.add(event);
     }
   };
-  const outcome = await nativeRun(signal, (addon) => addon.train(model.native, options, onEvents));
+  const outcome = await nativeRun(signal, (addon) => {
+    const training = addon.train(model.native, options, onEvents);
+    controls.started(training);
+    return training;
+  });
   const adapter =
     config.mode === 'lora' ? await native((addon) => addon.describeAdapter(config.output)) : null;
   const result = history.result(outcome, options, choice.totalBytes, adapter);

@@ -4,6 +4,7 @@ import type { PreparedDataset } from '../data/prepare.js';
 import type { LoadedModel } from '../model/loaded-model.js';
 import { batchLayout } from './layout.js';
 import { choosePrecision } from './precision.js';
+import { runFacts } from './run-facts.js';
 
 /**
  * Converts a validated configuration to options of the engine, with the token files of the dataset. Until the plan and the
@@ -17,20 +18,39 @@ export function trainOptions(
   model: LoadedModel,
   dataset: PreparedDataset | undefined,
 ): TrainOptions {
-  const file = dataset === undefined ? '' : dataset.validation?.file;
   const { microBatchTokens = 'auto' } = config;
   return {
     ...config,
     trainFile: dataset?.train.file ?? '',
-    validation:
-      config.validation === undefined || file === undefined
-        ? undefined
-        : { file, everySteps: config.validation.everySteps },
+    validation: validationOptions(config, dataset),
+    checkpoint: checkpointOptions(config),
     learningRates: new Float32Array(),
     layout: batchLayout(config, model),
     microBatchTokens: microBatchTokens === 'auto' ? config.sequenceLength : microBatchTokens,
     microBatchSize: config.microBatchSize ?? 1,
     precision: choosePrecision(config, model),
     gradientCheckpointing: config.gradientCheckpointing === true,
+  };
+}
+
+function validationOptions(
+  { validation }: FinetuneConfig,
+  dataset: PreparedDataset | undefined,
+): TrainOptions['validation'] {
+  const file = dataset === undefined ? '' : dataset.validation?.file;
+  if (validation === undefined || file === undefined) return undefined;
+  const { everySteps, patience = 0, keepBest } = validation;
+  return { file, everySteps, patience, keepBest };
+}
+
+function checkpointOptions(config: FinetuneConfig): TrainOptions['checkpoint'] {
+  if (config.checkpoint === undefined) return undefined;
+  const { everyMinutes = 0, keepLast, resume, ...rest } = config.checkpoint;
+  return {
+    ...rest,
+    everyMinutes,
+    keepLast: keepLast === 'all' ? 0 : keepLast,
+    resume,
+    facts: runFacts(config),
   };
 }

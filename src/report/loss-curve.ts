@@ -8,7 +8,7 @@ export type LossCurveEvent =
   | { type: 'step'; step: number; epoch: number; loss: number | null; learningRate: number }
   | { type: 'evaluation'; step: number; loss: number }
   | { type: 'epoch'; epoch: number; step: number }
-  | { type: 'checkpoint' | 'warning' | 'phase' | 'done' };
+  | { type: 'checkpoint' | 'resume' | 'pause' | 'continue' | 'warning' | 'phase' | 'done' };
 
 /** Options of renderLossCurve() and renderLossCurveHtml(). */
 export interface LossCurveOptions {

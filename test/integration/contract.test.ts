@@ -19,19 +19,6 @@ import type {
   ModelInfo,
   SystemInfo,
 } from '../../src/contract/model.js';
-import type {
-  CheckpointEvent,
-  EnginePhaseEvent,
-  EpochEvent,
-  EvaluationEvent,
-  LayoutRequest,
-  MemoryNeeds,
-  PreparedTraining,
-  StepEvent,
-  TrainPlan,
-  TrainResult,
-  WarningEvent,
-} from '../../src/contract/training.js';
 import * as api from '../../src/index.js';
 import {
   cpuAccelerator,
@@ -43,6 +30,7 @@ import {
   support,
   tensor,
 } from './contract-keys.js';
+import { addedForTraining, trainingResults } from './contract-training.js';
 
 // Compares the field names of the C++ structs with those of src/contract. The type checker compares the lists below with
 // the types, and this test compares them with the addon, so a field that only one side has fails one of the two.
@@ -121,79 +109,7 @@ const results: Record<string, string[]> = {
     lastLoss: true,
     passed: true,
   }),
-  TrainPlan: keys<TrainPlan>({
-    samples: true,
-    stepsPerEpoch: true,
-    totalSteps: true,
-    tokens: true,
-    targetTokens: true,
-    longestSample: true,
-    largestStep: true,
-    largestMicroBatch: true,
-  }),
-  MemoryNeeds: keys<MemoryNeeds>({
-    weightsBytes: true,
-    adapterBytes: true,
-    optimizerBytes: true,
-    activationBytes: true,
-    graphBytes: true,
-    processBytes: true,
-    totalBytes: true,
-  }),
-  StepEvent: keys<StepEvent>({
-    type: true,
-    step: true,
-    totalSteps: true,
-    epoch: true,
-    loss: true,
-    metrics: true,
-    learningRate: true,
-    gradientNorm: true,
-    tokens: true,
-    targetTokens: true,
-    tokensPerSecond: true,
-    samplesPerSecond: true,
-    stepMs: true,
-    forwardMs: true,
-    backwardMs: true,
-    lossMs: true,
-    optimizerMs: true,
-    dataMs: true,
-    memoryBytes: true,
-    etaMs: true,
-  }),
-  EvaluationEvent: keys<EvaluationEvent>({
-    type: true,
-    step: true,
-    epoch: true,
-    loss: true,
-    metrics: true,
-    targetTokens: true,
-    ms: true,
-  }),
-  CheckpointEvent: keys<CheckpointEvent>({ type: true, step: true, path: true }),
-  EpochEvent: keys<EpochEvent>({ type: true, epoch: true, step: true, loss: true, metrics: true }),
-  LayoutRequest: keys<LayoutRequest>({
-    ...({ layout: true, batchSize: true, sequenceLength: true } as const),
-    ...({ microBatchTokens: true, microBatchSize: true } as const),
-  }),
-  WarningEvent: keys<WarningEvent>({ type: true, code: true, message: true }),
-  EnginePhaseEvent: keys<EnginePhaseEvent>({ type: true, phase: true }),
-  TrainResult: [
-    ...keys<TrainResult>({
-      steps: true,
-      finalLoss: true,
-      finalValidationLoss: true,
-      tokens: true,
-      targetTokens: true,
-      seconds: true,
-      tokensPerSecond: true,
-      trainableParameters: true,
-      peakMemoryBytes: true,
-      experts: true,
-    }),
-    ...nested('experts', experts),
-  ],
+  ...trainingResults,
   TokenEvent: keys<TokenEvent>({
     type: true,
     promptIndex: true,
@@ -258,17 +174,6 @@ const results: Record<string, string[]> = {
 const options = (schema: Parameters<typeof api.describeOptions>[0]): string[] =>
   api.describeOptions(schema).map(({ path }) => path);
 
-/** Fields that the preparation adds to a configuration and the addon reads. */
-const preparedTraining = keys<PreparedTraining>({
-  trainFile: true,
-  validation: true,
-  learningRates: true,
-  layout: true,
-  microBatchTokens: true,
-  microBatchSize: true,
-  precision: true,
-  gradientCheckpointing: true,
-});
 const preparedGeneration = keys<PreparedGeneration>({
   contextLength: true,
   batchSize: true,
@@ -316,7 +221,7 @@ const calls: Record<string, { schema: string[]; added: string[]; ours: RegExp }>
   QuantizeOptions: { schema: options(api.quantizeModelSchema), added: [], ours: /^$/ },
   TrainOptions: {
     schema: options(api.finetuneSchema),
-    added: [...preparedTraining, 'validation.file'],
+    added: addedForTraining,
     ours: /^(model|dataset|maxSteps|overlength|truncationSide|badRows|maxBadRows|packing|loss|chatTemplate|signal|device|gpuLayers|tensorSplit|placement|rpc|optimizer\.(?!type|maxGradientNorm).+|objective\.(?!type).+|scheduler\..+|validation\.(split|dataset))$/,
   },
   GenerateOptions: {

@@ -290,16 +290,16 @@ describe('finetune', () => {
   });
 
   it('resumes from a checkpoint with the result of an uninterrupted run', async () => {
-    const checkpointed = (name: string, resume: boolean) =>
+    const checkpointed = (name: string, resume: 'auto' | 'latest') =>
       quick({ epochs: 4, checkpoint: { directory: join(folder, name), everySteps: 3, resume } });
     const whole = await finetune(quick({ epochs: 4 })).result;
 
-    const run = finetune(checkpointed('checkpoints', false));
+    const run = finetune(checkpointed('checkpoints', 'auto'));
     const stopAtCheckpoint = async () => {
       for await (const event of run) if (event.type === 'checkpoint') run.abort();
     };
     await expect(stopAtCheckpoint()).rejects.toMatchObject({ code: 'ABORTED' });
-    const rest = finetune(checkpointed('checkpoints', true));
+    const rest = finetune(checkpointed('checkpoints', 'latest'));
     let tokens = 0;
     for await (const event of rest) if (event.type === 'step') tokens += event.tokens;
     const resumed = await rest.result;

@@ -237,7 +237,9 @@ describe('two runs with one output', () => {
     await failure(second.result);
     await finetuneLora(config).result;
     expect(existsSync(inFolder)).toBe(false);
-    expect(readdirSync(at('checkpoints'))).toEqual(['other.gguf']);
+    // the aborted run has left a checkpoint, which does not have the name of an output
+    const others = readdirSync(at('checkpoints')).filter((name) => !/^checkpoint-\d+-/.test(name));
+    expect(others).toEqual(['other.gguf']);
   });
 
   it('are detected for run logs', () => {

@@ -151,7 +151,7 @@ describe('training over RPC', () => {
   });
 
   it('fails if a server is killed, and resumes from the last checkpoint', async () => {
-    const checkpoint = (resume: boolean) => ({
+    const checkpoint = (resume: false | 'latest') => ({
       checkpoint: { directory: join(folder, 'checkpoints'), everySteps: 2, resume },
     });
     const rpc = [first.address, second.address];
@@ -167,14 +167,14 @@ describe('training over RPC', () => {
     });
 
     second = await RpcServer.start(second.port);
-    const resumed = await finetuneLora(quick({ rpc, epochs: 6, ...checkpoint(true) })).result;
+    const resumed = await finetuneLora(quick({ rpc, epochs: 6, ...checkpoint('latest') })).result;
     expect(resumed.steps).toBe(whole.steps);
     expect(resumed.losses.length).toBeLessThan(whole.losses.length);
     expectClose(resumed.losses, [...whole.losses].slice(-resumed.losses.length));
   });
 
   it('resumes a checkpoint on another device', async () => {
-    const checkpoint = (resume: boolean) => ({
+    const checkpoint = (resume: false | 'latest') => ({
       checkpoint: { directory: join(folder, 'moved'), everySteps: 5, resume },
     });
     const rpc = [first.address];
@@ -189,7 +189,7 @@ describe('training over RPC', () => {
         for await (const event of run) if (event.type === 'checkpoint') run.abort();
       };
       await expect(stopAtCheckpoint()).rejects.toMatchObject({ code: 'ABORTED' });
-      const resumed = await finetuneLora(quick({ ...to, ...checkpoint(true) })).result;
+      const resumed = await finetuneLora(quick({ ...to, ...checkpoint('latest') })).result;
       expect(resumed.losses.length).toBeLessThan(whole.losses.length);
       expectClose(resumed.losses, [...whole.losses].slice(-resumed.losses.length));
     }

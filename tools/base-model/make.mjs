@@ -109,7 +109,7 @@ async function train({ finetuneFull }, options, paths) {
     ...(options.maxSteps === undefined ? {} : { maxSteps: options.maxSteps }),
     ...training,
     validation: { dataset: paths.validation, everySteps: 200 },
-    checkpoint: { directory: paths.checkpoints, everySteps: 200, resume: options.resume },
+    checkpoint: { directory: paths.checkpoints, everySteps: 200, resume: options.resume && 'auto' },
     seed: options.seed,
     threads: options.threads,
   });

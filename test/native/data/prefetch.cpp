@@ -37,7 +37,7 @@ TEST("data/prefetch: gives the loader's steps and cursors, over epochs and from 
         loader reference(*file, options);
         step_batch expected;
         for (int i = 0; i < skipped; i++) reference.next(expected);
-        behind.seek(reference.cursor());
+        behind.seek(uint64_t(skipped));
         prefetcher ahead(behind, 7);
         for (int i = 0; i < 7; i++) {
             CHECK(ahead.cursor().epoch == reference.cursor().epoch &&

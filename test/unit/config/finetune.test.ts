@@ -78,7 +78,7 @@ describe('finetuneSchema', () => {
       gradientCheckpointing: true,
       scheduler: { type: 'linear', warmupSteps: 10 },
       validation: { split: 0.1, everySteps: 5 },
-      checkpoint: { directory: resolve('checkpoints'), everySteps: 5, resume: true },
+      checkpoint: { directory: resolve('checkpoints'), everySteps: 5, resume: { from: 'auto' } },
       signal: new AbortController().signal,
       chatTemplate: '{{ messages }}',
     };

@@ -1,0 +1,67 @@
+import type { NativeTraining } from '../contract/addon.js';
+import { Run } from '../contract/run.js';
+import type { FinetuneEvent, FinetuneResult } from './events.js';
+
+/** What the work of a fine-tuning run uses. */
+export interface FinetuneControls {
+  emit: (event: FinetuneEvent) => void;
+  signal: AbortSignal;
+  /** Connects the training of the engine with `pause()` and `continue()`. */
+  started: (training: NativeTraining) => void;
+}
+
+/** Passes the wish to pause on to the engine, now or when its training starts. */
+class PauseSwitch {
+  paused = false;
+  #training: NativeTraining | undefined;
+
+  connect(training: NativeTraining): void {
+    this.#training = training;
+    this.set(this.paused);
+  }
+
+  set(paused: boolean): void {
+    this.paused = paused;
+    if (paused) this.#training?.pause();
+    else this.#training?.continue();
+  }
+}
+
+/**
+ * A running fine-tuning: an async iterable of events, with the result as a promise. It can pause, and an abort writes a
+ * checkpoint of the last finished step if `checkpoint.directory` is given.
+ */
+export class FinetuneRun extends Run<FinetuneEvent, FinetuneResult> {
+  readonly #switch: PauseSwitch;
+
+  /** @internal Use `finetune()`. */
+  constructor(
+    work: (controls: FinetuneControls) => Promise<FinetuneResult>,
+    signal: AbortSignal | undefined,
+  ) {
+    const pauseSwitch = new PauseSwitch();
+    super(
+      (controls) => work({ ...controls, started: (training) => pauseSwitch.connect(training) }),
+      { signal },
+    );
+    this.#switch = pauseSwitch;
+  }
+
+  /** Whether the run is paused, or will pause before its next step. */
+  get paused(): boolean {
+    return this.#switch.paused;
+  }
+
+  /**
+   * Pauses the training after the step that is running: it keeps its memory and uses no processor. The event 'pause' tells
+   * when. Before the first step, the preparation runs to its end.
+   */
+  pause(): void {
+    this.#switch.set(true);
+  }
+
+  /** Continues a paused training. */
+  continue(): void {
+    this.#switch.set(false);
+  }
+}
