@@ -1,6 +1,6 @@
 /**
- * npm test: lint (with types), build, unit, native and integration tests. npm run test:full adds clang-tidy, the sanitizers,
- * Vulkan, the GPU kit on the CPU, the API reference, the npm package and the prebuilt addon.
+ * npm test: lint (with types), build, unit, native and integration tests. npm run test:full adds clang-tidy, twenty kills of
+ * a resumed run, the sanitizers, Vulkan, the GPU kit on the CPU, the API reference, the npm package and the prebuilt addon.
  *
  *     node scripts/test.mjs [--full] [step …]      only those steps, e.g. `npm test -- unit native`
  *
@@ -49,17 +49,19 @@ function run(name, command, args, { quiet = false, env = {}, cwd = root } = {}) 
 
 const node = (name, file, args, options) => run(name, process.execPath, [file, ...args], options);
 
-async function vitest(project) {
+async function vitest(project, files = [], env = {}) {
   const report = path.join(logs, `${project}.json`);
   fs.rmSync(report, { force: true });
-  const { ok } = await node(project, packageFile('vitest', 'vitest.mjs'), [
-    'run',
-    `--project=${project}`,
-    '--reporter=default',
-    '--reporter=./test/expected-skips.ts',
-    '--reporter=json',
-    `--outputFile.json=${report}`,
-  ]);
+  const { ok } = await node(
+    project,
+    packageFile('vitest', 'vitest.mjs'),
+    [
+      ...['run', `--project=${project}`, ...files],
+      ...['--reporter=default', '--reporter=./test/expected-skips.ts'],
+      ...['--reporter=json', `--outputFile.json=${report}`],
+    ],
+    { env },
+  );
   if (!fs.existsSync(report)) return check(false);
   const result = JSON.parse(fs.readFileSync(report, 'utf8'));
   add({
@@ -255,6 +257,9 @@ const steps = {
   unit: () => vitest('unit'),
   native: () => ctest('native', 'release'),
   integration: () => vitest('integration'),
+  // more kills than the integration tests have
+  kills: () =>
+    vitest('integration', ['test/integration/kills.test.ts'], { LLAMATUNE_TEST_KILLS: '20' }),
   sanitize: async () => {
     await buildNative({ mode: 'sanitize', tests: true });
     await ctest('sanitize', 'sanitize');
