@@ -154,8 +154,7 @@ public:
         const std::string after =
             state_.step == 0 ? " before its first step" : " after step " + std::to_string(state_.step);
         return error("ABORTED", "the run was aborted" + after,
-                     path.empty() ? ""
-                                  : "continue it with checkpoint.resume: 'latest'; its last checkpoint is " + path);
+                     path.empty() ? "" : "resume it from its last checkpoint, " + path + " (checkpoint.resume)");
     }
 
 private:
