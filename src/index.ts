@@ -86,7 +86,7 @@ export {
   type DatasetSource,
   DEFAULT_LORA_TARGETS,
 } from './config/fields.js';
-export { type FinetuneOptions, finetuneSchema } from './config/finetune.js';
+export { finetuneSchema } from './config/finetune.js';
 export {
   type GenerateManyOptions,
   type GenerateOptions,
@@ -133,7 +133,13 @@ export type {
 export { type ConfigProblem, LlamatuneError } from './errors.js';
 export { type ExpertUse, expertUse } from './expert-use.js';
 export type { DoneEvent, FinetuneEvent, FinetuneResult, PhaseEvent } from './finetune/events.js';
-export { FinetuneRun, finetune, finetuneFull, finetuneLora } from './finetune/finetune.js';
+export {
+  type FinetuneOptions,
+  FinetuneRun,
+  finetune,
+  finetuneFull,
+  finetuneLora,
+} from './finetune/finetune.js';
 export { estimateMemory, type MemoryEstimate } from './finetune/memory.js';
 export type { AnswerRates } from './generate/answer.js';
 export {
@@ -191,3 +197,4 @@ export {
 export type { ReportFormat } from './report/suite/render-document.js';
 export { type ReportFile, renderReport } from './report/suite/render-report.js';
 export { writeReport } from './report/suite/write-report.js';
+export type { OnFinetuneEvent } from './track/tracker.js';

@@ -6,6 +6,7 @@ import { type FieldReader, withCrossFieldRules } from './cross-field.js';
 import { describeOptions } from './describe.js';
 import {
   adapterSetting,
+  callback,
   chatTemplate,
   dataset,
   expertStatistics,
@@ -270,6 +271,12 @@ const base = z.strictObject({
   checkpoint: checkpoint(optionNames)
     .optional()
     .describe('Checkpoints during training. Default: none.'),
+  tensorboard: path(
+    'Folder for a TensorBoard event file with the losses, metrics, learning rates and speed of the run. Default: none.',
+  ).optional(),
+  onEvent: callback<(event: never) => void | Promise<void>>(
+    'Called with every event, in order. The run does not wait for a promise that it returns, and continues without it if it fails.',
+  ).optional(),
   seed: seed(),
   precision: precision(),
   gradientCheckpointing: gradientCheckpointing(),

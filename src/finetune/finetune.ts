@@ -1,4 +1,8 @@
-import { type FinetuneConfig, type FinetuneOptions, finetuneSchema } from '../config/finetune.js';
+import {
+  type FinetuneOptions as AnyFinetuneOptions,
+  type FinetuneConfig,
+  finetuneSchema,
+} from '../config/finetune.js';
 import { configError, parseConfig } from '../config/parse.js';
 import { native, nativeRun } from '../contract/load.js';
 import type {
@@ -10,7 +14,7 @@ import type {
 import { type PreparedDataset, prepareDataset } from '../data/prepare.js';
 import { withChatTemplate } from '../data/read-chat-template.js';
 import { LlamatuneError } from '../errors.js';
-import { checkFiles } from '../files/check.js';
+import { checkFiles, type OutputFile } from '../files/check.js';
 import { datasetFiles } from '../files/dataset-files.js';
 import { holdOutputs } from '../files/lock.js';
 import { filesOfRun } from '../files/run-files.js';
@@ -20,13 +24,20 @@ import { systemInfo } from '../model/system-info.js';
 import { useModel } from '../model/use-model.js';
 import { buildSchedule } from '../schedule/schedule.js';
 import { resolveWarmupSteps } from '../schedule/warmup.js';
-import type { FinetuneResult, PhaseEvent } from './events.js';
+import type { OnFinetuneEvent } from '../track/tracker.js';
+import { type TrackerOptions, trackersOf } from '../track/trackers.js';
+import type { FinetuneEvent, FinetuneResult, PhaseEvent } from './events.js';
 import { type FinetuneControls, FinetuneRun } from './finetune-run.js';
 import { RunHistory } from './history.js';
 import { checkMemory, type MemoryChoice } from './memory.js';
 import { trainOptions } from './train-options.js';
 
 export { FinetuneRun };
+
+/** Options of `finetune()`. Each option is documented in docs/configuration.md. */
+export type FinetuneOptions = Omit<AnyFinetuneOptions, 'onEvent'> & {
+  onEvent?: OnFinetuneEvent | undefined;
+};
 
 /**
  * Fine-tunes a GGUF model on a separate thread and writes a LoRA adapter (`mode: 'lora'`) or a whole model
@@ -72,14 +83,29 @@ function withMode(mode: FinetuneConfig['mode'], options: FinetuneOptions): Finet
 }
 
 async function run(options: FinetuneOptions, controls: FinetuneControls): Promise<FinetuneResult> {
-  controls.emit(phaseEvent('validate', 'options, files and folders'));
+  const validating = phaseEvent('validate', 'options, files and folders');
+  controls.emit(validating);
   const config = withChatTemplate(parseConfig(finetuneSchema, options, 'finetune options'));
   const files = filesOfRun(config);
-  checkFiles(files);
-  return holdOutputs(files.outputs, () =>
-    withTemporaryFolder((directory) => prepareAndTrain(config, directory, controls)),
-  );
+  checkFiles({ ...files, outputs: [...files.outputs, ...folderOfTensorBoard(config)] });
+  const trackers = trackersOf(config as TrackerOptions, controls.emit);
+  const emit = (event: FinetuneEvent) => {
+    trackers.write(event);
+    controls.emit(event);
+  };
+  trackers.write(validating);
+  try {
+    return await holdOutputs(files.outputs, () =>
+      withTemporaryFolder((directory) => prepareAndTrain(config, directory, { ...controls, emit })),
+    );
+  } finally {
+    trackers.close();
+  }
 }
+
+/** It is not locked: each run has its own file in it. */
+const folderOfTensorBoard = ({ tensorboard }: FinetuneConfig): OutputFile[] =>
+  tensorboard === undefined ? [] : [{ field: 'tensorboard', path: tensorboard, kind: 'folder' }];
 
 async function prepareAndTrain(
   config: FinetuneConfig,

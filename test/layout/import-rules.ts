@@ -77,7 +77,12 @@ export const SOURCE_RULES: ImportRules = {
   // config, contract and model: the calls load the base model and check files as others do.
   adapter: ['errors.ts', 'config', 'contract', 'files', 'model'],
   hardware: ['files'],
-  finetune: ['errors.ts', 'format.ts', 'config', 'schedule', 'data', 'contract', 'files', 'model'],
+  finetune: [
+    ...['errors.ts', 'format.ts', 'config', 'schedule', 'data'],
+    ...['contract', 'files', 'model', 'track'],
+  ],
+  // The events of a run.
+  track: ['errors.ts', 'type:finetune'],
   generate: ['errors.ts', 'config', 'data', 'contract', 'model'],
   // data: the rows that its training measurement learns from.
   bench: [

@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { mean } from 'simple-statistics';
-import { type FinetuneOptions, finetuneSchema } from '../../config/finetune.js';
+import { finetuneSchema } from '../../config/finetune.js';
 import { parseConfig } from '../../config/parse.js';
 import type { StepEvent } from '../../contract/training.js';
 import { withTemporaryFolder } from '../../files/temporary-folder.js';
 import type { FinetuneResult } from '../../finetune/events.js';
-import { finetune } from '../../finetune/finetune.js';
+import { type FinetuneOptions, finetune } from '../../finetune/finetune.js';
 import { now } from '../../hardware/reading.js';
 import { loadModel } from '../../model/loaded-model.js';
 import { seededRandom } from '../../random.js';
