@@ -4,12 +4,15 @@ import { nativeRun } from '../contract/load.js';
 import { checkFiles } from '../files/check.js';
 import { holdOutputs } from '../files/lock.js';
 import { modelFile } from '../files/run-files.js';
+import { writeModelCard } from '../report/model-card.js';
 import { useBaseModel } from './base-model.js';
 
 /** The result of `mergeAdapter()`. */
 export interface MergedModel {
   /** The GGUF file. */
   output: string;
+  /** The README.md next to it; null if there is one of another origin, or with `modelCard: false`. */
+  modelCard: string | null;
 }
 
 /**
@@ -37,7 +40,14 @@ export async function mergeAdapter(options: MergeAdapterOptions): Promise<Merged
           if (last !== undefined) onProgress?.(last.done / last.total);
         }),
       );
-      return { output };
+      if (!config.modelCard) return { output, modelCard: null };
+      const { name, architecture } = loaded.info;
+      const base = { path: loaded.path, name, architecture };
+      const { type } = config;
+      return {
+        output,
+        modelCard: writeModelCard({ kind: 'merged', output, model: base, adapter, type }),
+      };
     }),
   );
 }

@@ -165,6 +165,7 @@ export function resultTable(result: FinetuneResult): string {
     validationSamples > 0 ? ` (and ${format.integer(validationSamples)} for validation)` : '';
   return listTable([
     [result.mode === 'lora' ? 'Adapter' : 'Model', result.output],
+    ...(result.modelCard === null ? [] : [['Model card', result.modelCard] as const]),
     ['Steps', trained ? `${steps}${early}` : `${steps}; nothing was left to train`],
     [
       'Training loss',

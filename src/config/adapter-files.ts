@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { callback, model, path, signal, threads } from './fields.js';
+import { callback, model, modelCard, path, signal, threads } from './fields.js';
 
 /** Schema of the options of `exportAdapter()`. */
 export const exportAdapterSchema = z.strictObject({
@@ -41,6 +41,7 @@ export const mergeAdapterSchema = z.strictObject({
     .describe(
       "Type of the weight matrices: 'same' keeps the type of each; else a type of quantizeModel(), e.g. 'F16', 'Q8_0', 'Q4_K_M'.",
     ),
+  modelCard: modelCard(),
   threads: threads(),
   onProgress: callback<(fraction: number) => void>(
     'Called with the fraction of the weights written so far, 0 to 1.',

@@ -272,6 +272,14 @@ export const placementProblems = (read: {
   ];
 };
 
+export const modelCard = () =>
+  z
+    .boolean()
+    .default(true)
+    .describe(
+      'Write a model card next to the output: README.md, and the loss curve as SVG. A README.md of another origin stays as it is.',
+    );
+
 export const seed = () =>
   z.int().min(0).default(42).describe('Random seed; the same seed gives the same run.');
 

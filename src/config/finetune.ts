@@ -13,6 +13,7 @@ import {
   gradientCheckpointing,
   loraShape,
   model,
+  modelCard,
   NEW_ADAPTER,
   path,
   placementProblems,
@@ -277,6 +278,7 @@ const base = z.strictObject({
   onEvent: callback<(event: never) => void | Promise<void>>(
     'Called with every event, in order. The run does not wait for a promise that it returns, and continues without it if it fails.',
   ).optional(),
+  modelCard: modelCard(),
   seed: seed(),
   precision: precision(),
   gradientCheckpointing: gradientCheckpointing(),

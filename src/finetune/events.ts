@@ -40,6 +40,11 @@ export interface FinetuneResult
   output: string;
   /** The written adapter: rank, alpha and weights as they are in the file; null with mode 'full'. */
   adapter: AdapterInfo | null;
+  /**
+   * The model card next to the output; null with `modelCard: false`, if a README.md of another origin is there, or if it
+   * could not be written, which is a warning.
+   */
+  modelCard: string | null;
   /** Loss of every step that this call ran, in order; NaN for a step without a loss. */
   losses: Float64Array;
   /** Validation losses and metrics, in order. */

@@ -30,6 +30,7 @@ import type { FinetuneEvent, FinetuneResult, PhaseEvent } from './events.js';
 import { type FinetuneControls, FinetuneRun } from './finetune-run.js';
 import { RunHistory } from './history.js';
 import { checkMemory, type MemoryChoice } from './memory.js';
+import { withModelCard } from './model-card.js';
 import { trainOptions } from './train-options.js';
 
 export { FinetuneRun };
@@ -163,7 +164,9 @@ async function train(
   });
   const adapter =
     config.mode === 'lora' ? await native((addon) => addon.describeAdapter(config.output)) : null;
-  const result = history.result(outcome, options, choice.totalBytes, adapter);
+  const { learningRates: rates } = planned;
+  const trained = history.result(outcome, options, choice.totalBytes, adapter);
+  const result = withModelCard(trained, config, model, rates, emit);
   emit({ type: 'done', result });
   return result;
 }

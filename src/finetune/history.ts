@@ -90,6 +90,7 @@ export class RunHistory {
       mode: this.#config.mode,
       output: this.#config.output,
       adapter,
+      modelCard: null,
       epochs,
       losses: Float64Array.from(this.#losses),
       evaluations: this.#evaluations,

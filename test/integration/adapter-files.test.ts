@@ -1,8 +1,8 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readSafetensors } from '../../src/adapter/safetensors.js';
-import { exportAdapter, importAdapter, mergeAdapter } from '../../src/index.js';
+import { exportAdapter, finetuneLora, importAdapter, mergeAdapter } from '../../src/index.js';
 import { jsonLines, llamatune, root } from './command-line.js';
 import { logProbabilities } from './log-probabilities.js';
 import { temporaryFolder } from './tiny-model.js';
@@ -97,7 +97,11 @@ describe('mergeAdapter()', () => {
     await importAdapter({ model, adapter: join(fixtures, 'llama'), output: adapter });
     const fractions: number[] = [];
     const onProgress = (fraction: number) => fractions.push(fraction);
-    expect(await mergeAdapter({ model, adapter, output, onProgress })).toEqual({ output });
+    expect(await mergeAdapter({ model, adapter, output, onProgress })).toEqual({
+      output,
+      modelCard: join(folder, 'README.md'),
+    });
+    expect(readFileSync(join(folder, 'README.md'), 'utf8')).toContain('`merge.gguf` merged');
     expect(fractions.at(-1)).toBe(1);
     expect(fractions).toEqual(fractions.toSorted((x, y) => x - y));
     const probabilities = await logProbabilities(output, undefined, tokens, folder);
@@ -117,6 +121,41 @@ describe('mergeAdapter()', () => {
     const aborted = mergeAdapter({ model, adapter, output, signal });
     await expect(aborted).rejects.toMatchObject({ code: 'ABORTED' });
     expect(existsSync(output)).toBe(false);
+  });
+});
+
+describe('a run', () => {
+  it('writes a model card and the loss curve next to its adapter, but not over a README.md', async () => {
+    const runs = temporaryFolder();
+    const dataset = join(runs, 'rows.jsonl');
+    writeFileSync(dataset, '{"tokens":[1,2,3,4]}\n{"tokens":[5,6,7,8]}\n'.repeat(4));
+    const train = (folder: string) =>
+      finetuneLora({
+        model: modelOf('qwen3'),
+        dataset,
+        output: join(runs, folder, 'adapter.gguf'),
+        batchSize: 2,
+        sequenceLength: 4,
+      }).result;
+    try {
+      const { modelCard } = await train('new');
+      expect(modelCard).toBe(join(runs, 'new', 'README.md'));
+      const card = readFileSync(join(runs, 'new', 'README.md'), 'utf8');
+      for (const part of ['tiny-qwen3 (qwen3', '`rows.jsonl`: 8 samples', '"rank": 8', '| 4 |']) {
+        expect(card).toContain(part);
+      }
+      expect(card).not.toContain(runs);
+      const curve = readFileSync(join(runs, 'new', 'adapter-loss.svg'), 'utf8');
+      expect(curve).toContain('4 steps');
+      mkdirSync(join(runs, 'old'));
+      writeFileSync(join(runs, 'old', 'README.md'), 'mine');
+      const second = await train('old');
+      expect(second.modelCard).toBeNull();
+      expect(second.warnings).toEqual([]);
+      expect(readFileSync(join(runs, 'old', 'README.md'), 'utf8')).toBe('mine');
+    } finally {
+      rmSync(runs, { recursive: true });
+    }
   });
 });
 
@@ -148,9 +187,20 @@ describe('the command line', () => {
     expect(JSON.parse(exported.stdout)).toMatchObject({ type: 'exported', modules: 6 });
     const config = JSON.parse(readFileSync(join(path('peft'), 'adapter_config.json'), 'utf8'));
     expect(config.base_model_name_or_path).toBe('some/model');
-    const merged = await llamatune(['merge', ...args, path('merged.gguf'), '--type', 'F16']);
+    const merged = await llamatune([
+      'merge',
+      ...args,
+      path('merged.gguf'),
+      '--type',
+      'F16',
+      '--no-modelCard',
+    ]);
     const lines = jsonLines(merged.stdout);
-    expect(lines.at(-1)).toEqual({ type: 'merged', output: path('merged.gguf') });
+    expect(lines.at(-1)).toEqual({
+      type: 'merged',
+      output: path('merged.gguf'),
+      modelCard: null,
+    });
     expect(lines.slice(0, -1).every(({ type }) => type === 'progress')).toBe(true);
   });
 });

@@ -216,13 +216,13 @@ const calls: Record<string, { schema: string[]; added: string[]; ours: RegExp }>
   MergeOptions: {
     schema: options(api.mergeAdapterSchema),
     added: [],
-    ours: /^(model|onProgress|signal)$/,
+    ours: /^(model|modelCard|onProgress|signal)$/,
   },
   QuantizeOptions: { schema: options(api.quantizeModelSchema), added: [], ours: /^$/ },
   TrainOptions: {
     schema: options(api.finetuneSchema),
     added: addedForTraining,
-    ours: /^(model|dataset|maxSteps|overlength|truncationSide|badRows|maxBadRows|packing|loss|chatTemplate|tensorboard|onEvent|signal|device|gpuLayers|tensorSplit|placement|rpc|optimizer\.(?!type|maxGradientNorm).+|objective\.(?!type).+|scheduler\..+|validation\.(split|dataset))$/,
+    ours: /^(model|modelCard|dataset|maxSteps|overlength|truncationSide|badRows|maxBadRows|packing|loss|chatTemplate|tensorboard|onEvent|signal|device|gpuLayers|tensorSplit|placement|rpc|optimizer\.(?!type|maxGradientNorm).+|objective\.(?!type).+|scheduler\..+|validation\.(split|dataset))$/,
   },
   GenerateOptions: {
     schema: options(api.generateSchema),

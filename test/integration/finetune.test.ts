@@ -37,7 +37,10 @@ const rows = answers.map((completion, i) => ({
   completion: ` ${completion}`,
 }));
 
-/** Quick to run: a few short rows, one thread (see generate.test.ts). */
+/**
+ * Quick to run: a few short rows, one thread (see generate.test.ts). Without model cards, because the chart library grows the
+ * process, which the memory estimate of the next run counts.
+ */
 const quick = (options: Partial<FinetuneOptions> = {}): FinetuneOptions => ({
   model,
   dataset: rows,
@@ -46,6 +49,7 @@ const quick = (options: Partial<FinetuneOptions> = {}): FinetuneOptions => ({
   batchSize: 4,
   microBatchSize: 2,
   threads: 1,
+  modelCard: false,
   ...options,
 });
 

@@ -25,6 +25,7 @@ export async function logProbabilities(
     epochs: 1,
     shuffle: false,
     precision: 'f32',
+    modelCard: false,
     optimizer: { learningRate: 1e-30, weightDecay: 0 },
     scheduler: { type: 'constant', warmupSteps: 0 },
     device: 'cpu',

@@ -42,6 +42,7 @@ const quick = (more: Partial<FinetuneOptions> = {}): FinetuneOptions => ({
   sequenceLength: 32,
   batchSize: 4,
   threads: 1,
+  modelCard: false,
   ...more,
 });
 

@@ -73,13 +73,14 @@ export const SOURCE_RULES: ImportRules = {
   // config: what a dataset option may be.
   files: ['errors.ts', 'config', 'contract'],
   model: ['errors.ts', 'config', 'data', 'contract', 'files'],
+  // report: the model card.
+  adapter: ['errors.ts', 'config', 'contract', 'files', 'model', 'report'],
   // files: processes of tools are killed at exit.
-  // config, contract and model: the calls load the base model and check files as others do.
-  adapter: ['errors.ts', 'config', 'contract', 'files', 'model'],
   hardware: ['files'],
+  // report: the model card.
   finetune: [
     ...['errors.ts', 'format.ts', 'config', 'schedule', 'data'],
-    ...['contract', 'files', 'model', 'track'],
+    ...['contract', 'files', 'model', 'report', 'track'],
   ],
   // The events of a run.
   track: ['errors.ts', 'type:finetune'],

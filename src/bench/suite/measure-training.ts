@@ -26,6 +26,7 @@ export async function measureTraining(
       ...optionsOf(spec, modelPath),
       output: join(folder, 'output.gguf'),
       maxSteps: planned,
+      modelCard: false,
     } as FinetuneOptions;
     const started = performance.now();
     const run = finetune(options);

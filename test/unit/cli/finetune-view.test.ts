@@ -33,6 +33,7 @@ const result: FinetuneResult = {
   precision: 'f32',
   output: 'adapter.gguf',
   adapter: null,
+  modelCard: null,
   steps: 3,
   epochs: 1,
   finalLoss: 0.8333,

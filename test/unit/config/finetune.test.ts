@@ -40,6 +40,7 @@ describe('finetuneSchema', () => {
       sequenceLength: 512,
       batchSize: 8,
       microBatchTokens: 'auto',
+      modelCard: true,
       shuffle: true,
       overlength: 'error',
       badRows: 'error',

@@ -1,0 +1,99 @@
+import type { FinetuneConfig } from '../config/finetune.js';
+import type { WarningEvent } from '../contract/training.js';
+import { LlamatuneError } from '../errors.js';
+import { datasetFiles } from '../files/dataset-files.js';
+import * as format from '../format.js';
+import type { LoadedModel } from '../model/loaded-model.js';
+import type { LossCurveEvent } from '../report/loss-curve.js';
+import { writeModelCard } from '../report/model-card.js';
+import type { FinetuneResult } from './events.js';
+
+/**
+ * Writes the model card of a run that has ended. A card that cannot be written is a warning: the training is saved.
+ *
+ * @returns the result with the path of the card and the warning
+ */
+export function withModelCard(
+  result: FinetuneResult,
+  config: FinetuneConfig,
+  model: LoadedModel,
+  learningRates: Float32Array,
+  emit: (event: WarningEvent) => void,
+): FinetuneResult {
+  if (!config.modelCard) return result;
+  try {
+    const modelCard = writeModelCard({
+      kind: config.mode === 'lora' ? 'adapter' : 'model',
+      output: config.output,
+      model: { path: model.path, name: model.info.name, architecture: model.info.architecture },
+      datasets: datasetFiles(config.dataset).map(({ path }) => path),
+      samples: result.samples,
+      validationSamples: result.validationSamples,
+      config: described(config, model.path),
+      results: resultsOf(result),
+      history: historyOf(result, learningRates),
+    });
+    return { ...result, modelCard };
+  } catch (error) {
+    if (!(error instanceof LlamatuneError)) throw error;
+    const warning = { code: 'MODEL_CARD_NOT_WRITTEN', message: error.message };
+    emit({ type: 'warning', ...warning });
+    return { ...result, warnings: [...result.warnings, warning] };
+  }
+}
+
+/** The configuration without what only this call has: rows, signals and where things are. */
+function described(config: FinetuneConfig, model: string): Record<string, unknown> {
+  const { dataset, validation, signal, checkpoint, modelCard, tensorboard, onEvent, rpc, ...rest } =
+    config;
+  const files = datasetFiles(dataset).map(({ path }) => path);
+  const { dataset: validationRows, ...validationRest } = validation ?? {};
+  const validationFiles = datasetFiles(validationRows).map(({ path }) => path);
+  return {
+    ...rest,
+    model,
+    ...(files.length === 0 ? {} : { dataset: files }),
+    ...(validation === undefined
+      ? {}
+      : {
+          validation: {
+            ...validationRest,
+            ...(validationFiles.length === 0 ? {} : { dataset: validationFiles }),
+          },
+        }),
+  };
+}
+
+function resultsOf(result: FinetuneResult): [string, string][] {
+  const { steps, finalLoss, finalValidationLoss, tokens, targetTokens, adapter } = result;
+  return [
+    ['Optimizer steps', format.integer(steps)],
+    ['Tokens', format.integer(tokens)],
+    ['Tokens with a loss', format.integer(targetTokens)],
+    ['Training loss of the last step', format.loss(finalLoss)],
+    ...(finalValidationLoss === null
+      ? []
+      : [['Validation loss', format.loss(finalValidationLoss)] as [string, string]]),
+    ['Trained parameters', format.integer(result.trainableParameters)],
+    ...(adapter?.rank ? [['Rank', String(adapter.rank)] as [string, string]] : []),
+    ['Time', format.duration(1000 * result.seconds)],
+  ];
+}
+
+/** The steps of this call, which may have resumed a run. */
+function historyOf(
+  { steps, losses, evaluations }: FinetuneResult,
+  learningRates: Float32Array,
+): LossCurveEvent[] {
+  const before = steps - losses.length;
+  return [
+    ...Array.from(losses, (loss, i) => ({
+      type: 'step' as const,
+      step: before + i + 1,
+      epoch: 0,
+      loss: Number.isNaN(loss) ? null : loss,
+      learningRate: learningRates[before + i] ?? 0,
+    })),
+    ...evaluations.map(({ step, loss }) => ({ type: 'evaluation' as const, step, loss })),
+  ];
+}
