@@ -29,7 +29,7 @@ public:
 
     // Writes a checkpoint if one is due, and removes those that do not stay. A checkpoint that cannot be written, e.g.
     // on a full disk, is a warning: ending the run would lose more.
-    void after_step(const train_state & state, const finished_step & step, const event_sink & on_event);
+    void after_step(const train_state & state, const finished_step & finished, const event_sink & on_event);
 
     // Writes a checkpoint unless the last one has this state. Returns the path of the run's last checkpoint; empty if
     // there is none.

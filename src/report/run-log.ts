@@ -51,7 +51,8 @@ export type RunLogEvent = { time: string } & (
 
 /**
  * Starts a run log (JSON Lines: the header, then one event per line). When the training starts, an existing file is
- * replaced, unless it is one of the files of the configuration or another run writes to it.
+ * replaced, unless it is one of the files of the configuration or another run writes to it. A run that is resumed keeps the
+ * events of its log up to the checkpoint.
  *
  * @throws LlamatuneError OUTPUT_CONFLICT, OUTPUT_IN_USE, OUTPUT_NOT_WRITABLE
  */
@@ -70,12 +71,37 @@ export function createRunLog(
     path,
     write(event) {
       const { type, ...rest } = event;
+      if (type === 'resume') pending.splice(1, 0, ...earlierLines(path, event));
       pending.push(textOf({ type, time: new Date().toISOString(), ...rest }));
       training ||= !isPreparation(event);
       if (training) file.write(pending.splice(0).join(''));
     },
     close: file.close,
   };
+}
+
+/** The lines of a log of the run that wrote this checkpoint, up to its step; none if the file is something else. */
+function earlierLines(
+  path: string,
+  { step, path: checkpoint }: Extract<FinetuneEvent, { type: 'resume' }>,
+): string[] {
+  const [endOfName] = /-[0-9a-f]{8}\.gguf$/.exec(checkpoint) ?? [];
+  if (endOfName === undefined || isDevice(path)) return [];
+  const events = eventsOf(path);
+  const isSameRun = events.some(
+    (event) => event.type === 'checkpoint' && event.path.endsWith(endOfName),
+  );
+  return isSameRun
+    ? events.filter((event) => 'step' in event && event.step <= step).map(textOf)
+    : [];
+}
+
+function eventsOf(path: string): RunLogEvent[] {
+  try {
+    return readRunLog(path).events;
+  } catch {
+    return []; // there is no file, or it is not a run log
+  }
 }
 
 /** Whether an event that comes before all others may belong to a run that is refused. */

@@ -93,6 +93,45 @@ describe('run log', () => {
     expect(readRunLog(path).events).toHaveLength(1);
   });
 
+  it('of a resumed run keeps the events up to the checkpoint, if the file is the log of that run', () => {
+    const path = join(directory, 'resumed.jsonl');
+    const checkpoint = (step: number, run = '0123abcd') =>
+      ({ step, path: `checkpoints/checkpoint-${step}-${run}.gguf` }) as const;
+    const epoch = (step: number) =>
+      ({ type: 'epoch', epoch: step, step, loss: 1, metrics: {} }) as const;
+    const resumed = (run?: string) => {
+      const log = createRunLog(path, header);
+      log.write({ type: 'phase', phase: 'graph', progress: null, detail: '' });
+      log.write({ type: 'resume', ...checkpoint(2, run) });
+      log.write(epoch(3));
+      log.close();
+      return readRunLog(path).events.map((event) => [
+        event.type,
+        'step' in event ? event.step : null,
+      ]);
+    };
+    const first = createRunLog(path, header);
+    first.write(epoch(1));
+    first.write({ type: 'checkpoint', ...checkpoint(2) });
+    first.write(epoch(3));
+    first.close();
+    appendFileSync(path, '{"type":"step","st'); // the process was killed
+    const kept = [
+      ['epoch', 1],
+      ['checkpoint', 2],
+    ];
+    const now = [
+      ['phase', null],
+      ['resume', 2],
+      ['epoch', 3],
+    ];
+    expect(resumed()).toEqual([...kept, ...now]);
+    expect(resumed()).toEqual([...kept, ['resume', 2], ...now]);
+    expect(resumed('456789ef')).toEqual(now);
+    writeFileSync(path, 'something else\n');
+    expect(resumed()).toEqual(now);
+  });
+
   it('keeps an existing file until the training starts, and is locked from the start', () => {
     const path = join(directory, 'old.jsonl');
     const phase = (name: 'graph' | 'train') =>
