@@ -55,6 +55,33 @@ bool is_stateless(const llm_graph_input_i & input) {
            dynamic_cast<const llm_graph_input_pos_bucket *>(&input);
 }
 
+// Stores the mask of a long row in F16, which holds its numbers, 0 and -infinity, exactly: llama.cpp fills it in either
+// type. Kernels read a smaller one faster in F32.
+void narrow_masks(ggml_cgraph * graph, const llama_hparams & hparams) {
+    constexpr size_t least_bytes = 128 << 20;
+    if (hparams.use_alibi) return; // the mask then holds distances
+    std::unordered_set<ggml_tensor *> masks;
+    const auto is_large_mask = [](const ggml_tensor * t) {
+        return t->op == GGML_OP_NONE && t->type == GGML_TYPE_F32 && (t->flags & GGML_TENSOR_FLAG_INPUT) &&
+               !std::strcmp(t->name, "attn_inp_kq_mask") && ggml_nbytes(t) >= least_bytes;
+    };
+    for (int i = 0; i < ggml_graph_n_nodes(graph); i++) {
+        for (ggml_tensor * source : ggml_graph_node(graph, i)->src) {
+            if (source && is_large_mask(source)) masks.insert(source);
+        }
+    }
+    for (int i = 0; i < ggml_graph_n_nodes(graph); i++) {
+        const ggml_tensor * node = ggml_graph_node(graph, i);
+        for (int j = 0; j < GGML_MAX_SRC; j++) {
+            if (node->op != GGML_OP_SOFT_MAX || j != 1) masks.erase(node->src[j]);
+        }
+    }
+    for (ggml_tensor * mask : masks) {
+        mask->type = GGML_TYPE_F16;
+        for (size_t & stride : mask->nb) stride /= sizeof(float) / sizeof(ggml_fp16_t);
+    }
+}
+
 // During its lifetime llama.cpp creates tensors for this model without memory. The caller must hold the model's mutex.
 struct no_alloc_scope {
     explicit no_alloc_scope(llama_model & m) : model(m), before(m.hparams.no_alloc) { model.hparams.no_alloc = true; }
@@ -237,6 +264,7 @@ void forward::state::build(const batch_shape & shape) {
     }
     ggml_tensor * projection = find_projection(logits, llama_vocab_n_tokens(&m.vocab));
     if (!projection) { throw error("GRAPH_UNSUPPORTED", "the model's logits do not come from an output matrix"); }
+    narrow_masks(graph, m.hparams);
     cloner clone(tensors);
     unhook_cache(graph, n_tokens, tensors, clone);
     hidden = clone(projection->src[1]);

@@ -60,6 +60,27 @@ void shared_graph::restore() const {
     }
 }
 
+const memory_plan & shared_graph::plan() const {
+    constexpr size_t alignment = 64; // a line of the cache and the longest vector
+    if (!plan_) plan_ = plan_memory(graph_, alignment);
+    return *plan_;
+}
+
+// Gives the tensors their addresses. The scheduler then allocates nothing.
+void graph_memory::place(const shared_graph & graph) {
+    const memory_plan & plan = graph.plan();
+    if (!block_ || ggml_backend_buffer_get_size(block_.get()) < plan.bytes) {
+        block_.reset(); // before the larger one is allocated
+        block_.reset(ggml_backend_buft_alloc_buffer(devices_.host_buffer_type(), plan.bytes));
+        if (!block_) throw out_of_memory("allocating " + graph.what());
+        use_large_pages(ggml_backend_buffer_get_base(block_.get()), ggml_backend_buffer_get_size(block_.get()));
+    }
+    char * base = static_cast<char *>(ggml_backend_buffer_get_base(block_.get()));
+    for (const memory_plan::place & p : plan.places) {
+        ggml_backend_tensor_alloc(block_.get(), p.tensor, base + p.offset);
+    }
+}
+
 void graph_memory::make_scheduler(const shared_graph & graph) {
     const size_t needed = graph.n_tensors();
     if (scheduler_ && needed <= capacity_) return;
@@ -73,10 +94,11 @@ void graph_memory::reserve(const shared_graph & graph) {
     active_ = nullptr;
     make_scheduler(graph);
     ggml_backend_sched_reset(scheduler_.get());
+    if (devices_.on_host()) place(graph);
     // Reserving plans the places of all tensors. Without it ggml would keep the last graph's plan if that graph has as
     // many nodes, even if they are other nodes.
     const bool reserved = ggml_backend_sched_reserve(scheduler_.get(), graph.graph());
-    graph.restore(); // planning inserts copies between devices
+    if (!devices_.on_host()) graph.restore(); // planning inserts copies between devices
     if (!reserved || !ggml_backend_sched_alloc_graph(scheduler_.get(), graph.graph())) {
         graph.restore();
         throw out_of_memory("allocating " + graph.what());
@@ -98,6 +120,7 @@ void graph_memory::run(const shared_graph & graph, ggml_backend_sched_eval_callb
 }
 
 size_t graph_memory::measure(const shared_graph & graph) {
+    if (devices_.on_host()) return graph.plan().bytes;
     const ggml_backend_sched_ptr scheduler = devices_.new_scheduler(graph.n_tensors());
     std::vector<size_t> sizes(devices_.devices().size());
     ggml_backend_sched_reserve_size(scheduler.get(), graph.graph(), sizes.data());
@@ -117,7 +140,7 @@ void graph_memory::forget(const shared_graph & graph) {
 }
 
 size_t graph_memory::bytes() const {
-    size_t total = 0;
+    size_t total = block_ ? ggml_backend_buffer_get_size(block_.get()) : 0;
     for (int i = 0; scheduler_ && i < ggml_backend_sched_get_n_backends(scheduler_.get()); i++) {
         total +=
             ggml_backend_sched_get_buffer_size(scheduler_.get(), ggml_backend_sched_get_backend(scheduler_.get(), i));

@@ -2,11 +2,13 @@
 
 #include "core/ggml-ptr.h"
 #include "graph/compute.h"
+#include "graph/memory-plan.h"
 
 #include <ggml-backend.h>
 #include <ggml.h>
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +30,9 @@ public:
         return n_tensors() * (ggml_tensor_overhead() + sizeof(original) + in_lists_and_tables);
     }
 
+    // Where the tensors lie in memory of the host; planned once.
+    const memory_plan & plan() const;
+
     // Gives all tensors the addresses and sources that they had before a scheduler allocated them.
     void restore() const;
 
@@ -41,6 +46,7 @@ private:
     ggml_cgraph * graph_;
     std::string what_;
     std::vector<original> originals_;
+    mutable std::optional<memory_plan> plan_;
 };
 
 // Compute buffers for graphs that run one at a time: all of them share the memory of the largest.
@@ -66,10 +72,12 @@ public:
 
 private:
     void make_scheduler(const shared_graph & graph);
+    void place(const shared_graph & graph);
 
     const compute & devices_;
     ggml_backend_sched_ptr scheduler_;
-    size_t capacity_ = 0; // tensors
+    ggml_backend_buffer_ptr block_; // of all tensors, if all devices compute in host memory
+    size_t capacity_ = 0;           // tensors
     int n_splits_ = 0;
     const shared_graph * active_ = nullptr;
 };

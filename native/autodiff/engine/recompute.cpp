@@ -14,7 +14,7 @@ namespace {
 
 constexpr size_t none = SIZE_MAX;
 // The cuts may need this many times the minimal memory if that saves time.
-constexpr double memory_slack = 1.5;
+constexpr double memory_slack = 1.25;
 constexpr char recomputed_prefix[] = "recomputed: ";
 
 bool is_view(const ggml_tensor * node) {
@@ -210,7 +210,14 @@ void run_backward_recomputed(gradients & g, const std::vector<ggml_tensor *> & p
         for (ggml_tensor * node : clones) g.run(node); // in-place nodes depend on the order
     }
     for (size_t i = 0; i < piece.size(); i++) {
-        if (ggml_tensor * dy = g.of(piece[i])) g.add(clones[i], dy); // from later pieces
+        ggml_tensor * dy = g.of(piece[i]); // from later pieces
+        if (!dy) continue;
+        // rules that add to a gradient in place do so as without pieces, so that sums are rounded alike
+        if (g.unshared(piece[i]) && g.wants(clones[i])) {
+            g.set_unshared(clones[i], dy);
+        } else {
+            g.add(clones[i], dy);
+        }
     }
     run_backward(g, clones);
 }
