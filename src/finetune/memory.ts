@@ -38,7 +38,8 @@ export async function estimateMemory(
     { ...options, dataset: [], output: '-' },
     'estimateMemory options',
   );
-  return useModel(config.model, { ...config, purpose: 'train' }, async (model) => {
+  const load = { ...config, purpose: 'train', writable: config.mode === 'full' } as const;
+  return useModel(config.model, load, async (model) => {
     const measure = measureOf(model, trainOptions(config, model, undefined));
     const availableBytes = await availableMemory(model, config.signal);
     const { sequenceLength, batchSize } = config;
