@@ -25,6 +25,10 @@ std::string without_suffix(const std::string & tensor, const std::string & suffi
 
 adapter_header::adapter_header(const std::string & path) : file(path, adapter_file) {
     const std::string type = file.text("general.type", "model"), kind = file.text("adapter.type");
+    if (type == "checkpoint") {
+        invalid(path, "it is a checkpoint of a training",
+                "resume the training from it (checkpoint.resume), which writes an adapter at the end");
+    }
     if (type != "adapter")
         invalid(path, "its general.type is '" + type + "'", "load a base model as the model, not as an adapter");
     if (kind != "lora") invalid(path, "its adapter.type is '" + kind + "', only 'lora' is supported");

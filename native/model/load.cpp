@@ -26,6 +26,10 @@ void check_is_model(const gguf_reader & file, bool vocabulary_only) {
         throw error("MODEL_IS_ADAPTER", "'" + file.path() + "' is a LoRA adapter, not a model",
                     "load its base model and pass this file as an adapter");
     }
+    if (file.text("general.type") == "checkpoint") {
+        throw error("MODEL_UNSUPPORTED", "'" + file.path() + "' is a checkpoint of a training, not a model",
+                    "resume the training from it (checkpoint.resume), which writes its output at the end");
+    }
     const std::string architecture = file.text("general.architecture");
     if (architecture.empty())
         throw error("MODEL_UNSUPPORTED", "'" + file.path() + "' does not name its architecture (general.architecture)");
