@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
+  estimateMemory,
   type FinetuneEvent,
   type FinetuneOptions,
   type FinetuneRun,
@@ -138,6 +139,44 @@ describe('a resume with something else', () => {
       message: expect.stringContaining(at('missing.gguf')),
     });
     expect(events).toHaveLength(1);
+  });
+});
+
+describe('a checkpoint', () => {
+  it('is not a model or an adapter, and the errors say what it is', async () => {
+    await finetune(quick({ checkpoint: folder({ everyEpoch: true, keepLast: 1 }) })).result;
+    const [name] = readdirSync(at('checkpoints'));
+    const path = at(`checkpoints/${name}`);
+    for (const run of [quick({ model: path }), quick({ lora: { initAdapter: path } })]) {
+      const error = await failure(finetune(run).result);
+      expect(error.message).toContain('is a checkpoint of a training');
+      expect(error.hint).toContain('checkpoint.resume');
+    }
+  });
+});
+
+describe('full fine-tuning', () => {
+  it('resumes with the same model, byte for byte', async () => {
+    const options = (output: string, more: Partial<FinetuneOptions> = {}) => ({
+      ...quick({ mode: 'full', output: at(output), epochs: 2 }),
+      ...more,
+    });
+    await finetune(options('whole.gguf')).result;
+    const resumable = options('model.gguf', { checkpoint: folder({ resume: 'auto' }) });
+    await aborted(resumable, 3);
+    expect((await finetune(resumable).result).losses.length).toBeLessThan(8);
+    expect(readFileSync(at('model.gguf')).equals(readFileSync(at('whole.gguf')))).toBe(true);
+  });
+
+  it('counts the copy of the best weights in the memory estimate', async () => {
+    const bytes = async (keepBest: boolean) => {
+      const { dataset, output, ...options } = quick({ mode: 'full' });
+      const validation = { split: 0.25, everySteps: 1, keepBest };
+      return (await estimateMemory({ ...options, validation })).adapterBytes;
+    };
+    const [without, copied] = [await bytes(false), await bytes(true)];
+    // gradients, and with keepBest as many values; buffers are aligned
+    expect(Math.abs(copied - 2 * without)).toBeLessThan(100);
   });
 });
 

@@ -3,6 +3,7 @@
 #include "core/cpu.h"
 #include "core/error.h"
 #include "core/ggml-ptr.h"
+#include "core/hash.h"
 #include "core/log.h"
 #include "core/number-text.h"
 #include "core/process-memory.h"
@@ -10,11 +11,35 @@
 
 #include <gguf.h>
 
+#include <algorithm>
 #include <set>
+#include <string>
 #include <thread>
 #include <vector>
 
 using namespace llamatune;
+
+TEST("core/hash: a content hash does not depend on how the bytes are split") {
+    std::string bytes;
+    rng random(1);
+    for (int i = 0; i < 100; i++) bytes += char(random.below(256));
+    const auto hash_of = [](const std::string & text, size_t piece) {
+        content_hash hash;
+        for (size_t at = 0; at < text.size(); at += piece)
+            hash.add(text.data() + at, std::min(piece, text.size() - at));
+        return hash.value();
+    };
+    for (const size_t length : {0, 1, 7, 8, 9, 100}) {
+        const std::string text = bytes.substr(0, length);
+        for (const size_t piece : {1, 3, 7, 8, 9, 64}) CHECK_EQ(hash_of(text, piece), hash_of(text, 100));
+        CHECK(hash_of(text, 8) != hash_of(text + std::string(1, '\0'), 8));
+        for (size_t bit = 0; bit < 8 * length; bit++) {
+            std::string flipped = text;
+            flipped[bit / 8] = char(flipped[bit / 8] ^ (1 << (bit % 8)));
+            CHECK(hash_of(flipped, 8) != hash_of(text, 8));
+        }
+    }
+}
 
 // From an independent implementation that agrees with the reference numbers for the state {1, 2, 3, 4}.
 TEST("core/rng: xoshiro256** seeded by splitmix64 gives the reference numbers") {
