@@ -3,7 +3,7 @@ import { type Factors, rowsOf, selected, transposed } from './matrix.js';
 import { expertNames, fill, numbersIn, type Source, type Variant } from './names.js';
 import { type PeftConfig, scaleOf, targetsParameter } from './peft-config.js';
 import type { Tensor } from './safetensors.js';
-import type { BaseModel, NamedFactors } from './to-peft.js';
+import { type BaseModel, headsOf, type NamedFactors } from './to-peft.js';
 
 /** The two tensors of an adapted module, by the path of the module as PEFT writes it. */
 interface StoredPair {
@@ -116,7 +116,7 @@ function pairsOf(
   const found = targets.filter(({ source }) => source.parameter === parameter);
   if (found.length === 0) throw new Mismatch(`'${module}' has no counterpart in the GGUF file`);
   const target = parameter === undefined ? module : `${module}.${parameter}`;
-  return found.map(({ name, source }) => {
+  const pairs = found.map(({ name, source }) => {
     const shape = base.shapes.get(name);
     if (shape === undefined) throw new Mismatch(`the model has no weight '${name}'`);
     const [inputs, rows, experts = 1] = shape as [number, number, number?];
@@ -126,10 +126,13 @@ function pairsOf(
       return { ...factors, name, a: transposed(factors.a, factors.a.length / factors.rank) };
     }
     checkSizes(name, factors, inputs, rows * (source.parts ?? 1));
-    const heads = source.rope === undefined ? 1 : base.heads[source.rope];
+    const heads = headsOf(source, base);
     if (heads === undefined) throw new Mismatch(`the number of heads of '${name}' is not known`);
     return { ...selected(factors, rows, rowsOf(source, rows, heads)), name };
   });
+  // Parts of a fused parameter that were not adapted; a new adapter has only zeros in B and keeps all.
+  const used = pairs.filter(({ b }) => b.some((value) => value !== 0));
+  return used.length === 0 ? pairs : used;
 }
 
 /** The parameter that a wrapper belongs to: PEFT nests those that the configuration names, the last one outermost. */

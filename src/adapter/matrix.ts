@@ -18,12 +18,20 @@ export interface Factors {
  * @param heads the number of heads, for rows in the order of RoPE
  */
 export function rowsOf(source: Source, rows: number, heads: number): (row: number) => number {
-  const { rope, part, parts, interleaved } = source;
+  const { rope, grouped, part, parts, interleaved } = source;
   if (rope !== undefined) {
     const half = rows / heads / 2;
     return (row) => {
       const inHead = row % (2 * half);
       return row - inHead + (inHead % 2) * half + Math.floor(inHead / 2);
+    };
+  }
+  if (grouped) {
+    const width = rows / heads / 3; // of a head
+    return (row) => {
+      const kind = Math.floor(row / (width * heads));
+      const head = Math.floor(row / width) % heads;
+      return (3 * head + kind) * width + (row % width);
     };
   }
   if (part === undefined || parts === undefined) return (row) => row;

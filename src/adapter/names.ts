@@ -12,6 +12,8 @@ export interface Source {
   order?: number;
   /** The rows are in the order of llama.cpp's RoPE, which pairs neighbours; the key of the number of heads. */
   rope?: 'head_count' | 'head_count_kv';
+  /** The parameter has query, key and value head by head; the tensor has all queries, all keys, all values. */
+  grouped?: 'head_count';
   /** The rows are one of `parts` equal parts of the parameter's rows, such as the gate of gate and up. */
   part?: number;
   parts?: number;

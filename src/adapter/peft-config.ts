@@ -92,7 +92,11 @@ function jsonOf(text: string): unknown {
 
 /** alpha / rank, or alpha / sqrt(rank) with rsLoRA, of a module or parameter of this name. */
 export function scaleOf(config: PeftConfig, name: string, rank: number): number {
-  const pattern = Object.entries(config.alpha_pattern ?? {}).find(([key]) => matches(key, name));
+  // The weight of a linear layer can be adapted as a parameter.
+  const names = [name, `${name}.weight`];
+  const pattern = Object.entries(config.alpha_pattern ?? {}).find(([key]) =>
+    names.some((each) => matches(key, each)),
+  );
   const alpha = pattern?.[1] ?? config.lora_alpha;
   return config.use_rslora ? alpha / Math.sqrt(rank) : alpha / rank;
 }

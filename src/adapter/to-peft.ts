@@ -30,6 +30,25 @@ interface PeftLayer {
 const targetName = ({ module, source }: PeftLayer): string =>
   source.parameter === undefined ? module : `${module}.${source.parameter}`;
 
+/**
+ * How PEFT adapts a tensor of the model; undefined if it has no place there. For models with experts, PEFT takes linear layers
+ * of some names for single experts of older versions of Transformers, and loads them nowhere. Their weight, as a parameter, is
+ * left alone and has the same tensors.
+ */
+function sourceOf(tensor: string, { tensors }: Variant): Source | undefined {
+  const source = tensors[patternOf(tensor).pattern];
+  if (source === undefined || source.parameter !== undefined) return source;
+  const isTaken = /\.(gate|gate_proj|up_proj|down_proj|w1|w2|w3)$/.test(source.module);
+  const hasExperts = Object.values(tensors).some(({ parameter }) => parameter === 'gate_up_proj');
+  return isTaken && hasExperts ? { ...source, parameter: 'weight', order: 0 } : source;
+}
+
+/** The number of heads that the order of the rows depends on: 1 if it does not, undefined if the model does not say. */
+export function headsOf({ rope, grouped }: Source, { heads }: BaseModel): number | undefined {
+  const key = rope ?? grouped;
+  return key === undefined ? 1 : heads[key];
+}
+
 /** The weights that have no place in a variant. */
 export function problemsOfExport(
   pairs: readonly NamedFactors[],
@@ -37,11 +56,11 @@ export function problemsOfExport(
   base: BaseModel,
 ): ConfigProblem[] {
   return pairs.flatMap(({ name }) => {
-    const source = variant.tensors[patternOf(name).pattern];
+    const source = sourceOf(name, variant);
     if (source === undefined) {
       return [{ path: name, message: `'${name}' has no counterpart in ${variant.classes[0]}` }];
     }
-    if (source.rope !== undefined && base.heads[source.rope] === undefined) {
+    if (headsOf(source, base) === undefined) {
       return [{ path: name, message: `the number of heads of '${name}' is not known` }];
     }
     return [];
@@ -66,9 +85,8 @@ export function toPeft(
 function layersOf(pairs: readonly NamedFactors[], variant: Variant, base: BaseModel): PeftLayer[] {
   const groups = new Map<string, { source: Source; module: string; pairs: NamedFactors[] }>();
   for (const pair of pairs) {
-    const { pattern, layer } = patternOf(pair.name);
-    const source = variant.tensors[pattern]!;
-    const module = fill(source.module, [layer]);
+    const source = sourceOf(pair.name, variant)!;
+    const module = fill(source.module, [patternOf(pair.name).layer]);
     const key = `${module} ${source.parameter ?? ''}`;
     const group = groups.get(key) ?? { source, module, pairs: [] };
     group.pairs.push(pair);
@@ -78,8 +96,8 @@ function layersOf(pairs: readonly NamedFactors[], variant: Variant, base: BaseMo
     if (source.embedding) return { module, source, factors: members[0]! };
     const rows = base.shapes.get(members[0]!.name)![1]!;
     const parts = members.map((factors) => {
-      const own = variant.tensors[patternOf(factors.name).pattern]!;
-      return { factors, rowOf: rowsOf(own, rows, base.heads[own.rope ?? 'head_count'] ?? 1) };
+      const own = sourceOf(factors.name, variant)!;
+      return { factors, rowOf: rowsOf(own, rows, headsOf(own, base)!) };
     });
     return { module, source, factors: combined(parts, rows * (source.parts ?? 1)) };
   });
@@ -153,7 +171,7 @@ function configOf(
     rank_pattern: others(({ factors }) => factors.rank, r),
     alpha_pattern: others(alphaOf, alpha),
     target_modules: targetsOf(modules, variant, base),
-    target_parameters: parameters.length === 0 ? null : targetsOf(parameters, variant, base),
+    target_parameters: targetsOf(parameters, variant, base),
   };
 }
 
@@ -163,13 +181,17 @@ function mostCommon(values: readonly number[]): number {
   return [...counts].sort((x, y) => y[1] - x[1])[0]![0];
 }
 
-/** The last parts of the names if the adapter has every layer that ends so, else the whole names. */
-function targetsOf(layers: readonly PeftLayer[], variant: Variant, base: BaseModel): string[] {
+/** The last parts of the names if the adapter has every layer that ends so, else the whole names; null for no layers. */
+function targetsOf(
+  layers: readonly PeftLayer[],
+  variant: Variant,
+  base: BaseModel,
+): string[] | null {
+  if (layers.length === 0) return null;
   const all = [...base.shapes.keys()].flatMap((tensor) => {
-    const { pattern, layer } = patternOf(tensor);
-    const source = variant.tensors[pattern];
+    const source = sourceOf(tensor, variant);
     if (source === undefined) return [];
-    const module = fill(source.module, [layer]);
+    const module = fill(source.module, [patternOf(tensor).layer]);
     return [source.parameter === undefined ? module : `${module}.${source.parameter}`];
   });
   const adapted = new Set(layers.map(targetName));

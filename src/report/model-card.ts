@@ -1,7 +1,7 @@
 import { basename, dirname, extname, join } from 'node:path';
 import * as format from '../format.js';
 import { type LossCurveEvent, renderLossCurve } from './loss-curve.js';
-import { ownerOf, writeOwnFile } from './own-file.js';
+import { ownerOf, readOwnFile, writeOwnFile } from './own-file.js';
 
 /** What the cards of adapters and of merged models say. Paths are shortened to the names of files. */
 interface Card {
@@ -54,11 +54,30 @@ export function writeModelCard(card: TrainingCard | MergeCard): string | null {
   if (state === 'foreign') return null;
   const path = free(readme) ? readme : join(folder, `${stemOf(owner)}.md`);
   if (!free(path)) return null;
-  const curve = join(folder, `${stemOf(owner)}-loss.svg`);
-  const drawn = card.kind !== 'merged' && hasLoss(card.history) && free(curve);
-  if (drawn) writeOwnFile(curve, renderLossCurve(card.history), owner, 'loss curve');
-  writeOwnFile(path, cardText(card, drawn ? basename(curve) : null), owner, 'model card');
+  const svg = join(folder, curveOf(owner));
+  const drawing = free(svg) ? curveText(card) : null;
+  if (drawing !== null) writeOwnFile(svg, drawing, owner, 'loss curve');
+  writeOwnFile(path, cardText(card, drawing === null ? null : basename(svg)), owner, 'model card');
   return path;
+}
+
+const curveOf = (output: string): string => `${stemOf(output)}-loss.svg`;
+
+/** The loss curve of the training; that of a merged adapter is copied. */
+function curveText(card: TrainingCard | MergeCard): string | null {
+  if (card.kind !== 'merged') return hasLoss(card.history) ? renderLossCurve(card.history) : null;
+  const owner = basename(card.adapter);
+  return readOwnFile(join(dirname(card.adapter), curveOf(owner)), owner);
+}
+
+/** Data, training and results in the card of an adapter; null if it has none. */
+function trainingOf(adapter: string): string | null {
+  const owner = basename(adapter);
+  const folder = dirname(adapter);
+  const card =
+    readOwnFile(join(folder, 'README.md'), owner) ??
+    readOwnFile(join(folder, `${stemOf(owner)}.md`), owner);
+  return card === null ? null : (/^## Data\n[\s\S]*?(?=\n\n## Use\n)/m.exec(card)?.[0] ?? null);
 }
 
 const stemOf = (file: string): string => file.slice(0, file.length - extname(file).length);
@@ -73,7 +92,7 @@ export function cardText(card: TrainingCard | MergeCard, curve: string | null): 
     `---\ntags: [gguf, llamatune${card.kind === 'model' ? '' : ', lora'}]\n---`,
     `# ${name}`,
     introduction(card),
-    ...(card.kind === 'merged' ? [] : training(card, curve)),
+    ...(card.kind === 'merged' ? trainingOfMerged(card, curve) : training(card, curve)),
     usage(card),
   ];
   return `${parts.join('\n\n')}\n`;
@@ -101,12 +120,22 @@ function training(card: TrainingCard, curve: string | null): string[] {
     '## Data',
     `${files === '' ? 'Rows from memory' : files}: ${samplesText(samples)}${validation}.`,
     '## Training',
-    ...(curve === null ? [] : [`![Loss by optimizer step](${encodeURI(curve)})`]),
+    ...(curve === null ? [] : [curveLink(curve)]),
     `\`\`\`json\n${JSON.stringify(withoutFolders(config), null, 2)}\n\`\`\``,
     '## Results',
     ['| | |', '|---|---:|', ...results.map(([name, value]) => `| ${name} | ${value} |`)].join('\n'),
   ];
 }
+
+/** What the card of the adapter says about its training. */
+function trainingOfMerged({ adapter }: MergeCard, curve: string | null): string[] {
+  const text = trainingOf(adapter);
+  if (text === null) return [];
+  const picture = /!\[Loss by optimizer step\]\([^)\n]*\)\n\n/;
+  return [text.replace(picture, () => (curve === null ? '' : `${curveLink(curve)}\n\n`))];
+}
+
+const curveLink = (curve: string): string => `![Loss by optimizer step](${encodeURI(curve)})`;
 
 const samplesText = (count: number): string => format.plural(count, 'sample');
 

@@ -13,11 +13,16 @@ export function writeOwnFile(path: string, text: string, owner: string, what: st
   replaceFile(path, `${body}${mark}`, what);
 }
 
+interface OwnFile {
+  owner: string;
+  text: string;
+}
+
 /**
- * What writeOwnFile() wrote the file for; 'none' if there is no file, and 'foreign' if another program wrote it or anybody
+ * What writeOwnFile() wrote the file for, and its text; 'none' if there is no file, and 'foreign' if another program wrote it or anybody
  * changed it since.
  */
-export function ownerOf(path: string): { owner: string } | 'none' | 'foreign' {
+export function ownerOf(path: string): OwnFile | 'none' | 'foreign' {
   let content: string;
   try {
     content = readFileSync(path, 'utf8');
@@ -26,5 +31,12 @@ export function ownerOf(path: string): { owner: string } | 'none' | 'foreign' {
   }
   const [mark, owner, hash] = MARK.exec(content) ?? [];
   if (mark === undefined || owner === undefined) return 'foreign';
-  return hashOf(content.slice(0, -mark.length)) === hash ? { owner } : 'foreign';
+  const text = content.slice(0, -mark.length);
+  return hashOf(text) === hash ? { owner, text } : 'foreign';
+}
+
+/** The text that writeOwnFile() wrote for this owner, without the mark; null if the file is another one. */
+export function readOwnFile(path: string, owner: string): string | null {
+  const found = ownerOf(path);
+  return typeof found === 'object' && found.owner === owner ? found.text : null;
 }

@@ -7,8 +7,8 @@
 
 Every architecture that llama.cpp converts and Transformers implements is made with small sizes. Each weight is a different
 whole number, so after the conversion each weight of the GGUF file says where it came from: which parameter, row and column.
-A tensor is recorded if its rows are all rows of one parameter, in their order, in the order of llama.cpp's RoPE, or as one of
-several equal parts (gate and up of a fused layer). Everything else is left out, and src/adapter refuses it by name.
+A tensor is recorded if its rows are all rows of one parameter, in their order, in the order of llama.cpp's RoPE or sorted by query,
+key and value, or one of several equal parts (gate and up of a fused layer). Everything else is left out, and src/adapter refuses it by name.
 """
 
 import inspect
@@ -123,6 +123,13 @@ def rope_order(rows, heads):
     return torch.arange(rows).reshape(heads, 2, rows // heads // 2).swapaxes(1, 2).reshape(-1).tolist()
 
 
+def grouped_order(rows, heads):
+    """The rows of query, key and value of every head, as llama.cpp sorts them: all queries, all keys, all values."""
+    if rows % (3 * heads) != 0:
+        return None
+    return torch.arange(rows).reshape(heads, 3, rows // heads // 3).swapaxes(0, 1).reshape(-1).tolist()
+
+
 def rows_fit(rows, total, heads):
     """How the rows are chosen of `total` rows of a parameter; None if in another way."""
     n = len(rows)
@@ -131,6 +138,8 @@ def rows_fit(rows, total, heads):
     for key, count in heads.items():
         if n == total and rows == rope_order(n, count):
             return {"rope": key}
+    if n == total and rows == grouped_order(n, heads["head_count"]):
+        return {"grouped": "head_count"}
     if n < total and total % n == 0:
         parts = total // n
         for part in range(parts):
@@ -231,6 +240,12 @@ def record(conversion, gguf, architecture):
     return arch, names, skipped
 
 
+def preference(arch, name):
+    """Models of text come before those that also read images or sound, and the one that gave the architecture its name first."""
+    is_text = re.search("ForCausalLM$|LMHeadModel$", name) is not None
+    return not is_text, not name.lower().startswith(re.sub("[^a-z0-9]", "", arch)), name
+
+
 def expert_names(gguf):
     """Names of single experts in older checkpoints, by tensor: 'model.layers.{}.mlp.experts.{}.gate_proj'."""
     table = gguf.TensorNameMap.block_mappings_cfg
@@ -264,9 +279,11 @@ def main():
         known = variants.setdefault(arch, [])
         same = next((variant for variant in known if variant["tensors"] == names), None)
         if same:
-            same["classes"].append(architecture)
+            same["classes"] = sorted([*same["classes"], architecture], key=lambda name: preference(arch, name))
         else:
             known.append({"classes": [architecture], "tensors": names})
+    for arch, known in variants.items():
+        known.sort(key=lambda variant: preference(arch, variant["classes"][0]))
     lines = [
         f"  [{json.dumps(arch)}, {json.dumps(variant, separators=(',', ':'))}]"
         for arch in sorted(variants)

@@ -76,6 +76,13 @@ describe('rows of a tensor', () => {
     expect([0, 1, 2, 3, 4, 5, 6, 7].map(row)).toEqual([0, 2, 1, 3, 4, 6, 5, 7]);
   });
 
+  it('of query, key and value are sorted by kind', () => {
+    const row = rowsOf({ module: 'qkv', grouped: 'head_count' }, 12, 2);
+    // Transformers: q q k k v v of the first head, then of the second one
+    expect([0, 1, 2, 3].map(row)).toEqual([0, 1, 6, 7]);
+    expect([4, 5, 6, 7, 8, 9, 10, 11].map(row)).toEqual([2, 3, 8, 9, 4, 5, 10, 11]);
+  });
+
   it('of a fused parameter are a part of its rows', () => {
     const source = { module: 'gate_up', part: 1, parts: 2 };
     expect([0, 1].map(rowsOf(source, 2, 1))).toEqual([2, 3]);
@@ -137,6 +144,35 @@ describe('an adapter of GGUF', () => {
     expect(sorted.map((each) => each.name)).toEqual(before.map((each) => each.name));
     for (const [i, each] of sorted.entries())
       expect(update(each, each.experts - 1)).toEqual(update(before[i]!, each.experts - 1));
+  });
+
+  it('adapts linear layers that are named like experts by their weights', () => {
+    const pairs = [
+      pair('blk.0.ffn_up.weight', { rank: 2, inputs: 6, outputs: 4 }),
+      pair('blk.1.ffn_up_exps.weight', { rank: 2, inputs: 6, outputs: 4, experts: 3 }),
+    ];
+    const gate = pair('blk.1.ffn_gate_exps.weight', { rank: 2, inputs: 6, outputs: 4, experts: 3 });
+    const model = base('glm4moe', [...pairs, gate]);
+    const glm = variant('glm4moe', 'Glm4MoeForCausalLM');
+    const { tensors, config } = toPeft(pairs, glm, model, false);
+    expect(config).toMatchObject({
+      target_modules: null,
+      target_parameters: ['mlp.experts.gate_up_proj', 'mlp.up_proj.weight'],
+    });
+    const again = fromPeft(tensors, peftConfig(config), glm, model);
+    expect(again.problems).toEqual([]);
+    expect(again.pairs.map(({ name }) => name).sort()).toEqual(pairs.map(({ name }) => name));
+    expect(again.pairs.find(({ name }) => name === pairs[0]!.name)?.b).toEqual(pairs[0]!.b);
+  });
+
+  it.each([
+    ['qwen2', 'Qwen2ForCausalLM'],
+    ['llama', 'LlamaForCausalLM'],
+    ['gemma3', 'Gemma3ForCausalLM'],
+    ['qwen3', 'Qwen3ForCausalLM'],
+    ['deepseek2', 'DeepseekV2ForCausalLM'],
+  ])('of %s has the names of %s', (architecture, name) => {
+    expect(variantsOf(architecture)[0]?.classes[0]).toBe(name);
   });
 
   it('with rsLoRA, token embeddings and other ranks keeps its scales', () => {

@@ -71,6 +71,18 @@ describe('a model card', () => {
     expect(text).not.toContain('--lora');
   });
 
+  it('of a merged model says how the adapter was trained, with its curve', () => {
+    writeModelCard(card());
+    const { model, output: adapter } = card();
+    const output = join(folder, 'merged', 'model.gguf');
+    writeModelCard({ kind: 'merged', output, model, adapter, type: 'same' });
+    const text = read('merged/README.md');
+    expect(text).toContain('`train.jsonl`: 20 samples');
+    expect(text).toContain('![Loss by optimizer step](model-loss.svg)');
+    expect(text.match(/^## Use$/gm)).toHaveLength(1);
+    expect(read('merged/model-loss.svg')).toContain('3 steps');
+  });
+
   it('is replaced by the next card of the same output', () => {
     writeModelCard(card());
     expect(writeModelCard(card({ samples: 77 }))).toBe(join(folder, 'README.md'));
