@@ -257,6 +257,11 @@ const steps = {
   unit: () => vitest('unit'),
   native: () => ctest('native', 'release'),
   integration: () => vitest('integration'),
+  // other cases every day
+  fuzz: async () => {
+    const seed = String(Math.floor(Date.now() / 86_400_000));
+    check((await node('fuzz', 'tools/fuzz/main.mjs', ['--seed', seed])).ok);
+  },
   // more kills than the integration tests have
   kills: () =>
     vitest('integration', ['test/integration/kills.test.ts'], { LLAMATUNE_TEST_KILLS: '20' }),

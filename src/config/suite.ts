@@ -218,9 +218,9 @@ export const benchmarkId = (entry: { id?: string | undefined; task: string }): s
 /** Schema of a benchmark suite. */
 export const suiteSchema = withCrossFieldRules(base, (read) => {
   const entries = read.value('benchmarks');
-  const ids = Array.isArray(entries) ? entries.map(benchmarkId) : [];
+  const ids = Array.isArray(entries) ? entries.map((entry) => entry?.id ?? entry?.task) : [];
   return ids.map((id, i) =>
-    ids.indexOf(id) < i
+    id !== undefined && ids.indexOf(id) < i
       ? {
           path: `benchmarks.${i}.id`,
           message: `expected a name that no other benchmark has but received '${id}' again`,

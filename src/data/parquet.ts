@@ -1,4 +1,11 @@
-import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
+import {
+  asyncBufferFromFile,
+  type FileMetaData,
+  parquetMetadataAsync,
+  parquetReadObjects,
+  parquetSchema,
+  type SchemaTree,
+} from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { LlamatuneError } from '../errors.js';
 import { unreadable } from './file-bytes.js';
@@ -16,6 +23,7 @@ export async function* readParquet(path: string): AsyncGenerator<FileRow, void, 
   const metadata = await parquetMetadataAsync(file).catch((cause) => {
     throw invalidParquet(path, cause);
   });
+  checkColumns(path, metadata);
   let rowStart = 0;
   for (const group of metadata.row_groups) {
     const rowEnd = rowStart + Number(group.num_rows);
@@ -29,6 +37,26 @@ export async function* readParquet(path: string): AsyncGenerator<FileRow, void, 
       yield { row: withNumbers(row, `${path}:${line}`), line };
     }
     rowStart = rowEnd;
+  }
+}
+
+/**
+ * Refuses row groups whose columns are not those of the schema. The library would leave such a column out, and an error while it
+ * reads one would end the process as an unhandled rejection.
+ */
+function checkColumns(path: string, metadata: FileMetaData): void {
+  const leaves = (node: SchemaTree): string[] =>
+    node.children.length === 0 ? [node.path.join('.')] : node.children.flatMap(leaves);
+  let expected: string;
+  try {
+    expected = parquetSchema(metadata).children.flatMap(leaves).sort().join();
+  } catch (cause) {
+    throw invalidParquet(path, cause);
+  }
+  for (const { columns } of metadata.row_groups) {
+    const names = columns.map(({ meta_data }) => meta_data?.path_in_schema.join('.')).sort();
+    if (names.join() === expected) continue;
+    throw invalidParquet(path, new Error('the columns of a row group differ from the schema'));
   }
 }
 

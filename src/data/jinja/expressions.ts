@@ -1,5 +1,6 @@
 import { getAttribute, getItem, slice } from './attributes.js';
 import { applyFilter } from './filters.js';
+import { RenderLimits } from './limits.js';
 import { operate, signed } from './operators.js';
 import type { Call, Expression, Filter, Identifier } from './syntax.js';
 import { runTest } from './tests.js';
@@ -20,8 +21,12 @@ import {
 /** Variables of a block; a name that it does not have is looked up in the blocks around it. */
 export class Scope {
   readonly #variables = new Map<string, Value>();
+  /** What a rendering has used of its limits. */
+  readonly limits: RenderLimits;
 
-  constructor(readonly parent?: Scope) {}
+  constructor(readonly parent?: Scope) {
+    this.limits = parent?.limits ?? new RenderLimits();
+  }
 
   set(name: string, value: Value): void {
     this.#variables.set(name, value);

@@ -27,7 +27,7 @@ type Flow = 'break' | 'continue' | undefined;
 
 /** Renders a block separately from what is around it. */
 export function renderBlock(body: readonly Statement[], scope: Scope): Output {
-  const output = new Output();
+  const output = new Output(scope.limits);
   runBlock(body, scope, output);
   return output;
 }
@@ -37,6 +37,7 @@ const textOfBlock = (body: readonly Statement[], scope: Scope): string =>
 
 function runBlock(body: readonly Statement[], scope: Scope, output: Output): Flow {
   for (const statement of body) {
+    scope.limits.countStatement();
     const flow = run(statement, scope, output);
     if (flow !== undefined) return flow;
   }

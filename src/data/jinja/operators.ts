@@ -1,5 +1,5 @@
 import { percentFormat } from './format.js';
-import { LARGEST_TEXT } from './text-methods.js';
+import { checkSize } from './limits.js';
 import {
   compare,
   contains,
@@ -24,14 +24,20 @@ const unsupported = (operator: string, a: Value, b: Value): JinjaError =>
     `unsupported operand type(s) for ${operator}: '${typeName(a)}' and '${typeName(b)}'`,
   );
 
+function concatenate(a: string, b: string): string {
+  checkSize(a.length + b.length);
+  return a + b;
+}
+
 export function add(a: Value, b: Value): Value {
   const [x, y] = [numberOf(a), numberOf(b)];
   if (x !== undefined && y !== undefined) {
     return typeof x === 'bigint' && typeof y === 'bigint' ? x + y : Number(x) + Number(y);
   }
-  if (typeof a === 'string' && typeof b === 'string') return a + b;
+  if (typeof a === 'string' && typeof b === 'string') return concatenate(a, b);
   if (isText(a) && isText(b)) return new Markup(escapeValue(a).text + escapeValue(b).text);
   if (Array.isArray(a) && Array.isArray(b) && a instanceof Tuple === b instanceof Tuple) {
+    checkSize(a.length + b.length);
     const items = [...a, ...b];
     return a instanceof Tuple ? Tuple.ofItems(items) : items;
   }
@@ -56,7 +62,7 @@ function repeat(value: Value, times: bigint): Value | undefined {
   if (!isText(value) && !Array.isArray(value)) return undefined;
   const length = isText(value) ? textOf(value).length : value.length;
   const count = Math.max(0, Number(times));
-  if (length * count > LARGEST_TEXT) throw new JinjaError('the result of * is too large');
+  checkSize(length * count);
   if (typeof value === 'string') return value.repeat(count);
   if (value instanceof Markup) return new Markup(value.text.repeat(count));
   const items = Array.from({ length: count }, () => [...(value as Value[])]).flat();
@@ -133,7 +139,7 @@ export function operate(operator: string, a: Value, b: Value): Value {
     case '>=':
       return compare(a, b) >= 0;
     case '~':
-      return textOf(a) + textOf(b);
+      return concatenate(textOf(a), textOf(b));
     case '+':
       return add(a, b);
     case '*':

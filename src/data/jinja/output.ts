@@ -1,3 +1,5 @@
+import type { RenderLimits } from './limits.js';
+
 /** A range of a text, in UTF-16 units. */
 export interface TextSpan {
   start: number;
@@ -8,13 +10,19 @@ export interface TextSpan {
 export class Output {
   readonly generated: TextSpan[] = [];
   readonly #parts: string[] = [];
+  readonly #limits: RenderLimits;
   #length = 0;
+
+  constructor(limits: RenderLimits) {
+    this.#limits = limits;
+  }
 
   get text(): string {
     return this.#parts.join('');
   }
 
   push(text: string): void {
+    this.#limits.countOutput(text.length);
     this.#parts.push(text);
     this.#length += text.length;
   }

@@ -1,4 +1,5 @@
 import { define, integer } from './callables.js';
+import { checkSize } from './limits.js';
 import {
   type Callable,
   isText,
@@ -15,8 +16,6 @@ import {
 const SPACE =
   '\\t\\n\\v\\f\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000';
 const SPACES = new RegExp(`[${SPACE}]+`, 'u');
-/** Longest text that padding or `*` makes: a template must not fill the memory. */
-export const LARGEST_TEXT = 10_000_000;
 const LINE_END = '\\r\\n|[\\n\\r\\v\\f\\x1c-\\x1e\\x85\\u2028\\u2029]';
 const LINE_ENDS = new RegExp(LINE_END);
 
@@ -124,7 +123,7 @@ function pad(
 
 /** How many characters a text lacks to be `width` long. */
 export function padding(width: number, text: string): number {
-  if (width > LARGEST_TEXT) throw new JinjaError('the text would be too long');
+  checkSize(width);
   return Math.max(0, width - [...text].length);
 }
 

@@ -5,6 +5,7 @@ import { benchSchema } from '../../../src/config/bench.js';
 import { createModelSchema } from '../../../src/config/create-model.js';
 import { generateSchema } from '../../../src/config/generate.js';
 import { parseConfig } from '../../../src/config/parse.js';
+import { suiteSchema } from '../../../src/config/suite.js';
 import type { LlamatuneError } from '../../../src/errors.js';
 
 function problemsOf(schema: z.ZodType, input: unknown): Record<string, string> {
@@ -182,5 +183,12 @@ describe('createModelSchema', () => {
       vocabulary:
         "expected { from } or { pre, tokens, tokenTypes, merges, … } but received 'x.gguf'",
     });
+  });
+});
+
+describe('suiteSchema', () => {
+  it('names a benchmark that is null, instead of failing on it', () => {
+    const suite = { name: 's', benchmarks: [null, { task: 'inference', models: ['a.gguf'] }] };
+    expect(Object.keys(problemsOf(suiteSchema, suite))).toContain('benchmarks.0');
   });
 });

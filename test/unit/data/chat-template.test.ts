@@ -97,4 +97,29 @@ describe('prompts', () => {
     });
     expect(model.text(tokens)).toBe('Hi!');
   });
+
+  it('ends templates that would run for hours or fill the memory', () => {
+    const loop = '{% for i in range(100000) %}';
+    const end = '{% endfor %}';
+    for (const [template, reason] of [
+      [`${loop}${loop}{% set x = i %}${end}${end}`, 'runs more than 3000000 statements'],
+      [`${loop}{{ 'x' * 10000 }}${end}`, 'writes more than 200000000 characters'],
+      [
+        "{% set n = namespace(s='x') %}{% for i in range(60) %}{% set n.s = n.s ~ n.s %}{% endfor %}",
+        'too large',
+      ],
+      [
+        '{% set n = namespace(s=[1]) %}{% for i in range(60) %}{% set n.s = n.s + n.s %}{% endfor %}',
+        'too large',
+      ],
+      ['{% macro f() %}{{ f() }}{{ f() }}{% endmacro %}{{ f() }}', 'call stack'],
+    ] as const) {
+      expect(() => renderChat(template, messages)).toThrowError(
+        expect.objectContaining({
+          code: 'TEMPLATE_FAILED',
+          message: expect.stringContaining(reason),
+        }),
+      );
+    }
+  });
 });

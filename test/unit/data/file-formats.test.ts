@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { parquetWriteFile } from 'hyparquet-writer';
@@ -131,6 +131,21 @@ describe('Parquet', () => {
   it('names an integer that no number can hold', async () => {
     const path = write('b.parquet', [{ name: 'id', data: [1n, 2n ** 60n + 1n], type: 'INT64' }]);
     await expect(rowsOf(path)).rejects.toThrow(/b\.parquet:2: the integer 1152921504606846977/);
+  });
+
+  it('refuses a column that is not in the schema, whose errors would end the process', async () => {
+    const path = write('d.parquet', [
+      { name: 'prompt', data: ['a', 'b'] },
+      { name: 'completion', data: ['c', 'd'] },
+    ]);
+    const bytes = readFileSync(path);
+    // the last of these names is that of a column in the row group; the pages at the start are damaged
+    bytes.write('c', bytes.lastIndexOf('prompt'));
+    bytes.fill(0xff, 4, 20);
+    await expect(read('d.parquet', bytes)).rejects.toMatchObject({
+      code: 'DATASET_INVALID_PARQUET',
+      message: expect.stringContaining('differ from the schema'),
+    });
   });
 
   it('refuses other files, and missing ones', async () => {
