@@ -8,7 +8,7 @@ import { replaceFile } from '../files/atomic-file.js';
 import { checkFiles } from '../files/check.js';
 import { holdOutputs } from '../files/lock.js';
 import { modelFile } from '../files/run-files.js';
-import { baseModelOf, useBaseModel } from './base-model.js';
+import { baseModelOf, throwIfAborted, useBaseModel } from './base-model.js';
 import { type Variant, variantsOf } from './names.js';
 import { CONFIG_FILE, WEIGHTS_FILE } from './peft-config.js';
 import { writeSafetensors } from './safetensors.js';
@@ -44,7 +44,7 @@ export async function exportAdapter(options: ExportAdapterOptions): Promise<Expo
   return holdOutputs(outputs, () =>
     useBaseModel(model, signal, async (loaded) => {
       const values = await native((addon) => addon.readAdapter(loaded.native, adapter));
-      signal?.throwIfAborted();
+      throwIfAborted(signal);
       const base = baseModelOf(loaded.info);
       const pairs = pairsOf(values);
       const variant = variantFor(pairs, base, modelClass, adapter);

@@ -9,7 +9,7 @@ import { checkFiles } from '../files/check.js';
 import { holdOutputs } from '../files/lock.js';
 import { modelFile } from '../files/run-files.js';
 import { describeAdapter } from '../model/describe-adapter.js';
-import { baseModelOf, useBaseModel } from './base-model.js';
+import { baseModelOf, throwIfAborted, useBaseModel } from './base-model.js';
 import { fromPeft, type Imported } from './from-peft.js';
 import { variantsOf } from './names.js';
 import { CONFIG_FILE, type PeftConfig, readPeftConfig, WEIGHTS_FILE } from './peft-config.js';
@@ -38,7 +38,7 @@ export async function importAdapter(options: ImportAdapterOptions): Promise<Adap
   return holdOutputs(outputs, () =>
     useBaseModel(model, signal, async (loaded) => {
       const tensors = await readSafetensors(weights);
-      signal?.throwIfAborted();
+      throwIfAborted(signal);
       const pairs = pairsFor(tensors, peftConfig, baseModelOf(loaded.info), adapter);
       const values = valuesOf(pairs, peftConfig);
       await native((addon) => addon.writeAdapter(loaded.native, output, values));

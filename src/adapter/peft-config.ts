@@ -7,18 +7,13 @@ import { LlamatuneError } from '../errors.js';
 export const WEIGHTS_FILE = 'adapter_model.safetensors';
 export const CONFIG_FILE = 'adapter_config.json';
 
-const names = z.union([z.string(), z.array(z.string())]).nullish();
-const numbers = z.record(z.string(), z.number().positive()).nullish();
-
-/** The fields of adapter_config.json that say what the tensors mean. */
+/** The fields of adapter_config.json that say what the tensors mean. Ranks are those of the tensors. */
 const peftConfigSchema = z.looseObject({
   peft_type: z.string(),
-  r: z.number().positive().default(8),
   lora_alpha: z.number().default(8),
   use_rslora: z.boolean().nullish(),
-  rank_pattern: numbers,
-  alpha_pattern: numbers,
-  target_parameters: names,
+  alpha_pattern: z.record(z.string(), z.number().positive()).nullish(),
+  target_parameters: z.union([z.string(), z.array(z.string())]).nullish(),
 });
 
 export type PeftConfig = z.output<typeof peftConfigSchema>;

@@ -2,7 +2,13 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readSafetensors } from '../../src/adapter/safetensors.js';
-import { exportAdapter, finetuneLora, importAdapter, mergeAdapter } from '../../src/index.js';
+import {
+  exportAdapter,
+  finetuneLora,
+  importAdapter,
+  loadModel,
+  mergeAdapter,
+} from '../../src/index.js';
 import { jsonLines, llamatune, root } from './command-line.js';
 import { logProbabilities } from './log-probabilities.js';
 import { temporaryFolder } from './tiny-model.js';
@@ -43,6 +49,15 @@ it('an adapter of another model is refused with what does not fit', async () => 
     output: join(folder, 'x'),
   });
   await expect(none).rejects.toMatchObject({ code: 'ADAPTER_INVALID' });
+});
+
+it('a conversion is aborted by its signal', async () => {
+  await using model = await loadModel(modelOf('qwen3'));
+  const signal = AbortSignal.abort();
+  const output = join(folder, 'aborted.gguf');
+  const imported = importAdapter({ model, adapter: join(fixtures, 'qwen3'), output, signal });
+  await expect(imported).rejects.toMatchObject({ code: 'ABORTED' });
+  expect(existsSync(output)).toBe(false);
 });
 
 describe.each(names)('an adapter that PEFT made for %s', (name) => {
