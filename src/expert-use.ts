@@ -1,8 +1,3 @@
-/** How often the router of one layer chose each expert. */
-interface Counts {
-  readonly counts: readonly number[];
-}
-
 /** How evenly the tokens of a layer used its experts. Shares are fractions of all choices of the layer. */
 export interface ExpertUse {
   leastUsed: number;
@@ -16,7 +11,7 @@ export interface ExpertUse {
 }
 
 /** The use of the experts of a layer from the `experts` of a result; null if no token was counted. */
-export function expertUse({ counts }: Counts): ExpertUse | null {
+export function expertUse({ counts }: { readonly counts: readonly number[] }): ExpertUse | null {
   const total = counts.reduce((sum, count) => sum + count, 0);
   if (total === 0) return null;
   const shares = counts.map((count) => count / total);

@@ -86,7 +86,7 @@ export {
   type DatasetSource,
   DEFAULT_LORA_TARGETS,
 } from './config/fields.js';
-export { finetuneSchema } from './config/finetune.js';
+export { type FinetuneInput, finetuneSchema } from './config/finetune.js';
 export {
   type GenerateManyOptions,
   type GenerateOptions,
@@ -94,12 +94,16 @@ export {
   type Prompt,
   type PromptSource,
 } from './config/generate.js';
-export { type InspectDatasetOptions, inspectDatasetSchema } from './config/inspect-dataset.js';
+export {
+  type InspectDatasetConfig,
+  type InspectDatasetOptions,
+  inspectDatasetSchema,
+} from './config/inspect-dataset.js';
 export { type LoadModelOptions, loadModelSchema } from './config/load-model.js';
 export { parseConfig } from './config/parse.js';
 export { type MeasurePeakOptions, peakSchema } from './config/peak.js';
 export { type QuantizeModelOptions, quantizeModelSchema } from './config/quantize-model.js';
-export { type SuiteOptions, type SuitePrices, suiteSchema } from './config/suite.js';
+export { pricesSchema, type SuiteOptions, type SuitePrices, suiteSchema } from './config/suite.js';
 export { type TestDeviceOptions, testDeviceSchema } from './config/test-device.js';
 export type { Peak, ProductSpeed } from './contract/benchmark.js';
 export type {
@@ -121,6 +125,7 @@ export type {
 export type { UnusableBackend } from './contract/probe.js';
 export { Run } from './contract/run.js';
 export type {
+  BatchLayout,
   CheckpointEvent,
   EpochEvent,
   EvaluationEvent,

@@ -382,7 +382,7 @@ export const finetuneSchema = withCrossFieldRules(complete, (read) => {
   ];
 });
 
-/** Options of `finetune()`. Each option is documented in docs/configuration.md. */
-export type FinetuneOptions = z.input<typeof finetuneSchema>;
+/** What the schema of `finetune()` accepts: its options, without the type of the events. */
+export type FinetuneInput = z.input<typeof finetuneSchema>;
 /** The same with the default of every option that has an effect. */
 export type FinetuneConfig = z.output<typeof finetuneSchema>;

@@ -1,8 +1,4 @@
-import {
-  type FinetuneOptions as AnyFinetuneOptions,
-  type FinetuneConfig,
-  finetuneSchema,
-} from '../config/finetune.js';
+import { type FinetuneConfig, type FinetuneInput, finetuneSchema } from '../config/finetune.js';
 import { configError, parseConfig } from '../config/parse.js';
 import { native, nativeRun } from '../contract/load.js';
 import type {
@@ -36,7 +32,7 @@ import { trainOptions } from './train-options.js';
 export { FinetuneRun };
 
 /** Options of `finetune()`. Each option is documented in docs/configuration.md. */
-export type FinetuneOptions = Omit<AnyFinetuneOptions, 'onEvent'> & {
+export type FinetuneOptions = Omit<FinetuneInput, 'onEvent'> & {
   onEvent?: OnFinetuneEvent | undefined;
 };
 

@@ -1,4 +1,4 @@
-import { type FinetuneConfig, type FinetuneOptions, finetuneSchema } from '../config/finetune.js';
+import { type FinetuneConfig, type FinetuneInput, finetuneSchema } from '../config/finetune.js';
 import { parseConfig } from '../config/parse.js';
 import { native } from '../contract/load.js';
 import type { BatchLayout, MemoryNeeds, TrainOptions } from '../contract/training.js';
@@ -31,7 +31,7 @@ export interface MemoryEstimate extends MemoryNeeds {
  * loadModel().
  */
 export async function estimateMemory(
-  options: Omit<FinetuneOptions, 'dataset' | 'output'>,
+  options: Omit<FinetuneInput, 'dataset' | 'output'>,
 ): Promise<MemoryEstimate> {
   const config = parseConfig(
     finetuneSchema,

@@ -1,5 +1,5 @@
 import { existsSync, statSync } from 'node:fs';
-import { type FinetuneOptions, finetuneSchema } from '../../config/finetune.js';
+import { type FinetuneInput, finetuneSchema } from '../../config/finetune.js';
 import { parseConfig } from '../../config/parse.js';
 import { estimateMemory } from '../../finetune/memory.js';
 import { measurePeak } from '../peak.js';
@@ -117,7 +117,7 @@ const trainingConfig = (spec: TrainingTrial) =>
 
 async function memoryOf({ spec }: PlannedTrial, model: Model): Promise<number | null> {
   if (spec.kind !== 'training' || !model.exists) return null;
-  const options = nestedOptions({ device: spec.device, ...spec.options }) as FinetuneOptions;
+  const options = nestedOptions({ device: spec.device, ...spec.options }) as FinetuneInput;
   const { totalBytes } = await estimateMemory({ ...options, model: model.path });
   return totalBytes;
 }
