@@ -152,7 +152,7 @@ export function mutateJson(source, choices) {
         parent[key] = structuredClone(value === undefined ? null : value);
       }
     }
-    if (choices.chance(0.02)) root = choices.of(VALUES);
+    if (choices.chance(0.02)) root = structuredClone(choices.of(VALUES));
   }
   // last, because such a value cannot be copied
   const places = choices.chance(0.02) ? placesIn(root) : [];
