@@ -9,7 +9,7 @@ const folder = join(root, '.cache', `docs-data-${process.pid}`);
 const files: Record<string, string> = {};
 beforeAll(async () => {
   mkdirSync(folder, { recursive: true });
-  for (const name of ['train.jsonl', 'more.csv', 'adapter.gguf', 'dataset.html']) {
+  for (const name of ['train.jsonl', 'more.csv', 'adapter.gguf', 'dataset.html', 'runs/first']) {
     files[name] = join(folder, name);
   }
   files['base.gguf'] = await tinyModel('tiny-512', { contextLength: 512 });
@@ -34,8 +34,11 @@ const pages = ['data', 'templates'].map((name) => ({
   name,
   text: readFileSync(join(root, 'docs', `${name}.md`), 'utf8'),
 }));
-const blocks = pages.flatMap(({ name, text }) =>
-  [...text.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code], i) => [name, i + 1, code!] as const),
+const finetuning = readFileSync(join(root, 'docs', 'finetuning.md'), 'utf8');
+const trackers = { name: 'finetuning', text: finetuning.slice(finetuning.indexOf('## Trackers')) };
+const blocks = [...pages, { ...trackers, text: trackers.text.split('\n## ')[0]! }].flatMap(
+  ({ name, text }) =>
+    [...text.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code], i) => [name, i + 1, code!] as const),
 );
 const commands = pages.flatMap(({ text }) =>
   [...text.matchAll(/^llamatune .*$/gm)].map(([line]) => line),
