@@ -43,6 +43,19 @@ bool same_layout(const ggml_tensor * a, const ggml_tensor * b) {
            std::equal(a->nb, a->nb + GGML_MAX_DIMS, b->nb);
 }
 
+// Are the elements of a source where those of the node would be, if it overwrote the owner of the source?
+bool is_at_place_of(const ggml_tensor * source, const ggml_tensor * node) {
+    return same_layout(source, node) && source->view_offs == 0;
+}
+
+// Does the node read elements of `overwritten` that it has overwritten before, such as those of its transpose?
+bool is_read_in_another_order(const ggml_tensor * node, const ggml_tensor * overwritten) {
+    for (ggml_tensor * source : node->src) {
+        if (source && owner(source) == overwritten && !is_at_place_of(source, node)) return true;
+    }
+    return false;
+}
+
 class lifetimes {
 public:
     explicit lifetimes(ggml_cgraph * graph) : graph_(graph), n_nodes_(size_t(ggml_graph_n_nodes(graph))) {
@@ -96,7 +109,7 @@ private:
     size_t source_to_overwrite(const ggml_tensor * node, size_t index) {
         if (!can_overwrite_source(node)) return none;
         for (ggml_tensor * source : node->src) {
-            if (!source || !same_layout(source, node) || source->view_offs != 0) continue;
+            if (!source || !is_at_place_of(source, node) || is_read_in_another_order(node, owner(source))) continue;
             const auto found = block_of_.find(owner(source));
             if (found != block_of_.end() && blocks[found->second].last == index &&
                 ggml_nbytes(owner(source)) == ggml_nbytes(node)) {

@@ -6,6 +6,7 @@
 #include "harness.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 
 using namespace llamatune;
@@ -124,6 +125,26 @@ TEST("graph/memory-plan: a sum overwrites a source that nothing else reads, and 
     };
     CHECK_EQ(offset(a), offset(b));
     CHECK(offset(b) != offset(c) && offset(b) != offset(d) && offset(c) != offset(d));
+}
+
+TEST("graph/memory-plan: a node does not overwrite a source that it also reads in another order") {
+    tensor_arena ctx;
+    std::vector<float> memory(16);
+    ggml_tensor * weight = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, 16, 8);
+    ggml_tensor * input = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, 16, 8);
+    for (ggml_tensor * t : {weight, input}) t->data = memory.data();
+    const auto overwrites = [&](const std::function<ggml_tensor *(ggml_tensor *)> & other) {
+        ggml_tensor * a = ggml_mul_mat(ctx, weight, input); // [8, 8]
+        ggml_tensor * b = ggml_add(ctx, a, other(a));
+        const memory_plan plan = plan_memory(graph_of(ctx, {b}), alignment);
+        std::map<const ggml_tensor *, size_t> offsets;
+        for (const memory_plan::place & p : plan.places) offsets[p.tensor] = p.offset;
+        return offsets.at(a) == offsets.at(b);
+    };
+    CHECK(overwrites([](ggml_tensor * a) { return a; }));
+    CHECK(overwrites([&](ggml_tensor * a) { return ggml_view_tensor(ctx, a); }));
+    CHECK(!overwrites([&](ggml_tensor * a) { return ggml_transpose(ctx, a); }));
+    CHECK(!overwrites([&](ggml_tensor * a) { return ggml_view_1d(ctx, a, 8, a->nb[1]); }));
 }
 
 TEST("graph/memory-plan: no two tensors of a random graph share memory while both are needed") {
