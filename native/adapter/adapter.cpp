@@ -34,7 +34,7 @@ ggml_backend_buffer_type_t pair_buffer_type(const ggml_tensor * weight) {
 std::pair<ggml_tensor *, ggml_tensor *> make_pair_tensors(ggml_context * ctx, const lora_target & target,
                                                           int64_t rank) {
     const int64_t * w = target.weight->ne;
-    if (target.name == "token_embd.weight") // looked up, not multiplied: stored transposed
+    if (is_looked_up(target.name)) // stored transposed
         return {ggml_new_tensor_2d(ctx, GGML_TYPE_F32, rank, w[1]), ggml_new_tensor_2d(ctx, GGML_TYPE_F32, rank, w[0])};
     return {ggml_new_tensor_3d(ctx, GGML_TYPE_F32, w[0], rank, w[2]),
             ggml_new_tensor_3d(ctx, GGML_TYPE_F32, rank, w[1], w[2])};

@@ -34,6 +34,9 @@ struct lora_pair {
     // For token embeddings [n_embd, n_vocab], which are looked up: a [rank, n_vocab], b [rank, n_embd].
 };
 
+// Whether the rows of a weight are looked up, not multiplied.
+inline bool is_looked_up(const std::string & weight) { return weight == "token_embd.weight"; }
+
 // A LoRA adapter in memory. It is an ordinary llama.cpp adapter (llama_set_adapters_lora takes its handle), so
 // llama.cpp itself inserts it into every graph, for training and inference. It is registered with the model while it
 // lives and keeps the model alive. Open contexts after it, since llama.cpp sizes their graphs by the adapters that

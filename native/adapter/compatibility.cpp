@@ -22,9 +22,6 @@ std::string join_messages(const std::vector<problem> & problems) {
     return join_texts(problems, [](const problem & p) { return p.message; }, "; ");
 }
 
-// An embedding is looked up, not multiplied: llama.cpp stores its pair transposed.
-bool is_embedding(const ggml_tensor * weight) { return std::string(weight->name) == "token_embd.weight"; }
-
 bool has_shape(const gguf_tensor & tensor, int64_t n0, int64_t n1, int64_t n2) {
     return tensor.shape == std::array<int64_t, 4>{n0, n1, n2, 1};
 }
@@ -36,7 +33,7 @@ void check_pair(const stored_pair & pair, const model & base, std::vector<proble
         return;
     }
     const int64_t *w = weight->ne, rank = pair.rank();
-    const bool fits = w[3] == 1 && (is_embedding(weight)
+    const bool fits = w[3] == 1 && (is_looked_up(weight->name)
                                         ? has_shape(*pair.a, rank, w[1], 1) && has_shape(*pair.b, rank, w[0], 1)
                                         : has_shape(*pair.a, w[0], rank, w[2]) && has_shape(*pair.b, rank, w[1], w[2]));
     if (fits) return;

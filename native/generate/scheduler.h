@@ -45,7 +45,6 @@ private:
     void open_context();
     void open_slots();
     void start(size_t s, const waiting_sample & sample);
-    const float * compute_prompt(size_t s, const std::shared_ptr<const prompt> & p);
     size_t shared_length(const slot & from, const prompt & p) const;
     size_t copy_prefix(size_t s, const prompt & p);
     void keep_computed(size_t s, const std::shared_ptr<const prompt> & p);

@@ -1,6 +1,7 @@
 #include "model-tools/merge.h"
 
 #include "adapter/adapter-values.h"
+#include "adapter/adapter.h"
 #include "core/atomic-file.h"
 #include "core/cpu.h"
 #include "core/error.h"
@@ -21,7 +22,6 @@ namespace llamatune {
 namespace {
 
 constexpr int64_t elements_per_piece = 1 << 16; // of a thread at a time
-const std::string embedding = "token_embd.weight";
 
 [[noreturn]] void unsupported(const std::string & why, const std::string & hint) {
     throw error("MERGE_UNSUPPORTED", "cannot merge the adapter: " + why, hint);
@@ -98,7 +98,7 @@ private:
     void add_rows(const gguf_tensor & tensor, const pair_values & pair, int64_t row, int64_t count, float * w) const {
         const float scale = alpha_ > 0 ? alpha_ / float(pair.rank) : 1.0f;
         const int64_t length = tensor.shape[0], rank = pair.rank;
-        const bool looked_up = pair.name == embedding; // its a has the rows and its b the columns of the weight
+        const bool looked_up = is_looked_up(pair.name); // its a has the rows and its b the columns of the weight
         std::vector<float> columns;
         if (looked_up) { // [rank][n_embd]
             columns.resize(pair.b.size());
@@ -128,8 +128,8 @@ void check_weights(const model_files & files, const std::vector<ggml_type> & typ
     for (const auto & [file, tensor] : files.tensors()) names.insert(tensor->name);
     for (size_t i = 0; i < types.size(); i++) {
         const gguf_tensor & tensor = *files.tensors()[i].tensor;
-        const bool changes = pairs.count(tensor.name) > 0 || types[i] != tensor.type;
-        if (!changes) continue;
+        const bool has_pair = pairs.count(tensor.name) > 0;
+        if (!has_pair && types[i] == tensor.type) continue;
         if (!can_convert(tensor.type))
             unsupported("'" + tensor.name + "' has the type " + ggml_type_name(tensor.type),
                         "merge into a model of another type");
@@ -137,13 +137,15 @@ void check_weights(const model_files & files, const std::vector<ggml_type> & typ
             unsupported("'" + tensor.name + "' needs an importance matrix for the type " + ggml_type_name(types[i]),
                         "choose another type, such as Q4_K_M");
         const std::string scale = tensor.name.substr(0, tensor.name.rfind('.')) + ".scale";
-        if (pairs.count(tensor.name) > 0 && names.count(scale) > 0)
+        if (!has_pair) continue;
+        if (names.count(scale) > 0)
             unsupported("'" + tensor.name + "' is multiplied by '" + scale + "', which the adapter is not",
                         "use the adapter with its base model instead");
+        if (is_looked_up(tensor.name) && names.count("output.weight") == 0)
+            unsupported("'" + tensor.name +
+                            "' is also the output matrix of this model, which the adapter does not change",
+                        "use the adapter with its base model instead");
     }
-    if (pairs.count(embedding) > 0 && names.count("output.weight") == 0)
-        unsupported("'" + embedding + "' is also the output matrix of this model, which the adapter does not change",
-                    "use the adapter with its base model instead");
 }
 
 }
