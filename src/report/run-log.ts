@@ -8,6 +8,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { LlamatuneError } from '../errors.js';
+import { replaceFile } from '../files/atomic-file.js';
 import { checkFiles, type OutputFile } from '../files/check.js';
 import { lockOutputs } from '../files/lock.js';
 import { comparedOnly, filesOfRun, type RunConfig } from '../files/run-files.js';
@@ -65,16 +66,21 @@ export function createRunLog(
   checkFiles({ inputs, outputs: [...outputs, output] });
   const first: RunLogHeader = { type: 'run', startedAt: new Date().toISOString(), ...header };
   const file = lockedFile(output);
-  const pending = [textOf(first)];
+  let pending = [textOf(first)];
   let training = false;
+  let earlier: string[] = [];
   return {
     path,
     write(event) {
       const { type, ...rest } = event;
-      if (type === 'resume') pending.splice(1, 0, ...earlierLines(path, event));
+      if (type === 'resume') {
+        const [start, ...preparation] = pending as [string, ...string[]];
+        earlier = earlierLines(path, event);
+        pending = [start, ...earlier, ...preparation];
+      }
       pending.push(textOf({ type, time: new Date().toISOString(), ...rest }));
       training ||= !isPreparation(event);
-      if (training) file.write(pending.splice(0).join(''));
+      if (training) file.write(pending.splice(0).join(''), earlier.length > 0);
     },
     close: file.close,
   };
@@ -110,18 +116,20 @@ const isPreparation = (event: FinetuneEvent): boolean =>
 
 const textOf = (line: object): string => `${JSON.stringify(line, plainValue)}\n`;
 
-/** A file that is locked now and replaced at the first write. */
+/** A file that is locked now and replaced at the first write: atomically if `keepsLines`, which are those of the old file. */
 function lockedFile(output: OutputFile) {
   const { path } = output;
   const release = isDevice(path) ? () => {} : lockOutputs([output]);
   let file: number | undefined;
   let closed = false;
   return {
-    write(text: string): void {
+    write(text: string, keepsLines: boolean): void {
       if (closed) throw new Error(`the run log ${path} is closed`);
+      const isReplaced = file === undefined && keepsLines;
+      if (isReplaced) replaceFile(path, text, 'run log');
       try {
-        file ??= openSync(path, 'w');
-        writeFileSync(file, text);
+        file ??= openSync(path, keepsLines ? 'a' : 'w');
+        if (!isReplaced) writeFileSync(file, text);
       } catch (cause) {
         throw notWritable(path, cause);
       }

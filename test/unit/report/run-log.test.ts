@@ -1,4 +1,11 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  linkSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -130,6 +137,22 @@ describe('run log', () => {
     expect(resumed('456789ef')).toEqual(now);
     writeFileSync(path, 'something else\n');
     expect(resumed()).toEqual(now);
+  });
+
+  it('of a resumed run keeps a long log, and replaces the file only when the new one is complete', () => {
+    const path = join(directory, 'long.jsonl');
+    const old = join(directory, 'long-before.jsonl');
+    const at = { step: 200_000, path: 'checkpoint-200000-0123abcd.gguf' };
+    const steps = Array.from({ length: at.step }, (_, i) => `{"type":"step","step":${i + 1}}\n`);
+    const checkpoint = `${JSON.stringify({ type: 'checkpoint', ...at })}\n`;
+    writeFileSync(path, ['{"type":"run"}\n', ...steps, checkpoint].join(''));
+    linkSync(path, old); // sees a file that is emptied, but not one that is replaced
+    const log = createRunLog(path, header);
+    log.write({ type: 'resume', ...at });
+    log.write({ ...evaluation, type: 'evaluation' });
+    log.close();
+    expect(readRunLog(path).events).toHaveLength(at.step + 3);
+    expect(readRunLog(old).events).toHaveLength(at.step + 1);
   });
 
   it('keeps an existing file until the training starts, and is locked from the start', () => {
