@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { type ConfigProblem, LlamatuneError } from '../errors.js';
 import type { Addon, NativeRun } from './addon.js';
 import { probe, probeSync, probing, type UnusableBackend } from './probe.js';
-import { abortedError } from './run.js';
+import { abortedError, throwIfAborted } from './run.js';
 
 let loaded: Addon | undefined;
 let loading: Promise<Addon> | undefined;
@@ -113,7 +113,7 @@ function withLoadError<T>(work: () => T): T {
 }
 
 /** The folder of the package. This file is two folders below it, both in src/contract and in dist/contract. */
-export function packageRoot(): string {
+function packageRoot(): string {
   return dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 }
 
@@ -152,9 +152,9 @@ export async function nativeRun<Result>(
   signal: AbortSignal | undefined,
   start: (addon: Addon) => NativeRun<Result>,
 ): Promise<Result> {
-  if (signal?.aborted) throw abortedError(signal.reason);
+  throwIfAborted(signal);
   await ready();
-  if (signal?.aborted) throw abortedError(signal.reason);
+  throwIfAborted(signal);
   const run = native(start);
   const abort = () => run.abort();
   signal?.addEventListener('abort', abort, { once: true });

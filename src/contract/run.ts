@@ -145,3 +145,8 @@ export function abortedError(reason?: unknown, ended?: LlamatuneError): Llamatun
     ...(cause === undefined ? {} : { cause }),
   });
 }
+
+/** @throws LlamatuneError ABORTED if the caller has aborted. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw abortedError(signal.reason);
+}

@@ -9,7 +9,7 @@ import {
   type SuitePrices,
   suiteSchema,
 } from '../../config/suite.js';
-import { abortedError, Run } from '../../contract/run.js';
+import { Run, throwIfAborted } from '../../contract/run.js';
 import { LlamatuneError } from '../../errors.js';
 import { checkFiles, type InputFile, type OutputFile } from '../../files/check.js';
 import { holdOutputs } from '../../files/lock.js';
@@ -183,7 +183,7 @@ class SuiteRunner {
     this.emit({ type: 'plan', trials: this.#planned, finished: trials.length });
     for (const [index, trial] of this.#planned.entries()) {
       if (done.has(trial.key)) continue;
-      if (this.signal.aborted) throw abortedError(this.signal.reason);
+      throwIfAborted(this.signal);
       const result = await this.#trial(trial, index, trials, sampler);
       trials.push(result);
       writeResults(this.#folder, results);

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { abortedError } from '../../contract/run.js';
+import { throwIfAborted } from '../../contract/run.js';
 import type { Outcome, TrialResult } from './results.js';
 import type { Measurement, OnProgress, TrialMessage, TrialRequest } from './trial.js';
 
@@ -60,7 +60,7 @@ export async function spawnTrial(
     if (signal.aborted) kill();
     else child.send(request);
     const ending = await ended;
-    if (signal.aborted) throw abortedError(signal.reason);
+    throwIfAborted(signal);
     const message = `the trial took longer than ${minutes} min`;
     const outcome: Outcome = timedOut
       ? { status: 'timeout', message }
