@@ -72,7 +72,7 @@ async function dispatch(argv: readonly string[], io: CliIo): Promise<number> {
       { hint: nearest ? `did you mean '${nearest}'?` : "run 'llamatune --help'" },
     );
   }
-  const inner = found.subcommands?.[args[0] ?? ''];
+  const inner = found.subcommands?.find(({ help }) => help.name === `${name} ${args[0]}`);
   const command = inner ?? found;
   if (args.includes('--help') || args.includes('-h')) {
     io.stdout.write(commandHelp(command.help, textWidth(io)));

@@ -6,6 +6,6 @@ export interface Command {
   help: CommandHelp;
   /** @param args the arguments after the command name */
   run(args: readonly string[], io: CliIo): Promise<void>;
-  /** Commands whose name starts with the name of this one, by the word after it. */
-  subcommands?: Readonly<Record<string, Command>>;
+  /** Commands whose name is the name of this one and one more word. */
+  subcommands?: readonly Command[];
 }

@@ -126,7 +126,7 @@ function withAllowed(config: JsonObject, { values }: ParsedArguments): JsonObjec
   if (allow === undefined) return config;
   const checkpoint = (config.checkpoint ?? {}) as JsonObject;
   const { resume = {} } = checkpoint;
-  const given = typeof resume === 'string' ? { from: resume } : (resume as JsonObject);
+  const given = typeof resume === 'object' ? (resume as JsonObject) : { from: resume };
   return { ...config, checkpoint: { ...checkpoint, resume: { ...given, allow } } };
 }
 

@@ -88,7 +88,7 @@ export const inspectCommand: Command = {
     ],
   },
 
-  subcommands: { data: inspectDataCommand },
+  subcommands: [inspectDataCommand],
 
   async run(args, io) {
     const parsed = parseArguments(args, [...options, ...commonOptions], 'inspect');

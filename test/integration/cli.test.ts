@@ -58,6 +58,15 @@ describe('llamatune', () => {
     expect(stderr).toContain('epochs:');
     expect(stderr).toContain('seed:');
   });
+
+  it('refuses options that a resumed run may change if the run is not resumed', async () => {
+    const config = inDirectory('not-resumed.json');
+    writeFileSync(config, JSON.stringify({ checkpoint: { directory, resume: false } }));
+    const args = ['--config', config, '--checkpoint.resume.allow', 'epochs'];
+    const { exit, stderr } = await llamatune(finetune('x.gguf', ...args));
+    expect(exit).toBe(2);
+    expect(stderr).toContain('checkpoint.resume.from: expected');
+  });
 });
 
 describe('llamatune inspect', () => {
@@ -118,6 +127,8 @@ describe('llamatune inspect', () => {
     const result = await llamatune(['inspect', dataset]);
     expect(result).toMatchObject({ exit: 1, stdout: '' });
     expect(result.stderr).toMatch(/^error NOT_A_GGUF: .*\nhint: /s);
+    const missing = await llamatune(['inspect', 'constructor']);
+    expect(missing.stderr).toMatch(/^error MODEL_NOT_FOUND: /);
   });
 
   it('describes an adapter', async () => {
