@@ -100,6 +100,22 @@ const costs: { kind: string; name: RegExp; files: string[] }[] = [
     name: /optimizerMs|optimizer_ms/,
     files: ['native/train/event.h', 'native/train/trainer.cpp', 'src/contract/training.ts'],
   },
+  {
+    kind: 'a tracker (tensorboard)',
+    name: /\btensorboard\b|TensorBoardTracker/,
+    files: [
+      'src/config/finetune.ts',
+      'src/finetune/finetune.ts',
+      'src/finetune/model-card.ts',
+      'src/track/tensorboard.ts',
+      'src/track/trackers.ts',
+    ],
+  },
+  {
+    kind: 'something that inspectDataset() looks for (TWO_BOS)',
+    name: /TWO_BOS/,
+    files: ['src/inspect/suspicions.ts'],
+  },
 ];
 
 describe('the costs of change', () => {
