@@ -70,7 +70,7 @@ export async function adviseCommand(args: readonly string[], io: CliIo): Promise
 }
 
 /** The advice as a table, with what is not known and the sources. */
-export function adviceText(advice: ChinchillaAdvice): string {
+function adviceText(advice: ChinchillaAdvice): string {
   const { rule, fit, epochs, trainedTokens, effectiveTokens, flop, notes, sources } = advice;
   const list = (title: string, items: readonly string[]) =>
     `${title}\n${items.map((item) => `  • ${item}`).join('\n')}`;

@@ -134,7 +134,7 @@ function show(event: BenchEvent, json: boolean, io: CliIo): void {
 }
 
 /** The result as a table for a terminal, below a description of model and machine. */
-export function benchTable(result: BenchResult): string {
+function benchTable(result: BenchResult): string {
   const { model, system } = result;
   const table = columnTable(
     ['tokens/s', 'median', 'min', 'max', 'repetitions'],

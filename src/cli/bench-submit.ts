@@ -59,7 +59,7 @@ const listOf = ({ folder, files, replaced }: Submission) => ({
 });
 
 /** What will be written, and as a diff what was replaced in it. */
-export function submissionText(submission: Submission): string {
+function submissionText(submission: Submission): string {
   const { folder, files, replaced } = listOf(submission);
   const short = (text: string) => (text.length > 200 ? `${text.slice(0, 200)}…` : text);
   const changes = replaced.flatMap(({ kind, before, after, count }) => [

@@ -72,7 +72,7 @@ export const devicesCommand: Command = {
 const error = (value: number): string => value.toExponential(1);
 
 /** A table of the tests. */
-export function testText({ tests }: DeviceTestReport): string {
+function testText({ tests }: DeviceTestReport): string {
   return columnTable(
     ['Model', 'Weights', 'Loss error', 'Gradient error', 'Logits error', 'Training loss', 'Result'],
     tests.map((test) => [

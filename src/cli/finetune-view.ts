@@ -51,7 +51,7 @@ export function stepLine(event: StepEvent): string {
 }
 
 /** The line for an event other than a step; undefined if the event has none. */
-export function eventLine(event: FinetuneEvent): string | undefined {
+function eventLine(event: FinetuneEvent): string | undefined {
   switch (event.type) {
     case 'phase':
       return event.detail === '' ? undefined : `${event.phase}: ${event.detail}`;

@@ -78,7 +78,7 @@ export class InOrder {
 }
 
 /** '8 answers, 512 tokens, 210.0 tokens/s  ·  …' */
-export function manyStatistics(result: GenerateManyResult): string {
+function manyStatistics(result: GenerateManyResult): string {
   const computed = result.promptTokens - result.sharedPromptTokens;
   const experts = expertsText(result.experts);
   return [

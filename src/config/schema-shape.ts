@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 
 /** The schema inside optional, default and the like. */
-export function unwrap(schema: z.ZodType): z.ZodType {
+function unwrap(schema: z.ZodType): z.ZodType {
   const def = schema.def as { innerType?: z.ZodType; in?: z.ZodType; type: string };
   if (def.innerType !== undefined) return unwrap(def.innerType);
   if (def.type === 'pipe' && def.in !== undefined) return unwrap(def.in);

@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import type { TrialResult } from '../../bench/suite/results.js';
 
 /** Whether the model is a shape, whose quality means nothing. */
-export const hasRandomWeights = ({ spec }: Pick<TrialResult, 'spec'>): boolean =>
+const hasRandomWeights = ({ spec }: Pick<TrialResult, 'spec'>): boolean =>
   spec.model.startsWith('shape:');
 
 /** The name of a model in a report: that of the shape, or of the file. */
