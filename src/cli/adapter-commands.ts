@@ -1,3 +1,4 @@
+import { checkFiles } from '../files/check.js';
 import {
   describeOptions,
   type ExportAdapterOptions,
@@ -10,9 +11,9 @@ import {
   mergeAdapter,
   mergeAdapterSchema,
 } from '../index.js';
-import { parseArguments, refusePositionals } from './arguments.js';
+import { type ParsedArguments, parseArguments, refusePositionals } from './arguments.js';
 import type { Command } from './command.js';
-import { configurationOf } from './configuration.js';
+import { configFile, configurationOf } from './configuration.js';
 import type { CommandHelp } from './help.js';
 import { adapterTables } from './inspect-adapter.js';
 import type { CliIo } from './io.js';
@@ -40,11 +41,19 @@ function adapterCommand<Options>(
       const parsed = parseArguments(args, [...options, ...commonOptions], help.name);
       refusePositionals(parsed, help.name);
       const config = configurationOf(parsed, common);
+      refuseToReplaceConfig(parsed, config.output);
       const json = parsed.values.get('json') === true;
       const outcome = await call({ ...config, signal: io.signal } as Options, io, json);
       io.stdout.write(json ? jsonLine(outcome.json) : `${outcome.text}\n`);
     },
   };
+}
+
+/** The call checks its other files, but does not know the file of `--config`. */
+function refuseToReplaceConfig(parsed: ParsedArguments, path: unknown): void {
+  if (typeof path !== 'string') return;
+  const output = { field: 'output', path, kind: 'file', compareOnly: true } as const;
+  checkFiles({ inputs: configFile(parsed), outputs: [output] });
 }
 
 export const exportCommand = adapterCommand<ExportAdapterOptions>(

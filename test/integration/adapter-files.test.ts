@@ -179,6 +179,16 @@ describe('the command line', () => {
   const model = modelOf('qwen3');
   const path = (name: string) => join(folder, `cli-${name}`);
 
+  it('does not replace the file of --config', async () => {
+    const config = path('merge.json');
+    const text = JSON.stringify({ model, adapter: path('none.gguf'), output: config });
+    writeFileSync(config, text);
+    const { exit, stderr } = await llamatune(['merge', '--config', config]);
+    expect(exit).toBe(1);
+    expect(stderr).toContain('error OUTPUT_CONFLICT');
+    expect(readFileSync(config, 'utf8')).toBe(text);
+  });
+
   it('imports, exports and merges', async () => {
     const adapter = path('adapter.gguf');
     const imported = await llamatune([
