@@ -156,7 +156,7 @@ function usage(card: TrainingCard | MergeCard): string {
   const isAdapter = card.kind === 'adapter';
   const output = basename(card.output);
   const model = isAdapter ? basename(card.model.path) : output;
-  const quoted = (text: string) => `'${text.replaceAll("'", "\\'")}'`;
+  const quoted = (text: string) => `'${text.replaceAll(/['\\]/g, '\\$&')}'`;
   const argument = (text: string) => (/^[\w.+-]+$/.test(text) ? text : JSON.stringify(text));
   const modelfile = [`FROM ./${model}`, ...(isAdapter ? [`ADAPTER ./${output}`] : [])].join('\n');
   return `## Use

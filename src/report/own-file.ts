@@ -4,12 +4,16 @@ import { replaceFile } from '../files/atomic-file.js';
 
 const MARK = /\n\n<!-- written by llamatune for (.+), sha256 ([0-9a-f]{64}) -->\n$/;
 
+/** An owner in the mark: XML comments, such as that of a picture, must not have two hyphens in a row. */
+const marked = (owner: string): string => owner.replaceAll(/-(?=-)/g, '%2D');
+const unmarked = (text: string): string => text.replaceAll('%2D', '-');
+
 const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 /** Writes a Markdown or SVG file, with a last line by which ownerOf() knows it again. */
 export function writeOwnFile(path: string, text: string, owner: string, what: string): void {
   const body = text.trimEnd();
-  const mark = `\n\n<!-- written by llamatune for ${owner}, sha256 ${hashOf(body)} -->\n`;
+  const mark = `\n\n<!-- written by llamatune for ${marked(owner)}, sha256 ${hashOf(body)} -->\n`;
   replaceFile(path, `${body}${mark}`, what);
 }
 
@@ -19,8 +23,8 @@ interface OwnFile {
 }
 
 /**
- * What writeOwnFile() wrote the file for, and its text; 'none' if there is no file, and 'foreign' if another program wrote it or anybody
- * changed it since.
+ * What writeOwnFile() wrote the file for, and its text; 'none' if there is no file, and 'foreign' if another program wrote
+ * it or anybody changed it since.
  */
 export function ownerOf(path: string): OwnFile | 'none' | 'foreign' {
   let content: string;
@@ -32,7 +36,7 @@ export function ownerOf(path: string): OwnFile | 'none' | 'foreign' {
   const [mark, owner, hash] = MARK.exec(content) ?? [];
   if (mark === undefined || owner === undefined) return 'foreign';
   const text = content.slice(0, -mark.length);
-  return hashOf(text) === hash ? { owner, text } : 'foreign';
+  return hashOf(text) === hash ? { owner: unmarked(owner), text } : 'foreign';
 }
 
 /** The text that writeOwnFile() wrote for this owner, without the mark; null if the file is another one. */

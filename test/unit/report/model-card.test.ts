@@ -89,6 +89,17 @@ describe('a model card', () => {
     expect(read('README.md')).toContain('77 samples');
   });
 
+  it('of an output with special characters in its name is valid, and known again', () => {
+    const output = join(folder, "it's--mine---v2.gguf");
+    for (const samples of [20, 77])
+      expect(writeModelCard(card({ output, samples }))).not.toBeNull();
+    expect(read('README.md')).toContain('77 samples');
+    expect(read('README.md')).toContain(String.raw`adapters: ['it\'s--mine---v2.gguf']`);
+    const comments = [...read("it's--mine---v2-loss.svg").matchAll(/<!--([\s\S]*?)-->/g)];
+    expect(comments).toHaveLength(1);
+    expect(comments[0]?.[1]).not.toContain('--');
+  });
+
   it('of another output gets another name', () => {
     writeModelCard(card());
     const other = card({ output: join(folder, 'other.gguf') });
