@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { problemsOf } from '../config/parse.js';
 import { LlamatuneError } from '../errors.js';
 
 /** The files of an adapter of PEFT. */
@@ -10,7 +11,7 @@ export const CONFIG_FILE = 'adapter_config.json';
 /** The fields of adapter_config.json that say what the tensors mean. Ranks are those of the tensors. */
 const peftConfigSchema = z.looseObject({
   peft_type: z.string(),
-  lora_alpha: z.number().default(8),
+  lora_alpha: z.number().positive().default(8),
   use_rslora: z.boolean().nullish(),
   alpha_pattern: z.record(z.string(), z.number().positive()).nullish(),
   target_parameters: z.union([z.string(), z.array(z.string())]).nullish(),
@@ -54,10 +55,12 @@ export function readPeftConfig(folder: string): PeftConfig {
     const code = missing ? 'ADAPTER_NOT_FOUND' : 'ADAPTER_UNREADABLE';
     throw new LlamatuneError(code, message, { hint, cause });
   }
-  const parsed = peftConfigSchema.safeParse(jsonOf(text));
+  const parsed = peftConfigSchema.safeParse(jsonOf(text), { reportInput: true });
   if (!parsed.success) {
-    const message = `cannot read '${path}': it is not the configuration of a PEFT adapter`;
-    throw new LlamatuneError('ADAPTER_INVALID', message, { hint, cause: parsed.error });
+    const problems = parsed.error.issues.flatMap((issue) => problemsOf(issue));
+    const list = problems.map((problem) => `${problem.path || 'the file'}: ${problem.message}`);
+    const message = `cannot read the configuration of the PEFT adapter '${path}': ${list.join('; ')}`;
+    throw new LlamatuneError('ADAPTER_INVALID', message, { hint, problems });
   }
   const config = parsed.data;
   const problems = unsupported

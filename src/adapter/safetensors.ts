@@ -59,7 +59,10 @@ async function readTensors(file: FileHandle, path: string): Promise<Map<string, 
     const [start, end] = data_offsets;
     const count = shape.reduce((product, n) => product * n, 1);
     const type = types[dtype];
-    if (type === undefined) throw invalid(path, `'${name}' has the type ${dtype}`);
+    if (type === undefined) {
+      const known = Object.keys(types).join(', ');
+      throw invalid(path, `'${name}' has the type ${dtype} instead of one of ${known}`);
+    }
     if (end - start !== count * type.bytes || 8 + length + end > size) {
       throw invalid(path, `the data of '${name}' do not fit its shape or the file`);
     }

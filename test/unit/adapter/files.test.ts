@@ -97,6 +97,14 @@ describe('adapter_config.json', () => {
 
   it('is refused if it is not one', () => {
     expect(() => read('{')).toThrow(expect.objectContaining({ code: 'ADAPTER_INVALID' }));
-    expect(() => read({ r: 8 })).toThrow(expect.objectContaining({ code: 'ADAPTER_INVALID' }));
+    expect(() => read({ r: 8, lora_alpha: 0, alpha_pattern: { q_proj: -1 } })).toThrow(
+      expect.objectContaining({
+        code: 'ADAPTER_INVALID',
+        message: expect.stringContaining('lora_alpha: expected'),
+        problems: ['peft_type', 'lora_alpha', 'alpha_pattern.q_proj'].map((path) =>
+          expect.objectContaining({ path }),
+        ),
+      }),
+    );
   });
 });
