@@ -1,6 +1,5 @@
 import type { ModelHandle, PlacementConfig } from '../config/fields.js';
 import type { ModelInfo } from '../contract/model.js';
-import { abortedError } from '../contract/run.js';
 import type { LoadedModel } from '../model/loaded-model.js';
 import { useModel } from '../model/use-model.js';
 import type { BaseModel } from './to-peft.js';
@@ -13,11 +12,6 @@ export function useBaseModel<T>(
 ): Promise<T> {
   const onCpu: PlacementConfig = { device: 'cpu', gpuLayers: 'all', placement: {}, rpc: [] };
   return useModel(model, { ...onCpu, signal }, use);
-}
-
-/** @throws LlamatuneError ABORTED */
-export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw abortedError(signal.reason);
 }
 
 /** What the conversion of names and values needs of a model. */

@@ -3,12 +3,13 @@ import { type ExportAdapterOptions, exportAdapterSchema } from '../config/adapte
 import { parseConfig } from '../config/parse.js';
 import { native } from '../contract/load.js';
 import type { AdapterValues } from '../contract/model.js';
+import { throwIfAborted } from '../contract/run.js';
 import { LlamatuneError } from '../errors.js';
 import { replaceFile } from '../files/atomic-file.js';
 import { checkFiles } from '../files/check.js';
 import { holdOutputs } from '../files/lock.js';
 import { modelFile } from '../files/run-files.js';
-import { baseModelOf, throwIfAborted, useBaseModel } from './base-model.js';
+import { baseModelOf, useBaseModel } from './base-model.js';
 import { type Variant, variantsOf } from './names.js';
 import { CONFIG_FILE, WEIGHTS_FILE } from './peft-config.js';
 import { writeSafetensors } from './safetensors.js';

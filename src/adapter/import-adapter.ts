@@ -4,12 +4,13 @@ import { type ImportAdapterOptions, importAdapterSchema } from '../config/adapte
 import { parseConfig } from '../config/parse.js';
 import { native } from '../contract/load.js';
 import type { AdapterInfo, AdapterValues } from '../contract/model.js';
+import { throwIfAborted } from '../contract/run.js';
 import { LlamatuneError } from '../errors.js';
 import { checkFiles } from '../files/check.js';
 import { holdOutputs } from '../files/lock.js';
 import { modelFile } from '../files/run-files.js';
 import { describeAdapter } from '../model/describe-adapter.js';
-import { baseModelOf, throwIfAborted, useBaseModel } from './base-model.js';
+import { baseModelOf, useBaseModel } from './base-model.js';
 import { fromPeft, type Imported } from './from-peft.js';
 import { variantsOf } from './names.js';
 import { CONFIG_FILE, type PeftConfig, readPeftConfig, WEIGHTS_FILE } from './peft-config.js';
