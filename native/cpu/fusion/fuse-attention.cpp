@@ -176,6 +176,8 @@ void fuse_attention(fusion & f) {
         const bool merged = p.merged != nullptr;
         ggml_tensor * last_node = merged ? p.merged : p.product;
         for (const ggml_tensor * t : {p.scores, p.weights, p.transposed}) f.drop(t);
+        // a view that nothing reads would keep the values until the end of the graph
+        if (const ggml_tensor * view = p.transposed->src[0]; f.uses(view) == 1) f.drop(view);
         if (merged) {
             f.drop(p.product);
             f.drop(p.swapped);

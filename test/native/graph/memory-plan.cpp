@@ -4,10 +4,14 @@
 #include "core/rng.h"
 #include "core/tensor-arena.h"
 #include "harness.h"
+#include "model/tiny-models.h"
+#include "tiny-batch.h"
+#include "train/tiny-training.h"
 
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <set>
 
 using namespace llamatune;
 
@@ -175,5 +179,26 @@ TEST("graph/memory-plan: no two tensors of a random graph share memory while bot
         }
         ggml_cgraph * graph = graph_of(ctx, nodes);
         check_plan(graph, plan_memory(graph, alignment));
+    }
+}
+
+TEST("graph/memory-plan: no view of a training graph is left unread, since it would keep its source until the end") {
+    for (const char * name : {"llama", "qwen3", "gemma3"}) {
+        const auto m = tiny::arch(name);
+        const tiny::training training(m, tiny_batch(*m, 1, 64), {});
+        ggml_cgraph * graph = training.graphs().trunk;
+        std::set<const ggml_tensor *> read;
+        for (int i = 0; i < ggml_graph_n_nodes(graph); i++) {
+            const ggml_tensor * node = ggml_graph_node(graph, i);
+            read.insert(std::begin(node->src), std::end(node->src));
+        }
+        for (int i = 0; i < ggml_graph_n_nodes(graph); i++) {
+            const ggml_tensor * node = ggml_graph_node(graph, i);
+            const bool view = node->op == GGML_OP_VIEW || node->op == GGML_OP_RESHAPE || node->op == GGML_OP_PERMUTE ||
+                              node->op == GGML_OP_TRANSPOSE;
+            if (view && !read.count(node) && !(node->flags & GGML_TENSOR_FLAG_OUTPUT)) {
+                harness::fail(__FILE__, __LINE__, std::string(name) + ": nothing reads " + node->name);
+            }
+        }
     }
 }
