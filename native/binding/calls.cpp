@@ -109,9 +109,8 @@ Napi::Value write_adapter_call(const call_info & info) {
 
 Napi::Value merge_adapter_call(const call_info & info) {
     auto work = [base = shared_model(info[0]),
-                 options = options_argument<merge_options>(info, 1)](run_context & context) -> js_maker {
-        merge_adapter(base, options, emitting(context), context.stop());
-        return {};
+                 options = options_argument<merge_options>(info, 1)](run_context & context) {
+        return written(merge_adapter(base, options, emitting(context), context.stop()));
     };
     return start_run(info.Env(), argument<Napi::Function>(info, 2, "onEvents"), std::move(work));
 }

@@ -87,6 +87,7 @@ Napi::Value field_names_call(const Napi::CallbackInfo & info) {
                                  {"AdapterValues", names_in<adapter_values>()},
                                  {"MergeOptions", names_in<merge_options>()},
                                  {"MergeProgress", names_in<merge_progress>()},
+                                 {"MergeResult", names_in<merge_result>()},
                                  {"TrainOptions", names_in<train_options>()},
                                  {"LayoutRequest", names_in<layout_request>()},
                                  {"TrainPlan", names_in<train_plan>()},

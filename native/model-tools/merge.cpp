@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <map>
+#include <mutex>
 #include <set>
 
 namespace llamatune {
@@ -77,16 +78,40 @@ public:
                 std::vector<float> values(size_t(count * length));
                 const char * source = static_cast<const char *>(data) + size_t(start) * from_bytes;
                 to_floats(tensor.type, source, values);
-                if (pair) add_rows(tensor, *pair, first + start, count, values.data());
-                ggml_quantize_chunk(type, values.data(), out_.data() + size_t(start) * to_bytes, 0, count, length,
-                                    nullptr);
+                char * stored = out_.data() + size_t(start) * to_bytes;
+                if (!pair) {
+                    ggml_quantize_chunk(type, values.data(), stored, 0, count, length, nullptr);
+                    return;
+                }
+                const std::vector<float> before = values;
+                add_rows(tensor, *pair, first + start, count, values.data());
+                ggml_quantize_chunk(type, values.data(), stored, 0, count, length, nullptr);
+                compare(type, stored, before, values);
             });
             first += n_rows;
             sink(out_.data(), out_.size());
         });
     }
 
+    double kept_update() const { return update_ > 0 ? kept_ / update_ : 1.0; }
+
 private:
+    // Adds to the sums of kept_update().
+    void compare(ggml_type type, const char * stored, const std::vector<float> & before,
+                 const std::vector<float> & wanted) {
+        std::vector<float> after(wanted.size());
+        to_floats(type, stored, after);
+        double kept = 0, update = 0;
+        for (size_t i = 0; i < wanted.size(); i++) {
+            const double change = double(wanted[i]) - double(before[i]);
+            kept += (double(after[i]) - double(before[i])) * change;
+            update += change * change;
+        }
+        const std::lock_guard<std::mutex> lock(mutex_);
+        kept_ += kept;
+        update_ += update;
+    }
+
     static void to_floats(ggml_type type, const char * source, std::vector<float> & values) {
         if (type == GGML_TYPE_F32)
             std::copy_n(reinterpret_cast<const float *>(source), values.size(), values.data());
@@ -119,6 +144,8 @@ private:
     const std::atomic<bool> & stop_;
     thread_pool threads_;
     std::vector<char> out_;
+    std::mutex mutex_; // of the sums
+    double kept_ = 0, update_ = 0;
 };
 
 // Refuses weights that have no form in which the pair can be added.
@@ -150,8 +177,9 @@ void check_weights(const model_files & files, const std::vector<ggml_type> & typ
 
 }
 
-void merge_adapter(const std::shared_ptr<model> & base, const merge_options & options,
-                   const std::function<void(const merge_progress &)> & progress, const std::atomic<bool> & stop) {
+merge_result merge_adapter(const std::shared_ptr<model> & base, const merge_options & options,
+                           const std::function<void(const merge_progress &)> & progress,
+                           const std::atomic<bool> & stop) {
     const model_files files(base->options().path);
     std::vector<std::string> inputs = files.paths();
     inputs.push_back(options.adapter);
@@ -186,6 +214,7 @@ void merge_adapter(const std::shared_ptr<model> & base, const merge_options & op
     }
     require_space(options.output, size);
     writer.write(options.output);
+    return {work.kept_update()};
 }
 
 }

@@ -38,11 +38,23 @@ void fields(V & v, merge_progress & p) {
     v("total", p.total);
 }
 
+struct merge_result {
+    // How much of the adapter's update D = alpha / rank * B A is in the stored weights: the mean of (stored - W) * D,
+    // divided by that of D * D. 1 if nothing was lost, 0 if rounding to a coarse type removed it.
+    double kept_update;
+};
+
+template <class V>
+void fields(V & v, merge_result & r) {
+    v("keptUpdate", r.kept_update);
+}
+
 // Writes the model with the adapter added to its weights (W + alpha / rank * B A), weight by weight, so that it may be
 // larger than memory, and atomically. The weights are read from the files that `base` was loaded from. Throws error
 // ADAPTER_MISMATCH and the other errors of adapter files, UNKNOWN_WEIGHT_TYPE, MERGE_UNSUPPORTED, OUTPUT_CONFLICT,
 // OUTPUT_NOT_WRITABLE, ABORTED.
-void merge_adapter(const std::shared_ptr<model> & base, const merge_options & options,
-                   const std::function<void(const merge_progress &)> & progress, const std::atomic<bool> & stop);
+merge_result merge_adapter(const std::shared_ptr<model> & base, const merge_options & options,
+                           const std::function<void(const merge_progress &)> & progress,
+                           const std::atomic<bool> & stop);
 
 }

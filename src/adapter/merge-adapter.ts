@@ -1,6 +1,7 @@
 import { type MergeAdapterOptions, mergeAdapterSchema } from '../config/adapter-files.js';
 import { parseConfig } from '../config/parse.js';
 import { nativeRun } from '../contract/load.js';
+import type { MergeResult } from '../contract/model.js';
 import { checkFiles } from '../files/check.js';
 import { holdOutputs } from '../files/lock.js';
 import { modelFile } from '../files/run-files.js';
@@ -8,7 +9,7 @@ import { writeModelCard } from '../report/model-card.js';
 import { useBaseModel } from './base-model.js';
 
 /** The result of `mergeAdapter()`. */
-export interface MergedModel {
+export interface MergedModel extends MergeResult {
   /** The GGUF file. */
   output: string;
   /** The README.md next to it; null if there is one of another origin, or with `modelCard: false`. */
@@ -34,18 +35,19 @@ export async function mergeAdapter(options: MergeAdapterOptions): Promise<Merged
   checkFiles({ inputs, outputs });
   return holdOutputs(outputs, () =>
     useBaseModel(model, signal, async (loaded) => {
-      await nativeRun(signal, (addon) =>
+      const { keptUpdate } = await nativeRun(signal, (addon) =>
         addon.mergeAdapter(loaded.native, config, (events) => {
           const last = events.at(-1);
           if (last !== undefined) onProgress?.(last.done / last.total);
         }),
       );
-      if (!config.modelCard) return { output, modelCard: null };
+      if (!config.modelCard) return { output, keptUpdate, modelCard: null };
       const { name, architecture } = loaded.info;
       const base = { path: loaded.path, name, architecture };
       const { type } = config;
       return {
         output,
+        keptUpdate,
         modelCard: writeModelCard({ kind: 'merged', output, model: base, adapter, type }),
       };
     }),

@@ -22,6 +22,9 @@ import { cliOptions, commonOptions } from './option.js';
 
 const common = new Set(commonOptions.map(({ name }) => name));
 
+/** A merged model that kept less of its adapter than this may answer differently. */
+const WARN_BELOW = 0.9;
+
 /** What a command writes: an object with --json, else a text. */
 interface Outcome {
   json: object;
@@ -135,6 +138,11 @@ export const mergeCommand = adapterCommand<MergeAdapterOptions>(
     const merged = await mergeAdapter({ ...options, onProgress }).finally(() => {
       if (!json && io.stderr.isTTY) io.stderr.write('\r\u001b[K');
     });
-    return { json: { type: 'merged', ...merged }, text: `wrote ${merged.output}` };
+    const { output, keptUpdate } = merged;
+    if (keptUpdate < WARN_BELOW) {
+      const kept = `${Math.round(100 * keptUpdate)} % of the adapter's update`;
+      io.stderr.write(`warning: only ${kept} survived rounding; merge with --type F16 or Q8_0\n`);
+    }
+    return { json: { type: 'merged', ...merged }, text: `wrote ${output}` };
   },
 );

@@ -16,6 +16,7 @@ import type {
   LoadOptions,
   MergeOptions,
   MergeProgress,
+  MergeResult,
   ModelInfo,
   QuantizeOptions,
   SystemInfo,
@@ -107,7 +108,7 @@ export interface Addon {
     model: NativeModel,
     options: MergeOptions,
     onEvents: OnEvents<MergeProgress>,
-  ): NativeRun<void>;
+  ): NativeRun<MergeResult>;
   planTraining(options: TrainOptions): TrainPlan;
   estimateMemory(model: NativeModel, options: TrainOptions): Promise<MemoryNeeds>;
   train(model: NativeModel, options: TrainOptions, onEvents: OnEvents<TrainEvent>): NativeTraining;

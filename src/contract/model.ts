@@ -210,6 +210,14 @@ export interface ExpertCounts {
 
 export type MergeOptions = Pick<MergeAdapterConfig, 'adapter' | 'output' | 'type' | 'threads'>;
 
+export interface MergeResult {
+  /**
+   * How much of the adapter's update is in the stored weights: 1 if nothing was lost, 0 if rounding to a coarse type removed
+   * it. The mean of (stored − W) · D divided by that of D · D, with D = alpha / rank · B A.
+   */
+  keptUpdate: number;
+}
+
 /** Sent after each weight of a merged model is written. */
 export interface MergeProgress {
   type: 'progress';

@@ -16,6 +16,7 @@ import type {
   ListedDevice,
   LoadOptions,
   MergeProgress,
+  MergeResult,
   ModelInfo,
   SystemInfo,
 } from '../../src/contract/model.js';
@@ -81,6 +82,7 @@ const results: Record<string, string[]> = {
     ...nested('pairs', ['name', 'rank', 'experts', 'a', 'b']),
   ],
   MergeProgress: keys<MergeProgress>({ type: true, done: true, total: true }),
+  MergeResult: keys<MergeResult>({ keptUpdate: true }),
   SystemInfo: [
     ...keys<SystemInfo>({
       llamaCpp: true,

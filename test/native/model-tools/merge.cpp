@@ -83,10 +83,10 @@ void merge(const std::shared_ptr<model> & base, const std::string & adapter, con
 }
 
 std::string merged(const std::shared_ptr<model> & base, const std::string & adapter, const std::string & type,
-                   const std::string & file) {
+                   const std::string & file, double * kept = nullptr) {
     const merge_options options{adapter, tiny::scratch(file), type};
     int64_t last = 0;
-    merge_adapter(
+    const merge_result result = merge_adapter(
         base, options,
         [&](const merge_progress & p) {
             CHECK(p.done == ++last);
@@ -94,6 +94,7 @@ std::string merged(const std::shared_ptr<model> & base, const std::string & adap
         },
         never);
     CHECK(last > 0);
+    if (kept) *kept = result.kept_update;
     return options.output;
 }
 
@@ -269,4 +270,23 @@ TEST("model-tools/merge: token embeddings that are also the output matrix are re
     const auto base = load_path(o.path);
     const std::string adapter = random_adapter(base, {"token_embd.weight"}, "merge-adapter.gguf");
     CHECK_ERROR("MERGE_UNSUPPORTED", merge(base, adapter, tiny::scratch("merged.gguf")));
+}
+
+TEST("model-tools/merge: the result says how much of the update a coarse type lost") {
+    create_options o = tiny::options("llama", tiny::scratch("merge-coarse.gguf"));
+    o.embedding_length = o.feed_forward_length = 256;
+    o.type = "Q4_0";
+    create_model(o);
+    const auto base = load_path(o.path);
+    const auto kept = [&](const char * type, float strength) {
+        const std::string adapter =
+            random_adapter(base, weights_of(*base, {"attn_q", "ffn_up"}), "merge-adapter.gguf", strength);
+        double value = -1;
+        merged(base, adapter, type, "merged.gguf", &value);
+        return value;
+    };
+    CHECK_NEAR(kept("F32", 0.01f), 1, 1e-5);
+    CHECK_NEAR(kept("F16", 0.03f), 1, 0.05);
+    CHECK(kept("same", 0.01f) < 0.2); // far below a step of Q4_0
+    CHECK_NEAR(kept("same", 0.5f), 1, 0.1);
 }
