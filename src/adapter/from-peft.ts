@@ -50,7 +50,17 @@ export function fromPeft(
       problems.push({ path: name, message: `the experts of '${name}' do not fit the model` });
     } else pairs.push({ ...stack, name });
   }
-  return { pairs, problems };
+  return { pairs, problems: [...problems, ...repeated(pairs)] };
+}
+
+/** Two modules for one weight, for example with and without the prefix of a wrapper. */
+function repeated(pairs: readonly NamedFactors[]): ConfigProblem[] {
+  const known = new Set<string>();
+  return pairs.flatMap(({ name }) => {
+    if (known.has(name)) return [{ path: name, message: `two modules adapt '${name}'` }];
+    known.add(name);
+    return [];
+  });
 }
 
 /** A module that has no place in the GGUF adapter. */
@@ -75,7 +85,10 @@ function storedPairs(tensors: ReadonlyMap<string, Tensor>): {
     }
     const [, path, embedding, factor] = found as unknown as [string, string, string?, string?];
     const pair = stored.get(path) ?? { embedding: embedding !== undefined };
-    stored.set(path, { ...pair, [factor === 'A' ? 'a' : 'b']: tensor });
+    const side = factor === 'A' ? 'a' : 'b';
+    if (pair[side] !== undefined)
+      problems.push({ path: name, message: `'${name}' is there twice` });
+    stored.set(path, { ...pair, [side]: tensor });
   }
   return { stored, problems };
 }

@@ -94,10 +94,11 @@ function pairsFor(
   );
 }
 
-/** A GGUF adapter has one alpha, and the scale of a pair is alpha / rank. Pairs of another scale are multiplied. */
+/** A GGUF adapter has one positive alpha, and the scale of a pair is alpha / rank. Pairs of another scale are multiplied. */
 function valuesOf(pairs: readonly NamedFactors[], config: PeftConfig): AdapterValues {
   const alphaOf = ({ scale, rank }: NamedFactors) => scale * rank;
-  const alpha = Math.fround(alphaOf(pairs[0]!));
+  const first = Math.fround(alphaOf(pairs[0]!));
+  const alpha = first > 0 && Number.isFinite(first) ? first : pairs[0]!.rank;
   const isUniform = pairs.every(({ rank }) => rank === pairs[0]!.rank);
   return {
     alpha,
@@ -106,7 +107,16 @@ function valuesOf(pairs: readonly NamedFactors[], config: PeftConfig): AdapterVa
       const { name, rank, experts, a, b } = pair;
       const factor = alphaOf(pair) / alpha;
       const isSame = Math.abs(factor - 1) < 1e-6;
-      return { name, rank, experts, a, b: isSame ? b : b.map((value) => value * factor) };
+      const scaled = isSame ? b : b.map((value) => value * factor);
+      if (!a.every(Number.isFinite) || !scaled.every(Number.isFinite)) throw notFinite(name);
+      return { name, rank, experts, a, b: scaled };
     }),
   };
+}
+
+function notFinite(name: string): LlamatuneError {
+  const message = `cannot import the adapter: its pair for '${name}' has values that are not finite`;
+  const hint =
+    'its training diverged, or the file is damaged: use an earlier checkpoint, or copy it again';
+  return new LlamatuneError('ADAPTER_INVALID', message, { hint });
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createContext, runInContext } from 'node:vm';
 import { z } from 'zod';
 import { problemsOf } from '../config/parse.js';
 import { LlamatuneError } from '../errors.js';
@@ -99,12 +100,31 @@ export function scaleOf(config: PeftConfig, name: string, rank: number): number 
   return config.use_rslora ? alpha / Math.sqrt(rank) : alpha / rank;
 }
 
-/** PEFT's rule: the pattern is a regular expression of the end of the name. */
+const LONGEST_MATCH_MS = 1000;
+
+/**
+ * PEFT's rule: the pattern is a regular expression of the end of the name. The file is not trusted, and some expressions
+ * need exponential time, so they run with a limit.
+ */
 function matches(pattern: string, name: string): boolean {
+  if (/^[\w.]+$/.test(pattern)) return name === pattern || name.endsWith(`.${pattern}`);
+  const expression = expressionOf(pattern);
+  if (expression === undefined) return pattern === name;
   try {
-    return new RegExp(`^(?:.*\\.)?(?:${pattern})$`).test(name);
+    const context = createContext({ expression, name });
+    return runInContext('expression.test(name)', context, { timeout: LONGEST_MATCH_MS }) as boolean;
+  } catch (cause) {
+    const message = `cannot import the adapter: its alpha_pattern '${pattern}' takes too long to match`;
+    const hint = 'write the names of the modules in alpha_pattern of adapter_config.json';
+    throw new LlamatuneError('ADAPTER_INVALID', message, { hint, cause });
+  }
+}
+
+function expressionOf(pattern: string): RegExp | undefined {
+  try {
+    return new RegExp(`^(?:.*\\.)?(?:${pattern})$`);
   } catch {
-    return pattern === name;
+    return undefined;
   }
 }
 

@@ -55,6 +55,12 @@ async function readTensors(file: FileHandle, path: string): Promise<Map<string, 
   }
   const entries = parseHeader(await bytesAt(file, 8, length), path);
   const tensors = new Map<string, Tensor>();
+  const sizes = Object.values(entries).map(({ data_offsets: [from, to] }) =>
+    Math.max(0, to - from),
+  );
+  if (sizes.reduce((sum, bytes) => sum + bytes, 0) > size - 8 - length) {
+    throw invalid(path, 'its tensors overlap, or the file is cut short');
+  }
   for (const [name, { dtype, shape, data_offsets }] of Object.entries(entries)) {
     const [start, end] = data_offsets;
     const count = shape.reduce((product, n) => product * n, 1);

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readPeftConfig } from '../../../src/adapter/peft-config.js';
+import { readPeftConfig, scaleOf } from '../../../src/adapter/peft-config.js';
 import { readSafetensors, writeSafetensors } from '../../../src/adapter/safetensors.js';
 
 let folder: string;
@@ -61,6 +61,14 @@ describe('safetensors', () => {
       'ADAPTER_INVALID',
     ],
     [
+      'tensors that overlap',
+      () => {
+        const entry = { dtype: 'F32', shape: [4], data_offsets: [0, 16] };
+        return file({ x: entry, y: entry }, Buffer.alloc(16));
+      },
+      'ADAPTER_INVALID',
+    ],
+    [
       'integers',
       () => file({ x: { dtype: 'I64', shape: [2], data_offsets: [0, 16] } }, Buffer.alloc(16)),
       'ADAPTER_INVALID',
@@ -104,6 +112,23 @@ describe('adapter_config.json', () => {
         problems: ['peft_type', 'lora_alpha', 'alpha_pattern.q_proj'].map((path) =>
           expect.objectContaining({ path }),
         ),
+      }),
+    );
+  });
+
+  it('has alphas by the ends of names or by expressions of them', () => {
+    const alpha_pattern = { q_proj: 4, '(k|v)_proj': 2, '[': 3 };
+    const config = read({ peft_type: 'LORA', lora_alpha: 16, alpha_pattern });
+    const names = ['layers.0.q_proj', 'layers.0.v_proj', 'layers.0.xq_proj'];
+    expect(names.map((name) => scaleOf(config, name, 1))).toEqual([4, 2, 16]);
+  });
+
+  it('is refused if an expression needs exponential time', () => {
+    const config = read({ peft_type: 'LORA', alpha_pattern: { '([a-z_.0-9]+)+x': 1 } });
+    expect(() => scaleOf(config, 'model.layers.0.self_attn.some_long_name.q_proj', 8)).toThrow(
+      expect.objectContaining({
+        code: 'ADAPTER_INVALID',
+        message: expect.stringMatching(/too long/),
       }),
     );
   });
