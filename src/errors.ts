@@ -1,3 +1,5 @@
+import { inspect } from 'node:util';
+
 /** One problem of a configuration: the field and what is wrong with it. */
 export interface ConfigProblem {
   /** Path of the field, e.g. 'lora.rank'; '' for the whole configuration. */
@@ -31,3 +33,7 @@ export class LlamatuneError extends Error {
     this.problems = options.problems ?? [];
   }
 }
+
+/** The message of whatever was thrown. */
+export const reasonOf = (error: unknown): string =>
+  error instanceof Error ? error.message : inspect(error);

@@ -1,5 +1,6 @@
 import { type MergeAdapterOptions, mergeAdapterSchema } from '../config/adapter-files.js';
 import { parseConfig } from '../config/parse.js';
+import { guardedCallback } from '../contract/guarded-callback.js';
 import { nativeRun } from '../contract/load.js';
 import type { MergeResult } from '../contract/model.js';
 import { checkFiles } from '../files/check.js';
@@ -27,6 +28,7 @@ export interface MergedModel extends MergeResult {
 export async function mergeAdapter(options: MergeAdapterOptions): Promise<MergedModel> {
   const config = parseConfig(mergeAdapterSchema, options, 'mergeAdapter options');
   const { model, adapter, output, signal, onProgress } = config;
+  const progress = guardedCallback('onProgress', onProgress);
   const outputs = [{ field: 'output', path: output, kind: 'file' }] as const;
   const inputs = [
     ...modelFile(model),
@@ -38,7 +40,7 @@ export async function mergeAdapter(options: MergeAdapterOptions): Promise<Merged
       const { keptUpdate } = await nativeRun(signal, (addon) =>
         addon.mergeAdapter(loaded.native, config, (events) => {
           const last = events.at(-1);
-          if (last !== undefined) onProgress?.(last.done / last.total);
+          if (last !== undefined) progress(last.done / last.total);
         }),
       );
       if (!config.modelCard) return { output, keptUpdate, modelCard: null };

@@ -7,6 +7,7 @@ import {
 } from '../config/load-model.js';
 import { parseConfig } from '../config/parse.js';
 import type { NativeModel } from '../contract/addon.js';
+import { guardedCallback } from '../contract/guarded-callback.js';
 import { fromNative, nativeRun } from '../contract/load.js';
 import type { ModelInfo } from '../contract/model.js';
 import { renderChat } from '../data/chat-template.js';
@@ -46,6 +47,7 @@ export async function openModel(
   vocabularyOnly = false,
 ): Promise<LoadedModel> {
   const repack = o.purpose === 'generate';
+  const onProgress = guardedCallback('onProgress', o.onProgress);
   const handle = await nativeRun(o.signal, (addon) =>
     addon.loadModel(
       {
@@ -57,7 +59,7 @@ export async function openModel(
         repack,
         vocabularyOnly,
       },
-      (fractions) => o.onProgress?.(fractions.at(-1)!),
+      (fractions) => onProgress(fractions.at(-1)!),
     ),
   );
   const devices = await nativeRun(o.signal, () => handle.devices()).catch(async (error) => {

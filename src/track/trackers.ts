@@ -1,4 +1,4 @@
-import { LlamatuneError } from '../errors.js';
+import { LlamatuneError, reasonOf } from '../errors.js';
 import type { FinetuneEvent } from '../finetune/events.js';
 import { TensorBoardTracker } from './tensorboard.js';
 import type { OnFinetuneEvent, Tracker } from './tracker.js';
@@ -52,7 +52,7 @@ export class Trackers {
       const [code, message] =
         error instanceof LlamatuneError
           ? [error.code, error.message]
-          : ['EVENT_SINK_FAILED', `onEvent failed: ${String((error as Error)?.message ?? error)}`];
+          : ['EVENT_SINK_FAILED', `onEvent failed: ${reasonOf(error)}`];
       const warning = { code, message: `${message}; the run continues without it` };
       this.#failures.push(warning);
       this.#warn({ type: 'warning', ...warning });

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readSafetensors } from '../../src/adapter/safetensors.js';
+import { readSafetensors, type Tensor, writeSafetensors } from '../../src/adapter/safetensors.js';
 import {
   exportAdapter,
   finetuneLora,
@@ -49,6 +49,109 @@ it('an adapter of another model is refused with what does not fit', async () => 
     output: join(folder, 'x'),
   });
   await expect(none).rejects.toMatchObject({ code: 'ADAPTER_INVALID' });
+});
+
+describe('an adapter that is not as PEFT writes it', () => {
+  const source = join(fixtures, 'qwen3');
+  const change = async (
+    config: Record<string, unknown>,
+    edit: (tensors: Map<string, Tensor>) => void = () => {},
+  ) => {
+    const adapter = join(folder, 'changed');
+    mkdirSync(adapter, { recursive: true });
+    const written = JSON.parse(readFileSync(join(source, 'adapter_config.json'), 'utf8'));
+    writeFileSync(join(adapter, 'adapter_config.json'), JSON.stringify({ ...written, ...config }));
+    const tensors = await readSafetensors(join(source, 'adapter_model.safetensors'));
+    edit(tensors);
+    writeSafetensors(join(adapter, 'adapter_model.safetensors'), tensors);
+    return importAdapter({ model: modelOf('qwen3'), adapter, output: join(folder, 'c.gguf') });
+  };
+
+  it.each([
+    ['zero', 0, 0],
+    ['negative', -1, -1],
+  ])('may have an alpha that is %s', async (_, alpha, factor) => {
+    const { tokens, base } = recorded('qwen3');
+    const noPattern = { rank_pattern: {}, alpha_pattern: {}, lora_alpha: alpha };
+    await change(noPattern);
+    const changed = await logProbabilities(
+      modelOf('qwen3'),
+      join(folder, 'c.gguf'),
+      tokens,
+      folder,
+    );
+    await change({ ...noPattern, lora_alpha: 1 }, (tensors) => {
+      for (const [name, { values }] of tensors) {
+        if (name.includes('lora_B')) values.set(values.map((value) => factor * value));
+      }
+    });
+    const same = await logProbabilities(modelOf('qwen3'), join(folder, 'c.gguf'), tokens, folder);
+    expect(largestDifference(changed, same)).toBeLessThan(1e-5);
+    const unchanged = largestDifference(changed, logSoftmax(base)) < 1e-4;
+    expect(unchanged).toBe(alpha === 0);
+  });
+
+  it.each([
+    ['is not finite', 6, Number.NaN],
+    ['overflows with its alpha', 1e300, 1],
+  ])('is refused if it has a value that %s, and the output stays', async (_, alpha, value) => {
+    const output = join(folder, 'c.gguf');
+    writeFileSync(output, 'mine');
+    const changed = change({ lora_alpha: alpha }, (tensors) => {
+      for (const [name, { values }] of tensors) if (name.includes('lora_B')) values[0] = value;
+    });
+    await expect(changed).rejects.toMatchObject({
+      code: 'ADAPTER_INVALID',
+      message: expect.stringContaining('not finite'),
+    });
+    expect(readFileSync(output, 'utf8')).toBe('mine');
+  });
+
+  it('is refused if it adapts a weight twice', async () => {
+    const twice = change({}, (tensors) => {
+      for (const [name, tensor] of [...tensors]) {
+        tensors.set(name.replace('.weight', '.default.weight'), tensor);
+        tensors.set(name.replace('.lora_', '.base_layer.lora_'), tensor);
+      }
+    });
+    await expect(twice).rejects.toMatchObject({
+      code: 'ADAPTER_UNSUPPORTED',
+      message: expect.stringContaining('is there twice'),
+      problems: expect.arrayContaining([
+        expect.objectContaining({ message: expect.stringContaining('two modules adapt') }),
+      ]),
+    });
+  });
+});
+
+it('an error in onProgress does not end the process', async () => {
+  const [adapter, output] = [join(folder, 'p.gguf'), join(folder, 'progress.gguf')];
+  await importAdapter({
+    model: modelOf('qwen3'),
+    adapter: join(fixtures, 'qwen3'),
+    output: adapter,
+  });
+  const warnings: Error[] = [];
+  const collect = (warning: Error) => warnings.push(warning);
+  process.on('warning', collect);
+  try {
+    await mergeAdapter({
+      model: modelOf('qwen3'),
+      adapter,
+      output,
+      modelCard: false,
+      onProgress() {
+        throw new Error('no terminal');
+      },
+    });
+    await new Promise(setImmediate);
+  } finally {
+    process.off('warning', collect);
+  }
+  expect(existsSync(output)).toBe(true);
+  expect(warnings).toMatchObject([
+    { code: 'LLAMATUNE_CALLBACK_FAILED', message: expect.stringContaining('no terminal') },
+  ]);
 });
 
 it('a conversion is aborted by its signal', async () => {

@@ -41,4 +41,12 @@ describe('trackersOf', () => {
       expect(done.result.warnings).toEqual([{ code: 'EVENT_SINK_FAILED', message }]);
     }
   });
+
+  it('describes whatever a tracker throws', () => {
+    const { trackers, warnings } = collect(() => {
+      throw Object.create(null);
+    });
+    trackers.write(events[0]!);
+    expect(warnings).toMatchObject([{ code: 'EVENT_SINK_FAILED' }]);
+  });
 });
