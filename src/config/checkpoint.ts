@@ -6,6 +6,9 @@ import { path } from './fields.js';
 /** Default of `everySteps` if nothing else says when to write checkpoints. */
 const EVERY_STEPS = 100;
 
+/** A year. The clock of the training counts nanoseconds, of which 64 bits hold less than 300 years. */
+const LONGEST_MINUTES = 365 * 24 * 60;
+
 /** Options that decide what a step computes; a resumed run can continue with other values of them. */
 const RESUMABLE =
   /^(model|dataset|sequenceLength|shuffle|seed|epochs|maxSteps|loss|chatTemplate|overlength|truncationSide|(optimizer|scheduler|objective|lora)\..+)$/;
@@ -82,6 +85,7 @@ export const checkpoint = (options: () => readonly string[]) =>
       everyMinutes: z
         .number()
         .positive()
+        .max(LONGEST_MINUTES)
         .optional()
         .describe(
           'Write a checkpoint when this many minutes have passed since the last one. Default: never.',

@@ -86,6 +86,13 @@ describe('finetuneSchema', () => {
     expect(parseConfig(finetuneSchema, full)).toMatchObject(full);
   });
 
+  it('refuses a time between checkpoints that the clock cannot count', () => {
+    const checkpoint = { directory: 'checkpoints', everyMinutes: 1e9 };
+    expect(problemsOf({ ...minimal, checkpoint })).toEqual({
+      'checkpoint.everyMinutes': 'expected a number of at most 525600 but received 1000000000',
+    });
+  });
+
   it('makes paths absolute', () => {
     const given = { ...minimal, output: 'adapter.gguf', checkpoint: { directory: 'checkpoints' } };
     expect(parseConfig(finetuneSchema, given)).toMatchObject({
