@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import type { FinetuneConfig } from '../config/finetune.js';
 import type { WarningEvent } from '../contract/training.js';
 import { LlamatuneError } from '../errors.js';
@@ -46,12 +47,13 @@ export function withModelCard(
 function described(config: FinetuneConfig, model: string): Record<string, unknown> {
   const { dataset, validation, signal, checkpoint, modelCard, tensorboard, onEvent, rpc, ...rest } =
     config;
-  const files = datasetFiles(dataset).map(({ path }) => path);
+  const namesOf = (rows: unknown) => datasetFiles(rows).map(({ path }) => basename(path));
+  const files = namesOf(dataset);
   const { dataset: validationRows, ...validationRest } = validation ?? {};
-  const validationFiles = datasetFiles(validationRows).map(({ path }) => path);
+  const validationFiles = namesOf(validationRows);
   return {
     ...rest,
-    model,
+    model: basename(model),
     ...(files.length === 0 ? {} : { dataset: files }),
     ...(validation === undefined
       ? {}
