@@ -10,7 +10,7 @@
 
 namespace llamatune {
 
-// What a step has brought, on which it depends whether a checkpoint is due.
+// The facts about a finished step that make a checkpoint due.
 struct finished_step {
     bool last_of_epoch = false;
     bool best_evaluation = false; // an evaluation with a new lowest loss
@@ -27,8 +27,8 @@ public:
     // read_checkpoint.
     std::optional<train_state> resume(loader & data, const event_sink & on_event);
 
-    // Writes a checkpoint if one is due, and removes those that do not stay. A checkpoint that cannot be written, e.g.
-    // on a full disk, is a warning: ending the run would lose more.
+    // Writes a checkpoint if one is due, and removes the ones that are no longer kept. A checkpoint that cannot be
+    // written, e.g. on a full disk, is a warning: ending the run would lose more.
     void after_step(const train_state & state, const finished_step & finished, const event_sink & on_event);
 
     // Writes a checkpoint unless the last one has this state. Returns the path of the run's last checkpoint; empty if

@@ -148,7 +148,7 @@ function pairsOf(
   return used.length === 0 ? pairs : used;
 }
 
-/** The parameter that a wrapper belongs to: PEFT nests those that the configuration names, the last one outermost. */
+/** The parameter that a wrapper belongs to: PEFT nests the parameters of `target_parameters`, the last one outermost. */
 function parameterOf(
   module: string,
   wrappers: number,

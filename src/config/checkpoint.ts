@@ -97,7 +97,7 @@ export const checkpoint = (options: () => readonly string[]) =>
       keepLast: z
         .union([z.literal('all'), z.int32().min(1)])
         .default(3)
-        .describe('How many checkpoints of the run stay; older ones are removed.'),
+        .describe('How many checkpoints of the run to keep; older ones are removed.'),
       keepBest: z
         .boolean()
         .default(false)

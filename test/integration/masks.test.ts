@@ -51,7 +51,7 @@ describe('what ends an answer', () => {
     expect(answer).toMatchObject({ text: 'blue\n', finishReason: 'eos' });
   });
 
-  it('a warning before the first step tells that an end is no end of generation', async () => {
+  it('warns before the first step about answers whose end does not stop generation', async () => {
     const events: FinetuneEvent[] = [];
     const options = { model, dataset, output, threads: 1, sequenceLength: 64 };
     for await (const event of finetune({ ...options, chatTemplate: withEnd('<|stop|>') })) {
