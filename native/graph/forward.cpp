@@ -60,23 +60,25 @@ bool is_stateless(const llm_graph_input_i & input) {
 void narrow_masks(ggml_cgraph * graph, const llama_hparams & hparams) {
     constexpr size_t least_bytes = 128 << 20;
     if (hparams.use_alibi) return; // the mask then holds distances
-    std::unordered_set<ggml_tensor *> masks;
+    std::vector<ggml_tensor *> masks;
+    std::unordered_set<const ggml_tensor *> read_by_others;
     const auto is_large_mask = [](const ggml_tensor * t) {
         return t->op == GGML_OP_NONE && t->type == GGML_TYPE_F32 && (t->flags & GGML_TENSOR_FLAG_INPUT) &&
                !std::strcmp(t->name, "attn_inp_kq_mask") && ggml_nbytes(t) >= least_bytes;
     };
     for (int i = 0; i < ggml_graph_n_nodes(graph); i++) {
-        for (ggml_tensor * source : ggml_graph_node(graph, i)->src) {
-            if (source && is_large_mask(source)) masks.insert(source);
-        }
-    }
-    for (int i = 0; i < ggml_graph_n_nodes(graph); i++) {
-        const ggml_tensor * node = ggml_graph_node(graph, i);
+        ggml_tensor * node = ggml_graph_node(graph, i);
         for (int j = 0; j < GGML_MAX_SRC; j++) {
-            if (node->op != GGML_OP_SOFT_MAX || j != 1) masks.erase(node->src[j]);
+            if (!node->src[j] || !is_large_mask(node->src[j])) continue;
+            if (node->op == GGML_OP_SOFT_MAX && j == 1) {
+                masks.push_back(node->src[j]);
+            } else {
+                read_by_others.insert(node->src[j]);
+            }
         }
     }
     for (ggml_tensor * mask : masks) {
+        if (mask->type == GGML_TYPE_F16 || read_by_others.count(mask)) continue;
         mask->type = GGML_TYPE_F16;
         for (size_t & stride : mask->nb) stride /= sizeof(float) / sizeof(ggml_fp16_t);
     }
