@@ -12,7 +12,7 @@ export const CONFIG_FILE = 'adapter_config.json';
 /** The fields of adapter_config.json that say what the tensors mean. Ranks are those of the tensors. */
 const peftConfigSchema = z.looseObject({
   peft_type: z.string(),
-  lora_alpha: z.number().positive().default(8),
+  lora_alpha: z.number().default(8),
   use_rslora: z.boolean().nullish(),
   alpha_pattern: z.record(z.string(), z.number().positive()).nullish(),
   target_parameters: z.union([z.string(), z.array(z.string())]).nullish(),

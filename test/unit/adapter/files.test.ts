@@ -105,7 +105,7 @@ describe('adapter_config.json', () => {
 
   it('is refused if it is not one', () => {
     expect(() => read('{')).toThrow(expect.objectContaining({ code: 'ADAPTER_INVALID' }));
-    expect(() => read({ r: 8, lora_alpha: 0, alpha_pattern: { q_proj: -1 } })).toThrow(
+    expect(() => read({ r: 8, lora_alpha: '16', alpha_pattern: { q_proj: -1 } })).toThrow(
       expect.objectContaining({
         code: 'ADAPTER_INVALID',
         message: expect.stringContaining('lora_alpha: expected'),
