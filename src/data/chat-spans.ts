@@ -69,8 +69,12 @@ function findTurn(search: Search, index: number): TextSpan | undefined {
   const start = exactStart ?? content?.start;
   if (start === undefined) return undefined;
   const end = endOfTurn(search, content?.end ?? start);
-  if (end !== undefined && (exactEnd === undefined || end <= exactEnd)) return { start, end };
-  return exactEnd === undefined ? undefined : { start, end: exactEnd };
+  // An end token behind the next content is another turn's: this one has none.
+  const next = findContent(search, index + 1)?.start;
+  const limit = Math.min(exactEnd ?? text.length, next ?? text.length);
+  if (end !== undefined && end <= limit) return { start, end };
+  const last = exactEnd ?? (next === undefined ? undefined : content?.end);
+  return last === undefined ? undefined : { start, end: last };
 }
 
 /** Renders part of a conversation; undefined if the template refuses it, e.g. because it has no messages. */

@@ -180,6 +180,16 @@ describe('templates', () => {
     expect(sample.target).toBe('Yes</s>No</s>');
   });
 
+  it('that end only the last turn: other turns end with their content', () => {
+    const chatTemplate =
+      "{% for m in messages %}{{ 'A:' if m.role == 'assistant' else 'U:' }}{{ m.content }}" +
+      '{% if loop.last %}<|im_end|>{% endif %}\n{% endfor %}';
+    expect(encode(talk, 'assistant', { chatTemplate }).target).toBe('YesNo<|im_end|>');
+    const [first, ...others] = [...talk.messages].reverse();
+    const row = { messages: [...others.reverse(), { ...first, train: false }] };
+    expect(encode(row, 'assistant', { chatTemplate }).target).toBe('Yes');
+  });
+
   it('that end the whole text with EOS', () => {
     const { target } = encode(talk, 'assistant', { chatTemplate: CLOSED_BY_EOS });
     expect(target).toBe('Yes<|im_end|>No<|im_end|>');
