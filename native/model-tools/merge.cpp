@@ -14,6 +14,7 @@
 #include "llama.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <mutex>
 #include <set>
@@ -88,6 +89,10 @@ public:
                 ggml_quantize_chunk(type, values.data(), stored, 0, count, length, nullptr);
                 compare(type, stored, before, values);
             });
+            // Sums of values that are not finite are not finite either.
+            if (!std::isfinite(kept_ + update_))
+                unsupported("'" + tensor.name + "' would have values that are not finite",
+                            "the training of the adapter diverged, its alpha is too large, or the type is too small");
             first += n_rows;
             sink(out_.data(), out_.size());
         });

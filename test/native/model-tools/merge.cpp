@@ -272,6 +272,19 @@ TEST("model-tools/merge: token embeddings that are also the output matrix are re
     CHECK_ERROR("MERGE_UNSUPPORTED", merge(base, adapter, tiny::scratch("merged.gguf")));
 }
 
+TEST("model-tools/merge: a sum that is not finite in the type of its weight is refused") {
+    const auto base = tiny::load("llama", "F32");
+    const std::string output = tiny::scratch("merged-infinite.gguf");
+    fs::remove(output);
+    const std::string large = random_adapter(base, {"blk.0.attn_q.weight"}, "large.gguf", 1000.0f);
+    CHECK_ERROR("MERGE_UNSUPPORTED", merge(base, large, output, "F16"));
+    const std::string infinite = random_adapter(base, {"blk.0.attn_q.weight"}, "infinite.gguf", 1e25f);
+    CHECK_ERROR("MERGE_UNSUPPORTED", merge(base, infinite, output));
+    CHECK(!fs::exists(output));
+    merge(base, large, output);
+    CHECK(fs::exists(output));
+}
+
 TEST("model-tools/merge: the result says how much of the update a coarse type lost") {
     create_options o = tiny::options("llama", tiny::scratch("merge-coarse.gguf"));
     o.embedding_length = o.feed_forward_length = 256;
