@@ -6,7 +6,7 @@ import type { MergeResult } from '../contract/model.js';
 import { checkFiles } from '../files/check.js';
 import { holdOutputs } from '../files/lock.js';
 import { modelFile } from '../files/run-files.js';
-import { writeModelCard } from '../report/model-card.js';
+import { addModelCard } from '../report/model-card.js';
 import { useBaseModel } from './base-model.js';
 
 /** The result of `mergeAdapter()`. */
@@ -15,6 +15,8 @@ export interface MergedModel extends MergeResult {
   output: string;
   /** The README.md next to it; null if there is one of another origin, or with `modelCard: false`. */
   modelCard: string | null;
+  /** What went wrong after the model was complete: MODEL_CARD_NOT_WRITTEN. */
+  warnings: { code: string; message: string }[];
 }
 
 /**
@@ -43,14 +45,14 @@ export async function mergeAdapter(options: MergeAdapterOptions): Promise<Merged
           if (last !== undefined) progress(last.done / last.total);
         }),
       );
-      if (!config.modelCard) return { output, keptUpdate, modelCard: null };
+      if (!config.modelCard) return { output, keptUpdate, modelCard: null, warnings: [] };
       const { name, architecture } = loaded.info;
       const base = { path: loaded.path, name, architecture };
       const { type } = config;
       return {
         output,
         keptUpdate,
-        modelCard: writeModelCard({ kind: 'merged', output, model: base, adapter, type }),
+        ...addModelCard({ kind: 'merged', output, model: base, adapter, type }),
       };
     }),
   );

@@ -138,7 +138,8 @@ export const mergeCommand = adapterCommand<MergeAdapterOptions>(
     const merged = await mergeAdapter({ ...options, onProgress }).finally(() => {
       if (!json && io.stderr.isTTY) io.stderr.write('\r\u001b[K');
     });
-    const { output, keptUpdate } = merged;
+    const { output, keptUpdate, warnings } = merged;
+    for (const { message } of warnings) io.stderr.write(`warning: ${message}\n`);
     if (keptUpdate < WARN_BELOW) {
       const kept = `${Math.round(100 * keptUpdate)} % of the adapter's update`;
       io.stderr.write(`warning: only ${kept} survived rounding; merge with --type F16 or Q8_0\n`);

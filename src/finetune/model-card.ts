@@ -1,18 +1,17 @@
 import { basename } from 'node:path';
 import type { FinetuneConfig } from '../config/finetune.js';
 import type { WarningEvent } from '../contract/training.js';
-import { LlamatuneError } from '../errors.js';
 import { datasetFiles } from '../files/dataset-files.js';
 import * as format from '../format.js';
 import type { LoadedModel } from '../model/loaded-model.js';
 import type { LossCurveEvent } from '../report/loss-curve.js';
-import { writeModelCard } from '../report/model-card.js';
+import { addModelCard } from '../report/model-card.js';
 import type { FinetuneResult } from './events.js';
 
 /**
- * Writes the model card of a run that has ended. A card that cannot be written is a warning: the training is saved.
+ * Writes the model card of a run that has ended.
  *
- * @returns the result with the path of the card and the warning
+ * @returns the result with the path of the card, or with a warning
  */
 export function withModelCard(
   result: FinetuneResult,
@@ -22,25 +21,19 @@ export function withModelCard(
   emit: (event: WarningEvent) => void,
 ): FinetuneResult {
   if (!config.modelCard) return result;
-  try {
-    const modelCard = writeModelCard({
-      kind: config.mode === 'lora' ? 'adapter' : 'model',
-      output: config.output,
-      model: { path: model.path, name: model.info.name, architecture: model.info.architecture },
-      datasets: datasetFiles(config.dataset).map(({ path }) => path),
-      samples: result.samples,
-      validationSamples: result.validationSamples,
-      config: described(config, model.path),
-      results: resultsOf(result),
-      history: historyOf(result, learningRates),
-    });
-    return { ...result, modelCard };
-  } catch (error) {
-    if (!(error instanceof LlamatuneError)) throw error;
-    const warning = { code: 'MODEL_CARD_NOT_WRITTEN', message: error.message };
-    emit({ type: 'warning', ...warning });
-    return { ...result, warnings: [...result.warnings, warning] };
-  }
+  const { modelCard, warnings } = addModelCard({
+    kind: config.mode === 'lora' ? 'adapter' : 'model',
+    output: config.output,
+    model: { path: model.path, name: model.info.name, architecture: model.info.architecture },
+    datasets: datasetFiles(config.dataset).map(({ path }) => path),
+    samples: result.samples,
+    validationSamples: result.validationSamples,
+    config: described(config, model.path),
+    results: resultsOf(result),
+    history: historyOf(result, learningRates),
+  });
+  for (const warning of warnings) emit({ type: 'warning', ...warning });
+  return { ...result, modelCard, warnings: [...result.warnings, ...warnings] };
 }
 
 /** The configuration without what only this call has: rows, signals and where things are. */

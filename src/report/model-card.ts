@@ -1,4 +1,5 @@
 import { basename, dirname, extname, join } from 'node:path';
+import { LlamatuneError } from '../errors.js';
 import * as format from '../format.js';
 import { type LossCurveEvent, renderLossCurve } from './loss-curve.js';
 import { ownerOf, readOwnFile, writeOwnFile } from './own-file.js';
@@ -59,6 +60,24 @@ export function writeModelCard(card: TrainingCard | MergeCard): string | null {
   if (drawing !== null) writeOwnFile(svg, drawing, owner, 'loss curve');
   writeOwnFile(path, cardText(card, drawing === null ? null : basename(svg)), owner, 'model card');
   return path;
+}
+
+/**
+ * Writes the model card of work that is complete: a card that cannot be written is a warning, since the output is saved.
+ *
+ * @returns the path of the card, or null, and the warning
+ */
+export function addModelCard(card: TrainingCard | MergeCard): {
+  modelCard: string | null;
+  warnings: { code: string; message: string }[];
+} {
+  try {
+    return { modelCard: writeModelCard(card), warnings: [] };
+  } catch (error) {
+    if (!(error instanceof LlamatuneError)) throw error;
+    const warning = { code: 'MODEL_CARD_NOT_WRITTEN', message: error.message };
+    return { modelCard: null, warnings: [warning] };
+  }
 }
 
 const curveOf = (output: string): string => `${stemOf(output)}-loss.svg`;

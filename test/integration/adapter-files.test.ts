@@ -219,6 +219,7 @@ describe('mergeAdapter()', () => {
       output,
       keptUpdate: expect.closeTo(1, 4),
       modelCard: join(folder, 'README.md'),
+      warnings: [],
     });
     expect(readFileSync(join(folder, 'README.md'), 'utf8')).toContain('`merge.gguf` merged');
     expect(fractions.at(-1)).toBe(1);
@@ -330,6 +331,7 @@ describe('the command line', () => {
       output: path('merged.gguf'),
       keptUpdate: expect.closeTo(1, 1),
       modelCard: null,
+      warnings: [],
     });
     expect(lines.slice(0, -1).every(({ type }) => type === 'progress')).toBe(true);
   });

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type TrainingCard, writeModelCard } from '../../../src/report/model-card.js';
+import { addModelCard, type TrainingCard, writeModelCard } from '../../../src/report/model-card.js';
 
 let root: string;
 let folder: string;
@@ -135,6 +135,17 @@ describe('a model card', () => {
     writeModelCard(card());
     expect(read('adapter-loss.svg')).toBe('<svg/>');
     expect(read('README.md')).not.toContain('adapter-loss.svg');
+  });
+
+  // a folder in which nobody can create files, not even root
+  it.runIf(process.platform === 'linux')('is a warning if it cannot be written', () => {
+    expect(addModelCard(card({ output: '/proc/llamatune/adapter.gguf' }))).toEqual({
+      modelCard: null,
+      warnings: [
+        { code: 'MODEL_CARD_NOT_WRITTEN', message: expect.stringContaining('/proc/llamatune') },
+      ],
+    });
+    expect(addModelCard(card())).toEqual({ modelCard: join(folder, 'README.md'), warnings: [] });
   });
 });
 
