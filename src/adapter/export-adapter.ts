@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { type ExportAdapterOptions, exportAdapterSchema } from '../config/adapter-files.js';
 import { parseConfig } from '../config/parse.js';
 import { native } from '../contract/load.js';
@@ -8,10 +7,10 @@ import { LlamatuneError } from '../errors.js';
 import { replaceFile } from '../files/atomic-file.js';
 import { checkFiles } from '../files/check.js';
 import { holdOutputs } from '../files/lock.js';
+import { peftFiles } from '../files/names.js';
 import { modelFile } from '../files/run-files.js';
 import { baseModelOf, useBaseModel } from './base-model.js';
 import { type Variant, variantsOf } from './names.js';
-import { CONFIG_FILE, WEIGHTS_FILE } from './peft-config.js';
 import { writeSafetensors } from './safetensors.js';
 import { type BaseModel, type NamedFactors, problemsOfExport, toPeft } from './to-peft.js';
 
@@ -35,11 +34,9 @@ export interface ExportedAdapter {
 export async function exportAdapter(options: ExportAdapterOptions): Promise<ExportedAdapter> {
   const config = parseConfig(exportAdapterSchema, options, 'exportAdapter options');
   const { model, adapter, output, modelClass, baseModel, signal } = config;
-  const weights = join(output, WEIGHTS_FILE);
-  const peftConfig = join(output, CONFIG_FILE);
-  const outputs = [weights, peftConfig].map(
-    (path) => ({ field: 'output', path, kind: 'file' }) as const,
-  );
+  const files = peftFiles(output);
+  const [weights, peftConfig] = files;
+  const outputs = files.map((path) => ({ field: 'output', path, kind: 'file' }) as const);
   const adapterFile = { field: 'adapter', path: adapter, kind: 'adapter' } as const;
   checkFiles({ inputs: [...modelFile(model), adapterFile], outputs });
   return holdOutputs(outputs, () =>

@@ -8,12 +8,13 @@ import { throwIfAborted } from '../contract/run.js';
 import { LlamatuneError } from '../errors.js';
 import { checkFiles } from '../files/check.js';
 import { holdOutputs } from '../files/lock.js';
+import { peftFiles } from '../files/names.js';
 import { modelFile } from '../files/run-files.js';
 import { describeAdapter } from '../model/describe-adapter.js';
 import { baseModelOf, useBaseModel } from './base-model.js';
 import { fromPeft, type Imported } from './from-peft.js';
 import { variantsOf } from './names.js';
-import { CONFIG_FILE, type PeftConfig, readPeftConfig, WEIGHTS_FILE } from './peft-config.js';
+import { type PeftConfig, readPeftConfig } from './peft-config.js';
 import { readSafetensors, type Tensor } from './safetensors.js';
 import type { BaseModel, NamedFactors } from './to-peft.js';
 
@@ -28,13 +29,12 @@ import type { BaseModel, NamedFactors } from './to-peft.js';
 export async function importAdapter(options: ImportAdapterOptions): Promise<AdapterInfo> {
   const config = parseConfig(importAdapterSchema, options, 'importAdapter options');
   const { model, adapter, output, signal } = config;
-  const weights = join(adapter, WEIGHTS_FILE);
+  const files = peftFiles(adapter);
+  const [weights] = files;
   const peftConfig = readPeftConfig(adapter);
   refusePickle(adapter, weights);
   const outputs = [{ field: 'output', path: output, kind: 'file' }] as const;
-  const inputs = [weights, join(adapter, CONFIG_FILE)].map(
-    (path) => ({ field: 'adapter', path, kind: 'adapter' }) as const,
-  );
+  const inputs = files.map((path) => ({ field: 'adapter', path, kind: 'adapter' }) as const);
   checkFiles({ inputs: [...modelFile(model), ...inputs], outputs });
   return holdOutputs(outputs, () =>
     useBaseModel(model, signal, async (loaded) => {

@@ -1,13 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { createContext, runInContext } from 'node:vm';
 import { z } from 'zod';
 import { problemsOf } from '../config/parse.js';
 import { LlamatuneError } from '../errors.js';
-
-/** The files of an adapter of PEFT. */
-export const WEIGHTS_FILE = 'adapter_model.safetensors';
-export const CONFIG_FILE = 'adapter_config.json';
+import { peftFiles } from '../files/names.js';
 
 /** The fields of adapter_config.json that say what the tensors mean. Ranks are those of the tensors. */
 const peftConfigSchema = z.looseObject({
@@ -43,7 +39,7 @@ function isEmpty(value: unknown): boolean {
  * @throws LlamatuneError ADAPTER_NOT_FOUND, ADAPTER_UNREADABLE, ADAPTER_INVALID, ADAPTER_UNSUPPORTED
  */
 export function readPeftConfig(folder: string): PeftConfig {
-  const path = join(folder, CONFIG_FILE);
+  const [, path] = peftFiles(folder);
   const hint = "name a folder that PEFT's save_pretrained() wrote";
   let text: string;
   try {

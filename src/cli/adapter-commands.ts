@@ -1,4 +1,5 @@
 import { checkFiles } from '../files/check.js';
+import { peftFiles } from '../files/names.js';
 import {
   describeOptions,
   type ExportAdapterOptions,
@@ -31,11 +32,12 @@ interface Outcome {
   text: string;
 }
 
-/** A command whose options are those of one call. */
+/** A command whose options are those of one call. `filesOf` gives the files that it writes. */
 function adapterCommand<Options>(
   help: Omit<CommandHelp, 'options'>,
   schema: Parameters<typeof describeOptions>[0],
   call: (options: Options, io: CliIo, json: boolean) => Promise<Outcome>,
+  filesOf = (output: string): string[] => [output],
 ): Command {
   const options = cliOptions(describeOptions(schema));
   return {
@@ -44,7 +46,7 @@ function adapterCommand<Options>(
       const parsed = parseArguments(args, [...options, ...commonOptions], help.name);
       refusePositionals(parsed, help.name);
       const config = configurationOf(parsed, common);
-      refuseToReplaceConfig(parsed, config.output);
+      if (typeof config.output === 'string') refuseToReplaceConfig(parsed, filesOf(config.output));
       const json = parsed.values.get('json') === true;
       const outcome = await call({ ...config, signal: io.signal } as Options, io, json);
       io.stdout.write(json ? jsonLine(outcome.json) : `${outcome.text}\n`);
@@ -53,10 +55,11 @@ function adapterCommand<Options>(
 }
 
 /** The call checks its other files, but does not know the file of `--config`. */
-function refuseToReplaceConfig(parsed: ParsedArguments, path: unknown): void {
-  if (typeof path !== 'string') return;
-  const output = { field: 'output', path, kind: 'file', compareOnly: true } as const;
-  checkFiles({ inputs: configFile(parsed), outputs: [output] });
+function refuseToReplaceConfig(parsed: ParsedArguments, paths: readonly string[]): void {
+  const outputs = paths.map(
+    (path) => ({ field: 'output', path, kind: 'file', compareOnly: true }) as const,
+  );
+  checkFiles({ inputs: configFile(parsed), outputs });
 }
 
 export const exportCommand = adapterCommand<ExportAdapterOptions>(
@@ -84,6 +87,7 @@ export const exportCommand = adapterCommand<ExportAdapterOptions>(
       text: `wrote ${output}: ${modules} modules of ${modelClass}`,
     };
   },
+  peftFiles,
 );
 
 export const importCommand = adapterCommand<ImportAdapterOptions>(

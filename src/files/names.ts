@@ -44,3 +44,9 @@ export function shardsOf(path: string): string[] {
     join(dirname(path), `${name}-${String(i + 1).padStart(5, '0')}-of-${total}.gguf`),
   );
 }
+
+/** The files of an adapter of PEFT in this folder: the weights and the configuration. */
+export const peftFiles = (folder: string): [weights: string, config: string] => [
+  join(folder, 'adapter_model.safetensors'),
+  join(folder, 'adapter_config.json'),
+];

@@ -294,6 +294,17 @@ describe('the command line', () => {
     expect(readFileSync(config, 'utf8')).toBe(text);
   });
 
+  it('does not replace the file of --config by a file of an exported adapter', async () => {
+    mkdirSync(path('peft'));
+    const config = join(path('peft'), 'adapter_config.json');
+    const text = JSON.stringify({ model, adapter: path('none.gguf'), output: path('peft') });
+    writeFileSync(config, text);
+    const { exit, stderr } = await llamatune(['export', '--config', config]);
+    expect(exit).toBe(1);
+    expect(stderr).toContain('error OUTPUT_CONFLICT');
+    expect(readFileSync(config, 'utf8')).toBe(text);
+  });
+
   it('imports, exports and merges', async () => {
     const adapter = path('adapter.gguf');
     const imported = await llamatune([
