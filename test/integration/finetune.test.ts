@@ -163,7 +163,6 @@ describe('finetune', () => {
       false,
       true,
     ]);
-    expect(on.result!.estimatedMemoryBytes).toBeLessThan(off.result!.estimatedMemoryBytes);
   });
 
   it('computes the same gradient at every step with constant data and weights', async () => {

@@ -1,5 +1,5 @@
-// Trains with checkpoints on a small disk, and loses the disk after the second one. Then repairs the disk, and resumes.
-// Prints what happened as JSON. It runs where the disk is mounted (test/small-disk.ts).
+// Trains with checkpoints on a small disk, and loses the disk in a pause after the second one. Then repairs the disk, and
+// resumes. Prints what happened as JSON. It runs where the disk is mounted (test/small-disk.ts).
 // node lose-disk.mjs MODEL DISK ELSEWHERE full|read-only|removed
 import { execFileSync } from 'node:child_process';
 import {
@@ -64,9 +64,12 @@ try {
   const run = finetuneLora(options(output, { checkpoint }));
   for await (const event of run) {
     if (event.type === 'warning') report.warnings.push(event.code);
-    if (event.type !== 'checkpoint') continue;
-    report.lastCheckpoint = event.step;
-    if (event.step === 2) lose();
+    if (event.type === 'checkpoint') report.lastCheckpoint = event.step;
+    if (event.type === 'checkpoint' && event.step === 2) run.pause();
+    if (event.type !== 'pause') continue;
+    // In a pause no file is open for writing: such a file would keep the disk writable, or leave space when it is removed.
+    lose();
+    run.continue();
   }
 } catch (error) {
   report.code = error.code;
