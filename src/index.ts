@@ -105,6 +105,7 @@ export { type MeasurePeakOptions, peakSchema } from './config/peak.js';
 export { type QuantizeModelOptions, quantizeModelSchema } from './config/quantize-model.js';
 export { pricesSchema, type SuiteOptions, type SuitePrices, suiteSchema } from './config/suite.js';
 export { type TestDeviceOptions, testDeviceSchema } from './config/test-device.js';
+export { type VerifierOptions, verifierSchema } from './config/verifier.js';
 export type { Peak, ProductSpeed } from './contract/benchmark.js';
 export type {
   Answer,
@@ -203,3 +204,6 @@ export type { ReportFormat } from './report/suite/render-document.js';
 export { type ReportFile, renderReport } from './report/suite/render-report.js';
 export { writeReport } from './report/suite/write-report.js';
 export type { OnFinetuneEvent } from './track/tracker.js';
+export { createVerifier } from './verify/create-verifier.js';
+export type { VerifyFunction, VerifyResult } from './verify/user-function.js';
+export type { Verdict, Verifier, VerifierTask } from './verify/verifier.js';

@@ -113,6 +113,7 @@ export const SOURCE_RULES: ImportRules = {
     'type:finetune',
     'type:inspect',
   ],
+  verify: ['errors.ts', 'config', 'contract'],
   advice: ['config', 'data', 'files', 'model'],
   inspect: ['errors.ts', 'config', 'data', 'contract', 'files', 'model'],
   // A submission is made of results and their report.

@@ -1,0 +1,74 @@
+import { z } from 'zod';
+
+const ignoreCase = () => z.boolean().default(false).describe('Compare without regard to case.');
+
+/** The expected answer is the whole text of the answer. */
+const exactSchema = z.strictObject({
+  type: z.literal('exact'),
+  ignoreCase: ignoreCase(),
+  ignoreWhitespace: z
+    .boolean()
+    .default(false)
+    .describe('Compare without regard to the amount of white space between words.'),
+});
+
+/** The last number of the answer is the expected one. */
+const numericSchema = z.strictObject({
+  type: z.literal('numeric'),
+  tolerance: z
+    .number()
+    .min(0)
+    .default(1e-6)
+    .describe('Largest difference, relative to the expected number if that is above 1.'),
+});
+
+const isRegExp = (source: string, flags: string): boolean => {
+  try {
+    return new RegExp(source, flags) instanceof RegExp;
+  } catch {
+    return false;
+  }
+};
+
+/** The answer matches a regular expression. */
+const regexSchema = z
+  .strictObject({
+    type: z.literal('regex'),
+    pattern: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        'Regular expression of JavaScript that the answer must match somewhere. Default: the expected answer of each task is its pattern.',
+      ),
+    flags: z
+      .string()
+      .regex(/^[imsu]*$/)
+      .default('u')
+      .describe('Flags of the regular expression: i, m, s and u.'),
+  })
+  .superRefine(({ pattern, flags }, context) => {
+    if (pattern === undefined || isRegExp(pattern, flags)) return;
+    context.addIssue({
+      code: 'custom',
+      path: ['pattern'],
+      message: `expected a regular expression but received '${pattern}'`,
+    });
+  });
+
+/** Schema of the options of `createVerifier()`, except for a function. */
+export const verifierSchema = z.discriminatedUnion('type', [
+  exactSchema,
+  numericSchema,
+  regexSchema,
+]);
+
+/** Options of a built-in verifier. docs/verifying.md documents each. */
+export type VerifierOptions = z.input<typeof verifierSchema>;
+/** The same with every default filled in. */
+export type VerifierConfig = z.output<typeof verifierSchema>;
+/** The options of one type of verifier with every default filled in. */
+export type VerifierConfigOf<T extends VerifierConfig['type']> = Extract<
+  VerifierConfig,
+  { type: T }
+>;

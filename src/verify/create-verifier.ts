@@ -1,0 +1,36 @@
+import { parseConfig } from '../config/parse.js';
+import {
+  type VerifierConfig,
+  type VerifierConfigOf,
+  type VerifierOptions,
+  verifierSchema,
+} from '../config/verifier.js';
+import { exactVerifier } from './exact.js';
+import { numericVerifier } from './numeric.js';
+import { regexVerifier } from './regex.js';
+import { functionVerifier, type VerifyFunction } from './user-function.js';
+import type { Verifier } from './verifier.js';
+
+type Factories = {
+  [T in VerifierConfig['type']]: (config: VerifierConfigOf<T>) => Verifier | Promise<Verifier>;
+};
+
+const FACTORIES: Factories = {
+  exact: exactVerifier,
+  numeric: numericVerifier,
+  regex: regexVerifier,
+};
+
+/**
+ * Makes a verifier from its options, or from a function: see VerifyFunction. Tools that it needs are looked for at once,
+ * so that nothing is generated in vain.
+ *
+ * @throws LlamatuneError CONFIG_INVALID
+ */
+export async function createVerifier(given: VerifierOptions | VerifyFunction): Promise<Verifier> {
+  if (typeof given === 'function') return functionVerifier(given);
+  const config = parseConfig(verifierSchema, given, 'verifier options');
+  return (FACTORIES[config.type] as (config: VerifierConfig) => Verifier | Promise<Verifier>)(
+    config,
+  );
+}
