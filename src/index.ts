@@ -99,6 +99,14 @@ export {
   type InspectDatasetOptions,
   inspectDatasetSchema,
 } from './config/inspect-dataset.js';
+export {
+  type CheckPair,
+  type JudgeOptions,
+  type JudgePair,
+  type JudgeSample,
+  judgeSchema,
+  type SampleSource,
+} from './config/judge.js';
 export { type LoadModelOptions, loadModelSchema } from './config/load-model.js';
 export { parseConfig } from './config/parse.js';
 export { type MeasurePeakOptions, peakSchema } from './config/peak.js';
@@ -172,6 +180,16 @@ export type {
   PreviewRow,
   RowGroup,
 } from './inspect/result.js';
+export { readJudgement } from './judge/files.js';
+export { type JudgeEvent, type JudgeRun, type JudgeVerdict, judge } from './judge/judge.js';
+export {
+  type JudgeCheck,
+  type JudgeComparison,
+  type JudgeResults,
+  type JudgeTally,
+  judgeResultsSchema,
+} from './judge/results.js';
+export type { JudgeChoice } from './judge/verdict.js';
 export { createModel } from './model/create-model.js';
 export { describeAdapter } from './model/describe-adapter.js';
 export { type DeviceList, devices, type TrainingDevice } from './model/devices.js';
@@ -186,6 +204,7 @@ export {
   type RenderInspectionOptions,
   renderInspection,
 } from './report/dataset/render-inspection.js';
+export { renderJudgement } from './report/judge/render-judgement.js';
 export {
   type LossCurveEvent,
   type LossCurveOptions,

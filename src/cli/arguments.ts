@@ -85,6 +85,7 @@ const repeatable = new Set<OptionKind>([
   'texts',
   'adapters',
   'datasets',
+  'samples',
   'numbers',
   'placement',
 ]);
@@ -102,6 +103,8 @@ function convert(option: CliOption, texts: readonly string[]): unknown {
       return splitList(texts).map(adapter);
     case 'datasets':
       return texts.length === 1 ? datasetFile(last) : texts.map(datasetFile);
+    case 'samples':
+      return splitList(texts).map(samplesFile);
     case 'numbers':
       return splitList(texts).map(numberOrText);
     case 'placement':
@@ -150,6 +153,12 @@ function adapter(text: string): { path: string; scale: number } | string {
 function datasetFile(text: string): { path: string; weight: number } | string {
   const parts = withNumber(text);
   return parts === undefined ? text : { path: parts.path, weight: parts.number };
+}
+
+/** 'name=path' in two parts. A path with a folder before the '=' is a path. */
+function samplesFile(text: string): { system: string; samples: string } | string {
+  const [, system, samples] = /^([^=/\\]+)=(.+)$/.exec(text) ?? [];
+  return system === undefined ? text : { system, samples: samples! };
 }
 
 function numberOrText(text: string): number | string {

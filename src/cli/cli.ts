@@ -11,11 +11,13 @@ import { commandHelp, programHelp } from './help.js';
 import { inspectCommand } from './inspect-command.js';
 import { type CliIo, textWidth } from './io.js';
 import { jsonLine } from './json.js';
+import { judgeCommand } from './judge-command.js';
 import { versions } from './version.js';
 
 export const commands: readonly Command[] = [
   finetuneCommand,
   generateCommand,
+  judgeCommand,
   benchCommand,
   inspectCommand,
   exportCommand,

@@ -13,6 +13,8 @@ export type OptionKind =
   | 'adapters'
   /** Dataset files, repeated: `path` or `path@weight`. */
   | 'datasets'
+  /** Samples files, comma-separated or repeated: `path` or `name=path`. */
+  | 'samples'
   /** Numbers, comma-separated. */
   | 'numbers'
   /** `pattern=device` (may be repeated), or 'experts-on-cpu'. */
@@ -66,6 +68,11 @@ const kinds: Record<string, { kind: OptionKind; typeText?: string; note?: string
     note: ' May be repeated; append @ and a number for a weight: chat.jsonl@2.',
   },
   'validation.dataset': { kind: 'datasets', typeText: 'path', note: ' May be repeated.' },
+  samples: {
+    kind: 'samples',
+    typeText: '[name=]path,…',
+    note: ' Put the name of the system before the path: base=run1.jsonl.',
+  },
   tensorSplit: { kind: 'numbers', typeText: 'number,…' },
   placement: {
     kind: 'placement',

@@ -11,7 +11,7 @@ export interface InputFile {
   /** The option that names it. */
   field: string;
   path: string;
-  kind: 'model' | 'dataset' | 'adapter' | 'checkpoint' | 'config';
+  kind: 'model' | 'dataset' | 'samples' | 'adapter' | 'checkpoint' | 'config';
   /** Only compare it with the outputs, because it is already open or is checked elsewhere. */
   compareOnly?: boolean;
 }
@@ -65,6 +65,7 @@ function throwAll(problems: readonly Problem[]): void {
 const inputKinds = {
   model: { notFound: 'MODEL_NOT_FOUND', unreadable: 'MODEL_UNREADABLE' },
   dataset: { notFound: 'DATASET_NOT_FOUND', unreadable: 'DATASET_UNREADABLE' },
+  samples: { notFound: 'SAMPLES_NOT_FOUND', unreadable: 'SAMPLES_UNREADABLE' },
   adapter: { notFound: 'ADAPTER_NOT_FOUND', unreadable: 'ADAPTER_UNREADABLE' },
   checkpoint: { notFound: 'CHECKPOINT_NOT_FOUND', unreadable: 'CHECKPOINT_INVALID' },
   config: { notFound: 'CONFIG_NOT_FOUND', unreadable: 'CONFIG_UNREADABLE' },

@@ -7,7 +7,16 @@ export interface KnownFile {
   /** 'the model' for an input, the name of the option for an output. */
   label: string;
   /** 'file', 'log' and 'folder' are outputs, the others inputs. */
-  kind: 'model' | 'dataset' | 'adapter' | 'checkpoint' | 'config' | 'file' | 'log' | 'folder';
+  kind:
+    | 'model'
+    | 'dataset'
+    | 'samples'
+    | 'adapter'
+    | 'checkpoint'
+    | 'config'
+    | 'file'
+    | 'log'
+    | 'folder';
   identity: FileIdentity;
 }
 

@@ -85,6 +85,11 @@ export const SOURCE_RULES: ImportRules = {
   // The events of a run.
   track: ['errors.ts', 'type:finetune'],
   generate: ['errors.ts', 'config', 'data', 'contract', 'model'],
+  // report: the files of the results.
+  judge: [
+    ...['errors.ts', 'random.ts', 'statistics.ts', 'config', 'data', 'contract'],
+    ...['files', 'generate', 'report'],
+  ],
   // data: the rows that its training measurement learns from.
   bench: [
     'errors.ts',
@@ -112,6 +117,7 @@ export const SOURCE_RULES: ImportRules = {
     'type:bench',
     'type:finetune',
     'type:inspect',
+    'type:judge',
   ],
   verify: ['errors.ts', 'config', 'contract'],
   advice: ['config', 'data', 'files', 'model'],

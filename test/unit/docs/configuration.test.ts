@@ -14,6 +14,7 @@ import { devicesSchema } from '../../../src/config/devices.js';
 import { finetuneSchema } from '../../../src/config/finetune.js';
 import { generateSchema } from '../../../src/config/generate.js';
 import { inspectDatasetSchema } from '../../../src/config/inspect-dataset.js';
+import { judgeSchema } from '../../../src/config/judge.js';
 import { loadModelSchema } from '../../../src/config/load-model.js';
 import { peakSchema } from '../../../src/config/peak.js';
 import { quantizeModelSchema } from '../../../src/config/quantize-model.js';
@@ -29,6 +30,7 @@ const sections: [title: string, intro: string, schema: z.ZodType][] = [
     finetuneSchema,
   ],
   ['generate', 'Options of `generate()` and `llamatune generate`.', generateSchema],
+  ['judge', 'Options of `judge()` and `llamatune judge`.', judgeSchema],
   ['loadModel', 'Options of `loadModel()`.', loadModelSchema],
   ['devices', 'Options of `devices()` and `llamatune devices`.', devicesSchema],
   ['testDevice', 'Options of `testDevice()` and `llamatune devices --test`.', testDeviceSchema],
