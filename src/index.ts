@@ -197,6 +197,7 @@ export { LoadedModel, loadModel } from './model/loaded-model.js';
 export { quantizeModel } from './model/quantize-model.js';
 export { systemInfo } from './model/system-info.js';
 export { type DeviceTestReport, testDevice } from './model/test-device.js';
+export { versions } from './model/versions.js';
 export { type BenchRow, benchJson, benchMarkdown, benchRows } from './report/bench-table.js';
 export type { NamedResults } from './report/community/build-document.js';
 export { renderCommunityTable } from './report/community/render-table.js';
@@ -211,17 +212,10 @@ export {
   renderLossCurve,
   renderLossCurveHtml,
 } from './report/loss-curve.js';
-export {
-  createRunLog,
-  type RunLog,
-  type RunLogEvent,
-  type RunLogHeader,
-  type RunLogWriter,
-  readRunLog,
-} from './report/run-log.js';
 export type { ReportFormat } from './report/suite/render-document.js';
 export { type ReportFile, renderReport } from './report/suite/render-report.js';
 export { writeReport } from './report/suite/write-report.js';
+export { type RunLog, type RunLogEvent, type RunLogHeader, readRunLog } from './track/run-log.js';
 export type { OnFinetuneEvent } from './track/tracker.js';
 export { createVerifier } from './verify/create-verifier.js';
 export type { VerifyFunction, VerifyResult } from './verify/user-function.js';

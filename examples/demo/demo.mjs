@@ -11,15 +11,7 @@ import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
-import {
-  createRunLog,
-  finetune,
-  generate,
-  LlamatuneError,
-  loadModel,
-  renderLossCurve,
-  systemInfo,
-} from 'llamatune';
+import { finetune, generate, LlamatuneError, loadModel, renderLossCurve } from 'llamatune';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const { values } = parseArgs({
@@ -85,13 +77,13 @@ async function main() {
   // Training and generation share one loaded model. (In TypeScript, or with Node.js 24: `await using model = …`.)
   const model = await loadModel(path);
   try {
-    await tuneAndCompare(model, path, started);
+    await tuneAndCompare(model, started);
   } finally {
     await model.dispose();
   }
 }
 
-async function tuneAndCompare(model, path, started) {
+async function tuneAndCompare(model, started) {
   const file = (name) => join(values.output, name);
   const data = (name) => join(here, 'data', name);
   const { description, parameters } = model.info;
@@ -111,23 +103,16 @@ async function tuneAndCompare(model, path, started) {
     seed: 42,
     ...(values.maxSteps === undefined ? {} : { maxSteps: Number(values.maxSteps) }),
   };
-  const log = createRunLog(file('run.jsonl'), {
-    config: { model: path, ...config },
-    versions: { node: process.versions.node, 'llama.cpp': systemInfo().llamaCpp },
-  });
-
   console.log('Fine-tuning …');
   const history = [];
   const show = progressLine();
   const run = finetune({ model, ...config });
   for await (const event of run) {
-    log.write(event);
     history.push(event);
     if (event.type === 'step') show(event);
     if (event.type === 'warning') console.error(`\nwarning ${event.code}: ${event.message}`);
   }
   const result = await run.result;
-  log.close();
   await writeFile(
     file('loss.svg'),
     renderLossCurve(history, { title: 'Demo: loss of the fine-tuning' }),
@@ -157,7 +142,7 @@ async function tuneAndCompare(model, path, started) {
   console.log(
     `As expected: base model ${right.base} of ${prompts.length}, fine-tuned model ${right.tuned} of ${prompts.length}`,
   );
-  const written = ['adapter.gguf', 'run.jsonl', 'loss.svg'].map((name) =>
+  const written = ['adapter.gguf', 'adapter-log.jsonl', 'loss.svg'].map((name) =>
     relative('.', file(name)),
   );
   console.log(`Written: ${written.join(', ')}`);

@@ -27,6 +27,9 @@ public:
     // read_checkpoint.
     std::optional<train_state> resume(loader & data, const event_sink & on_event);
 
+    // The run in the names of its checkpoints. resume() may change it.
+    const std::string & run() const { return run_; }
+
     // Writes a checkpoint if one is due, and removes the ones that are no longer kept. A checkpoint that cannot be
     // written, e.g. on a full disk, is a warning: ending the run would lose more.
     void after_step(const train_state & state, const finished_step & finished, const event_sink & on_event);

@@ -149,12 +149,14 @@ void fields(V & v, warning_event & e) {
 // The phases are "graph" and "train" before the first step and "save" after the last one.
 struct phase_event {
     std::string phase;
+    std::optional<std::string> run; // "train": the run in the names of its checkpoints, if it writes any
 };
 
 template <class V>
 void fields(V & v, phase_event & e) {
     v.type("phase");
     v("phase", e.phase);
+    v("run", e.run);
 }
 
 using train_event = std::variant<step_event, evaluation_event, checkpoint_event, resume_event, pause_event, epoch_event,

@@ -46,7 +46,7 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
     check_vocabulary(*base, *file, options.train_file);
     loader data(*file, loader_options_of(options));
 
-    on_event(phase_event{"graph"});
+    on_event(phase_event{"graph", std::nullopt});
     compute devices(*base, options.n_threads, name_of(options.precision));
     devices.set_stop(&stop);
     trainable_weights weights(base, options);
@@ -88,12 +88,12 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
     }
 
     release_freed_memory(); // of temporary objects while the graphs were built
-    on_event(phase_event{"train"});
+    on_event(phase_event{"train", checkpoints ? std::optional(checkpoints->run()) : std::nullopt});
     const int64_t steps_before = state.step, tokens_before = state.tokens;
     train_result result = train(parts, state, on_event, stop);
     if (best.stored()) best.load();
     if (!options.output.empty()) {
-        on_event(phase_event{"save"});
+        on_event(phase_event{"save", std::nullopt});
         save_output(weights, options);
     }
     if (!profile.empty()) write_profile(profile, model_step.profile(), model_step.n_runs());

@@ -55,11 +55,12 @@ export function parseArguments(
         `expected an option of '${command}' but received ${token.rawName}`,
         nearest ? `did you mean --${nearest}?` : undefined,
       );
+    } else if (negated && token.value !== undefined) {
+      fail(`expected ${token.rawName} without a value but received '${token.value}'`);
     } else if (option.kind === 'boolean') {
-      if (negated && token.value !== undefined) {
-        fail(`expected ${token.rawName} without a value but received '${token.value}'`);
-      }
       values.set(name, negated ? false : flag(token.value));
+    } else if (negated && option.canBeOff) {
+      values.set(name, false);
     } else if (negated) {
       fail(`expected a value for --${name} but received ${token.rawName}`);
     } else if (token.value === undefined) {
@@ -72,6 +73,7 @@ export function parseArguments(
   for (const [name, given] of texts) {
     const option = byName.get(name);
     if (!option) continue;
+    if (values.has(name)) fail(`expected --${name} or --no-${name} but received both`);
     if (given.length > 1 && !repeatable.has(option.kind)) {
       fail(`expected --${name} once but received it ${given.length} times`);
     }

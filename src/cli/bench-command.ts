@@ -99,7 +99,7 @@ export const benchCommand: Command = {
     refusePositionals(parsed, 'bench');
     const config = configurationOf(parsed, excludedOptions);
     const json = parsed.values.get('json') === true;
-    const report = commandOutput(parsed, 'report', 'file');
+    const report = commandOutput(parsed, 'report');
     if (report !== undefined && !/\.(json|md)$/i.test(report.path)) {
       throw new LlamatuneError(
         'USAGE_INVALID',

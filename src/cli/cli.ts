@@ -1,5 +1,6 @@
 import { closest } from '../closest.js';
 import { LlamatuneError } from '../errors.js';
+import { versions } from '../index.js';
 import { exportCommand, importCommand, mergeCommand } from './adapter-commands.js';
 import { benchCommand } from './bench-command.js';
 import type { Command } from './command.js';
@@ -12,7 +13,6 @@ import { inspectCommand } from './inspect-command.js';
 import { type CliIo, textWidth } from './io.js';
 import { jsonLine } from './json.js';
 import { judgeCommand } from './judge-command.js';
-import { versions } from './version.js';
 
 export const commands: readonly Command[] = [
   finetuneCommand,

@@ -26,13 +26,9 @@ export function configFile({ values }: ParsedArguments): InputFile[] {
 }
 
 /** A file that the command writes in addition to the run, if its option is given. */
-export function commandOutput(
-  { values }: ParsedArguments,
-  field: string,
-  kind: 'file' | 'log',
-): OutputFile | undefined {
+export function commandOutput({ values }: ParsedArguments, field: string): OutputFile | undefined {
   const path = values.get(field);
-  return typeof path === 'string' ? { field, path, kind } : undefined;
+  return typeof path === 'string' ? { field, path, kind: 'file' } : undefined;
 }
 
 /** Converts { 'lora.rank': 8 } to { lora: { rank: 8 } }. */

@@ -1,9 +1,9 @@
 import { replaceFile } from '../files/atomic-file.js';
-import { checkFiles } from '../files/check.js';
+import { checkFiles, type OutputFile } from '../files/check.js';
 import { holdOutputs } from '../files/lock.js';
+import { curveOfOutput } from '../files/names.js';
 import { filesOfRun } from '../files/run-files.js';
 import {
-  createRunLog,
   describeOptions,
   type FinetuneEvent,
   type FinetuneOptions,
@@ -11,7 +11,6 @@ import {
   finetuneSchema,
   LlamatuneError,
   parseConfig,
-  type RunLogWriter,
   renderLossCurve,
   renderLossCurveHtml,
 } from '../index.js';
@@ -19,9 +18,8 @@ import { type ParsedArguments, parseArguments, refusePositionals } from './argum
 import type { Command } from './command.js';
 import type { JsonObject } from './config-file.js';
 import { commandOutput, configFile, configurationOf } from './configuration.js';
-import { type FinetuneView, finetuneView } from './finetune-view.js';
+import { finetuneView } from './finetune-view.js';
 import { type CliOption, cliOptions, commonOptions } from './option.js';
-import { versions } from './version.js';
 
 /** On the command line `checkpoint.resume` is a text, so the options that may differ have an option of their own. */
 const RESUME_ALLOW = 'checkpoint.resume.allow';
@@ -32,12 +30,6 @@ const commandOptions: readonly CliOption[] = [
     typeText: 'option,…',
     description:
       'Options that may differ from those of the run that wrote the checkpoint: dataset,optimizer.learningRate.',
-  },
-  {
-    name: 'runLog',
-    kind: 'text',
-    typeText: 'path',
-    description: 'Write the configuration and every event to this file as JSON Lines.',
   },
   {
     name: 'lossCurve',
@@ -80,9 +72,8 @@ export const finetuneCommand: Command = {
     const parsed = parseArguments(args, [...options, ...commonOptions], 'finetune');
     refusePositionals(parsed, 'finetune');
     const config = withAllowed(configurationOf(parsed, excludedOptions), parsed);
-    const complete = parseConfig(finetuneSchema, config, 'finetune options');
-    const curve = commandOutput(parsed, 'lossCurve', 'file');
-    const log = commandOutput(parsed, 'runLog', 'log');
+    const complete = withDefaults(config);
+    const curve = commandOutput(parsed, 'lossCurve');
     if (curve !== undefined && !/\.(svg|html?)$/i.test(curve.path)) {
       throw new LlamatuneError(
         'USAGE_INVALID',
@@ -91,20 +82,16 @@ export const finetuneCommand: Command = {
       );
     }
     const { inputs, outputs } = filesOfRun(complete);
-    const commandOutputs = [log, curve].filter((output) => output !== undefined);
     checkFiles({
       inputs: [...inputs, ...configFile(parsed)],
-      outputs: [...outputs, ...commandOutputs],
+      outputs: [...outputs, ...curveOfCard(complete), ...(curve === undefined ? [] : [curve])],
     });
     await holdOutputs(curve === undefined ? [] : [curve], async () => {
       const view = finetuneView(io, parsed.values.get('json') === true);
-      const header = { config: complete, versions: versions() };
-      const record = recorder(log === undefined ? undefined : createRunLog(log.path, header), view);
       const history: FinetuneEvent[] = [];
       const run = finetune({ ...config, signal: io.signal } as FinetuneOptions);
       try {
         for await (const event of run) {
-          record.write(event);
           if (curve !== undefined) history.push(event);
           view.show(event);
         }
@@ -112,13 +99,20 @@ export const finetuneCommand: Command = {
       } finally {
         await run[Symbol.asyncDispose]();
         view.close();
-        record.close();
       }
       if (curve !== undefined) replaceFile(curve.path, drawing(curve.path, history), 'loss curve');
-      if (record.failure !== undefined) throw record.failure;
     });
   },
 };
+
+/** The picture that the model card shows, which must not be the picture of `--lossCurve`. */
+const curveOfCard = ({ output, modelCard }: ReturnType<typeof withDefaults>): OutputFile[] =>
+  modelCard
+    ? [{ field: 'modelCard', path: curveOfOutput(output), kind: 'file', compareOnly: true }]
+    : [];
+
+const withDefaults = (config: JsonObject) =>
+  parseConfig(finetuneSchema, config, 'finetune options');
 
 /** The configuration with `checkpoint.resume.allow`, if it is given. */
 function withAllowed(config: JsonObject, { values }: ParsedArguments): JsonObject {
@@ -132,31 +126,4 @@ function withAllowed(config: JsonObject, { values }: ParsedArguments): JsonObjec
 
 function drawing(path: string, history: readonly FinetuneEvent[]): string {
   return /\.svg$/i.test(path) ? renderLossCurve(history) : renderLossCurveHtml(history);
-}
-
-/**
- * Writes to a run log, if there is one. A log that cannot be written, e.g. on a full disk, ends a run that is about to
- * train, but not one that has trained.
- */
-function recorder(log: RunLogWriter | undefined, view: FinetuneView) {
-  let failure: LlamatuneError | undefined;
-  const unlessFailed = (work: () => void, ends = false) => {
-    if (failure !== undefined) return;
-    try {
-      work();
-    } catch (error) {
-      if (ends || !(error instanceof LlamatuneError)) throw error;
-      failure = error;
-      const message = `${error.message}; the run continues without it`;
-      view.show({ type: 'warning', code: error.code, message });
-    }
-  };
-  return {
-    write: (event: FinetuneEvent) =>
-      unlessFailed(() => log?.write(event), event.type === 'phase' && event.phase === 'train'),
-    close: () => unlessFailed(() => log?.close()),
-    get failure() {
-      return failure;
-    },
-  };
 }

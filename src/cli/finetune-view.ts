@@ -166,6 +166,7 @@ export function resultTable(result: FinetuneResult): string {
   return listTable([
     [result.mode === 'lora' ? 'Adapter' : 'Model', result.output],
     ...(result.modelCard === null ? [] : [['Model card', result.modelCard] as const]),
+    ...(result.runLog === null ? [] : [['Run log', result.runLog] as const]),
     ['Steps', trained ? `${steps}${early}` : `${steps}; nothing was left to train`],
     [
       'Training loss',

@@ -59,7 +59,7 @@ export const inspectDataCommand: Command = {
     const parsed = parseArguments(args, [...options, ...commonOptions], 'inspect data');
     refusePositionals(parsed, 'inspect data');
     const config = configurationOf(parsed, excludedOptions);
-    const page = commandOutput(parsed, 'html', 'file');
+    const page = commandOutput(parsed, 'html');
     const outputs = page === undefined ? [] : [page];
     const complete = parseConfig(inspectDatasetSchema, config, 'inspect data options');
     checkFiles({ inputs: [...filesOfRun(complete).inputs, ...configFile(parsed)], outputs });

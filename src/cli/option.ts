@@ -35,6 +35,8 @@ export interface CliOption {
   required?: boolean | undefined;
   /** One letter: -h. */
   short?: string | undefined;
+  /** Whether `--no-name` sets the option to false, although it takes a value. */
+  canBeOff?: boolean | undefined;
 }
 
 /** Options of every command. They control the command line itself and are not part of the configuration. */
@@ -89,14 +91,17 @@ export function cliOptions(descriptions: readonly OptionDescription[]): CliOptio
     if (option.kind === 'none') return [];
     const special = kinds[option.path];
     const kind = special?.kind ?? (option.kind === 'string' ? 'text' : option.kind);
+    const canBeOff = kind !== 'boolean' && option.choices.includes('false');
+    const off = canBeOff ? ` Turn off with --no-${option.path}.` : '';
     return [
       {
         name: option.path,
         kind,
-        description: `${option.description}${special?.note ?? ''}`,
+        description: `${option.description}${special?.note ?? ''}${off}`,
         typeText: special?.typeText ?? typeText(option),
         defaultText: defaultText(option),
         required: option.required,
+        canBeOff,
       },
     ];
   });

@@ -278,6 +278,14 @@ const base = z.strictObject({
   onEvent: callback<(event: never) => void | Promise<void>>(
     'Called with every event, in order. The run does not wait for a promise that it returns, and continues without it if it fails.',
   ).optional(),
+  runLog: z
+    .union([z.literal(false), path('')])
+    .optional()
+    .meta({ typeText: 'path | false', cli: 'path' })
+    .describe(
+      'Run log: the configuration and every event, as JSON Lines. Any file in its place that is not the log of the run that ' +
+        'is resumed gets a number in its name. Default: next to the output, e.g. adapter-log.jsonl for adapter.gguf.',
+    ),
   modelCard: modelCard(),
   seed: seed(),
   precision: precision(),

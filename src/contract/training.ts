@@ -107,6 +107,8 @@ export type TrainEvent =
 export interface EnginePhaseEvent {
   type: 'phase';
   phase: 'graph' | 'train' | 'save';
+  /** In phase 'train': the run in the names of its checkpoints; null without checkpoints, and in other phases. */
+  run: string | null;
 }
 
 /**

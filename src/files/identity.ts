@@ -12,6 +12,12 @@ export interface FileIdentity {
 /** The most symbolic links that Linux follows; more mean a cycle. */
 const MOST_LINKS = 40;
 
+/** Whether a path leads to something that is there and not a file, e.g. a terminal or a pipe, which several runs can share. */
+export function isDevice(path: string): boolean {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  return stats !== undefined && !stats.isFile();
+}
+
 /** @throws NodeJS.ErrnoException, such as ELOOP, EACCES or ENOTDIR */
 export function identify(path: string): FileIdentity {
   const target = endOfLinks(path);

@@ -5,7 +5,7 @@ import { LlamatuneError } from '../errors.js';
 import { atExit } from './at-exit.js';
 import type { OutputFile } from './check.js';
 import { namesIn } from './folders.js';
-import { endOfLinks } from './identity.js';
+import { endOfLinks, isDevice } from './identity.js';
 import {
   isCheckpointName,
   isLockOfCheckpointName,
@@ -45,6 +45,7 @@ export function lockOutputs(outputs: readonly OutputFile[]): () => void {
   const busy: { field: string; message: string }[] = [];
   try {
     for (const { field, path, kind } of outputs) {
+      if (kind === 'log' && isDevice(path)) continue;
       const target = endOfLinks(path);
       const lock = kind === 'folder' ? lockOfFolder(target) : lockOfFile(target);
       const releaseLock = takeLock(lock, path);

@@ -1,4 +1,10 @@
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, extname, join } from 'node:path';
+
+const stemOf = (path: string): string => path.slice(0, path.length - extname(path).length);
+/** The run log of an output, next to it. */
+export const logOfOutput = (output: string): string => `${stemOf(output)}-log.jsonl`;
+/** The picture of the loss curve that belongs to the model card of an output. */
+export const curveOfOutput = (output: string): string => `${stemOf(output)}-loss.svg`;
 
 const LOCK_SUFFIX = '.llamatune-lock';
 /** The lock of an output, next to it. */

@@ -1,5 +1,6 @@
 import type { CallFiles, InputFile } from './check.js';
 import { datasetFiles } from './dataset-files.js';
+import { logOfOutput } from './names.js';
 
 /** The fields of a fine-tuning configuration that name files. */
 export interface RunConfig {
@@ -9,11 +10,14 @@ export interface RunConfig {
   lora?: { initAdapter?: string | undefined };
   checkpoint?: { directory: string; resume?: { from: string } | undefined } | undefined;
   output?: string;
+  /** Undefined: next to the output. */
+  runLog?: string | false | undefined;
 }
 
 /** Every file and folder that a fine-tuning run reads or writes. */
 export function filesOfRun(config: RunConfig): CallFiles {
   const { model, dataset, validation, lora, checkpoint, output } = config;
+  const log = runLogOf(config);
   return {
     inputs: [
       ...modelFile(model),
@@ -27,8 +31,15 @@ export function filesOfRun(config: RunConfig): CallFiles {
       ...(checkpoint === undefined
         ? []
         : [{ field: 'checkpoint.directory', path: checkpoint.directory, kind: 'folder' } as const]),
+      ...(log === null ? [] : [{ field: 'runLog', path: log, kind: 'log' } as const]),
     ],
   };
+}
+
+/** The path of the run log; null if there is none. */
+export function runLogOf({ output, runLog }: RunConfig): string | null {
+  if (runLog !== undefined) return runLog === false ? null : runLog;
+  return output === undefined ? null : logOfOutput(output);
 }
 
 /** The file of a model that is given as a path or loaded. */
@@ -49,12 +60,4 @@ const datasetInputs = (field: string, dataset: unknown): InputFile[] =>
 
 function inputFile(field: string, path: unknown, kind: InputFile['kind']): InputFile[] {
   return typeof path === 'string' ? [{ field, path, kind }] : [];
-}
-
-/** The same files, marked to be compared only. */
-export function comparedOnly({ inputs, outputs }: CallFiles): CallFiles {
-  return {
-    inputs: inputs.map((file) => ({ ...file, compareOnly: true })),
-    outputs: outputs.map((file) => ({ ...file, compareOnly: true })),
-  };
 }

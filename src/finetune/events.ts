@@ -24,6 +24,8 @@ export interface PhaseEvent {
   detail: string;
   /** Only in phase 'graph': whether gradient checkpointing is on, as given or chosen by 'auto'. */
   gradientCheckpointing?: boolean;
+  /** Only in phase 'train' of a run with checkpoints: the run in their names. */
+  run?: string;
 }
 
 /** The last event of a run that succeeded. */
@@ -45,6 +47,8 @@ export interface FinetuneResult
    * could not be written, which is a warning.
    */
   modelCard: string | null;
+  /** The run log, next to the output or where `runLog` says; null with `runLog: false`. */
+  runLog: string | null;
   /** Loss of every step that this call ran, in order; NaN for a step without a loss. */
   losses: Float64Array;
   /** Validation losses and metrics, in order. */

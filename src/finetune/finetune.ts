@@ -13,11 +13,12 @@ import { LlamatuneError } from '../errors.js';
 import { checkFiles, type OutputFile } from '../files/check.js';
 import { datasetFiles } from '../files/dataset-files.js';
 import { holdOutputs } from '../files/lock.js';
-import { filesOfRun } from '../files/run-files.js';
+import { filesOfRun, runLogOf } from '../files/run-files.js';
 import { withTemporaryFolder } from '../files/temporary-folder.js';
 import type { LoadedModel } from '../model/loaded-model.js';
 import { systemInfo } from '../model/system-info.js';
 import { useModel } from '../model/use-model.js';
+import { versions } from '../model/versions.js';
 import { buildSchedule } from '../schedule/schedule.js';
 import { resolveWarmupSteps } from '../schedule/warmup.js';
 import type { OnFinetuneEvent } from '../track/tracker.js';
@@ -27,6 +28,7 @@ import { type FinetuneControls, FinetuneRun } from './finetune-run.js';
 import { RunHistory } from './history.js';
 import { checkMemory, type MemoryChoice } from './memory.js';
 import { withModelCard } from './model-card.js';
+import { recordedConfig } from './recorded-config.js';
 import { trainOptions } from './train-options.js';
 
 export { FinetuneRun };
@@ -86,7 +88,7 @@ async function run(options: FinetuneOptions, controls: FinetuneControls): Promis
   const config = withChatTemplate(parseConfig(finetuneSchema, options, 'finetune options'));
   const files = filesOfRun(config);
   checkFiles({ ...files, outputs: [...files.outputs, ...folderOfTensorBoard(config)] });
-  const trackers = trackersOf(config as TrackerOptions, controls.emit);
+  const trackers = trackersOf(trackerOptions(config), controls.emit);
   const emit = (event: FinetuneEvent) => {
     trackers.write(event);
     controls.emit(event);
@@ -99,6 +101,12 @@ async function run(options: FinetuneOptions, controls: FinetuneControls): Promis
   } finally {
     trackers.close();
   }
+}
+
+function trackerOptions(config: FinetuneConfig): TrackerOptions {
+  const path = runLogOf(config);
+  const header = { config: recordedConfig(config), versions: versions() };
+  return { ...(config as TrackerOptions), runLog: path === null ? undefined : { path, header } };
 }
 
 /** It is not locked: each run has its own file in it. */
@@ -150,7 +158,7 @@ async function train(
 
   const onEvents = (events: TrainEvent[]) => {
     for (const event of events) {
-      if (event.type === 'phase') emit(enginePhase(event.phase, config, choice));
+      if (event.type === 'phase') emit(enginePhase(event, config, choice));
       else history.add(event);
     }
   };
@@ -222,12 +230,12 @@ function checkPacking({ info }: LoadedModel, config: FinetuneConfig): void {
 
 /** Converts a phase of the engine to an event of the run. */
 function enginePhase(
-  phase: EnginePhaseEvent['phase'],
+  { phase, run }: EnginePhaseEvent,
   { output }: FinetuneConfig,
   { gradientCheckpointing }: MemoryChoice,
 ): PhaseEvent {
   if (phase === 'save') return phaseEvent(phase, output);
-  if (phase !== 'graph') return phaseEvent(phase, '');
+  if (phase === 'train') return { ...phaseEvent(phase, ''), ...(run === null ? {} : { run }) };
   const detail = gradientCheckpointing
     ? 'gradient checkpointing: activations are recomputed in the backward pass'
     : '';

@@ -7,6 +7,7 @@ import type {
   TrainResult,
 } from '../contract/training.js';
 import type { PreparedDataset } from '../data/prepare.js';
+import { runLogOf } from '../files/run-files.js';
 import type { FinetuneEvent, FinetuneResult } from './events.js';
 import { hasTokenBudget } from './layout.js';
 
@@ -91,6 +92,7 @@ export class RunHistory {
       output: this.#config.output,
       adapter,
       modelCard: null,
+      runLog: runLogOf(this.#config),
       epochs,
       losses: Float64Array.from(this.#losses),
       evaluations: this.#evaluations,

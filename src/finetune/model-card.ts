@@ -1,4 +1,3 @@
-import { basename } from 'node:path';
 import type { FinetuneConfig } from '../config/finetune.js';
 import type { WarningEvent } from '../contract/training.js';
 import { datasetFiles } from '../files/dataset-files.js';
@@ -7,6 +6,7 @@ import type { LoadedModel } from '../model/loaded-model.js';
 import type { LossCurveEvent } from '../report/loss-curve.js';
 import { addModelCard } from '../report/model-card.js';
 import type { FinetuneResult } from './events.js';
+import { publishedConfig } from './recorded-config.js';
 
 /**
  * Writes the model card of a run that has ended.
@@ -28,35 +28,12 @@ export function withModelCard(
     datasets: datasetFiles(config.dataset).map(({ path }) => path),
     samples: result.samples,
     validationSamples: result.validationSamples,
-    config: described(config, model.path),
+    config: publishedConfig(config, model.path),
     results: resultsOf(result),
     history: historyOf(result, learningRates),
   });
   for (const warning of warnings) emit({ type: 'warning', ...warning });
   return { ...result, modelCard, warnings: [...result.warnings, ...warnings] };
-}
-
-/** The configuration without what only this call has: rows, signals and where things are. */
-function described(config: FinetuneConfig, model: string): Record<string, unknown> {
-  const { dataset, validation, signal, checkpoint, modelCard, tensorboard, onEvent, rpc, ...rest } =
-    config;
-  const namesOf = (rows: unknown) => datasetFiles(rows).map(({ path }) => basename(path));
-  const files = namesOf(dataset);
-  const { dataset: validationRows, ...validationRest } = validation ?? {};
-  const validationFiles = namesOf(validationRows);
-  return {
-    ...rest,
-    model: basename(model),
-    ...(files.length === 0 ? {} : { dataset: files }),
-    ...(validation === undefined
-      ? {}
-      : {
-          validation: {
-            ...validationRest,
-            ...(validationFiles.length === 0 ? {} : { dataset: validationFiles }),
-          },
-        }),
-  };
 }
 
 function resultsOf(result: FinetuneResult): [string, string][] {

@@ -1,5 +1,6 @@
 import { basename, dirname, extname, join } from 'node:path';
 import { LlamatuneError } from '../errors.js';
+import { curveOfOutput } from '../files/names.js';
 import * as format from '../format.js';
 import { type LossCurveEvent, renderLossCurve } from './loss-curve.js';
 import { ownerOf, readOwnFile, writeOwnFile } from './own-file.js';
@@ -55,7 +56,7 @@ export function writeModelCard(card: TrainingCard | MergeCard): string | null {
   if (state === 'foreign') return null;
   const path = free(readme) ? readme : join(folder, `${stemOf(owner)}.md`);
   if (!free(path)) return null;
-  const svg = join(folder, curveOf(owner));
+  const svg = curveOfOutput(card.output);
   const drawing = free(svg) ? curveText(card) : null;
   if (drawing !== null) writeOwnFile(svg, drawing, owner, 'loss curve');
   writeOwnFile(path, cardText(card, drawing === null ? null : basename(svg)), owner, 'model card');
@@ -80,13 +81,11 @@ export function addModelCard(card: TrainingCard | MergeCard): {
   }
 }
 
-const curveOf = (output: string): string => `${stemOf(output)}-loss.svg`;
-
 /** The loss curve of the training; that of a merged adapter is copied. */
 function curveText(card: TrainingCard | MergeCard): string | null {
   if (card.kind !== 'merged') return hasLoss(card.history) ? renderLossCurve(card.history) : null;
   const owner = basename(card.adapter);
-  return readOwnFile(join(dirname(card.adapter), curveOf(owner)), owner);
+  return readOwnFile(curveOfOutput(card.adapter), owner);
 }
 
 /** Data, training and results in the card of an adapter; null if it has none. */

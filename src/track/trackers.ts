@@ -1,20 +1,23 @@
 import { LlamatuneError, reasonOf } from '../errors.js';
 import type { FinetuneEvent } from '../finetune/events.js';
+import { type RunLogHeader, RunLogTracker } from './run-log.js';
 import { TensorBoardTracker } from './tensorboard.js';
 import type { OnFinetuneEvent, Tracker } from './tracker.js';
 
 /** The options of a run that name trackers. */
 export interface TrackerOptions {
+  runLog?: { path: string; header: Pick<RunLogHeader, 'config' | 'versions'> } | undefined;
   tensorboard?: string | undefined;
   onEvent?: OnFinetuneEvent | undefined;
 }
 
 /** @param warn receives the warnings of trackers that fail */
 export function trackersOf(
-  { tensorboard, onEvent }: TrackerOptions,
+  { runLog, tensorboard, onEvent }: TrackerOptions,
   warn: (event: FinetuneEvent) => void,
 ): Trackers {
   const trackers: Tracker[] = [];
+  if (runLog !== undefined) trackers.push(new RunLogTracker(runLog.path, runLog.header));
   if (tensorboard !== undefined) trackers.push(new TensorBoardTracker(tensorboard));
   if (onEvent !== undefined) trackers.push({ write: onEvent });
   return new Trackers(trackers, warn);

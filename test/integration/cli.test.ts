@@ -230,16 +230,8 @@ describe('llamatune finetune and generate', () => {
         ...{ sequenceLength: 96, epochs: 50, maxSteps: 50, lora: { rank: 4, targets: ['attn_q'] } },
       }),
     );
-    const log = inDirectory('from-file.jsonl');
-    const { exit, stdout } = await llamatune([
-      'finetune',
-      '--config',
-      config,
-      '--maxSteps',
-      '2',
-      '--runLog',
-      log,
-    ]);
+    const log = inDirectory('from-file-log.jsonl');
+    const { exit, stdout } = await llamatune(['finetune', '--config', config, '--maxSteps', '2']);
     expect(exit).toBe(0);
     expect(stdout).toContain('step 2/2');
     expect(stdout).not.toContain('\u001b');

@@ -83,7 +83,7 @@ export const trainingResults: Record<string, string[]> = {
     ...({ microBatchTokens: true, microBatchSize: true } as const),
   }),
   WarningEvent: keys<WarningEvent>({ type: true, code: true, message: true }),
-  EnginePhaseEvent: keys<EnginePhaseEvent>({ type: true, phase: true }),
+  EnginePhaseEvent: keys<EnginePhaseEvent>({ type: true, phase: true, run: true }),
   TrainResult: [
     ...keys<TrainResult>({
       steps: true,

@@ -28,7 +28,7 @@ describe('examples', () => {
     expect(stdout).toContain('What is the capital'); // the text wraps in the table
     expect(stdout).toMatch(/As expected: base model \d of \d+, fine-tuned model \d of \d+/);
     expect(readFileSync(inDirectory('adapter.gguf')).subarray(0, 4).toString()).toBe('GGUF');
-    expect(readRunLog(inDirectory('run.jsonl')).events.at(-1)?.type).toBe('done');
+    expect(readRunLog(inDirectory('adapter-log.jsonl')).events.at(-1)?.type).toBe('done');
     expect(readFileSync(inDirectory('loss.svg'), 'utf8')).toContain('learning rate');
   });
 

@@ -1,6 +1,7 @@
 // A run that is killed at random moments and resumed again and again gives the same file, byte for byte.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { readRunLog } from '../../src/index.js';
 import { seededRandom } from '../../src/random.js';
 import { folderPerTest } from '../folder-per-test.js';
 import { jsonLines, llamatune } from './command-line.js';
@@ -29,6 +30,12 @@ const finetune = (output: string, ...more: string[]) => [
   ],
   ...['--validation.keepBest', '--json', ...more],
 ];
+
+/** Steps and losses in the run log of an output. */
+const stepsOf = (output: string) =>
+  readRunLog(at(output.replace('.gguf', '-log.jsonl'))).events.flatMap((event) =>
+    event.type === 'step' ? [[event.step, event.loss] as const] : [],
+  );
 
 describe('a run that is killed', () => {
   it(`${KILLS} times at random moments writes the same adapter`, async () => {
@@ -68,6 +75,15 @@ describe('a run that is killed', () => {
     expect(firstSteps[0]).toBe(1);
     expect(firstSteps.at(-1)).toBeGreaterThan(1);
     expect(readFileSync(at('adapter.gguf')).equals(readFileSync(at('whole.gguf')))).toBe(true);
+    // one log with every step once; a step that was saved but not yet logged is lost with the process
+    const whole = new Map(stepsOf('whole.gguf'));
+    const steps = stepsOf('adapter.gguf');
+    expect(steps.length).toBeGreaterThan(0.9 * whole.size);
+    expect(steps.map(([step]) => step)).toEqual(
+      [...new Set(steps.map(([step]) => step))].sort((a, b) => a - b),
+    );
+    for (const [step, loss] of steps) expect(loss).toBe(whole.get(step));
+    expect(readdirSync(at('.')).filter((name) => name.includes('-log'))).toHaveLength(2);
     // the last three checkpoints of one run, and no half of one
     expect(readdirSync(at('checkpoints'))).toHaveLength(3);
   });

@@ -14,7 +14,6 @@ import { join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
   createModel,
-  createRunLog,
   type FinetuneOptions,
   finetuneLora,
   LlamatuneError,
@@ -43,6 +42,7 @@ const quick = (more: Partial<FinetuneOptions> = {}): FinetuneOptions => ({
   batchSize: 4,
   threads: 1,
   modelCard: false,
+  runLog: false,
   ...more,
 });
 
@@ -95,15 +95,44 @@ describe('an output that is an input', () => {
     expect(readFileSync(at('model.gguf')).equals(readFileSync(source))).toBe(true);
   });
 
-  it('is refused by createRunLog, and so is the output itself', async () => {
-    const config = quick({ checkpoint: { directory: at('checkpoints') } });
-    const names = ['model.gguf', 'train.jsonl', 'adapter.gguf', 'checkpoints/checkpoint-3.gguf'];
-    for (const name of names) {
-      expect(() => createRunLog(at(name), { config, versions: {} })).toThrow(
-        expect.objectContaining({ code: 'OUTPUT_CONFLICT' }),
-      );
+  it('is refused as a run log, and so is the output itself', async () => {
+    const more = { checkpoint: { directory: at('checkpoints') } };
+    for (const name of [
+      'model.gguf',
+      'train.jsonl',
+      'adapter.gguf',
+      'checkpoints/checkpoint-3.gguf',
+    ]) {
+      expect(
+        await failure(finetuneLora(quick({ ...more, runLog: at(name) })).result),
+      ).toMatchObject({
+        code: 'OUTPUT_CONFLICT',
+        problems: [{ path: 'runLog' }],
+      });
     }
-    expect(readFileSync(at('train.jsonl'), 'utf8')).toContain('prompt');
+    const rows = at('adapter-log.jsonl');
+    copyFileSync(at('train.jsonl'), rows);
+    const refused = finetuneLora(quick({ dataset: rows, runLog: undefined }));
+    expect(await failure(refused.result)).toMatchObject({
+      message: expect.stringContaining("adapter-log.jsonl': it is the dataset"),
+    });
+    expect(readFileSync(rows, 'utf8')).toContain('prompt');
+  });
+
+  it('is refused if the picture of --lossCurve is that of the model card', async () => {
+    const args = [
+      ...['finetune', '--model', at('model.gguf'), '--dataset', at('train.jsonl'), '--loss'],
+      ...['completion', '--sequenceLength', '32', '--threads', '1', '--output', at('adapter.gguf')],
+      ...['--no-runLog', '--lossCurve', at('adapter-loss.svg')],
+    ];
+    expect(await llamatune(args)).toMatchObject({
+      exit: 1,
+      stderr: expect.stringMatching(/^error OUTPUT_CONFLICT: .*adapter-loss.svg.*modelCard/),
+    });
+    expect((await llamatune([...args, '--no-modelCard'])).exit).toBe(0);
+    expect(readdirSync(at()).sort()).toEqual([
+      ...['adapter-loss.svg', 'adapter.gguf', 'model.gguf', 'train.jsonl'],
+    ]);
   });
 
   it('is refused by the command line for each of its own files, all at once', async () => {
@@ -243,13 +272,15 @@ describe('two runs with one output', () => {
     expect(others).toEqual(['other.gguf']);
   });
 
-  it('are detected for run logs', () => {
-    const log = createRunLog(at('run.jsonl'), { config: quick(), versions: {} });
-    expect(() => createRunLog(at('run.jsonl'), { config: quick(), versions: {} })).toThrow(
-      expect.objectContaining({ code: 'OUTPUT_IN_USE' }),
-    );
-    log.close();
-    createRunLog(at('run.jsonl'), { config: quick(), versions: {} }).close();
+  it('are detected for run logs', async () => {
+    const first = await started(quick({ epochs: 500, runLog: at('run.jsonl') }));
+    const second = finetuneLora(quick({ output: at('b.gguf'), runLog: at('run.jsonl') }));
+    expect(await failure(second.result)).toMatchObject({
+      code: 'OUTPUT_IN_USE',
+      problems: [{ path: 'runLog' }],
+    });
+    first.abort();
+    await failure(first.result);
     expect(existsSync(`${at('run.jsonl')}.llamatune-lock`)).toBe(false);
   });
 
@@ -285,9 +316,11 @@ describe('two runs with one output', () => {
     writeFileSync(at(`checkpoints/checkpoint-5.gguf.llamatune-tmp-4711-1`), 'half');
     writeFileSync(at(kept[0]!), 'mine');
     writeFileSync(at(`checkpoints/${kept[1]}`), 'mine');
-    await finetuneLora(quick({ checkpoint: { directory: at('checkpoints') } })).result;
+    const next = quick({ checkpoint: { directory: at('checkpoints') }, runLog: undefined });
+    await finetuneLora(next).result;
+    const logs = ['adapter-log-1.jsonl', 'adapter-log.jsonl'];
     expect(readdirSync(at()).sort()).toEqual(
-      ['adapter.gguf', kept[0], 'checkpoints', 'model.gguf', 'train.jsonl'].sort(),
+      ['adapter.gguf', ...logs, kept[0], 'checkpoints', 'model.gguf', 'train.jsonl'].sort(),
     );
     expect(readdirSync(at('checkpoints'))).toEqual([kept[1]]);
     expect(isGguf(at('adapter.gguf'))).toBe(true);

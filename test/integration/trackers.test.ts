@@ -1,6 +1,6 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type FinetuneEvent, type FinetuneOptions, finetune } from '../../src/index.js';
+import { type FinetuneEvent, type FinetuneOptions, finetune, readRunLog } from '../../src/index.js';
 import { folderPerTest } from '../folder-per-test.js';
 import { jsonLines, llamatune } from './command-line.js';
 import { tinyModel } from './tiny-model.js';
@@ -14,6 +14,58 @@ const dataset = Array.from({ length: 8 }, (_, i) => ({ prompt: `${i}?`, completi
 const quick = (more: Partial<FinetuneOptions>): FinetuneOptions => ({
   ...{ model, dataset, output: at('adapter.gguf'), sequenceLength: 32, batchSize: 4, threads: 1 },
   ...more,
+});
+
+describe('the run log', () => {
+  it('is written next to the output of each run, and an earlier one stays', async () => {
+    const first = await finetune(quick({ lora: { rank: 2 } })).result;
+    expect(first.runLog).toBe(at('adapter-log.jsonl'));
+    const { header, events } = readRunLog(at('adapter-log.jsonl'));
+    expect(header.config).toMatchObject({ model, lora: { rank: 2 }, seed: 42 });
+    expect(header.config).not.toHaveProperty('dataset'); // rows from memory
+    expect(Object.keys(header.versions)).toContain('llama.cpp');
+    expect(events.filter(({ type }) => type === 'step')).toHaveLength(2);
+    expect(events.at(-1)).toMatchObject({ type: 'done', result: { runLog: first.runLog } });
+
+    await finetune(quick({ lora: { rank: 4 } })).result;
+    expect(readRunLog(at('adapter-log.jsonl')).header.config).toMatchObject({ lora: { rank: 4 } });
+    expect(readRunLog(at('adapter-log-1.jsonl')).header.config).toMatchObject({
+      lora: { rank: 2 },
+    });
+  });
+
+  it('can be turned off, or be another file', async () => {
+    expect((await finetune(quick({ runLog: false })).result).runLog).toBeNull();
+    expect((await finetune(quick({ runLog: at('other.jsonl') })).result).runLog).toBe(
+      at('other.jsonl'),
+    );
+    expect(readdirSync(at('.')).filter((name) => name.endsWith('jsonl'))).toEqual(['other.jsonl']);
+  });
+
+  it('of a run that is resumed continues', async () => {
+    const more = { epochs: 4, checkpoint: { directory: at('checkpoints') } };
+    const run = finetune(quick(more));
+    const stop = async () => {
+      for await (const event of run) if (event.type === 'step' && event.step === 3) run.abort();
+    };
+    await expect(stop()).rejects.toMatchObject({ code: 'ABORTED' });
+    await finetune(quick({ ...more, checkpoint: { ...more.checkpoint, resume: 'auto' } })).result;
+    const { events } = readRunLog(at('adapter-log.jsonl'));
+    const steps = events.flatMap((event) => (event.type === 'step' ? [event.step] : []));
+    expect(steps).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(readdirSync(at('.')).filter((name) => name.endsWith('jsonl'))).toHaveLength(1);
+  });
+
+  it.skipIf(!existsSync('/dev/full'))('is a warning if it cannot be written', async () => {
+    const { steps, warnings } = await finetune(quick({ runLog: '/dev/full' })).result;
+    expect(steps).toBe(2);
+    expect(warnings).toMatchObject([
+      {
+        code: 'OUTPUT_NOT_WRITABLE',
+        message: expect.stringMatching(/run log '\/dev\/full'.*ENOSPC.*continues without it/),
+      },
+    ]);
+  });
 });
 
 describe('trackers', () => {

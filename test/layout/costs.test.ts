@@ -106,7 +106,7 @@ const costs: { kind: string; name: RegExp; files: string[] }[] = [
     files: [
       'src/config/finetune.ts',
       'src/finetune/finetune.ts',
-      'src/finetune/model-card.ts',
+      'src/finetune/recorded-config.ts',
       'src/track/tensorboard.ts',
       'src/track/trackers.ts',
     ],

@@ -83,7 +83,7 @@ export const SOURCE_RULES: ImportRules = {
     ...['contract', 'files', 'model', 'report', 'track'],
   ],
   // The events of a run.
-  track: ['errors.ts', 'type:finetune'],
+  track: ['errors.ts', 'files', 'type:finetune'],
   generate: ['errors.ts', 'config', 'data', 'contract', 'model'],
   // report: the files of the results.
   judge: [
@@ -105,7 +105,7 @@ export const SOURCE_RULES: ImportRules = {
     'hardware',
     'model',
   ],
-  // Types only: a report can be drawn without the addon. files: a run log is checked and locked like any output.
+  // Types only: a report can be drawn without the addon. files: the writer of files.
   report: [
     'errors.ts',
     'escape-html.ts',
@@ -115,7 +115,6 @@ export const SOURCE_RULES: ImportRules = {
     'statistics.ts',
     'files',
     'type:bench',
-    'type:finetune',
     'type:inspect',
     'type:judge',
   ],

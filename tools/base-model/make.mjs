@@ -98,13 +98,13 @@ const time = (ms) =>
     ? '?'
     : `${Math.floor(ms / 60000)}:${String(Math.floor(ms / 1000) % 60).padStart(2, '0')}`;
 
-/** Trains every parameter, from random weights; writes one line to `log` for each event. */
+/** Trains every parameter, from random weights. */
 async function train({ finetuneFull }, options, paths) {
-  const lines = [];
   const run = finetuneFull({
     model: paths.initial,
     dataset: paths.train,
     output: paths.trained,
+    runLog: paths.log,
     epochs: options.epochs,
     ...(options.maxSteps === undefined ? {} : { maxSteps: options.maxSteps }),
     ...training,
@@ -114,9 +114,6 @@ async function train({ finetuneFull }, options, paths) {
     threads: options.threads,
   });
   for await (const event of run) {
-    if (event.type === 'phase') continue;
-    if (event.type === 'done') break;
-    lines.push(JSON.stringify(event));
     if (event.type === 'step' && (event.step % 20 === 0 || event.step === event.totalSteps)) {
       console.log(
         `step ${event.step}/${event.totalSteps}  loss ${event.loss.toFixed(4)}  ` +
@@ -127,9 +124,7 @@ async function train({ finetuneFull }, options, paths) {
       console.log(`step ${event.step}  validation loss ${event.loss.toFixed(4)}`);
     if (event.type === 'warning') console.warn(`${event.code}: ${event.message}`);
   }
-  const result = await run.result;
-  writeFileSync(paths.log, `${lines.join('\n')}\n`);
-  return result;
+  return await run.result;
 }
 
 /** Counts the held-out chats whose last answer is generated word for word with greedy sampling. */

@@ -27,6 +27,7 @@ export async function measureTraining(
       output: join(folder, 'output.gguf'),
       maxSteps: planned,
       modelCard: false,
+      runLog: false,
     } as FinetuneOptions;
     const started = performance.now();
     const run = finetune(options);

@@ -34,6 +34,7 @@ const result: FinetuneResult = {
   output: 'adapter.gguf',
   adapter: null,
   modelCard: null,
+  runLog: null,
   steps: 3,
   epochs: 1,
   finalLoss: 0.8333,

@@ -14,7 +14,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { LlamatuneError } from '../../../src/errors.js';
 import { type CallFiles, checkFiles, type OutputFile } from '../../../src/files/check.js';
-import { comparedOnly, filesOfRun, type RunConfig } from '../../../src/files/run-files.js';
+import { filesOfRun, type RunConfig } from '../../../src/files/run-files.js';
 import { folderPerTest } from '../../folder-per-test.js';
 
 const at = folderPerTest();
@@ -183,7 +183,15 @@ describe('checkFiles', () => {
   });
 
   it('only compares files that another call checks', () => {
-    checkFiles(comparedOnly(filesOfRun({ model: at('missing.gguf'), output: at('new/out.gguf') })));
+    const { inputs, outputs } = filesOfRun({
+      model: at('missing.gguf'),
+      output: at('new/out.gguf'),
+    });
+    const compareOnly = true;
+    checkFiles({
+      inputs: inputs.map((file) => ({ ...file, compareOnly })),
+      outputs: outputs.map((file) => ({ ...file, compareOnly })),
+    });
     expect(existsSync(at('new'))).toBe(false);
   });
 });

@@ -12,13 +12,13 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { finetuneSchema } from '../../../src/config/finetune.js';
 import { parseConfig } from '../../../src/config/parse.js';
 import { renderLossCurve } from '../../../src/report/loss-curve.js';
-import { createRunLog, readRunLog } from '../../../src/report/run-log.js';
+import { RunLogTracker, readRunLog } from '../../../src/track/run-log.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'llamatune-run-log-'));
 afterAll(() => rmSync(directory, { recursive: true }));
 
 const header = {
-  config: { model: 'base.gguf', lora: { rank: 8 }, signal: new AbortController().signal },
+  config: { model: 'base.gguf', lora: { rank: 8 } },
   versions: { llamatune: '0.1.0' },
 };
 const metrics = { tokenAccuracy: 0.5 };
@@ -26,8 +26,8 @@ const evaluation = { step: 3, epoch: 1, loss: 0.5, metrics, targetTokens: 9, ms:
 
 describe('run log', () => {
   it('writes the header and one event per line, and reads them back', () => {
-    const path = join(directory, 'new', 'run.jsonl');
-    const log = createRunLog(path, header);
+    const path = join(directory, 'new.jsonl');
+    const log = new RunLogTracker(path, header);
     log.write({ ...evaluation, type: 'evaluation' });
     log.write({ type: 'warning', code: 'X', message: 'a\nb' });
     log.close();
@@ -38,7 +38,6 @@ describe('run log', () => {
       config: { model: 'base.gguf', lora: { rank: 8 } },
       versions: { llamatune: '0.1.0' },
     });
-    expect(read.header.config).not.toHaveProperty('signal');
     expect(Date.parse(read.header.startedAt)).toBeGreaterThan(0);
     expect(read.events).toMatchObject([
       { ...evaluation, type: 'evaluation' },
@@ -59,7 +58,7 @@ describe('run log', () => {
       'options',
     );
     const path = join(directory, 'again.jsonl');
-    const log = createRunLog(path, { config, versions: {} });
+    const log = new RunLogTracker(path, { config, versions: {} });
     log.write({ ...evaluation, type: 'evaluation' });
     log.close();
     const recorded = readRunLog(path).header.config;
@@ -68,7 +67,7 @@ describe('run log', () => {
 
   it('gives events that renderLossCurve() accepts', () => {
     const path = join(directory, 'curve.jsonl');
-    const log = createRunLog(path, header);
+    const log = new RunLogTracker(path, header);
     log.write({
       ...{ type: 'step', step: 1, totalSteps: 1, epoch: 1, loss: 1.5, metrics, learningRate: 1e-4 },
       ...{ gradientNorm: 1, tokens: 8, targetTokens: 4, tokensPerSecond: null, stepMs: 1 },
@@ -81,7 +80,7 @@ describe('run log', () => {
 
   it('writes typed arrays as arrays and numbers that are not finite as null', () => {
     const path = join(directory, 'typed.jsonl');
-    const log = createRunLog(path, {
+    const log = new RunLogTracker(path, {
       config: { losses: Float64Array.of(1.5, Number.NaN) },
       versions: {},
     });
@@ -92,7 +91,7 @@ describe('run log', () => {
 
   it('can be read during the run and after the process was killed in the middle of a line', () => {
     const path = join(directory, 'killed.jsonl');
-    const log = createRunLog(path, header);
+    const log = new RunLogTracker(path, header);
     log.write({ ...evaluation, type: 'evaluation' });
     expect(readRunLog(path).events).toHaveLength(1);
     log.close();
@@ -107,7 +106,7 @@ describe('run log', () => {
     const epoch = (step: number) =>
       ({ type: 'epoch', epoch: step, step, loss: 1, metrics: {} }) as const;
     const resumed = (run?: string) => {
-      const log = createRunLog(path, header);
+      const log = new RunLogTracker(path, header);
       log.write({ type: 'phase', phase: 'graph', progress: null, detail: '' });
       log.write({ type: 'resume', ...checkpoint(2, run) });
       log.write(epoch(3));
@@ -117,7 +116,7 @@ describe('run log', () => {
         'step' in event ? event.step : null,
       ]);
     };
-    const first = createRunLog(path, header);
+    const first = new RunLogTracker(path, header);
     first.write(epoch(1));
     first.write({ type: 'checkpoint', ...checkpoint(2) });
     first.write(epoch(3));
@@ -137,6 +136,9 @@ describe('run log', () => {
     expect(resumed('456789ef')).toEqual(now);
     writeFileSync(path, 'something else\n');
     expect(resumed()).toEqual(now);
+    // the log of the run that did not continue, and the other file
+    expect(readRunLog(join(directory, 'resumed-1.jsonl')).events).toHaveLength(6);
+    expect(readFileSync(join(directory, 'resumed-2.jsonl'), 'utf8')).toBe('something else\n');
   });
 
   it('of a resumed run keeps a long log, and replaces the file only when the new one is complete', () => {
@@ -147,7 +149,7 @@ describe('run log', () => {
     const checkpoint = `${JSON.stringify({ type: 'checkpoint', ...at })}\n`;
     writeFileSync(path, ['{"type":"run"}\n', ...steps, checkpoint].join(''));
     linkSync(path, old); // sees a file that is emptied, but not one that is replaced
-    const log = createRunLog(path, header);
+    const log = new RunLogTracker(path, header);
     log.write({ type: 'resume', ...at });
     log.write({ ...evaluation, type: 'evaluation' });
     log.close();
@@ -155,21 +157,18 @@ describe('run log', () => {
     expect(readRunLog(old).events).toHaveLength(at.step + 1);
   });
 
-  it('keeps an existing file until the training starts, and is locked from the start', () => {
+  it('is written when the training starts, and keeps any other file under another name', () => {
     const path = join(directory, 'old.jsonl');
     const phase = (name: 'graph' | 'train') =>
       ({ type: 'phase', phase: name, progress: null, detail: '' }) as const;
     writeFileSync(path, 'the log of an earlier run\n');
-    const refused = createRunLog(path, header);
-    expect(() => createRunLog(path, header)).toThrow(
-      expect.objectContaining({ code: 'OUTPUT_IN_USE' }),
-    );
+    const refused = new RunLogTracker(path, header);
     refused.write({ type: 'warning', code: 'SAMPLES_SKIPPED', message: '1 sample' });
     refused.write(phase('graph'));
     refused.close();
     expect(readFileSync(path, 'utf8')).toBe('the log of an earlier run\n');
 
-    const accepted = createRunLog(path, header);
+    const accepted = new RunLogTracker(path, header);
     accepted.write({ type: 'warning', code: 'SAMPLES_SKIPPED', message: '1 sample' });
     accepted.write(phase('graph'));
     accepted.write(phase('train'));
@@ -179,6 +178,14 @@ describe('run log', () => {
     accepted.write({ type: 'warning', code: 'NON_FINITE_STEP', message: 'step 2' });
     expect(readRunLog(path).events).toHaveLength(4);
     accepted.close();
+    const third = new RunLogTracker(path, header);
+    third.write(phase('train'));
+    third.close();
+    expect(readFileSync(join(directory, 'old-1.jsonl'), 'utf8')).toBe(
+      'the log of an earlier run\n',
+    );
+    expect(readRunLog(join(directory, 'old-2.jsonl')).events).toHaveLength(4);
+    expect(readRunLog(path).events).toHaveLength(1);
   });
 
   it('names file and line of an invalid run log', () => {
@@ -199,11 +206,13 @@ describe('run log', () => {
     );
   });
 
-  it('fails if the file cannot be written', () => {
+  it('fails once if the file cannot be written', () => {
     const file = join(directory, 'a-file');
     writeFileSync(file, '');
-    expect(() => createRunLog(join(file, 'run.jsonl'), header)).toThrow(
+    const log = new RunLogTracker(join(file, 'run.jsonl'), header);
+    expect(() => log.write({ ...evaluation, type: 'evaluation' })).toThrow(
       expect.objectContaining({ code: 'OUTPUT_NOT_WRITABLE' }),
     );
+    log.close();
   });
 });

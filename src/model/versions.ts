@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { systemInfo } from '../index.js';
+import { systemInfo } from './system-info.js';
 
-/** The versions that a result depends on. The native ones are left out if the addon cannot be loaded. */
+/** Versions of llamatune, llama.cpp, Node.js and the platform. The native ones are left out if the addon cannot be loaded. */
 export function versions(): Record<string, string> {
   const manifest: unknown = JSON.parse(
     readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),

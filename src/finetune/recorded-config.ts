@@ -1,0 +1,39 @@
+import { basename } from 'node:path';
+import type { FinetuneConfig } from '../config/finetune.js';
+import { datasetFiles, namesFiles } from '../files/dataset-files.js';
+
+/** The configuration in a run log: what JSON can hold, from which the run can be repeated. Rows from memory are left out. */
+export function recordedConfig(config: FinetuneConfig): Record<string, unknown> {
+  const { dataset, validation, signal, onEvent, ...rest } = config;
+  return {
+    ...rest,
+    model: typeof config.model === 'string' ? config.model : config.model.path,
+    ...(namesFiles(dataset) ? { dataset } : {}),
+    ...(validation === undefined ? {} : { validation: recordedValidation(validation) }),
+  };
+}
+
+function recordedValidation({ dataset, ...rest }: NonNullable<FinetuneConfig['validation']>) {
+  return namesFiles(dataset) ? { ...rest, dataset } : rest;
+}
+
+/** The configuration in a model card: without what only this call has, and with the names of files instead of paths. */
+export function publishedConfig(config: FinetuneConfig, model: string): Record<string, unknown> {
+  const { checkpoint, modelCard, runLog, tensorboard, rpc, ...recorded } = recordedConfig(
+    config,
+  ) as Partial<FinetuneConfig>;
+  const { validation } = recorded;
+  return {
+    ...recorded,
+    model: basename(model),
+    ...fileNames(recorded),
+    ...(validation === undefined
+      ? {}
+      : { validation: { ...validation, ...fileNames(validation) } }),
+  };
+}
+
+function fileNames({ dataset }: { dataset?: unknown }): { dataset?: string[] } {
+  const files = datasetFiles(dataset);
+  return files.length === 0 ? {} : { dataset: files.map(({ path }) => basename(path)) };
+}
