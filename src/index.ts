@@ -82,6 +82,12 @@ export type {
 export { describeOptions, type OptionDescription } from './config/describe.js';
 export { type DevicesOptions, devicesSchema } from './config/devices.js';
 export {
+  type EvaluateOptions,
+  evaluateSchema,
+  type Scorer,
+  type ScorerInput,
+} from './config/evaluate.js';
+export {
   type DatasetFileSource,
   type DatasetSource,
   DEFAULT_LORA_TARGETS,
@@ -145,6 +151,21 @@ export type {
   WarningEvent,
 } from './contract/training.js';
 export { type ConfigProblem, LlamatuneError } from './errors.js';
+export {
+  type EvaluateEvent,
+  type EvaluateResult,
+  type EvaluateRun,
+  evaluate,
+} from './evaluate/evaluate.js';
+export {
+  type EvaluationResults,
+  evaluationResultsSchema,
+  type MeasureDescription,
+  type MeasuredValue,
+  type SystemComparison,
+  type SystemResults,
+} from './evaluate/results.js';
+export type { EvaluationSample, SampleFinishReason } from './evaluate/samples.js';
 export { type ExpertUse, expertUse } from './expert-use.js';
 export type { DoneEvent, FinetuneEvent, FinetuneResult, PhaseEvent } from './finetune/events.js';
 export {
@@ -205,6 +226,7 @@ export {
   type RenderInspectionOptions,
   renderInspection,
 } from './report/dataset/render-inspection.js';
+export { renderEvaluation } from './report/evaluation/render-evaluation.js';
 export { renderJudgement } from './report/judge/render-judgement.js';
 export {
   type LossCurveEvent,

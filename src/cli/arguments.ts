@@ -88,6 +88,7 @@ const repeatable = new Set<OptionKind>([
   'adapters',
   'datasets',
   'samples',
+  'systems',
   'numbers',
   'placement',
 ]);
@@ -107,6 +108,8 @@ function convert(option: CliOption, texts: readonly string[]): unknown {
       return texts.length === 1 ? datasetFile(last) : texts.map(datasetFile);
     case 'samples':
       return splitList(texts).map(samplesFile);
+    case 'systems':
+      return texts.map(system);
     case 'numbers':
       return splitList(texts).map(numberOrText);
     case 'placement':
@@ -161,6 +164,19 @@ function datasetFile(text: string): { path: string; weight: number } | string {
 function samplesFile(text: string): { system: string; samples: string } | string {
   const [, system, samples] = /^([^=/\\]+)=(.+)$/.exec(text) ?? [];
   return system === undefined ? text : { system, samples: samples! };
+}
+
+/** 'name=base.gguf+adapter.gguf@0.5', or 'name=outputs.jsonl'; the name may be left out. */
+function system(text: string): object {
+  const [, given, source] = /^(?:([^=/\\]+)=)?(.*)$/s.exec(text) as unknown as [
+    string,
+    string | undefined,
+    string,
+  ];
+  const name = given === undefined ? {} : { name: given };
+  const [model, ...adapters] = source.split('+');
+  if (!/\.gguf$/i.test(model!)) return { ...name, outputs: source };
+  return { ...name, model, adapters: adapters.map(adapter) };
 }
 
 function numberOrText(text: string): number | string {

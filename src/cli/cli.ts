@@ -5,6 +5,7 @@ import { exportCommand, importCommand, mergeCommand } from './adapter-commands.j
 import { benchCommand } from './bench-command.js';
 import type { Command } from './command.js';
 import { devicesCommand } from './devices-command.js';
+import { evaluateCommand } from './evaluate-command.js';
 import { errorEvent, errorText, exitCode, exitCodeOf } from './failure.js';
 import { finetuneCommand } from './finetune-command.js';
 import { generateCommand } from './generate-command.js';
@@ -18,6 +19,7 @@ export const commands: readonly Command[] = [
   finetuneCommand,
   generateCommand,
   judgeCommand,
+  evaluateCommand,
   benchCommand,
   inspectCommand,
   exportCommand,

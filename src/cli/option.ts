@@ -15,6 +15,8 @@ export type OptionKind =
   | 'datasets'
   /** Samples files, comma-separated or repeated: `path` or `name=path`. */
   | 'samples'
+  /** Systems of an evaluation, repeated: `[name=]model.gguf[+adapter.gguf[@scale]]` or `[name=]outputs.jsonl`. */
+  | 'systems'
   /** Numbers, comma-separated. */
   | 'numbers'
   /** `pattern=device` (may be repeated), or 'experts-on-cpu'. */
@@ -75,6 +77,12 @@ const kinds: Record<string, { kind: OptionKind; typeText?: string; note?: string
     typeText: '[name=]path,…',
     note: ' Put the name of the system before the path: base=run1.jsonl.',
   },
+  systems: {
+    kind: 'systems',
+    typeText: '[name=]model.gguf[+adapter.gguf…] or [name=]outputs.jsonl',
+    note: ' Repeated for each. Other options of a system: --config.',
+  },
+  tasks: { kind: 'list', note: ' Tasks with options: --config.' },
   tensorSplit: { kind: 'numbers', typeText: 'number,…' },
   placement: {
     kind: 'placement',

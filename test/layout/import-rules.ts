@@ -62,6 +62,7 @@ export const SOURCE_RULES: ImportRules = {
   'random.ts': [],
   'price.ts': [],
   'expert-use.ts': [],
+  'json-answer.ts': ['errors.ts'],
   'statistics.ts': ['random.ts'],
   // schedule: the names of the schedules.
   config: ['errors.ts', 'closest.ts', 'price.ts', 'schedule'],
@@ -90,6 +91,11 @@ export const SOURCE_RULES: ImportRules = {
     ...['errors.ts', 'random.ts', 'statistics.ts', 'config', 'data', 'contract'],
     ...['files', 'generate', 'report'],
   ],
+  // report: what it writes to its output folder.
+  evaluate: [
+    ...['errors.ts', 'json-answer.ts', 'statistics.ts', 'config', 'contract'],
+    ...['data', 'files', 'generate', 'model', 'report'],
+  ],
   // data: the rows that its training measurement learns from.
   bench: [
     'errors.ts',
@@ -105,7 +111,8 @@ export const SOURCE_RULES: ImportRules = {
     'hardware',
     'model',
   ],
-  // Types only: a report can be drawn without the addon. files: the writer of files.
+  // Types only: a report can be drawn without the addon. files: the writer of files. evaluate: the schema of
+  // its results.
   report: [
     'errors.ts',
     'escape-html.ts',
@@ -113,6 +120,7 @@ export const SOURCE_RULES: ImportRules = {
     'format.ts',
     'price.ts',
     'statistics.ts',
+    'evaluate',
     'files',
     'type:bench',
     'type:inspect',

@@ -11,6 +11,7 @@ import { countTokensSchema } from '../../../src/config/count-tokens.js';
 import { createModelSchema } from '../../../src/config/create-model.js';
 import { describeOptions } from '../../../src/config/describe.js';
 import { devicesSchema } from '../../../src/config/devices.js';
+import { evaluateSchema, evaluationSchemas } from '../../../src/config/evaluate.js';
 import { finetuneSchema } from '../../../src/config/finetune.js';
 import { generateSchema } from '../../../src/config/generate.js';
 import { inspectDatasetSchema } from '../../../src/config/inspect-dataset.js';
@@ -31,6 +32,14 @@ const sections: [title: string, intro: string, schema: z.ZodType][] = [
   ],
   ['generate', 'Options of `generate()` and `llamatune generate`.', generateSchema],
   ['judge', 'Options of `judge()` and `llamatune judge`.', judgeSchema],
+  ['evaluate', 'Options of `evaluate()` and `llamatune evaluate`.', evaluateSchema],
+  ...Object.entries(evaluationSchemas).map(([name, schema]): [string, string, z.ZodType] => [
+    `evaluation ${name}`,
+    name === 'system'
+      ? 'Fields of a system of `evaluate()`.'
+      : `Fields of a task of \`evaluate()\` with \`type: '${name.replace('task ', '')}'\`.`,
+    schema,
+  ]),
   ['loadModel', 'Options of `loadModel()`.', loadModelSchema],
   ['devices', 'Options of `devices()` and `llamatune devices`.', devicesSchema],
   ['testDevice', 'Options of `testDevice()` and `llamatune devices --test`.', testDeviceSchema],

@@ -1,0 +1,66 @@
+import { SingleBar } from 'cli-progress';
+import * as format from '../format.js';
+import type { EvaluateEvent } from '../index.js';
+import type { CliIo } from './io.js';
+import { jsonLine } from './json.js';
+
+/** Shows the events of an evaluation. */
+export interface EvaluateView {
+  show(event: EvaluateEvent): void;
+  /** Restores the terminal. Must be called in any case, also after an error. */
+  close(): void;
+}
+
+/** JSON Lines for programs; for people a progress bar on a terminal, otherwise lines on standard error. */
+export function evaluateView(io: CliIo, json: boolean): EvaluateView {
+  if (json) return { show: (event) => void io.stdout.write(jsonLine(event)), close: () => {} };
+  let bar: SingleBar | null = null;
+  const close = () => {
+    bar?.stop();
+    bar = null;
+  };
+  return {
+    show(event) {
+      if (event.type !== 'answer') {
+        close();
+        const line = lineOf(event);
+        if (line !== null) io.stderr.write(`${line}\n`);
+      } else if (io.stderr.isTTY) {
+        bar ??= startBar(io, event.of);
+        bar.update(event.done, { remaining: format.duration(event.etaMs) });
+        if (event.done === event.of) close();
+      }
+    },
+    close,
+  };
+}
+
+function startBar(io: CliIo, total: number): SingleBar {
+  const bar = new SingleBar({
+    stream: io.stderr as NodeJS.WriteStream,
+    format: '{bar} {percentage}%  {value}/{total} answers  ETA {remaining}',
+    barCompleteChar: '█',
+    barIncompleteChar: '░',
+    barsize: 24,
+    hideCursor: true,
+    fps: 8,
+    gracefulExit: false,
+  });
+  bar.start(total, 0, { remaining: '–' });
+  return bar;
+}
+
+function lineOf(event: Exclude<EvaluateEvent, { type: 'answer' }>): string | null {
+  switch (event.type) {
+    case 'start': {
+      const left = event.badRows === 0 ? '' : `, ${format.plural(event.badRows, 'row')} left out`;
+      return `${format.plural(event.systems.length, 'system')}, ${format.plural(event.rows, 'row')}${left}`;
+    }
+    case 'system':
+      return `[${event.index + 1}/${event.of}] ${event.system}`;
+    case 'warning':
+      return `warning ${event.code}: ${event.message}`;
+    case 'scores':
+      return null;
+  }
+}

@@ -1,0 +1,68 @@
+/** The expected label of a row and the label of an answer; null if the answer has none. */
+export interface LabelPair {
+  expected: string;
+  predicted: string | null;
+}
+
+/** Precision, recall and F1 of a label, null where they are not defined. */
+export interface LabelQuality {
+  label: string;
+  /** Rows with this label. */
+  rows: number;
+  /** Correct ones among the answers with this label; null if there are none. */
+  precision: number | null;
+  /** Correct ones among the rows with this label; null if there are none. */
+  recall: number | null;
+  /** 2·TP / (2·TP + FP + FN); null if neither a row nor an answer has this label. */
+  f1: number | null;
+}
+
+/** Rows by expected label and label of the answer. */
+export interface Classification {
+  labels: string[];
+  /** Rows: expected label; columns: label of the answer, and at last no label. */
+  confusion: number[][];
+  perLabel: LabelQuality[];
+  /** Answers without a label. They count as wrong. */
+  unparsed: number;
+}
+
+export function classify(labels: readonly string[], pairs: readonly LabelPair[]): Classification {
+  const confusion = confusionOf(labels, pairs);
+  return {
+    labels: [...labels],
+    confusion,
+    perLabel: labels.map((label, i) => qualityOf(label, i, confusion)),
+    unparsed: pairs.filter(({ predicted }) => predicted === null).length,
+  };
+}
+
+function confusionOf(labels: readonly string[], pairs: readonly LabelPair[]): number[][] {
+  const index = new Map(labels.map((label, i) => [label, i]));
+  const counts = labels.map(() => new Array<number>(labels.length + 1).fill(0));
+  for (const { expected, predicted } of pairs) {
+    const column = predicted === null ? labels.length : index.get(predicted)!;
+    counts[index.get(expected)!]![column]! += 1;
+  }
+  return counts;
+}
+
+function qualityOf(label: string, i: number, confusion: readonly number[][]): LabelQuality {
+  const hits = confusion[i]![i]!;
+  const rows = confusion[i]!.reduce((sum, count) => sum + count, 0);
+  const answers = confusion.reduce((sum, counts) => sum + counts[i]!, 0);
+  return {
+    label,
+    rows,
+    precision: answers === 0 ? null : hits / answers,
+    recall: rows === 0 ? null : hits / rows,
+    f1: rows + answers === 0 ? null : (2 * hits) / (rows + answers),
+  };
+}
+
+/** Mean F1 of the labels that a row or an answer has, each label counted alike. */
+export function macroF1(labels: readonly string[], pairs: readonly LabelPair[]): number {
+  const confusion = confusionOf(labels, pairs);
+  const values = labels.flatMap((label, i) => qualityOf(label, i, confusion).f1 ?? []);
+  return values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
+}

@@ -1,0 +1,124 @@
+import { describeValue } from '../config/parse.js';
+import { readRows } from '../data/readers.js';
+import { type ConfigProblem, LlamatuneError } from '../errors.js';
+import type { EvaluationRow } from './rows.js';
+
+/** Most problems that an error names. */
+const MOST_PROBLEMS = 20;
+
+export interface RecordedOutputs {
+  /** Output by index of the row. */
+  outputs: Map<number, string>;
+  /** Rows without an output. */
+  missing: EvaluationRow[];
+}
+
+/**
+ * Reads the outputs of another program: one row per answer, with the column `outputField` and either `index` (the position of
+ * the row in the dataset, from 0) or the id of the row. Without both columns, the outputs are those of the rows in order. The
+ * samples of an earlier evaluation can be read, too.
+ *
+ * @param skipped indices of rows that no system is asked; outputs for them are ignored
+ * @throws LlamatuneError OUTPUTS_MISMATCH with all problems, and what reading a dataset throws
+ */
+export async function readOutputs(
+  path: string,
+  rows: readonly EvaluationRow[],
+  options: { outputField: string; idField: string; skipped: ReadonlySet<number> },
+): Promise<RecordedOutputs> {
+  const reader = new OutputsReader(rows, options);
+  for await (const { row, line } of readRows(path)) reader.add(row, line);
+  const { problems, outputs } = reader;
+  if (!reader.isByOrder && outputs.size === 0 && problems.length === 0)
+    problems.push({ path, message: 'no output belongs to a row of the dataset' });
+  if (problems.length > 0) throw mismatch(path, problems);
+  return { outputs, missing: rows.filter(({ index }) => !outputs.has(index)) };
+}
+
+class OutputsReader {
+  readonly outputs = new Map<number, string>();
+  readonly problems: ConfigProblem[] = [];
+  /** Whether the outputs have neither indices nor ids. */
+  isByOrder = false;
+  readonly #options: { outputField: string; idField: string; skipped: ReadonlySet<number> };
+  readonly #byIndex: Map<number, EvaluationRow>;
+  /** Rows by id; null for an id that several rows have. */
+  readonly #byId = new Map<string, EvaluationRow | null>();
+  #count = 0;
+
+  constructor(
+    rows: readonly EvaluationRow[],
+    options: { outputField: string; idField: string; skipped: ReadonlySet<number> },
+  ) {
+    this.#options = options;
+    this.#byIndex = new Map(rows.map((row) => [row.index, row]));
+    for (const row of rows)
+      if (row.id !== null) this.#byId.set(row.id, this.#byId.has(row.id) ? null : row);
+  }
+
+  add(given: unknown, line: number): void {
+    const position = this.#count++;
+    const problem = (message: string) => this.problems.push({ path: `line ${line}`, message });
+    if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+      problem(`expected an object but received ${describeValue(given)}`);
+      return;
+    }
+    const columns = given as Record<string, unknown>;
+    const output = columns[this.#options.outputField];
+    if (typeof output !== 'string') {
+      problem(
+        `expected the column '${this.#options.outputField}' with a text but received ${describeValue(output)}`,
+      );
+      return;
+    }
+    const row = this.#rowOf(columns, position);
+    if (typeof row === 'string') problem(row);
+    else if (row !== null) this.#set(row, columns, output, problem);
+  }
+
+  /** The row of an output; null if it is left out, or what is wrong. */
+  #rowOf(columns: Record<string, unknown>, position: number): EvaluationRow | string | null {
+    const id = columns[this.#options.idField];
+    const hasId = typeof id === 'string' || typeof id === 'number';
+    this.isByOrder ||= columns.index === undefined && !hasId;
+    const index = Number(columns.index ?? (hasId ? Number.NaN : position));
+    if (columns.index === undefined && hasId) {
+      const row = this.#byId.get(String(id));
+      if (row === null)
+        return `several rows of the dataset have the ${this.#options.idField} '${id}'`;
+      return row ?? `no row of the dataset has the ${this.#options.idField} '${id}'`;
+    }
+    if (this.#options.skipped.has(index)) return null;
+    return (
+      this.#byIndex.get(index) ?? `no row of the dataset has the index ${columns.index ?? index}`
+    );
+  }
+
+  #set(
+    row: EvaluationRow,
+    columns: Record<string, unknown>,
+    output: string,
+    problem: (message: string) => void,
+  ): void {
+    if (this.outputs.has(row.index)) problem(`a second output for ${row.where}`);
+    else if (belongsToAnother(row, columns)) problem(`its reference is not that of ${row.where}`);
+    else this.outputs.set(row.index, output);
+  }
+}
+
+/** Whether an output that names its reference, as samples do, was made for another row. */
+const belongsToAnother = ({ references }: EvaluationRow, { reference }: Record<string, unknown>) =>
+  typeof reference === 'string' && reference.trim() !== references[0]?.trim();
+
+function mismatch(path: string, problems: readonly ConfigProblem[]): LlamatuneError {
+  const shown = problems.slice(0, MOST_PROBLEMS).map((each) => `  ${each.path}: ${each.message}`);
+  const rest = problems.length - shown.length;
+  return new LlamatuneError(
+    'OUTPUTS_MISMATCH',
+    `the outputs in '${path}' do not belong to the dataset:\n${shown.join('\n')}${rest > 0 ? `\n  and ${rest} more` : ''}`,
+    {
+      hint: 'give each output the index of its row, from 0, or the id of a column of the dataset',
+      problems,
+    },
+  );
+}

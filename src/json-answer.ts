@@ -1,0 +1,69 @@
+import type { ErrorObject } from 'ajv';
+import { Ajv } from 'ajv';
+import { Ajv2019 } from 'ajv/dist/2019.js';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
+import { LlamatuneError, reasonOf } from './errors.js';
+
+/** A JSON schema: an object, or true (everything fits) or false (nothing fits). */
+export type JsonSchema = Record<string, unknown> | boolean;
+
+/** Says what is wrong with an answer that should be JSON; null if nothing is. */
+export type JsonCheck = (answer: string) => string | null;
+
+/**
+ * A check that an answer is JSON and fits a schema. The answer is JSON as a whole, or its only code block is. Draft 2020-12 of
+ * JSON Schema applies, or the draft that `$schema` names: 2019-09, 07 or 06.
+ *
+ * @throws LlamatuneError JSON_SCHEMA_INVALID
+ */
+export function jsonCheck(schema: JsonSchema): JsonCheck {
+  const validate = compile(schema);
+  return (answer) => {
+    let value: unknown;
+    try {
+      value = JSON.parse(jsonText(answer));
+    } catch (error) {
+      return `not JSON: ${reasonOf(error)}`;
+    }
+    return validate(value) ? null : problemText(validate.errors ?? []);
+  };
+}
+
+/** The content of the only code block of an answer, otherwise the whole answer. */
+export function jsonText(answer: string): string {
+  const blocks = [...answer.matchAll(/^[ \t]*```[^\n`]*\n([\s\S]*?)^[ \t]*```[ \t]*$/gm)];
+  return blocks.length === 1 ? blocks[0]![1]! : answer;
+}
+
+const OPTIONS = { strict: false, logger: false } as const;
+
+function compile(schema: JsonSchema) {
+  try {
+    const draft = typeof schema === 'object' ? String(schema.$schema ?? '') : '';
+    const ajv = /draft-0[67]/.test(draft)
+      ? new Ajv(OPTIONS)
+      : draft.includes('2019-09')
+        ? new Ajv2019(OPTIONS)
+        : new Ajv2020(OPTIONS);
+    addFormats.default(ajv);
+    if (!draft.includes('draft-06')) return ajv.compile(schema);
+    // Draft 07 only adds keywords to draft 06.
+    const { $schema: _, ...rest } = schema as Record<string, unknown>;
+    return ajv.compile(rest);
+  } catch (cause) {
+    throw new LlamatuneError(
+      'JSON_SCHEMA_INVALID',
+      `the JSON schema is invalid: ${reasonOf(cause)}`,
+      {
+        hint: 'correct the schema; drafts 2020-12, 2019-09, 07 and 06 are supported',
+        cause,
+      },
+    );
+  }
+}
+
+function problemText(errors: readonly ErrorObject[]): string {
+  const { instancePath = '', message = 'it does not fit the schema' } = errors[0] ?? {};
+  return `${instancePath === '' ? 'the value' : instancePath} ${message}`;
+}

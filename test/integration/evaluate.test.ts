@@ -1,0 +1,265 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import {
+  type EvaluateEvent,
+  type EvaluationSample,
+  evaluate,
+  evaluationResultsSchema,
+  finetune,
+  generate,
+  loadModel,
+  renderEvaluation,
+} from '../../src/index.js';
+import { folderPerTest } from '../folder-per-test.js';
+import { jsonLines, llamatune, root } from './command-line.js';
+import { temporaryFolder, tinyModel } from './tiny-model.js';
+
+const model = join(root, 'models', 'tiny-chat-q8_0.gguf');
+const at = folderPerTest();
+const talk = (question: string, answer: string, label: string) => ({
+  messages: [
+    { role: 'user', content: question },
+    { role: 'assistant', content: answer },
+  ],
+  label,
+});
+const rows = [
+  talk('Is the sky blue?', 'Yes, the sky is blue.', 'Yes'),
+  talk('Is snow black?', 'No, snow is white.', 'No'),
+  talk('Does a zorp fly?', 'I do not know.', 'Uncertain'),
+  talk('Can a fish swim?', 'Yes, a fish can swim.', 'Yes'),
+];
+const maxTokens = 12;
+const tasks = ['classification', 'token-f1'] as const;
+const linesOf = <T>(path: string): T[] =>
+  readFileSync(path, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+
+let adapter: string;
+beforeAll(async () => {
+  adapter = join(temporaryFolder(), 'adapter.gguf');
+  const learned = [
+    {
+      messages: [
+        { role: 'user', content: 'Hi' },
+        { role: 'assistant', content: 'No' },
+      ],
+    },
+  ];
+  const optimizer = { learningRate: 0.01 };
+  await finetune({
+    ...{ model, dataset: learned, output: adapter, maxSteps: 8, optimizer, modelCard: false },
+  }).result;
+});
+
+describe('evaluate', () => {
+  it('compares a model, its adapter and recorded outputs, and keeps every answer', async () => {
+    const recorded = rows.map(({ label }, index) => ({ index, output: `${label}.` }));
+    writeFileSync(at('other.jsonl'), recorded.map((line) => JSON.stringify(line)).join('\n'));
+    const run = evaluate({
+      dataset: rows,
+      systems: [
+        { name: 'base', model },
+        { name: 'tuned', model, adapters: [adapter] },
+        { name: 'tuned at 0', model, adapters: [{ path: adapter, scale: 0 }] },
+        { outputs: at('other.jsonl') },
+      ],
+      tasks: [...tasks],
+      maxTokens,
+      output: at('results'),
+    });
+    const events: EvaluateEvent[] = [];
+    for await (const event of run) events.push(event);
+    const { samples, ...results } = await run.result;
+
+    expect(events[0]).toMatchObject({ type: 'start', rows: 4, badRows: 0 });
+    const answers = events.filter((event) => event.type === 'answer');
+    expect(answers.map(({ done, of }) => [done, of])).toEqual(
+      [1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4].map((done) => [done, 4]),
+    );
+    expect(results.systems.map(({ name, answers: count }) => [name, count])).toEqual([
+      ['base', 4],
+      ['tuned', 4],
+      ['tuned at 0', 4],
+      ['other', 4],
+    ]);
+    const [base, tuned, off, other] = results.systems;
+    expect(other!.measures['classification.accuracy']).toEqual({
+      value: 1,
+      interval: null,
+      rows: 4,
+    });
+    expect(off!.measures).toEqual(base!.measures);
+    expect(samples['tuned at 0']!.map(({ output }) => output)).toEqual(
+      samples.base!.map(({ output }) => output),
+    );
+    // it was trained to say No
+    expect(tuned!.classifications.classification!.perLabel[1]).toMatchObject({ recall: 1 });
+    const same = results.comparisons.find(({ a, b }) => a === 'tuned at 0' && b === 'base');
+    expect(same).toMatchObject({ difference: 0, interval: null, p: 1, better: null });
+    expect(results.comparisons).toHaveLength(6 * 3);
+
+    // the answers are those of generate()
+    const { text } = await generate({
+      ...{ model, messages: rows[1]!.messages.slice(0, 1), maxTokens, temperature: 0 },
+    }).result;
+    expect(samples.base![1]).toMatchObject({
+      ...{ index: 1, sample: 0, system: 'base', output: text, reference: 'No, snow is white.' },
+      prompt: rows[1]!.messages.slice(0, 1),
+    });
+
+    expect(
+      readdirSync(at('results'))
+        .filter((name) => !name.startsWith('.'))
+        .sort(),
+    ).toEqual([...['report.html', 'results.json', 'samples', 'summary.md', 'summary.txt']]);
+    const written = JSON.parse(readFileSync(at('results/results.json'), 'utf8'));
+    expect(evaluationResultsSchema.parse(written)).toEqual(results);
+    expect(linesOf<EvaluationSample>(at('results/samples/tuned-at-0.jsonl'))).toEqual(
+      samples['tuned at 0'],
+    );
+    expect(readFileSync(at('results/summary.md'), 'utf8')).toBe(
+      renderEvaluation(results, { format: 'markdown' }),
+    );
+    // samples can be evaluated again
+    const again = await evaluate({
+      dataset: rows,
+      systems: [{ outputs: at('results/samples/base.jsonl') }],
+      tasks: [...tasks],
+    }).result;
+    expect(again.systems[0]!.measures).toEqual(base!.measures);
+  });
+
+  it('evaluates texts with a marker by a loaded model, and one row', async () => {
+    const dataset = [{ text: 'Q: Is snow white?\nA: Yes. It is.', label: 'Yes' }];
+    await using loaded = await loadModel({ model, purpose: 'generate' });
+    const { systems, samples } = await evaluate({
+      ...{
+        dataset,
+        systems: [{ model: loaded }],
+        tasks: [...tasks],
+        answerMarker: '\nA:',
+        maxTokens,
+      },
+    }).result;
+    expect(samples['tiny-chat-q8_0']![0]).toMatchObject({
+      ...{ prompt: 'Q: Is snow white?\nA:', reference: 'Yes. It is.' },
+    });
+    expect(systems[0]!.measures['token-f1']).toMatchObject({ interval: null, rows: 1 });
+    expect(loaded.disposed).toBe(false);
+  });
+
+  it('compares only rows that both systems answered, and says which are missing', async () => {
+    writeFileSync(
+      at('some.jsonl'),
+      '{"index": 1, "output": "No"}\n{"index": 3, "output": "Yes"}\n',
+    );
+    writeFileSync(at('all.jsonl'), '{"output": "No"}\n'.repeat(4));
+    const run = evaluate({
+      dataset: rows,
+      systems: [{ outputs: at('all.jsonl') }, { outputs: at('some.jsonl') }],
+      tasks: ['classification'],
+    });
+    const warnings: EvaluateEvent[] = [];
+    for await (const event of run) if (event.type === 'warning') warnings.push(event);
+    const { systems, comparisons } = await run.result;
+    expect(warnings).toMatchObject([{ code: 'ANSWERS_MISSING' }]);
+    expect(systems[1]).toMatchObject({ answers: 2, missing: [{ index: 0 }, { index: 2 }] });
+    expect(comparisons[0]).toMatchObject({ rows: 2, difference: 0.5 });
+  });
+
+  it('keeps the answers of a model if a scorer fails', async () => {
+    const failing = evaluate({
+      dataset: rows,
+      systems: [{ name: 'base', model }],
+      tasks: [{ type: 'custom', name: 'mine', score: () => Number.NaN }],
+      ...{ maxTokens, output: at('results') },
+    });
+    await expect(failing.result).rejects.toMatchObject({ code: 'SCORE_INVALID' });
+    const kept = linesOf<EvaluationSample>(at('results/samples/base.jsonl'));
+    expect(kept.map(({ index, scores }) => [index, scores])).toEqual(rows.map((_, i) => [i, {}]));
+    expect(existsSync(at('results/results.json'))).toBe(false);
+    const again = evaluate({
+      ...{ dataset: rows, systems: [{ model }], tasks: [...tasks], output: at('results') },
+    });
+    await expect(again.result).rejects.toMatchObject({
+      code: 'RESULTS_EXIST',
+      hint: expect.stringContaining('outputs'),
+    });
+  });
+
+  it('ends when it is aborted, also within a scorer', async () => {
+    const controller = new AbortController();
+    const run = evaluate({
+      ...{ dataset: rows, systems: [{ model }], maxTokens, signal: controller.signal },
+      tasks: [
+        {
+          type: 'custom',
+          name: 'slow',
+          score: (input) =>
+            new Promise((_, reject) => {
+              input.signal.addEventListener('abort', () => reject(new Error('stopped')));
+              controller.abort();
+            }),
+        },
+      ],
+    });
+    await expect(run.result).rejects.toMatchObject({ code: 'ABORTED' });
+    const early = evaluate({ dataset: rows, systems: [{ model }], tasks: ['jaccard'] });
+    early.abort();
+    await expect(early.result).rejects.toMatchObject({ code: 'ABORTED' });
+  });
+
+  it('fails if a system cannot answer any row, or a file is missing', async () => {
+    const plain = await tinyModel('tiny-no-template', { chatTemplate: undefined });
+    const options = { dataset: rows, tasks: [...tasks], maxTokens };
+    await expect(
+      evaluate({ ...options, systems: [{ model: plain }] }).result,
+    ).rejects.toMatchObject({
+      code: 'NO_CHAT_TEMPLATE',
+      message: expect.stringContaining('all 4 rows'),
+    });
+    const systems = [{ model }, { name: 'b', model, adapters: [at('none.gguf')] }];
+    await expect(evaluate({ ...options, systems }).result).rejects.toMatchObject({
+      code: 'ADAPTER_NOT_FOUND',
+    });
+  });
+
+  it('reports all mistakes of the options at once', async () => {
+    const wrong = {
+      dataset: rows,
+      systems: [{ name: 'a' }, { name: 'A', outputs: 'a.jsonl' }],
+      tasks: ['bleu', 'jaccard', 'jaccard'],
+      maxTokens: 0,
+    };
+    const error = await evaluate(wrong as never).result.catch((thrown) => thrown);
+    expect(error.code).toBe('CONFIG_INVALID');
+    expect(error.problems.map(({ path }: { path: string }) => path).sort()).toEqual([
+      ...['maxTokens', 'systems.0', 'systems.1.name', 'tasks.0', 'tasks.2.name'],
+    ]);
+  });
+});
+
+describe('llamatune evaluate', () => {
+  it('prints a report, or events as JSON Lines', async () => {
+    writeFileSync(at('rows.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+    const args = [
+      ...['evaluate', '--dataset', at('rows.jsonl'), '--maxTokens', '8'],
+      ...['--systems', `base=${model}`, '--systems', `tuned=${model}+${adapter}@0.5`],
+      ...['--tasks', 'classification,rouge-l'],
+    ];
+    const { exit, stdout, stderr } = await llamatune([...args, '--output', at('results')]);
+    expect(exit).toBe(0);
+    expect(stdout).toContain('tuned and base');
+    expect(stdout).toBe(readFileSync(at('results/summary.txt'), 'utf8'));
+    expect(stderr).toContain('2 systems, 4 rows\n[1/2] base\n[2/2] tuned\n');
+    const events = jsonLines((await llamatune([...args, '--json'])).stdout);
+    expect(events.at(-1)).toMatchObject({
+      type: 'done',
+      result: { systems: [{ name: 'base' }, { adapters: [{ path: adapter, scale: 0.5 }] }] },
+    });
+  });
+});
