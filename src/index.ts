@@ -81,6 +81,7 @@ export type {
 } from './config/dataset-row.js';
 export { describeOptions, type OptionDescription } from './config/describe.js';
 export { type DevicesOptions, devicesSchema } from './config/devices.js';
+export { type EmbedOptions, embedSchema } from './config/embed.js';
 export {
   type EvaluateOptions,
   evaluateSchema,
@@ -117,6 +118,7 @@ export { type LoadModelOptions, loadModelSchema } from './config/load-model.js';
 export { parseConfig } from './config/parse.js';
 export { type MeasurePeakOptions, peakSchema } from './config/peak.js';
 export { type QuantizeModelOptions, quantizeModelSchema } from './config/quantize-model.js';
+export { type ScoredSequences, type ScoreOptions, scoreSchema } from './config/score.js';
 export { pricesSchema, type SuiteOptions, type SuitePrices, suiteSchema } from './config/suite.js';
 export { type TestDeviceOptions, testDeviceSchema } from './config/test-device.js';
 export { type VerifierOptions, verifierSchema } from './config/verifier.js';
@@ -140,6 +142,14 @@ export type {
 export type { UnusableBackend } from './contract/probe.js';
 export { Run } from './contract/run.js';
 export type {
+  EmbeddingEvent,
+  EmbedTotals,
+  ScoreProgressEvent,
+  ScoreTotals,
+  SequenceScore,
+  SequenceScoreEvent,
+} from './contract/scoring.js';
+export type {
   BatchLayout,
   CheckpointEvent,
   EpochEvent,
@@ -150,6 +160,7 @@ export type {
   StepEvent,
   WarningEvent,
 } from './contract/training.js';
+export { type EmbedResult, type EmbedRun, embed } from './embed/embed.js';
 export { type ConfigProblem, LlamatuneError } from './errors.js';
 export {
   type EvaluateEvent,
@@ -237,6 +248,7 @@ export {
 export type { ReportFormat } from './report/suite/render-document.js';
 export { type ReportFile, renderReport } from './report/suite/render-report.js';
 export { writeReport } from './report/suite/write-report.js';
+export { type ScoreEvent, type ScoreResult, type ScoreRun, score } from './score/score.js';
 export { type RunLog, type RunLogEvent, type RunLogHeader, readRunLog } from './track/run-log.js';
 export type { OnFinetuneEvent } from './track/tracker.js';
 export { createVerifier } from './verify/create-verifier.js';

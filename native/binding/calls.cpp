@@ -13,11 +13,13 @@
 #include "binding/write.h"
 #include "check/test-device.h"
 #include "data/computed-tokens.h"
+#include "embed/embed.h"
 #include "generate/generate.h"
 #include "model-tools/create.h"
 #include "model-tools/merge.h"
 #include "model-tools/quantize.h"
 #include "model/info.h"
+#include "score/score.h"
 #include "train/list-devices.h"
 #include "train/run.h"
 
@@ -165,6 +167,18 @@ Napi::Value generate_call(const call_info & info) {
     return run;
 }
 
+Napi::Value score_call(const call_info & info) {
+    auto work = [base = shared_model(info[0]), options = options_argument<score_options>(info, 1)](
+                    run_context & context) { return written(score(base, options, emitting(context), context.stop())); };
+    return start_run(info.Env(), argument<Napi::Function>(info, 2, "onEvents"), std::move(work));
+}
+
+Napi::Value embed_call(const call_info & info) {
+    auto work = [base = shared_model(info[0]), options = options_argument<embed_options>(info, 1)](
+                    run_context & context) { return written(embed(base, options, emitting(context), context.stop())); };
+    return start_run(info.Env(), argument<Napi::Function>(info, 2, "onEvents"), std::move(work));
+}
+
 Napi::Value bench_call(const call_info & info) {
     auto work = [base = shared_model(info[0]),
                  options = options_argument<bench_options>(info, 1)](run_context & context) mutable -> js_maker {
@@ -205,6 +219,8 @@ void export_calls(Napi::Env env, Napi::Object exports) {
     add_call<estimate_memory_call>(env, exports, "estimateMemory");
     add_call<train_call>(env, exports, "train");
     add_call<generate_call>(env, exports, "generate");
+    add_call<score_call>(env, exports, "score");
+    add_call<embed_call>(env, exports, "embed");
     add_call<bench_call>(env, exports, "bench");
     add_call<field_names_call>(env, exports, "fieldNames");
 }

@@ -8,12 +8,14 @@
 #include "check/test-device.h"
 #include "core/log.h"
 #include "data/computed-tokens.h"
+#include "embed/embed.h"
 #include "generate/generate.h"
 #include "model-tools/create.h"
 #include "model-tools/merge.h"
 #include "model-tools/quantize.h"
 #include "model/info.h"
 #include "model/load-request.h"
+#include "score/score.h"
 #include "train/list-devices.h"
 #include "train/run.h"
 
@@ -106,6 +108,13 @@ Napi::Value field_names_call(const Napi::CallbackInfo & info) {
                                  {"SequenceOutcome", names_in<sequence_result>()},
                                  {"GenerationTotals", names_in<generation_totals>()},
                                  {"Prompt", names_in<prompt>()},
+                                 {"ScoreOptions", names_in<score_options>()},
+                                 {"SequenceScore", names_in<sequence_score>()},
+                                 {"ScoreProgress", names_in<score_progress>()},
+                                 {"ScoreTotals", names_in<score_totals>()},
+                                 {"EmbedOptions", names_in<embed_options>()},
+                                 {"EmbeddingEvent", names_in<text_embedding>()},
+                                 {"EmbedTotals", names_in<embed_totals>()},
                                  {"BenchOptions", names_in<bench_options>()},
                                  {"SampleEvent", names_in<bench_sample>()},
                                  {"PeakOptions", names_in<peak_options>()},

@@ -4,9 +4,11 @@
 #include "core/cpu.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "model/info.h"
 
 #include <ggml-backend.h>
 #include <llama-context.h>
+#include <llama-model.h>
 #include <llama.h>
 
 #include <algorithm>
@@ -46,6 +48,18 @@ bool count_experts(ggml_tensor * node, bool ask, void * counter) {
 
 bool is_stopped(void * stop) { return static_cast<const std::atomic<bool> *>(stop)->load(); }
 
+// Throws error UNSUPPORTED_ARCHITECTURE for a model that does not compute what the context is for.
+void check_model(const llama_model * m, bool embeddings) {
+    const auto unsupported = [](const std::string & reason) { throw error("UNSUPPORTED_ARCHITECTURE", reason); };
+    const bool encodes = llama_model_has_encoder(m), decodes = llama_model_has_decoder(m);
+    if (embeddings && encodes && decodes)
+        unsupported("cannot compute embeddings with this model: it has an encoder and a decoder");
+    if (embeddings) return;
+    if (encodes || !decodes) unsupported("cannot generate with this model: it has an encoder, or no decoder");
+    if (llama_model_is_diffusion(m)) unsupported("cannot generate with this model: it is a diffusion model");
+    if (!m->hparams.causal_attn) unsupported("cannot generate with this model: its tokens attend to later tokens");
+}
+
 }
 
 void inference_context::threads_deleter::operator()(ggml_threadpool * threads) const {
@@ -65,16 +79,17 @@ inference_context::threads inference_context::cpu_threads(int32_t n_threads, uin
 inference_context::inference_context(const std::shared_ptr<model> & base, const context_options & options,
                                      const loaded_adapters * adapters, const std::atomic<bool> & stop)
     : stop_(stop), n_batch_(options.n_batch) {
-    if (!llama_model_has_decoder(base->handle()) || llama_model_has_encoder(base->handle()))
-        throw error("UNSUPPORTED_ARCHITECTURE", "cannot generate with this model: it has an encoder, or no decoder");
-    if (llama_model_is_diffusion(base->handle()))
-        throw error("UNSUPPORTED_ARCHITECTURE", "cannot generate with this model: it is a diffusion model");
+    check_model(base->handle(), options.embeddings);
     llama_context_params params = llama_context_default_params();
-    params.n_ctx = uint32_t(options.n_ctx) * uint32_t(options.n_sequences);
+    params.kv_unified = options.share_cache;
+    params.n_ctx = uint32_t(options.n_ctx) * uint32_t(options.share_cache ? 1 : options.n_sequences);
     params.n_batch = uint32_t(std::max(std::min(options.n_batch, options.n_ctx), options.n_sequences));
     params.n_ubatch = params.n_batch;
     params.n_seq_max = uint32_t(options.n_sequences);
-    params.n_outputs_max = params.n_seq_max;
+    params.n_outputs_max = options.n_outputs > 0 ? uint32_t(options.n_outputs) : params.n_seq_max;
+    params.embeddings = options.embeddings;
+    if (options.embeddings) params.pooling_type = LLAMA_POOLING_TYPE_NONE;
+    if (options.share_cache) params.type_k = params.type_v = GGML_TYPE_F32;
     params.n_threads = options.n_threads > 0 ? options.n_threads : usable_physical_cores();
     params.n_threads_batch = params.n_threads;
     params.flash_attn_type = flash_attn_type(options.attention);
@@ -114,7 +129,7 @@ inference_context::inference_context(const std::shared_ptr<model> & base, const 
 inference_context::~inference_context() { llama_free(handle_); }
 
 void inference_context::check_stop() const {
-    if (stop_) throw error("ABORTED", "generation was aborted");
+    if (stop_) throw error("ABORTED", "the run was aborted");
 }
 
 void inference_context::run(const llama_batch & batch) {
@@ -177,6 +192,8 @@ void inference_context::decode_step(const std::vector<next_token> & tokens) {
 
 const float * inference_context::logits(int32_t i) const { return llama_get_logits_ith(handle_, i); }
 
+const float * inference_context::hidden_state(int32_t i) const { return llama_get_embeddings_ith(handle_, i); }
+
 void inference_context::clear() { llama_memory_clear(llama_get_memory(handle_), true); }
 
 void inference_context::copy(int32_t from, int32_t to) {
@@ -190,5 +207,23 @@ bool inference_context::rewind(int32_t sequence, int32_t position) {
 }
 
 bool inference_context::uses_flash_attention() const { return handle_->get_cparams().flash_attn; }
+
+std::unique_ptr<inference_context> open_shared_context(const std::shared_ptr<model> & base, context_options & options,
+                                                       const loaded_adapters & adapters,
+                                                       const std::atomic<bool> & stop) {
+    options.share_cache = true;
+    if (has_recurrent_state(*base) && options.n_sequences > 1) {
+        try {
+            auto context = std::make_unique<inference_context>(base, options, &adapters, stop);
+            context->decode_step({{0, 0, 0}, {1, 0, 0}}); // fails if the graph cannot hold two sequences
+            context->clear();
+            return context;
+        } catch (const error & e) {
+            if (e.code() != "NATIVE_ASSERTION") throw;
+        }
+        options.n_sequences = 1;
+    }
+    return std::make_unique<inference_context>(base, options, &adapters, stop);
+}
 
 }

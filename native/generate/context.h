@@ -23,12 +23,16 @@ inline constexpr enum_name<flash_attention> flash_attention_names[] = {
 constexpr auto & names_of(flash_attention) { return flash_attention_names; }
 
 struct context_options {
-    int32_t n_ctx; // tokens that the cache holds for each sequence
+    int32_t n_ctx; // tokens that the cache holds for each sequence; with share_cache, for all sequences together
     int32_t n_batch = 512;
     int32_t n_threads = 0; // 0: all physical cores
     int32_t n_sequences = 1;
     flash_attention attention = flash_attention::automatic; // automatic: if the devices support it
     expert_counter * experts = nullptr;                     // counts the chosen experts of every pass; slower
+    // Sequences can share the cells of a common beginning. The cells are F32, as if there were no cache.
+    bool share_cache = false;
+    int32_t n_outputs = 0;   // most logits of a pass; 0: one per sequence
+    bool embeddings = false; // every token has the last hidden state as output
 };
 
 // On the CPU the kernels depend on the number of tokens of a pass and round differently, but within the passes of less
@@ -63,10 +67,16 @@ public:
     // Runs tokens of one sequence from `position` on, in batches of at most n_batch, with logits of the last token
     // only. If there are at least least_prompt_pass, so has each pass (for an n_batch of twice as many).
     void decode_prompt(int32_t sequence, int32_t position, const int32_t * tokens, size_t n_tokens);
+    // Adds a token to the next pass of at most n_batch tokens, and runs the pass.
+    void add(const next_token & token, bool output);
+    int32_t n_added() const { return int32_t(tokens_.size()); }
+    void run_added();
     // Runs one token of each of several sequences, which have consecutive numbers, in one pass.
     void decode_step(const std::vector<next_token> & tokens);
-    // The logits of the i-th token of the last decode_step(), or of the last token of the last pass (-1).
+    // The logits of the i-th token of the last pass, which must be an output, or of the last output (-1).
     const float * logits(int32_t i) const;
+    // The last hidden state of the i-th token of the last pass, with context_options::embeddings: [n_embd].
+    const float * hidden_state(int32_t i) const;
 
     void clear(); // forgets all tokens
     // Replaces the tokens of a sequence by those of another one.
@@ -83,8 +93,6 @@ public:
 private:
     void check_stop() const;
     void run(const llama_batch & batch);
-    void add(const next_token & token, bool output);
-    void run_added();
 
     struct threads_deleter {
         void operator()(ggml_threadpool * threads) const;
@@ -101,5 +109,11 @@ private:
     std::vector<int32_t> tokens_, positions_, sequences_;
     std::vector<int8_t> outputs_;
 };
+
+// Opens a context in which sequences share a cache. llama.cpp's graphs of a few recurrent architectures hold one
+// sequence only: options.n_sequences becomes 1 for these.
+std::unique_ptr<inference_context> open_shared_context(const std::shared_ptr<model> & base, context_options & options,
+                                                       const loaded_adapters & adapters,
+                                                       const std::atomic<bool> & stop);
 
 }

@@ -1,6 +1,7 @@
 #include "generate/scheduler.h"
 
 #include "core/error.h"
+#include "model/info.h"
 
 #include <llama-model.h>
 #include <llama.h>
@@ -40,7 +41,7 @@ scheduler::scheduler(const std::shared_ptr<model> & base, const generate_options
                      const generation_sink & sink, const std::atomic<bool> & stop)
     : model_(base), options_(options), prompts_(prompts), sink_(sink), stop_(stop), adapters_(base, options.adapters),
       counts_(options.expert_statistics ? std::make_optional<expert_counter>(*base) : std::nullopt),
-      can_rewind_(!llama_model_is_recurrent(base->handle()) && !llama_model_is_hybrid(base->handle())) {}
+      can_rewind_(!has_recurrent_state(*base)) {}
 
 generation_totals scheduler::run() {
     while (receive()) {

@@ -70,6 +70,10 @@ model_info describe(const model & m) {
     return info;
 }
 
-bool can_pack(const model & m) { return !llama_model_is_recurrent(m.handle()) && !llama_model_is_hybrid(m.handle()); }
+bool has_recurrent_state(const model & m) {
+    return llama_model_is_recurrent(m.handle()) || llama_model_is_hybrid(m.handle());
+}
+
+bool can_pack(const model & m) { return !has_recurrent_state(m); }
 
 }

@@ -60,4 +60,7 @@ model_info describe(const model & m);
 // Can several samples be packed into a row? Not if recurrent state would pass from one sample to the next.
 bool can_pack(const model & m);
 
+// Whether layers keep a state of the tokens before, which cannot be rewound to an earlier token.
+bool has_recurrent_state(const model & m);
+
 }

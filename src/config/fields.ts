@@ -347,3 +347,25 @@ export const loraShape = {
     'targets',
   ),
 };
+
+const adapterPath = path('LoRA adapter of this model, as GGUF.');
+
+const adapter = z.strictObject({
+  path: adapterPath,
+  scale: z.number().default(1).describe("Scale of the adapter's output (0 = off)."),
+});
+
+/** Adapters of a call that only runs a model. */
+export const adapters = () =>
+  z
+    .union([adapterPath, z.array(z.union([adapterPath, adapter]))])
+    .default([])
+    .transform((given) =>
+      (typeof given === 'string' ? [given] : given).map((each) =>
+        typeof each === 'string' ? { path: each, scale: 1 } : each,
+      ),
+    )
+    .meta({
+      description: 'LoRA adapters to apply: paths, or { path, scale }. Several are added up.',
+      typeText: 'path, or array of path or { path, scale }',
+    });

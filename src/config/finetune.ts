@@ -23,7 +23,7 @@ import {
   signal,
   threads,
 } from './fields.js';
-import { inapplicableProblems, without } from './inapplicable.js';
+import { inapplicableProblems, needs, without } from './inapplicable.js';
 import { batchSize, loss, overlength, sequenceLength, truncationSide } from './sample-fields.js';
 
 const loraFields = z.strictObject({
@@ -299,13 +299,6 @@ const base = z.strictObject({
 function ownOptionProblems(read: FieldReader, kind: Kind): ConfigProblem[] {
   const type = `${kind}.type`;
   return inapplicableProblems(read, type, kind, foreignOptions(kind, read.value(type)));
-}
-
-/** A problem if `path` is given although it has no effect without `value` for `selector`. */
-function needs(read: FieldReader, path: string, selector: string, value: string): ConfigProblem[] {
-  if (!read.given(path) || read.value(selector) === value) return [];
-  const message = `expected no ${path} with ${selector} '${read.value(selector)}' but received ${read.value(path)}`;
-  return [{ path, message }];
 }
 
 /** Refuses options that would have no effect. */

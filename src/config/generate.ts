@@ -2,12 +2,12 @@ import { z } from 'zod';
 import { type ChatMessage, chatMessageSchema } from './chat-message.js';
 import { withCrossFieldRules } from './cross-field.js';
 import {
+  adapters,
   chatTemplate,
   expertStatistics,
   flashAttention,
   isIterable,
   model,
-  path,
   placementProblems,
   placementShape,
   seed,
@@ -25,26 +25,6 @@ export type Prompt =
 
 /** Path of a file of prompts, or prompts from memory. Iterables are read once, in order, as answers finish. */
 export type PromptSource = string | Iterable<Prompt> | AsyncIterable<Prompt>;
-
-const adapterPath = path('LoRA adapter of this model, as GGUF.');
-
-const adapter = z.strictObject({
-  path: adapterPath,
-  scale: z.number().default(1).describe("Scale of the adapter's output (0 = off)."),
-});
-
-const adapters = z
-  .union([adapterPath, z.array(z.union([adapterPath, adapter]))])
-  .default([])
-  .transform((given) =>
-    (typeof given === 'string' ? [given] : given).map((each) =>
-      typeof each === 'string' ? { path: each, scale: 1 } : each,
-    ),
-  )
-  .meta({
-    description: 'LoRA adapters to apply: paths, or { path, scale }. Several are added up.',
-    typeText: 'path, or array of path or { path, scale }',
-  });
 
 const base = z.strictObject({
   model: model(),
@@ -91,7 +71,7 @@ const base = z.strictObject({
     .optional()
     .describe('Tool descriptions, passed to the chat template. Default: none.'),
   chatTemplate: chatTemplate(),
-  adapters,
+  adapters: adapters(),
   maxTokens: z.int32().min(1).default(256).describe('Maximum number of tokens to generate.'),
   temperature: z
     .number()

@@ -30,3 +30,15 @@ export function without<T extends object, K extends keyof T>(
   for (const option of options) delete copy[option];
   return copy;
 }
+
+/** A problem if `path` is given although it has no effect without `value` for `selector`. */
+export function needs(
+  read: FieldReader,
+  path: string,
+  selector: string,
+  value: string,
+): ConfigProblem[] {
+  if (!read.given(path) || read.value(selector) === value) return [];
+  const message = `expected no ${path} with ${selector} '${read.value(selector)}' but received ${read.value(path)}`;
+  return [{ path, message }];
+}

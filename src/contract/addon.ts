@@ -22,6 +22,15 @@ import type {
   SystemInfo,
 } from './model.js';
 import type {
+  EmbeddingEvent,
+  EmbedTotals,
+  NativeEmbedOptions,
+  NativeScoreOptions,
+  ScoreProgressEvent,
+  ScoreTotals,
+  SequenceScoreEvent,
+} from './scoring.js';
+import type {
   LayoutRequest,
   MemoryNeeds,
   TrainEvent,
@@ -117,6 +126,18 @@ export interface Addon {
     options: GenerateOptions,
     onEvents: OnEvents<TokenEvent | SequenceOutcome>,
   ): NativeGeneration;
+  /** Can be aborted within a forward pass. */
+  score(
+    model: NativeModel,
+    options: NativeScoreOptions,
+    onEvents: OnEvents<SequenceScoreEvent | ScoreProgressEvent>,
+  ): NativeRun<ScoreTotals>;
+  /** Can be aborted within a forward pass. */
+  embed(
+    model: NativeModel,
+    options: NativeEmbedOptions,
+    onEvents: OnEvents<EmbeddingEvent>,
+  ): NativeRun<EmbedTotals>;
   bench(
     model: NativeModel,
     options: BenchOptions,

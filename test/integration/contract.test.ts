@@ -31,6 +31,7 @@ import {
   support,
   tensor,
 } from './contract-keys.js';
+import { scoreOptions, scoringResults } from './contract-scoring.js';
 import { addedForTraining, trainingResults } from './contract-training.js';
 
 // Compares the field names of the C++ structs with those of src/contract. The type checker compares the lists below with
@@ -112,6 +113,7 @@ const results: Record<string, string[]> = {
     passed: true,
   }),
   ...trainingResults,
+  ...scoringResults,
   TokenEvent: keys<TokenEvent>({
     type: true,
     promptIndex: true,
@@ -231,6 +233,16 @@ const calls: Record<string, { schema: string[]; added: string[]; ours: RegExp }>
     added: preparedGeneration,
     ours: /^(model|prompt|messages|prompts|n|tools|chatTemplate|signal|device|gpuLayers|tensorSplit|placement|rpc)$/,
   },
+  ScoreOptions: {
+    schema: options(api.scoreSchema),
+    added: scoreOptions,
+    ours: /^(model|sequences|dataset|loss|chatTemplate|sequenceLength|overlength|truncationSide|signal|device|gpuLayers|tensorSplit|placement|rpc)$/,
+  },
+  EmbedOptions: {
+    schema: options(api.embedSchema),
+    added: ['batchSize'],
+    ours: /^(model|signal|device|gpuLayers|tensorSplit|placement|rpc)$/,
+  },
   DeviceTestOptions: {
     schema: options(api.testDeviceSchema),
     added: ['folder'],
@@ -244,10 +256,14 @@ const calls: Record<string, { schema: string[]; added: string[]; ours: RegExp }>
   },
 };
 
+const adapterFields = nested('adapters', ['path', 'scale']);
+
 /** Objects inside an option that no schema lists by path. */
 const inside: Record<string, string[]> = {
   LoadOptions: ['placement.pattern', 'placement.device'],
-  GenerateOptions: ['adapters.path', 'adapters.scale'],
+  GenerateOptions: adapterFields,
+  ScoreOptions: adapterFields,
+  EmbedOptions: adapterFields,
   CreateModelOptions: nested('vocabulary', [
     'from',
     'pre',

@@ -40,6 +40,8 @@ export const NATIVE_RULES: ImportRules = {
     'optim',
   ],
   generate: ['<llama>', 'core', 'adapter', 'model'],
+  score: ['<llama>', 'core', 'data', 'generate', 'model'],
+  embed: ['<llama>', 'core', 'generate', 'model'],
   bench: ['core', 'train', 'generate', 'cpu'],
   check: ['<llama>', 'core', 'backends', 'model-tools', 'optim', 'train', 'generate'],
   binding: ['<node>', '*'],
@@ -96,6 +98,8 @@ export const SOURCE_RULES: ImportRules = {
     ...['errors.ts', 'json-answer.ts', 'statistics.ts', 'config', 'contract'],
     ...['data', 'files', 'generate', 'model', 'report'],
   ],
+  score: ['config', 'data', 'contract', 'files', 'model'],
+  embed: ['config', 'data', 'contract', 'model'],
   // data: the rows that its training measurement learns from.
   bench: [
     'errors.ts',

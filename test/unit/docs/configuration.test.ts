@@ -11,6 +11,7 @@ import { countTokensSchema } from '../../../src/config/count-tokens.js';
 import { createModelSchema } from '../../../src/config/create-model.js';
 import { describeOptions } from '../../../src/config/describe.js';
 import { devicesSchema } from '../../../src/config/devices.js';
+import { embedSchema } from '../../../src/config/embed.js';
 import { evaluateSchema, evaluationSchemas } from '../../../src/config/evaluate.js';
 import { finetuneSchema } from '../../../src/config/finetune.js';
 import { generateSchema } from '../../../src/config/generate.js';
@@ -19,6 +20,7 @@ import { judgeSchema } from '../../../src/config/judge.js';
 import { loadModelSchema } from '../../../src/config/load-model.js';
 import { peakSchema } from '../../../src/config/peak.js';
 import { quantizeModelSchema } from '../../../src/config/quantize-model.js';
+import { scoreSchema } from '../../../src/config/score.js';
 import { benchmarkSchemas, suiteSchema } from '../../../src/config/suite.js';
 import { testDeviceSchema } from '../../../src/config/test-device.js';
 
@@ -40,6 +42,8 @@ const sections: [title: string, intro: string, schema: z.ZodType][] = [
       : `Fields of a task of \`evaluate()\` with \`type: '${name.replace('task ', '')}'\`.`,
     schema,
   ]),
+  ['score', 'Options of `score()`.', scoreSchema],
+  ['embed', 'Options of `embed()`.', embedSchema],
   ['loadModel', 'Options of `loadModel()`.', loadModelSchema],
   ['devices', 'Options of `devices()` and `llamatune devices`.', devicesSchema],
   ['testDevice', 'Options of `testDevice()` and `llamatune devices --test`.', testDeviceSchema],
