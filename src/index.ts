@@ -118,6 +118,7 @@ export { type LoadModelOptions, loadModelSchema } from './config/load-model.js';
 export { parseConfig } from './config/parse.js';
 export { type MeasurePeakOptions, peakSchema } from './config/peak.js';
 export { type QuantizeModelOptions, quantizeModelSchema } from './config/quantize-model.js';
+export type { SandboxMode } from './config/sandbox.js';
 export { type ScoredSequences, type ScoreOptions, scoreSchema } from './config/score.js';
 export { pricesSchema, type SuiteOptions, type SuitePrices, suiteSchema } from './config/suite.js';
 export { type TestDeviceOptions, testDeviceSchema } from './config/test-device.js';
@@ -248,6 +249,11 @@ export {
 export type { ReportFormat } from './report/suite/render-document.js';
 export { type ReportFile, renderReport } from './report/suite/render-report.js';
 export { writeReport } from './report/suite/write-report.js';
+export {
+  type SandboxCapabilities,
+  type SandboxProtection,
+  sandboxCapabilities,
+} from './sandbox/capabilities.js';
 export { type ScoreEvent, type ScoreResult, type ScoreRun, score } from './score/score.js';
 export { type RunLog, type RunLogEvent, type RunLogHeader, readRunLog } from './track/run-log.js';
 export type { OnFinetuneEvent } from './track/tracker.js';

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Reporter, TestModule, Vitest } from 'vitest/node';
 import { hasBrowser } from './browser.js';
 import { canMountSmallDisk } from './small-disk.js';
+import { canIsolate, hasEveryLanguage } from './toolchains.js';
 
 /** Tests that cannot run where `holds` is true. */
 export interface ExpectedSkip {
@@ -94,6 +95,24 @@ export const expectedSkips: readonly ExpectedSkip[] = [
     reason: 'users cannot mount a small file system in a namespace',
     holds: !canMountSmallDisk(),
     tests: ['test/integration/full-disk.test.ts: a disk without space'],
+  },
+  {
+    reason: 'programs cannot be isolated: it takes Linux, and users that may make namespaces',
+    holds: !canIsolate(),
+    tests: [
+      'test/unit/sandbox/isolated.test.ts: a program in namespaces',
+      'test/unit/verify/languages.test.ts: code in a sandbox',
+    ],
+  },
+  {
+    reason: 'there are not the tools of every language',
+    holds: canIsolate() && !hasEveryLanguage(),
+    tests: ['test/unit/verify/languages.test.ts: code in a sandbox > is tested in every language'],
+  },
+  {
+    reason: 'Windows has no resource limits for programs',
+    holds: windows,
+    tests: ['test/unit/sandbox/plain.test.ts: limits of resources'],
   },
   {
     reason: 'the addon was built without the Vulkan back end',

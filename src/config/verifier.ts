@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { sandboxLimitsSchema, sandboxMode } from './sandbox.js';
 
 const ignoreCase = () => z.boolean().default(false).describe('Compare without regard to case.');
 
@@ -56,11 +57,66 @@ const regexSchema = z
     });
   });
 
+const codeShape = () => ({
+  language: z
+    .enum(['c', 'cpp', 'rust', 'go', 'typescript', 'python'])
+    .describe('Programming language of the answers.'),
+  flags: z.array(z.string()).default([]).describe('Further arguments of the compiler.'),
+  sandbox: sandboxMode(),
+});
+
+const runShape = () => ({
+  ...codeShape(),
+  limits: sandboxLimitsSchema.prefault({}),
+});
+
+/** The code of the answer compiles. */
+const compileSchema = z.strictObject({ type: z.literal('compile'), ...codeShape() });
+
+/** The program of the answer writes the expected output. */
+const runSchema = z.strictObject({
+  type: z.literal('run'),
+  ...runShape(),
+  stdinColumn: z
+    .string()
+    .min(1)
+    .default('stdin')
+    .describe('Column of the row with the standard input of the program. Default: no input.'),
+  whitespace: z
+    .enum(['lines', 'words', 'exact'])
+    .default('lines')
+    .describe(
+      'How outputs are compared. lines: without white space at the ends of lines and empty lines at the end. words: ' +
+        'with any amount of white space between words. exact: byte for byte.',
+    ),
+});
+
+/** The code of the answer passes unit tests. */
+const testsSchema = z.strictObject({
+  type: z.literal('tests'),
+  ...runShape(),
+  testsColumn: z
+    .string()
+    .min(1)
+    .default('tests')
+    .describe('Column of the row with the code of the tests.'),
+  placement: z
+    .enum(['append', 'file'])
+    .default('append')
+    .describe(
+      'append: the tests follow the code of the answer in one file. file: the tests are the main file, and the code of ' +
+        'the answer is a file named answer next to it.',
+    ),
+});
+
 /** Schema of the options of `createVerifier()`, except for a function. */
 export const verifierSchema = z.discriminatedUnion('type', [
   exactSchema,
   numericSchema,
   regexSchema,
+  compileSchema,
+  runSchema,
+  testsSchema,
 ]);
 
 /** Options of a built-in verifier. docs/verifying.md documents each. */
@@ -72,3 +128,6 @@ export type VerifierConfigOf<T extends VerifierConfig['type']> = Extract<
   VerifierConfig,
   { type: T }
 >;
+
+/** A programming language whose code can be verified. */
+export type Language = VerifierConfigOf<'compile'>['language'];

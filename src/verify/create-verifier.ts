@@ -5,6 +5,7 @@ import {
   type VerifierOptions,
   verifierSchema,
 } from '../config/verifier.js';
+import { compileVerifier, runVerifier, testsVerifier } from './code-verifiers.js';
 import { exactVerifier } from './exact.js';
 import { numericVerifier } from './numeric.js';
 import { regexVerifier } from './regex.js';
@@ -19,13 +20,16 @@ const FACTORIES: Factories = {
   exact: exactVerifier,
   numeric: numericVerifier,
   regex: regexVerifier,
+  compile: compileVerifier,
+  run: runVerifier,
+  tests: testsVerifier,
 };
 
 /**
  * Makes a verifier from its options, or from a function: see VerifyFunction. Tools that it needs are looked for at once,
  * so that nothing is generated in vain.
  *
- * @throws LlamatuneError CONFIG_INVALID
+ * @throws LlamatuneError CONFIG_INVALID; TOOLCHAIN_NOT_FOUND; SANDBOX_UNAVAILABLE
  */
 export async function createVerifier(given: VerifierOptions | VerifyFunction): Promise<Verifier> {
   if (typeof given === 'function') return functionVerifier(given);

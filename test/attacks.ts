@@ -1,0 +1,141 @@
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** Programs in C++ that try to do harm or to get around limits. Those that end print what they could do. */
+
+export const FORK_BOMB = `#include <unistd.h>
+int main() { for (;;) fork(); }`;
+
+export const ENDLESS_LOOP = `int main() { for (volatile unsigned i = 0;; i++) {} }`;
+
+export const SLEEP = `#include <unistd.h>
+int main() { sleep(1000); }`;
+
+/** Uses this much memory in each of several processes. */
+export const allocation = (mebibytes: number, processes: number) => `#include <cstdlib>
+#include <unistd.h>
+int main() {
+  for (int i = 1; i < ${processes}; i++) if (fork() == 0) break;
+  std::size_t size = ${mebibytes}ull << 20;
+  volatile char * data = (char *) std::malloc(size);
+  if (!data) return 3;
+  for (std::size_t i = 0; i < size; i += 4096) data[i] = 1;
+  sleep(${processes > 1 ? 100 : 0});
+  return 0;
+}`;
+
+/** Prints the paths that it could write to, and those that it could read. */
+export const fileAccess = (
+  writes: readonly string[],
+  reads: readonly string[],
+) => `#include <cstdio>
+#include <initializer_list>
+int main() {
+  for (const char * path : {${writes.map((path) => JSON.stringify(path)).join(', ')}})
+    if (FILE * file = std::fopen(path, "w")) { std::printf("wrote %s\\n", path); std::fclose(file); }
+  for (const char * path : {${reads.map((path) => JSON.stringify(path)).join(', ')}})
+    if (FILE * file = std::fopen(path, "r")) { std::printf("read %s\\n", path); std::fclose(file); }
+  std::puts("end");
+}`;
+
+/** Prints its environment, and that of pid 1 if it can. */
+export const ENVIRONMENT = `#include <cstdio>
+extern char ** environ;
+int main() {
+  for (char ** each = environ; *each; each++) std::puts(*each);
+  if (FILE * file = std::fopen("/proc/1/environ", "r"))
+    for (int c; (c = std::fgetc(file)) != EOF;) std::putchar(c ? c : '\\n');
+}`;
+
+/** Prints the networks that it reached: a server on this machine, the internet, an abstract socket. */
+export const sockets = (port: number, abstractName: string) => `#include <arpa/inet.h>
+#include <cstddef>
+#include <cstdio>
+#include <cstring>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+int main() {
+  sockaddr_in local{};
+  local.sin_family = AF_INET;
+  local.sin_port = htons(${port});
+  inet_pton(AF_INET, "127.0.0.1", &local.sin_addr);
+  int tcp = socket(AF_INET, SOCK_STREAM, 0);
+  if (connect(tcp, (sockaddr *) &local, sizeof local) == 0) std::puts("local");
+  sockaddr_in far = local;
+  inet_pton(AF_INET, "192.0.2.1", &far.sin_addr);
+  int udp = socket(AF_INET, SOCK_DGRAM, 0);
+  if (sendto(udp, "x", 1, 0, (sockaddr *) &far, sizeof far) == 1) std::puts("far");
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  std::strcpy(name.sun_path + 1, "${abstractName}");
+  int unix_socket = socket(AF_UNIX, SOCK_STREAM, 0);
+  socklen_t length = offsetof(sockaddr_un, sun_path) + 1 + ${abstractName.length};
+  if (connect(unix_socket, (sockaddr *) &name, length) == 0) std::puts("abstract");
+  std::puts("end");
+}`;
+
+export const ENDLESS_OUTPUT = `#include <cstdio>
+int main() { for (;;) std::puts("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"); }`;
+
+export const HUGE_FILE = `#include <cstdio>
+#include <vector>
+int main() {
+  std::vector<char> block(1 << 20, 'x');
+  FILE * file = std::fopen("huge", "w");
+  for (int i = 0; i < 100; i++) std::fwrite(block.data(), 1, block.size(), file);
+  std::puts("written");
+}`;
+
+/** Prints how many files of this size it could write in its folder. */
+export const manyFiles = (count: number, bytes: number) => `#include <cstdio>
+#include <string>
+int main() {
+  std::string text(${bytes}, 'x');
+  int written = 0;
+  for (int i = 0; i < ${count}; i++) {
+    FILE * file = std::fopen(std::to_string(i).c_str(), "w");
+    if (!file) continue;
+    bool whole = std::fwrite(text.data(), 1, text.size(), file) == text.size();
+    if (std::fclose(file) == 0 && whole) written++;
+  }
+  std::printf("%d\\n", written);
+}`;
+
+/** Leaves a process behind that has its own session, no open files and another parent. */
+export const DAEMON = `#include <cstdio>
+#include <unistd.h>
+int main() {
+  if (fork() == 0) {
+    setsid();
+    if (fork() == 0) {
+      for (int i = 0; i < 256; i++) close(i);
+      sleep(1000);
+    }
+    _exit(0);
+  }
+  std::puts("started");
+}`;
+
+/** Stops, then kills every process that it may. */
+export const KILL_ALL = `#include <csignal>
+#include <unistd.h>
+int main() {
+  kill(1, SIGKILL);
+  kill(-1, SIGSTOP);
+  kill(-1, SIGKILL);
+  sleep(1000);
+}`;
+
+/** Command lines of processes on this machine that run a program of an answer. */
+export function programsOfAnswers(): string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => {
+      try {
+        return `${pid} ${readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')}`;
+      } catch {
+        return ''; // it has ended
+      }
+    })
+    .filter((line) => line.includes('/answer/box/program'));
+}
