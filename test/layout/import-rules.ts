@@ -130,6 +130,7 @@ export const SOURCE_RULES: ImportRules = {
     'type:inspect',
     'type:judge',
   ],
+  raft: [],
   // files: processes are killed at exit, and programs without namespaces run in a temporary folder.
   sandbox: ['errors.ts', 'config', 'contract', 'files'],
   verify: ['errors.ts', 'config', 'contract', 'sandbox'],
