@@ -7,7 +7,7 @@ import { type LossOn, SampleEncoder } from './encode-sample.js';
 import { type FitCounts, type FitOptions, fitSample, noCounts } from './fit.js';
 import { pacer } from './pause.js';
 import { parseRow } from './rows.js';
-import { SampleParts } from './sample-parts.js';
+import { type PreparedFile, SampleParts } from './sample-parts.js';
 import { copiesOf, splitSamples } from './split.js';
 import type { TextModel } from './tokenizer.js';
 
@@ -38,17 +38,6 @@ export interface PrepareOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** A token file and its statistics. */
-export interface PreparedFile {
-  file: string;
-  samples: number;
-  tokens: number;
-  /** Tokens that carry a loss. */
-  targetTokens: number;
-  /** Tokens of the longest sample. */
-  longest: number;
-}
-
 export interface PreparedDataset {
   train: PreparedFile;
   validation: PreparedFile | null;
@@ -66,7 +55,7 @@ export interface Counts extends FitCounts {
 
 /**
  * Tokenizes a dataset once, into files that native code maps into memory. Rows are streamed: memory
- * holds one row and a few numbers per sample. It yields to the event loop every few milliseconds. After
+ * holds one row, and about four bytes per sample. It yields to the event loop every few milliseconds. After
  * an error, no incomplete file is left behind.
  *
  * @throws LlamatuneError DATASET_NOT_FOUND, DATASET_UNREADABLE, DATASET_EMPTY, DATASET_ENCODING,
@@ -93,27 +82,16 @@ export async function prepareDataset(options: PrepareOptions): Promise<PreparedD
       const isValidation =
         validation?.split === undefined
           ? undefined
-          : splitSamples(main.parts.lengths.length, validation.split, options.seed);
+          : splitSamples(main.parts.samples, validation.split, options.seed);
       const side = (sample: number) => isValidation?.[sample] ?? 0;
       // weights are for training: validation sees every sample once
-      const copies = (sample: number) => (side(sample) === 0 ? main.copies[sample]! : 1);
-      const once = () => 1;
-      await heldOut?.parts.writeFiles([validationFile], () => 0, once, pace);
-      await main.parts.writeFiles(
-        isValidation === undefined ? [trainFile] : [trainFile, validationFile],
-        side,
-        copies,
-        pace,
-      );
-      const train = describeFile(trainFile, main.parts, (i) => (side(i) === 0 ? copies(i) : 0));
-      if (train.samples === 0) throw noneLeft();
-      const fromSplit = isValidation && describeFile(validationFile, main.parts, side);
-      const fromDataset = heldOut && describeFile(validationFile, heldOut.parts, once);
-      return {
-        train,
-        validation: fromSplit ?? fromDataset ?? null,
-        counts,
-      };
+      const copies = (sample: number) => (side(sample) === 0 ? main.copies(sample) : 1);
+      const toValidation = { paths: [validationFile], side: () => 0, copies: () => 1 };
+      const fromDataset = await heldOut?.parts.writeFiles(toValidation, pace);
+      const paths = isValidation === undefined ? [trainFile] : [trainFile, validationFile];
+      const [train, fromSplit] = await main.parts.writeFiles({ paths, side, copies }, pace);
+      if (train!.samples === 0) throw noneLeft();
+      return { train: train!, validation: fromSplit ?? fromDataset?.[0] ?? null, counts };
     } finally {
       await main.parts.dispose();
     }
@@ -127,7 +105,7 @@ const none = () => ({ count: 0, first: '' });
 interface EncodedDataset {
   parts: SampleParts;
   /** How often each sample is used in an epoch. */
-  copies: Uint16Array;
+  copies: (sample: number) => number;
 }
 
 async function encodeAll(
@@ -139,10 +117,10 @@ async function encodeAll(
 ): Promise<EncodedDataset> {
   const pace = pacer(options.signal);
   const parts = await SampleParts.create(options.directory, name);
-  const copies: Uint16Array[] = [];
+  const files: FileCopies[] = [];
   try {
     for (const { rows, weight } of rowSources(source)) {
-      const before = parts.lengths.length;
+      const from = parts.samples;
       for await (const { row, where } of rows) {
         const samples = samplesOf(row, where, encoder, options, counts);
         for (const sample of samples) {
@@ -151,14 +129,31 @@ async function encodeAll(
         }
         await pace();
       }
-      copies.push(copiesOf(parts.lengths.length - before, weight, options.seed));
+      files.push({ from, copies: copiesOf(parts.samples - from, weight, options.seed) });
     }
-    if (parts.lengths.length === 0) throw allSkipped(counts.skipped, options.sequenceLength);
-    return { parts, copies: Uint16Array.from(copies.flatMap((each) => [...each])) };
+    if (parts.samples === 0) throw allSkipped(counts.skipped, options.sequenceLength);
+    return { parts, copies: copiesInFiles(files) };
   } catch (error) {
     await parts.dispose();
     throw error;
   }
+}
+
+interface FileCopies {
+  /** Its first sample. */
+  from: number;
+  /** Of its samples, from 0. */
+  copies: (sample: number) => number;
+}
+
+/** The copies of a sample, by its number in all files; fast if the samples are asked for in order. */
+function copiesInFiles(files: readonly FileCopies[]): (sample: number) => number {
+  let at = 0;
+  return (sample) => {
+    if (files[at]!.from > sample) at = 0;
+    while (at + 1 < files.length && files[at + 1]!.from <= sample) at += 1;
+    return files[at]!.copies(sample - files[at]!.from);
+  };
 }
 
 /** The samples of a row: one, or none or several if it is too long, or none if it is bad and bad rows are skipped. */
@@ -229,21 +224,4 @@ function noneLeft(): LlamatuneError {
       hint: 'raise the weights',
     },
   );
-}
-
-function describeFile(
-  file: string,
-  { lengths, targets }: SampleParts,
-  copies: (sample: number) => number,
-): PreparedFile {
-  const stats: PreparedFile = { file, samples: 0, tokens: 0, targetTokens: 0, longest: 0 };
-  for (const [sample, length] of lengths.entries()) {
-    const count = copies(sample);
-    if (count === 0) continue;
-    stats.samples += count;
-    stats.tokens += count * length;
-    stats.targetTokens += count * targets[sample]!;
-    stats.longest = Math.max(stats.longest, length);
-  }
-  return stats;
 }

@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { EncodedSample } from './encode-pieces.js';
+import { GrowingList } from './growing-list.js';
 import { BufferedFile, bytesOf, TokenFileWriter } from './token-file.js';
 
 type Pace = () => Promise<void> | undefined;
@@ -8,14 +9,32 @@ type Pace = () => Promise<void> | undefined;
 /** Bytes per token id and per weight in the temporary files. */
 const BYTES_PER_TOKEN = 4;
 
+/** A token file and its statistics. */
+export interface PreparedFile {
+  file: string;
+  samples: number;
+  tokens: number;
+  /** Tokens that carry a loss. */
+  targetTokens: number;
+  /** Tokens of the longest sample. */
+  longest: number;
+}
+
+/** Where the samples go. */
+export interface Distribution {
+  paths: readonly string[];
+  /** The index of the path of a sample. */
+  side: (sample: number) => number;
+  /** How often the file has a sample. */
+  copies: (sample: number) => number;
+}
+
 /**
  * Collects encoded samples and then writes the token files. Tokens and weights first go to two temporary files, because
- * the header of a token file needs all counts; only the lengths are kept in memory.
+ * the header of a token file needs all counts; only the lengths are kept in memory, four bytes for each sample.
  */
 export class SampleParts {
-  readonly lengths: number[] = [];
-  /** Tokens of each sample that carry a loss. */
-  readonly targets: number[] = [];
+  readonly #lengths = new GrowingList();
   readonly #tokens: BufferedFile;
   readonly #weights: BufferedFile;
   /** Whether every weight so far is 0 or 1. */
@@ -34,28 +53,27 @@ export class SampleParts {
     return new SampleParts(tokens, await create('weights'));
   }
 
+  /** Number of samples. */
+  get samples(): number {
+    return this.#lengths.length;
+  }
+
   async append({ tokens, weights }: EncodedSample): Promise<void> {
-    this.lengths.push(tokens.length);
-    this.targets.push(weights.reduce((count, weight) => count + (weight > 0 ? 1 : 0), 0));
+    this.#lengths.push(tokens.length);
     this.#onlyMask &&= weights.every((weight) => weight === 0 || weight === 1);
     await this.#tokens.append(bytesOf(tokens));
     await this.#weights.append(bytesOf(weights));
   }
 
-  /** Writes the token files: sample i goes to `paths[side(i)]`, `copies(i)` times. */
-  async writeFiles(
-    paths: readonly string[],
-    side: (sample: number) => number,
-    copies: (sample: number) => number,
-    pace: Pace,
-  ): Promise<void> {
+  /** Writes the token files. */
+  async writeFiles(to: Distribution, pace: Pace): Promise<PreparedFile[]> {
+    const { side, copies } = to;
+    const files = to.paths.map((path, index) => this.#describe(path, index, to));
     const writers: TokenFileWriter[] = [];
     try {
-      for (const [index, path] of paths.entries()) {
-        const lengths = this.lengths.flatMap((length, sample) =>
-          side(sample) === index ? Array<number>(copies(sample)).fill(length) : [],
-        );
-        writers.push(await TokenFileWriter.create(path, lengths, this.#onlyMask ? 1 : 4));
+      for (const [index, { file }] of files.entries()) {
+        const lengths = { [Symbol.iterator]: () => this.#lengthsOf(index, to) };
+        writers.push(await TokenFileWriter.create(file, lengths, this.#onlyMask ? 1 : 4));
       }
       const append = async (sample: number, bytes: Uint8Array) => {
         for (let copy = 0; copy < copies(sample); copy++) {
@@ -64,12 +82,36 @@ export class SampleParts {
       };
       await this.#distribute(this.#tokens, append, pace);
       for (const writer of writers) await writer.endTokens();
-      const pack = this.#onlyMask ? asMask : (bytes: Uint8Array) => bytes;
-      await this.#distribute(this.#weights, (sample, bytes) => append(sample, pack(bytes)), pace);
+      const appendWeights = (sample: number, bytes: Uint8Array) => {
+        const weights = floatsOf(bytes);
+        files[side(sample)]!.targetTokens += copies(sample) * targetsIn(weights);
+        return append(sample, this.#onlyMask ? Uint8Array.from(weights) : bytes);
+      };
+      await this.#distribute(this.#weights, appendWeights, pace);
       for (const writer of writers) await writer.commit();
+      return files;
     } catch (error) {
       for (const writer of writers) await writer.discard();
       throw error;
+    }
+  }
+
+  /** The statistics of a file; the targets are counted when it is written. */
+  #describe(file: string, index: number, to: Distribution): PreparedFile {
+    const stats: PreparedFile = { file, samples: 0, tokens: 0, targetTokens: 0, longest: 0 };
+    for (const length of this.#lengthsOf(index, to)) {
+      stats.samples += 1;
+      stats.tokens += length;
+      stats.longest = Math.max(stats.longest, length);
+    }
+    return stats;
+  }
+
+  /** The lengths of the samples of a file, in order. */
+  *#lengthsOf(index: number, { side, copies }: Distribution): Generator<number, void, undefined> {
+    for (let sample = 0; sample < this.samples; sample++) {
+      if (side(sample) !== index) continue;
+      for (let copy = 0; copy < copies(sample); copy++) yield this.#lengths.at(sample);
     }
   }
 
@@ -81,7 +123,7 @@ export class SampleParts {
   ): Promise<void> {
     let sample = 0;
     let pieces: Uint8Array[] = [];
-    let left = this.lengths[0]! * BYTES_PER_TOKEN;
+    let left = this.#lengths.at(0) * BYTES_PER_TOKEN;
     for await (const chunk of file.chunks()) {
       for (let at = 0; at < chunk.length; ) {
         const piece = chunk.subarray(at, at + left);
@@ -92,7 +134,7 @@ export class SampleParts {
           await append(sample, pieces.length === 1 ? piece : Buffer.concat(pieces));
           pieces = [];
           sample += 1;
-          left = (this.lengths[sample] ?? 0) * BYTES_PER_TOKEN;
+          left = sample < this.samples ? this.#lengths.at(sample) * BYTES_PER_TOKEN : 0;
         } else {
           // the buffer of the chunk is used again for the next one
           pieces = [Buffer.concat(pieces)];
@@ -111,8 +153,11 @@ export class SampleParts {
   }
 }
 
-/** Converts weights of 0 and 1 from 32-bit floats to bytes. */
-function asMask(bytes: Uint8Array): Uint8Array {
-  const { buffer, byteOffset, length } = bytes;
-  return Uint8Array.from(new Float32Array(buffer, byteOffset, length / BYTES_PER_TOKEN));
+const floatsOf = ({ buffer, byteOffset, length }: Uint8Array): Float32Array =>
+  new Float32Array(buffer, byteOffset, length / BYTES_PER_TOKEN);
+
+function targetsIn(weights: Float32Array): number {
+  let count = 0;
+  for (const weight of weights) if (weight > 0) count += 1;
+  return count;
 }

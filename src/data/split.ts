@@ -37,8 +37,10 @@ export function choose(count: number, chosen: number, seed: number): Uint8Array 
  * How often each of `count` samples of a file with this weight is used in an epoch: the whole part of the weight, and once
  * more for a share of them that is its fraction, chosen by seed.
  */
-export function copiesOf(count: number, weight: number, seed: number): Uint16Array {
+export function copiesOf(count: number, weight: number, seed: number): (sample: number) => number {
   const whole = Math.floor(weight);
-  const once = choose(count, Math.round((weight - whole) * count), seed);
-  return Uint16Array.from(once, (more) => whole + more);
+  const more = Math.round((weight - whole) * count);
+  if (more === 0) return () => whole;
+  const once = choose(count, more, seed);
+  return (sample) => whole + once[sample]!;
 }

@@ -95,7 +95,7 @@ export class TokenFileWriter {
   }
 
   /**
-   * @param lengths tokens of each sample, in order.
+   * @param lengths tokens of each sample, in order; iterated twice.
    * @param bytesPerWeight 1 (weights are 0 or 1) or 4 (32-bit floats).
    */
   static async create(
@@ -116,12 +116,7 @@ export class TokenFileWriter {
     header.set(bytesOf(Uint32Array.of(BYTE_ORDER_MARK, bytesPerWeight)), 8);
     header.set(bytesOf(BigUint64Array.of(BigInt(samples), BigInt(tokens))), 16);
     await writer.#out.append(header);
-    let offset = 0;
-    await writer.#out.append(bytesOf(BigUint64Array.of(0n)));
-    for (const length of lengths) {
-      offset += length;
-      await writer.#out.append(bytesOf(BigUint64Array.of(BigInt(offset))));
-    }
+    for (const offsets of offsetsOf(lengths)) await writer.#out.append(bytesOf(offsets));
     writer.#padding = (8 - ((tokens * 4) % 8)) % 8;
     return writer;
   }
@@ -146,6 +141,22 @@ export class TokenFileWriter {
     await this.#out.close().catch(() => {});
     await rm(this.#partial, { force: true });
   }
+}
+
+/** Where each sample starts, and the end, in blocks that are valid until the next one. */
+function* offsetsOf(lengths: Iterable<number>): Generator<BigUint64Array, void, undefined> {
+  const block = new BigUint64Array(4096);
+  let used = 1; // the first sample starts at 0
+  let offset = 0;
+  for (const length of lengths) {
+    if (used === block.length) {
+      yield block;
+      used = 0;
+    }
+    offset += length;
+    block[used++] = BigInt(offset);
+  }
+  yield block.subarray(0, used);
 }
 
 export function bytesOf(
