@@ -84,10 +84,11 @@ export { type DevicesOptions, devicesSchema } from './config/devices.js';
 export { type EmbedOptions, embedSchema } from './config/embed.js';
 export {
   type EvaluateOptions,
+  type EvaluationInput,
+  type EvaluationSource,
   evaluateSchema,
-  type Scorer,
-  type ScorerInput,
 } from './config/evaluate.js';
+export type { Scorer, ScorerInput } from './config/evaluate-tasks.js';
 export {
   type DatasetFileSource,
   type DatasetSource,

@@ -21,12 +21,12 @@ export function evaluateView(io: CliIo, json: boolean): EvaluateView {
   };
   return {
     show(event) {
-      if (event.type !== 'answer') {
+      if (event.type !== 'answer' && event.type !== 'scoring') {
         close();
         const line = lineOf(event);
         if (line !== null) io.stderr.write(`${line}\n`);
       } else if (io.stderr.isTTY) {
-        bar ??= startBar(io, event.of);
+        bar ??= startBar(io, event);
         bar.update(event.done, { remaining: format.duration(event.etaMs) });
         if (event.done === event.of) close();
       }
@@ -35,10 +35,14 @@ export function evaluateView(io: CliIo, json: boolean): EvaluateView {
   };
 }
 
-function startBar(io: CliIo, total: number): SingleBar {
+function startBar(
+  io: CliIo,
+  event: Extract<EvaluateEvent, { type: 'answer' | 'scoring' }>,
+): SingleBar {
+  const what = event.type === 'answer' ? 'answers' : `texts for ${event.task}`;
   const bar = new SingleBar({
     stream: io.stderr as NodeJS.WriteStream,
-    format: '{bar} {percentage}%  {value}/{total} answers  ETA {remaining}',
+    format: `{bar} {percentage}%  {value}/{total} ${what}  ETA {remaining}`,
     barCompleteChar: '█',
     barIncompleteChar: '░',
     barsize: 24,
@@ -46,11 +50,11 @@ function startBar(io: CliIo, total: number): SingleBar {
     fps: 8,
     gracefulExit: false,
   });
-  bar.start(total, 0, { remaining: '–' });
+  bar.start(event.of, 0, { remaining: '–' });
   return bar;
 }
 
-function lineOf(event: Exclude<EvaluateEvent, { type: 'answer' }>): string | null {
+function lineOf(event: Exclude<EvaluateEvent, { type: 'answer' | 'scoring' }>): string | null {
   switch (event.type) {
     case 'start': {
       const left = event.badRows === 0 ? '' : `, ${format.plural(event.badRows, 'row')} left out`;

@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import type { ChatMessage } from './chat-message.js';
 import { withCrossFieldRules } from './cross-field.js';
+import type { DatasetRow } from './dataset-row.js';
+import { taskSchemas, tasks } from './evaluate-tasks.js';
 import {
-  callback,
+  type DatasetSource,
   dataset,
   model,
   path,
@@ -10,29 +12,18 @@ import {
   placementShape,
   signal,
 } from './fields.js';
-import { generateSchema } from './generate.js';
+import { generateSchema, type Prompt } from './generate.js';
 
-/** A row with the answer of one system, as a scorer of the user sees it. */
-export interface ScorerInput {
-  /** Position of the row in the dataset, from 0. */
-  index: number;
-  /** The name of the system. */
-  system: string;
-  /** null for rows that have no prompt. */
-  prompt: string | readonly ChatMessage[] | null;
-  /** The first reference; null if the row has none. */
-  reference: string | null;
-  /** All of them. */
-  references: readonly string[];
-  /** The answer, without its reasoning if stripThinking is on. */
-  output: string;
-  /** The row as the dataset has it. */
-  row: unknown;
-  signal: AbortSignal;
-}
+/** A dataset of finetune(), or rows that have a prompt and other columns, but no answer. */
+export type EvaluationSource =
+  | DatasetSource
+  | Iterable<EvaluationInput>
+  | AsyncIterable<EvaluationInput>;
 
-/** Scores an answer with a finite number. true is 1, false is 0. */
-export type Scorer = (input: ScorerInput) => number | boolean | Promise<number | boolean>;
+/** A row of a dataset, or a prompt; tasks may read other columns. */
+export type EvaluationInput = (DatasetRow | Exclude<Prompt, string | readonly ChatMessage[]>) & {
+  [column: string]: unknown;
+};
 
 const systemName = z
   .string()
@@ -61,118 +52,11 @@ const system = z.strictObject({
 
 type SystemConfig = z.output<typeof system>;
 
-const NAME = /^[\w-]{1,60}$/;
-const NAME_TEXT = 'letters, digits, hyphens and underscores';
-
-const taskFields = {
-  name: z
-    .string()
-    .regex(NAME, NAME_TEXT)
-    .optional()
-    .describe('Name in the results. Default: the type.'),
-};
-
-const labelsSchema = z
-  .union([
-    z.array(z.string().min(1)).min(2),
-    z
-      .record(z.string().min(1), z.array(z.string().min(1)))
-      .refine((labels) => Object.keys(labels).length >= 2, 'expected at least 2 labels'),
-  ])
-  .transform(
-    (given): Record<string, readonly string[]> =>
-      Array.isArray(given) ? Object.fromEntries(given.map((label) => [label, []])) : given,
-  );
-
-const type = <T extends string>(name: T, description: string) =>
-  z.literal(name).describe(description);
-
-const taskSchemas = [
-  z.strictObject({
-    type: type('classification', 'Compare the label of the answer with that of the row.'),
-    ...taskFields,
-    labels: labelsSchema.optional().meta({
-      typeText: 'array of labels, or { label: [synonyms] }',
-      description:
-        'Labels, with other words for them. Default: yes, no and uncertain with usual synonyms.',
-    }),
-    labelField: z
-      .string()
-      .min(1)
-      .default('label')
-      .describe(
-        'Column with the expected label. Rows without it have the label of their reference.',
-      ),
-  }),
-  z.strictObject({
-    type: type('exact-match', "Compare with the reference after SQuAD's normalization."),
-    ...taskFields,
-  }),
-  z.strictObject({
-    type: type(
-      'token-f1',
-      "F1 of the words shared with the reference, after SQuAD's normalization.",
-    ),
-    ...taskFields,
-  }),
-  z.strictObject({
-    type: type('rouge-l', 'ROUGE-L: the longest common subsequence of words with the reference.'),
-    ...taskFields,
-    beta: z
-      .number()
-      .positive()
-      .max(1000)
-      .default(1)
-      .describe('Weight of recall: 1 weighs it like precision, more favours it.'),
-  }),
-  z.strictObject({
-    type: type('jaccard', 'Words shared with the reference, divided by all words of both.'),
-    ...taskFields,
-  }),
-  z.strictObject({
-    type: type('json', 'Whether the answer is JSON that fits a schema.'),
-    ...taskFields,
-    schema: z
-      .union([z.record(z.string(), z.unknown()), z.boolean()])
-      .default({})
-      .meta({ typeText: 'JSON schema', description: 'JSON schema. Default: any JSON is valid.' }),
-  }),
-  z.strictObject({
-    type: type('custom', 'A function of yours scores the answers.'),
-    name: z.string().regex(NAME, NAME_TEXT).describe('Name in the results.'),
-    score: callback<Scorer>(
-      'Gets the answer with its row and returns a finite number or boolean, or a promise of it.',
-    ),
-    higherIsBetter: z.boolean().default(true).describe('Whether a higher score is better.'),
-  }),
-] as const;
-
-const task = z.discriminatedUnion('type', taskSchemas);
-
-/** A task of an evaluation with every default filled in. */
-export type TaskConfig = z.output<typeof task>;
-export type TaskType = TaskConfig['type'];
-
 /** The schema of each task, and of a system, for the reference of all options. */
 export const evaluationSchemas: Readonly<Record<string, z.ZodType>> = {
   system,
   ...Object.fromEntries(taskSchemas.map((schema) => [`task ${schema.shape.type.value}`, schema])),
 };
-
-/** Tasks that can be given by their name alone. */
-const PLAIN_TASKS = taskSchemas
-  .map((schema) => schema.shape.type.value)
-  .filter((type) => type !== 'custom');
-
-const tasks = z
-  .array(z.union([z.enum(PLAIN_TASKS).transform((type) => task.parse({ type })), task]))
-  .min(1)
-  .meta({
-    typeText: `array of ${PLAIN_TASKS.map((type) => `'${type}'`).join(', ')}, or { type, … }`,
-    description:
-      'What to measure, e.g. classification, or { type: classification, labels: [positive, negative] }; ' +
-      'docs/evaluating.md lists the options of each task.',
-  });
 
 const generation = generateSchema.shape;
 const generationFields = {
@@ -197,7 +81,9 @@ const generationFields = {
 };
 
 const base = z.strictObject({
-  dataset: dataset('Rows with prompts and references, in any format of finetune().'),
+  dataset: dataset<EvaluationSource>(
+    'Rows with prompts and references, in any format of finetune(), or with a prompt only.',
+  ),
   systems: z.array(system).min(1).meta({
     typeText: 'array of { name, model, adapters, chatTemplate } or { name, outputs }',
     description:
@@ -272,6 +158,19 @@ export const evaluateSchema = withCrossFieldRules(base, (read) => {
       const received = given === undefined ? 'none' : 'both';
       const message = `expected one of model and outputs but received ${received}`;
       return { path: `systems.${i}`, message };
+    }),
+    ...listOf(read.value('tasks')).map((each, i) => {
+      const { type: given, model: own } = (typeof each === 'string' ? { type: each } : each) as {
+        [key: string]: unknown;
+      };
+      const needsModel =
+        given === 'perplexity' ||
+        given === 'multiple-choice' ||
+        (given === 'cosine' && own === undefined);
+      const hasModel = systems.some((every) => (every as { model?: unknown })?.model !== undefined);
+      if (!needsModel || hasModel) return undefined;
+      const message = `expected a system with a model for the task '${given}' but received only outputs`;
+      return { path: `tasks.${i}`, message };
     }),
     ...repeated(names, 'systems', (name) => name.toLowerCase()),
     ...repeated(taskNames, 'tasks', (name) => name),

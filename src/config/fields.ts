@@ -109,8 +109,8 @@ const isDataset = (value: unknown): boolean =>
 /** A list with some files is a list of files, whose other elements are wrong. */
 const isListWithFiles = (value: unknown): boolean => Array.isArray(value) && value.some(namesFile);
 
-export const dataset = (description: string) =>
-  instance<DatasetSource>(
+export const dataset = <Source = DatasetSource>(description: string) =>
+  instance<Source>(
     'path, file URL or pattern of dataset files, { path, weight }, a list of them, or an iterable of rows',
     isDataset,
   ).meta({ description, cli: 'path' });

@@ -16,7 +16,9 @@ export interface RowSource {
   weight: number;
 }
 
-export function rowSources(dataset: DatasetSource): RowSource[] {
+export function rowSources(
+  dataset: DatasetSource | Iterable<unknown> | AsyncIterable<unknown>,
+): RowSource[] {
   return namesFiles(dataset)
     ? datasetFiles(dataset).map(({ path, weight }) => ({ rows: rowsOfFile(path), weight }))
     : [{ rows: rowsOfMemory(dataset as Iterable<unknown>), weight: 1 }];

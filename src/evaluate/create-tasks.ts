@@ -1,10 +1,12 @@
-import type { Scorer, TaskConfig, TaskType } from '../config/evaluate.js';
+import type { Scorer, TaskConfig, TaskType } from '../config/evaluate-tasks.js';
 import { describeValue } from '../config/parse.js';
 import { throwIfAborted } from '../contract/run.js';
 import { LlamatuneError, reasonOf } from '../errors.js';
 import { jsonCheck } from '../json-answer.js';
 import { type LabelPair, macroF1 } from './classification.js';
+import { cosineTask } from './cosine-task.js';
 import { LabelParser, YES_NO_UNCERTAIN } from './labels.js';
+import { multipleChoiceTask, perplexityTask } from './likelihood-tasks.js';
 import { type EvaluationRow, invalidRow } from './rows.js';
 import { type Answer, type Measure, meanValue, type Task, type TaskScore } from './task.js';
 import { exactMatch, jaccard, rougeL, tokenF1 } from './text-metrics.js';
@@ -28,6 +30,12 @@ function createTask(config: TaskConfig): Task {
       );
     case 'jaccard':
       return similarity(config, 'Jaccard', jaccard);
+    case 'cosine':
+      return cosineTask(config, (row) => needsReference(row, config.name ?? config.type));
+    case 'perplexity':
+      return perplexityTask(config);
+    case 'multiple-choice':
+      return multipleChoiceTask(config);
     case 'json':
       return json(config);
     case 'custom':

@@ -6,20 +6,29 @@ import {
 } from '../config/evaluate.js';
 import { parseConfig } from '../config/parse.js';
 import { Run, throwIfAborted } from '../contract/run.js';
-import { type CallFiles, checkFiles, type InputFile } from '../files/check.js';
+import { checkFiles } from '../files/check.js';
 import { datasetFiles } from '../files/dataset-files.js';
 import { holdOutputs } from '../files/lock.js';
-import { filesOfRun, modelFile } from '../files/run-files.js';
+import type { LoadedModel } from '../model/loaded-model.js';
 import { useModel } from '../model/use-model.js';
-import { createTasks, withoutThinking } from './create-tasks.js';
-import { generateAnswers, generationSettings, type SystemAnswers } from './generate-answers.js';
+import type { ScoresByRow } from './compare.js';
+import { createTasks } from './create-tasks.js';
+import { filesOfEvaluation } from './files.js';
+import {
+  generateAnswers,
+  generationSettings,
+  notAsked,
+  type SystemAnswers,
+} from './generate-answers.js';
 import { OutputFolder } from './output-folder.js';
 import { readOutputs } from './outputs.js';
 import { EVALUATION_VERSION, type EvaluationResults, type SystemResults } from './results.js';
 import { type EvaluationRow, type EvaluationRows, invalidRow, readEvaluationRows } from './rows.js';
 import { type EvaluationSample, newSample } from './samples.js';
+import { prepareTasks, scoreAnswers } from './score-answers.js';
+import { scoreLikelihoods } from './score-likelihoods.js';
 import { compareAll, type ScoredSystem, type ScoresByTask, summarize } from './summarize.js';
-import type { Task, TaskScore } from './task.js';
+import type { Task } from './task.js';
 
 /** An event of an evaluation. */
 export type EvaluateEvent =
@@ -35,6 +44,15 @@ export type EvaluateEvent =
       of: number;
       /** Until this system has answered all rows; null for the first answer. */
       etaMs: number | null;
+    }
+  /** A model computes how likely it finds the sequences of a task. */
+  | {
+      type: 'scoring';
+      system: string;
+      task: string;
+      done: number;
+      of: number;
+      etaMs: number;
     }
   | { type: 'warning'; code: string; message: string }
   /** All answers of a system are scored. */
@@ -81,6 +99,9 @@ class Evaluation {
   readonly #systems: System[];
   readonly #tasks: Task[];
   readonly #answers = new Map<string, SystemAnswers>();
+  /** Scores of tasks that need no answers, by name of the system. */
+  readonly #likelihoods = new Map<string, ScoresByTask>();
+  readonly #warnings: { code: string; message: string }[] = [];
   readonly #startedAt = new Date().toISOString();
   #data: EvaluationRows = { rows: [], badRows: [] };
   #folder: OutputFolder | null = null;
@@ -96,7 +117,7 @@ class Evaluation {
   }
 
   async run(): Promise<EvaluateResult> {
-    const files = filesOf(this.#config);
+    const files = filesOfEvaluation(this.#config);
     const names = this.#systems.map(({ name }) => name);
     const { output } = this.#config;
     if (output !== undefined) this.#folder = new OutputFolder(output, names);
@@ -114,22 +135,21 @@ class Evaluation {
     // Recorded outputs first: their mistakes are found before any model answers.
     for (const system of this.#systems) if (system.outputs !== undefined) await this.#read(system);
     await this.#generate();
-    const scored: (ScoredSystem & { results: SystemResults })[] = [];
-    for (const system of this.#systems) {
-      const scores = await this.#score(system);
-      const results = this.#resultsOf(system, scores);
-      scored.push({ name: system.name, scores, results });
-      this.emit({ type: 'scores', results });
-    }
+    const scored = await this.#score();
     const results = await this.#results(scored);
     this.#folder?.writeResults(results);
     const samples = this.#systems.map(({ name }) => [name, this.#answers.get(name)!.samples]);
     return { ...results, samples: Object.fromEntries(samples) };
   }
 
+  /** Whether the models are asked, because a task scores answers. */
+  get #asks(): boolean {
+    return this.#tasks.some((task) => task.score !== undefined);
+  }
+
   #check(row: EvaluationRow): void {
-    const generates = this.#systems.some(({ outputs }) => outputs === undefined);
-    if (generates && row.prompt === null)
+    const hasModel = this.#systems.some(({ model }) => model !== undefined);
+    if (hasModel && this.#asks && row.prompt === null)
       throw invalidRow(
         row.where,
         'it has no prompt: a row { text } needs the option answerMarker, and a row { tokens } has none',
@@ -171,13 +191,35 @@ class Evaluation {
       await useModel(model, load, async (loaded) => {
         for (const system of this.#systems.filter((each) => each.model === model)) {
           this.#begin(system);
-          const { rows } = this.#data;
-          const onAnswer = this.#progress(rows.length);
-          const controls = { signal: this.signal, onAnswer };
-          this.#keep(system, await generateAnswers(system, loaded, rows, this.#config, controls));
+          this.#keep(system, await this.#answersOf(system, loaded));
+          this.#likelihoods.set(system.name, await this.#likelihoodsOf(system, loaded));
         }
       });
     }
+  }
+
+  #answersOf(system: System, model: LoadedModel): SystemAnswers | Promise<SystemAnswers> {
+    const { rows } = this.#data;
+    if (!this.#asks) return notAsked(system.name, rows);
+    const controls = { signal: this.signal, onAnswer: this.#progress(rows.length) };
+    return generateAnswers(system, model, rows, this.#config, controls);
+  }
+
+  async #likelihoodsOf(system: System, model: LoadedModel): Promise<ScoresByTask> {
+    const scores = new Map<string, ScoresByRow>();
+    for (const { name, likelihood } of this.#tasks) {
+      if (likelihood === undefined) continue;
+      const { rows } = this.#data;
+      scores.set(
+        name,
+        await scoreLikelihoods(likelihood, system, model, rows, this.#config, {
+          signal: this.signal,
+          onProgress: (done, of, etaMs) =>
+            this.emit({ type: 'scoring', system: system.name, task: name, done, of, etaMs }),
+        }),
+      );
+    }
+    return scores;
   }
 
   #progress(of: number): (sample: EvaluationSample) => void {
@@ -196,35 +238,39 @@ class Evaluation {
     this.#folder?.writeSamples(system.name, answers.samples);
     const { missing } = answers;
     if (missing.length === 0) return;
-    this.emit({
-      type: 'warning',
-      code: 'ANSWERS_MISSING',
-      message:
-        `'${system.name}' has no answer to ${missing.length} of ${this.#data.rows.length} rows; ` +
+    this.#warn(
+      'ANSWERS_MISSING',
+      `'${system.name}' has no answer to ${missing.length} of ${this.#data.rows.length} rows; ` +
         `row ${missing[0]!.index}: ${missing[0]!.reason}`,
-    });
+    );
   }
 
-  /** Scores by name of the task. */
-  async #score({ name }: System): Promise<ScoresByTask> {
-    const { samples } = this.#answers.get(name)!;
-    const rows = new Map(this.#data.rows.map((row) => [row.index, row]));
-    const scores = new Map(this.#tasks.map((task) => [task.name, new Map<number, TaskScore>()]));
-    for (const sample of samples) {
-      throwIfAborted(this.signal);
-      const { index, output } = sample;
-      const text = this.#config.stripThinking ? withoutThinking(output) : output;
-      for (const task of this.#tasks) {
-        const answer = { row: rows.get(index)!, system: name, text };
-        const score = await task.score(answer, this.signal);
-        scores.get(task.name)!.set(index, score);
-        sample.scores[task.name] = score.value;
-        if (score.pair !== undefined)
-          sample.labels = { ...sample.labels, [task.name]: score.pair.predicted };
-      }
+  #warn(code: string, message: string): void {
+    this.#warnings.push({ code, message });
+    this.emit({ type: 'warning', code, message });
+  }
+
+  async #score(): Promise<(ScoredSystem & { results: SystemResults })[]> {
+    const options = { rows: this.#data.rows, stripThinking: this.#config.stripThinking };
+    const model = this.#systems.find((system) => system.model !== undefined)?.model;
+    const all = [...this.#answers.values()].flatMap(({ samples }) => samples);
+    const controls = {
+      ...{ model, options: this.#config, signal: this.signal },
+      warn: (code: string, message: string) => this.#warn(code, message),
+    };
+    await prepareTasks(this.#tasks, all, options, controls);
+    const scored = [];
+    for (const system of this.#systems) {
+      const { name } = system;
+      const { samples } = this.#answers.get(name)!;
+      const likelihoods = this.#likelihoods.get(name) ?? new Map();
+      const scores = await scoreAnswers(this.#tasks, samples, likelihoods, options, this.signal);
+      this.#folder?.writeSamples(name, samples);
+      const results = this.#resultsOf(system, scores);
+      this.emit({ type: 'scores', results });
+      scored.push({ name, scores, results });
     }
-    this.#folder?.writeSamples(name, samples);
-    return scores;
+    return scored;
   }
 
   #resultsOf(system: System, scores: ScoresByTask): SystemResults {
@@ -257,6 +303,7 @@ class Evaluation {
       files: datasetFiles(this.#config.dataset).map(({ path }) => path),
       rows: this.#data.rows.length,
       badRows: this.#data.badRows,
+      warnings: this.#warnings,
       settings: generationSettings(this.#config),
       tasks: this.#tasks.map(({ name, type, measures }) => ({
         name,
@@ -269,23 +316,4 @@ class Evaluation {
       systems: scored.map(({ results }) => results),
     };
   }
-}
-
-/** Every file that an evaluation reads, and its output folder. */
-function filesOf({ systems, dataset, output }: EvaluateConfig): CallFiles {
-  const inputs = systems.flatMap(({ model, adapters, outputs }, i): InputFile[] => [
-    ...modelFile(model).map((file) => ({ ...file, field: `systems.${i}.model` })),
-    ...adapters.map(({ path }) => ({
-      field: `systems.${i}.adapters`,
-      path,
-      kind: 'adapter' as const,
-    })),
-    ...(outputs === undefined
-      ? []
-      : [{ field: `systems.${i}.outputs`, path: outputs, kind: 'dataset' as const }]),
-  ]);
-  return {
-    inputs: [...filesOfRun({ dataset }).inputs, ...inputs],
-    outputs: output === undefined ? [] : [{ field: 'output', path: output, kind: 'folder' }],
-  };
 }

@@ -87,3 +87,11 @@ function allFailed(system: string, failed: readonly GeneratedSequence[]): Llamat
     { hint, cause: failed[0]!.error },
   );
 }
+
+/** Samples without answers, for tasks that only need the probabilities of texts. */
+export const notAsked = (system: string, rows: readonly EvaluationRow[]): SystemAnswers => ({
+  samples: rows.map((row) => newSample(row, system, null, null)),
+  missing: [],
+  generatedTokens: null,
+  seconds: null,
+});

@@ -86,6 +86,7 @@ export const evaluationResultsSchema = z.object({
   files: z.array(z.string()),
   rows: z.number(),
   badRows: z.array(z.object({ index: z.number(), where: z.string(), message: z.string() })),
+  warnings: z.array(z.object({ code: z.string(), message: z.string() })),
   /** The options of generation. */
   settings: z.record(z.string(), z.unknown()),
   tasks: z.array(z.object({ name: z.string(), type: z.string(), measures: z.array(z.string()) })),

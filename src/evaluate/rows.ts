@@ -1,6 +1,6 @@
 import type { TemplateMessage } from '../config/chat-message.js';
 import { chatMessageSchema } from '../config/chat-message.js';
-import { type ParsedRow, toolsSchema } from '../config/dataset-row.js';
+import { type DatasetRow, type ParsedRow, toolsSchema } from '../config/dataset-row.js';
 import type { EvaluateConfig } from '../config/evaluate.js';
 import { describeValue } from '../config/parse.js';
 import { ROW_ERRORS, rowSources, type SourceRow } from '../data/dataset-rows.js';
@@ -11,6 +11,22 @@ import { LlamatuneError } from '../errors.js';
 export type EvaluationPrompt =
   | string
   | { messages: readonly TemplateMessage[]; tools: readonly unknown[] | null };
+
+/** A row as training has it, and which of its tokens are targets. */
+export interface TargetRow {
+  row: DatasetRow;
+  loss: 'all' | 'last-assistant';
+}
+
+/** A text as the answer to a prompt. A space separates it from a prompt that is a text. */
+export function continuation(prompt: EvaluationPrompt, text: string): TargetRow {
+  if (typeof prompt === 'string') {
+    const completion = prompt === '' || /\s$/u.test(prompt) ? text : ` ${text}`;
+    return { row: { prompt, completion }, loss: 'last-assistant' };
+  }
+  const messages = [...prompt.messages, { role: 'assistant', content: text }];
+  return { row: { messages, tools: prompt.tools }, loss: 'last-assistant' };
+}
 
 /** A row of the dataset, as tasks use it. */
 export interface EvaluationRow {
@@ -24,6 +40,8 @@ export interface EvaluationRow {
   prompt: EvaluationPrompt | null;
   /** The possible right answers; empty if the row has none. */
   references: readonly string[];
+  /** What a model should find likely: the first reference after the prompt, or the whole row. null without a reference. */
+  target: TargetRow | null;
   /** The row as the dataset has it. */
   row: unknown;
 }
@@ -97,17 +115,19 @@ const isPresent = (value: unknown): boolean => value !== undefined && value !== 
 function evaluationRow({ row, where }: SourceRow, index: number, config: RowConfig): EvaluationRow {
   const columns = (typeof row === 'object' && row !== null ? row : {}) as Record<string, unknown>;
   const id = columns[config.idField];
-  const { prompt, reference } = isPromptOnly(columns)
-    ? { prompt: promptOf(columns, where), reference: null }
+  const own = isPromptOnly(columns)
+    ? { prompt: promptOf(columns, where), reference: null, target: null }
     : promptAndReference(parseRow(row, where), config.answerMarker, where);
-  const references =
-    config.referenceField === undefined
-      ? reference === null
-        ? []
-        : [reference]
-      : referencesOf(columns, config.referenceField, where);
   const hasId = typeof id === 'string' || typeof id === 'number';
-  return { index, where, id: hasId ? String(id) : null, prompt, references, row };
+  const common = { index, where, id: hasId ? String(id) : null, prompt: own.prompt, row };
+  if (config.referenceField === undefined) {
+    const references = own.reference === null ? [] : [own.reference];
+    return { ...common, references, target: own.target };
+  }
+  const references = referencesOf(columns, config.referenceField, where);
+  const [first] = references;
+  const target = own.prompt === null || !first ? null : continuation(own.prompt, first);
+  return { ...common, references, target };
 }
 
 /** A prompt without an answer, as generate() accepts it, which is not a row to train on. */
@@ -126,10 +146,7 @@ function promptOf({ prompt, tools }: Record<string, unknown>, where: string): Ev
   throw invalidRow(where, `expected a prompt as text or messages but received ${received}`);
 }
 
-interface PromptAndReference {
-  prompt: EvaluationPrompt | null;
-  reference: string | null;
-}
+type PromptAndReference = Pick<EvaluationRow, 'prompt' | 'target'> & { reference: string | null };
 
 function promptAndReference(
   row: ParsedRow,
@@ -137,28 +154,42 @@ function promptAndReference(
   where: string,
 ): PromptAndReference {
   switch (row.kind) {
-    case 'chat': {
-      const last = row.messages.at(-1)!;
-      const answered = last.role === 'assistant';
-      const messages = answered ? row.messages.slice(0, -1) : row.messages;
-      if (messages.length === 0)
-        throw invalidRow(where, 'expected messages before the answer but received none');
-      return {
-        prompt: { messages, tools: row.tools },
-        reference: answered ? (last.content ?? '') : null,
-      };
-    }
+    case 'chat':
+      return splitChat(row, where);
     case 'completion':
-      return { prompt: row.prompt, reference: row.completion.trim() };
+      return completion(row.prompt, row.completion);
     case 'text':
       return splitText(row.text, marker, where);
     case 'tokens':
-      return { prompt: null, reference: null };
+      return { prompt: null, reference: null, target: { row, loss: 'all' } };
   }
 }
 
+const completion = (prompt: string, text: string): PromptAndReference => ({
+  prompt,
+  reference: text.trim(),
+  target: text === '' ? null : { row: { prompt, completion: text }, loss: 'last-assistant' },
+});
+
+function splitChat(row: Extract<ParsedRow, { kind: 'chat' }>, where: string): PromptAndReference {
+  const last = row.messages.at(-1)!;
+  const isAnswered = last.role === 'assistant';
+  const messages = isAnswered ? row.messages.slice(0, -1) : row.messages;
+  if (messages.length === 0)
+    throw invalidRow(where, 'expected messages before the answer but received none');
+  const prompt = { messages, tools: row.tools };
+  if (!isAnswered) return { prompt, reference: null, target: null };
+  const { weight: _, train: __, ...answer } = last;
+  return {
+    prompt,
+    reference: last.content ?? '',
+    target: { row: { messages: [...messages, answer], tools: row.tools }, loss: 'last-assistant' },
+  };
+}
+
 function splitText(text: string, marker: string | undefined, where: string): PromptAndReference {
-  if (marker === undefined) return { prompt: null, reference: null };
+  if (marker === undefined)
+    return { prompt: null, reference: null, target: { row: { text }, loss: 'all' } };
   const at = text.lastIndexOf(marker);
   if (at < 0)
     throw invalidRow(
@@ -166,7 +197,7 @@ function splitText(text: string, marker: string | undefined, where: string): Pro
       `expected a text with the answerMarker ${JSON.stringify(marker)} but received ${describeValue(text)}`,
     );
   const end = at + marker.length;
-  return { prompt: text.slice(0, end), reference: text.slice(end).trim() };
+  return completion(text.slice(0, end), text.slice(end));
 }
 
 function referencesOf(row: Record<string, unknown>, column: string, where: string): string[] {

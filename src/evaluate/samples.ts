@@ -17,20 +17,22 @@ export interface EvaluationSample {
   reference: string | null;
   /** All references, if there are several. */
   references?: readonly string[];
-  output: string;
+  /** null if no task needs answers. */
+  output: string | null;
   /** By name of the task. */
   scores: Record<string, number>;
   /** Labels of the answer by name of the classification; null if none was found. */
   labels?: Record<string, string | null>;
-  finishReason: SampleFinishReason;
+  /** null if there is no output. */
+  finishReason: SampleFinishReason | null;
 }
 
 /** An answer before it is scored. */
 export function newSample(
   { index, prompt, references }: EvaluationRow,
   system: string,
-  output: string,
-  finishReason: SampleFinishReason,
+  output: string | null,
+  finishReason: SampleFinishReason | null,
 ): EvaluationSample {
   return {
     index,

@@ -1,5 +1,7 @@
+import type { ModelHandle, PlacementConfig } from '../config/fields.js';
+import type { SequenceScore } from '../contract/scoring.js';
 import type { LabelPair } from './classification.js';
-import type { EvaluationRow } from './rows.js';
+import type { EvaluationRow, TargetRow } from './rows.js';
 
 /** The answer of a system to a row. */
 export interface Answer {
@@ -15,6 +17,10 @@ export interface TaskScore {
   value: number;
   /** Of a classification. */
   pair?: LabelPair;
+  /** Of a perplexity: natural logarithm of the probability of all targets, and how many of them are the most likely token. */
+  targets?: { logProbability: number; count: number; correct: number };
+  /** Of multiple choice: 1 if the right choice has the highest probability per token, and per byte. */
+  normalized?: { perToken: number; perByte: number };
 }
 
 /** A number that a task reports for a system, computed from the scores of its answers. */
@@ -37,8 +43,36 @@ export interface Task {
   readonly labels?: readonly string[];
   /** @throws LlamatuneError DATASET_INVALID_ROW if the task cannot use the row */
   check(row: EvaluationRow): void;
-  /** @throws LlamatuneError of a function of the user */
-  score(answer: Answer, signal: AbortSignal): TaskScore | Promise<TaskScore>;
+  /** Called once with all answers of all systems, before any of them is scored. */
+  prepare?(answers: readonly Answer[], controls: PrepareControls): Promise<void>;
+  /**
+   * Scores an answer. A task has either this or `likelihood`.
+   *
+   * @throws LlamatuneError of a function of the user
+   */
+  score?(answer: Answer, signal: AbortSignal): TaskScore | Promise<TaskScore>;
+  likelihood?: LikelihoodTask;
+}
+
+export interface PrepareControls {
+  /** The model of the first system that has one. */
+  model: string | ModelHandle | undefined;
+  /** Options of every call that loads a model. */
+  options: PlacementConfig & { threads: number };
+  signal: AbortSignal;
+  warn: (code: string, message: string) => void;
+}
+
+/** Scores a row by how likely a model finds continuations of its prompt. It needs no answers. */
+export interface LikelihoodTask {
+  /** What the model scores for a row. */
+  sequencesOf(row: EvaluationRow): TargetRow[];
+  /** @param ends tokens that end an answer */
+  score(
+    row: EvaluationRow,
+    sequences: readonly SequenceScore[],
+    ends: ReadonlySet<number>,
+  ): TaskScore;
 }
 
 /** The mean of the values of the scores. */

@@ -26,7 +26,7 @@ describe('docs/evaluating.md', () => {
       ? block
       : `import { evaluate } from 'llamatune';\n${block}`;
     const logged = await runExample(at(`example-${i}.ts`), code, {
-      ...{ 'base.gguf': model, results: at('results') },
+      ...{ 'base.gguf': model, 'minilm.gguf': model, results: at('results') },
       ...Object.fromEntries(
         ['adapter.gguf', 'validation.jsonl', 'outputs.jsonl'].map((name) => [name, at(name)]),
       ),

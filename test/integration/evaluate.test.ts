@@ -4,12 +4,14 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import {
   type EvaluateEvent,
   type EvaluationSample,
+  embed,
   evaluate,
   evaluationResultsSchema,
   finetune,
   generate,
   loadModel,
   renderEvaluation,
+  score,
 } from '../../src/index.js';
 import { folderPerTest } from '../folder-per-test.js';
 import { jsonLines, llamatune, root } from './command-line.js';
@@ -239,6 +241,86 @@ describe('evaluate', () => {
     expect(error.code).toBe('CONFIG_INVALID');
     expect(error.problems.map(({ path }: { path: string }) => path).sort()).toEqual([
       ...['maxTokens', 'systems.0', 'systems.1.name', 'tasks.0', 'tasks.2.name'],
+    ]);
+  });
+});
+
+describe('evaluate by probabilities and embeddings', () => {
+  it('gives the perplexity of score(), for an adapter too, without generating', async () => {
+    const events: EvaluateEvent[] = [];
+    const run = evaluate({
+      dataset: rows,
+      systems: [
+        { name: 'base', model },
+        { name: 'tuned', model, adapters: [adapter] },
+      ],
+      tasks: ['perplexity'],
+      output: at('results'),
+    });
+    for await (const event of run) events.push(event);
+    const { systems, samples } = await run.result;
+    const loss = 'last-assistant';
+    const base = await score({ model, dataset: rows, loss }).result;
+    const tuned = await score({ model, adapters: [adapter], dataset: rows, loss }).result;
+    for (const [i, expected] of [base, tuned].entries()) {
+      const { perplexity, 'perplexity.accuracy': accuracy } = systems[i]!.measures;
+      expect(perplexity!.value! / expected.perplexity).toBeCloseTo(1, 4);
+      expect(accuracy!.value).toBeCloseTo(expected.accuracy, 6);
+    }
+    expect(events.some(({ type }) => type === 'answer')).toBe(false);
+    expect(events.filter(({ type }) => type === 'scoring').at(-1)).toMatchObject({
+      ...{ system: 'tuned', task: 'perplexity', done: 4, of: 4 },
+    });
+    expect(samples.base![2]).toMatchObject({ output: null, finishReason: null });
+    const { logProbability, targets } = base.sequences[2]!;
+    const ofRow = Math.exp(-logProbability / targets);
+    expect(samples.base![2]!.scores.perplexity! / ofRow).toBeCloseTo(1, 4);
+  });
+
+  it('finds the most likely choice, whose right one is learned', async () => {
+    const question = rows[0]!.messages[0]!;
+    const choices = ['Yes, the sky is blue.', 'Zorp zorp zorp zorp.'];
+    const dataset = [
+      { messages: [question], choices, answer: 0 },
+      { messages: [question], choices, answer: 'B' },
+    ];
+    const { systems } = await evaluate({
+      ...{ dataset, systems: [{ model }], tasks: ['multiple-choice'] },
+    }).result;
+    const value = (name: string) => systems[0]!.measures[`multiple-choice.${name}`]!.value;
+    expect([value('accuracy'), value('perToken'), value('perByte')]).toEqual([0.5, 0.5, 0.5]);
+  });
+
+  it('compares embeddings by one model, and knows empty answers', async () => {
+    const outputs = [...rows.slice(0, 2).map(({ messages }) => messages[1]!.content), '', 'zorp'];
+    writeFileSync(at('out.jsonl'), outputs.map((output) => JSON.stringify({ output })).join('\n'));
+    const { samples } = await evaluate({
+      dataset: rows,
+      systems: [{ name: 'out', outputs: at('out.jsonl') }],
+      tasks: [{ type: 'cosine', model }],
+    }).result;
+    const [first, second, empty, other] = samples.out!.map(({ scores }) => scores.cosine!);
+    expect([first, second]).toEqual([expect.closeTo(1, 5), expect.closeTo(1, 5)]);
+    expect(empty).toBe(0);
+    expect(other).toBeLessThan(0.99);
+    const texts = ['zorp', 'Yes, a fish can swim.'];
+    const { embeddings } = await embed({ model, texts }).result;
+    const dot = embeddings[0]!.reduce((sum, value, i) => sum + value * embeddings[1]![i]!, 0);
+    expect(other).toBeCloseTo(dot, 3);
+  });
+});
+
+describe('evaluate with texts that are longer than the embedding model', () => {
+  it('compares their start and says so', async () => {
+    writeFileSync(at('out.jsonl'), JSON.stringify({ output: `${'a long text '.repeat(400)}end` }));
+    const dataset = [{ prompt: 'Why?', completion: `${'a long text '.repeat(400)}other end` }];
+    const { samples, warnings } = await evaluate({
+      ...{ dataset, systems: [{ name: 'out', outputs: at('out.jsonl') }] },
+      tasks: [{ type: 'cosine', model }],
+    }).result;
+    expect(samples.out![0]!.scores.cosine).toBeCloseTo(1, 5);
+    expect(warnings).toMatchObject([
+      { code: 'TEXTS_TRUNCATED', message: expect.stringContaining('2 of 2 texts') },
     ]);
   });
 });

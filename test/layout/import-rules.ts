@@ -96,7 +96,7 @@ export const SOURCE_RULES: ImportRules = {
   // report: what it writes to its output folder.
   evaluate: [
     ...['errors.ts', 'json-answer.ts', 'statistics.ts', 'config', 'contract'],
-    ...['data', 'files', 'generate', 'model', 'report'],
+    ...['data', 'embed', 'files', 'generate', 'model', 'report', 'score'],
   ],
   score: ['config', 'data', 'contract', 'files', 'model'],
   embed: ['config', 'data', 'contract', 'model'],

@@ -25,6 +25,7 @@ export function buildEvaluationDocument(results: EvaluationResults): ReportDocum
     { title: 'Results', blocks: [resultTable(results), ...charts(results)] },
     { title: 'Differences', blocks: comparisonBlocks(results) },
     ...classificationSections(results),
+    { title: 'Warnings', blocks: warningBlocks(results) },
     { title: 'Rows left out', blocks: leftOutBlocks(results) },
     { title: 'Setup', blocks: setupBlocks(results) },
     { title: 'How it was measured', blocks: [{ kind: 'list', items: METHOD }] },
@@ -101,6 +102,8 @@ function charts({ systems, measures }: EvaluationResults): Block[] {
         title: 'Results with 95 % intervals',
         names: shown.map(({ title }) => title),
         yTitle: 'from 0 to 1',
+        // the lines of the intervals would cross them
+        labels: false,
         series: systems.map((system) => ({
           name: system.name,
           values: shown.map((measure) => measuredOf(system, measure).value),
@@ -188,6 +191,9 @@ function labelBlocks({ name, classifications, answers }: SystemResults, task: st
         ]),
   ];
 }
+
+const warningBlocks = ({ warnings }: EvaluationResults): Block[] =>
+  warnings.length === 0 ? [] : [{ kind: 'list', items: warnings.map(({ message }) => message) }];
 
 function leftOutBlocks({ badRows, systems }: EvaluationResults): Block[] {
   const lists = [

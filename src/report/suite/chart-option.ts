@@ -153,7 +153,7 @@ function bars(chart: BarChart, theme: ChartTheme, top: number): EChartsOption {
       }),
       barMaxWidth: horizontal ? 24 : 64,
       label: {
-        show: true,
+        show: chart.labels ?? true,
         position: horizontal ? ('insideLeft' as const) : ('insideBottom' as const),
         color: '#ffffff',
         fontSize: 12,

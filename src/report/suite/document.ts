@@ -21,6 +21,8 @@ export interface BarChart {
   title: string;
   names: string[];
   yTitle: string;
+  /** Whether each bar shows its value. Default: true. */
+  labels?: boolean;
   series: {
     name: string;
     /** One value per name; null: not measured. */

@@ -1,16 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { evaluateSchema, type Scorer } from '../../../src/config/evaluate.js';
+import { evaluateSchema } from '../../../src/config/evaluate.js';
+import type { Scorer } from '../../../src/config/evaluate-tasks.js';
 import { createTasks, withoutThinking } from '../../../src/evaluate/create-tasks.js';
 import type { Task } from '../../../src/evaluate/task.js';
 
 const tasksOf = (...tasks: unknown[]): Task[] =>
   createTasks(evaluateSchema.parse({ dataset: [], systems: [{ outputs: 'a' }], tasks }).tasks);
 const rowOf = (references: string[], row: object = {}) => ({
-  ...{ index: 0, id: null, where: 'row 1', prompt: 'Why?', references, row },
+  ...{ index: 0, id: null, where: 'row 1', prompt: 'Why?', references, row, target: null },
 });
 const { signal } = new AbortController();
 const score = (task: Task, text: string, row = rowOf(['yes', 'a cat'])) =>
-  task.score({ row, system: 'a', text }, signal);
+  task.score!({ row, system: 'a', text }, signal);
 
 describe('tasks that compare texts', () => {
   it('count the best of several references', () => {

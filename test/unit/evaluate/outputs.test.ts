@@ -7,6 +7,7 @@ const at = folderPerTest();
 const row = (index: number, id: string | null, reference = `answer ${index}`) => ({
   ...{ index, id, where: `row ${index + 1}`, prompt: 'a', row: {} },
   references: [reference],
+  target: null,
 });
 const rows = [row(0, 'a'), row(1, 'b'), row(3, 'c')];
 let path: string;

@@ -100,4 +100,27 @@ describe('readEvaluationRows', () => {
     const { rows } = await read([{ prompt: 'a' }, { prompt: 'b' }, { bad: 1 }], { maxRows: 2 });
     expect(rows).toHaveLength(2);
   });
+
+  it('says which part of a row a model should find likely', async () => {
+    const answer = { role: 'assistant', content: 'Hello', weight: 0 };
+    const { rows } = await read([
+      { messages: [...talk, answer] },
+      { prompt: 'One,', completion: ' two ' },
+      { text: 'Whole' },
+      { tokens: [1, 2] },
+      { prompt: 'No reference' },
+    ]);
+    const loss = 'last-assistant';
+    const plain = { role: 'assistant', content: 'Hello' };
+    expect(rows.map(({ target }) => target)).toEqual([
+      { row: { messages: [...talk, plain], tools: null }, loss },
+      { row: { prompt: 'One,', completion: ' two ' }, loss },
+      { row: { text: 'Whole' }, loss: 'all' },
+      { row: { kind: 'tokens', tokens: [1, 2] }, loss: 'all' },
+      null,
+    ]);
+    const options = { referenceField: 'answers' };
+    const other = await read([{ prompt: 'Two:', answers: ['three', 'four'] }], options);
+    expect(other.rows[0]!.target!.row).toEqual({ prompt: 'Two:', completion: ' three' });
+  });
 });
