@@ -100,6 +100,7 @@ export const expectedSkips: readonly ExpectedSkip[] = [
     reason: 'programs cannot be isolated: it takes Linux, and users that may make namespaces',
     holds: !canIsolate(),
     tests: [
+      'test/integration/sandbox.test.ts: a sandbox',
       'test/unit/raft/cpp-prompts.test.ts: solutions of the built-in C++ prompts',
       'test/unit/sandbox/isolated.test.ts: a program in namespaces',
       'test/unit/verify/languages.test.ts: code in a sandbox',

@@ -57,6 +57,15 @@ const regexSchema = z
     });
   });
 
+/** The answer is JSON that fits a schema. */
+const jsonSchema = z.strictObject({
+  type: z.literal('json'),
+  schema: z
+    .union([z.record(z.string(), z.unknown()), z.boolean()])
+    .default({})
+    .meta({ typeText: 'JSON schema', description: 'JSON schema. Default: any JSON is valid.' }),
+});
+
 const codeShape = () => ({
   language: z
     .enum(['c', 'cpp', 'rust', 'go', 'typescript', 'python'])
@@ -114,6 +123,7 @@ export const verifierSchema = z.discriminatedUnion('type', [
   exactSchema,
   numericSchema,
   regexSchema,
+  jsonSchema,
   compileSchema,
   runSchema,
   testsSchema,

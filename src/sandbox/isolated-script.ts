@@ -84,7 +84,7 @@ function rootFileSystem(job: SandboxJob, { mountPoint, user }: IsolatedSetup): s
     'cd /',
     `umount -l ${OLD_ROOT}`,
     `rmdir ${OLD_ROOT}`,
-    'mount -o remount,ro,nosuid,nodev /',
+    'mount -o remount,bind,ro,nosuid,nodev /',
   ];
 }
 

@@ -133,7 +133,7 @@ export const SOURCE_RULES: ImportRules = {
   raft: [],
   // files: processes are killed at exit, and programs without namespaces run in a temporary folder.
   sandbox: ['errors.ts', 'config', 'contract', 'files'],
-  verify: ['errors.ts', 'config', 'contract', 'sandbox'],
+  verify: ['errors.ts', 'json-answer.ts', 'config', 'contract', 'sandbox'],
   advice: ['config', 'data', 'files', 'model'],
   inspect: ['errors.ts', 'config', 'data', 'contract', 'files', 'model'],
   // A submission is made of results and their report.

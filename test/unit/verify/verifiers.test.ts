@@ -95,6 +95,35 @@ describe('the regex verifier', () => {
   });
 });
 
+describe('the json verifier', () => {
+  const schema = {
+    type: 'object',
+    properties: { sum: { type: 'integer' } },
+    required: ['sum'],
+    additionalProperties: false,
+  };
+
+  it.each([
+    ['{"sum": 42}', true, 'compare', ''],
+    ['```json\n{"sum": 42}\n```', true, 'compare', ''],
+    ['{"sum": "42"}', false, 'compare', '/sum must be integer'],
+    ['{}', false, 'compare', "the value must have required property 'sum'"],
+    ['{"sum": 42', false, 'extract', 'not JSON'],
+    ['The sum is 42.', false, 'extract', 'not JSON'],
+  ])('checks %j: %s', async (output, right, stage, detail) => {
+    const verdict = await verdictOn({ type: 'json', schema }, output);
+    expect(verdict).toMatchObject({ passed: right, stage, compiled: null });
+    expect(verdict.detail).toContain(detail);
+  });
+
+  it('accepts any JSON without a schema, and refuses an invalid schema', async () => {
+    expect((await verdictOn({ type: 'json' }, '[1, null]')).passed).toBe(true);
+    await expect(
+      createVerifier({ type: 'json', schema: { type: 'number-ish' } }),
+    ).rejects.toMatchObject({ code: 'JSON_SCHEMA_INVALID' });
+  });
+});
+
 describe('a function as a verifier', () => {
   it.each([
     [true, { passed: true, score: 1 }],
