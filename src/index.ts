@@ -247,8 +247,9 @@ export {
   renderLossCurve,
   renderLossCurveHtml,
 } from './report/loss-curve.js';
+export type { ReportFile } from './report/suite/document-files.js';
 export type { ReportFormat } from './report/suite/render-document.js';
-export { type ReportFile, renderReport } from './report/suite/render-report.js';
+export { renderReport } from './report/suite/render-report.js';
 export { writeReport } from './report/suite/write-report.js';
 export {
   type SandboxCapabilities,

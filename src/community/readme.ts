@@ -3,8 +3,8 @@ import * as format from '../format.js';
 import { machineFacts, noiseBlocks } from '../report/suite/build-document.js';
 import { outcomeText } from '../report/suite/cells.js';
 import type { ReportDocument } from '../report/suite/document.js';
+import type { ReportFile } from '../report/suite/document-files.js';
 import { renderMarkdown } from '../report/suite/markdown.js';
-import type { ReportFile } from '../report/suite/render-report.js';
 
 /** The README of a submission: hardware, versions, the commands that reproduce it, and what its files are. */
 export function submissionReadme(submission: {

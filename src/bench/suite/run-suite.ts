@@ -1,5 +1,5 @@
 import { totalmem } from 'node:os';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { parseConfig } from '../../config/parse.js';
 import {
@@ -160,6 +160,10 @@ class SuiteRunner {
     checkFiles({ inputs: inputsOf(this.#planned), outputs: this.#outputs });
   }
 
+  get #hardwarePath(): string {
+    return join(this.#folder, 'hardware.csv');
+  }
+
   run(): Promise<SuiteResults> {
     return holdOutputs(this.#outputs, () => this.#run());
   }
@@ -179,7 +183,7 @@ class SuiteRunner {
       trials,
     };
     const done = new Set(trials.map(({ key }) => key));
-    await startHardwareFile(this.#folder, done);
+    await startHardwareFile(this.#hardwarePath, 'trial', (key) => done.has(key));
     this.emit({ type: 'plan', trials: this.#planned, finished: trials.length });
     for (const [index, trial] of this.#planned.entries()) {
       if (done.has(trial.key)) continue;
@@ -226,7 +230,7 @@ class SuiteRunner {
       experts = null,
       measured = null,
     } = end.measurement ?? {};
-    await addReadings(this.#folder, key, readings, measured);
+    await addReadings(this.#hardwarePath, key, readings, measured);
     const { power, measures: ofPower } = powerOfTrial(
       spec,
       readings,

@@ -5,9 +5,12 @@ import { nestedOptions } from './options.js';
 import type { Hardware, Measure, TrialSpec } from './results.js';
 import { type Measurement, measureOf, present } from './trial.js';
 
+/** What decides which devices compute. */
+type Placed = Pick<TrialSpec, 'device' | 'options'>;
+
 /** Power of the devices of a trial, and the measures of the trial that follow from it. */
 export function powerOfTrial(
-  spec: TrialSpec,
+  spec: Placed,
   readings: readonly Reading[],
   measured: Measurement['measured'],
   devices: readonly Pick<Device, 'type'>[],
@@ -38,7 +41,7 @@ function measuresOf({ average, peak, energy }: PowerUse, tokens: number): Record
  */
 function countedDevices(
   found: readonly DevicePower[],
-  spec: TrialSpec,
+  spec: Placed,
   devices: readonly Pick<Device, 'type'>[],
 ): DevicePower[] {
   const options = nestedOptions(spec.options);

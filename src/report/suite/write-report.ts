@@ -1,6 +1,5 @@
-import { join } from 'node:path';
 import type { SuiteResults } from '../../bench/suite/results.js';
-import { replaceFile } from '../../files/atomic-file.js';
+import { writeFiles } from './document-files.js';
 import { reportFiles } from './render-report.js';
 
 /**
@@ -9,10 +8,5 @@ import { reportFiles } from './render-report.js';
  * @returns their paths
  * @throws LlamatuneError OUTPUT_NOT_WRITABLE
  */
-export function writeReport(results: SuiteResults, folder: string): string[] {
-  return reportFiles(results).map((file) => {
-    const path = join(folder, file.path);
-    replaceFile(path, file.text, 'benchmark report');
-    return path;
-  });
-}
+export const writeReport = (results: SuiteResults, folder: string): string[] =>
+  writeFiles(folder, reportFiles(results), 'benchmark report');

@@ -12,7 +12,10 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 const gpu = reading({ source: 'nvidia-smi', device: 'GPU 0', scope: 'gpu', time: 0, power: 50 });
-const text = () => readFileSync(join(folder, 'hardware.csv'), 'utf8');
+const path = () => join(folder, 'hardware.csv');
+const start = (...kept: string[]) =>
+  startHardwareFile(path(), 'trial', (name) => kept.includes(name));
+const text = () => readFileSync(path(), 'utf8');
 const trials = () =>
   text()
     .split('\n')
@@ -21,30 +24,43 @@ const trials = () =>
 
 describe('hardware.csv', () => {
   it('keeps the lines of finished trials when a suite is continued', async () => {
-    await startHardwareFile(folder, new Set());
-    await addReadings(folder, 'training | rank 4, alpha 8', [gpu, gpu], null);
-    await addReadings(folder, 'inference', [gpu], null);
+    await start();
+    await addReadings(path(), 'training | rank 4, alpha 8', [gpu, gpu], null);
+    await addReadings(path(), 'inference', [gpu], null);
     const before = text();
-    await startHardwareFile(folder, new Set(['training | rank 4, alpha 8', 'inference']));
+    await start('training | rank 4, alpha 8', 'inference');
     expect(text()).toBe(before);
-    await startHardwareFile(folder, new Set(['training | rank 4, alpha 8']));
+    await start('training | rank 4, alpha 8');
     expect(trials()).toEqual(Array(2).fill('"training | rank 4, alpha 8"'));
   });
 
   it.each(['"training | rank 4, al', 'inference,1970-01-01T00:', 'inference'])(
     'leaves out a line that was cut off: %s',
     async (cut) => {
-      await startHardwareFile(folder, new Set());
-      await addReadings(folder, 'inference', [gpu], null);
+      await start();
+      await addReadings(path(), 'inference', [gpu], null);
       const before = text();
-      appendFileSync(join(folder, 'hardware.csv'), cut);
-      await startHardwareFile(folder, new Set(['inference', 'training | rank 4, alpha 8']));
+      appendFileSync(path(), cut);
+      await start('inference', 'training | rank 4, alpha 8');
       expect(text()).toBe(before);
     },
   );
 
+  it('computes the power of a counter from readings that are in the file already', async () => {
+    const counter = (time: number, energy: number) =>
+      reading({ source: 'rapl', device: 'CPU', scope: 'cpu', time, energy });
+    const readings = [counter(0, 0), counter(3_600_000, 20)];
+    await start();
+    await addReadings(path(), 'a', readings.slice(0, 1), null);
+    await addReadings(path(), 'a', readings, null, 1);
+    expect(text().trimEnd().split('\n')).toHaveLength(3);
+    expect(text()).toMatch(/,CPU,cpu,20,/);
+  });
+
   it('says which file cannot be written', async () => {
-    await expect(addReadings(join(folder, 'none'), 'a', [gpu], null)).rejects.toMatchObject({
+    await expect(
+      addReadings(join(folder, 'none', 'hardware.csv'), 'a', [gpu], null),
+    ).rejects.toMatchObject({
       code: 'OUTPUT_NOT_WRITABLE',
       message: expect.stringContaining('hardware.csv'),
     });
