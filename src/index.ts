@@ -119,6 +119,14 @@ export { type LoadModelOptions, loadModelSchema } from './config/load-model.js';
 export { parseConfig } from './config/parse.js';
 export { type MeasurePeakOptions, peakSchema } from './config/peak.js';
 export { type QuantizeModelOptions, quantizeModelSchema } from './config/quantize-model.js';
+export {
+  type RaftFinetuneOptions,
+  type RaftGenerationOptions,
+  type RaftInput,
+  type RaftPrompt,
+  type RaftPromptSource,
+  raftSchema,
+} from './config/raft.js';
 export type { SandboxMode } from './config/sandbox.js';
 export { type ScoredSequences, type ScoreOptions, scoreSchema } from './config/score.js';
 export { pricesSchema, type SuiteOptions, type SuitePrices, suiteSchema } from './config/suite.js';
@@ -232,6 +240,22 @@ export { quantizeModel } from './model/quantize-model.js';
 export { systemInfo } from './model/system-info.js';
 export { type DeviceTestReport, testDevice } from './model/test-device.js';
 export { versions } from './model/versions.js';
+export type { RaftEvent, RaftPlace } from './raft/events.js';
+export type { FilterCounts } from './raft/filter.js';
+export type { HardwareUse } from './raft/hardware-log.js';
+export { type Estimate, passAtK, type RaftChange, type RaftMetrics } from './raft/metrics.js';
+export { type RaftOptions, type RaftRun, raft } from './raft/raft.js';
+export type { RaftSample } from './raft/samples-file.js';
+export { type SmokeTestOptions, type SmokeTestResult, smokeTest } from './raft/smoke.js';
+export {
+  type PromptsUsed,
+  type RaftCycle,
+  type RaftStage,
+  type RaftSummary,
+  readRaftSummary,
+  type SampledStage,
+  type TrainingStage,
+} from './raft/summary.js';
 export { type BenchRow, benchJson, benchMarkdown, benchRows } from './report/bench-table.js';
 export type { NamedResults } from './report/community/build-document.js';
 export { renderCommunityTable } from './report/community/render-table.js';
@@ -247,6 +271,7 @@ export {
   renderLossCurve,
   renderLossCurveHtml,
 } from './report/loss-curve.js';
+export { renderRaftReport, writeRaftReport } from './report/raft/render-raft-report.js';
 export type { ReportFile } from './report/suite/document-files.js';
 export type { ReportFormat } from './report/suite/render-document.js';
 export { renderReport } from './report/suite/render-report.js';

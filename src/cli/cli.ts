@@ -14,18 +14,22 @@ import { inspectCommand } from './inspect-command.js';
 import { type CliIo, textWidth } from './io.js';
 import { jsonLine } from './json.js';
 import { judgeCommand } from './judge-command.js';
+import { raftCommand } from './raft-command.js';
+import { testCommand } from './test-command.js';
 
 export const commands: readonly Command[] = [
   finetuneCommand,
   generateCommand,
   judgeCommand,
   evaluateCommand,
+  raftCommand,
   benchCommand,
   inspectCommand,
   exportCommand,
   importCommand,
   mergeCommand,
   devicesCommand,
+  testCommand,
 ];
 
 /**

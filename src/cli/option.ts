@@ -89,6 +89,8 @@ const kinds: Record<string, { kind: OptionKind; typeText?: string; note?: string
     typeText: 'experts-on-cpu | pattern=device',
     note: " Example: --placement 'ffn_.*_exps=cpu', repeated for each pattern.",
   },
+  verifier: { kind: 'json', typeText: 'type or JSON' },
+  passAt: { kind: 'numbers', typeText: 'number,…' },
   'checkpoint.resume': { kind: 'text', typeText: 'latest | auto | path' },
   stop: { kind: 'texts', typeText: 'text', note: ' May be repeated.' },
 };
@@ -97,7 +99,8 @@ const kinds: Record<string, { kind: OptionKind; typeText?: string; note?: string
 export function cliOptions(descriptions: readonly OptionDescription[]): CliOption[] {
   return descriptions.flatMap((option) => {
     if (option.kind === 'none') return [];
-    const special = kinds[option.path];
+    // an option of another call may have the same name
+    const special = option.kind === 'number' ? undefined : kinds[option.path];
     const kind = special?.kind ?? (option.kind === 'string' ? 'text' : option.kind);
     const canBeOff = kind !== 'boolean' && option.choices.includes('false');
     const off = canBeOff ? ` Turn off with --no-${option.path}.` : '';

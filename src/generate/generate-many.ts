@@ -61,7 +61,11 @@ export class GenerateManyRun extends Run<GenerateManyEvent, GenerateManyResult> 
   readonly #cancelled: SequenceIndex[];
   readonly #engine: { run?: NativeGeneration };
 
-  constructor(options: GenerateOptions) {
+  /** @param isWanted @internal which sequences to generate, if not all. They are the same as among all; cancel() is not for this. */
+  constructor(
+    options: GenerateOptions,
+    isWanted: (promptIndex: number, sampleIndex: number) => boolean = () => true,
+  ) {
     const cancelled: SequenceIndex[] = [];
     const engine: { run?: NativeGeneration } = {};
     super(
@@ -69,7 +73,7 @@ export class GenerateManyRun extends Run<GenerateManyEvent, GenerateManyResult> 
         const config = withChatTemplate(parseConfig(generateSchema, options, 'generate options'));
         const load = { ...config, purpose: 'generate', signal: controls.signal } as const;
         return useModel(config.model, load, (model) =>
-          new Generation(model, config, controls, { cancelled, engine }).run(),
+          new Generation(model, config, controls, { cancelled, engine, isWanted }).run(),
         );
       },
       { signal: options.signal, bufferLimit: MOST_UNREAD, waitsForReaders: true },
@@ -96,6 +100,7 @@ interface Controls {
 
 /** What the run and its work share: cancellations, and the running engine. */
 interface Shared {
+  isWanted: (promptIndex: number, sampleIndex: number) => boolean;
   cancelled: readonly SequenceIndex[];
   engine: { run?: NativeGeneration };
 }
@@ -107,6 +112,8 @@ class Generation {
   readonly #shared: Shared;
   readonly #samples: number;
   readonly #sequences: GeneratedSequence[] = [];
+  /** The samples of each prompt that the engine has, in its order. */
+  readonly #wanted = new Map<number, number[]>();
   /** Sequences that the engine has and that have not ended. */
   #pending = 0;
   #ended = false;
@@ -179,20 +186,22 @@ class Generation {
   }
 
   #add(run: NativeGeneration, index: number, given: GivenPrompt): void {
-    const seeds = Array.from({ length: this.#samples }, (_, sample) =>
-      sequenceSeed(this.#config.seed, index, sample),
-    );
+    const all = Array.from({ length: this.#samples }, (_, sample) => sample);
+    const wanted = all.filter((sample) => this.#shared.isWanted(index, sample));
+    if (wanted.length === 0) return;
+    const seeds = wanted.map((sample) => sequenceSeed(this.#config.seed, index, sample));
     let tokens: Int32Array;
     try {
       tokens = encodeGiven(this.#model.textModel, given, this.#config);
     } catch (error) {
       if (!(error instanceof LlamatuneError)) throw error;
-      seeds.forEach((seed, sampleIndex) => {
-        this.#end(unstarted({ promptIndex: index, sampleIndex }, seed, error));
+      seeds.forEach((seed, i) => {
+        this.#end(unstarted({ promptIndex: index, sampleIndex: wanted[i]! }, seed, error));
       });
       return;
     }
-    this.#pending += this.#samples;
+    this.#pending += seeds.length;
+    this.#wanted.set(index, wanted);
     run.add({ index, tokens, seeds });
     for (const { promptIndex, sampleIndex } of this.#shared.cancelled)
       if (promptIndex === index) run.cancel(index, sampleIndex);
@@ -224,7 +233,9 @@ class Generation {
     for (const stop of this.#stopListeners) stop();
   }
 
-  #receive(event: TokenEvent | SequenceOutcome): void {
+  #receive(received: TokenEvent | SequenceOutcome): void {
+    const sampleIndex = this.#wanted.get(received.promptIndex)![received.sampleIndex]!;
+    const event = { ...received, sampleIndex };
     if (event.type === 'token') {
       this.#controls.emit(event);
       return;

@@ -129,11 +129,16 @@ export const SOURCE_RULES: ImportRules = {
     'type:bench',
     'type:inspect',
     'type:judge',
+    'type:raft',
   ],
-  raft: [],
   // files: processes are killed at exit, and programs without namespaces run in a temporary folder.
   sandbox: ['errors.ts', 'config', 'contract', 'files'],
   verify: ['errors.ts', 'json-answer.ts', 'config', 'contract', 'sandbox'],
+  // bench: the machine, files of readings and power.
+  raft: [
+    ...['errors.ts', 'statistics.ts', 'config', 'data', 'contract', 'files', 'hardware', 'model'],
+    ...['generate', 'finetune', 'verify', 'bench'],
+  ],
   advice: ['config', 'data', 'files', 'model'],
   inspect: ['errors.ts', 'config', 'data', 'contract', 'files', 'model'],
   // A submission is made of results and their report.

@@ -20,6 +20,7 @@ import { judgeSchema } from '../../../src/config/judge.js';
 import { loadModelSchema } from '../../../src/config/load-model.js';
 import { peakSchema } from '../../../src/config/peak.js';
 import { quantizeModelSchema } from '../../../src/config/quantize-model.js';
+import { raftSchema } from '../../../src/config/raft.js';
 import { scoreSchema } from '../../../src/config/score.js';
 import { benchmarkSchemas, suiteSchema } from '../../../src/config/suite.js';
 import { testDeviceSchema } from '../../../src/config/test-device.js';
@@ -47,6 +48,7 @@ const sections: [title: string, intro: string, schema: z.ZodType][] = [
   ['loadModel', 'Options of `loadModel()`.', loadModelSchema],
   ['devices', 'Options of `devices()` and `llamatune devices`.', devicesSchema],
   ['testDevice', 'Options of `testDevice()` and `llamatune devices --test`.', testDeviceSchema],
+  ['raft', 'Options of `raft()` and `llamatune raft`.', raftSchema],
   ['bench', 'Options of `bench()` and `llamatune bench`.', benchSchema],
   [
     'benchmark suite',

@@ -1,0 +1,32 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** The files of a run: the names that its folder has. */
+export const raftFiles = (folder: string) => ({
+  summary: join(folder, 'summary.json'),
+  baseline: join(folder, 'baseline_samples.jsonl'),
+  baselineHardware: join(folder, 'baseline_hardware.csv'),
+  final: join(folder, 'final_samples.jsonl'),
+  finalHardware: join(folder, 'final_hardware.csv'),
+  cycle: (cycle: number) => {
+    const inCycle = (name: string) => join(folder, `cycle_${cycle}`, name);
+    return {
+      samples: inCycle('samples.jsonl'),
+      kept: inCycle('kept.jsonl'),
+      hardware: inCycle('hardware.csv'),
+      evaluation: inCycle('evaluation_samples.jsonl'),
+      checkpoint: inCycle('checkpoint'),
+      adapter: join(inCycle('checkpoint'), 'adapter.gguf'),
+    };
+  },
+});
+export type RaftFiles = ReturnType<typeof raftFiles>;
+
+/** Names that a folder of another origin must not have, because they would be overwritten. */
+const OWN_NAMES = [
+  ...['baseline_samples.jsonl', 'baseline_hardware.csv', 'final_samples.jsonl'],
+  ...['final_hardware.csv', 'cycle_1', 'summary.md', 'summary.txt', 'report.html', 'charts'],
+];
+
+export const foreignFiles = (folder: string): string[] =>
+  OWN_NAMES.filter((name) => existsSync(join(folder, name)));

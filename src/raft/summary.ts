@@ -1,0 +1,186 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
+import type { Machine } from '../bench/suite/results.js';
+import { LlamatuneError, reasonOf } from '../errors.js';
+import { replaceFile } from '../files/atomic-file.js';
+import type { SourceState } from '../hardware/sampler.js';
+import type { FilterCounts } from './filter.js';
+import { foreignFiles, raftFiles } from './folder.js';
+import type { HardwareUse } from './hardware-log.js';
+import type { RaftChange, RaftMetrics } from './metrics.js';
+
+/** Version of the file format; it changes when a reader of the earlier one would misread the new one. */
+export const SUMMARY_VERSION = 1;
+
+/** A part of a run that is continued if it was interrupted. */
+export interface RaftStage {
+  /** How often it was started. Time, energy and speed are those of the last time. */
+  attempts: number;
+  finished: boolean;
+  /** null until it has finished. */
+  use: HardwareUse | null;
+  tokensPerSecond: number | null;
+}
+
+/** Answers that were generated and verified. */
+export interface SampledStage extends RaftStage {
+  /** null until it has finished. */
+  metrics: RaftMetrics | null;
+}
+
+/** The training of a cycle. */
+export interface TrainingStage extends RaftStage {
+  /** Mean loss per target token of the last epoch; null before, and without kept answers. */
+  loss: number | null;
+  /** 0 if the cycle kept no answers, so that nothing was trained. */
+  steps: number;
+  learningRate: number;
+  peakMemoryBytes: number | null;
+}
+
+export interface RaftCycle {
+  /** From 1. */
+  cycle: number;
+  /** Answers of the model before the training of this cycle. */
+  samples: SampledStage;
+  /** null until the answers are verified. */
+  filter: FilterCounts | null;
+  training: TrainingStage;
+  /** Answers after the training; null if the cycle has no evaluation. */
+  evaluation: SampledStage | null;
+}
+
+/** A set of prompts. */
+export interface PromptsUsed {
+  /** The name of a file, 'cpp', or 'memory'. */
+  name: string;
+  count: number;
+  /** SHA-256 of the prompts. */
+  hash: string;
+}
+
+/** The content of summary.json: the state of a run, and its result once it has finished. */
+export interface RaftSummary {
+  format: 'llamatune-raft';
+  version: number;
+  /** The options that decide the results, with their defaults. */
+  options: Record<string, unknown>;
+  model: { path: string; name: string; description: string; parameters: number; bytes: number };
+  verifier: string;
+  prompts: PromptsUsed;
+  /** The prompts of baseline, evaluations and final; null if they are those of the training. */
+  evaluationPrompts: PromptsUsed | null;
+  machine: Machine;
+  versions: Record<string, string>;
+  /** The sources of readings that this machine has. */
+  sensors: SourceState[];
+  startedAt: string;
+  /** null while the run is not finished. */
+  finishedAt: string | null;
+  baseline: SampledStage;
+  cycles: RaftCycle[];
+  final: SampledStage;
+  /** From baseline to final; null while the run is not finished. */
+  change: RaftChange | null;
+  /** The adapter of the last cycle that trained; null if none has. */
+  adapter: string | null;
+}
+
+export const newStage = (): RaftStage => ({
+  attempts: 0,
+  finished: false,
+  use: null,
+  tokensPerSecond: null,
+});
+export const newSampledStage = (): SampledStage => ({ ...newStage(), metrics: null });
+
+/** Writes summary.json; it is always complete, also between two stages. */
+export function writeSummary(folder: string, summary: RaftSummary): void {
+  replaceFile(raftFiles(folder).summary, `${JSON.stringify(summary, null, 2)}\n`, 'summary');
+}
+
+/**
+ * Reads the summary.json of a run.
+ *
+ * @throws LlamatuneError RESULTS_INVALID
+ */
+export function readRaftSummary(path: string): RaftSummary {
+  let found: Partial<RaftSummary>;
+  try {
+    found = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (cause) {
+    throw invalid(path, reasonOf(cause), cause);
+  }
+  if (found?.format !== 'llamatune-raft') throw invalid(path, 'it is not a summary of raft()');
+  if (found.version === SUMMARY_VERSION) return found as RaftSummary;
+  throw invalid(path, `it has version ${found.version}, and this is version ${SUMMARY_VERSION}`);
+}
+
+function invalid(path: string, reason: string, cause?: unknown): LlamatuneError {
+  return new LlamatuneError('RESULTS_INVALID', `cannot read the summary '${path}': ${reason}`, {
+    hint: 'pass a summary.json that raft() of this version wrote',
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+/** What identifies a run: another value of one of these is another run. */
+type Identity = Pick<RaftSummary, 'options' | 'verifier' | 'prompts' | 'evaluationPrompts'>;
+
+/**
+ * The summary of the run to continue; null if the folder has none.
+ *
+ * @throws LlamatuneError RESULTS_EXIST unless `resume`, RESULTS_INVALID, and RESULTS_MISMATCH if it is another run
+ */
+export function summaryToContinue(
+  folder: string,
+  resume: boolean,
+  identity: Identity & { model: Pick<RaftSummary['model'], 'bytes'> },
+): RaftSummary | null {
+  const path = raftFiles(folder).summary;
+  if (!existsSync(path)) {
+    refuseForeignFiles(folder);
+    return null;
+  }
+  if (!resume) {
+    throw new LlamatuneError('RESULTS_EXIST', `there is already a run in '${folder}'`, {
+      hint: 'continue it with resume (--resume), or choose another folder',
+    });
+  }
+  const found = readRaftSummary(path);
+  const different = differences(found, identity);
+  if (different.length === 0) return found;
+  throw new LlamatuneError(
+    'RESULTS_MISMATCH',
+    `the run in '${folder}' has another value of ${different.join(', ')}`,
+    { hint: 'continue with the same options, prompts and model, or choose another folder' },
+  );
+}
+
+function refuseForeignFiles(folder: string): void {
+  const found = foreignFiles(folder);
+  if (found.length === 0) return;
+  throw new LlamatuneError(
+    'RESULTS_EXIST',
+    `'${folder}' has no summary.json, but ${found.join(', ')}, which would be overwritten`,
+    { hint: 'choose an empty folder' },
+  );
+}
+
+function differences(
+  found: RaftSummary,
+  wanted: Identity & { model: Pick<RaftSummary['model'], 'bytes'> },
+): string[] {
+  const names = new Set([...Object.keys(found.options), ...Object.keys(wanted.options)]);
+  const isSame = (a: unknown, b: unknown) => isDeepStrictEqual(plain(a), plain(b));
+  return [
+    ...[...names].filter((name) => !isSame(found.options[name], wanted.options[name])),
+    ...(['verifier', 'prompts', 'evaluationPrompts'] as const)
+      .filter((name) => !isSame(found[name], wanted[name]))
+      .map((name) => (name === 'evaluationPrompts' ? 'evaluation.prompts' : name)),
+    ...(found.model.bytes === wanted.model.bytes ? [] : ['model']),
+  ];
+}
+
+/** As it is after writing and reading JSON. */
+const plain = (value: unknown): unknown =>
+  value === undefined ? undefined : JSON.parse(JSON.stringify(value));
