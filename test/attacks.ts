@@ -23,6 +23,30 @@ int main() {
   return 0;
 }`;
 
+/** Uses memory in ways that the memory of a process does not show. */
+export const HIDDEN_ALLOCATION = `#include <cstdio>
+#include <cstring>
+#include <sys/ipc.h>
+#include <sys/mman.h>
+#include <sys/shm.h>
+#include <unistd.h>
+#include <vector>
+int main() {
+  int segments = 0;
+  for (int i = 0; i < 40; i++) {
+    int id = shmget(IPC_PRIVATE, 10 << 20, 0600);
+    if (id >= 0) segments++;
+  }
+  std::printf("%d\\n", segments);
+  std::fflush(stdout);
+  std::vector<char> block(10 << 20, 'x');
+  for (int i = 0; i < 40; i++) {
+    int file = memfd_create("x", 0);
+    if (write(file, block.data(), block.size()) < 0) return 3;
+  }
+  sleep(100);
+}`;
+
 /** Prints the paths that it could write to, and those that it could read. */
 export const fileAccess = (
   writes: readonly string[],

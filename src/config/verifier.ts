@@ -3,9 +3,8 @@ import { sandboxLimitsSchema, sandboxMode } from './sandbox.js';
 
 const ignoreCase = () => z.boolean().default(false).describe('Compare without regard to case.');
 
-/** The expected answer is the whole text of the answer. */
 const exactSchema = z.strictObject({
-  type: z.literal('exact'),
+  type: z.literal('exact').describe('The answer is the expected text.'),
   ignoreCase: ignoreCase(),
   ignoreWhitespace: z
     .boolean()
@@ -13,9 +12,8 @@ const exactSchema = z.strictObject({
     .describe('Compare without regard to the amount of white space between words.'),
 });
 
-/** The last number of the answer is the expected one. */
 const numericSchema = z.strictObject({
-  type: z.literal('numeric'),
+  type: z.literal('numeric').describe('The last number of the answer is the expected one.'),
   tolerance: z
     .number()
     .min(0)
@@ -31,10 +29,9 @@ const isRegExp = (source: string, flags: string): boolean => {
   }
 };
 
-/** The answer matches a regular expression. */
 const regexSchema = z
   .strictObject({
-    type: z.literal('regex'),
+    type: z.literal('regex').describe('The answer matches a regular expression.'),
     pattern: z
       .string()
       .min(1)
@@ -57,9 +54,8 @@ const regexSchema = z
     });
   });
 
-/** The answer is JSON that fits a schema. */
 const jsonSchema = z.strictObject({
-  type: z.literal('json'),
+  type: z.literal('json').describe('The answer is JSON that fits a schema.'),
   schema: z
     .union([z.record(z.string(), z.unknown()), z.boolean()])
     .default({})
@@ -79,12 +75,13 @@ const runShape = () => ({
   limits: sandboxLimitsSchema.prefault({}),
 });
 
-/** The code of the answer compiles. */
-const compileSchema = z.strictObject({ type: z.literal('compile'), ...codeShape() });
+const compileSchema = z.strictObject({
+  type: z.literal('compile').describe('The code of the answer compiles.'),
+  ...codeShape(),
+});
 
-/** The program of the answer writes the expected output. */
 const runSchema = z.strictObject({
-  type: z.literal('run'),
+  type: z.literal('run').describe('The program of the answer writes the expected output.'),
   ...runShape(),
   stdinColumn: z
     .string()
@@ -100,9 +97,8 @@ const runSchema = z.strictObject({
     ),
 });
 
-/** The code of the answer passes unit tests. */
 const testsSchema = z.strictObject({
-  type: z.literal('tests'),
+  type: z.literal('tests').describe('The code of the answer passes unit tests.'),
   ...runShape(),
   testsColumn: z
     .string()

@@ -57,15 +57,10 @@ function capabilities(mode: SandboxMode, reason: string, missing: Missing): Sand
   };
 }
 
-const MEMORY_FILES =
-  'files in memory without a name (memfd) do not count; only a container with a memory limit counts them';
-
 let isolated: Promise<SandboxCapabilities> | undefined;
 
 function isolatedCapabilities(): Promise<SandboxCapabilities> {
-  isolated ??= whyNotIsolated().then((reason) =>
-    capabilities('isolated', reason, { memory: MEMORY_FILES }),
-  );
+  isolated ??= whyNotIsolated().then((reason) => capabilities('isolated', reason, {}));
   return isolated;
 }
 
@@ -104,7 +99,7 @@ function limitsCapabilities(): SandboxCapabilities {
   return capabilities('limits', '', {
     ...AS_USER,
     ...(process.getuid?.() === 0 ? { processes: 'it does not apply to root' } : {}),
-    memory: process.platform === 'linux' ? MEMORY_FILES : 'macOS does not enforce it',
+    ...(process.platform === 'linux' ? {} : { memory: 'macOS does not enforce it' }),
   });
 }
 
@@ -113,7 +108,7 @@ function noneCapabilities(): SandboxCapabilities {
   return capabilities('none', '', {
     ...AS_USER,
     ...{ 'cpu-time': reason, 'file-size': reason, processes: reason, 'open-files': reason },
-    memory: process.platform === 'linux' ? MEMORY_FILES : reason,
+    ...(process.platform === 'linux' ? {} : { memory: reason }),
   });
 }
 

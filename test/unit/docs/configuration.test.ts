@@ -24,6 +24,7 @@ import { raftSchema } from '../../../src/config/raft.js';
 import { scoreSchema } from '../../../src/config/score.js';
 import { benchmarkSchemas, suiteSchema } from '../../../src/config/suite.js';
 import { testDeviceSchema } from '../../../src/config/test-device.js';
+import { verifierSchema } from '../../../src/config/verifier.js';
 
 // docs/configuration.md is generated from the schemas. After a change: npm run docs
 
@@ -43,6 +44,10 @@ const sections: [title: string, intro: string, schema: z.ZodType][] = [
       : `Fields of a task of \`evaluate()\` with \`type: '${name.replace('task ', '')}'\`.`,
     schema,
   ]),
+  ...verifierSchema.options.map((schema): [string, string, z.ZodType] => {
+    const [type] = schema.shape.type.values;
+    return [`verifier ${type}`, `Options of a verifier with \`type: '${type}'\`.`, schema];
+  }),
   ['score', 'Options of `score()`.', scoreSchema],
   ['embed', 'Options of `embed()`.', embedSchema],
   ['loadModel', 'Options of `loadModel()`.', loadModelSchema],

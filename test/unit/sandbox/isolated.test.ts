@@ -73,6 +73,16 @@ describe.skipIf(!canIsolate())('a program in namespaces', () => {
     });
   });
 
+  it('cannot hide memory in files without a name or in shared memory', async () => {
+    const limits = { memoryBytes: 256 * 1024 * 1024 };
+    expect(await verdictOn(attacks.HIDDEN_ALLOCATION, '', limits)).toMatchObject({
+      ...inTime,
+      detail: 'used more than 268435456 bytes of memory',
+    });
+    const segments = attacks.HIDDEN_ALLOCATION.replace('std::fflush(stdout);', 'return 0;');
+    expect(await verdictOn(segments, '0', limits)).toMatchObject({ passed: true, detail: '' });
+  });
+
   it('cannot write outside of its folder, or read what is not of the system', async () => {
     const outside = mkdtempSync(join(root, '.cache', 'outside-'));
     try {
