@@ -15,7 +15,7 @@ export interface Statistics {
 
 const RESAMPLES = 2000;
 /** Fewest samples with a bootstrap interval. */
-const FEWEST = 3;
+export const FEWEST = 3;
 /** Random assignments of a paired test; its smallest p value is 1 / (ASSIGNMENTS + 1). */
 const ASSIGNMENTS = 9999;
 /** With at most this many pairs that differ, a paired test tries all 2^n assignments instead of random ones. */
@@ -62,9 +62,32 @@ export function ratioInterval(
 const resample = <T>(samples: readonly T[], random: () => number): T[] =>
   sampleWithReplacement(samples as T[], samples.length, random);
 
-function percentiles(draw: () => number): readonly [low: number, high: number] {
-  const drawn = Array.from({ length: RESAMPLES }, draw).sort((a, b) => a - b);
+const percentiles = (draw: () => number): readonly [low: number, high: number] =>
+  finish(percentileSteps(draw));
+
+/**
+ * The 95 % interval of a percentile bootstrap. It pauses after each resample, so that a caller can do other work.
+ *
+ * @param draw the statistic of a new resample
+ */
+export function* percentileSteps(
+  draw: () => number,
+): Generator<void, readonly [low: number, high: number]> {
+  const drawn: number[] = [];
+  for (let i = 0; i < RESAMPLES; i++) {
+    drawn.push(draw());
+    yield;
+  }
+  drawn.sort((a, b) => a - b);
   return [quantileSorted(drawn, 0.025), quantileSorted(drawn, 0.975)];
+}
+
+/** Runs steps to their end. */
+function finish<T>(steps: Generator<void, T>): T {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
 }
 
 /** Whether two systems differ on the same rows. */
@@ -125,26 +148,43 @@ function randomizationP<T>(
 ): number {
   const unequal = a.flatMap((value, i) => (Object.is(value, b[i]) ? [] : [i]));
   const [first, second] = [[...a], [...b]];
-  // Sums in another order differ in their last bits.
-  const threshold = Math.abs(difference) * (1 - 1e-9);
-  const isExtreme = (swaps: (k: number) => boolean): boolean => {
+  const differenceOf = (isSwapped: (k: number) => boolean): number => {
     unequal.forEach((i, k) => {
-      const swapped = swaps(k);
+      const swapped = isSwapped(k);
       first[i] = (swapped ? b : a)[i] as T;
       second[i] = (swapped ? a : b)[i] as T;
     });
-    return Math.abs(statistic(first) - statistic(second)) >= threshold;
+    return statistic(first) - statistic(second);
   };
-  if (unequal.length <= EXACT_PAIRS) {
-    const assignments = 2 ** unequal.length;
-    let extreme = 0;
-    for (let bits = 0; bits < assignments; bits++)
-      if (isExtreme((k) => ((bits >> k) & 1) === 1)) extreme++;
-    return extreme / assignments;
+  return finish(randomizationSteps(unequal.length, difference, differenceOf, random));
+}
+
+/**
+ * The p value of a paired randomization test (see pairedTest()). It pauses after each assignment, so that a caller can do
+ * other work.
+ *
+ * @param pairs number of pairs that differ
+ * @param difference without a swap
+ * @param differenceOf the difference after swapping the pairs k for which `isSwapped(k)`, which is called once for each k in
+ *   order
+ */
+export function* randomizationSteps(
+  pairs: number,
+  difference: number,
+  differenceOf: (isSwapped: (k: number) => boolean) => number,
+  random: () => number,
+): Generator<void, number> {
+  const isExact = pairs <= EXACT_PAIRS;
+  // Sums in another order differ in their last bits.
+  const threshold = Math.abs(difference) * (1 - 1e-9);
+  const assignments = isExact ? 2 ** pairs : ASSIGNMENTS;
+  let extreme = 0;
+  for (let i = 0; i < assignments; i++) {
+    const isSwapped = isExact ? (k: number) => ((i >> k) & 1) === 1 : () => random() < 0.5;
+    if (Math.abs(differenceOf(isSwapped)) >= threshold) extreme++;
+    yield;
   }
-  let extreme = 1;
-  for (let i = 0; i < ASSIGNMENTS; i++) if (isExtreme(() => random() < 0.5)) extreme++;
-  return extreme / (ASSIGNMENTS + 1);
+  return isExact ? extreme / assignments : (extreme + 1) / (assignments + 1);
 }
 
 /**

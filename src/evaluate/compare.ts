@@ -1,31 +1,27 @@
-import { bootstrapInterval, holm, pairedTest } from '../statistics.js';
+import { holm } from '../statistics.js';
 import type { MeasuredValue, SystemComparison } from './results.js';
+import { comparisonOver, intervalOver, valueOver } from './sums.js';
 import type { Measure, TaskScore } from './task.js';
 
 /** Scores of one task for one system, by the index of the row. */
 export type ScoresByRow = ReadonlyMap<number, TaskScore>;
 
-/** Fewest rows with an interval. */
-const FEWEST = 3;
 /** A difference with a smaller p value, corrected, is beyond chance. */
 const SIGNIFICANCE = 0.05;
 
-export function measured(measure: Measure, scores: ScoresByRow): MeasuredValue {
+export async function measured(
+  measure: Measure,
+  scores: ScoresByRow,
+  signal: AbortSignal,
+): Promise<MeasuredValue> {
   const values = [...scores.values()];
   if (values.length === 0) return { value: null, interval: null, rows: 0 };
   return {
-    value: measure.statistic(values),
-    interval:
-      values.length < FEWEST
-        ? null
-        : unlessEmpty(bootstrapInterval(values, (drawn) => measure.statistic(drawn))),
+    value: valueOver(measure, values),
+    interval: await intervalOver(measure, values, signal),
     rows: values.length,
   };
 }
-
-/** null for an interval of width 0: if all rows are equal, resampling them cannot say how sure a value is. */
-const unlessEmpty = (interval: readonly [number, number] | null) =>
-  interval === null || interval[0] === interval[1] ? null : interval;
 
 /** What is compared: the scores of two systems under one measure. */
 export interface Pairing {
@@ -37,23 +33,15 @@ export interface Pairing {
 type Tested = Omit<SystemComparison, 'adjustedP' | 'better' | 'sentence'>;
 
 /** The paired test of two systems on the rows that both answered; null if there is none. */
-export function compareSystems({ measure, a, b }: Pairing): Tested | null {
+export async function compareSystems(
+  { measure, a, b }: Pairing,
+  signal: AbortSignal,
+): Promise<Tested | null> {
   const common = [...a.scores.keys()].filter((index) => b.scores.has(index)).sort((i, j) => i - j);
   if (common.length === 0) return null;
   const scoresOf = ({ scores }: Pairing['a']) => common.map((index) => scores.get(index)!);
-  const { statistic } = measure;
-  const { n, difference, interval, p } = pairedTest(...shared(scoresOf(a), scoresOf(b)), {
-    statistic,
-  });
-  const range = unlessEmpty(interval);
-  return { measure: measure.name, a: a.name, b: b.name, rows: n, difference, interval: range, p };
-}
-
-/** The same scores, where those that are equal are one object: swapping them changes nothing. */
-function shared(a: readonly TaskScore[], b: readonly TaskScore[]): [TaskScore[], TaskScore[]] {
-  const isEqual = (first: TaskScore, second: TaskScore) =>
-    JSON.stringify(first) === JSON.stringify(second);
-  return [[...a], b.map((score, i) => (isEqual(score, a[i]!) ? a[i]! : score))];
+  const comparison = await comparisonOver(measure, scoresOf(a), scoresOf(b), signal);
+  return { measure: measure.name, a: a.name, b: b.name, rows: common.length, ...comparison };
 }
 
 /** Corrects the p values for the number of tests, and says in words what each shows. */

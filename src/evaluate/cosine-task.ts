@@ -2,7 +2,7 @@ import type { TaskConfig } from '../config/evaluate-tasks.js';
 import { embed } from '../embed/embed.js';
 import type { LoadedModel } from '../model/loaded-model.js';
 import { useModel } from '../model/use-model.js';
-import { type Answer, meanValue, type PrepareControls, type Task } from './task.js';
+import { type Answer, meanOf, type PrepareControls, type Task } from './task.js';
 import { cosine } from './text-metrics.js';
 
 /** The cosine of the embeddings of answer and reference. All systems are measured with the same embedding model. */
@@ -27,7 +27,7 @@ export function cosineTask(
         title: name,
         isPercent: false,
         higherIsBetter: true,
-        statistic: meanValue,
+        ...meanOf(),
       },
     ],
     check: needsReference,

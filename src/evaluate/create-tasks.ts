@@ -3,12 +3,12 @@ import { describeValue } from '../config/parse.js';
 import { throwIfAborted } from '../contract/run.js';
 import { LlamatuneError, reasonOf } from '../errors.js';
 import { jsonCheck } from '../json-answer.js';
-import { type LabelPair, macroF1 } from './classification.js';
+import { macroF1, macroF1Terms } from './classification.js';
 import { cosineTask } from './cosine-task.js';
 import { LabelParser, YES_NO_UNCERTAIN } from './labels.js';
 import { multipleChoiceTask, perplexityTask } from './likelihood-tasks.js';
 import { type EvaluationRow, invalidRow } from './rows.js';
-import { type Answer, type Measure, meanValue, type Task, type TaskScore } from './task.js';
+import { type Answer, type Measure, meanOf, type Task } from './task.js';
 import { exactMatch, jaccard, rougeL, tokenF1 } from './text-metrics.js';
 
 type ConfigOf<T extends TaskType> = Extract<TaskConfig, { type: T }>;
@@ -52,7 +52,7 @@ const meanMeasure = (name: string, title: string, isPercent: boolean): Measure =
   title,
   isPercent,
   higherIsBetter: true,
-  statistic: meanValue,
+  ...meanOf(),
 });
 
 /** A task that compares the answer with the references, of which the best counts. */
@@ -95,7 +95,6 @@ function classification(config: ConfigOf<'classification'>): Task {
         : `it has no column '${labelField}', and its reference has none of the labels ${labels}`,
     );
   };
-  const pairsOf = (scores: readonly TaskScore[]): LabelPair[] => scores.map(({ pair }) => pair!);
   const prefix = name === config.type ? '' : `${name}: `;
   return {
     name,
@@ -105,7 +104,8 @@ function classification(config: ConfigOf<'classification'>): Task {
       meanMeasure(`${name}.accuracy`, `${prefix}accuracy`, true),
       {
         ...meanMeasure(`${name}.macroF1`, `${prefix}macro F1`, false),
-        statistic: (scores) => macroF1(parser.names, pairsOf(scores)),
+        terms: ({ pair }) => macroF1Terms(parser.names, pair!),
+        ofSums: macroF1,
       },
     ],
     check: expectedOf,

@@ -266,14 +266,14 @@ class Evaluation {
       const likelihoods = this.#likelihoods.get(name) ?? new Map();
       const scores = await scoreAnswers(this.#tasks, samples, likelihoods, options, this.signal);
       this.#folder?.writeSamples(name, samples);
-      const results = this.#resultsOf(system, scores);
+      const results = await this.#resultsOf(system, scores);
       this.emit({ type: 'scores', results });
       scored.push({ name, scores, results });
     }
     return scored;
   }
 
-  #resultsOf(system: System, scores: ScoresByTask): SystemResults {
+  async #resultsOf(system: System, scores: ScoresByTask): Promise<SystemResults> {
     const { name, model, adapters, outputs } = system;
     const { samples, missing, generatedTokens, seconds } = this.#answers.get(name)!;
     return {
@@ -287,7 +287,7 @@ class Evaluation {
       cutOff: samples.filter(({ finishReason }) => finishReason === 'length').length,
       generatedTokens,
       seconds,
-      ...summarize(this.#tasks, scores),
+      ...(await summarize(this.#tasks, scores, this.signal)),
     };
   }
 
@@ -311,7 +311,7 @@ class Evaluation {
         measures: measures.map((measure) => measure.name),
       })),
       measures: this.#tasks.flatMap(({ measures }) =>
-        measures.map(({ statistic: _, ...description }) => description),
+        measures.map(({ terms: _, ofSums: __, ...description }) => description),
       ),
       systems: scored.map(({ results }) => results),
     };

@@ -2,12 +2,9 @@ import type { TaskConfig } from '../config/evaluate-tasks.js';
 import { describeValue } from '../config/parse.js';
 import type { SequenceScore } from '../contract/scoring.js';
 import { continuation, type EvaluationRow, invalidRow } from './rows.js';
-import { type Measure, meanValue, type Task, type TaskScore } from './task.js';
+import { type Measure, meanOf, ratioOf, type Task, type TaskScore } from './task.js';
 
 type ConfigOf<T extends TaskConfig['type']> = Extract<TaskConfig, { type: T }>;
-
-const sum = (scores: readonly TaskScore[], part: 'logProbability' | 'count' | 'correct'): number =>
-  scores.reduce((total, { targets }) => total + targets![part], 0);
 
 /**
  * Perplexity over all rows: e to the power of the mean of -log p over the targets of all rows, so that a long row counts more
@@ -16,6 +13,8 @@ const sum = (scores: readonly TaskScore[], part: 'logProbability' | 'count' | 'c
 export function perplexityTask(config: ConfigOf<'perplexity'>): Task {
   const name = config.name ?? config.type;
   const prefix = name === config.type ? '' : `${name}: `;
+  const countOf = ({ targets }: TaskScore) => targets!.count;
+  const meanLog = ratioOf(({ targets }) => targets!.logProbability, countOf);
   return {
     name,
     type: config.type,
@@ -25,14 +24,15 @@ export function perplexityTask(config: ConfigOf<'perplexity'>): Task {
         title: prefix === '' ? 'perplexity' : name,
         isPercent: false,
         higherIsBetter: false,
-        statistic: (scores) => Math.exp(-sum(scores, 'logProbability') / sum(scores, 'count')),
+        ...meanLog,
+        ofSums: (sums) => Math.exp(-meanLog.ofSums(sums)),
       },
       {
         name: `${name}.accuracy`,
         title: `${prefix}token accuracy`,
         isPercent: true,
         higherIsBetter: true,
-        statistic: (scores) => sum(scores, 'correct') / sum(scores, 'count'),
+        ...ratioOf(({ targets }) => targets!.correct, countOf),
       },
     ],
     check: ({ target, where }) => {
@@ -59,22 +59,24 @@ export function perplexityTask(config: ConfigOf<'perplexity'>): Task {
 export function multipleChoiceTask(config: ConfigOf<'multiple-choice'>): Task {
   const name = config.name ?? config.type;
   const prefix = name === config.type ? '' : `${name}: `;
-  const measure = (suffix: string, title: string, statistic: Measure['statistic']): Measure => ({
+  const measure = (
+    suffix: string,
+    title: string,
+    numberOf?: (score: TaskScore) => number,
+  ): Measure => ({
     name: `${name}.${suffix}`,
     title: `${prefix}${title}`,
     isPercent: true,
     higherIsBetter: true,
-    statistic,
+    ...meanOf(numberOf),
   });
-  const mean = (of: 'perToken' | 'perByte') => (scores: readonly TaskScore[]) =>
-    scores.reduce((total, { normalized }) => total + normalized![of], 0) / scores.length;
   return {
     name,
     type: config.type,
     measures: [
-      measure('accuracy', 'choice accuracy', meanValue),
-      measure('perToken', 'choice accuracy per token', mean('perToken')),
-      measure('perByte', 'choice accuracy per byte', mean('perByte')),
+      measure('accuracy', 'choice accuracy'),
+      measure('perToken', 'choice accuracy per token', (score) => score.normalized!.perToken),
+      measure('perByte', 'choice accuracy per byte', (score) => score.normalized!.perByte),
     ],
     check: (row) => {
       if (row.prompt === null)

@@ -4,6 +4,7 @@ import { type DatasetRow, type ParsedRow, toolsSchema } from '../config/dataset-
 import type { EvaluateConfig } from '../config/evaluate.js';
 import { describeValue } from '../config/parse.js';
 import { ROW_ERRORS, rowSources, type SourceRow } from '../data/dataset-rows.js';
+import { pacer } from '../data/pause.js';
 import { parseRow } from '../data/rows.js';
 import { LlamatuneError } from '../errors.js';
 
@@ -76,10 +77,12 @@ export async function readEvaluationRows(
   const rows: EvaluationRow[] = [];
   const badRows: BadRow[] = [];
   const most = config.maxRows ?? Number.POSITIVE_INFINITY;
+  const pace = pacer(config.signal);
   let index = 0;
   for (const source of rowSources(config.dataset)) {
     for await (const given of source.rows) {
       if (index >= most) break;
+      await pace();
       try {
         const row = evaluationRow(given, index, config);
         check(row);

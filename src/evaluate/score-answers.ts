@@ -1,4 +1,4 @@
-import { throwIfAborted } from '../contract/run.js';
+import { pacer } from '../data/pause.js';
 import type { ScoresByRow } from './compare.js';
 import { withoutThinking } from './create-tasks.js';
 import type { EvaluationRow } from './rows.js';
@@ -49,12 +49,13 @@ export async function scoreAnswers(
   signal: AbortSignal,
 ): Promise<ScoresByTask> {
   const answers = answersOf(samples, options);
+  const pace = pacer(signal);
   const scores = new Map<string, ScoresByRow>();
   for (const task of tasks) {
     const found = new Map<number, TaskScore>(likelihoods.get(task.name) ?? []);
     if (task.score !== undefined)
       for (const { answer } of answers) {
-        throwIfAborted(signal);
+        await pace();
         found.set(answer.row.index, await task.score(answer, signal));
       }
     scores.set(task.name, found);

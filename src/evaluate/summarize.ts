@@ -1,8 +1,6 @@
-import { setImmediate } from 'node:timers/promises';
-import { throwIfAborted } from '../contract/run.js';
 import { classify } from './classification.js';
 import { compareSystems, measured, type ScoresByRow, verdicts } from './compare.js';
-import type { SystemComparison, SystemResults } from './results.js';
+import type { MeasuredValue, SystemComparison, SystemResults } from './results.js';
 import type { Task } from './task.js';
 
 /** Scores of a system by name of the task. */
@@ -14,15 +12,15 @@ export interface ScoredSystem {
 }
 
 /** What the tasks measured for one system. */
-export function summarize(
+export async function summarize(
   tasks: readonly Task[],
   scores: ScoresByTask,
-): Pick<SystemResults, 'measures' | 'classifications'> {
-  const measures = tasks.flatMap((task) =>
-    task.measures.map(
-      (measure) => [measure.name, measured(measure, scores.get(task.name)!)] as const,
-    ),
-  );
+  signal: AbortSignal,
+): Promise<Pick<SystemResults, 'measures' | 'classifications'>> {
+  const measures: [name: string, value: MeasuredValue][] = [];
+  for (const task of tasks)
+    for (const measure of task.measures)
+      measures.push([measure.name, await measured(measure, scores.get(task.name)!, signal)]);
   const classifications = tasks.flatMap(({ name, labels }) => {
     if (labels === undefined) return [];
     const pairs = [...scores.get(name)!.values()].map(({ pair }) => pair!);
@@ -45,11 +43,8 @@ export async function compareAll(
   for (const task of tasks) {
     for (const measure of task.measures) {
       for (const { a, b } of pairs) {
-        // A test of many rows takes a part of a second.
-        await setImmediate();
-        throwIfAborted(signal);
         const of = ({ name, scores }: ScoredSystem) => ({ name, scores: scores.get(task.name)! });
-        tested.push(compareSystems({ measure, a: of(a), b: of(b) }) ?? []);
+        tested.push((await compareSystems({ measure, a: of(a), b: of(b) }, signal)) ?? []);
       }
     }
   }

@@ -31,7 +31,10 @@ export interface Measure {
   /** Whether it is a fraction, shown in percent. */
   isPercent: boolean;
   higherIsBetter: boolean;
-  statistic(scores: readonly TaskScore[]): number;
+  /** What a score adds to the sums over rows; always as many numbers. */
+  terms(score: TaskScore): readonly number[];
+  /** The number, from the sums over rows. */
+  ofSums(sums: ArrayLike<number>): number;
 }
 
 /** A way to score answers. */
@@ -75,6 +78,16 @@ export interface LikelihoodTask {
   ): TaskScore;
 }
 
-/** The mean of the values of the scores. */
-export const meanValue = (scores: readonly TaskScore[]): number =>
-  scores.reduce((sum, { value }) => sum + value, 0) / scores.length;
+/** The measure that is the mean of a number of each score. */
+export const meanOf = (
+  numberOf: (score: TaskScore) => number = ({ value }) => value,
+): Pick<Measure, 'terms' | 'ofSums'> => ratioOf(numberOf, () => 1);
+
+/** The measure that is the sum of one number of each score, divided by the sum of another one. */
+export const ratioOf = (
+  numerator: (score: TaskScore) => number,
+  denominator: (score: TaskScore) => number,
+): Pick<Measure, 'terms' | 'ofSums'> => ({
+  terms: (score) => [numerator(score), denominator(score)],
+  ofSums: ({ 0: above, 1: below }) => above! / below!,
+});

@@ -95,7 +95,7 @@ export const SOURCE_RULES: ImportRules = {
   ],
   // report: what it writes to its output folder.
   evaluate: [
-    ...['errors.ts', 'json-answer.ts', 'statistics.ts', 'config', 'contract'],
+    ...['errors.ts', 'json-answer.ts', 'random.ts', 'statistics.ts', 'config', 'contract'],
     ...['data', 'embed', 'files', 'generate', 'model', 'report', 'score'],
   ],
   score: ['config', 'data', 'contract', 'files', 'model'],

@@ -3,6 +3,7 @@ import { evaluateSchema } from '../../../src/config/evaluate.js';
 import { parseConfig } from '../../../src/config/parse.js';
 import { createTasks } from '../../../src/evaluate/create-tasks.js';
 import { continuation } from '../../../src/evaluate/rows.js';
+import { valueOver } from '../../../src/evaluate/sums.js';
 import type { Task, TaskScore } from '../../../src/evaluate/task.js';
 
 const taskOf = (task: unknown): Task =>
@@ -31,9 +32,9 @@ describe('perplexity', () => {
     expect(scores.map(({ value }) => value)).toEqual([Math.exp(2), Math.exp(2)]);
     const uneven = [score([-1, -1], 2), score([-3, -3, -3, -3, -3, -3], 0)];
     const [perplexity, accuracy] = task.measures;
-    expect(perplexity!.statistic(uneven)).toBeCloseTo(Math.exp((2 * 1 + 6 * 3) / 8), 12);
+    expect(valueOver(perplexity!, uneven)).toBeCloseTo(Math.exp((2 * 1 + 6 * 3) / 8), 12);
     expect(perplexity!.higherIsBetter).toBe(false);
-    expect(accuracy!.statistic(uneven)).toBe(2 / 8);
+    expect(valueOver(accuracy!, uneven)).toBe(2 / 8);
   });
 
   it('needs a reference or a whole row', () => {
