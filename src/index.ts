@@ -240,6 +240,7 @@ export { quantizeModel } from './model/quantize-model.js';
 export { systemInfo } from './model/system-info.js';
 export { type DeviceTestReport, testDevice } from './model/test-device.js';
 export { versions } from './model/versions.js';
+export { CPP_PROMPTS, type CppPrompt } from './raft/cpp-prompts.js';
 export type { RaftEvent, RaftPlace } from './raft/events.js';
 export type { FilterCounts } from './raft/filter.js';
 export type { HardwareUse } from './raft/hardware-log.js';

@@ -78,6 +78,7 @@ export const expectedSkips: readonly ExpectedSkip[] = [
     reason: 'Windows cannot start a script as a program',
     holds: windows,
     tests: [
+      'test/unit/verify/missing-tools.test.ts: a verifier of code > says how a tool failed',
       'test/unit/hardware/tools.test.ts: tools that measure',
       'test/integration/suite-hardware.test.ts: a suite on a machine with a GPU tool',
     ],
