@@ -19,14 +19,17 @@ constexpr size_t choice_name_length = sizeof(choice_name) - 1;
 
 }
 
-expert_counter::expert_counter(const model & base) : n_experts_(base.handle()->hparams.n_expert) {}
+expert_counter::expert_counter(const model & base)
+    : n_experts_(base.handle()->hparams.n_expert), n_choices_(base.handle()->hparams.n_group_experts > 0 ? 2 : 1) {}
 
 bool expert_counter::is_choice(const ggml_tensor * node) {
     return node->type == GGML_TYPE_I32 && !std::strncmp(node->name, choice_name, choice_name_length);
 }
 
 void expert_counter::add(const ggml_tensor * choice, const std::vector<int32_t> & segment_id) {
-    std::vector<int64_t> & counts = counts_[std::atoi(choice->name + choice_name_length)];
+    layer_counts & layer = layers_[std::atoi(choice->name + choice_name_length)];
+    if (layer.n_choices++ % n_choices_ > 0) return;
+    std::vector<int64_t> & counts = layer.counts;
     counts.resize(n_experts_);
     data_.resize(ggml_nbytes(choice)); // with the gaps between the rows of a view
     ggml_backend_tensor_get(choice, data_.data(), 0, data_.size());
@@ -43,7 +46,7 @@ void expert_counter::add(const ggml_tensor * choice, const std::vector<int32_t> 
 
 std::vector<layer_experts> expert_counter::layers() const {
     std::vector<layer_experts> all;
-    for (const auto & [layer, counts] : counts_) all.push_back({layer, counts});
+    for (const auto & [index, layer] : layers_) all.push_back({index, layer.counts});
     return all;
 }
 

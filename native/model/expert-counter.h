@@ -39,8 +39,15 @@ public:
     std::vector<layer_experts> layers() const;
 
 private:
+    struct layer_counts {
+        std::vector<int64_t> counts; // by expert
+        int64_t n_choices = 0;       // nodes seen
+    };
     size_t n_experts_;
-    std::map<int32_t, std::vector<int64_t>> counts_; // by layer
+    // The nodes with the choice of a layer in a graph: GroveMoE repeats it for the small experts that each group
+    // shares.
+    int64_t n_choices_;
+    std::map<int32_t, layer_counts> layers_;
     std::vector<char> data_;
 };
 

@@ -8,6 +8,7 @@
 #include "train/tiny-training.h"
 
 #include <llama-cpp.h>
+#include <llama-model.h>
 
 #include <algorithm>
 #include <cstring>
@@ -144,6 +145,24 @@ TEST("train/expert-counts: generation counts the experts of prompts and generate
     // The last layer computes only the tokens whose logits are needed.
     CHECK_EQ(total((*totals.experts)[0]), int64_t(n_used * (o.prompt.size() + 11)));
     CHECK_EQ(total((*totals.experts)[1]), int64_t(n_used * 12));
+}
+
+TEST("train/expert-counts: GroveMoE counts a choice once, although its graph repeats it for small experts") {
+    const auto m = model::load({harness::arch_model("grovemoe-moe")});
+    const micro_batch batch = tiny_batch(*m, 2, 48);
+    expert_counter counter(*m);
+    tiny::training_options options;
+    options.targets = {"attn_q"};
+    options.step.experts = &counter;
+    tiny::training training(m, batch, options, false);
+    for (int64_t step = 1; step <= 2; step++) {
+        training.run(batch, 1.0);
+        const std::vector<layer_experts> layers = counter.layers();
+        CHECK_EQ(layers.size(), size_t(m->handle()->hparams.n_layer()));
+        for (const layer_experts & each : layers) {
+            CHECK_EQ(total(each), step * int64_t(m->handle()->hparams.n_expert_used()) * 2 * 48);
+        }
+    }
 }
 
 TEST("train/expert-counts: a dense model has no layers with experts, and nothing is counted unless asked") {
