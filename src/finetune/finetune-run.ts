@@ -8,19 +8,28 @@ export interface FinetuneControls {
   signal: AbortSignal;
   /** Connects the training of the engine with `pause()` and `continue()`. */
   started: (training: NativeTraining) => void;
+  /** No step follows: the run cannot pause any more. */
+  lastStepDone: () => void;
 }
 
 /** Passes the wish to pause on to the engine, now or when its training starts. */
 class PauseSwitch {
   paused = false;
   #training: NativeTraining | undefined;
+  #ended = false;
 
   connect(training: NativeTraining): void {
     this.#training = training;
     this.set(this.paused);
   }
 
+  end(): void {
+    this.#ended = true;
+    this.paused = false;
+  }
+
   set(paused: boolean): void {
+    if (this.#ended) return;
     this.paused = paused;
     if (paused) this.#training?.pause();
     else this.#training?.continue();
@@ -41,7 +50,15 @@ export class FinetuneRun extends Run<FinetuneEvent, FinetuneResult> {
   ) {
     const pauseSwitch = new PauseSwitch();
     super(
-      (controls) => work({ ...controls, started: (training) => pauseSwitch.connect(training) }),
+      async (controls) => {
+        const started = (training: NativeTraining) => pauseSwitch.connect(training);
+        const lastStepDone = () => pauseSwitch.end();
+        try {
+          return await work({ ...controls, started, lastStepDone });
+        } finally {
+          pauseSwitch.end();
+        }
+      },
       { signal },
     );
     this.#switch = pauseSwitch;
@@ -54,7 +71,7 @@ export class FinetuneRun extends Run<FinetuneEvent, FinetuneResult> {
 
   /**
    * Pauses the training after the step that is running: it keeps its memory and uses no processor. The event 'pause' tells
-   * when. Before the first step, the preparation runs to its end.
+   * when. Before the first step, the preparation runs to its end. After the last step it has no effect.
    */
   pause(): void {
     this.#switch.set(true);

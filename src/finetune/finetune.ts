@@ -158,6 +158,8 @@ async function train(
 
   const onEvents = (events: TrainEvent[]) => {
     for (const event of events) {
+      const isLastStep = event.type === 'step' && event.step === event.totalSteps;
+      if (isLastStep || (event.type === 'phase' && event.phase === 'save')) controls.lastStepDone();
       if (event.type === 'phase') emit(enginePhase(event, config, choice));
       else history.add(event);
     }

@@ -201,6 +201,26 @@ describe('pause()', () => {
     expect(run.paused).toBe(false);
   });
 
+  it('has no effect after the last step', async () => {
+    const run = finetune(quick());
+    const paused: boolean[] = [];
+    const events = await follow(run, (event) => {
+      if (event.type !== 'step' || event.step < 12) return;
+      run.pause();
+      paused.push(run.paused);
+    });
+    expect(events.map(({ type }) => type)).not.toContain('pause');
+    run.pause();
+    expect([...paused, run.paused]).toEqual([false, false]);
+  });
+
+  it('is over when the run ends', async () => {
+    const run = finetune(quick());
+    run.pause();
+    await failure(follow(run, (event) => void (event.type === 'pause' && run.abort())));
+    expect(run.paused).toBe(false);
+  });
+
   it('does not keep a run from being aborted', async () => {
     const run = finetune(quick({ checkpoint: folder() }));
     const error = await failure(
