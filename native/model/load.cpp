@@ -10,6 +10,8 @@
 #include <llama.h>
 
 #include <exception>
+#include <string_view>
+#include <unordered_map>
 
 namespace llamatune {
 
@@ -40,6 +42,26 @@ void check_is_model(const gguf_reader & file, bool vocabulary_only) {
     }
     if (file.tensors().empty() && !vocabulary_only)
         throw error("MODEL_UNSUPPORTED", "'" + file.path() + "' has a vocabulary but no weights");
+}
+
+// Names two tokens with the same text, on which llama.cpp asserts. Only for files that it did not load: it takes a
+// while.
+void check_tokens_differ(const gguf_reader & file) {
+    const gguf_context * metadata = file.metadata();
+    const int64_t key = gguf_find_key(metadata, "tokenizer.ggml.tokens");
+    if (key < 0 || gguf_get_kv_type(metadata, key) != GGUF_TYPE_ARRAY ||
+        gguf_get_arr_type(metadata, key) != GGUF_TYPE_STRING)
+        return;
+    std::unordered_map<std::string_view, size_t> seen;
+    for (size_t i = 0; i < gguf_get_arr_n(metadata, key); i++) {
+        const std::string_view text = gguf_get_arr_str(metadata, key, i);
+        const auto [first, is_new] = seen.emplace(text, i);
+        if (is_new || text.empty()) continue; // llama.cpp gives empty tokens different names
+        throw error("MODEL_INVALID",
+                    "the vocabulary of '" + file.path() + "' is invalid: its tokens " + std::to_string(first->second) +
+                        " and " + std::to_string(i) + " have the same text",
+                    "convert or download the model again", {{"tokenizer.ggml.tokens", "has one text for two tokens"}});
+    }
 }
 
 struct progress_state {
@@ -127,6 +149,7 @@ std::shared_ptr<model> model::load(const load_options & options) {
     if (progress.thrown) std::rethrow_exception(progress.thrown);
     if (progress.cancelled) throw error("ABORTED", "loading '" + options.path + "' was aborted");
     const std::string log = take_recent_errors();
+    check_tokens_differ(gguf_reader(options.path));
     throw_logged_error(log, "loading the weights of '" + options.path + "'",
                        "use a smaller or more strongly quantized model, or fewer GPU layers");
     throw error("MODEL_LOAD_FAILED",

@@ -1,3 +1,4 @@
+#include "gguf/edited.h"
 #include "harness.h"
 #include "model/tiny-models.h"
 
@@ -131,4 +132,19 @@ TEST("model/load: the progress callback can cancel, and its exception is rethrow
     CHECK_ERROR("MINE", model::load(o));
     o.progress = nullptr;
     CHECK(model::load(o) != nullptr);
+}
+
+TEST("model/load: two tokens with the same text are refused by their numbers") {
+    const std::string path =
+        harness::edited_gguf(tiny::path("llama"), tiny::scratch("same-tokens.gguf"), [](gguf_context * g) {
+            const int64_t key = gguf_find_key(g, "tokenizer.ggml.tokens");
+            std::vector<std::string> texts;
+            for (size_t i = 0; i < gguf_get_arr_n(g, key); i++) texts.emplace_back(gguf_get_arr_str(g, key, i));
+            texts[17] = texts[5];
+            std::vector<const char *> pointers;
+            for (const std::string & text : texts) pointers.push_back(text.c_str());
+            gguf_set_arr_str(g, "tokenizer.ggml.tokens", pointers.data(), pointers.size());
+        });
+    CHECK_ERROR("MODEL_INVALID", load_path(path));
+    CHECK(message_of(path).find("tokens 5 and 17 have the same text") != std::string::npos);
 }
