@@ -71,6 +71,9 @@ fused_cross_entropy fuse_cross_entropy(ggml_context * ctx, ggml_tensor * logits,
         [=](ggml_tensor * node, executor & exec) {
             output_loss_forward(exec, inputs_of(node->src[0], node->src[1], node->src[2], label_smoothing),
                                 floats(node->src[3]), floats(node->src[4]), with_gradient ? floats(node) : nullptr);
+        },
+        [](const ggml_tensor * node, const executor & exec) {
+            return output_loss_forward_scratch(exec, node->src[0], node->src[1]->ne[1]);
         });
     if (!with_gradient) return {forward, kernels};
     ggml_tensor * dhidden = kernels->make(
@@ -78,6 +81,9 @@ fused_cross_entropy fuse_cross_entropy(ggml_context * ctx, ggml_tensor * logits,
         [=](ggml_tensor * node, executor & exec) {
             output_loss_backward(exec, inputs_of(node->src[0], node->src[1], node->src[2], label_smoothing),
                                  floats(node->src[3]), floats(node->src[4]), floats(node));
+        },
+        [](const ggml_tensor * node, const executor & exec) {
+            return output_loss_backward_scratch(exec, node->src[0], node->src[1]->ne[1]);
         });
     return {dhidden, kernels};
 }

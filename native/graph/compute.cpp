@@ -26,7 +26,8 @@ using threadpool_new_fn = ggml_threadpool * (*)(ggml_threadpool_params *);
 using threadpool_free_fn = void (*)(ggml_threadpool *);
 using set_threadpool_fn = void (*)(ggml_backend_t, ggml_threadpool *);
 using set_padding_fn = void (*)(ggml_backend_t, const uint8_t *, int64_t, int64_t);
-using scratch_bytes_fn = size_t (*)(ggml_backend_t, ggml_cgraph *);
+using graph_bytes_fn = size_t (*)(ggml_backend_t, ggml_cgraph *);
+using set_weight_cache_fn = void (*)(ggml_backend_t, bool);
 using set_abort_callback_fn = void (*)(ggml_backend_t, ggml_abort_callback, void *);
 
 // Devices without weights are excluded, so that a model on the CPU alone keeps the CPU kernels.
@@ -155,13 +156,28 @@ void compute::set_padding(const std::vector<uint8_t> & blocks, int64_t n_tokens)
     }
 }
 
-size_t compute::scratch_bytes(ggml_cgraph * graph) const {
+size_t compute::scratch_bytes(ggml_cgraph * graph) const { return sum_of("llamatune_scratch_bytes", graph); }
+
+size_t compute::needed_weight_cache_bytes(ggml_cgraph * graph) const {
+    return sum_of("llamatune_weight_cache_bytes", graph);
+}
+
+size_t compute::weight_cache_bytes() const { return sum_of("llamatune_weight_cache_bytes", nullptr); }
+
+size_t compute::sum_of(const char * name, ggml_cgraph * graph) const {
     size_t total = 0;
     for (size_t i = 0; i < devices_.size(); i++) {
-        const auto bytes = procedure<scratch_bytes_fn>(devices_[i], "llamatune_scratch_bytes");
-        if (bytes) total += bytes(backends_[i].get(), graph);
+        if (const auto bytes = procedure<graph_bytes_fn>(devices_[i], name)) total += bytes(backends_[i].get(), graph);
     }
     return total;
+}
+
+void compute::set_weight_cache(bool on) const {
+    for (size_t i = 0; i < devices_.size(); i++) {
+        if (const auto set = procedure<set_weight_cache_fn>(devices_[i], "llamatune_set_weight_cache")) {
+            set(backends_[i].get(), on);
+        }
+    }
 }
 
 void compute::set_stop(const std::atomic<bool> * stop) {

@@ -53,10 +53,19 @@ public:
     // The scratch memory that the devices' kernels need for a graph, besides the graph's own tensors.
     size_t scratch_bytes(ggml_cgraph * graph) const;
 
+    // Lets devices that can do so keep the weights of the model in the layout that their products read, from their
+    // first use on. Only if no weight of the model is trained: a kept weight is not read again.
+    void set_weight_cache(bool on) const;
+    // The memory of the weights that are kept now, and of those that would be kept for a graph.
+    size_t weight_cache_bytes() const;
+    size_t needed_weight_cache_bytes(ggml_cgraph * graph) const;
+
     // While a flag is set here, a running graph ends early (GGML_STATUS_ABORTED) once the flag becomes true.
     void set_stop(const std::atomic<bool> * stop);
 
 private:
+    size_t sum_of(const char * name, ggml_cgraph * graph) const; // over the devices that have this procedure
+
     std::vector<ggml_backend_dev_t> devices_;
     ggml_backend_dev_t output_ = nullptr;
     ggml_type factors_ = GGML_TYPE_COUNT; // of the GPUs' products; GGML_TYPE_COUNT: the back end chooses

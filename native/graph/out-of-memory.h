@@ -10,7 +10,8 @@ namespace llamatune {
 // graph".
 inline error out_of_memory(const std::string & during) {
     return error("OUT_OF_MEMORY", "out of memory " + during,
-                 "Lower microBatchTokens, sequenceLength or microBatchSize, or turn gradientCheckpointing on.");
+                 "Lower microBatchTokens, sequenceLength or microBatchSize, or turn gradientCheckpointing on and "
+                 "weightCache off.");
 }
 
 }

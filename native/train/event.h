@@ -177,6 +177,7 @@ struct train_result {
     double tokens_per_second = not_measured; // of this call: its tokens over its seconds; NaN without a step
     int64_t trainable_parameters = 0;
     std::optional<uint64_t> peak_memory_bytes;
+    uint64_t weight_cache_bytes = 0; // of the frozen weights that were kept in the layout that products read
     std::optional<std::vector<layer_experts>> experts; // of the steps of this call; only with expert_statistics
 };
 
@@ -195,6 +196,7 @@ void fields(V & v, train_result & r) {
     v("tokensPerSecond", r.tokens_per_second);
     v("trainableParameters", r.trainable_parameters);
     v("peakMemoryBytes", r.peak_memory_bytes);
+    v("weightCacheBytes", r.weight_cache_bytes);
     v("experts", r.experts);
 }
 

@@ -138,6 +138,7 @@ struct train_options {
     int32_t n_threads = 0;               // 0: all physical cores
     bool gradient_checkpointing = false; // activations are recomputed in the backward pass
     bool expert_statistics = false;      // count the experts that tokens choose, which takes a little time
+    bool weight_cache = false;           // keep frozen weights in the layout that matrix products read (mode lora)
 };
 
 template <class V>
@@ -163,6 +164,7 @@ void fields(V & v, train_options & o) {
     v("threads", o.n_threads);
     v("gradientCheckpointing", o.gradient_checkpointing);
     v("expertStatistics", o.expert_statistics);
+    v("weightCache", o.weight_cache);
 }
 
 // The size of a run, computed before a model is loaded: the caller derives the schedule's length from it.

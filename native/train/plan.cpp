@@ -72,6 +72,8 @@ step_options step_options_of(const train_options & o) {
     return options;
 }
 
+bool uses_weight_cache(const train_options & o) { return o.weight_cache && o.mode == train_mode::lora; }
+
 train_plan plan_training(const train_options & options) {
     const data_plan plan = plan_of(options.train_file, loader_options_of(options));
     uint64_t longest = plan.longest_sample, largest = plan.largest_step;
@@ -115,8 +117,10 @@ memory_estimate estimate_memory(const std::shared_ptr<model> & base, const train
     const step measured(std::move(graph), devices, &weights.parameters(), estimate_only);
     estimate.activation_bytes = measured.compute_bytes();
     estimate.graph_bytes = measured.graph_bytes();
+    if (uses_weight_cache(options)) estimate.weight_cache_bytes = measured.weight_cache_bytes();
     estimate.total_bytes = estimate.weights_bytes + estimate.adapter_bytes + estimate.optimizer_bytes +
-                           estimate.activation_bytes + estimate.graph_bytes + estimate.process_bytes;
+                           estimate.activation_bytes + estimate.graph_bytes + estimate.weight_cache_bytes +
+                           estimate.process_bytes;
     return estimate;
 }
 

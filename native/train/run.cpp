@@ -49,6 +49,7 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
     on_event(phase_event{"graph", std::nullopt});
     compute devices(*base, options.n_threads, name_of(options.precision));
     devices.set_stop(&stop);
+    devices.set_weight_cache(uses_weight_cache(options));
     trainable_weights weights(base, options);
     auto graph = std::make_unique<forward>(base, weights.adapter_handle(), first_shape(options), devices,
                                            uint32_t(options.sequence_length));
@@ -100,6 +101,7 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
     result.seconds = std::chrono::duration<double>(clock::now() - start).count() - result.paused_seconds;
     if (state.step > steps_before) result.tokens_per_second = double(state.tokens - tokens_before) / result.seconds;
     result.peak_memory_bytes = peak_resident_bytes();
+    result.weight_cache_bytes = devices.weight_cache_bytes();
     if (experts) result.experts = experts->layers();
     return result;
 }

@@ -17,12 +17,13 @@ train_plan plan_training(const train_options & options);
 // The memory that training needs, computed without allocating the graph's buffers.
 struct memory_estimate {
     uint64_t weights_bytes;
-    uint64_t adapter_bytes;    // trained tensors, except weights of the model, and all gradients
-    uint64_t optimizer_bytes;  // the state of the optimizer, and its compute buffers
-    uint64_t activation_bytes; // the step's compute buffers, and the scratch memory of kernels
-    uint64_t graph_bytes;      // the structures that describe the graphs
-    uint64_t process_bytes;    // the rest of the process: Node.js, program code, the tokenizer; not the weights
-    uint64_t total_bytes;      // the sum
+    uint64_t adapter_bytes;      // trained tensors, except weights of the model, and all gradients
+    uint64_t optimizer_bytes;    // the state of the optimizer, and its compute buffers
+    uint64_t activation_bytes;   // the step's compute buffers, and the scratch memory of kernels
+    uint64_t graph_bytes;        // the structures that describe the graphs
+    uint64_t weight_cache_bytes; // with options.weight_cache: frozen weights in the layout that products read
+    uint64_t process_bytes;      // the rest of the process: Node.js, program code, the tokenizer; not the weights
+    uint64_t total_bytes;        // the sum
 };
 
 template <class V>
@@ -32,6 +33,7 @@ void fields(V & v, memory_estimate & m) {
     v("optimizerBytes", m.optimizer_bytes);
     v("activationBytes", m.activation_bytes);
     v("graphBytes", m.graph_bytes);
+    v("weightCacheBytes", m.weight_cache_bytes);
     v("processBytes", m.process_bytes);
     v("totalBytes", m.total_bytes);
 }

@@ -84,7 +84,7 @@ struct step::state {
     recently_used<loss_graph> loss_graphs{most_loss_graphs};
     std::vector<std::string> metric_names;
     int64_t max_columns = 0; // of a loss graph
-    size_t bytes = 0, graph_bytes = 0;
+    size_t bytes = 0, graph_bytes = 0, weight_cache_bytes = 0;
 
     // the run in progress
     const trunk * running = nullptr;
@@ -159,6 +159,9 @@ void step::state::build_largest(std::unique_ptr<forward> graph) {
     } else
         bytes = trunk_bytes + memory->loss.measure(loss.graph());
     bytes += context.bytes() + source.input_bytes() + scratch_bytes;
+    // graphs of other shapes multiply the same weights
+    weight_cache_bytes = context.devices().needed_weight_cache_bytes(main.graph().graph()) +
+                         context.devices().needed_weight_cache_bytes(loss.graph().graph());
 }
 
 trunk & step::state::trunk_of(const batch_shape & shape) {
@@ -322,5 +325,6 @@ step_graphs step::graphs() const {
 
 size_t step::compute_bytes() const { return state_->bytes; }
 size_t step::graph_bytes() const { return state_->graph_bytes; }
+size_t step::weight_cache_bytes() const { return state_->weight_cache_bytes; }
 
 }

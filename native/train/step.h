@@ -54,6 +54,8 @@ public:
     size_t compute_bytes() const;
     // Of the structures that describe the graphs of the largest shapes.
     size_t graph_bytes() const;
+    // Of the weights that the devices keep if their weight cache is on.
+    size_t weight_cache_bytes() const;
 
 private:
     struct state;

@@ -126,15 +126,20 @@ async function measureTraining(
     });
     const learningRates = new Float32Array(totalSteps).fill(training.optimizer.learningRate);
     const options = { ...trainOptions(training, model, dataset), learningRates };
-    const { gradientCheckpointing: chosen } = await checkMemory(model, training, options, {
-      longestSample: sequenceLength,
-      largestStep: sequenceLength * microBatchSize,
-      largestMicroBatch: sequenceLength * microBatchSize,
-    });
+    const { gradientCheckpointing: chosen, weightCache } = await checkMemory(
+      model,
+      training,
+      options,
+      {
+        longestSample: sequenceLength,
+        largestStep: sequenceLength * microBatchSize,
+        largestMicroBatch: sequenceLength * microBatchSize,
+      },
+    );
     const measured = { ...config, promptTokens: 0, generatedTokens: 0, trainSteps: steps };
     return measure(
       model,
-      { ...measured, training: { ...options, gradientCheckpointing: chosen } },
+      { ...measured, training: { ...options, gradientCheckpointing: chosen, weightCache } },
       controls,
     );
   });

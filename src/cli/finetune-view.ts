@@ -197,7 +197,8 @@ export function resultTable(result: FinetuneResult): string {
     ['Trained parameters', format.count(result.trainableParameters)],
     [
       'Peak memory',
-      `${format.bytes(result.peakMemoryBytes)} (estimated ${format.bytes(result.estimatedMemoryBytes)})`,
+      `${format.bytes(result.peakMemoryBytes)} (estimated ${format.bytes(result.estimatedMemoryBytes)}` +
+        `${result.weightCache ? `; weight cache ${format.bytes(result.weightCacheBytes)}` : ''})`,
     ],
     ...(experts === undefined ? [] : ([['Experts', experts]] as const)),
   ]);

@@ -282,6 +282,7 @@ function trainingTable(training: Training): string {
     ['  optimizer', format.bytes(training.optimizerBytes)],
     ['  activations', format.bytes(training.activationBytes)],
     ['  graphs', format.bytes(training.graphBytes)],
+    ['  weight cache', format.bytes(training.weightCacheBytes)],
     ['  this process', format.bytes(training.processBytes)],
     [
       `  activations ${training.gradientCheckpointing ? 'without' : 'with'} gradient checkpointing`,

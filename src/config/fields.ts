@@ -328,6 +328,16 @@ export const expertStatistics = () =>
       'Count which experts of a mixture of experts the tokens use, by layer (experts in the result). It takes a little time.',
     );
 
+export const weightCache = () =>
+  z
+    .union([z.literal('auto'), z.boolean()])
+    .default('auto')
+    .describe(
+      'Keep frozen weights in the layout that bfloat16 matrix products of the CPU read, instead of dequantizing them ' +
+        'again in every pass (mode lora, precision bf16). Faster; needs about 4 bytes per weight; results are identical. ' +
+        'auto: if the whole run then needs at most half of the available memory.',
+    );
+
 /** A setting of a new adapter. The parsed options contain it only if the caller gave it. */
 export const adapterSetting = <S extends z.ZodType>(schema: S, name: keyof typeof NEW_ADAPTER) =>
   schema.optional().meta({ default: NEW_ADAPTER[name] });

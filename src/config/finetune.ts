@@ -22,8 +22,9 @@ import {
   seed,
   signal,
   threads,
+  weightCache,
 } from './fields.js';
-import { inapplicableProblems, needs, without } from './inapplicable.js';
+import { inapplicableProblems, needs, weightCacheProblems, without } from './inapplicable.js';
 import { batchSize, loss, overlength, sequenceLength, truncationSide } from './sample-fields.js';
 
 const loraFields = z.strictObject({
@@ -291,6 +292,7 @@ const base = z.strictObject({
   precision: precision(),
   gradientCheckpointing: gradientCheckpointing(),
   expertStatistics: expertStatistics(),
+  weightCache: weightCache(),
   threads: threads(),
   ...placementShape(),
   signal: signal(),
@@ -310,6 +312,7 @@ function problemsWithoutEffect(read: FieldReader): ConfigProblem[] {
     ...ownOptionProblems(read, 'objective'),
     ...inapplicableProblems(read, 'scheduler.type', 'scheduler', idleOptions(schedule)),
     ...inapplicableProblems(read, 'mode', 'lora', ofLora),
+    ...weightCacheProblems(read),
     ...needs(read, 'truncationSide', 'overlength', 'truncate'),
     ...needs(read, 'maxBadRows', 'badRows', 'skip'),
   ];

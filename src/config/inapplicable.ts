@@ -42,3 +42,12 @@ export function needs(
   const message = `expected no ${path} with ${selector} '${read.value(selector)}' but received ${read.value(path)}`;
   return [{ path, message }];
 }
+
+/** Weights that are trained are not kept, and F32 products read the layout of the model. */
+export function weightCacheProblems(read: FieldReader): ConfigProblem[] {
+  if (read.value('weightCache') !== true) return [];
+  return [
+    ...needs(read, 'weightCache', 'mode', 'lora'),
+    ...(read.value('precision') === 'f32' ? needs(read, 'weightCache', 'precision', 'bf16') : []),
+  ];
+}

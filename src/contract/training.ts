@@ -30,6 +30,8 @@ export interface PreparedTraining {
   precision: 'f32' | 'bf16';
   /** The value that 'auto' resolved to. */
   gradientCheckpointing: boolean;
+  /** The value that 'auto' resolved to. */
+  weightCache: boolean;
 }
 
 /** The options of checkpoints; 0 means never, and `keepLast` 0 means all. */
@@ -87,6 +89,8 @@ export interface MemoryNeeds {
   activationBytes: number;
   /** The structures that describe the computation graphs. */
   graphBytes: number;
+  /** Frozen weights in the layout that matrix products read, with `weightCache`; otherwise 0. */
+  weightCacheBytes: number;
   /** The rest of this process: Node.js, program code, the tokenizer, other models. Most of it is in use already. */
   processBytes: number;
   /** The sum: the peak memory of the process and, with GPUs, of its devices. */
@@ -232,6 +236,8 @@ export interface TrainResult {
   trainableParameters: number;
   /** Peak resident memory of the process; null if it was not measured. */
   peakMemoryBytes: number | null;
+  /** Memory of the frozen weights that were kept, see `weightCache`; 0 without. */
+  weightCacheBytes: number;
   /** The experts that the tokens of the steps of this call used, with `expertStatistics`, otherwise null. */
   experts: ExpertCounts[] | null;
 }

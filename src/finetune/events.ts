@@ -24,6 +24,8 @@ export interface PhaseEvent {
   detail: string;
   /** Only in phase 'graph': whether gradient checkpointing is on, as given or chosen by 'auto'. */
   gradientCheckpointing?: boolean;
+  /** Only in phase 'graph': whether frozen weights are kept in the layout of matrix products, as given or chosen by 'auto'. */
+  weightCache?: boolean;
   /** Only in phase 'train' of a run with checkpoints: the run in their names. */
   run?: string;
 }
@@ -37,7 +39,7 @@ export interface DoneEvent {
 /** The result of a fine-tuning run. */
 export interface FinetuneResult
   extends TrainResult,
-    Pick<TrainOptions, 'mode' | 'epochs' | 'precision' | 'gradientCheckpointing'> {
+    Pick<TrainOptions, 'mode' | 'epochs' | 'precision' | 'gradientCheckpointing' | 'weightCache'> {
   /** The written file: the adapter (mode 'lora') or the whole model (mode 'full'). */
   output: string;
   /** The written adapter: rank, alpha and weights as they are in the file; null with mode 'full'. */

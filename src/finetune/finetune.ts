@@ -153,8 +153,9 @@ async function train(
   const planned = { ...given, learningRates: learningRates(config, plan) };
   emit(phaseEvent('memory', 'comparing the needed and the available memory'));
   const choice = await checkMemory(model, config, planned, plan);
-  const { gradientCheckpointing, microBatchTokens } = choice;
-  const options = { ...planned, gradientCheckpointing, microBatchTokens };
+  const { gradientCheckpointing, microBatchTokens, weightCache } = choice;
+  history.warnAboutWeightCache(weightCache);
+  const options = { ...planned, gradientCheckpointing, microBatchTokens, weightCache };
 
   const onEvents = (events: TrainEvent[]) => {
     for (const event of events) {
@@ -234,14 +235,17 @@ function checkPacking({ info }: LoadedModel, config: FinetuneConfig): void {
 function enginePhase(
   { phase, run }: EnginePhaseEvent,
   { output }: FinetuneConfig,
-  { gradientCheckpointing }: MemoryChoice,
+  { gradientCheckpointing, weightCache }: MemoryChoice,
 ): PhaseEvent {
   if (phase === 'save') return phaseEvent(phase, output);
   if (phase === 'train') return { ...phaseEvent(phase, ''), ...(run === null ? {} : { run }) };
-  const detail = gradientCheckpointing
-    ? 'gradient checkpointing: activations are recomputed in the backward pass'
-    : '';
-  return { ...phaseEvent(phase, detail), gradientCheckpointing };
+  const details = [
+    ...(gradientCheckpointing
+      ? ['gradient checkpointing: activations are recomputed in the backward pass']
+      : []),
+    ...(weightCache ? ['weight cache: frozen weights are dequantized once and kept'] : []),
+  ];
+  return { ...phaseEvent(phase, details.join('; ')), gradientCheckpointing, weightCache };
 }
 
 function phaseEvent(

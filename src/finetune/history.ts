@@ -76,16 +76,27 @@ export class RunHistory {
     );
   }
 
+  /** @param available whether this run's matrix products read weights in another layout than the model's. */
+  warnAboutWeightCache(available: boolean): void {
+    if (this.#config.weightCache !== true || available) return;
+    this.#warn(
+      'WEIGHT_CACHE_UNAVAILABLE',
+      'weightCache has no effect: only bfloat16 products on a CPU with bfloat16 units read quantized or 16-bit weights in another layout',
+    );
+  }
+
   #warn(code: string, message: string): void {
     this.add({ type: 'warning', code, message });
   }
 
   result(
     outcome: TrainResult,
-    { epochs, precision, layout, gradientCheckpointing, microBatchTokens }: TrainOptions,
+    options: TrainOptions,
     estimatedMemoryBytes: number,
     adapter: AdapterInfo | null,
   ): FinetuneResult {
+    const { epochs, precision, layout, gradientCheckpointing, microBatchTokens, weightCache } =
+      options;
     return {
       ...outcome,
       mode: this.#config.mode,
@@ -100,6 +111,7 @@ export class RunHistory {
       validationSamples: this.#dataset.validation?.samples ?? 0,
       estimatedMemoryBytes,
       gradientCheckpointing,
+      weightCache,
       microBatchTokens: hasTokenBudget(layout) ? microBatchTokens : null,
       precision,
       warnings: this.#warnings,

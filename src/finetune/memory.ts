@@ -16,6 +16,8 @@ export interface MemoryEstimate extends MemoryNeeds {
   availableBytes: number;
   /** Whether gradient checkpointing is on, as given or chosen by 'auto'. */
   gradientCheckpointing: boolean;
+  /** Whether frozen weights are kept in the layout of matrix products, as given or chosen by 'auto'. */
+  weightCache: boolean;
   /** Tokens of a micro-batch, as given or chosen by 'auto'; null with `packing` or `microBatchSize`. */
   microBatchTokens: number | null;
   /** activationBytes without gradient checkpointing. */
@@ -51,7 +53,7 @@ export async function estimateMemory(
       largestMicroBatch: largest,
     };
     const { choice, estimate } = await choose(model, config, plan, measure, availableBytes);
-    const { microBatchTokens, gradientCheckpointing } = choice;
+    const { microBatchTokens, gradientCheckpointing, weightCache } = choice;
     const other = await measure({ ...choice, gradientCheckpointing: !gradientCheckpointing });
     const [off, on] = gradientCheckpointing ? [other, estimate] : [estimate, other];
     const { needed, ...needs } = estimate;
@@ -59,6 +61,7 @@ export async function estimateMemory(
       ...needs,
       availableBytes,
       gradientCheckpointing,
+      weightCache,
       microBatchTokens: hasTokenBudget(batchLayout(config, model)) ? microBatchTokens : null,
       activationBytesOff: off.activationBytes,
       activationBytesOn: on.activationBytes,
@@ -67,17 +70,16 @@ export async function estimateMemory(
 }
 
 /** The memory that a run needs, and the values that 'auto' stands for. */
-export interface MemoryChoice {
+export interface MemoryChoice extends Choice {
   totalBytes: number;
   /** The part of it that is not in use yet. */
   neededBytes: number;
-  gradientCheckpointing: boolean;
-  microBatchTokens: number;
 }
 
 /**
  * Checks that a run fits into memory, and chooses the values of `microBatchTokens: 'auto'` and
  * `gradientCheckpointing: 'auto'`: first smaller micro-batches, which cost little time, then gradient checkpointing.
+ * `weightCache: 'auto'` uses memory that is left.
  *
  * @param plan of the run.
  * @param availableBytes memory to assume instead of the free memory; for tests.
@@ -117,16 +119,34 @@ function measureOf(model: LoadedModel, options: TrainOptions): Measure {
 
 /** A choice of 'auto' may use this fraction of the available memory, because the estimate is not exact. */
 const AUTO_MEMORY_FRACTION = 0.8;
+/** The same with kept weights, which only save time: the rest stays for other programs and later runs. */
+const AUTO_CACHE_FRACTION = 0.5;
 
-type Choice = Pick<TrainOptions, 'microBatchTokens' | 'gradientCheckpointing'>;
+type Choice = Pick<TrainOptions, 'microBatchTokens' | 'gradientCheckpointing' | 'weightCache'>;
 
 /** The combinations that 'auto' stands for, in the order of preference. */
-function choicesOf({ gradientCheckpointing }: FinetuneConfig, budgets: number[]): Choice[] {
+function choicesOf(
+  { gradientCheckpointing, weightCache }: FinetuneConfig,
+  { onGpu }: LoadedModel,
+  budgets: number[],
+): Choice[] {
   const modes = gradientCheckpointing === 'auto' ? [false, true] : [gradientCheckpointing];
   return modes.flatMap((mode) =>
-    budgets.map((microBatchTokens) => ({ microBatchTokens, gradientCheckpointing: mode })),
+    budgets.map((microBatchTokens) => ({
+      microBatchTokens,
+      gradientCheckpointing: mode,
+      weightCache: weightCache !== false && !onGpu,
+    })),
   );
 }
+
+/** The estimate of the same run without kept weights. */
+const withoutCache = (estimate: Measured): Measured => ({
+  ...estimate,
+  weightCacheBytes: 0,
+  totalBytes: estimate.totalBytes - estimate.weightCacheBytes,
+  needed: estimate.needed - estimate.weightCacheBytes,
+});
 
 /** The first choice that certainly fits; otherwise the last one, which needs least. */
 async function choose(
@@ -136,11 +156,16 @@ async function choose(
   measure: Measure,
   available: number,
 ): Promise<{ choice: Choice; estimate: Measured }> {
-  const choices = choicesOf(config, tokenBudgets(config, model, plan));
+  const choices = choicesOf(config, model, tokenBudgets(config, model, plan));
   let last: { choice: Choice; estimate: Measured } | undefined;
   for (const choice of choices) {
-    last = { choice, estimate: await measure(choice) };
-    if (last.estimate.needed <= AUTO_MEMORY_FRACTION * available) break;
+    const kept = await measure(choice);
+    const keeps =
+      kept.weightCacheBytes > 0 &&
+      (config.weightCache === true || kept.needed <= AUTO_CACHE_FRACTION * available);
+    const estimate = keeps ? kept : withoutCache(kept);
+    last = { choice: { ...choice, weightCache: keeps }, estimate };
+    if (estimate.needed <= AUTO_MEMORY_FRACTION * available) break;
   }
   return last as { choice: Choice; estimate: Measured };
 }
@@ -162,24 +187,32 @@ async function insufficientMemory(
     'INSUFFICIENT_MEMORY',
     `this run needs about ${format.bytes(estimate.needed)} of memory ` +
       `(weights ${format.bytes(estimate.weightsBytes)}, trained tensors ${format.bytes(estimate.adapterBytes + estimate.optimizerBytes)}, ` +
-      `activations ${format.bytes(estimate.activationBytes)}${choice.gradientCheckpointing ? ' with gradient checkpointing' : ''}), ` +
+      `activations ${format.bytes(estimate.activationBytes)}${choice.gradientCheckpointing ? ' with gradient checkpointing' : ''}` +
+      `${choice.weightCache ? `, weight cache ${format.bytes(estimate.weightCacheBytes)}` : ''}), ` +
       `but only ${format.bytes(available)} are available`,
     { hint: await whatFits(config, shortage) },
   );
 }
 
-/** Turns on gradient checkpointing, then reduces the micro-batch and the sequence length, until the run fits. */
+/** Turns off the weight cache, turns on gradient checkpointing, then reduces the micro-batch and the sequence length, until the run fits. */
 async function whatFits(
   config: FinetuneConfig,
   { layout, choice, measure, available }: Shortage,
 ): Promise<string> {
-  const needs = async (change: Partial<TrainOptions>) => (await measure(change)).needed;
+  const needs = async (change: Partial<TrainOptions>) =>
+    (await measure({ ...change, weightCache: false })).needed;
   const gradientCheckpointing = true;
-  const also = choice.gradientCheckpointing ? '' : 'gradientCheckpointing with ';
+  const withoutCache = choice.weightCache ? "weightCache 'auto' with " : '';
+  const also = `${withoutCache}${choice.gradientCheckpointing ? '' : 'gradientCheckpointing with '}`;
+  if (choice.weightCache) {
+    const bytes = await needs(choice);
+    if (bytes <= available)
+      return `weightCache 'auto' or false would fit: about ${format.bytes(bytes)}`;
+  }
   if (!choice.gradientCheckpointing) {
     const bytes = await needs({ ...choice, gradientCheckpointing });
     if (bytes <= available)
-      return `gradientCheckpointing 'auto' or true would fit: about ${format.bytes(bytes)}`;
+      return `${withoutCache}gradientCheckpointing 'auto' or true would fit: about ${format.bytes(bytes)}`;
   }
   for (const change of smallerBatches(config, layout, choice)) {
     const bytes = await needs({ ...change, gradientCheckpointing });

@@ -8,8 +8,8 @@ import { runFacts } from './run-facts.js';
 
 /**
  * Converts a validated configuration to options of the engine, with the token files of the dataset. Until the plan and the
- * memory are known, the learning rates are empty, gradientCheckpointing 'auto' is false and microBatchTokens 'auto' is
- * enough for any sample.
+ * memory are known, the learning rates are empty, gradientCheckpointing and weightCache 'auto' are false and
+ * microBatchTokens 'auto' is enough for any sample.
  *
  * @param dataset undefined to estimate memory only.
  */
@@ -30,6 +30,7 @@ export function trainOptions(
     microBatchSize: config.microBatchSize ?? 1,
     precision: choosePrecision(config, model),
     gradientCheckpointing: config.gradientCheckpointing === true,
+    weightCache: config.weightCache === true,
   };
 }
 

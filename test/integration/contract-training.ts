@@ -34,6 +34,7 @@ export const trainingResults: Record<string, string[]> = {
     optimizerBytes: true,
     activationBytes: true,
     graphBytes: true,
+    weightCacheBytes: true,
     processBytes: true,
     totalBytes: true,
   }),
@@ -99,6 +100,7 @@ export const trainingResults: Record<string, string[]> = {
       tokensPerSecond: true,
       trainableParameters: true,
       peakMemoryBytes: true,
+      weightCacheBytes: true,
       experts: true,
     }),
     ...nested('experts', experts),
@@ -116,6 +118,7 @@ const preparedTraining = keys<PreparedTraining>({
   microBatchSize: true,
   precision: true,
   gradientCheckpointing: true,
+  weightCache: true,
 });
 const preparedCheckpoint = keys<PreparedCheckpoint>({
   directory: true,

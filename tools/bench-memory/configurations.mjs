@@ -5,6 +5,7 @@ const base = {
   sequence: 512,
   microBatch: 1,
   gradientCheckpointing: 'off',
+  weightCache: 'off',
   ragged: false,
   layout: 'padding-free',
   precision: 'bf16',
@@ -20,8 +21,16 @@ export const configurations = {
   tiny: { ...base, model: 'tiny', type: 'F32' },
   'smollm2-135m': { ...base, model: 'smollm2-135m', type: 'Q4_1' },
   'smollm2-135m-4-rows': { ...base, model: 'smollm2-135m', type: 'Q4_1', microBatch: 4 },
+  'smollm2-135m-weight-cache': {
+    ...base,
+    model: 'smollm2-135m',
+    type: 'Q4_1',
+    weightCache: 'on',
+  },
   'qwen3moe-64x8': { ...base, model: 'qwen3moe-64x8' },
   'qwen3-0.6b': { ...base, model: 'qwen3-0.6b', microBatch: 4 },
+  'qwen3-0.6b-weight-cache': { ...base, model: 'qwen3-0.6b', weightCache: 'on' },
+  'qwen3moe-64x8-weight-cache': { ...base, model: 'qwen3moe-64x8', weightCache: 'on' },
   'qwen3-0.6b-ragged': {
     ...base,
     model: 'qwen3-0.6b',
@@ -48,4 +57,4 @@ export const configurations = {
   },
 };
 
-export const small = ['tiny', 'smollm2-135m', 'smollm2-135m-4-rows'];
+export const small = ['tiny', 'smollm2-135m', 'smollm2-135m-4-rows', 'smollm2-135m-weight-cache'];

@@ -25,6 +25,7 @@ export async function longestRows(name, limits, modelsDirectory) {
         microBatchTokens: tokens,
         sequenceLength: tokens,
         gradientCheckpointing: true,
+        weightCache: false,
       });
       known.set(tokens, totalBytes);
     }

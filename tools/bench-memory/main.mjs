@@ -28,19 +28,30 @@ export async function measureMemory(name, modelsDirectory) {
 const megabytes = (bytes) => (bytes / 1e6).toFixed(0);
 
 function cellsOf({ name, error, estimatedMemoryBytes, peakMemoryBytes, ratio }) {
-  const { type, microBatch, sequence, ragged, gradientCheckpointing } = configurations[name];
+  const { type, microBatch, sequence, ragged, gradientCheckpointing, weightCache } =
+    configurations[name];
   return [
     name,
     type,
     `${microBatch} × ${sequence}${ragged ? ' ragged' : ''}`,
     gradientCheckpointing,
+    weightCache,
     ...(error
       ? [error.code, '', '']
       : [megabytes(estimatedMemoryBytes), megabytes(peakMemoryBytes), ratio.toFixed(3)]),
   ];
 }
 
-const titles = ['run', 'type', 'batch', 'checkpointing', 'estimate MB', 'peak MB', 'ratio'];
+const titles = [
+  'run',
+  'type',
+  'batch',
+  'checkpointing',
+  'cache',
+  'estimate MB',
+  'peak MB',
+  'ratio',
+];
 
 async function printLongestRows({ longest, 'models-dir': modelsDirectory }) {
   const { longestRows, rowModels } = await import('./longest-row.mjs');
@@ -76,7 +87,7 @@ async function main() {
     }
     if (values.json) console.log(JSON.stringify(row));
   }
-  if (!values.json) console.log(alignColumns([titles, ...rows.map(cellsOf)], 4));
+  if (!values.json) console.log(alignColumns([titles, ...rows.map(cellsOf)], 5));
 }
 
 if (process.argv[1] === import.meta.filename) await runBenchmark(main, usage);

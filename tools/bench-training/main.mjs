@@ -20,8 +20,8 @@ const results = path.join(root, 'benchmarks', 'results');
 async function measureRow(spec, environment) {
   const row = await runTrial(measureScript, spec, environment);
   if (!row.error) return row;
-  const { path: _, gradientCheckpointing = null, ...options } = spec;
-  return { ...options, gradientCheckpointing, error: row.error };
+  const { path: _, gradientCheckpointing = null, weightCache = null, ...options } = spec;
+  return { ...options, gradientCheckpointing, weightCache, error: row.error };
 }
 
 /** With --profile: the engine writes the time of its operations to the file that LLAMATUNE_PROFILE names. */

@@ -43,6 +43,9 @@ const realData = (spec) => ({
   epochs: 1000, // maxSteps ends the run
 });
 
+/** The value of an option that is 'auto', on or off. */
+const switchOf = (value) => (value === 'auto' ? 'auto' : value === 'on');
+
 /** Trains as the row says. Resolves to its step events and what was measured of the run. */
 export async function train(spec) {
   const folder = mkdtempSync(path.join(tmpdir(), 'llamatune-bench-'));
@@ -59,8 +62,8 @@ export async function train(spec) {
       precision: spec.precision,
       threads: spec.threads,
       seed: spec.seed,
-      gradientCheckpointing:
-        spec.gradientCheckpointing === 'auto' ? 'auto' : spec.gradientCheckpointing === 'on',
+      gradientCheckpointing: switchOf(spec.gradientCheckpointing),
+      weightCache: switchOf(spec.weightCache),
     });
     const steps = [];
     let startToFirstStepMs = null;
@@ -69,13 +72,15 @@ export async function train(spec) {
       startToFirstStepMs ??= performance.now() - started - event.stepMs;
       steps.push(event);
     }
-    const { estimatedMemoryBytes, peakMemoryBytes, gradientCheckpointing } = await run.result;
+    const { estimatedMemoryBytes, peakMemoryBytes, gradientCheckpointing, weightCache } =
+      await run.result;
     return {
       steps,
       startToFirstStepMs,
       estimatedMemoryBytes,
       peakMemoryBytes,
       gradientCheckpointing,
+      weightCache,
     };
   } finally {
     rmSync(folder, { recursive: true, force: true });

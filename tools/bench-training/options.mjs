@@ -15,6 +15,7 @@ what to measure; separate values by commas to measure all combinations
   --micro-batch n,n  rows' worth of tokens per forward and backward pass   (2048 tokens' worth)
   --precision a,b    bf16, f32   (bf16)
   --gradient-checkpointing a,b   auto, on, off   (auto)
+  --weight-cache a,b auto, on, off   (auto)
   --rank n           rank of the LoRA pairs   (8)
   --targets which    layers with LoRA pairs: all, including experts, or attention   (all)
   --ragged           samples with the lengths of chat data instead of full rows
@@ -90,6 +91,7 @@ export function parseOptions(argv) {
     'micro-batch': list,
     precision: list,
     'gradient-checkpointing': list,
+    'weight-cache': list,
     ragged: flag,
     padded: flag,
     'model-file': text,
@@ -111,6 +113,8 @@ export function parseOptions(argv) {
     const given = values[name]?.flatMap((part) => part.split(','));
     return given === undefined ? fallback : given.map((part) => read(part, name));
   };
+  const autoOnOff = (name) =>
+    several(name, (part) => readChoice(part, name, ['auto', 'on', 'off']), ['auto']);
   const one = (name, least, fallback) =>
     values[name] === undefined ? fallback : readNumber(values[name], name, least);
   const known = Object.keys(shapes);
@@ -138,11 +142,8 @@ export function parseOptions(argv) {
     precision: several('precision', (part, name) => readChoice(part, name, ['bf16', 'f32']), [
       'bf16',
     ]),
-    gradientCheckpointing: several(
-      'gradient-checkpointing',
-      (part, name) => readChoice(part, name, ['auto', 'on', 'off']),
-      ['auto'],
-    ),
+    gradientCheckpointing: autoOnOff('gradient-checkpointing'),
+    weightCache: autoOnOff('weight-cache'),
     sequence: several(
       'sequence',
       (part, name) => readNumber(part, name, 2),

@@ -15,7 +15,7 @@ const parts = ['forward', 'backward', 'loss', 'optimizer', 'data'];
 /**
  * @param spec the options of the row: model, type, sequence, microBatch, precision, threads, warmup, …
  * @param run.steps the run's step events, warm-up first
- * @param run.gradientCheckpointing whether it was on
+ * @param run.gradientCheckpointing, run.weightCache whether they were on
  * @param run.peaks results of measurePeak() before and after it
  * @returns the row; values that were not measured are null
  */
@@ -55,8 +55,9 @@ export function buildRow(spec, run) {
     ...(spec.data === undefined
       ? {}
       : { data: path.basename(spec.data), batchSize: spec.batchSize }),
-    // the choice of 'auto'
+    // the choices of 'auto'
     gradientCheckpointing: run.gradientCheckpointing ? 'on' : 'off',
+    weightCache: run.weightCache ? 'on' : 'off',
     rank: spec.rank,
     ...(spec.targets === 'attention' ? { targets: 'attention' } : {}),
     threads: peak.threads,
@@ -112,6 +113,7 @@ function rowKey(row) {
     row.data,
     row.batchSize,
     row.gradientCheckpointing,
+    row.weightCache,
     row.rank,
     row.targets,
     row.threads,

@@ -10,6 +10,7 @@ const columns = [
   ['batch', (row) => `${sizeOf(row)}${lengthsOf(row)}`],
   ['precision', (row) => [row.precision, ...environmentOf(row)].join(' ')],
   ['checkpointing', (row) => row.gradientCheckpointing],
+  ['cache', (row) => row.weightCache ?? '–'],
   ['tokens/s', (row) => round(row.tokensPerSecond)],
   ['min–max', (row) => `${round(row.minTokensPerSecond)}–${round(row.maxTokensPerSecond)}`],
   ['forward s', (row) => seconds(row.forwardMs)],
@@ -40,7 +41,7 @@ const environmentOf = ({ environment = {} }) =>
 function cellsOf(row) {
   if (row.error === undefined) return columns.map(([, cell]) => cell(row));
   return columns.map(([title, cell], i) =>
-    i < 5 ? cell(row) : title === 'tokens/s' ? row.error.code : '',
+    i < 6 ? cell(row) : title === 'tokens/s' ? row.error.code : '',
   );
 }
 
@@ -56,13 +57,13 @@ export function alignColumns(cells, left) {
 }
 
 export const textTable = (rows) =>
-  alignColumns([columns.map(([title]) => title), ...rows.map(cellsOf)], 5);
+  alignColumns([columns.map(([title]) => title), ...rows.map(cellsOf)], 6);
 
 function markdownTable(rows) {
   const line = (cells) => `| ${cells.join(' | ')} |`;
   return [
     line(columns.map(([title]) => title)),
-    line(columns.map((_, i) => (i < 5 ? '---' : '---:'))),
+    line(columns.map((_, i) => (i < 6 ? '---' : '---:'))),
     ...rows.map((row) => line(cellsOf(row))),
   ].join('\n');
 }

@@ -8,6 +8,7 @@
 #include "cpu/kernels/inference-nodes.h"
 #include "cpu/kernels/node-products.h"
 #include "cpu/kernels/tiled-weights.h"
+#include "cpu/kernels/weight-cache.h"
 
 #include <ggml-backend-impl.h>
 #include <ggml-backend.h>
@@ -17,6 +18,7 @@
 #include <cstring>
 #include <exception>
 #include <memory>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -165,9 +167,7 @@ void set_padding(ggml_backend_t self, const uint8_t * blocks, int64_t n_blocks, 
     static_cast<context *>(self->context)->exec.set_padding(blocks, n_blocks, n_tokens);
 }
 
-// The scratch memory that the graph needs.
-size_t scratch_bytes(ggml_backend_t self, ggml_cgraph * graph) {
-    const executor & exec = static_cast<context *>(self->context)->exec;
+scratch_need need_of(const executor & exec, ggml_cgraph * graph) {
     scratch_need need;
     for (int i = 0; i < graph->n_nodes; i++) {
         const ggml_tensor * node = graph->nodes[i];
@@ -175,7 +175,30 @@ size_t scratch_bytes(ggml_backend_t self, ggml_cgraph * graph) {
         const bool product = node->op == GGML_OP_MUL_MAT || node->op == GGML_OP_OUT_PROD;
         if (product && supports(nullptr, node)) need.merge(product_scratch(node, exec));
     }
+    return need;
+}
+
+// The scratch memory that the graph needs.
+size_t scratch_bytes(ggml_backend_t self, ggml_cgraph * graph) {
+    const executor & exec = static_cast<context *>(self->context)->exec;
+    const scratch_need need = need_of(exec, graph);
     return size_t(need.thread * exec.n_threads() + need.input + need.shared);
+}
+
+void set_weight_cache(ggml_backend_t self, bool on) {
+    static_cast<context *>(self->context)->exec.kept_weights().set_enabled(on);
+}
+
+// The memory of the weights that the cache keeps, or would keep for a graph.
+size_t weight_cache_bytes(ggml_backend_t self, ggml_cgraph * graph) {
+    const executor & exec = static_cast<context *>(self->context)->exec;
+    if (!graph) return exec.kept_weights().bytes();
+    const std::vector<packed_weight> weights = need_of(exec, graph).weights;
+    size_t total = 0;
+    for (const packed_weight & weight : std::set<packed_weight>(weights.begin(), weights.end())) {
+        total += size_t(weight.n_values()) * sizeof(uint16_t);
+    }
+    return total;
 }
 
 void set_n_threads(ggml_backend_t self, int n) { static_cast<context *>(self->context)->exec.set_n_threads(n); }
@@ -230,6 +253,8 @@ ggml_backend_reg_t accelerator_registry() {
             if (!std::strcmp(name, "ggml_backend_set_n_threads")) return reinterpret_cast<void *>(set_n_threads);
             if (!std::strcmp(name, "llamatune_set_padding")) return reinterpret_cast<void *>(set_padding);
             if (!std::strcmp(name, "llamatune_scratch_bytes")) return reinterpret_cast<void *>(scratch_bytes);
+            if (!std::strcmp(name, "llamatune_set_weight_cache")) return reinterpret_cast<void *>(set_weight_cache);
+            if (!std::strcmp(name, "llamatune_weight_cache_bytes")) return reinterpret_cast<void *>(weight_cache_bytes);
             return nullptr;
         };
         return r;

@@ -56,8 +56,8 @@ node_rule rule_of(host_ops & ops, float scale) {
             to.add_to_dx = adds;
             lora_linear_back(exec, out->src[0], out->src[1], out->src[2], out->src[3], scale, out->src[4], to);
         };
-        const auto scratch = [](const ggml_tensor * out, const executor & exec) {
-            return lora_linear_back_scratch(exec, out->src[0], out->src[1]->ne[1], out->src[2]->ne[1]);
+        const auto scratch = [=](const ggml_tensor * out, const executor & exec) {
+            return lora_linear_back_scratch(exec, out->src[0], out->src[1]->ne[1], out->src[2]->ne[1], wants_dx);
         };
         add_linear_back(g, ops, "LORA_LINEAR_BACK", x, before, sources, kernel, scratch);
     };

@@ -1,6 +1,7 @@
 #include "cpu/kernels/executor.h"
 
 #include "core/large-pages.h"
+#include "cpu/kernels/weight-cache.h"
 
 #include <new>
 
@@ -25,7 +26,12 @@ void * scratch_buffer::bytes(size_t n) {
     return memory_.get();
 }
 
-executor::executor(int n_threads, gemm_type operands) : operands_(operands) { set_n_threads(n_threads); }
+executor::executor(int n_threads, gemm_type operands)
+    : operands_(operands), kept_weights_(std::make_unique<weight_cache>()) {
+    set_n_threads(n_threads);
+}
+
+executor::~executor() = default;
 
 void executor::set_n_threads(int n) {
     if (threads_ && threads_->size() == n) return;

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <tuple>
 #include <vector>
 
 namespace llamatune {
@@ -32,18 +33,35 @@ private:
     size_t size_ = 0;
 };
 
-// The scratch memory that a kernel needs, in bytes: of each thread, for an activation in the type of operands, and for
-// everything else that its threads share.
+// The right-hand side of a product in the packed layout: `depth` inner rows from `first` of a weight, with all columns.
+struct packed_weight {
+    const void * data; // of the weight
+    bool forward;
+    int64_t first, depth, columns;
+
+    int64_t n_values() const { return depth * columns; }
+    bool operator<(const packed_weight & other) const {
+        return std::tie(data, forward, first, depth, columns) <
+               std::tie(other.data, other.forward, other.first, other.depth, other.columns);
+    }
+};
+
+// The memory that a kernel needs in an executor. In bytes: of each thread, for an activation in the type of operands,
+// and for everything else that its threads share. Weights: those that the weight cache would keep.
 struct scratch_need {
     int64_t thread = 0, input = 0, shared = 0;
+    std::vector<packed_weight> weights = {};
 
     // Kernels run one after the other and use the same memory.
     void merge(const scratch_need & other) {
         thread = std::max(thread, other.thread);
         input = std::max(input, other.input);
         shared = std::max(shared, other.shared);
+        weights.insert(weights.end(), other.weights.begin(), other.weights.end());
     }
 };
+
+class weight_cache;
 
 // The threads that kernels run on, with matrix products and scratch memory for each of them.
 class executor {
@@ -52,6 +70,7 @@ public:
 
     // `operands`: the type of operands in products with frozen weights and in attention; sums are F32 for both types.
     executor(int n_threads, gemm_type operands);
+    ~executor();
 
     void set_n_threads(int n);
     int n_threads() const { return threads_->size(); }
@@ -83,6 +102,8 @@ public:
         }
         return true;
     }
+
+    weight_cache & kept_weights() const { return *kept_weights_; }
 
     gemm & products(int thread) { return workers_[size_t(thread)].products; }
     scratch_buffer & scratch(int thread, int slot) { return workers_[size_t(thread)].buffers[slot]; }
@@ -117,6 +138,7 @@ private:
     scratch_buffer input_buffer_;
     const void * input_ = nullptr;
     int64_t input_stride_ = 0;
+    std::unique_ptr<weight_cache> kept_weights_;
 };
 
 }

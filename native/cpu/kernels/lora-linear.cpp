@@ -197,18 +197,23 @@ void lora_linear_back(executor & exec, const ggml_tensor * w, const ggml_tensor 
 scratch_need lora_linear_scratch(const executor & exec, const ggml_tensor * w, int64_t n_tokens, int64_t rank) {
     const activation rows = activation_shape(exec.operands(), n_tokens, w->ne[0] + rank);
     const weight_product product{w, product_direction::forward};
-    return {product.thread_bytes(exec, rows), bytes_of(rows), small_factor::bytes(rows, rank)};
+    scratch_need need{product.thread_bytes(exec, rows), bytes_of(rows), small_factor::bytes(rows, rank)};
+    add_packed(need, product, rows);
+    return need;
 }
 
-scratch_need lora_linear_back_scratch(const executor & exec, const ggml_tensor * w, int64_t n_tokens, int64_t rank) {
+scratch_need lora_linear_back_scratch(const executor & exec, const ggml_tensor * w, int64_t n_tokens, int64_t rank,
+                                      bool with_dx) {
     const gemm_type type = exec.operands();
     const activation x_rows = activation_shape(type, n_tokens, w->ne[0] + rank),
                      dy_rows = activation_shape(type, n_tokens, w->ne[1] + rank);
     const weight_product product{w, product_direction::backward};
     const int64_t turned = 2 * rank * n_tokens * int64_t(size_of(type));
-    return {product.thread_bytes(exec, dy_rows), bytes_of(x_rows),
-            bytes_of(dy_rows) + turned +
-                std::max(small_factor::bytes(x_rows, rank), small_factor::bytes(dy_rows, rank))};
+    scratch_need need{product.thread_bytes(exec, dy_rows), bytes_of(x_rows),
+                      bytes_of(dy_rows) + turned +
+                          std::max(small_factor::bytes(x_rows, rank), small_factor::bytes(dy_rows, rank))};
+    if (with_dx) add_packed(need, product, dy_rows);
+    return need;
 }
 
 }

@@ -23,6 +23,7 @@ struct lora_linear_gradients {
 };
 void lora_linear_back(executor & exec, const ggml_tensor * w, const ggml_tensor * x, const ggml_tensor * a,
                       const ggml_tensor * b, float scale, const ggml_tensor * dy, const lora_linear_gradients & to);
-scratch_need lora_linear_back_scratch(const executor & exec, const ggml_tensor * w, int64_t n_tokens, int64_t rank);
+scratch_need lora_linear_back_scratch(const executor & exec, const ggml_tensor * w, int64_t n_tokens, int64_t rank,
+                                      bool with_dx);
 
 }

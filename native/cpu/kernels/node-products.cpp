@@ -196,9 +196,15 @@ void run_product(executor & exec, ggml_tensor * node) {
 scratch_need product_scratch(const ggml_tensor * node, const executor & exec) {
     if (is_weight_product(exec, node)) {
         const weight_product product = weight_product_of(node);
-        const activation rows =
-            activation_shape(exec.operands(), node->ne[1], inner_at_once(product, product.n_inner()));
-        return {product.thread_bytes(exec, rows), bytes_of(rows), 0};
+        const int64_t inner = product.n_inner();
+        const activation rows = activation_shape(exec.operands(), node->ne[1], inner_at_once(product, inner));
+        scratch_need need{product.thread_bytes(exec, rows), bytes_of(rows), 0};
+        for (int64_t first = 0; first < inner;) {
+            const int64_t width = inner_at_once(product, inner - first);
+            add_packed(need, product, activation_shape(exec.operands(), node->ne[1], width), first);
+            first += width;
+        }
+        return need;
     }
     const bool converts = type_of(exec, node) == gemm_type::bf16 && node->ne[2] * node->ne[3] == 1;
     return {0, 0, converts ? ggml_nelements(node->src[1]) * int64_t(sizeof(uint16_t)) : 0};

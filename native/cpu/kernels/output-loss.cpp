@@ -87,19 +87,23 @@ void output_loss_forward(executor & exec, const output_loss & in, float * losses
                  rows);
     const weight_product product{in.w, product_direction::forward};
     const int64_t width = product.panel_width(exec, rows), n_panels = (n_vocab + width - 1) / width;
+    const uint16_t * kept_w = product.kept_panels(exec, rows);
     row_sums * sums = exec.shared_scratch(0).get<row_sums>(n_panels * n); // [n_panels, n]
     float * target_logits = exec.shared_scratch(1).get<float>(n);
     exec.run(n_panels, [&](int64_t panel, int thread) {
         const int64_t row = panel * width, count = std::min(width, n_vocab - row);
-        product.run_columns(exec, thread, rows, row, count, [&](int64_t first, int64_t n_block, const float * block) {
-            for (int64_t column = first; column < first + n_block; column++, block += count) {
-                sums[panel * n + column] =
-                    in.label_smoothing > 0 ? sums_of_row<true>(block, count) : sums_of_row<false>(block, count);
-                const int64_t target = in.targets[column] - row;
-                if (target >= 0 && target < count) target_logits[column] = block[target];
-                if (kept.logits) stream_floats(kept.logits + column * n_vocab + row, block, count);
-            }
-        });
+        product.run_columns(
+            exec, thread, rows, row, count,
+            [&](int64_t first, int64_t n_block, const float * block) {
+                for (int64_t column = first; column < first + n_block; column++, block += count) {
+                    sums[panel * n + column] =
+                        in.label_smoothing > 0 ? sums_of_row<true>(block, count) : sums_of_row<false>(block, count);
+                    const int64_t target = in.targets[column] - row;
+                    if (target >= 0 && target < count) target_logits[column] = block[target];
+                    if (kept.logits) stream_floats(kept.logits + column * n_vocab + row, block, count);
+                }
+            },
+            kept_w);
         end_stream();
     });
     exec.run((n + columns_at_once - 1) / columns_at_once, [&](int64_t piece, int) {
@@ -145,6 +149,27 @@ void output_loss_backward(executor & exec, const output_loss & in, const float *
         });
         product.run_part(exec, d, row, dhidden, n_embd, row > 0);
     }
+}
+
+scratch_need output_loss_forward_scratch(const executor & exec, const ggml_tensor * w, int64_t columns) {
+    const weight_product product{w, product_direction::forward};
+    const activation rows = activation_shape(exec.operands(), columns, w->ne[0]);
+    const int64_t width = product.panel_width(exec, rows), n_panels = (w->ne[1] + width - 1) / width;
+    scratch_need need{product.thread_bytes(exec, rows), bytes_of(rows),
+                      columns * (n_panels * int64_t(sizeof(row_sums)) + int64_t(sizeof(float)))};
+    add_packed(need, product, rows);
+    return need;
+}
+
+scratch_need output_loss_backward_scratch(const executor & exec, const ggml_tensor * w, int64_t columns) {
+    const weight_product product{w, product_direction::backward};
+    scratch_need need;
+    for (int64_t row = 0; row < w->ne[1]; row += rows_at_once) {
+        const activation d = activation_shape(exec.operands(), columns, std::min(rows_at_once, w->ne[1] - row));
+        need.merge({product.thread_bytes(exec, d), bytes_of(d), 0});
+        add_packed(need, product, d, row);
+    }
+    return need;
 }
 
 }

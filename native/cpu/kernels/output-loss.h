@@ -27,4 +27,8 @@ void output_loss_forward(executor & exec, const output_loss & in, float * losses
 void output_loss_backward(executor & exec, const output_loss & in, const float * data, const float * weights,
                           float * dhidden);
 
+// The scratch memory for a number of columns, forward and backward.
+scratch_need output_loss_forward_scratch(const executor & exec, const ggml_tensor * w, int64_t columns);
+scratch_need output_loss_backward_scratch(const executor & exec, const ggml_tensor * w, int64_t columns);
+
 }

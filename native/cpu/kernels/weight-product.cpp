@@ -4,6 +4,7 @@
 #include "cpu/kernels/convert.h"
 #include "cpu/kernels/stream.h"
 #include "cpu/kernels/tiled-weights.h"
+#include "cpu/kernels/weight-cache.h"
 
 #include <algorithm>
 #include <cstring>
@@ -117,6 +118,10 @@ void pack_backward(const panel & b, scratch_buffer & space, uint16_t * out) {
         }
         interleave_pair(rows, rows + wide, k, wide, depth, out);
     }
+}
+
+void pack(const panel & b, scratch_buffer & space, uint16_t * out) {
+    (b.p.direction == product_direction::forward ? pack_forward : pack_backward)(b, space, out);
 }
 
 // As rows, for products that read B as it is: W's own rows forward, W' 's rows backward.
@@ -235,14 +240,17 @@ namespace {
 // A panel as the right-hand side of products, in the layout that they read.
 class right_hand {
 public:
-    right_hand(executor & exec, int thread, const panel & b, int64_t columns)
+    // `kept`: of kept_panels(), or null
+    right_hand(executor & exec, int thread, const panel & b, int64_t columns, const uint16_t * kept)
         : products_(exec.products(thread)), b_(b),
           packs_(b.type == gemm_type::bf16 && gemm_packs_bf16() && columns % packed_columns == 0) {
-        if (packs_) {
-            packed_ =
+        if (kept) {
+            packed_ = kept + b.column * padded(b.inner(), packed_rows);
+        } else if (packs_) {
+            uint16_t * packed =
                 exec.scratch(thread, 1).get<uint16_t>(padded(b.width, packed_columns) * padded(b.inner(), packed_rows));
-            (b.p.direction == product_direction::forward ? pack_forward : pack_backward)(b, exec.scratch(thread, 0),
-                                                                                         packed_);
+            pack(b, exec.scratch(thread, 0), packed);
+            packed_ = packed;
         } else {
             plain_ = b.type == gemm_type::bf16 ? plain<uint16_t>(b, exec.scratch(thread, 1))
                                                : plain<float>(b, exec.scratch(thread, 1));
@@ -263,16 +271,47 @@ private:
     gemm & products_;
     panel b_;
     bool packs_;
-    uint16_t * packed_ = nullptr;
+    const uint16_t * packed_ = nullptr;
     gemm_operand plain_{};
 };
 
 }
 
+int64_t weight_product::unit_columns() const {
+    return direction == product_direction::backward ? padded(packed_columns, ggml_blck_size(weight->type))
+                                                    : packed_columns;
+}
+
+const uint16_t * weight_product::kept_panels(executor & exec, const activation & x, int64_t first) const {
+    const auto key = exec.kept_weights().enabled() ? packed(x, first) : std::nullopt;
+    if (!key) return nullptr;
+    weight_cache::panels & kept = exec.kept_weights().find(*key);
+    uint16_t * values = kept.memory.get<uint16_t>(key->n_values());
+    const int64_t columns = key->columns, count = std::min(x.width, n_inner() - first), added = x.width - count;
+    if (kept.filled && added == 0) return values;
+    const int64_t unit = unit_columns();
+    exec.run((columns + unit - 1) / unit, [&](int64_t piece, int thread) {
+        const int64_t begin = piece * unit, end = std::min(begin + unit, columns);
+        if (!kept.filled) {
+            pack({*this, x.type, first, count, added, begin, end - begin}, exec.scratch(thread, 0),
+                 values + begin * key->depth);
+            return;
+        }
+        // the extra rows are trained
+        for (int64_t r = 0; r < added; r++) {
+            for (int64_t c = begin; c < end; c++) {
+                values[packed_index(key->depth, count + r, c)] = round_to_bf16(extra[r * extra_row + c * extra_column]);
+            }
+        }
+    });
+    kept.filled = true;
+    return values;
+}
+
 void weight_product::run_columns(executor & exec, int thread, const activation & x, int64_t column, int64_t width,
-                                 const taker & take) const {
+                                 const taker & take, const uint16_t * kept) const {
     const int64_t count = std::min(x.width, n_inner());
-    const right_hand right(exec, thread, {*this, x.type, 0, count, x.width - count, column, width}, n_columns());
+    const right_hand right(exec, thread, {*this, x.type, 0, count, x.width - count, column, width}, n_columns(), kept);
     const int64_t tokens = tokens_of_block(x);
     float * block = exec.scratch(thread, 2).get<float>(tokens * width);
     for (int64_t token = 0; token < x.n; token += tokens) {
@@ -328,13 +367,13 @@ void weight_product::run_part(executor & exec, const activation & x, int64_t fir
                               int64_t result_stride, bool accumulate) const {
     const int64_t columns = n_columns(), inner = x.width;
     const int64_t count = std::min(inner, n_inner() - first), added = inner - count, tokens = tokens_of_block(x);
-    const int64_t unit = direction == product_direction::backward ? padded(packed_columns, ggml_blck_size(weight->type))
-                                                                  : packed_columns;
+    const uint16_t * kept = kept_panels(exec, x, first);
+    const int64_t unit = unit_columns();
     const auto pieces = pieces_of(columns, x.n, panel_width(exec, x), unit, exec.n_threads(), tokens);
     exec.run(int64_t(pieces.size()), [&](int64_t i, int thread) {
         const product_piece & piece = pieces[size_t(i)];
         const panel b{*this, x.type, first, count, added, piece.column, piece.width};
-        const right_hand right(exec, thread, b, columns);
+        const right_hand right(exec, thread, b, columns, kept);
         const int64_t end = piece.token + piece.n_tokens;
         int64_t n = 0;
         for (int64_t token = piece.token; token < end; token += n) {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 
 namespace llamatune {
 
@@ -60,7 +61,13 @@ struct weight_product {
     // each block of tokens: `n` dense rows of `width`.
     using taker = std::function<void(int64_t token, int64_t n, const float * block)>;
     void run_columns(executor & exec, int thread, const activation & x, int64_t column, int64_t width,
-                     const taker & take) const;
+                     const taker & take, const uint16_t * kept = nullptr) const;
+    // The inner rows [first, first + x.width) of W' in the layout of products, if a weight cache may keep them: only
+    // weights of the model, which no step changes, and only if this CPU's products read another layout.
+    std::optional<packed_weight> packed(const activation & x, int64_t first = 0) const;
+    // The packed W' for activations x from the executor's weight cache, which is filled first if necessary; null if the
+    // weight is not kept. Only outside of executor::run().
+    const uint16_t * kept_panels(executor & exec, const activation & x, int64_t first = 0) const;
     // Columns per panel.
     int64_t panel_width(const executor & exec, const activation & x) const;
     // The scratch memory of a thread: its panel and a block of the result.
@@ -71,6 +78,12 @@ struct weight_product {
     // With the inner rows [first, first + x.width) only: for activations that are too wide to convert at once.
     void run_part(executor & exec, const activation & x, int64_t first, float * result, int64_t result_stride,
                   bool accumulate) const;
+
+private:
+    int64_t unit_columns() const; // panels start at multiples of this
 };
+
+// Appends packed() to the weights of a need.
+void add_packed(scratch_need & need, const weight_product & product, const activation & x, int64_t first = 0);
 
 }

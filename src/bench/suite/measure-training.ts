@@ -138,6 +138,7 @@ function measurementOf(
       batchSize,
       microBatchTokens: result.microBatchTokens,
       gradientCheckpointing: result.gradientCheckpointing,
+      weightCache: result.weightCache,
       precision: result.precision,
       mode: result.mode,
       trainableParameters: result.trainableParameters,

@@ -74,6 +74,7 @@ const SETTINGS = [
   ['LoRA alpha', 'alpha'],
   ['Trainable parameters', 'trainableParameters'],
   ['Gradient checkpointing', 'gradientCheckpointing'],
+  ['Weight cache', 'weightCache'],
 ] as const;
 
 function settingText(value: unknown): string {

@@ -56,6 +56,8 @@ const result: FinetuneResult = {
   experts: null,
   estimatedMemoryBytes: 95_000_000,
   gradientCheckpointing: false,
+  weightCache: false,
+  weightCacheBytes: 0,
   microBatchTokens: 1024,
   warnings: [],
 };

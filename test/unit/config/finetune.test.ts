@@ -59,6 +59,7 @@ describe('finetuneSchema', () => {
       precision: 'auto',
       gradientCheckpointing: 'auto',
       expertStatistics: false,
+      weightCache: 'auto',
       seed: 42,
       threads: 0,
       device: 'auto',
@@ -84,6 +85,21 @@ describe('finetuneSchema', () => {
       chatTemplate: '{{ messages }}',
     };
     expect(parseConfig(finetuneSchema, full)).toMatchObject(full);
+  });
+
+  it('refuses a weight cache that would have no effect', () => {
+    const message = (selector: string, value: string) =>
+      `expected no weightCache with ${selector} '${value}' but received true`;
+    expect(problemsOf({ ...minimal, mode: 'full', weightCache: true })).toEqual({
+      weightCache: message('mode', 'full'),
+    });
+    expect(problemsOf({ ...minimal, precision: 'f32', weightCache: true })).toEqual({
+      weightCache: message('precision', 'f32'),
+    });
+    for (const weightCache of ['auto', false] as const) {
+      const given = { ...minimal, mode: 'full', precision: 'f32', weightCache };
+      expect(parseConfig(finetuneSchema, given)).toMatchObject({ weightCache });
+    }
   });
 
   it('refuses a time between checkpoints that the clock cannot count', () => {

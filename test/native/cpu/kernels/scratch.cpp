@@ -41,7 +41,7 @@ TEST("cpu/kernels/scratch: linear layers announce the memory that they allocate"
                           *dy = random_tensor(ctx.get(), {m, n_tokens});
         executor exec(2, type);
         scratch_need need = lora_linear_scratch(exec, w, n_tokens, rank);
-        need.merge(lora_linear_back_scratch(exec, w, n_tokens, rank));
+        need.merge(lora_linear_back_scratch(exec, w, n_tokens, rank, true));
         lora_linear(exec, w, x, a, b, 2.0f, ggml_dup_tensor(ctx.get(), dy));
         lora_linear_back(exec, w, x, a, b, 2.0f, dy,
                          {zeros(ctx.get(), x), false, zeros(ctx.get(), a), zeros(ctx.get(), b)});

@@ -115,6 +115,7 @@ function trained(
       alpha: 16,
       trainableParameters: 1_234_567,
       gradientCheckpointing: false,
+      weightCache: true,
       microBatchTokens: 1024,
     },
     series: {

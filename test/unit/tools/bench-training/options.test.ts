@@ -23,6 +23,7 @@ describe('the command line of bench:training', () => {
         microBatch: 4,
         precision: 'bf16',
         gradientCheckpointing: 'auto',
+        weightCache: 'auto',
         ragged: false,
         layout: 'padding-free',
         threads: 0,
@@ -63,6 +64,8 @@ describe('the command line of bench:training', () => {
       ({ gradientCheckpointing }) => gradientCheckpointing,
     );
     expect(values).toEqual(['auto', 'on', 'off']);
+    const caches = rowsOf('--weight-cache', 'on,off').map(({ weightCache }) => weightCache);
+    expect(caches).toEqual(['on', 'off']);
   });
 
   it('measures a model file on real data', () => {
@@ -102,6 +105,7 @@ describe('the tables', () => {
   const row = {
     ...rowsOf()[0],
     gradientCheckpointing: 'off',
+    weightCache: 'on',
     tokensPerSecond: 512.4,
     minTokensPerSecond: 400,
     maxTokensPerSecond: 600,
@@ -128,7 +132,7 @@ describe('the tables', () => {
     const failed = { ...rowsOf()[0], error: { code: 'INSUFFICIENT_MEMORY' } };
     const lines: string[] = textTable([row, failed]).split('\n');
     expect(lines).toHaveLength(3);
-    expect(lines[1]).toMatch(/^qwen3-0\.6b +Q8_0 +4×512 +bf16 +off +512 +400–600 +1\.00 /);
+    expect(lines[1]).toMatch(/^qwen3-0\.6b +Q8_0 +4×512 +bf16 +off +on +512 +400–600 +1\.00 /);
     expect(lines[1]).toMatch(/2\.35 +– +1\.50 +2\.50 +1230 +2460 bf16 +0\.3 +0\.500 +0\.750$/);
     expect(lines[2]).toMatch(/INSUFFICIENT_MEMORY$/);
   });
@@ -150,6 +154,6 @@ describe('the tables', () => {
     const text: string = markdownReport({ date: '2026-01-02', machine, rows: [row] });
     expect(text).toContain('| CPU | A CPU, 2 cores |');
     expect(text).toContain("| matrix products | ggml's own |");
-    expect(text).toMatch(/\| qwen3-0\.6b \| Q8_0 \| 4×512 \| bf16 \| off \| 512 \|/);
+    expect(text).toMatch(/\| qwen3-0\.6b \| Q8_0 \| 4×512 \| bf16 \| off \| on \| 512 \|/);
   });
 });

@@ -121,6 +121,7 @@ describe('buildRow', () => {
       startToFirstStepMs: 123,
       threads: 2,
       gradientCheckpointing: 'off',
+      weightCache: 'off',
     });
   });
 
