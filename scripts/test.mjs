@@ -1,6 +1,7 @@
 /**
  * npm test: lint (with types), build, unit, native and integration tests. npm run test:full adds clang-tidy, twenty kills of
- * a resumed run, the sanitizers, Vulkan, the GPU kit on the CPU, the API reference, the npm package and the prebuilt addon.
+ * a resumed run, `llamatune test --level smoke`, the sanitizers, Vulkan, the GPU kit on the CPU, the API reference, the npm
+ * package and the prebuilt addon.
  *
  *     node scripts/test.mjs [--full] [step …]      only those steps, e.g. `npm test -- unit native`
  *
@@ -265,6 +266,8 @@ const steps = {
   // more kills than the integration tests have
   kills: () =>
     vitest('integration', ['test/integration/kills.test.ts'], { LLAMATUNE_TEST_KILLS: '20' }),
+  smoke: async () =>
+    check((await node('smoke', 'dist/cli/main.js', ['test', '--level', 'smoke'])).ok),
   sanitize: async () => {
     await buildNative({ mode: 'sanitize', tests: true });
     await ctest('sanitize', 'sanitize');

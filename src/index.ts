@@ -212,6 +212,7 @@ export {
   type SequenceEvent,
 } from './generate/generate-many.js';
 export { sequenceSeed } from './generate/seed.js';
+export type { SourceState } from './hardware/sampler.js';
 export { inspectDataset } from './inspect/inspect-dataset.js';
 export type {
   DatasetInspection,
@@ -283,6 +284,7 @@ export {
   sandboxCapabilities,
 } from './sandbox/capabilities.js';
 export { type ScoreEvent, type ScoreResult, type ScoreRun, score } from './score/score.js';
+export type { PairedTest } from './statistics.js';
 export { type RunLog, type RunLogEvent, type RunLogHeader, readRunLog } from './track/run-log.js';
 export type { OnFinetuneEvent } from './track/tracker.js';
 export { createVerifier } from './verify/create-verifier.js';

@@ -31,7 +31,7 @@ export type RaftPromptSource = string | Iterable<RaftPrompt> | AsyncIterable<Raf
 
 /** Options that the calls share, or that raft() sets itself. */
 const SHARED = ['model', 'seed', 'signal', 'chatTemplate', 'threads'] as const;
-type Shared = (typeof SHARED)[number] | keyof ReturnType<typeof placementShape>;
+type SharedOption = (typeof SHARED)[number] | keyof ReturnType<typeof placementShape>;
 const OF_GENERATION = ['prompt', 'messages', 'prompts', 'n', 'adapters'] as const;
 const OF_FINETUNE = ['dataset', 'output', 'mode', 'checkpoint', 'modelCard', 'onEvent'] as const;
 const shared = (): string[] => [...SHARED, ...Object.keys(placementShape())];
@@ -41,8 +41,11 @@ export const ownGenerationOptions = (): string[] => [...shared(), ...OF_GENERATI
 /** Names of the options of `finetune()` that raft() sets. */
 export const ownFinetuneOptions = (): string[] => [...shared(), ...OF_FINETUNE, 'lora.initAdapter'];
 
-export type RaftGenerationOptions = Omit<GenerateOptions, Shared | (typeof OF_GENERATION)[number]>;
-export type RaftFinetuneOptions = Omit<FinetuneInput, Shared | (typeof OF_FINETUNE)[number]>;
+export type RaftGenerationOptions = Omit<
+  GenerateOptions,
+  SharedOption | (typeof OF_GENERATION)[number]
+>;
+export type RaftFinetuneOptions = Omit<FinetuneInput, SharedOption | (typeof OF_FINETUNE)[number]>;
 
 /** A verifier: its type, its options, or a function. */
 type GivenVerifier = VerifierOptions | VerifierOptions['type'] | ((...values: never[]) => unknown);
