@@ -59,15 +59,23 @@ const intervalText = (
 function resultTable({ systems, measures, rows }: EvaluationResults): Block {
   return {
     kind: 'table',
-    columns: [left('system'), right('answers'), ...measures.map(({ title }) => right(title))],
-    rows: systems.map((system) => [
-      textCell(system.name),
-      {
-        text: system.answers === rows ? format.integer(rows) : `${system.answers} of ${rows}`,
-        value: system.answers,
-      },
-      ...measures.map((measure) => measureCell(system, measure)),
-    ]),
+    columns: [left('measure'), ...systems.map(({ name }) => right(name))],
+    rows: [
+      [
+        textCell('answers'),
+        ...systems.map(({ answers }) => ({
+          text:
+            answers === rows
+              ? format.integer(rows)
+              : `${format.integer(answers)} of ${format.integer(rows)}`,
+          value: answers,
+        })),
+      ],
+      ...measures.map((measure) => [
+        textCell(measure.title),
+        ...systems.map((system) => measureCell(system, measure)),
+      ]),
+    ],
   };
 }
 
