@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { ConfigProblem } from '../errors.js';
 import type { ChatMessage } from './chat-message.js';
 import { withCrossFieldRules } from './cross-field.js';
 import type { DatasetRow } from './dataset-row.js';
@@ -7,6 +8,7 @@ import {
   type DatasetSource,
   dataset,
   model,
+  namesFile,
   path,
   placementProblems,
   placementShape,
@@ -46,8 +48,8 @@ const system = z.strictObject({
   outputField: z
     .string()
     .min(1)
-    .default('output')
-    .describe('Column of outputs that holds the answer.'),
+    .optional()
+    .describe("Column of outputs that holds the answer. Default: 'output'."),
 });
 
 type SystemConfig = z.output<typeof system>;
@@ -152,13 +154,13 @@ export const evaluateSchema = withCrossFieldRules(base, (read) => {
       ...read,
       value: (name) => (name === 'model' ? handle : read.value(name)),
     }),
-    ...systems.map((each, i) => {
-      const { model: given, outputs } = (each ?? {}) as { [key: string]: unknown };
-      if ((given === undefined) !== (outputs === undefined)) return undefined;
-      const received = given === undefined ? 'none' : 'both';
-      const message = `expected one of model and outputs but received ${received}`;
-      return { path: `systems.${i}`, message };
-    }),
+    ...systems.flatMap(systemProblems),
+    hasWeights(read.value('dataset'))
+      ? {
+          path: 'dataset',
+          message: 'expected files without a weight, because each row is used once',
+        }
+      : undefined,
     ...listOf(read.value('tasks')).map((each, i) => {
       const { type: given, model: own } = (typeof each === 'string' ? { type: each } : each) as {
         [key: string]: unknown;
@@ -176,6 +178,36 @@ export const evaluateSchema = withCrossFieldRules(base, (read) => {
     ...repeated(taskNames, 'tasks', (name) => name),
   ];
 });
+
+/** What is wrong with a system beyond its fields: a file of outputs has no options of a model, and the other way round. */
+function systemProblems(given: unknown, i: number): ConfigProblem[] {
+  const fields = (given ?? {}) as { [key: string]: unknown };
+  const path = `systems.${i}`;
+  if ((fields.model === undefined) === (fields.outputs === undefined)) {
+    const received = fields.model === undefined ? 'none' : 'both';
+    return [{ path, message: `expected one of model and outputs but received ${received}` }];
+  }
+  const [own, other, unused] =
+    fields.model === undefined
+      ? ['outputs', 'model', ['adapters', 'chatTemplate']]
+      : ['model', 'outputs', ['outputField']];
+  // No adapters is the default, which a system has after it was read.
+  const isGiven = (value: unknown) => value !== undefined && !isEmptyList(value);
+  return (unused as string[])
+    .filter((name) => isGiven(fields[name]))
+    .map((name) => ({
+      path: `${path}.${name}`,
+      message: `expected this option only with ${other} but received it with ${own}`,
+    }));
+}
+
+const isEmptyList = (value: unknown): boolean => Array.isArray(value) && value.length === 0;
+
+/** Whether a dataset names files with a weight, which only training uses. */
+const hasWeights = (dataset: unknown): boolean =>
+  (Array.isArray(dataset) ? dataset : [dataset]).some(
+    (each) => namesFile(each) && typeof each === 'object' && 'weight' in each,
+  );
 
 const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
 

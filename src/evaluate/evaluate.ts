@@ -167,7 +167,7 @@ class Evaluation {
     this.#begin(system);
     const { rows, badRows } = this.#data;
     const { outputs, missing } = await readOutputs(system.outputs!, rows, {
-      outputField: system.outputField,
+      outputField: system.outputField ?? 'output',
       idField: this.#config.idField,
       skipped: new Set(badRows.map(({ index }) => index)),
     });

@@ -232,15 +232,20 @@ describe('evaluate', () => {
 
   it('reports all mistakes of the options at once', async () => {
     const wrong = {
-      dataset: rows,
-      systems: [{ name: 'a' }, { name: 'A', outputs: 'a.jsonl' }],
+      dataset: { path: 'rows.jsonl', weight: 2 },
+      systems: [
+        { name: 'a' },
+        { name: 'A', outputs: 'a.jsonl', adapters: ['b.gguf'] },
+        { model: 'b.gguf', outputField: 'text' },
+      ],
       tasks: ['bleu', 'jaccard', 'jaccard'],
       maxTokens: 0,
     };
     const error = await evaluate(wrong as never).result.catch((thrown) => thrown);
     expect(error.code).toBe('CONFIG_INVALID');
     expect(error.problems.map(({ path }: { path: string }) => path).sort()).toEqual([
-      ...['maxTokens', 'systems.0', 'systems.1.name', 'tasks.0', 'tasks.2.name'],
+      ...['dataset', 'maxTokens', 'systems.0', 'systems.1.adapters', 'systems.1.name'],
+      ...['systems.2.outputField', 'tasks.0', 'tasks.2.name'],
     ]);
   });
 });
