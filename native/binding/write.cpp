@@ -25,4 +25,10 @@ Napi::Value write(Napi::Env env, const std::vector<float> & values) {
     return array;
 }
 
+Napi::Value write(Napi::Env env, const std::vector<double> & values) {
+    Napi::Float64Array array = Napi::Float64Array::New(env, values.size());
+    std::copy(values.begin(), values.end(), array.Data());
+    return array;
+}
+
 }

@@ -19,6 +19,7 @@ Napi::Value write(Napi::Env env, double value);
 Napi::Value write(Napi::Env env, const std::string & value);
 Napi::Value write(Napi::Env env, const std::vector<int32_t> & values); // Int32Array
 Napi::Value write(Napi::Env env, const std::vector<float> & values);   // Float32Array
+Napi::Value write(Napi::Env env, const std::vector<double> & values);  // Float64Array
 
 template <class T>
 Napi::Value write(Napi::Env env, const std::optional<T> & value);

@@ -63,7 +63,7 @@ checkpoint_facts::checkpoint_facts(const model & base, const train_options & o, 
         {"shuffle", flag_text(o.shuffle)},
         {"seed", count_text(o.seed)},
         {"objective.type", o.objective.type},
-        {"optimizer", o.optimizer.type + (state.empty() ? " without state" : " with the state " + state)},
+        {"optimizer.type", o.optimizer.type + (state.empty() ? " without state" : " with the state " + state)},
         {"optimizer.maxGradientNorm", number_text(double(o.optimizer.max_gradient_norm))},
     };
     const auto add_numbers = [&](const std::string & group, const named_numbers & numbers) {
@@ -86,23 +86,34 @@ void checkpoint_facts::write(gguf_writer & file) const {
 
 std::vector<problem> checkpoint_facts::differences(const gguf_reader & file) const {
     std::vector<problem> found;
-    std::set<std::string> known;
+    std::set<std::string> known, changed;
     for (const run_fact & fact : facts_) {
         known.insert(fact.option);
-        const std::string stored = file.text(key_prefix + fact.option, "not set");
-        if (stored != fact.value) found.push_back({fact.option, "is " + fact.value + ", but was " + stored});
+        if (file.text(key_prefix + fact.option, "") != fact.value) changed.insert(fact.option);
+    }
+    // Another mode or type has other options: they are no differences besides it.
+    const auto follows = [&](const std::string & option) {
+        const std::string group = option.substr(0, option.find('.'));
+        return changed.count(group + ".type") > 0 || (group == "lora" && changed.count("mode") > 0);
+    };
+    for (const run_fact & fact : facts_) {
+        if (!changed.count(fact.option)) continue;
+        const std::string key = key_prefix + fact.option;
+        if (!file.has(key) && follows(fact.option)) continue;
+        found.push_back({fact.option, "is " + fact.value + ", but was " + file.text(key, "not set")});
     }
     for (int64_t i = 0; i < gguf_get_n_kv(file.metadata()); i++) {
         const std::string key = gguf_get_key(file.metadata(), i);
         if (key.compare(0, key_prefix.size(), key_prefix) != 0) continue;
         const std::string option = key.substr(key_prefix.size());
-        if (!known.count(option)) found.push_back({option, "is not set, but was " + file.text(key)});
+        if (!known.count(option) && !follows(option))
+            found.push_back({option, "is not set, but was " + file.text(key)});
     }
     return found;
 }
 
 bool is_fixed_in_a_run(const std::string & option) {
-    static const std::set<std::string> fixed = {"mode", "batchSize", "optimizer", "lora.rank", "lora.targets"};
+    static const std::set<std::string> fixed = {"mode", "batchSize", "optimizer.type", "lora.rank", "lora.targets"};
     return fixed.count(option) > 0;
 }
 

@@ -21,14 +21,14 @@ void warn_about_schedule(const train_state & state, int64_t total_before, const 
                          const event_sink & on_event) {
     const auto total = int64_t(rates.size());
     if (state.step == 0 || state.step >= total) return;
-    const auto same = double(rates[size_t(state.step - 1)]) == state.learning_rate;
+    const auto same = double(rates[size_t(state.step - 1)]) == state.learning_rates.back();
     if (same) return;
     const std::string steps = total == total_before
                                   ? std::to_string(total) + " steps"
                                   : std::to_string(total) + " steps instead of " + std::to_string(total_before);
     on_event(warning_event{"SCHEDULE_CHANGED", "the learning rate continues on the schedule of " + steps + ": step " +
                                                    std::to_string(state.step) + " had " +
-                                                   number_text(state.learning_rate) + ", step " +
+                                                   number_text(state.learning_rates.back()) + ", step " +
                                                    std::to_string(state.step + 1) + " has " +
                                                    number_text(double(rates[size_t(state.step)]))});
 }

@@ -12,7 +12,7 @@ namespace llamatune {
 
 namespace {
 
-constexpr int64_t format_version = 2;
+constexpr int64_t format_version = 3;
 constexpr const char * version_key = "llamatune.checkpoint_version";
 constexpr const char * run_key = "llamatune.run_id";
 constexpr const char * total_steps_key = "llamatune.total_steps";
@@ -42,12 +42,13 @@ std::string parameter_key(size_t index) { return "llamatune.parameter." + std::t
         "cannot resume from the checkpoint " + path + ": " + join_texts(differences, text_of, "; ");
     std::vector<std::string> fixed, others;
     for (const problem & p : differences) (is_fixed_in_a_run(p.path) ? fixed : others).push_back(p.path);
-    std::string hint = "Set these options as in the run that wrote it, or start a new run without resume.";
+    std::string hint = "Set " + (fixed.empty() ? std::string("these options") : join(fixed)) +
+                       " as in the run that wrote it, or start a new run without resume.";
     if (!others.empty()) {
-        hint += " To continue with other values, allow them: checkpoint.resume: { from: 'latest', allow: [" +
+        hint += std::string(" To continue with other values") + (fixed.empty() ? "" : " of the other options") +
+                ", allow them: checkpoint.resume: { from: 'latest', allow: [" +
                 join_texts(others, [](const std::string & name) { return "'" + name + "'"; }) + "] }.";
     }
-    if (!fixed.empty()) hint += " These cannot change: " + join(fixed) + ".";
     throw error("CHECKPOINT_MISMATCH", message, hint, std::move(differences));
 }
 
@@ -61,8 +62,8 @@ void each_field(state_type & state, function && field) {
     field("llamatune.tokens", state.tokens);
     field("llamatune.target_tokens", state.target_tokens);
     field("llamatune.loss", state.loss);
-    field("llamatune.learning_rate", state.learning_rate);
     field("llamatune.losses", state.losses);
+    field("llamatune.learning_rates", state.learning_rates);
     field("llamatune.evaluation.", state.evaluations);
     field("llamatune.epoch_loss", state.epoch_loss);
     field("llamatune.epoch_weight", state.epoch_weight);
@@ -252,6 +253,8 @@ restored_checkpoint read_checkpoint(const std::string & path, const checkpoint_p
     }
     train_state & state = restored.state;
     each_field(state, field_reader{file});
+    if (state.losses.size() != size_t(state.step) || state.learning_rates.size() != size_t(state.step))
+        not_readable(path, "it does not have a loss and a learning rate for each step", checkpoint_file.damaged_hint);
     data.seek(uint64_t(state.step));
     state.cursor = data.cursor();
     if (differences.count("dataset")) state.end_epoch(); // the sums are those of other samples

@@ -2,6 +2,7 @@
 
 #include "core/named-numbers.h"
 #include "model/expert-counter.h"
+#include "train/state.h"
 
 #include <cstdint>
 #include <functional>
@@ -165,6 +166,9 @@ using event_sink = std::function<void(const train_event &)>;
 
 struct train_result {
     int64_t steps = 0;
+    std::vector<double> losses;                  // of all steps, including those before a resume; NaN without targets
+    std::vector<double> learning_rates;          // of the same steps
+    std::vector<evaluation_record> evaluations;  // of the same steps
     double final_loss = not_measured;            // of the last step
     double final_validation_loss = not_measured; // NaN without validation
     double best_validation_loss = not_measured;  // the lowest one
@@ -184,6 +188,9 @@ struct train_result {
 template <class V>
 void fields(V & v, train_result & r) {
     v("steps", r.steps);
+    v("losses", r.losses);
+    v("learningRates", r.learning_rates);
+    v("evaluations", r.evaluations);
     v("finalLoss", r.final_loss);
     v("finalValidationLoss", r.final_validation_loss);
     v("bestValidationLoss", r.best_validation_loss);

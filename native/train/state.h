@@ -18,6 +18,13 @@ struct evaluation_record {
     named_numbers metrics;
 };
 
+template <class V>
+void fields(V & v, evaluation_record & r) {
+    v("step", r.step);
+    v("loss", r.loss);
+    v("metrics", r.metrics);
+}
+
 // The progress of a run, without its tensors. A checkpoint stores all of it.
 struct train_state {
     int64_t step = 0;       // optimizer steps done
@@ -26,8 +33,8 @@ struct train_state {
     data_cursor cursor;     // of the next step
     int64_t tokens = 0, target_tokens = 0;
     double loss = std::numeric_limits<double>::quiet_NaN(); // of the last step with targets
-    double learning_rate = 0;                               // of the last step
     std::vector<double> losses;                             // of all steps; NaN for a step without targets
+    std::vector<double> learning_rates;                     // of all steps
     std::vector<evaluation_record> evaluations;
     double epoch_loss = 0, epoch_weight = 0; // sums over the targets of the epoch so far: weight · loss, weight
     named_numbers epoch_metrics;             // the same sums of the objective's metrics: weight · metric

@@ -171,7 +171,7 @@ private:
         outcome.optimizer_ms = ms_since(update_start);
         outcome.step_ms = ms_since(start);
 
-        state_.learning_rate = double(parts_.learning_rates[size_t(state_.step)]);
+        state_.learning_rates.push_back(double(parts_.learning_rates[size_t(state_.step)]));
         state_.add(batch, outcome.loss, outcome.metrics, batches.cursor());
         step_event event = event_of(state_, parts_, batch, outcome);
         event.eta_ms = estimator_.eta_ms(outcome.step_ms, total_steps_ - state_.step);
@@ -245,6 +245,9 @@ train_result train(const train_parts & parts, train_state & state, const event_s
     }
     result.tokens = state.tokens;
     result.target_tokens = state.target_tokens;
+    result.losses = state.losses;
+    result.learning_rates = state.learning_rates;
+    result.evaluations = state.evaluations;
     return result;
 }
 

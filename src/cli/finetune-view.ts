@@ -157,7 +157,7 @@ function barMetrics(event: StepEvent): string {
 export function resultTable(result: FinetuneResult): string {
   const { validationSamples, finalValidationLoss, bestValidationLoss, bestStep } = result;
   const steps = `${format.integer(result.steps)} in ${format.plural(result.epochs, 'epoch')}`;
-  const trained = result.losses.length > 0;
+  const trained = result.tokensPerSecond !== null;
   const experts = expertsText(result.experts);
   const early = result.stoppedEarly ? '; stopped early' : '';
   const finalMetrics = Object.entries(result.evaluations.at(-1)?.metrics ?? {});

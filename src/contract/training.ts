@@ -213,6 +213,12 @@ export interface WarningEvent {
 export interface TrainResult {
   /** Optimizer steps of the whole run, including those before a resume. */
   steps: number;
+  /** Loss of each of them, in order; NaN for a step without a loss. */
+  losses: Float64Array;
+  /** Learning rate of each of them. */
+  learningRates: Float64Array;
+  /** Validation losses and metrics of the whole run, in order; after a resume with other validation data, of the new ones. */
+  evaluations: Pick<EvaluationEvent, 'step' | 'loss' | 'metrics'>[];
   /** Loss of the last step. */
   finalLoss: number | null;
   /** Loss of the last evaluation; null without validation. */

@@ -1,7 +1,6 @@
 import type { AdapterInfo } from '../contract/model.js';
 import type {
   EnginePhaseEvent,
-  EvaluationEvent,
   TrainEvent,
   TrainOptions,
   TrainResult,
@@ -51,10 +50,6 @@ export interface FinetuneResult
   modelCard: string | null;
   /** The run log, next to the output or where `runLog` says; null with `runLog: false`. */
   runLog: string | null;
-  /** Loss of every step that this call ran, in order; NaN for a step without a loss. */
-  losses: Float64Array;
-  /** Validation losses and metrics, in order. */
-  evaluations: Pick<EvaluationEvent, 'step' | 'loss' | 'metrics'>[];
   /** Training samples. */
   samples: number;
   validationSamples: number;

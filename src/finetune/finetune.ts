@@ -172,9 +172,8 @@ async function train(
   });
   const adapter =
     config.mode === 'lora' ? await native((addon) => addon.describeAdapter(config.output)) : null;
-  const { learningRates: rates } = planned;
   const trained = history.result(outcome, options, choice.totalBytes, adapter);
-  const result = withModelCard(trained, config, model, rates, emit);
+  const result = withModelCard(trained, config, model, emit);
   emit({ type: 'done', result });
   return result;
 }

@@ -18,8 +18,6 @@ export class RunHistory {
   readonly #config: FinetuneConfig;
   readonly #dataset: PreparedDataset;
   readonly #emit: (event: FinetuneEvent) => void;
-  readonly #losses: number[] = [];
-  readonly #evaluations: FinetuneResult['evaluations'] = [];
   readonly #warnings: { code: string; message: string }[] = [];
 
   constructor(
@@ -33,12 +31,6 @@ export class RunHistory {
   }
 
   add(event: ReportedEvent): void {
-    // NaN for a step without a loss, because typed arrays cannot hold null
-    if (event.type === 'step') this.#losses.push(event.loss ?? Number.NaN);
-    if (event.type === 'evaluation') {
-      const { step, loss, metrics } = event;
-      this.#evaluations.push({ step, loss, metrics });
-    }
     if (event.type === 'warning') this.#warnings.push({ code: event.code, message: event.message });
     this.#emit(event);
   }
@@ -105,8 +97,6 @@ export class RunHistory {
       modelCard: null,
       runLog: runLogOf(this.#config),
       epochs,
-      losses: Float64Array.from(this.#losses),
-      evaluations: this.#evaluations,
       samples: this.#dataset.train.samples,
       validationSamples: this.#dataset.validation?.samples ?? 0,
       estimatedMemoryBytes,

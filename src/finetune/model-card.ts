@@ -17,7 +17,6 @@ export function withModelCard(
   result: FinetuneResult,
   config: FinetuneConfig,
   model: LoadedModel,
-  learningRates: Float32Array,
   emit: (event: WarningEvent) => void,
 ): FinetuneResult {
   if (!config.modelCard) return result;
@@ -30,7 +29,7 @@ export function withModelCard(
     validationSamples: result.validationSamples,
     config: publishedConfig(config, model.path),
     results: resultsOf(result),
-    history: historyOf(result, learningRates),
+    history: historyOf(result),
   });
   for (const warning of warnings) emit({ type: 'warning', ...warning });
   return { ...result, modelCard, warnings: [...result.warnings, ...warnings] };
@@ -52,19 +51,14 @@ function resultsOf(result: FinetuneResult): [string, string][] {
   ];
 }
 
-/** The steps of this call, which may have resumed a run. */
-function historyOf(
-  { steps, losses, evaluations }: FinetuneResult,
-  learningRates: Float32Array,
-): LossCurveEvent[] {
-  const before = steps - losses.length;
+function historyOf({ losses, learningRates, evaluations }: FinetuneResult): LossCurveEvent[] {
   return [
     ...Array.from(losses, (loss, i) => ({
       type: 'step' as const,
-      step: before + i + 1,
+      step: i + 1,
       epoch: 0,
       loss: Number.isNaN(loss) ? null : loss,
-      learningRate: learningRates[before + i] ?? 0,
+      learningRate: learningRates[i]!,
     })),
     ...evaluations.map(({ step, loss }) => ({ type: 'evaluation' as const, step, loss })),
   ];

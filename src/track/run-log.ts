@@ -37,8 +37,13 @@ export interface RunLog {
 /** A line of the log after the first: an event and the time (ISO 8601) at which it was written. */
 export type RunLogEvent = { time: string } & (
   | Exclude<FinetuneEvent, DoneEvent>
-  | { type: 'done'; result: Omit<FinetuneResult, 'losses'> & { losses: (number | null)[] } }
+  | { type: 'done'; result: LoggedResult }
 );
+
+type LoggedResult = Omit<FinetuneResult, 'losses' | 'learningRates'> & {
+  losses: (number | null)[];
+  learningRates: number[];
+};
 
 /**
  * Writes the events of a run as JSON Lines: the header, then one event per line, each immediately, so that a killed run

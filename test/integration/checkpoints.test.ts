@@ -115,11 +115,43 @@ describe('a resume with something else', () => {
     const allow = ['dataset', 'learningRate', 'scheduler', 'loss', 'chatTemplate'];
     const more = { ...other, epochs: 4, checkpoint: folder({ resume: { from: 'latest', allow } }) };
     const result = await finetune(more).result;
-    expect(result.losses).toHaveLength(4);
+    expect(result.losses).toHaveLength(result.steps); // of the whole run
+    expect(result.learningRates[3]).not.toBe(result.learningRates[4]);
     expect(result.warnings.map(({ code }) => code)).toEqual(['SCHEDULE_CHANGED']);
     const longer = await finetune({ ...first, epochs: 4, checkpoint: folder({ resume: 'latest' }) })
       .result;
-    expect(longer.losses).toHaveLength(4);
+    expect(longer.losses).toHaveLength(longer.steps);
+  });
+
+  it('is refused for another optimizer or mode, with only the differences that matter', async () => {
+    await finetune(quick({ checkpoint: folder({ everyEpoch: true }) })).result;
+    const resume = { checkpoint: folder({ resume: 'latest' }) };
+    const optimizer = { type: 'sgd', learningRate: 2e-4 } as const;
+    const other = await failure(finetune(quick({ ...resume, optimizer })).result);
+    expect(other.problems.map(({ path }) => path)).toEqual([
+      ...['optimizer.type', 'optimizer.learningRate'],
+    ]);
+    expect(other.hint).toMatch(
+      /^Set optimizer\.type as in the run .* of the other options, .* allow: \['optimizer\.learningRate'\]/,
+    );
+    const full = await failure(
+      finetune(quick({ ...resume, mode: 'full', lora: undefined })).result,
+    );
+    expect(full.problems[0]).toMatchObject({ path: 'mode' });
+    expect(full.message).not.toMatch(/lora\.(alpha|dropout|rsLora)/);
+  });
+
+  it('gives the losses, evaluations and the curve of the whole run', async () => {
+    const validation = { split: 0.25, everySteps: 2 };
+    const whole = await finetune(quick({ output: at('whole.gguf'), validation })).result;
+    const options = quick({ validation, modelCard: true, checkpoint: folder({ resume: 'auto' }) });
+    await aborted(options, 5);
+    const result = await finetune(options).result;
+    expect(result.losses).toEqual(whole.losses);
+    expect(result.losses).toHaveLength(whole.steps);
+    expect(result.learningRates).toEqual(whole.learningRates);
+    expect(result.evaluations).toEqual(whole.evaluations);
+    expect(readFileSync(at('adapter-loss.svg'), 'utf8')).toContain(`${whole.steps} steps`);
   });
 
   it('is refused for options that no run can change, before the model is loaded', async () => {
@@ -164,7 +196,8 @@ describe('full fine-tuning', () => {
     await finetune(options('whole.gguf')).result;
     const resumable = options('model.gguf', { checkpoint: folder({ resume: 'auto' }) });
     await aborted(resumable, 3);
-    expect((await finetune(resumable).result).losses.length).toBeLessThan(8);
+    const events = await follow(finetune(resumable));
+    expect(events.filter(({ type }) => type === 'step').length).toBeLessThan(8);
     expect(readFileSync(at('model.gguf')).equals(readFileSync(at('whole.gguf')))).toBe(true);
   });
 

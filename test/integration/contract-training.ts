@@ -88,6 +88,9 @@ export const trainingResults: Record<string, string[]> = {
   TrainResult: [
     ...keys<TrainResult>({
       steps: true,
+      losses: true,
+      learningRates: true,
+      evaluations: true,
       finalLoss: true,
       finalValidationLoss: true,
       bestValidationLoss: true,
@@ -104,6 +107,7 @@ export const trainingResults: Record<string, string[]> = {
       experts: true,
     }),
     ...nested('experts', experts),
+    ...nested('evaluations', ['step', 'loss', 'metrics']),
   ],
 };
 

@@ -61,7 +61,7 @@ TEST("train: a checkpoint of another run is refused in words that name every opt
     other = o;
     other.optimizer.numbers["momentum"] = 0;
     CHECK_EQ(differences(arch_llama(), other),
-             std::string("optimizer is sgd without state, but was sgd with the state momentum\n"
+             std::string("optimizer.type is sgd without state, but was sgd with the state momentum\n"
                          "optimizer.momentum is 0, but was 0.9\n"));
     other = o;
     other.lora.alpha = 3.5f;

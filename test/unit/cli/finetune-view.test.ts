@@ -44,6 +44,7 @@ const result: FinetuneResult = {
   pausedSeconds: 0,
   finalValidationLoss: 0.9,
   losses: Float64Array.of(2.5, 1.25, 0.8333),
+  learningRates: Float64Array.of(1e-4, 1e-4, 5e-5),
   evaluations: [{ step: 3, loss: 0.9, metrics: { tokenAccuracy: 0.612 } }],
   samples: 20,
   validationSamples: 4,
@@ -169,7 +170,7 @@ describe('resultTable', () => {
   });
 
   it('says of a resumed run that was already finished that nothing was left to train', () => {
-    const table = resultTable({ ...result, losses: new Float64Array(), tokensPerSecond: null });
+    const table = resultTable({ ...result, tokensPerSecond: null });
     expect(table).toMatch(/Steps .*; nothing was left to train/);
     expect(table).toMatch(/Training loss +│ 0\.8333 /);
     expect(table).not.toMatch(/→|tokens\/s/);

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { describeOptions } from '../../../src/config/describe.js';
@@ -22,6 +22,34 @@ function problemsOf(input: unknown): Record<string, string> {
   }
   return {};
 }
+
+describe('checkpoint.resume.allow', () => {
+  const allowed = (name: string): string[] => {
+    const checkpoint = { directory: 'c', resume: { from: 'latest', allow: [name] } };
+    const { success, data } = finetuneSchema.safeParse({ ...minimal, checkpoint });
+    return success ? (data.checkpoint?.resume?.allow ?? []) : [];
+  };
+
+  it('never allows what native/train/checkpoint-facts.cpp calls fixed in a run', () => {
+    const source = readFileSync(
+      new URL('../../../native/train/checkpoint-facts.cpp', import.meta.url),
+      'utf8',
+    );
+    const [, list = ''] = /fixed = \{([^}]*)\}/.exec(source) ?? [];
+    const fixed = [...list.matchAll(/"([^"]+)"/g)].map(([, name]) => name!);
+    expect(fixed).toContain('optimizer.type');
+    expect(fixed.flatMap(allowed)).toEqual([]);
+    for (const group of ['optimizer', 'lora']) {
+      expect(allowed(group).filter((name) => fixed.includes(name))).toEqual([]);
+    }
+    // and every other fact, which the hint of CHECKPOINT_MISMATCH may name, is allowed
+    const facts = [...source.matchAll(/^ {8}\{"([\w.]+)",/gm)].map(([, name]) => name!);
+    expect(facts.length).toBeGreaterThan(8);
+    for (const fact of facts.filter((name) => !fixed.includes(name))) {
+      expect(allowed(fact)).toContain(fact);
+    }
+  });
+});
 
 describe('finetuneSchema', () => {
   it('requires three options and fills in the defaults of the others', () => {
