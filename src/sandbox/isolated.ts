@@ -156,9 +156,17 @@ class IsolatedRun {
     // A script that was ended cannot report its program.
     if (this.#watch !== undefined) this.#finish(137);
     if (this.#outcomes.length === 0) {
-      throw sandboxFailed(this.#errors.text.trim() || 'it could not be set up in time');
+      throw sandboxFailed(this.#errors.text.trim() || this.#silentReason());
     }
     return this.#outcomes.map((outcome) => ({ ...outcome }));
+  }
+
+  /** Why no program was started, if the script and its tools did not say so. */
+  #silentReason(): string {
+    const { exitCode, signalCode } = this.#child;
+    return this.#killTimer === undefined
+      ? `its setup ended with ${signalCode ?? `code ${exitCode}`}`
+      : 'its setup did not end in time';
   }
 
   #onStatus(line: string): void {
@@ -195,9 +203,13 @@ class IsolatedRun {
   }
 }
 
-export function sandboxFailed(reason: string, cause?: unknown): LlamatuneError {
-  return new LlamatuneError('SANDBOX_FAILED', `the sandbox could not be started: ${reason}`, {
-    hint: 'sandboxCapabilities() says what this system supports (docs/verifying.md)',
-    ...(cause === undefined ? {} : { cause }),
-  });
+function sandboxFailed(reason: string, cause?: unknown): LlamatuneError {
+  return new LlamatuneError(
+    'SANDBOX_FAILED',
+    `the sandbox could not be started: ${reason.replace(/\s+/g, ' ')}`,
+    {
+      hint: 'sandboxCapabilities() says what this system supports (docs/verifying.md)',
+      ...(cause === undefined ? {} : { cause }),
+    },
+  );
 }

@@ -98,4 +98,18 @@ describe.skipIf(!canIsolate())('a sandbox', () => {
       expect(verdict).toMatchObject({ passed: true, detail: '' });
     });
   });
+
+  it('is refused to a root without other user ids', async () => {
+    const worker = join(root, 'test/integration/verify-worker.mjs');
+    const argument = JSON.stringify({ code: '', expected: '' });
+    const child = spawn('unshare', ['--map-root-user', process.execPath, worker, argument], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    expect(await verdictOf(child)).toMatchObject({
+      code: 'SANDBOX_UNAVAILABLE',
+      message: expect.stringMatching(
+        /^cannot run code .*'isolated': the sandbox could not .*: .+$/,
+      ),
+    });
+  });
 });

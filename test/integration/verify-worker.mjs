@@ -1,6 +1,6 @@
 /**
  * Verifies a program in C++ as another process: node verify-worker.mjs '{ code, expected, limits, user }'. With `user` it
- * gives up root first. Prints the verdict as JSON.
+ * gives up root first. Prints the verdict, or the error, as JSON.
  */
 import { createVerifier } from '../../dist/index.js';
 
@@ -10,5 +10,9 @@ if (user !== undefined) {
   process.setgid(user);
   process.setuid(user);
 }
-const verifier = await createVerifier({ type: 'run', language: 'cpp', limits });
-console.log(JSON.stringify(await verifier.verify(code, { index: 0, prompt: '', expected })));
+try {
+  const verifier = await createVerifier({ type: 'run', language: 'cpp', limits });
+  console.log(JSON.stringify(await verifier.verify(code, { index: 0, prompt: '', expected })));
+} catch ({ code: errorCode, message }) {
+  console.log(JSON.stringify({ code: errorCode, message }));
+}
