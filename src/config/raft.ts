@@ -14,6 +14,7 @@ import {
 } from './fields.js';
 import { type FinetuneInput, finetuneSchema } from './finetune.js';
 import { type GenerateOptions, generateSchema, type Prompt } from './generate.js';
+import { inapplicableProblems, without } from './inapplicable.js';
 import { parseConfig } from './parse.js';
 import { type VerifierOptions, verifierSchema } from './verifier.js';
 
@@ -70,7 +71,10 @@ const prompts = (description: string) =>
       description,
     });
 
-const filter = z.strictObject({
+/** Options that have an effect with select 'best' only. */
+const OF_BEST = ['best', 'minScore'] as const;
+
+const filterFields = z.strictObject({
   select: z
     .enum(['passing', 'best', 'one'])
     .default('passing')
@@ -107,6 +111,10 @@ const filter = z.strictObject({
     .default(false)
     .describe('Keep answers that reached maxTokens. They teach the model to stop there.'),
 });
+
+const filter = filterFields.transform((given) =>
+  without(given, given.select === 'best' ? [] : OF_BEST),
+);
 
 const evaluation = z.strictObject({
   prompts: prompts(
@@ -287,10 +295,7 @@ function decayProblems(read: FieldReader): ConfigProblem[] {
 /** Refuses options of a filter that have no effect. */
 function filterProblems(read: FieldReader): ConfigProblem[] {
   if (read.value('filter.select') === 'best') return [];
-  return ['filter.best', 'filter.minScore'].filter(read.given).map((at) => ({
-    path: at,
-    message: `expected no ${at} with filter.select '${read.value('filter.select')}' but received ${read.value(at)}`,
-  }));
+  return inapplicableProblems(read, 'filter.select', 'filter', OF_BEST);
 }
 
 /** Schema of the options of `raft()`. */

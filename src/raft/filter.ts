@@ -59,12 +59,15 @@ export function filterSamples(
   };
 }
 
-function isSelected({ verdict, finishReason }: RaftSample, { select, minScore }: Filter): boolean {
+function isSelected(
+  { verdict, finishReason }: RaftSample,
+  { select, minScore = 0 }: Filter,
+): boolean {
   if (select !== 'best') return verdict.passed;
   return finishReason !== 'error' && verdict.score >= minScore;
 }
 
-function mostOf({ select, best, maxPerPrompt = Number.POSITIVE_INFINITY }: Filter): number {
+function mostOf({ select, best = 1, maxPerPrompt = Number.POSITIVE_INFINITY }: Filter): number {
   if (select === 'passing') return maxPerPrompt;
   return Math.min(select === 'one' ? 1 : best, maxPerPrompt);
 }
