@@ -108,7 +108,7 @@ describe('weightCache', () => {
     expect(alone[0]!.losses).not.toEqual(alone[1]!.losses);
   });
 
-  it.runIf(fast)('is freed when a run is aborted', async () => {
+  it('is freed when a run is aborted', async () => {
     const path = await tinyModel('tiny-50m-q8_0', {
       ...wide,
       embeddingLength: 1024,
@@ -118,7 +118,8 @@ describe('weightCache', () => {
     });
     await using model = await loadModel(path);
     const { weightCacheBytes } = await estimateMemory(quick({ model, weightCache: true }));
-    expect(weightCacheBytes).toBeGreaterThan(150e6);
+    expect(weightCacheBytes > 150e6).toBe(fast);
+    if (!fast) return;
     const start = async (weightCache: boolean) => {
       const before = process.memoryUsage.rss();
       const run = finetune(quick({ model, weightCache }));
