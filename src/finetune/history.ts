@@ -52,7 +52,7 @@ export class RunHistory {
     }
     if (openEnds.count > 0) {
       this.#warn(
-        'ANSWERS_WITHOUT_END',
+        'ANSWER_WITHOUT_END',
         `the learned answers of ${openEnds.count} conversations do not end with an end-of-generation token of the vocabulary ` +
           `(${openEnds.first}), so generate() will continue after them: use another chatTemplate, or pass their end as stop`,
       );

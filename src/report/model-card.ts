@@ -170,12 +170,16 @@ function withoutFolders(value: unknown): unknown {
 
 const isAbsolute = (text: string): boolean => /^(\/|[A-Za-z]:[\\/])[^\n]*$/.test(text);
 
+/** In single quotes, a shell takes every character as it is. */
+const forShell = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
+
 function usage(card: TrainingCard | MergeCard): string {
   const isAdapter = card.kind === 'adapter';
   const output = basename(card.output);
   const model = isAdapter ? basename(card.model.path) : output;
   const quoted = (text: string) => `'${text.replaceAll(/['\\]/g, '\\$&')}'`;
-  const argument = (text: string) => (/^[\w.+-]+$/.test(text) ? text : JSON.stringify(text));
+  const argument = (text: string) =>
+    /^[\w.+][\w.+-]*$/.test(text) ? text : forShell(text.startsWith('-') ? `./${text}` : text);
   const modelfile = [`FROM ./${model}`, ...(isAdapter ? [`ADAPTER ./${output}`] : [])].join('\n');
   return `## Use
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { lstatSync, readFileSync } from 'node:fs';
 import { replaceFile } from '../files/atomic-file.js';
 
 const MARK = /\n\n<!-- written by llamatune for (.+), sha256 ([0-9a-f]{64}) -->\n$/;
@@ -31,7 +31,9 @@ export function ownerOf(path: string): OwnFile | 'none' | 'foreign' {
   try {
     content = readFileSync(path, 'utf8');
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'none' : 'foreign';
+    // a link that leads nowhere would be followed when the file is written
+    const isThere = lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' && !isThere ? 'none' : 'foreign';
   }
   const [mark, owner, hash] = MARK.exec(content) ?? [];
   if (mark === undefined || owner === undefined) return 'foreign';

@@ -59,7 +59,7 @@ describe('what ends an answer', () => {
     }
     const at = events.findIndex((event) => event.type === 'warning');
     expect(events[at]).toMatchObject({
-      code: 'ANSWERS_WITHOUT_END',
+      code: 'ANSWER_WITHOUT_END',
       message: expect.stringMatching(/of 3 conversations .*\(row 1 ends with '>'\)/),
     });
     expect(at).toBeLessThan(events.findIndex((event) => event.type === 'step'));

@@ -68,6 +68,20 @@ export const KINDS = {
       }).result;
     },
   },
+  peft: {
+    make: (choices, { peft }) => ({
+      weights: choices.chance(0.7)
+        ? mutateBytes(peft.weights, choices, { within: 2048, keepLength: choices.chance(0.5) })
+        : peft.weights,
+      config: choices.chance(0.7) ? mutateJson(peft.config, choices) : peft.config,
+    }),
+    run: async ({ weights, config }, context) => {
+      write(context, 'adapter_model.safetensors', weights);
+      write(context, 'adapter_config.json', jsonOf(config));
+      const output = path.join(context.folder, 'imported.gguf');
+      await llamatune.importAdapter({ model: context.model, adapter: context.folder, output });
+    },
+  },
   models: {
     make: (choices, context) =>
       mutateBytes(context.modelBytes, choices, { within: HEADER, keepLength: choices.chance(0.5) }),
@@ -83,6 +97,15 @@ export const KINDS = {
     },
   },
 };
+
+/** JSON of any depth: JSON.stringify() fails where values are nested too deeply. */
+function jsonOf(value) {
+  try {
+    return JSON.stringify(value) ?? '';
+  } catch {
+    return '{"r":'.repeat(50_000);
+  }
+}
 
 const CONTROL = ['<|endoftext|>', '<|im_start|>', '<|im_end|>'];
 
@@ -106,12 +129,31 @@ export async function makeContext(folder, kind) {
   await llamatune.createModel({ ...TINY, path: file });
   const model = await llamatune.loadModel({ model: file, device: 'cpu' });
   const context = { folder, model, modelBytes: fs.readFileSync(file) };
-  return kind === 'adapters' ? { ...context, adapter: await makeAdapter(model, folder) } : context;
+  if (kind !== 'adapters' && kind !== 'peft') return context;
+  const adapter = await makeAdapter(model, folder);
+  return {
+    ...context,
+    adapter,
+    ...(kind === 'peft' ? { peft: await makePeft(model, folder) } : {}),
+  };
 }
+
+/** The same adapter as PEFT has it. */
+async function makePeft(model, folder) {
+  const output = path.join(folder, 'exported');
+  await llamatune.exportAdapter({ model, adapter: path.join(folder, ADAPTER), output });
+  const read = (name) => fs.readFileSync(path.join(output, name));
+  return {
+    weights: read('adapter_model.safetensors'),
+    config: JSON.parse(read('adapter_config.json').toString()),
+  };
+}
+
+const ADAPTER = 'tiny-adapter.gguf';
 
 /** The bytes of an adapter. */
 async function makeAdapter(model, folder) {
-  const output = path.join(folder, 'tiny-adapter.gguf');
+  const output = path.join(folder, ADAPTER);
   await llamatune.finetune({
     ...{ model, output, dataset: [{ prompt: 'a', completion: 'b' }], maxSteps: 1 },
     ...{ sequenceLength: 16, threads: 1, lora: { rank: 2, targets: ['attn_q'] } },

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { requireBuild } from '../../scripts/typescript-build.mjs';
 import { readArguments, readChoice, readNumber, runBenchmark } from '../bench-training/options.mjs';
 
-const KIND_NAMES = ['rows', 'files', 'templates', 'configs', 'adapters', 'models'];
+const KIND_NAMES = ['rows', 'files', 'templates', 'configs', 'adapters', 'peft', 'models'];
 
 const usage = `npm run fuzz -- [options]
 

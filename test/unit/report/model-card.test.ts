@@ -1,8 +1,21 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { addModelCard, type TrainingCard, writeModelCard } from '../../../src/report/model-card.js';
+import {
+  addModelCard,
+  cardText,
+  type TrainingCard,
+  writeModelCard,
+} from '../../../src/report/model-card.js';
 
 let root: string;
 let folder: string;
@@ -41,6 +54,18 @@ const card = (more: Partial<TrainingCard> = {}): TrainingCard => ({
 const read = (name: string) => readFileSync(join(folder, name), 'utf8');
 
 describe('a model card', () => {
+  it('does not follow a link that leads nowhere', () => {
+    symlinkSync(join(folder, 'elsewhere.md'), join(folder, 'README.md'));
+    expect(writeModelCard(card())).toBeNull();
+    expect(readdirSync(folder)).not.toContain('elsewhere.md');
+  });
+
+  it('quotes names of files for a shell', () => {
+    const text = cardText(card({ output: "/runs/$(id) it's.gguf" }), null);
+    expect(text).toContain("llama-cli -m base.gguf --lora '$(id) it'\\''s.gguf'");
+    expect(cardText(card({ output: '/runs/-x.gguf' }), null)).toContain("--lora './-x.gguf'");
+  });
+
   it('says what the adapter is and how to use it, without the folders of this machine', () => {
     expect(writeModelCard(card())).toBe(join(folder, 'README.md'));
     expect(readdirSync(folder).sort()).toEqual(['README.md', 'adapter-loss.svg']);
