@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 /** Programs in C++ that try to do harm or to get around limits. Those that end print what they could do. */
 
@@ -150,16 +150,42 @@ int main() {
   sleep(1000);
 }`;
 
+const processIds = (): string[] => readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+
+/** What `read` returns, or '' for a process that has ended. */
+function ofProcess(read: () => string): string {
+  try {
+    return read();
+  } catch {
+    return '';
+  }
+}
+
 /** Command lines of processes on this machine that run a program of an answer. */
 export function programsOfAnswers(): string[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map((pid) => {
-      try {
-        return `${pid} ${readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')}`;
-      } catch {
-        return ''; // it has ended
-      }
-    })
-    .filter((line) => line.includes('/answer/box/program'));
+  return processIds()
+    .map((pid) =>
+      ofProcess(
+        () => `${pid} ${readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')}`,
+      ),
+    )
+    .filter((line) => /^\d+ \/answer\/box\/program /.test(line));
 }
+
+const namespaceOf = (pid: string): string => ofProcess(() => readlinkSync(`/proc/${pid}/ns/pid`));
+
+/** The namespace of a program of an answer that a descendant of this process runs; undefined if there is none. */
+export function namespaceUnder(ancestor: number): string | undefined {
+  const isUnder = (pid: string): boolean => {
+    const status = ofProcess(() => readFileSync(`/proc/${pid}/status`, 'utf8'));
+    const parent = /^PPid:\s*(\d+)$/m.exec(status)?.[1] ?? '0';
+    return Number(parent) === ancestor || (parent !== '0' && isUnder(parent));
+  };
+  const programs = programsOfAnswers().map((line) => line.split(' ')[0]!);
+  const found = programs.find(isUnder);
+  return found === undefined ? undefined : namespaceOf(found) || undefined;
+}
+
+/** Processes in a namespace. */
+export const processesIn = (namespace: string): string[] =>
+  processIds().filter((pid) => namespaceOf(pid) === namespace);
