@@ -100,4 +100,4 @@ export type EvaluationResults = z.output<typeof evaluationResultsSchema>;
 export type SystemResults = EvaluationResults['systems'][number];
 export type SystemComparison = EvaluationResults['comparisons'][number];
 export type MeasureDescription = EvaluationResults['measures'][number];
-export type MeasuredValue = z.output<typeof measured>;
+export type MeasuredValue = SystemResults['measures'][string];
