@@ -111,6 +111,7 @@ export {
   type CheckPair,
   type JudgeOptions,
   type JudgePair,
+  type JudgeRows,
   type JudgeSample,
   judgeSchema,
   type SampleSource,

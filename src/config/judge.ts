@@ -45,9 +45,10 @@ export interface CheckPair {
   worse: string;
 }
 
-type Rows<T> = string | Iterable<T> | AsyncIterable<T>;
+/** A JSON Lines file, or rows from memory. */
+export type JudgeRows<T> = string | Iterable<T> | AsyncIterable<T>;
 /** Answers: a JSON Lines file, with a name for its system if the lines have none or another one, or rows from memory. */
-export type SampleSource = string | { system: string; samples: Rows<JudgeSample> };
+export type SampleSource = string | { system: string; samples: JudgeRows<JudgeSample> };
 
 const messages = z.array(chatMessageSchema).min(1);
 const promptOf = z.union([z.string(), messages]);
@@ -116,7 +117,7 @@ const base = z.strictObject({
         'Answers of the systems: JSON Lines files of evaluate or raft, each with a name for its system if the lines have none. ' +
         'Give samples or pairs.',
     }),
-  pairs: z.custom<Rows<JudgePair>>(isRows).optional().meta({
+  pairs: z.custom<JudgeRows<JudgePair>>(isRows).optional().meta({
     typeText: 'path, or an iterable of { prompt, a, b }',
     cli: 'path',
     description: "Pairs of answers to compare, as systems 'a' and 'b'. Give samples or pairs.",
@@ -149,7 +150,7 @@ const base = z.strictObject({
       'Let the judge only write a verdict, by a grammar. Off: the text is searched for one.',
     ),
   check: z
-    .custom<'auto' | 'none' | Rows<CheckPair>>(isRows)
+    .custom<'auto' | 'none' | JudgeRows<CheckPair>>(isRows)
     .default('auto')
     .meta({
       typeText: "'auto' | 'none' | path | iterable of { prompt, better, worse }",

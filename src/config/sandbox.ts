@@ -42,7 +42,7 @@ export type SandboxLimits = z.output<typeof sandboxLimitsSchema>;
 /** How the program of an answer is kept from doing harm. */
 export const sandboxMode = () =>
   z
-    .enum(['isolated', 'limits', 'none'])
+    .enum(['isolated', 'limits', 'none'] satisfies SandboxMode[])
     .default('isolated')
     .describe(
       'How the code of an answer runs. isolated: in namespaces of Linux, without network and files. limits: resource ' +
@@ -50,4 +50,4 @@ export const sandboxMode = () =>
     );
 
 /** How the program of an answer is kept from doing harm; see docs/verifying.md. */
-export type SandboxMode = z.output<ReturnType<typeof sandboxMode>>;
+export type SandboxMode = 'isolated' | 'limits' | 'none';

@@ -51,7 +51,7 @@ export type JudgeEvent =
       systems: string[];
       rows: number;
       comparisons: { left: string; right: string; pairs: number }[];
-      check: { source: PlannedCheck['source']; pairs: number } | null;
+      check: { source: NonNullable<JudgeResults['check']>['source']; pairs: number } | null;
       questions: number;
     }
   | ({ type: 'verdict'; done: number; of: number; etaMs: number } & JudgeVerdict);

@@ -69,9 +69,9 @@ export const judgeResultsSchema = z.object({
 
 /** What `judge()` found, as in results.json. */
 export type JudgeResults = z.output<typeof judgeResultsSchema>;
-/** Verdicts of a comparison, or of the check of a judge. */
-export type JudgeTally = z.output<typeof tallySchema>;
 /** Two systems that were compared. */
 export type JudgeComparison = JudgeResults['comparisons'][number];
+/** Verdicts of a comparison, or of the check of a judge. */
+export type JudgeTally = Omit<JudgeComparison, 'left' | 'right'>;
 /** The check of a judge on pairs with a known winner. */
 export type JudgeCheck = NonNullable<JudgeResults['check']>;
