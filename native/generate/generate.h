@@ -88,6 +88,8 @@ struct sequence_result {
     double time_to_first_token_ms = 0; // from the start of the call, including loading adapters; NaN without a token
     double prompt_ms = 0;              // forward passes of the prompt
     double generation_ms = 0;          // from the prompt's end to the last token
+    // Of all sequences since the last one that ended; only with expert_statistics.
+    std::optional<std::vector<layer_experts>> experts;
 };
 
 template <class V>
@@ -106,6 +108,7 @@ void fields(V & v, sequence_result & r) {
     v("timeToFirstTokenMs", r.time_to_first_token_ms);
     v("promptMs", r.prompt_ms);
     v("generationMs", r.generation_ms);
+    v("experts", r.experts);
 }
 
 // Sent for each generated token. `text` can be shown now (it may be empty: see text-stream.h); all texts of a sequence

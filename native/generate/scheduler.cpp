@@ -273,8 +273,9 @@ void scheduler::draw(size_t s, const float * logits) {
     slots_[s].active.reset();
 }
 
-void scheduler::send_result(const sequence_result & result) {
+void scheduler::send_result(sequence_result result) {
     totals_.generated_tokens += result.generated_tokens;
+    if (counts_) result.experts = counts_->take_new();
     if (sink_) sink_(result);
 }
 

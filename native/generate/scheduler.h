@@ -51,7 +51,7 @@ private:
     void compact();
     void step();
     void draw(size_t s, const float * logits);
-    void send_result(const sequence_result & result);
+    void send_result(sequence_result result);
     void send_failure(const waiting_sample & sample, finish_reason reason, const sequence_error * failure);
 
     std::shared_ptr<model> model_;

@@ -72,6 +72,7 @@ checkpoint_facts::checkpoint_facts(const model & base, const train_options & o, 
     };
     add_numbers("objective.", o.objective.numbers);
     add_numbers("optimizer.", o.optimizer.numbers);
+    if (o.load_balance_loss > 0) facts_.push_back({"loadBalanceLoss", number_text(o.load_balance_loss)});
     if (o.mode == train_mode::lora) {
         lora_options lora = weights.lora();
         number_collector collector{"lora.", facts_};

@@ -36,6 +36,7 @@ struct step_event {
     double optimizer_ms = not_measured, data_ms = not_measured;
     std::optional<uint64_t> memory_bytes; // resident set of the process
     double eta_ms = not_measured;
+    std::optional<std::vector<layer_experts>> experts; // of this step; only with expert_statistics
 };
 
 template <class V>
@@ -60,6 +61,7 @@ void fields(V & v, step_event & e) {
     v("dataMs", e.data_ms);
     v("memoryBytes", e.memory_bytes);
     v("etaMs", e.eta_ms);
+    v("experts", e.experts);
 }
 
 struct evaluation_event {

@@ -137,6 +137,7 @@ struct train_options {
     train_precision precision = train_precision::f32;
     int32_t n_threads = 0;               // 0: all physical cores
     bool gradient_checkpointing = false; // activations are recomputed in the backward pass
+    double load_balance_loss = 0;        // coefficient of the load-balance loss of trained routers; 0: none
     bool expert_statistics = false;      // count the experts that tokens choose, which takes a little time
     bool weight_cache = false;           // keep frozen weights in the layout that matrix products read (mode lora)
 };
@@ -163,6 +164,7 @@ void fields(V & v, train_options & o) {
     v("precision", o.precision);
     v("threads", o.n_threads);
     v("gradientCheckpointing", o.gradient_checkpointing);
+    v("loadBalanceLoss", o.load_balance_loss);
     v("expertStatistics", o.expert_statistics);
     v("weightCache", o.weight_cache);
 }

@@ -66,6 +66,7 @@ step_options step_options_of(const train_options & o) {
     const std::vector<batch_shape> shapes = largest_shapes(layout_options_of(o));
     options.largest.assign(shapes.begin() + 1, shapes.end());
     options.recompute = o.gradient_checkpointing;
+    options.load_balance = o.load_balance_loss;
     options.loss = make_objective(o.objective);
     // The output matrix is converted for every chunk of logits, so large chunks are faster and small ones save memory.
     options.loss_budget_bytes = (o.gradient_checkpointing ? 256ll : 512ll) << 20;

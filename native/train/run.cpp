@@ -71,6 +71,7 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
                       double(options.optimizer.max_gradient_norm),
                       options.learning_rates};
     parts.pause = pause;
+    parts.experts = step_settings.experts;
     std::optional<evaluator> validation;
     best_weights best(weights.parameters());
     if (options.validation) {

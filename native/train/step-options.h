@@ -30,6 +30,7 @@ struct step_options {
     bool allocate = true;                    // false: only estimate the memory
     bool recompute = false;                  // recompute activations in the backward pass, except for the last piece
     bool profile = false;                    // time every node; slower, since nodes then run one by one
+    double load_balance = 0;                 // coefficient of the load-balance loss of routers; 0: none
     expert_counter * experts = nullptr;      // counts the experts that the tokens of steps with a backward pass choose
     // Called after each top-k selection (ARGSORT, TOP_K) of a step with a backward pass; it may overwrite the indices.
     // Tests use it to route tokens to the same experts on two devices.

@@ -25,6 +25,7 @@ using clock = std::chrono::steady_clock;
 // number, which is in the middle of F16's range, and unscaled when gradients are accumulated.
 constexpr float narrow_scale = 64.0f;
 
+constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 constexpr size_t most_trunks = 8, most_loss_graphs = 16;
 
 double ms_since(clock::time_point start) {
@@ -59,6 +60,18 @@ void require_reached(const parameter_set & parameters, const graph_findings & tr
                 "Leave them out of lora.targets; 'all-linear' selects every linear layer that can be trained.");
 }
 
+// Throws if the load-balance loss would only train weights that are not a router's, or has no router to read.
+void require_router(const parameter_set & parameters, const load_balance & balance) {
+    const auto & all = parameters.all();
+    const auto is_router = [](const parameter & p) { return p.name.find(".ffn_gate_inp.") != std::string::npos; };
+    if (std::none_of(all.begin(), all.end(), is_router))
+        throw error("TARGET_UNSUPPORTED", "loadBalanceLoss needs a router that is trained, but no target is one",
+                    "Add 'ffn_gate_inp' to lora.targets, or leave out loadBalanceLoss.");
+    if (balance.empty())
+        throw error("TARGET_UNSUPPORTED", "the router of this architecture has no load-balance loss",
+                    "Leave out loadBalanceLoss.");
+}
+
 }
 
 struct step::state {
@@ -71,6 +84,8 @@ struct step::state {
     void build_largest(std::unique_ptr<forward> graph);
     void set_padding(bool skip) const;
     void run_loss();
+    double loss_factor() const;
+    double balance_factor() const;
     void add_metrics(const loss_graph & chunk, size_t first, size_t count);
     static bool at_boundary(ggml_tensor * node, bool ask, void * self);
     static bool on_loss_node(ggml_tensor * node, bool ask, void * self);
@@ -89,9 +104,9 @@ struct step::state {
     // the run in progress
     const trunk * running = nullptr;
     const micro_batch * batch = nullptr;
-    double scale = 0;
+    double scale = 0, token_scale = 0;
     float largest_weight = 1; // of the batch's targets
-    double total = 0;
+    double total = 0, load_balance_loss = not_a_number;
     std::vector<float> target_losses, metric_values;
     named_numbers metric_sums;
     step_timing timing;
@@ -135,6 +150,7 @@ void step::state::build_largest(std::unique_ptr<forward> graph) {
     require_no_missing(both(a.without_rule, b.without_rule), {}, "this model");
     require_no_missing({}, both(a.without_device, b.without_device), "this model");
     if (context.parameters()) require_reached(*context.parameters(), a, b);
+    if (main.balance()) require_router(*context.parameters(), *main.balance());
 
     std::vector<batch_shape> shapes{first};
     shapes.insert(shapes.end(), options().largest.begin(), options().largest.end());
@@ -202,13 +218,17 @@ bool step::state::at_boundary(ggml_tensor * node, bool ask, void * self) {
     // Nodes that are recomputed have the same names.
     const bool counts = options.experts && !s.past_boundary && expert_counter::is_choice(node);
     if (counts && !ask) options.experts->add(node, s.batch->segment_id);
+    load_balance * balance = s.running->balance();
+    const bool balances = balance && !s.past_boundary && balance->reads(node);
+    if (balances && !ask) balance->read(node, s.batch->segment_id);
     if (options.profile && !ask) {
         s.profile.record(!s.past_boundary ? "forward" : is_recomputed(node) ? "recompute" : "backward", node);
     }
-    if (node != s.running->boundary()) return options.profile || selects || counts;
+    if (node != s.running->boundary()) return options.profile || selects || counts || balances;
     if (!ask) {
         s.timing.forward_ms += ms_since(s.started);
         s.run_loss();
+        if (balance) s.load_balance_loss = balance->finish(s.balance_factor(), s.batch->segment_id);
         s.past_boundary = true;
         s.started = clock::now();
         s.profile.start();
@@ -232,18 +252,27 @@ void step::state::set_padding(bool skip) const {
     context.devices().set_padding(blocks, batch->shape.n_tokens());
 }
 
+// The factor of the gradient of a target's loss in this graph.
+double step::state::loss_factor() const {
+    return context.scales_loss() ? double(narrow_scale) / double(largest_weight) : scale;
+}
+
+// The same for the load-balance loss, which loss scaling scales as well.
+double step::state::balance_factor() const {
+    return options().load_balance * token_scale * (context.scales_loss() && scale > 0 ? loss_factor() / scale : 1);
+}
+
 void step::state::run_loss() {
     const auto loss_start = clock::now();
     set_padding(false); // a chunk's columns are targets
     const size_t n = batch->target_position.size();
-    const double factor = context.scales_loss() ? double(narrow_scale) / double(largest_weight) : scale;
     if (trains()) context.clear_dhidden(); // positions without a target stay zero
     target_losses.resize(n);
     for (size_t first = 0; first < n;) {
         loss_graph & chunk = loss_graph_of(n - first);
         const size_t count = std::min(n - first, size_t(chunk.columns()));
         chunk.set({&batch->target_position[first], &batch->target_token[first], &batch->target_weight[first], count},
-                  factor);
+                  loss_factor());
         profile.start();
         memory->loss.run(chunk.graph(), options().profile ? on_loss_node : nullptr, this);
         chunk.get_losses(target_losses.data() + first, count);
@@ -262,8 +291,7 @@ void step::state::add_metrics(const loss_graph & chunk, size_t first, size_t cou
         chunk.get_metric(m, metric_values.data(), count);
         double & sum = metric_sums[metric_names[m]];
         for (size_t i = 0; i < count; i++) {
-            const double value = std::isfinite(target_losses[first + i]) ? double(metric_values[i])
-                                                                         : std::numeric_limits<double>::quiet_NaN();
+            const double value = std::isfinite(target_losses[first + i]) ? double(metric_values[i]) : not_a_number;
             sum += double(batch->target_weight[first + i]) * value;
         }
     }
@@ -275,10 +303,11 @@ step::step(std::unique_ptr<forward> graph, const compute & devices, const parame
 
 step::~step() = default;
 
-double step::run(const micro_batch & batch, double scale) {
+double step::run(const micro_batch & batch, double scale, double token_scale) {
     state & s = *state_;
     s.batch = &batch;
     s.scale = scale;
+    s.token_scale = token_scale;
     const auto largest = std::max_element(batch.target_weight.begin(), batch.target_weight.end());
     s.largest_weight = largest == batch.target_weight.end() ? 1.0f : *largest;
     s.total = 0;
@@ -308,6 +337,7 @@ double step::run(const micro_batch & batch, double scale) {
 
 const std::vector<float> & step::target_losses() const { return state_->target_losses; }
 const named_numbers & step::metric_sums() const { return state_->metric_sums; }
+double step::load_balance_loss() const { return state_->load_balance_loss; }
 int64_t step::n_runs() const { return state_->n_runs; }
 const step_timing & step::timing() const { return state_->timing; }
 std::vector<profile_entry> step::profile() const { return state_->profile.entries(); }

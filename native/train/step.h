@@ -38,14 +38,18 @@ public:
     ~step();
 
     // Adds the gradients of  scale · Σ weight · loss  over the targets to those of the parameters, and returns the sum
-    // without the scale (nats). Throws error OUT_OF_MEMORY for a batch larger than the largest shape.
-    double run(const micro_batch & batch, double scale);
+    // without the scale (nats). With a load-balance loss, also adds the gradients of
+    // coefficient · token_scale · tokens · Σ layers' loss. Throws error OUT_OF_MEMORY for a batch larger than the
+    // largest shape.
+    double run(const micro_batch & batch, double scale, double token_scale = 0);
 
     // The loss of each target of the last batch, in order.
     const std::vector<float> & target_losses() const;
     // The objective's metrics, by name: the sum of weight · metric over the targets of the last batch. NaN if one of
     // the losses is not finite; before the first batch, 0.
     const named_numbers & metric_sums() const;
+    // The mean of the load-balance loss over the layers, in the last batch; NaN without that loss.
+    double load_balance_loss() const;
     const step_timing & timing() const;
     int64_t n_runs() const;
     std::vector<profile_entry> profile() const; // with options.profile: slowest first

@@ -58,17 +58,21 @@ void forward_backward(const train_parts & parts, const step_batch & batch, step_
     const double scale = 1.0 / batch.total_target_weight;
     outcome.loss = 0;
     for (auto & [name, value] : outcome.metrics) value = 0;
+    const double token_scale = 1.0 / double(batch.total_tokens);
+    double balance = 0; // sum of the load-balance loss over the tokens
     for (const micro_batch & micro : batch) {
         throw_if_stopped(stop);
         if (micro.target_position.empty()) continue;
-        outcome.loss += parts.model.run(micro, scale) * scale;
+        outcome.loss += parts.model.run(micro, scale, token_scale) * scale;
         for (const auto & [name, sum] : parts.model.metric_sums()) outcome.metrics[name] += sum;
+        balance += parts.model.load_balance_loss() * double(micro.n_tokens);
         const step_timing & timing = parts.model.timing();
         outcome.timing.forward_ms += timing.forward_ms;
         outcome.timing.loss_ms += timing.loss_ms;
         outcome.timing.backward_ms += timing.backward_ms;
     }
     for (auto & [name, value] : outcome.metrics) value /= batch.total_target_weight;
+    if (!std::isnan(balance)) outcome.metrics["loadBalanceLoss"] = balance * token_scale;
 }
 
 // Clips the gradients and updates the parameters, unless the step has no targets or is not finite.
@@ -174,6 +178,7 @@ private:
         state_.learning_rates.push_back(double(parts_.learning_rates[size_t(state_.step)]));
         state_.add(batch, outcome.loss, outcome.metrics, batches.cursor());
         step_event event = event_of(state_, parts_, batch, outcome);
+        if (parts_.experts) event.experts = parts_.experts->take_new();
         event.eta_ms = estimator_.eta_ms(outcome.step_ms, total_steps_ - state_.step);
         on_event_(event);
         return batch.last_of_epoch;

@@ -25,6 +25,7 @@ struct train_parts {
     int64_t patience = 0;                      // evaluations without a lower loss that end the run (0 = none do)
     best_weights * best = nullptr;             // keeps those of the best evaluation; may be null
     checkpoint_folder * checkpoints = nullptr; // may be null
+    expert_counter * experts = nullptr;        // counts the choices of `model`; may be null
     pause_gate * pause = nullptr;              // passed before each step; may be null
 };
 

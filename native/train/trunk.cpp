@@ -64,6 +64,10 @@ void trunk::add_backward(gradients & g, const std::vector<ggml_tensor *> & nodes
         dhidden->src[1] = boundary_;
     }
     g.add(hidden, dhidden);
+    if (context.options().load_balance > 0) {
+        balance_ = std::make_unique<load_balance>(nodes, shape().n_tokens(), context.devices());
+        balance_->add_gradients(g, boundary_, context.devices().on_host());
+    }
     run_backward(g, nodes, context.options().recompute ? find_cuts(nodes, hidden) : std::vector<size_t>());
 }
 

@@ -2,6 +2,7 @@
 
 #include "core/graph-builder.h"
 #include "graph/forward.h"
+#include "train/load-balance.h"
 #include "train/step-context.h"
 
 #include <memory>
@@ -23,6 +24,8 @@ public:
     // Does the loss have to compute the gradient of the hidden states?
     bool needs_dhidden() const { return needs_dhidden_; }
     const graph_findings & findings() const { return findings_; }
+    // Null without a load-balance loss.
+    load_balance * balance() const { return balance_.get(); }
 
 private:
     void add_backward(gradients & g, const std::vector<ggml_tensor *> & nodes, const step_context & context);
@@ -32,6 +35,7 @@ private:
     graph_builder nodes_;
     ggml_tensor * boundary_ = nullptr;
     bool needs_dhidden_ = false;
+    std::unique_ptr<load_balance> balance_;
     graph_findings findings_;
     std::optional<shared_graph> graph_;
 };

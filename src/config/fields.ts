@@ -325,7 +325,8 @@ export const expertStatistics = () =>
     .boolean()
     .default(false)
     .describe(
-      'Count which experts of a mixture of experts the tokens use, by layer (experts in the result). It takes a little time.',
+      'Count which experts of a mixture of experts the tokens use, by layer: experts in the result and, in training, in each ' +
+        'step event. It takes a little time.',
     );
 
 export const weightCache = () =>

@@ -25,6 +25,7 @@ import {
   weightCache,
 } from './fields.js';
 import { inapplicableProblems, needs, weightCacheProblems, without } from './inapplicable.js';
+import { loadBalanceLoss } from './load-balance-loss.js';
 import { batchSize, loss, overlength, sequenceLength, truncationSide } from './sample-fields.js';
 
 const loraFields = z.strictObject({
@@ -291,6 +292,7 @@ const base = z.strictObject({
   seed: seed(),
   precision: precision(),
   gradientCheckpointing: gradientCheckpointing(),
+  loadBalanceLoss: loadBalanceLoss(),
   expertStatistics: expertStatistics(),
   weightCache: weightCache(),
   threads: threads(),

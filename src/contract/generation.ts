@@ -71,6 +71,11 @@ export interface SequenceOutcome extends Answer, SequenceIndex {
    * 'cancelled': by `cancel()`; 'error': see `error`.
    */
   finishReason: 'eos' | 'stop' | 'length' | 'cancelled' | 'error';
+  /**
+   * The experts that the tokens of all sequences used since the sequence that ended before this one, with
+   * `expertStatistics`, otherwise null.
+   */
+  experts: ExpertCounts[] | null;
   /** Why this sequence failed, otherwise null. */
   error: { code: string; message: string; hint: string } | null;
 }

@@ -118,7 +118,8 @@ export interface EnginePhaseEvent {
 /**
  * Metrics of the objective by name, as means over the target tokens with the weights of their losses; null if no token
  * carries a loss, or a loss is not finite. Cross-entropy has `tokenAccuracy`, 0 to 1: the share of target tokens that have
- * the largest logit.
+ * the largest logit. Steps with `loadBalanceLoss` also have a metric of this name: the load-balance loss of the routers without
+ * its coefficient, as mean over the layers and all tokens.
  */
 export type ObjectiveMetrics = Record<string, number | null>;
 
@@ -158,6 +159,8 @@ export interface StepEvent {
   memoryBytes: number | null;
   /** Estimated time until the end of the last step. */
   etaMs: number | null;
+  /** The experts that the tokens of this step used, with `expertStatistics`, otherwise null. */
+  experts: ExpertCounts[] | null;
 }
 
 /** The loss and the metrics on the validation set. */

@@ -23,7 +23,7 @@ import { sequenceSeed } from './seed.js';
 export interface GeneratedSequence
   extends Answer,
     AnswerRates,
-    Pick<SequenceOutcome, 'seed' | 'sharedPromptTokens' | 'finishReason'>,
+    Pick<SequenceOutcome, 'seed' | 'sharedPromptTokens' | 'finishReason' | 'experts'>,
     SequenceIndex {
   /** Why this sequence failed while the others continued, with finishReason 'error'; otherwise null. */
   error: LlamatuneError | null;
@@ -280,6 +280,7 @@ function unstarted(index: SequenceIndex, seed: number, error: LlamatuneError): G
     timeToFirstTokenMs: null,
     promptMs: 0,
     generationMs: 0,
+    experts: null,
     promptTokensPerSecond: null,
     tokensPerSecond: null,
   };

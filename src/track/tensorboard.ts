@@ -1,6 +1,7 @@
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { LlamatuneError } from '../errors.js';
+import { expertUse } from '../expert-use.js';
 import type { FinetuneEvent } from '../finetune/events.js';
 import { record, type Scalar, scalarEvent, versionEvent } from './event-file.js';
 import type { Tracker } from './tracker.js';
@@ -80,12 +81,15 @@ function pointOf(event: FinetuneEvent): { step: number; scalars: Scalar[] } | un
     case 'step':
       return {
         step: event.step,
-        scalars: scalarsOf('train', {
-          ...{ loss: event.loss, ...event.metrics },
-          ...{ learningRate: event.learningRate, gradientNorm: event.gradientNorm },
-          ...{ tokensPerSecond: event.tokensPerSecond, stepMs: event.stepMs },
-          ...{ memoryBytes: event.memoryBytes, epoch: event.epoch },
-        }),
+        scalars: [
+          ...scalarsOf('train', {
+            ...{ loss: event.loss, ...event.metrics },
+            ...{ learningRate: event.learningRate, gradientNorm: event.gradientNorm },
+            ...{ tokensPerSecond: event.tokensPerSecond, stepMs: event.stepMs },
+            ...{ memoryBytes: event.memoryBytes, epoch: event.epoch },
+          }),
+          ...expertScalars(event.experts),
+        ],
       };
     case 'evaluation':
       return {
@@ -101,6 +105,15 @@ function pointOf(event: FinetuneEvent): { step: number; scalars: Scalar[] } | un
       return undefined;
   }
 }
+
+/** How evenly the tokens of a step used the experts of each layer. */
+const expertScalars = (layers: Extract<FinetuneEvent, { type: 'step' }>['experts']): Scalar[] =>
+  (layers ?? []).flatMap((layer) => {
+    const use = expertUse(layer);
+    if (use === null) return [];
+    const { entropy, dead, mostUsed, leastUsed } = use;
+    return scalarsOf(`experts/layer ${layer.layer}`, { entropy, dead, mostUsed, leastUsed });
+  });
 
 const scalarsOf = (group: string, values: Readonly<Record<string, number | null>>): Scalar[] =>
   Object.entries(values).flatMap(([name, value]) =>

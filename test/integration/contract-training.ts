@@ -59,7 +59,8 @@ export const trainingResults: Record<string, string[]> = {
     dataMs: true,
     memoryBytes: true,
     etaMs: true,
-  }),
+    experts: true,
+  }).concat(nested('experts', experts)),
   EvaluationEvent: keys<EvaluationEvent>({
     type: true,
     step: true,

@@ -137,7 +137,9 @@ const results: Record<string, string[]> = {
       timeToFirstTokenMs: true,
       promptMs: true,
       generationMs: true,
+      experts: true,
     }),
+    ...nested('experts', experts),
     ...nested('error', ['code', 'message', 'hint']),
   ],
   GenerationTotals: [

@@ -1,6 +1,6 @@
 // A mixture of experts: creating, training and generating.
 
-import { rmSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import {
@@ -10,8 +10,10 @@ import {
   finetuneLora,
   generate,
   quantizeModel,
+  type StepEvent,
 } from '../../src/index.js';
 import { llamatune } from './command-line.js';
+import { exampleFolder, examplesOf, runExample } from './docs-examples.js';
 import { temporaryFolder, tinyOptions } from './tiny-model.js';
 
 const folder = temporaryFolder();
@@ -96,13 +98,20 @@ it('learns with full fine-tuning of experts and router', async () => {
 
 it('counts the experts of every token of a training and of an answer', async () => {
   const sum = (counts: number[]) => counts.reduce((total, count) => total + count, 0);
-  const trained = await finetuneLora({ ...options(model), epochs: 2, expertStatistics: true })
-    .result;
+  const run = finetuneLora({ ...options(model), epochs: 2, expertStatistics: true });
+  const steps: StepEvent[] = [];
+  for await (const event of run) if (event.type === 'step') steps.push(event);
+  const trained = await run.result;
   expect(trained.experts!.map(({ layer }) => layer)).toEqual([0, 1]);
   for (const { counts } of trained.experts!) {
     expect(counts).toHaveLength(8);
     expect(sum(counts)).toBe(2 * trained.tokens);
   }
+  for (const { experts, tokens } of steps) expect(sum(experts![1]!.counts)).toBe(2 * tokens);
+  const total = trained.experts![0]!.counts.map((_, i) =>
+    sum(steps.map((s) => s.experts![0]!.counts[i]!)),
+  );
+  expect(total).toEqual(trained.experts![0]!.counts);
 
   const ask = { model, prompt: 'Colour 2?', maxTokens: 6, ignoreEos: true, threads: 1 };
   const { experts, promptTokens } = await generate({ ...ask, expertStatistics: true }).result;
@@ -113,4 +122,51 @@ it('counts the experts of every token of a training and of an answer', async () 
     ...['--threads', '1', '--expertStatistics'],
   ]);
   expect(stderr).toMatch(/experts \d+ of 16 not used, entropy \d\.\d\d to \d\.\d\d of 3\.00 bits/);
+});
+
+it('runs the example of docs/finetuning.md', async () => {
+  const { folder: examples, remove } = exampleFolder('docs-experts');
+  try {
+    const dataset = join(folder, 'train.jsonl');
+    writeFileSync(dataset, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+    const block = examplesOf('finetuning.md').find(([, code]) => code.includes('loadBalanceLoss'));
+    const logged = await runExample(join(examples, 'example.ts'), block![1], {
+      'experts.gguf': model,
+      'train.jsonl': dataset,
+      'adapter.gguf': join(folder, 'example.gguf'),
+    });
+    expect(logged.length).toBeGreaterThan(0);
+    for (const values of logged as number[][]) {
+      const [loss, balance, entropy, dead] = values as [number, number, number, number];
+      expect(loss).toBeGreaterThan(3);
+      expect(balance).toBeGreaterThan(0.9);
+      expect(balance).toBeLessThan(8);
+      expect(entropy).toBeGreaterThan(0);
+      expect(entropy).toBeLessThanOrEqual(3);
+      expect(dead).toBeLessThan(7);
+    }
+  } finally {
+    remove();
+  }
+});
+
+it('reports the load-balance loss apart from the loss, which it does not change before the first update', async () => {
+  const first = async (given: Partial<FinetuneOptions>) => {
+    const steps: StepEvent[] = [];
+    const lora = { targets: ['ffn_gate_inp'] };
+    for await (const event of finetuneLora({ ...options(model), epochs: 1, lora, ...given }))
+      if (event.type === 'step') steps.push(event);
+    return steps[0]!;
+  };
+  const [without, balanced] = [await first({}), await first({ loadBalanceLoss: 1 })];
+  expect(balanced.loss).toBe(without.loss);
+  expect(without.metrics).not.toHaveProperty('loadBalanceLoss');
+  expect(balanced.metrics.loadBalanceLoss).toBeGreaterThan(0.9);
+  expect(balanced.gradientNorm).not.toBeCloseTo(without.gradientNorm!, 5);
+  const refused = finetuneLora({
+    ...options(model),
+    lora: { targets: ['attn_q'] },
+    loadBalanceLoss: 1,
+  });
+  await expect(refused.result).rejects.toMatchObject({ code: 'TARGET_UNSUPPORTED' });
 });

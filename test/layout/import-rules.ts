@@ -86,7 +86,7 @@ export const SOURCE_RULES: ImportRules = {
     ...['contract', 'files', 'model', 'report', 'track'],
   ],
   // The events of a run.
-  track: ['errors.ts', 'files', 'type:finetune'],
+  track: ['errors.ts', 'expert-use.ts', 'files', 'type:finetune'],
   generate: ['errors.ts', 'config', 'data', 'contract', 'model'],
   // report: the files of the results.
   judge: [

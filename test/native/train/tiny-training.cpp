@@ -24,6 +24,10 @@ std::shared_ptr<model> arch(const std::string & name) {
 
 std::shared_ptr<model> arch_on(const std::string & name, load_options options) {
     options.path = harness::arch_model(name);
+    return load_with_norms(options);
+}
+
+std::shared_ptr<model> load_with_norms(load_options options) {
     options.use_mmap = false;
     const auto m = model::load(options);
     for (ggml_tensor * weight : list_weights(*m)) {
@@ -101,7 +105,9 @@ named_numbers training::metrics(const micro_batch & batch) {
     return forward_only_->metric_sums();
 }
 
-double training::run(const micro_batch & batch, double weight) { return forward_and_backward_->run(batch, weight); }
+double training::run(const micro_batch & batch, double weight) {
+    return forward_and_backward_->run(batch, weight, 1.0 / double(batch.n_tokens));
+}
 
 double training::optimize(const micro_batch & batch, int steps, double learning_rate, double clip) {
     optimizer optim(weights_.parameters(), options_.optimizer, devices_);

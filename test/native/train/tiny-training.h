@@ -17,6 +17,8 @@ namespace tiny {
 std::shared_ptr<llamatune::model> arch(const std::string & name);
 // Loads the model again with these options, for other devices.
 std::shared_ptr<llamatune::model> arch_on(const std::string & name, llamatune::load_options options);
+// The same for the model in options.path.
+std::shared_ptr<llamatune::model> load_with_norms(llamatune::load_options options);
 
 using tensor_values = std::vector<std::vector<float>>; // one per parameter, in their order
 
@@ -46,10 +48,12 @@ public:
     void release_pieces();
     // Returns the sums of the metrics over the targets, by a forward pass only.
     llamatune::named_numbers metrics(const llamatune::micro_batch & batch);
-    // Runs forward and backward and adds the gradients to the existing ones; `weight` is that of each target.
+    // Runs forward and backward and adds the gradients to the existing ones; `weight` is that of each target. The
+    // load-balance loss counts with its mean over the tokens.
     double run(const llamatune::micro_batch & batch, double weight);
     // The sums of the last run().
     const llamatune::named_numbers & metric_sums() const { return forward_and_backward_->metric_sums(); }
+    double load_balance_loss() const { return forward_and_backward_->load_balance_loss(); }
     size_t compute_bytes() const { return forward_and_backward_->compute_bytes(); }
     llamatune::step_graphs graphs() const { return forward_and_backward_->graphs(); }
     std::vector<llamatune::profile_entry> profile() const { return forward_and_backward_->profile(); }

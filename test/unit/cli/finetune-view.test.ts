@@ -26,6 +26,7 @@ const step = (number: number): StepEvent => ({
   dataMs: null,
   memoryBytes: 1e8,
   etaMs: 185_000,
+  experts: null,
 });
 
 const result: FinetuneResult = {

@@ -86,6 +86,7 @@ describe('finetuneSchema', () => {
       loss: 'assistant',
       precision: 'auto',
       gradientCheckpointing: 'auto',
+      loadBalanceLoss: 0,
       expertStatistics: false,
       weightCache: 'auto',
       seed: 42,

@@ -16,7 +16,7 @@ export const events: FinetuneEvent[] = [
         lossMs: 1,
         optimizerMs: 1,
       },
-      ...{ dataMs: 1, memoryBytes: 3e9, etaMs: 10 },
+      ...{ dataMs: 1, memoryBytes: 3e9, etaMs: 10, experts: null },
     }),
   ),
   {

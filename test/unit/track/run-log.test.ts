@@ -72,7 +72,7 @@ describe('run log', () => {
       ...{ type: 'step', step: 1, totalSteps: 1, epoch: 1, loss: 1.5, metrics, learningRate: 1e-4 },
       ...{ gradientNorm: 1, tokens: 8, targetTokens: 4, tokensPerSecond: null, stepMs: 1 },
       ...{ samplesPerSecond: null, forwardMs: null, backwardMs: null, lossMs: null },
-      ...{ optimizerMs: null, dataMs: null, memoryBytes: null, etaMs: 0 },
+      ...{ optimizerMs: null, dataMs: null, memoryBytes: null, etaMs: 0, experts: null },
     });
     log.close();
     expect(renderLossCurve(readRunLog(path).events)).toContain('final training loss 1.500');

@@ -29,6 +29,17 @@ describe('TensorBoardTracker', () => {
     expect(readFileSync(at(name)).toString('base64')).toBe(recorded.file);
   });
 
+  it('writes how evenly the tokens of a step used the experts of each layer', () => {
+    const tracker = new TensorBoardTracker(at('.'), now);
+    const experts = [{ layer: 3, counts: [4, 0] }];
+    for (const event of events)
+      tracker.write(event.type === 'step' ? { ...event, experts } : event);
+    tracker.close();
+    const text = readFileSync(at(readdirSync(at('.')).at(-1)!), 'latin1');
+    for (const name of ['entropy', 'dead', 'mostUsed', 'leastUsed'])
+      expect(text.split(`experts/layer 3/${name}`)).toHaveLength(4);
+  });
+
   it('the file has every number that was measured, at its step', () => {
     expect(recorded.scalars['train/loss']).toEqual([
       [1, 2],
