@@ -3,11 +3,11 @@
  *
  *     node tools/bench-quality/evaluate-cell.mjs '{ "cell": …, "settings": …, "data": …, "base": …, "adapter": …, "samples": … }'
  *
- * Answers, labels and Jaccard come from evaluate(), the loss from score(), and the cosine from embed().
+ * The loss of each row comes from score(), all else from evaluate().
  */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { embed, evaluate, score } from '../../dist/index.js';
+import { evaluate, score } from '../../dist/index.js';
 import { readQuestions, trainingRow } from './rows.mjs';
 import { LABELS, MODELS } from './settings.mjs';
 
@@ -30,7 +30,11 @@ const started = performance.now();
 const { systems } = await evaluate({
   dataset,
   systems: [{ name: 'system', ...model }],
-  tasks: [{ type: 'classification', labels: LABELS }, 'jaccard'],
+  tasks: [
+    { type: 'classification', labels: LABELS },
+    'jaccard',
+    ...(embedder ? [{ type: 'cosine', model: embedder }] : []),
+  ],
   output: folder,
   maxTokens: settings.maxTokens,
   // A base model without a chat template goes from one question to the next.
@@ -44,31 +48,15 @@ const answers = readFileSync(path.join(folder, systems[0].samples), 'utf8')
 
 const scored = await score({ ...model, dataset, threads }).result;
 
-/** The cosine of each answer and its reference; 0 for an empty answer, null without an embedding model. */
-async function cosines() {
-  if (!embedder) return answers.map(() => null);
-  const filled = answers.filter(({ output }) => output.trim() !== '');
-  const texts = filled.flatMap(({ output, reference }) => [output, reference]);
-  const { embeddings } = await embed({ model: embedder, texts, threads }).result;
-  const byIndex = new Map(
-    filled.map(({ index }, i) => {
-      const [a, b] = [embeddings[2 * i], embeddings[2 * i + 1]];
-      return [index, a.reduce((sum, value, j) => sum + value * b[j], 0)];
-    }),
-  );
-  return answers.map(({ index }) => byIndex.get(index) ?? 0);
-}
-
-const cosine = await cosines();
 console.log(
   JSON.stringify({
-    rows: answers.map(({ index, scores, labels, output, finishReason }, i) => ({
+    rows: answers.map(({ index, scores, labels, output, finishReason }) => ({
       index,
       expected: questions[index].label,
       label: labels.classification,
       correct: scores.classification,
       jaccard: scores.jaccard,
-      cosine: cosine[i],
+      cosine: scores.cosine ?? null,
       loss: -scored.sequences[index].logProbability,
       targets: scored.sequences[index].targets,
       finishReason,

@@ -77,8 +77,9 @@ export function markdown({ date, settings, seeds, models }) {
       'Values are means over the seeds, with 95 % bootstrap intervals over the rows; p of paired randomization tests over rows.',
     ...models.flatMap(({ title, columns, comparisons }) => [
       `## ${title}`,
+      '### Values',
       valueTable(columns, seeds.length),
-      ...(comparisons.length === 0 ? [] : [comparisonTable(comparisons)]),
+      ...(comparisons.length === 0 ? [] : ['### Differences', comparisonTable(comparisons)]),
     ]),
   ].join('\n\n')}\n`;
 }
