@@ -82,7 +82,7 @@ const filterFields = z.strictObject({
       'Answers to keep of each prompt: all that passed (passing), those with the highest scores, passed or not, up to ' +
         '`best` of them (best), or one that passed (one).',
     ),
-  best: z.int().min(1).default(1).describe("With select 'best': answers of each prompt."),
+  best: z.int32().min(1).default(1).describe("With select 'best': answers of each prompt."),
   minScore: z
     .number()
     .min(0)
@@ -94,7 +94,7 @@ const filterFields = z.strictObject({
     .default(true)
     .describe('Keep one of several answers to a prompt that differ in white space only.'),
   maxPerPrompt: z
-    .int()
+    .int32()
     .min(1)
     .optional()
     .describe('Most answers of each prompt, so that easy prompts do not dominate. Default: all.'),
@@ -184,7 +184,7 @@ const base = z.strictObject({
     .describe('Factor of the learning rate from each cycle to the next (1 = the same rate).'),
   evaluation: evaluation.prefault({}).describe('Evaluations before, between and after the cycles.'),
   passAt: z
-    .array(z.int().min(1))
+    .array(z.int32().min(1))
     .min(1)
     .optional()
     .describe(

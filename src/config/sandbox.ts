@@ -26,9 +26,9 @@ export const sandboxLimitsSchema = z.strictObject({
     .min(MEBIBYTE)
     .default(64 * MEBIBYTE)
     .describe('Size of all files that the program writes. They are kept in memory.'),
-  files: z.int().min(16).default(1024).describe('Number of files that the program writes.'),
-  processes: z.int().min(1).default(32).describe('Number of processes and threads.'),
-  openFiles: z.int().min(8).default(256).describe('Number of open files of a process.'),
+  files: z.int32().min(16).default(1024).describe('Number of files that the program writes.'),
+  processes: z.int32().min(1).default(32).describe('Number of processes and threads.'),
+  openFiles: z.int32().min(8).default(256).describe('Number of open files of a process.'),
   outputBytes: z
     .int()
     .min(1024)

@@ -31,7 +31,7 @@ function wideIntegers(schema: JsonSchema, path: string): string[] {
 }
 
 /** Seeds, and numbers that native code does not get. */
-const has64Bits = /\.seed$|^suiteSchema\.limits\.memoryBytes$|^chinchillaSchema\./;
+const has64Bits = /\.seed$|\.(memory|file|disk|output)Bytes$|^chinchillaSchema\./;
 
 describe('integers of options', () => {
   it('fit the 32 bits that native code has for all but seeds', async () => {
