@@ -2,6 +2,7 @@ import { join, resolve, sep } from 'node:path';
 import { z } from 'zod';
 import type { ConfigProblem } from '../errors.js';
 import type { DatasetRow } from './dataset-row.js';
+import { describeValue } from './parse.js';
 
 /**
  * A loaded model in options: what `loadModel()` returned. The configuration layer only distinguishes
@@ -84,12 +85,15 @@ export const model = () =>
 
 const fileUrl = z.instanceof(URL).refine((url) => url.protocol === 'file:');
 
+const MAX_FILE_WEIGHT = 1000;
+const fileWeight = z.number().positive().max(MAX_FILE_WEIGHT).optional();
+
 const fileSource = z.union([
   z.string().min(1),
   fileUrl,
   z.strictObject({
     path: z.union([z.string().min(1), fileUrl]),
-    weight: z.number().positive().max(1000).optional(),
+    weight: fileWeight,
   }),
 ]);
 
@@ -109,11 +113,25 @@ const isDataset = (value: unknown): boolean =>
 /** A list with some files is a list of files, whose other elements are wrong. */
 const isListWithFiles = (value: unknown): boolean => Array.isArray(value) && value.some(namesFile);
 
+/** What is wrong with the weights of dataset files; undefined if nothing is. */
+function weightProblem(value: unknown): string | undefined {
+  const problems = (Array.isArray(value) ? value : [value]).flatMap((source) => {
+    if (!namesFile(source) || typeof source === 'string' || source instanceof URL) return [];
+    const { path, weight } = source;
+    if (fileWeight.safeParse(weight).success) return [];
+    const expected = `a weight above 0 and at most ${MAX_FILE_WEIGHT} for '${path}'`;
+    return [`expected ${expected} but received ${describeValue(weight)}`];
+  });
+  return problems.length === 0 ? undefined : problems.join('; ');
+}
+
 export const dataset = <Source = DatasetSource>(description: string) =>
-  instance<Source>(
-    'path, file URL or pattern of dataset files, { path, weight }, a list of them, or an iterable of rows',
-    isDataset,
-  ).meta({ description, cli: 'path' });
+  z.custom<Source>(isDataset, { error: ({ input }) => weightProblem(input) }).meta({
+    description,
+    typeText:
+      'path, file URL or pattern of dataset files, { path, weight }, a list of them, or an iterable of rows',
+    cli: 'path',
+  });
 
 export const signal = () =>
   instance<AbortSignal>('AbortSignal', isAbortSignal)

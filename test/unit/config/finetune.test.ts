@@ -259,14 +259,6 @@ describe('finetuneSchema', () => {
     });
   });
 
-  it('refuses lists of dataset files with wrong weights, but takes rows with a column path', () => {
-    const parsed = (dataset: object[]) => parseConfig(finetuneSchema, { ...minimal, dataset });
-    for (const weight of [0, -1, 1001])
-      expect(() => parsed([{ path: 'd.jsonl', weight }])).toThrow('dataset: expected path');
-    expect(() => parsed([{ path: new URL('https://host/d.jsonl') }])).toThrow('dataset: expected');
-    expect(parsed([{ path: 'source.html', text: 'x' }]).dataset).toHaveLength(1);
-  });
-
   it('refuses all options of another optimizer, even if they equal the default', () => {
     const of = (optimizer: object) => problemsOf({ ...minimal, optimizer });
     expect(of({ type: 'sgd', beta1: 0.9, epsilon: 1e-7, momentum: 0.8 })).toEqual({
