@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { systemInfo } from './system-info.js';
 
-/** Versions of llamatune, llama.cpp, Node.js and the platform. The native ones are left out if the addon cannot be loaded. */
+/**
+ * Versions of llamatune, llama.cpp, Node.js and the platform. The native ones are left out if the addon cannot be loaded, and
+ * the commit of llama.cpp if the addon was built from other sources than the pinned ones.
+ */
 export function versions(): Record<string, string> {
-  const manifest: unknown = JSON.parse(
-    readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
-  );
   return {
-    llamatune: (manifest as { version: string }).version,
+    llamatune: readPackageFile('package.json').version!,
     ...native(),
     node: process.versions.node,
     platform: `${process.platform}-${process.arch}`,
@@ -15,10 +15,18 @@ export function versions(): Record<string, string> {
 }
 
 function native(): Record<string, string> {
+  const pinned = readPackageFile('vendor/llama.cpp.json');
   try {
     const { llamaCpp, cpuAccelerator } = systemInfo();
-    return { 'llama.cpp': llamaCpp, 'CPU accelerator': cpuAccelerator?.description ?? 'none' };
+    return {
+      'llama.cpp': llamaCpp,
+      ...(pinned.version === `v${llamaCpp}` ? { 'llama.cpp commit': pinned.commit! } : {}),
+      'CPU accelerator': cpuAccelerator?.description ?? 'none',
+    };
   } catch {
     return {};
   }
 }
+
+const readPackageFile = (path: string): Record<string, string | undefined> =>
+  JSON.parse(readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8'));

@@ -1,10 +1,10 @@
 import { describeMachine } from '../bench/suite/machine.js';
-import { toolVersions } from '../bench/suite/versions.js';
 import type { RaftConfig } from '../config/raft.js';
 import { throwIfAborted } from '../contract/run.js';
 import type { FinetuneEvent } from '../finetune/events.js';
 import { sequenceSeed } from '../generate/seed.js';
 import { HardwareSampler } from '../hardware/sampler.js';
+import { versions } from '../model/versions.js';
 import type { RaftEvent, RaftPlace } from './events.js';
 import { filterSamples } from './filter.js';
 import { raftFiles } from './folder.js';
@@ -88,7 +88,7 @@ export class RaftRunner {
       version: SUMMARY_VERSION,
       ...identity,
       machine: await describeMachine(),
-      versions: toolVersions(),
+      versions: versions(),
       sensors: this.#sampler.sources,
       startedAt: new Date().toISOString(),
       finishedAt: null,

@@ -35,7 +35,7 @@ describe('llamatune', () => {
     const version = await llamatune(['--version']);
     expect(version).toMatchObject({ exit: 0, stderr: '' });
     expect(version.stdout).toMatch(
-      /^llamatune \d+\.\d+\.\d+\nllama\.cpp .+\nCPU accelerator .+\nnode 2/,
+      /^llamatune \d+\.\d+\.\d+\nllama\.cpp .+\nllama\.cpp commit [0-9a-f]{40}\nCPU accelerator .+\nnode 2/,
     );
     const help = await llamatune(['finetune', '--help']);
     expect(help).toMatchObject({ exit: 0, stderr: '' });

@@ -15,6 +15,7 @@ import { checkFiles, type InputFile, type OutputFile } from '../../files/check.j
 import { holdOutputs } from '../../files/lock.js';
 import { HardwareSampler } from '../../hardware/sampler.js';
 import { systemInfo } from '../../model/system-info.js';
+import { versions } from '../../model/versions.js';
 import { checkTrials } from './check-suite.js';
 import { estimatePlan, type PlanEstimate } from './estimate-plan.js';
 import { addReadings, startHardwareFile } from './hardware-file.js';
@@ -27,7 +28,6 @@ import { isShape } from './shapes.js';
 import { spawnTrial, type TrialEnd } from './spawn-trial.js';
 import { SUITES } from './suites.js';
 import { powerOfTrial } from './trial-hardware.js';
-import { toolVersions } from './versions.js';
 
 /** Options of runSuite(). Prices replace those of the suite. */
 export interface RunSuiteOptions extends SuitePrices {
@@ -176,7 +176,7 @@ class SuiteRunner {
       version: RESULTS_VERSION,
       suite: recordedSuite(this.#suite),
       machine: await describeMachine(),
-      versions: toolVersions(),
+      versions: versions(),
       startedAt: trials[0]?.startedAt ?? new Date().toISOString(),
       finishedAt: null,
       sensors: sampler.sources,
