@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/join.h"
 #include "core/number-text.h"
+#include "core/problem-list.h"
 #include "model/weights.h"
 
 #include "llama-model.h"
@@ -17,10 +18,6 @@
 namespace llamatune {
 
 namespace {
-
-std::string join_messages(const std::vector<problem> & problems) {
-    return join_texts(problems, [](const problem & p) { return p.message; }, "; ");
-}
 
 bool has_shape(const gguf_tensor & tensor, int64_t n0, int64_t n1, int64_t n2) {
     return tensor.shape == std::array<int64_t, 4>{n0, n1, n2, 1};
@@ -103,12 +100,8 @@ void check_compatible(const adapter_header & adapter, const model & base) {
         if (adapter.base) check_base(*adapter.base, base, problems);
     }
     if (problems.empty()) return;
-    constexpr size_t n_shown = 4;
-    std::vector<problem> shown = problems;
-    if (shown.size() > n_shown) shown.resize(n_shown);
     throw error("ADAPTER_MISMATCH",
-                "the adapter '" + adapter.path() + "' does not belong to this model: " + join_messages(shown) +
-                    (problems.size() > n_shown ? "; and " + std::to_string(problems.size() - n_shown) + " more" : ""),
+                "the adapter '" + adapter.path() + "' does not belong to this model: " + problem_list(problems),
                 "use the base model that this adapter was trained on", problems);
 }
 
@@ -122,7 +115,7 @@ void check_trainable(const adapter_header & adapter, const model & base) {
     for (const std::string & name : adapter.other_tensors)
         problems.push_back({name, "'" + name + "' is not part of a LoRA pair and would be lost"});
     if (problems.empty()) return;
-    throw error("TARGET_UNSUPPORTED", "cannot train the adapter '" + adapter.path() + "': " + join_messages(problems),
+    throw error("TARGET_UNSUPPORTED", "cannot train the adapter '" + adapter.path() + "': " + problem_list(problems),
                 "start a new adapter, or continue one that llamatune wrote", problems);
 }
 

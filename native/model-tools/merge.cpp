@@ -5,6 +5,7 @@
 #include "core/atomic-file.h"
 #include "core/cpu.h"
 #include "core/error.h"
+#include "core/problem-list.h"
 #include "core/thread-pool.h"
 #include "gguf/model-files.h"
 #include "gguf/writer.h"
@@ -25,9 +26,27 @@ namespace {
 
 constexpr int64_t elements_per_piece = 1 << 16; // of a thread at a time
 
-[[noreturn]] void unsupported(const std::string & why, const std::string & hint) {
-    throw error("MERGE_UNSUPPORTED", "cannot merge the adapter: " + why, hint);
-}
+// Collects all weights that cannot be merged, so that one error names them all.
+class merge_problems {
+public:
+    void add(const std::string & weight, const std::string & why, const std::string & hint) {
+        problems_.push_back({weight, "'" + weight + "' " + why});
+        if (std::find(hints_.begin(), hints_.end(), hint) == hints_.end()) hints_.push_back(hint);
+    }
+
+    bool empty() const { return problems_.empty(); }
+
+    // Throws error MERGE_UNSUPPORTED if there are problems.
+    void check() const {
+        if (empty()) return;
+        throw error("MERGE_UNSUPPORTED", "cannot merge the adapter: " + problem_list(problems_), join(hints_, "; "),
+                    problems_);
+    }
+
+private:
+    std::vector<problem> problems_;
+    std::vector<std::string> hints_;
+};
 
 // The type of each weight of the merged model, in file order.
 std::vector<ggml_type> merged_types(const model & base, const model_files & files, const std::string & name) {
@@ -89,16 +108,20 @@ public:
                 ggml_quantize_chunk(type, values.data(), stored, 0, count, length, nullptr);
                 compare(type, stored, before, values);
             });
-            // Sums of values that are not finite are not finite either.
-            if (!std::isfinite(kept_ + update_))
-                unsupported("'" + tensor.name + "' would have values that are not finite",
-                            "the training of the adapter diverged, its alpha is too large, or the type is too small");
             first += n_rows;
             sink(out_.data(), out_.size());
         });
+        // Sums of values that are not finite are not finite either.
+        if (!std::isfinite(kept_ + update_)) {
+            problems_.add(tensor.name, "would have values that are not finite",
+                          "the training of the adapter diverged, its alpha is too large, or the type is too small");
+            kept_ = update_ = 0; // so that the next weight is checked alone
+        }
     }
 
     double kept_update() const { return update_ > 0 ? kept_ / update_ : 1.0; }
+    // The weights so far that are not finite with their pair.
+    const merge_problems & problems() const { return problems_; }
 
 private:
     // Adds to the sums of kept_update().
@@ -151,11 +174,14 @@ private:
     std::vector<char> out_;
     std::mutex mutex_; // of the sums
     double kept_ = 0, update_ = 0;
+    merge_problems problems_;
 };
 
 // Refuses weights that have no form in which the pair can be added.
 void check_weights(const model_files & files, const std::vector<ggml_type> & types,
                    const std::map<std::string, const pair_values *> & pairs) {
+    constexpr const char * keep_separate = "use the adapter with its base model instead";
+    merge_problems problems;
     std::set<std::string> names;
     for (const auto & [file, tensor] : files.tensors()) names.insert(tensor->name);
     for (size_t i = 0; i < types.size(); i++) {
@@ -163,21 +189,21 @@ void check_weights(const model_files & files, const std::vector<ggml_type> & typ
         const bool has_pair = pairs.count(tensor.name) > 0;
         if (!has_pair && types[i] == tensor.type) continue;
         if (!can_convert(tensor.type))
-            unsupported("'" + tensor.name + "' has the type " + ggml_type_name(tensor.type),
-                        "merge into a model of another type");
-        if (ggml_quantize_requires_imatrix(types[i]))
-            unsupported("'" + tensor.name + "' needs an importance matrix for the type " + ggml_type_name(types[i]),
-                        "choose another type, such as Q4_K_M");
-        const std::string scale = tensor.name.substr(0, tensor.name.rfind('.')) + ".scale";
+            problems.add(tensor.name, std::string("has the type ") + ggml_type_name(tensor.type),
+                         "merge into a model of another type");
+        else if (ggml_quantize_requires_imatrix(types[i]))
+            problems.add(tensor.name,
+                         std::string("needs an importance matrix for the type ") + ggml_type_name(types[i]),
+                         "choose another type, such as Q4_K_M");
         if (!has_pair) continue;
+        const std::string scale = tensor.name.substr(0, tensor.name.rfind('.')) + ".scale";
         if (names.count(scale) > 0)
-            unsupported("'" + tensor.name + "' is multiplied by '" + scale + "', which the adapter is not",
-                        "use the adapter with its base model instead");
+            problems.add(tensor.name, "is multiplied by '" + scale + "', but the adapter is not", keep_separate);
         if (is_looked_up(tensor.name) && names.count("output.weight") == 0)
-            unsupported("'" + tensor.name +
-                            "' is also the output matrix of this model, which the adapter does not change",
-                        "use the adapter with its base model instead");
+            problems.add(tensor.name, "is also the output matrix of this model, which the adapter does not change",
+                         keep_separate);
     }
+    problems.check();
 }
 
 }
@@ -202,20 +228,28 @@ merge_result merge_adapter(const std::shared_ptr<model> & base, const merge_opti
         writer.set("general.quantization_version", uint32_t(GGML_QNT_VERSION));
     }
     merger work(adapter.alpha, options.n_threads, stop);
+    const auto convert = [&](size_t i, const byte_sink & sink) {
+        const model_files::entry & from = files.tensors()[i];
+        const auto found = pairs.find(from.tensor->name);
+        work.convert(from, types[i], found == pairs.end() ? nullptr : found->second, sink);
+    };
+    // Checks the weights after the first one that failed, which are not written.
+    const auto fail = [&](size_t failed) {
+        for (size_t i = failed + 1; i < types.size(); i++)
+            if (pairs.count(files.tensors()[i].tensor->name) > 0) convert(i, [](const void *, size_t) {});
+        work.problems().check();
+    };
     int64_t done = 0;
     uint64_t size = 0;
     for (size_t i = 0; i < types.size(); i++) {
-        const model_files::entry & from = files.tensors()[i];
-        const ggml_type type = types[i];
-        const auto found = pairs.find(from.tensor->name);
-        const pair_values * pair = found == pairs.end() ? nullptr : found->second;
-        const auto & shape = from.tensor->shape;
-        size += ggml_row_size(type, shape[0]) * uint64_t(shape[1] * shape[2] * shape[3]);
-        writer.add(from.tensor->name, type, {shape.begin(), shape.end()},
-                   [&, from, type, pair](const byte_sink & sink) {
-                       work.convert(from, type, pair, sink);
-                       progress({++done, int64_t(types.size())});
-                   });
+        const gguf_tensor & tensor = *files.tensors()[i].tensor;
+        const auto & shape = tensor.shape;
+        size += ggml_row_size(types[i], shape[0]) * uint64_t(shape[1] * shape[2] * shape[3]);
+        writer.add(tensor.name, types[i], {shape.begin(), shape.end()}, [&, i](const byte_sink & sink) {
+            convert(i, sink);
+            if (!work.problems().empty()) fail(i);
+            progress({++done, int64_t(types.size())});
+        });
     }
     require_space(options.output, size);
     writer.write(options.output);

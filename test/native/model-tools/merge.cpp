@@ -82,6 +82,46 @@ void merge(const std::shared_ptr<model> & base, const std::string & adapter, con
     merge_adapter(base, {adapter, output, type}, [](const merge_progress &) {}, never);
 }
 
+// Merges into a new file, which must fail with MERGE_UNSUPPORTED and leave nothing there, and returns the error.
+error merge_error(const std::shared_ptr<model> & base, const std::string & adapter, const std::string & type) {
+    const std::string output = tiny::scratch("merge-refused.gguf");
+    fs::remove(output);
+    try {
+        merge(base, adapter, output, type);
+    } catch (const error & e) {
+        CHECK(e.code() == "MERGE_UNSUPPORTED");
+        CHECK(!fs::exists(output));
+        return e;
+    }
+    harness::fail(__FILE__, __LINE__, "the adapter was merged");
+}
+
+std::vector<std::string> problem_paths(const error & failed) {
+    std::vector<std::string> paths;
+    for (const problem & each : failed.problems()) paths.push_back(each.path);
+    return paths;
+}
+
+// Writes a copy of a model with a scale for each of these weights.
+std::string with_scales(const std::shared_ptr<model> & base, const std::vector<std::string> & weights) {
+    const std::string path = tiny::scratch("merge-scales.gguf");
+    const model_files files(base->options().path);
+    gguf_writer writer;
+    copy_model_metadata(writer, files);
+    for (const auto & entry : files.tensors()) {
+        const auto & shape = entry.tensor->shape;
+        writer.add(entry.tensor->name, entry.tensor->type, {shape.begin(), shape.end()},
+                   [entry](const byte_sink & sink) { entry.file->read(*entry.tensor, sink); });
+    }
+    for (const std::string & weight : weights)
+        writer.add(weight + ".scale", GGML_TYPE_F32, {1}, [](const byte_sink & sink) {
+            const float scale = 0.5f;
+            sink(&scale, sizeof(scale));
+        });
+    writer.write(path);
+    return path;
+}
+
 std::string merged(const std::shared_ptr<model> & base, const std::string & adapter, const std::string & type,
                    const std::string & file, double * kept = nullptr) {
     const merge_options options{adapter, tiny::scratch(file), type};
@@ -272,15 +312,30 @@ TEST("model-tools/merge: token embeddings that are also the output matrix are re
     CHECK_ERROR("MERGE_UNSUPPORTED", merge(base, adapter, tiny::scratch("merged.gguf")));
 }
 
-TEST("model-tools/merge: a sum that is not finite in the type of its weight is refused") {
+TEST("model-tools/merge: every weight that cannot be merged is named") {
+    const auto base = load_path(with_scales(tiny::load("llama"), {"blk.0.attn_q", "blk.1.attn_q"}));
+    const std::string adapter =
+        random_adapter(base, weights_of(*base, {"attn_q", "attn_v"}), "merge-adapter.gguf", 0.1f);
+    const auto scaled = merge_error(base, adapter, "same");
+    CHECK(problem_paths(scaled) == std::vector<std::string>({"blk.0.attn_q.weight", "blk.1.attn_q.weight"}));
+    CHECK(std::string(scaled.what()).find("'blk.0.attn_q.weight' is multiplied by 'blk.0.attn_q.scale'") !=
+          std::string::npos);
+}
+
+TEST("model-tools/merge: every weight whose sum is not finite in its type is named") {
     const auto base = tiny::load("llama", "F32");
-    const std::string output = tiny::scratch("merged-infinite.gguf");
-    fs::remove(output);
-    const std::string large = random_adapter(base, {"blk.0.attn_q.weight"}, "large.gguf", 1000.0f);
-    CHECK_ERROR("MERGE_UNSUPPORTED", merge(base, large, output, "F16"));
+    const std::vector<std::string> adapted = weights_of(*base, {"attn_q", "attn_v", "ffn_down"});
+    CHECK(adapted.size() == 6);
+    const std::string large = random_adapter(base, adapted, "large.gguf", 1000.0f);
+    const error failed = merge_error(base, large, "F16");
+    std::vector<std::string> paths = problem_paths(failed);
+    std::sort(paths.begin(), paths.end());
+    CHECK(paths == adapted);
+    const std::string message = failed.what();
+    CHECK(message.find("; and 2 more") == message.size() - std::string("; and 2 more").size());
     const std::string infinite = random_adapter(base, {"blk.0.attn_q.weight"}, "infinite.gguf", 1e25f);
-    CHECK_ERROR("MERGE_UNSUPPORTED", merge(base, infinite, output));
-    CHECK(!fs::exists(output));
+    CHECK(problem_paths(merge_error(base, infinite, "same")) == std::vector<std::string>({"blk.0.attn_q.weight"}));
+    const std::string output = tiny::scratch("merged-large.gguf");
     merge(base, large, output);
     CHECK(fs::exists(output));
 }
