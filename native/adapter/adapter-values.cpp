@@ -2,11 +2,14 @@
 
 #include "adapter/adapter-file.h"
 #include "core/error.h"
+#include "core/problem-list.h"
 #include "gguf/reader.h"
 #include "model/weights.h"
 
 #include <ggml-backend.h>
 
+#include <algorithm>
+#include <cmath>
 #include <map>
 
 namespace llamatune {
@@ -28,6 +31,21 @@ void set_values(ggml_tensor * tensor, const std::vector<float> & values) {
     ggml_backend_tensor_set(tensor, values.data(), 0, values.size() * sizeof(float));
 }
 
+// Throws error ADAPTER_INVALID, naming all pairs with values that are not finite.
+void check_finite(const std::vector<pair_values> & pairs) {
+    const auto are_finite = [](const std::vector<float> & values) {
+        return std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
+    };
+    std::vector<problem> problems;
+    for (const pair_values & pair : pairs) {
+        if (!are_finite(pair.a) || !are_finite(pair.b))
+            problems.push_back({pair.name, "its pair for '" + pair.name + "' has values that are not finite"});
+    }
+    if (problems.empty()) return;
+    throw error("ADAPTER_INVALID", "cannot use the adapter: " + problem_list(problems),
+                "its training diverged, or the file is damaged: use an earlier checkpoint, or copy it again", problems);
+}
+
 }
 
 adapter_values read_adapter_values(const std::string & path, const std::shared_ptr<model> & base) {
@@ -35,11 +53,13 @@ adapter_values read_adapter_values(const std::string & path, const std::shared_p
     adapter_values values{from->alpha(), from->rs_lora(), {}};
     for (const lora_pair & pair : from->pairs())
         values.pairs.push_back({pair.name, pair.b->ne[0], pair.b->ne[2], values_of(pair.a), values_of(pair.b)});
+    check_finite(values.pairs);
     return values;
 }
 
 void write_adapter_values(const std::string & path, const adapter_values & values,
                           const std::shared_ptr<model> & base) {
+    check_finite(values.pairs);
     std::vector<adapter::slot> slots;
     std::map<std::string, const pair_values *> by_name;
     for (const pair_values & pair : values.pairs) {

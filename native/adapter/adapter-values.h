@@ -43,11 +43,12 @@ void fields(V & v, adapter_values & a) {
     v("pairs", a.pairs);
 }
 
-// Reads an adapter of this model. Throws the errors of read_adapter.
+// Reads an adapter of this model. Throws the errors of read_adapter, and error ADAPTER_INVALID if values are not
+// finite.
 adapter_values read_adapter_values(const std::string & path, const std::shared_ptr<model> & base);
 
-// Writes an adapter of this model. Throws error ADAPTER_MISMATCH (a pair does not fit its weight), OUT_OF_MEMORY,
-// OUTPUT_NOT_WRITABLE.
+// Writes an adapter of this model. Throws error ADAPTER_INVALID (values are not finite), ADAPTER_MISMATCH (a pair does
+// not fit its weight), OUT_OF_MEMORY, OUTPUT_NOT_WRITABLE.
 void write_adapter_values(const std::string & path, const adapter_values & values, const std::shared_ptr<model> & base);
 
 }

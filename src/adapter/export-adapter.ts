@@ -28,8 +28,9 @@ export interface ExportedAdapter {
  * Writes a LoRA adapter as PEFT does (adapter_model.safetensors and adapter_config.json), so that Transformers, vLLM and
  * other tools of the Hugging Face ecosystem load it with the original base model.
  *
- * @throws LlamatuneError CONFIG_INVALID, ADAPTER_UNSUPPORTED (names the weights without a counterpart), ADAPTER_MISMATCH,
- * OUTPUT_CONFLICT, OUTPUT_IN_USE, OUTPUT_NOT_WRITABLE, ABORTED, and the errors of loading the model and the adapter.
+ * @throws LlamatuneError CONFIG_INVALID, ADAPTER_UNSUPPORTED (names the weights without a counterpart), ADAPTER_INVALID (names
+ * all weights with values that are not finite), ADAPTER_MISMATCH, OUTPUT_CONFLICT, OUTPUT_IN_USE, OUTPUT_NOT_WRITABLE,
+ * ABORTED, and the errors of loading the model and the adapter.
  */
 export async function exportAdapter(options: ExportAdapterOptions): Promise<ExportedAdapter> {
   const config = parseConfig(exportAdapterSchema, options, 'exportAdapter options');

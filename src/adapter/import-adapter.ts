@@ -108,15 +108,7 @@ function valuesOf(pairs: readonly NamedFactors[], config: PeftConfig): AdapterVa
       const factor = alphaOf(pair) / alpha;
       const isSame = Math.abs(factor - 1) < 1e-6;
       const scaled = isSame ? b : b.map((value) => value * factor);
-      if (!a.every(Number.isFinite) || !scaled.every(Number.isFinite)) throw notFinite(name);
       return { name, rank, experts, a, b: scaled };
     }),
   };
-}
-
-function notFinite(name: string): LlamatuneError {
-  const message = `cannot import the adapter: its pair for '${name}' has values that are not finite`;
-  const hint =
-    'its training diverged, or the file is damaged: use an earlier checkpoint, or copy it again';
-  return new LlamatuneError('ADAPTER_INVALID', message, { hint });
 }

@@ -102,9 +102,42 @@ describe('an adapter that is not as PEFT writes it', () => {
     });
     await expect(changed).rejects.toMatchObject({
       code: 'ADAPTER_INVALID',
-      message: expect.stringContaining('not finite'),
+      message: expect.stringMatching(/values that are not finite; and 2 more$/),
+      problems: expect.arrayContaining(
+        ['attn_q', 'ffn_down'].map((weight) =>
+          expect.objectContaining({ path: `blk.0.${weight}.weight` }),
+        ),
+      ),
     });
     expect(readFileSync(output, 'utf8')).toBe('mine');
+  });
+
+  it('is neither exported nor merged if values in the GGUF file are not finite', async () => {
+    const marker = Math.fround(123.456);
+    await change({}, (tensors) => {
+      for (const [name, { values }] of tensors) if (/0.*lora_A/.test(name)) values[1] = marker;
+    });
+    const adapter = join(folder, 'not-finite.gguf');
+    const bytes = readFileSync(join(folder, 'c.gguf'));
+    const marked = Buffer.from(Float32Array.of(marker).buffer);
+    for (let at = bytes.indexOf(marked); at >= 0; at = bytes.indexOf(marked, at + 4))
+      bytes.writeFloatLE(Number.NaN, at);
+    writeFileSync(adapter, bytes);
+    const [exported, merged] = [join(folder, 'not-finite'), join(folder, 'not-finite-merged.gguf')];
+    const model = modelOf('qwen3');
+    for (const [convert, output] of [
+      [exportAdapter, exported],
+      [mergeAdapter, merged],
+    ] as const) {
+      const names = ['attn_q', 'attn_v', 'ffn_down'].map((name) => `blk.0.${name}.weight`);
+      await expect(convert({ model, adapter, output })).rejects.toMatchObject({
+        code: 'ADAPTER_INVALID',
+        message: expect.stringContaining(`'${names[1]}' has values that are not finite`),
+        problems: names.map((path) => ({ path })),
+      });
+    }
+    expect(existsSync(merged)).toBe(false);
+    expect(existsSync(join(exported, 'adapter_model.safetensors'))).toBe(false);
   });
 
   it('is refused if it adapts a weight twice', async () => {
