@@ -32,6 +32,7 @@ export const sandboxLimitsSchema = z.strictObject({
   outputBytes: z
     .int()
     .min(1024)
+    .max(256 * MEBIBYTE)
     .default(256 * 1024)
     .describe('Size of the output; a program that writes more is killed.'),
 });
