@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { ChatMessage } from './chat-message.js';
 import { callback, model } from './fields.js';
+import { ambiguousWord } from './label-words.js';
 
 /** A row with the answer of one system, as a scorer of the user sees it. */
 export interface ScorerInput {
@@ -35,17 +36,26 @@ const taskFields = {
     .describe('Name in the results. Default: the type.'),
 };
 
+const word = z.string().regex(/\S/, 'a text that is not empty');
+
 const labelsSchema = z
   .union([
-    z.array(z.string().min(1)).min(2),
+    z.array(word).min(2),
     z
-      .record(z.string().min(1), z.array(z.string().min(1)))
+      .record(word, z.array(word))
       .refine((labels) => Object.keys(labels).length >= 2, 'expected at least 2 labels'),
   ])
-  .transform(
-    (given): Record<string, readonly string[]> =>
-      Array.isArray(given) ? Object.fromEntries(given.map((label) => [label, []])) : given,
-  );
+  .transform((given, context): Record<string, readonly string[]> => {
+    const labels = Array.isArray(given)
+      ? Object.fromEntries(given.map((label) => [label, []]))
+      : given;
+    const shared = ambiguousWord(labels);
+    if (shared !== undefined) {
+      const message = `expected each word to mean one label but received '${shared}' for two`;
+      context.addIssue({ code: 'custom', message });
+    }
+    return labels;
+  });
 
 const type = <T extends string>(name: T, description: string) =>
   z.literal(name).describe(description);

@@ -1,3 +1,4 @@
+import { foldedLabel, plainText } from '../config/label-words.js';
 import { isUnspaced } from './text-metrics.js';
 
 /** Labels with the words that mean them. */
@@ -50,7 +51,7 @@ export class LabelParser {
       [...new Set([label, ...synonyms])].map((word) => ({ label, word })),
     );
     this.#patterns = words.map(({ label, word }) => ({ label, pattern: wordPattern(word) }));
-    this.#exact = new Map(words.map(({ label, word }) => [folded(word), label]));
+    this.#exact = new Map(words.map(({ label, word }) => [foldedLabel(word), label]));
   }
 
   /**
@@ -74,26 +75,18 @@ export class LabelParser {
   /** The label that a value of a dataset names; null if it is none. */
   named(value: unknown): string | null {
     return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
-      ? (this.#exact.get(folded(String(value))) ?? null)
+      ? (this.#exact.get(foldedLabel(String(value))) ?? null)
       : null;
   }
-}
-
-const plainText = (text: string): string => text.normalize('NFC').replaceAll('’', "'");
-
-/** One letter keeps its case: 'a' is also an English word. */
-function folded(word: string): string {
-  const plain = plainText(word).trim();
-  return plain.length === 1 ? plain : plain.toLowerCase();
 }
 
 function wordPattern(word: string): RegExp {
   const plain = plainText(word).trim();
   const characters = [...plain];
-  const escaped = plain.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&').replace(/\s+/gu, '\\s+');
+  const escaped = plain.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&').replace(/\s+/gu, '\\s+');
   const edge = (character: string, before: boolean) => {
     // Between characters of a script without spaces there is no boundary to look for.
-    if (!/[\p{L}\p{N}]/u.test(character) || isUnspaced(character)) return '';
+    if (!/[\p{L}\p{M}\p{N}]/u.test(character) || isUnspaced(character)) return '';
     return before ? '(?<![\\p{L}\\p{M}\\p{N}_])' : '(?![\\p{L}\\p{M}\\p{N}_])';
   };
   const flags = characters.length === 1 ? 'u' : 'iu';

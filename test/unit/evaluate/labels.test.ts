@@ -44,8 +44,16 @@ describe('LabelParser with other labels', () => {
     expect(parser.named('b')).toBeNull();
   });
 
+  it('finds labels with hyphens', () => {
+    const parser = new LabelParser({ responder: [], 'non-responder': [], '-1': [] });
+    expect(parser.parse('A non-responder.')).toBe('non-responder');
+    expect(parser.parse('-1')).toBe('-1');
+  });
+
   it('finds labels in scripts without spaces, and with accents and signs', () => {
-    const parser = new LabelParser({ 是: [], 否: [], été: [], 'c++': [] });
+    const parser = new LabelParser({ 是: [], 否: [], été: [], 'c++': [], नहीं: [] });
+    expect(parser.parse('नहीं।')).toBe('नहीं');
+    expect(parser.parse('नहींतर')).toBeNull();
     expect(parser.parse('答案是肯定的')).toBe('是');
     expect(parser.parse('l’e\u0301te\u0301')).toBe('été');
     expect(parser.parse('étés')).toBeNull();
