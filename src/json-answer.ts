@@ -4,6 +4,7 @@ import { Ajv2019 } from 'ajv/dist/2019.js';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { LlamatuneError, reasonOf } from './errors.js';
+import { withinTime } from './time-limit.js';
 
 /** A JSON schema: an object, or true (everything fits) or false (nothing fits). */
 export type JsonSchema = Record<string, unknown> | boolean;
@@ -11,9 +12,13 @@ export type JsonSchema = Record<string, unknown> | boolean;
 /** Says what is wrong with an answer that should be JSON; null if nothing is. */
 export type JsonCheck = (answer: string) => string | null;
 
+/** A pattern of a schema that takes longer backtracks without end. */
+const TIMEOUT_MS = 1000;
+
 /**
  * A check that an answer is JSON and fits a schema. The answer is JSON as a whole, or its only code block is. Draft 2020-12 of
- * JSON Schema applies, or the draft that `$schema` names: 2019-09, 07 or 06.
+ * JSON Schema applies, or the draft that `$schema` names: 2019-09, 07 or 06. An answer that cannot be checked within a second
+ * does not fit.
  *
  * @throws LlamatuneError JSON_SCHEMA_INVALID
  */
@@ -26,7 +31,13 @@ export function jsonCheck(schema: JsonSchema): JsonCheck {
     } catch (error) {
       return `not JSON: ${reasonOf(error)}`;
     }
-    return validate(value) ? null : problemText(validate.errors ?? []);
+    try {
+      const fits = withinTime(() => validate(value), TIMEOUT_MS);
+      if (fits === null) return 'checking it took longer than 1 s';
+      return fits.value ? null : problemText(validate.errors ?? []);
+    } catch (error) {
+      return `it could not be checked: ${reasonOf(error)}`; // nested too deeply
+    }
   };
 }
 
@@ -40,6 +51,7 @@ const OPTIONS = { strict: false, logger: false } as const;
 
 function compile(schema: JsonSchema) {
   try {
+    if (typeof schema === 'object' && schema.$async) throw new Error('$async is not supported');
     const draft = typeof schema === 'object' ? String(schema.$schema ?? '') : '';
     const ajv = /draft-0[67]/.test(draft)
       ? new Ajv(OPTIONS)

@@ -1,5 +1,5 @@
-import { createContext, Script } from 'node:vm';
 import type { VerifierConfigOf } from '../config/verifier.js';
+import { withinTime } from '../time-limit.js';
 import {
   expectedOf,
   failed,
@@ -12,8 +12,6 @@ import {
 
 /** A pattern that takes longer backtracks without end. */
 const TIMEOUT_MS = 1000;
-
-const TEST = new Script('new RegExp(source, flags).test(text)');
 
 /** Passes if the answer matches the pattern. A match that takes more than a second fails. */
 export function regexVerifier({ type, pattern, flags }: VerifierConfigOf<'regex'>): Verifier {
@@ -32,21 +30,10 @@ export function regexVerifier({ type, pattern, flags }: VerifierConfigOf<'regex'
     check: (task) => void sourceOf(task),
     async verify(output, task) {
       const source = sourceOf(task);
-      const matches = matchesInTime(source, flags, output);
-      if (matches) return passed('compare');
-      const reason = matches === null ? 'took longer than 1 s on' : 'does not match';
+      const matched = withinTime(() => new RegExp(source, flags).test(output), TIMEOUT_MS);
+      if (matched?.value) return passed('compare');
+      const reason = matched === null ? 'took longer than 1 s on' : 'does not match';
       return failed('compare', `/${shortened(source)}/ ${reason} '${shortened(output)}'`);
     },
   };
-}
-
-/** Whether a text matches; null after the timeout. */
-function matchesInTime(source: string, flags: string, text: string): boolean | null {
-  try {
-    const context = createContext({ source, flags, text });
-    return TEST.runInContext(context, { timeout: TIMEOUT_MS }) as boolean;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT') return null;
-    throw error;
-  }
 }

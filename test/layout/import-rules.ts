@@ -64,7 +64,8 @@ export const SOURCE_RULES: ImportRules = {
   'random.ts': [],
   'price.ts': [],
   'expert-use.ts': [],
-  'json-answer.ts': ['errors.ts'],
+  'time-limit.ts': [],
+  'json-answer.ts': ['errors.ts', 'time-limit.ts'],
   'statistics.ts': ['random.ts'],
   // schedule: the names of the schedules.
   config: ['errors.ts', 'closest.ts', 'price.ts', 'schedule'],
@@ -133,7 +134,7 @@ export const SOURCE_RULES: ImportRules = {
   ],
   // files: processes are killed at exit, and programs without namespaces run in a temporary folder.
   sandbox: ['errors.ts', 'config', 'contract', 'files'],
-  verify: ['errors.ts', 'json-answer.ts', 'config', 'contract', 'sandbox'],
+  verify: ['errors.ts', 'json-answer.ts', 'time-limit.ts', 'config', 'contract', 'sandbox'],
   // bench: the machine, files of readings and power.
   raft: [
     ...['errors.ts', 'statistics.ts', 'config', 'data', 'contract', 'files', 'hardware', 'model'],

@@ -37,10 +37,20 @@ describe('jsonCheck', () => {
     }
   });
 
+  it('ends a check that takes too long, or is nested too deeply', () => {
+    const backtracks = jsonCheck({ type: 'string', pattern: '^(a+)+$' });
+    expect(backtracks(`"${'a'.repeat(40)}!"`)).toBe('checking it took longer than 1 s');
+    const list = { type: 'array', items: { $ref: '#' } };
+    const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+    expect(jsonCheck(list)(deep)).toMatch(/^it could not be checked: /);
+  });
+
   it.each([
     [{ type: 'strin' }],
     [{ $ref: '#/definitions/missing' }],
     [{ pattern: '(' }],
+    [{ $ref: 'https://example.com/schema.json' }],
+    [{ $async: true, type: 'object' }],
     [{ $schema: 'http://json-schema.org/draft-04/schema#' }],
   ])('refuses the schema %j', (schema) => {
     expect(() => jsonCheck(schema)).toThrow(
