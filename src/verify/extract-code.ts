@@ -1,6 +1,6 @@
 /** A fenced block of Markdown: the fence, the language, the text up to a fence of the same kind or the end. */
 const BLOCK =
-  /^[ \t]*(`{3,}|~{3,})[ \t]*([^\s`{]*)[^\n`]*\n([\s\S]*?)(?:^[ \t]*\1[`~]*[ \t]*$|(?![\s\S]))/gm;
+  /^[ \t]*(`{3,}|~{3,})[ \t]*([^\s`{]*)(?:[^\S\n][^\n`]*|\{[^\n`]*)?\n([\s\S]*?)(?:^[ \t]*\1[`~]*[ \t]*$|(?![\s\S]))/gm;
 
 /**
  * The code of an answer: the first fenced block of the language, else the first block without a language, else, if there

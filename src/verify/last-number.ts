@@ -1,5 +1,8 @@
-/** An unsigned decimal number, with or without thousands separators: 1,234.5 or .5 or 1.2e-3. */
-const UNSIGNED = String.raw`(?:\d{1,3}(?:,\d{3})+(?![\d,])|\d+)(?:\.\d+)?(?:[eE][+-]?\d+(?![\w.]))?|\.\d+`;
+/**
+ * An unsigned decimal number, with or without thousands separators: 1,234.5 or .5 or 1.2e-3. Numbers with more separators are
+ * infinite; without that limit the search takes time in proportion to the square of their length.
+ */
+const UNSIGNED = String.raw`(?:\d{1,3}(?:,\d{3}){1,103}(?![\d,])|\d+)(?:\.\d+)?(?:[eE][+-]?\d+(?![\w.]))?|\.\d+`;
 
 /** Numbers divided by each other; the first may have a sign, which does not follow a digit, a letter or a bracket. */
 const NUMBER = new RegExp(

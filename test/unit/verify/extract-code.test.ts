@@ -34,6 +34,7 @@ describe('extractCode', () => {
   it('is quick on an answer of many fences', () => {
     const started = performance.now();
     extractCode('```\n'.repeat(50_000), CPP);
+    extractCode(`\`\`\`${'a'.repeat(100_000)}\``, CPP);
     extractCode(`\`\`\`cpp\n${'`'.repeat(100_000)}`, CPP);
     expect(performance.now() - started).toBeLessThan(5000);
   });
