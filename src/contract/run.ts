@@ -150,3 +150,27 @@ export function abortedError(reason?: unknown, ended?: LlamatuneError): Llamatun
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw abortedError(signal.reason);
 }
+
+/**
+ * Waits for work of the user, which may never end.
+ *
+ * @throws LlamatuneError ABORTED as soon as the caller aborts
+ */
+export async function untilAborted<T>(
+  work: () => T | Promise<T>,
+  signal: AbortSignal | undefined,
+): Promise<T> {
+  throwIfAborted(signal);
+  if (signal === undefined) return work();
+  let stopListening = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    const onAbort = () => reject(abortedError(signal.reason));
+    signal.addEventListener('abort', onAbort, { once: true });
+    stopListening = () => signal.removeEventListener('abort', onAbort);
+  });
+  try {
+    return await Promise.race([work(), aborted]);
+  } finally {
+    stopListening();
+  }
+}

@@ -1,6 +1,6 @@
 import type { Scorer, TaskConfig, TaskType } from '../config/evaluate-tasks.js';
 import { describeValue } from '../config/parse.js';
-import { throwIfAborted } from '../contract/run.js';
+import { throwIfAborted, untilAborted } from '../contract/run.js';
 import { LlamatuneError, reasonOf } from '../errors.js';
 import { jsonCheck } from '../json-answer.js';
 import { macroF1, macroF1Terms } from './classification.js';
@@ -147,13 +147,14 @@ async function userScore(
   const { index, prompt, references } = row;
   let given: unknown;
   try {
-    given = await score({
+    const input = {
       ...{ index, system, references, signal },
       prompt: typeof prompt === 'string' || prompt === null ? prompt : prompt.messages,
       reference: references[0] ?? null,
       output: text,
       row: row.row,
-    });
+    };
+    given = await untilAborted(() => score(input), signal);
   } catch (cause) {
     throwIfAborted(signal);
     throw new LlamatuneError(

@@ -1,4 +1,4 @@
-import { throwIfAborted } from '../contract/run.js';
+import { throwIfAborted, untilAborted } from '../contract/run.js';
 import { LlamatuneError, reasonOf } from '../errors.js';
 import { failed, passed, type Verdict, type Verifier, type VerifierTask } from './verifier.js';
 
@@ -15,6 +15,8 @@ export type VerifyFunction = (
 /** What a function of the user may return. */
 export type VerifyResult = boolean | number | (Partial<Verdict> & { passed: boolean });
 
+const STAGES: readonly unknown[] = ['extract', 'compile', 'run', 'compare'];
+
 /** A verifier that calls a function. An error of the function ends the run with code VERIFIER_FAILED. */
 export function functionVerifier(verify: VerifyFunction): Verifier {
   const name = verify.name || 'function';
@@ -23,7 +25,7 @@ export function functionVerifier(verify: VerifyFunction): Verifier {
     async verify(output, task, signal) {
       let result: VerifyResult;
       try {
-        result = await verify(output, task, signal);
+        result = await untilAborted(() => verify(output, task, signal), signal);
       } catch (cause) {
         throwIfAborted(signal);
         throw verifierFailed(name, task, reasonOf(cause), cause);
@@ -33,7 +35,7 @@ export function functionVerifier(verify: VerifyFunction): Verifier {
       throw verifierFailed(
         name,
         task,
-        'it did not return true, false, a number from 0 to 1, or an object with passed',
+        'it did not return true, false, a number from 0 to 1, or a verdict with passed',
       );
     },
   };
@@ -48,9 +50,25 @@ function verdictOf(result: VerifyResult): Verdict | null {
   if (typeof result !== 'object' || result === null || typeof result.passed !== 'boolean') {
     return null;
   }
-  const verdict = { ...(result.passed ? passed('compare') : failed('compare', '')), ...result };
-  return verdict.score >= 0 && verdict.score <= 1 ? verdict : null;
+  const filled = result.passed ? passed('compare') : failed('compare', '');
+  const { score, stage, compiled, detail } = result;
+  const verdict = {
+    passed: result.passed,
+    score: score ?? filled.score,
+    stage: stage ?? filled.stage,
+    compiled: compiled ?? filled.compiled,
+    detail: detail ?? filled.detail,
+  };
+  return isVerdict(verdict) ? verdict : null;
 }
+
+const isVerdict = ({ score, stage, compiled, detail }: Verdict): boolean =>
+  typeof score === 'number' &&
+  score >= 0 &&
+  score <= 1 &&
+  STAGES.includes(stage) &&
+  (compiled === null || typeof compiled === 'boolean') &&
+  typeof detail === 'string';
 
 function verifierFailed(name: string, task: VerifierTask, reason: string, cause?: unknown) {
   return new LlamatuneError(

@@ -9,8 +9,8 @@ const tasksOf = (...tasks: unknown[]): Task[] =>
 const rowOf = (references: string[], row: object = {}) => ({
   ...{ index: 0, id: null, where: 'row 1', prompt: 'Why?', references, row, target: null },
 });
-const { signal } = new AbortController();
-const score = (task: Task, text: string, row = rowOf(['yes', 'a cat'])) =>
+const { signal: never } = new AbortController();
+const score = (task: Task, text: string, row = rowOf(['yes', 'a cat']), signal = never) =>
   task.score!({ row, system: 'a', text }, signal);
 
 describe('tasks that compare texts', () => {
@@ -51,6 +51,13 @@ describe('classification', () => {
     expect(() => task!.check(rowOf([], { label: 'green' }))).toThrow(/row 1: label: .*'green'/);
     expect(() => task!.check(rowOf(['green']))).toThrow(/has no column 'label', and its reference/);
   });
+
+  it.each([[['Yes', 'yes']], [{ yes: ['maybe'], no: ['Maybe'] }], [['yes', ' ']]])(
+    'refuses the labels %j',
+    (labels) => {
+      expect(() => tasksOf({ type: 'classification', labels })).toThrow(/one label|not empty/);
+    },
+  );
 
   it('takes other labels, with synonyms, from another column', () => {
     const [task] = tasksOf({
@@ -113,6 +120,14 @@ describe('custom', () => {
       });
     },
   );
+
+  it('ends when it is aborted, even if the function does not', async () => {
+    const controller = new AbortController();
+    const task = custom(() => new Promise<number>(() => {}));
+    const scored = score(task, 'x', rowOf(['yes']), controller.signal);
+    controller.abort();
+    await expect(scored).rejects.toMatchObject({ code: 'ABORTED' });
+  });
 
   it('reports what it throws', async () => {
     const cause = new Error('no network');

@@ -135,6 +135,10 @@ describe('a function as a verifier', () => {
       { passed: true, score: 0.9, detail: '' },
     ],
     [
+      { passed: true, score: undefined, detail: undefined },
+      { score: 1, detail: '' },
+    ],
+    [
       { passed: false, detail: 'too long', stage: 'run' },
       { detail: 'too long', stage: 'run' },
     ],
@@ -148,10 +152,29 @@ describe('a function as a verifier', () => {
     expect((await verdictOn(isExpected, 'a', 'a')).passed).toBe(true);
   });
 
-  it.each([2, Number.NaN, 'yes', null, { score: 1 }])('must not return %j', async (result) => {
+  it.each([
+    ...[2, Number.NaN, 'yes', null, { score: 1 }],
+    ...[{ score: '1' }, { stage: 'later' }, { detail: 5 }, { compiled: 'yes' }].map((each) => ({
+      passed: true,
+      ...each,
+    })),
+  ])('must not return %j', async (result) => {
     await expect(verdictOn(() => result as never, 'x')).rejects.toMatchObject({
       code: 'VERIFIER_FAILED',
     });
+  });
+
+  it('gives only the fields of a verdict', async () => {
+    const verdict = await verdictOn(() => ({ passed: true, count: 1n }) as never, 'x');
+    expect(() => JSON.stringify(verdict)).not.toThrow();
+  });
+
+  it('ends when it is aborted, even if the function does not', async () => {
+    const controller = new AbortController();
+    const verifier = await createVerifier(() => new Promise<boolean>(() => {}));
+    const verdict = verifier.verify('x', task(), controller.signal);
+    controller.abort();
+    await expect(verdict).rejects.toMatchObject({ code: 'ABORTED' });
   });
 
   it('ends the run with its error', async () => {
