@@ -51,8 +51,13 @@ export function refuseResults(folder: string): void {
   );
 }
 
-/** Writes results.json, summary.md, summary.txt and report.html. @throws LlamatuneError OUTPUT_NOT_WRITABLE */
-export function writeJudgement(folder: string, results: JudgeResults): void {
+/** Writes all files. @throws LlamatuneError OUTPUT_NOT_WRITABLE */
+export function writeJudgement(
+  folder: string,
+  results: JudgeResults,
+  verdicts: readonly JudgeVerdict[],
+): void {
+  writeVerdicts(folder, verdicts);
   for (const format of ['markdown', 'text', 'html'] as const) {
     replaceFile(join(folder, NAMES[format]), renderJudgement(results, { format }), 'report');
   }

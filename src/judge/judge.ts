@@ -76,17 +76,20 @@ export function judge(options: JudgeOptions): JudgeRun {
     async ({ emit, signal }) => {
       const config = parseConfig(judgeSchema, options, 'judge options');
       const files = filesOfJudge(config);
-      if (config.output !== undefined) refuseResults(config.output);
       checkFiles(files);
       return holdOutputs(files.outputs, async () => {
+        const { output } = config;
+        if (output !== undefined) refuseResults(output);
         const judging = new Judging(await planOf(config), config, emit, signal);
         try {
           const results = await judging.run();
-          if (config.output !== undefined) writeJudgement(config.output, results);
+          if (output !== undefined) writeJudgement(output, results, judging.verdicts);
           return results;
-        } finally {
-          // also after an abort: verdicts may have taken hours
-          if (config.output !== undefined) writeVerdicts(config.output, judging.verdicts);
+        } catch (error) {
+          // Verdicts may have taken hours.
+          if (output !== undefined && judging.verdicts.length > 0)
+            writeVerdicts(output, judging.verdicts);
+          throw error;
         }
       });
     },

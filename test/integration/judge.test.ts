@@ -113,6 +113,16 @@ describe('judge', () => {
     await expect(eventsOf(options)).rejects.toMatchObject({ code: 'RESULTS_EXIST' });
   });
 
+  it('leaves the folder free if there is no verdict', async () => {
+    const output = at('judged');
+    writeFileSync(at('broken.gguf'), 'not a model');
+    const options = { ...systems(good, bad), check: 'none', output } as const;
+    const run = judge({ ...options, model: at('broken.gguf') });
+    await expect(run.result).rejects.toMatchObject({ code: 'NOT_A_GGUF' });
+    await eventsOf(options);
+    expect(existsSync(join(output, 'verdicts.jsonl'))).toBe(true);
+  });
+
   it('counts verdicts that are not valid', async () => {
     const free = await eventsOf({ ...systems(good, bad), constrained: false, maxTokens: 1 });
     const [tally] = free.results.comparisons;
