@@ -120,9 +120,11 @@ class Evaluation {
     const files = filesOfEvaluation(this.#config);
     const names = this.#systems.map(({ name }) => name);
     const { output } = this.#config;
-    if (output !== undefined) this.#folder = new OutputFolder(output, names);
     checkFiles(files);
-    return holdOutputs(files.outputs, () => this.#run());
+    return holdOutputs(files.outputs, () => {
+      if (output !== undefined) this.#folder = new OutputFolder(output, names);
+      return this.#run();
+    });
   }
 
   async #run(): Promise<EvaluateResult> {
@@ -170,6 +172,7 @@ class Evaluation {
       outputField: system.outputField ?? 'output',
       idField: this.#config.idField,
       skipped: new Set(badRows.map(({ index }) => index)),
+      maxRows: this.#config.maxRows,
     });
     this.#keep(system, {
       samples: rows.flatMap((row) => {

@@ -13,18 +13,26 @@ export interface RecordedOutputs {
   missing: EvaluationRow[];
 }
 
+interface OutputsOptions {
+  outputField: string;
+  idField: string;
+  /** Indices of rows that no system is asked; outputs for them are ignored. */
+  skipped: ReadonlySet<number>;
+  /** Outputs for later rows of the dataset are ignored; undefined if all rows are used. */
+  maxRows: number | undefined;
+}
+
 /**
  * Reads the outputs of another program: one row per answer, with the column `outputField` and either `index` (the position of
  * the row in the dataset, from 0) or the id of the row. Without both columns, the outputs are those of the rows in order. The
  * samples of an earlier evaluation can be read, too.
  *
- * @param skipped indices of rows that no system is asked; outputs for them are ignored
  * @throws LlamatuneError OUTPUTS_MISMATCH with all problems, and what reading a dataset throws
  */
 export async function readOutputs(
   path: string,
   rows: readonly EvaluationRow[],
-  options: { outputField: string; idField: string; skipped: ReadonlySet<number> },
+  options: OutputsOptions,
 ): Promise<RecordedOutputs> {
   const reader = new OutputsReader(rows, options);
   for await (const { row, line } of readRows(path)) reader.add(row, line);
@@ -38,18 +46,15 @@ export async function readOutputs(
 class OutputsReader {
   readonly outputs = new Map<number, string>();
   readonly problems: ConfigProblem[] = [];
-  /** Whether the outputs have neither indices nor ids. */
-  isByOrder = false;
-  readonly #options: { outputField: string; idField: string; skipped: ReadonlySet<number> };
+  /** Whether the outputs have neither indices nor ids; undefined without outputs. */
+  isByOrder: boolean | undefined;
+  readonly #options: OutputsOptions;
   readonly #byIndex: Map<number, EvaluationRow>;
   /** Rows by id; null for an id that several rows have. */
   readonly #byId = new Map<string, EvaluationRow | null>();
   #count = 0;
 
-  constructor(
-    rows: readonly EvaluationRow[],
-    options: { outputField: string; idField: string; skipped: ReadonlySet<number> },
-  ) {
+  constructor(rows: readonly EvaluationRow[], options: OutputsOptions) {
     this.#options = options;
     this.#byIndex = new Map(rows.map((row) => [row.index, row]));
     for (const row of rows)
@@ -78,20 +83,25 @@ class OutputsReader {
 
   /** The row of an output; null if it is left out, or what is wrong. */
   #rowOf(columns: Record<string, unknown>, position: number): EvaluationRow | string | null {
-    const id = columns[this.#options.idField];
+    const { idField, skipped, maxRows } = this.#options;
+    const id = columns[idField];
     const hasId = typeof id === 'string' || typeof id === 'number';
-    this.isByOrder ||= columns.index === undefined && !hasId;
-    const index = Number(columns.index ?? (hasId ? Number.NaN : position));
-    if (columns.index === undefined && hasId) {
+    const given = columns.index ?? null;
+    const isByOrder = given === null && !hasId;
+    this.isByOrder ??= isByOrder;
+    if (this.isByOrder !== isByOrder)
+      return `some outputs have an index or the column '${idField}', and others have neither`;
+    if (given === null && hasId) {
       const row = this.#byId.get(String(id));
-      if (row === null)
-        return `several rows of the dataset have the ${this.#options.idField} '${id}'`;
-      return row ?? `no row of the dataset has the ${this.#options.idField} '${id}'`;
+      if (row === null) return `several rows of the dataset have the ${idField} '${id}'`;
+      if (row === undefined && maxRows !== undefined) return null;
+      return row ?? `no row of the dataset has the ${idField} '${id}'`;
     }
-    if (this.#options.skipped.has(index)) return null;
-    return (
-      this.#byIndex.get(index) ?? `no row of the dataset has the index ${columns.index ?? index}`
-    );
+    const index = given === null ? position : positionOf(given);
+    if (index === null)
+      return `index: expected a number from 0 but received ${describeValue(given)}`;
+    if (skipped.has(index) || (maxRows !== undefined && index >= maxRows)) return null;
+    return this.#byIndex.get(index) ?? `no row of the dataset has the index ${index}`;
   }
 
   #set(
@@ -104,6 +114,15 @@ class OutputsReader {
     else if (belongsToAnother(row, columns)) problem(`its reference is not that of ${row.where}`);
     else this.outputs.set(row.index, output);
   }
+}
+
+/** A position as JSON or a table has it; null if it is none. */
+function positionOf(given: unknown): number | null {
+  const isPosition =
+    typeof given === 'number'
+      ? Number.isInteger(given) && given >= 0
+      : typeof given === 'string' && /^\d+$/.test(given);
+  return isPosition ? Number(given) : null;
 }
 
 /** Whether an output that names its reference, as samples do, was made for another row. */
