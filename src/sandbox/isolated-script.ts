@@ -112,8 +112,11 @@ while read -r _ _ _ _ point options _; do
 done <"$base/mounts"
 rm "$base/mounts"`;
 
-const writeFile = (path: string, text: string): string =>
-  `printf %s ${quote(text)} >${quote(path)}`;
+/** A text in a script has no NUL characters, so printf makes them. */
+const writeFile = (path: string, text: string): string => {
+  const parts = text.split('\0').map((part) => `printf %s ${quote(part)}`);
+  return `{ ${parts.join("; printf '\\0'; ")}; } >${quote(path)}`;
+};
 
 function runStep(
   job: SandboxJob,

@@ -3,7 +3,9 @@ import { createServer, type Server } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { sandboxLimitsSchema } from '../../../src/config/sandbox.js';
 import type { VerifierOptions } from '../../../src/config/verifier.js';
+import { runJob } from '../../../src/sandbox/run-job.js';
 import { createVerifier } from '../../../src/verify/create-verifier.js';
 import * as attacks from '../../attacks.js';
 import { root } from '../../layout/source-files.js';
@@ -34,6 +36,13 @@ describe.skipIf(!canIsolate())('a program in namespaces', () => {
     await vi.waitFor(() => expect(attacks.programsOfAnswers()).toEqual([]), 5000);
     expect(readdirSync(temporary)).toEqual([]);
     rmdirSync(temporary);
+  });
+
+  it('gets every byte of its input', async () => {
+    const stdin = "a\0\0'$(id)%s\\0\u0081\r\n\0";
+    const steps = [{ commands: () => [['cat']], stdin, limits: sandboxLimitsSchema.parse({}) }];
+    const [outcome] = await runJob('isolated', { files: {}, readable: [], steps });
+    expect(outcome).toMatchObject({ exitCode: 0, stdout: stdin });
   });
 
   it('cannot fork without end', async () => {
