@@ -179,6 +179,7 @@ export {
   type EvaluateRun,
   evaluate,
 } from './evaluate/evaluate.js';
+export { readEvaluation } from './evaluate/output-folder.js';
 export {
   type EvaluationResults,
   evaluationResultsSchema,

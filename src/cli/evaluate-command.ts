@@ -43,7 +43,7 @@ export const evaluateCommand: Command = {
     ],
     notes: [
       'The report goes to standard output, progress to standard error. With --output, the folder also has results.json, ' +
-        'summary.md, summary.txt, report.html, and every answer in samples/. An existing result is never overwritten.',
+        'the report (summary.md, summary.txt, report.html, charts/), and every answer in samples/. Nothing is overwritten.',
       'A system is a model, a model with adapters (added up), or a file of outputs: rows with index (from 0) or id, and output.',
     ],
   },

@@ -172,7 +172,7 @@ const base = z.strictObject({
     .describe('Sampling temperature of the judge (0 = greedy: always the most likely token).'),
   seed: seed(),
   output: path(
-    'Folder to write results.json, verdicts.jsonl, summary.md, summary.txt and report.html to. Default: none.',
+    'Folder to write results.json, verdicts.jsonl and the report to. Default: none.',
   ).optional(),
   chatTemplate: chatTemplate(),
   parallel,

@@ -1,14 +1,19 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { LlamatuneError } from '../errors.js';
 import { replaceFile } from '../files/atomic-file.js';
-import { renderEvaluation } from '../report/evaluation/render-evaluation.js';
-import type { EvaluationResults } from './results.js';
-import { type EvaluationSample, samplesText } from './samples.js';
+import { REPORT_NAMES } from '../files/names.js';
+import {
+  indentedJson,
+  jsonLines,
+  readResultsFile,
+  refuseExisting,
+} from '../files/results-files.js';
+import { buildEvaluationDocument } from '../report/evaluation/build-document.js';
+import { documentFiles, writeFiles } from '../report/suite/document-files.js';
+import { type EvaluationResults, evaluationResultsSchema } from './results.js';
+import type { EvaluationSample } from './samples.js';
 
 const RESULTS = 'results.json';
 const SAMPLES = 'samples';
-const REPORT = { 'summary.md': 'markdown', 'summary.txt': 'text', 'report.html': 'html' } as const;
 
 /** The folder that an evaluation writes. */
 export class OutputFolder {
@@ -20,16 +25,10 @@ export class OutputFolder {
   constructor(path: string, systems: readonly string[]) {
     this.#path = path;
     this.#files = sampleFiles(systems);
-    const found = [RESULTS, SAMPLES, ...Object.keys(REPORT)].filter((name) =>
-      existsSync(join(path, name)),
-    );
-    if (found.length === 0) return;
-    throw new LlamatuneError(
-      'RESULTS_EXIST',
-      `'${path}' has ${found.join(', ')}, which would be overwritten`,
-      {
-        hint: 'choose another folder; answers in samples/ can be used again as the outputs of a system',
-      },
+    refuseExisting(
+      path,
+      [RESULTS, SAMPLES, ...REPORT_NAMES],
+      'choose another folder; answers in samples/ can be used again as the outputs of a system',
     );
   }
 
@@ -39,18 +38,13 @@ export class OutputFolder {
   }
 
   writeSamples(system: string, samples: readonly EvaluationSample[]): void {
-    replaceFile(join(this.#path, this.samplesOf(system)), samplesText(samples), 'samples');
+    replaceFile(join(this.#path, this.samplesOf(system)), jsonLines(samples), 'samples');
   }
 
-  /** Writes the report, and at last results.json. */
+  /** Writes the report, and results.json last, so that a folder with results is complete. */
   writeResults(results: EvaluationResults): void {
-    for (const [name, format] of Object.entries(REPORT))
-      replaceFile(join(this.#path, name), renderEvaluation(results, { format }), 'report');
-    replaceFile(
-      join(this.#path, RESULTS),
-      renderEvaluation(results, { format: 'json' }),
-      'evaluation results',
-    );
+    writeFiles(this.#path, documentFiles(buildEvaluationDocument(results)), 'report');
+    replaceFile(join(this.#path, RESULTS), indentedJson(results), 'evaluation results');
   }
 }
 
@@ -74,3 +68,15 @@ export function sampleFiles(systems: readonly string[]): Map<string, string> {
     }),
   );
 }
+
+/**
+ * Reads a results.json of `evaluate()`.
+ *
+ * @throws LlamatuneError RESULTS_INVALID
+ */
+export const readEvaluation = (path: string): EvaluationResults =>
+  readResultsFile(
+    path,
+    evaluationResultsSchema,
+    'pass a results.json that llamatune evaluate wrote',
+  );

@@ -46,7 +46,3 @@ export function newSample(
     finishReason,
   };
 }
-
-/** Rows of JSON Lines. */
-export const samplesText = (samples: readonly EvaluationSample[]): string =>
-  samples.map((sample) => `${JSON.stringify(sample)}\n`).join('');

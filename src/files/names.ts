@@ -6,6 +6,9 @@ export const logOfOutput = (output: string): string => `${stemOf(output)}-log.js
 /** The picture of the loss curve that belongs to the model card of an output. */
 export const curveOfOutput = (output: string): string => `${stemOf(output)}-loss.svg`;
 
+/** What a report writes into its folder. */
+export const REPORT_NAMES = ['summary.md', 'summary.txt', 'report.html', 'charts'] as const;
+
 const LOCK_SUFFIX = '.llamatune-lock';
 /** The lock of an output, next to it. */
 export const lockOfFile = (target: string): string => `${target}${LOCK_SUFFIX}`;

@@ -1,22 +1,22 @@
-import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { JudgeConfig } from '../config/judge.js';
-import { LlamatuneError } from '../errors.js';
 import { replaceFile } from '../files/atomic-file.js';
 import type { CallFiles, InputFile } from '../files/check.js';
+import { REPORT_NAMES } from '../files/names.js';
+import {
+  indentedJson,
+  jsonLines,
+  readResultsFile,
+  refuseExisting,
+} from '../files/results-files.js';
 import { modelFile } from '../files/run-files.js';
-import { renderJudgement } from '../report/judge/render-judgement.js';
+import { buildJudgeDocument } from '../report/judge/build-document.js';
+import { documentFiles, writeFiles } from '../report/suite/document-files.js';
 import type { JudgeVerdict } from './judge.js';
 import { type JudgeResults, judgeResultsSchema } from './results.js';
 
-/** The files of a judge in its output folder. */
-const NAMES = {
-  results: 'results.json',
-  verdicts: 'verdicts.jsonl',
-  markdown: 'summary.md',
-  text: 'summary.txt',
-  html: 'report.html',
-} as const;
+const RESULTS = 'results.json';
+const VERDICTS = 'verdicts.jsonl';
 
 /** Every file and folder that a judge reads or writes. */
 export function filesOfJudge({
@@ -41,15 +41,8 @@ export function filesOfJudge({
 }
 
 /** @throws LlamatuneError RESULTS_EXIST if the folder has files that the judge would replace */
-export function refuseResults(folder: string): void {
-  const found = Object.values(NAMES).filter((name) => existsSync(join(folder, name)));
-  if (found.length === 0) return;
-  throw new LlamatuneError(
-    'RESULTS_EXIST',
-    `'${folder}' already has ${found.join(', ')}, which would be overwritten`,
-    { hint: 'choose another folder' },
-  );
-}
+export const refuseResults = (folder: string): void =>
+  refuseExisting(folder, [RESULTS, VERDICTS, ...REPORT_NAMES]);
 
 /** Writes all files. @throws LlamatuneError OUTPUT_NOT_WRITABLE */
 export function writeJudgement(
@@ -58,18 +51,14 @@ export function writeJudgement(
   verdicts: readonly JudgeVerdict[],
 ): void {
   writeVerdicts(folder, verdicts);
-  for (const format of ['markdown', 'text', 'html'] as const) {
-    replaceFile(join(folder, NAMES[format]), renderJudgement(results, { format }), 'report');
-  }
+  writeFiles(folder, documentFiles(buildJudgeDocument(results)), 'report');
   // Last, so that a folder with results is complete.
-  const json = renderJudgement(results, { format: 'json' });
-  replaceFile(join(folder, NAMES.results), json, 'results of the judge');
+  replaceFile(join(folder, RESULTS), indentedJson(results), 'results of the judge');
 }
 
 /** Writes verdicts.jsonl. @throws LlamatuneError OUTPUT_NOT_WRITABLE */
 export function writeVerdicts(folder: string, verdicts: readonly JudgeVerdict[]): void {
-  const lines = verdicts.map((verdict) => `${JSON.stringify(verdict)}\n`).join('');
-  replaceFile(join(folder, NAMES.verdicts), lines, 'verdicts of the judge');
+  replaceFile(join(folder, VERDICTS), jsonLines(verdicts), 'verdicts of the judge');
 }
 
 /**
@@ -77,20 +66,5 @@ export function writeVerdicts(folder: string, verdicts: readonly JudgeVerdict[])
  *
  * @throws LlamatuneError RESULTS_INVALID
  */
-export function readJudgement(path: string): JudgeResults {
-  const invalid = (reason: string, cause?: unknown) =>
-    new LlamatuneError('RESULTS_INVALID', `cannot read the results in '${path}': ${reason}`, {
-      hint: 'pass a results.json that llamatune judge wrote',
-      ...(cause === undefined ? {} : { cause }),
-    });
-  let found: unknown;
-  try {
-    found = JSON.parse(readFileSync(path, 'utf8'));
-  } catch (cause) {
-    throw invalid((cause as Error).message, cause);
-  }
-  const parsed = judgeResultsSchema.safeParse(found);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  throw invalid(`${issue.path.join('.') || 'the file'}: ${issue.message}`);
-}
+export const readJudgement = (path: string): JudgeResults =>
+  readResultsFile(path, judgeResultsSchema, 'pass a results.json that llamatune judge wrote');

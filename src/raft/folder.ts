@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { REPORT_NAMES } from '../files/names.js';
 
 /** The files of a run: the names that its folder has. */
 export const raftFiles = (folder: string) => ({
@@ -22,11 +22,8 @@ export const raftFiles = (folder: string) => ({
 });
 export type RaftFiles = ReturnType<typeof raftFiles>;
 
-/** Names that a folder of another origin must not have, because they would be overwritten. */
-const OWN_NAMES = [
+/** The names that a run writes into its folder, other than that of its summary. */
+export const RAFT_NAMES = [
   ...['baseline_samples.jsonl', 'baseline_hardware.csv', 'final_samples.jsonl'],
-  ...['final_hardware.csv', 'cycle_1', 'summary.md', 'summary.txt', 'report.html', 'charts'],
+  ...['final_hardware.csv', 'cycle_1', ...REPORT_NAMES],
 ];
-
-export const foreignFiles = (folder: string): string[] =>
-  OWN_NAMES.filter((name) => existsSync(join(folder, name)));

@@ -2,6 +2,7 @@ import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import type { ChatMessage } from '../config/chat-message.js';
 import { LlamatuneError, reasonOf } from '../errors.js';
 import { replaceFile } from '../files/atomic-file.js';
+import { jsonLines } from '../files/results-files.js';
 import type { Verdict } from '../verify/verifier.js';
 
 /** An answer with its verdict: a line of a file of samples. */
@@ -24,8 +25,6 @@ export interface RaftSample {
   verdict: Verdict;
 }
 
-const lineOf = (sample: RaftSample): string => `${JSON.stringify(sample)}\n`;
-
 /**
  * A file of samples that grows as answers are verified. It survives a kill at any time: a last line that is incomplete is
  * dropped when the file is opened again.
@@ -40,13 +39,13 @@ export class SamplesFile implements Disposable {
     this.#path = path;
     const text = readText(path);
     this.samples = samplesOf(text, path);
-    const complete = this.samples.map(lineOf).join('');
+    const complete = jsonLines(this.samples);
     if (complete !== text) replaceFile(path, complete, 'samples');
     this.#file = this.#try(() => openSync(path, 'a'));
   }
 
   add(sample: RaftSample): void {
-    this.#try(() => writeSync(this.#file!, lineOf(sample)));
+    this.#try(() => writeSync(this.#file!, jsonLines([sample])));
     this.samples.push(sample);
   }
 
@@ -54,7 +53,7 @@ export class SamplesFile implements Disposable {
   finish(): RaftSample[] {
     this[Symbol.dispose]();
     this.samples.sort((a, b) => a.index - b.index || a.sample - b.sample);
-    replaceFile(this.#path, this.samples.map(lineOf).join(''), 'samples');
+    replaceFile(this.#path, jsonLines(this.samples), 'samples');
     return this.samples;
   }
 

@@ -1,11 +1,13 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
+import { z } from 'zod';
 import type { Machine } from '../bench/suite/results.js';
-import { LlamatuneError, reasonOf } from '../errors.js';
+import { LlamatuneError } from '../errors.js';
 import { replaceFile } from '../files/atomic-file.js';
+import { indentedJson, readResultsFile, refuseExisting } from '../files/results-files.js';
 import type { SourceState } from '../hardware/sampler.js';
 import type { FilterCounts } from './filter.js';
-import { foreignFiles, raftFiles } from './folder.js';
+import { RAFT_NAMES, raftFiles } from './folder.js';
 import type { HardwareUse } from './hardware-log.js';
 import type { RaftChange, RaftMetrics } from './metrics.js';
 
@@ -96,7 +98,7 @@ export const newSampledStage = (): SampledStage => ({ ...newStage(), metrics: nu
 
 /** Writes summary.json; it is always complete, also between two stages. */
 export function writeSummary(folder: string, summary: RaftSummary): void {
-  replaceFile(raftFiles(folder).summary, `${JSON.stringify(summary, null, 2)}\n`, 'summary');
+  replaceFile(raftFiles(folder).summary, indentedJson(summary), 'summary');
 }
 
 /**
@@ -104,24 +106,17 @@ export function writeSummary(folder: string, summary: RaftSummary): void {
  *
  * @throws LlamatuneError RESULTS_INVALID
  */
-export function readRaftSummary(path: string): RaftSummary {
-  let found: Partial<RaftSummary>;
-  try {
-    found = JSON.parse(readFileSync(path, 'utf8'));
-  } catch (cause) {
-    throw invalid(path, reasonOf(cause), cause);
-  }
-  if (found?.format !== 'llamatune-raft') throw invalid(path, 'it is not a summary of raft()');
-  if (found.version === SUMMARY_VERSION) return found as RaftSummary;
-  throw invalid(path, `it has version ${found.version}, and this is version ${SUMMARY_VERSION}`);
-}
+export const readRaftSummary = (path: string): RaftSummary =>
+  readResultsFile(
+    path,
+    summarySchema,
+    'pass a summary.json that llamatune raft of this version wrote',
+  ) as unknown as RaftSummary;
 
-function invalid(path: string, reason: string, cause?: unknown): LlamatuneError {
-  return new LlamatuneError('RESULTS_INVALID', `cannot read the summary '${path}': ${reason}`, {
-    hint: 'pass a summary.json that raft() of this version wrote',
-    ...(cause === undefined ? {} : { cause }),
-  });
-}
+const summarySchema = z.looseObject({
+  format: z.literal('llamatune-raft'),
+  version: z.literal(SUMMARY_VERSION),
+});
 
 /** What identifies a run: another value of one of these is another run. */
 type Identity = Pick<RaftSummary, 'options' | 'verifier' | 'prompts' | 'evaluationPrompts'>;
@@ -138,7 +133,7 @@ export function summaryToContinue(
 ): RaftSummary | null {
   const path = raftFiles(folder).summary;
   if (!existsSync(path)) {
-    refuseForeignFiles(folder);
+    refuseExisting(folder, RAFT_NAMES);
     return null;
   }
   if (!resume) {
@@ -153,16 +148,6 @@ export function summaryToContinue(
     'RESULTS_MISMATCH',
     `the run in '${folder}' has another value of ${different.join(', ')}`,
     { hint: 'continue with the same options, prompts and model, or choose another folder' },
-  );
-}
-
-function refuseForeignFiles(folder: string): void {
-  const found = foreignFiles(folder);
-  if (found.length === 0) return;
-  throw new LlamatuneError(
-    'RESULTS_EXIST',
-    `'${folder}' has no summary.json, but ${found.join(', ')}, which would be overwritten`,
-    { hint: 'choose an empty folder' },
   );
 }
 

@@ -4,6 +4,7 @@ import type { RaftConfig } from '../config/raft.js';
 import { replaceFile } from '../files/atomic-file.js';
 import { namesIn } from '../files/folders.js';
 import { isCheckpointName } from '../files/names.js';
+import { jsonLines } from '../files/results-files.js';
 import type { FinetuneEvent, FinetuneResult } from '../finetune/events.js';
 import { type FinetuneOptions, finetuneLora } from '../finetune/finetune.js';
 import type { RaftTask } from './prompts.js';
@@ -31,20 +32,13 @@ export function writeKept(
   kept: readonly RaftSample[],
   tasks: readonly RaftTask[],
 ): void {
-  const lines = kept.map(({ index, sample, prompt, output, scores }) => {
+  const rows = kept.map(({ index, sample, prompt, output, scores }) => {
     const { tools } = tasks[index]!;
     const completion =
       typeof prompt === 'string' ? output : [{ role: 'assistant', content: output }];
-    return JSON.stringify({
-      index,
-      sample,
-      prompt,
-      completion,
-      ...(tools ? { tools } : {}),
-      scores,
-    });
+    return { index, sample, prompt, completion, ...(tools ? { tools } : {}), scores };
   });
-  replaceFile(path, lines.map((line) => `${line}\n`).join(''), 'kept samples');
+  replaceFile(path, jsonLines(rows), 'kept samples');
 }
 
 /**

@@ -6,10 +6,10 @@ import {
   type EvaluationSample,
   embed,
   evaluate,
-  evaluationResultsSchema,
   finetune,
   generate,
   loadModel,
+  readEvaluation,
   renderEvaluation,
   score,
 } from '../../src/index.js';
@@ -117,15 +117,16 @@ describe('evaluate', () => {
       readdirSync(at('results'))
         .filter((name) => !name.startsWith('.'))
         .sort(),
-    ).toEqual([...['report.html', 'results.json', 'samples', 'summary.md', 'summary.txt']]);
-    const written = JSON.parse(readFileSync(at('results/results.json'), 'utf8'));
-    expect(evaluationResultsSchema.parse(written)).toEqual(results);
+    ).toEqual(['charts', 'report.html', 'results.json', 'samples', 'summary.md', 'summary.txt']);
+    expect(readEvaluation(at('results/results.json'))).toEqual(results);
     expect(linesOf<EvaluationSample>(at('results/samples/tuned-at-0.jsonl'))).toEqual(
       samples['tuned at 0'],
     );
-    expect(readFileSync(at('results/summary.md'), 'utf8')).toBe(
-      renderEvaluation(results, { format: 'markdown' }),
+    expect(readFileSync(at('results/summary.txt'), 'utf8')).toBe(
+      renderEvaluation(results, { format: 'text' }),
     );
+    expect(readFileSync(at('results/summary.md'), 'utf8')).toContain('(charts/chart-1.svg)');
+    expect(readFileSync(at('results/charts/chart-1.svg'), 'utf8')).toContain('<svg');
     // samples can be evaluated again
     const again = await evaluate({
       dataset: rows,

@@ -1,10 +1,12 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { parseConfig } from '../../config/parse.js';
 import { pricesSchema, type SuitePrices } from '../../config/suite.js';
 import { LlamatuneError } from '../../errors.js';
 import { replaceFile } from '../../files/atomic-file.js';
+import { REPORT_NAMES } from '../../files/names.js';
+import { indentedJson, readResultsFile, refuseExisting } from '../../files/results-files.js';
 import type { PlannedTrial } from './plan.js';
 import { type SuiteResults, suiteResultsSchema, type TrialResult } from './results.js';
 
@@ -12,7 +14,7 @@ export const resultsPath = (folder: string): string => join(folder, 'results.jso
 
 /** Writes results.json; it is always complete and valid, also between two trials. */
 export function writeResults(folder: string, results: SuiteResults): void {
-  replaceFile(resultsPath(folder), `${JSON.stringify(results, null, 2)}\n`, 'benchmark results');
+  replaceFile(resultsPath(folder), indentedJson(results), 'benchmark results');
 }
 
 /** The folder of the raw logs, one file per trial. */
@@ -30,18 +32,8 @@ export function writeTrialLog(folder: string, index: number, key: string, log: s
  *
  * @throws LlamatuneError RESULTS_INVALID
  */
-export function readResults(path: string): SuiteResults {
-  let found: unknown;
-  try {
-    found = JSON.parse(readFileSync(path, 'utf8'));
-  } catch (cause) {
-    throw invalid(path, (cause as Error).message, cause);
-  }
-  const parsed = suiteResultsSchema.safeParse(found);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  throw invalid(path, `${issue.path.join('.') || 'the file'}: ${issue.message}`);
-}
+export const readResults = (path: string): SuiteResults =>
+  readResultsFile(path, suiteResultsSchema, 'pass a results.json that llamatune bench wrote');
 
 /**
  * Results with other prices, for the costs in their report. A price that is undefined stays as it is.
@@ -52,13 +44,6 @@ export function withPrices(results: SuiteResults, prices: SuitePrices): SuiteRes
   const given = Object.entries(prices).filter(([, price]) => price !== undefined);
   const checked = parseConfig(pricesSchema, Object.fromEntries(given), 'prices');
   return { ...results, suite: { ...results.suite, ...checked } };
-}
-
-function invalid(path: string, reason: string, cause?: unknown): LlamatuneError {
-  return new LlamatuneError('RESULTS_INVALID', `cannot read the results in '${path}': ${reason}`, {
-    hint: 'pass a results.json that llamatune bench wrote',
-    ...(cause === undefined ? {} : { cause }),
-  });
 }
 
 /**
@@ -74,7 +59,8 @@ export function finishedTrials(
 ): TrialResult[] {
   const path = resultsPath(folder);
   if (!existsSync(path)) {
-    refuseForeignFiles(folder, resume);
+    // Without results, files with these names are the user's.
+    refuseExisting(folder, resume ? REPORT_NAMES : [...REPORT_NAMES, ...READINGS]);
     return [];
   }
   if (!resume) {
@@ -98,22 +84,8 @@ export function finishedTrials(
   return trials;
 }
 
-/** What the end of a suite writes. */
-const REPORT = ['summary.md', 'summary.txt', 'report.html', 'charts'];
-/** What its first trial writes, before there are results. */
+/** What the first trial of a suite writes, before there are results. */
 const READINGS = ['hardware.csv', 'logs'];
-
-/** A folder without results may hold files of the user with the same names, which would be lost. */
-function refuseForeignFiles(folder: string, resume: boolean): void {
-  const names = resume ? REPORT : [...REPORT, ...READINGS];
-  const found = names.filter((name) => existsSync(join(folder, name)));
-  if (found.length === 0) return;
-  throw new LlamatuneError(
-    'RESULTS_EXIST',
-    `'${folder}' has no results.json, but ${found.join(', ')}, which would be overwritten`,
-    { hint: 'choose an empty folder' },
-  );
-}
 
 /** As it is after writing and reading JSON. */
 const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value));

@@ -1,3 +1,4 @@
+import { indentedJson } from '../../files/results-files.js';
 import type { ReportDocument } from './document.js';
 import { renderHtml } from './html.js';
 import { renderMarkdown } from './markdown.js';
@@ -20,6 +21,6 @@ export function renderDocument(
     case 'html':
       return renderHtml(document);
     case 'json':
-      return `${JSON.stringify(data, null, 2)}\n`;
+      return indentedJson(data);
   }
 }
