@@ -63,7 +63,7 @@ export function metricName(name: string): string {
 /** An accuracy in percent, another metric as a number. */
 export function metric(name: string, value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return '–';
-  return /accuracy$/i.test(name) ? `${(100 * value).toFixed(1)} %` : value.toFixed(4);
+  return /accuracy$/i.test(name) ? percent(value) : value.toFixed(4);
 }
 
 /** 'token accuracy 61.2 %' for each metric */
@@ -71,6 +71,16 @@ export function metrics(values: Readonly<Record<string, number | null>>): string
   return Object.entries(values).map(
     ([name, value]) => `${metricName(name)} ${metric(name, value)}`,
   );
+}
+
+/** 0.613 as 61.3 % */
+export function percent(value: number): string {
+  return `${(100 * value).toFixed(1)} %`;
+}
+
+/** A p value: 0.012, < 0.001 */
+export function pValue(value: number): string {
+  return value < 0.001 ? '< 0.001' : value.toFixed(3);
 }
 
 /** 1.0e-4 */

@@ -1,7 +1,6 @@
 import {
   describeOptions,
   type EvaluateOptions,
-  type EvaluateResult,
   evaluate,
   evaluateSchema,
   renderEvaluation,
@@ -12,6 +11,7 @@ import { configurationOf } from './configuration.js';
 import { evaluateView } from './evaluate-view.js';
 import { jsonLine } from './json.js';
 import { cliOptions, commonOptions } from './option.js';
+import { showRun } from './show-run.js';
 
 const options = cliOptions(describeOptions(evaluateSchema));
 const excludedOptions = new Set(commonOptions.map(({ name }) => name));
@@ -54,16 +54,7 @@ export const evaluateCommand: Command = {
     const json = parsed.values.get('json') === true;
     const config = configurationOf(parsed, excludedOptions);
     const run = evaluate({ ...config, signal: io.signal } as EvaluateOptions);
-    const view = evaluateView(io, json);
-    let result: EvaluateResult;
-    try {
-      for await (const event of run) view.show(event);
-      result = await run.result;
-    } finally {
-      view.close();
-      await run[Symbol.asyncDispose]();
-    }
-    const { samples: _, ...results } = result;
+    const { samples: _, ...results } = await showRun(run, evaluateView(io, json));
     io.stdout.write(
       json
         ? jsonLine({ type: 'done', result: results })

@@ -3,6 +3,7 @@ import * as format from '../format.js';
 import type { EvaluateEvent } from '../index.js';
 import type { CliIo } from './io.js';
 import { jsonLine } from './json.js';
+import { barOptions } from './progress-bar.js';
 
 /** Shows the events of an evaluation. */
 export interface EvaluateView {
@@ -40,16 +41,7 @@ function startBar(
   event: Extract<EvaluateEvent, { type: 'answer' | 'scoring' }>,
 ): SingleBar {
   const what = event.type === 'answer' ? 'answers' : `texts for ${event.task}`;
-  const bar = new SingleBar({
-    stream: io.stderr as NodeJS.WriteStream,
-    format: `{bar} {percentage}%  {value}/{total} ${what}  ETA {remaining}`,
-    barCompleteChar: '█',
-    barIncompleteChar: '░',
-    barsize: 24,
-    hideCursor: true,
-    fps: 8,
-    gracefulExit: false,
-  });
+  const bar = new SingleBar(barOptions(io.stderr, ` ${what}  ETA {remaining}`));
   bar.start(event.of, 0, { remaining: '–' });
   return bar;
 }

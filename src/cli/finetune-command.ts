@@ -20,6 +20,7 @@ import type { JsonObject } from './config-file.js';
 import { commandOutput, configFile, configurationOf } from './configuration.js';
 import { finetuneView } from './finetune-view.js';
 import { type CliOption, cliOptions, commonOptions } from './option.js';
+import { showRun } from './show-run.js';
 
 /** On the command line `checkpoint.resume` is a text, so the options that may differ have an option of their own. */
 const RESUME_ALLOW = 'checkpoint.resume.allow';
@@ -90,16 +91,13 @@ export const finetuneCommand: Command = {
       const view = finetuneView(io, parsed.values.get('json') === true);
       const history: FinetuneEvent[] = [];
       const run = finetune({ ...config, signal: io.signal } as FinetuneOptions);
-      try {
-        for await (const event of run) {
+      await showRun(run, {
+        ...view,
+        show: (event) => {
           if (curve !== undefined) history.push(event);
           view.show(event);
-        }
-        await run.result;
-      } finally {
-        await run[Symbol.asyncDispose]();
-        view.close();
-      }
+        },
+      });
       if (curve !== undefined) replaceFile(curve.path, drawing(curve.path, history), 'loss curve');
     });
   },

@@ -4,6 +4,7 @@ import type { FinetuneEvent, FinetuneResult, StepEvent } from '../index.js';
 import { expertsText } from './experts-text.js';
 import type { CliIo } from './io.js';
 import { jsonLine } from './json.js';
+import { barOptions } from './progress-bar.js';
 import { listTable } from './table.js';
 
 /** Shows the events of a run. */
@@ -119,16 +120,7 @@ function barView(io: CliIo): FinetuneView {
     show(event) {
       if (event.type === 'step') {
         if (!bar) {
-          bars = new MultiBar({
-            stream: io.stdout as NodeJS.WriteStream,
-            format: '{bar} {percentage}%  {value}/{total}  {metrics}',
-            barCompleteChar: '█',
-            barIncompleteChar: '░',
-            barsize: 24,
-            hideCursor: true,
-            fps: 8,
-            gracefulExit: false,
-          });
+          bars = new MultiBar(barOptions(io.stdout, '  {metrics}'));
           bar = bars.create(event.totalSteps, 0, { metrics: '' });
         }
         bar.update(event.step, { metrics: barMetrics(event) });

@@ -1,9 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { SingleBar } from 'cli-progress';
-import * as format from '../format.js';
+import { reasonOf } from '../errors.js';
 import {
   describeOptions,
-  type JudgeEvent,
   type JudgeOptions,
   judge,
   judgeSchema,
@@ -14,9 +12,10 @@ import { type ParsedArguments, parseArguments, refusePositionals } from './argum
 import type { Command } from './command.js';
 import type { JsonObject } from './config-file.js';
 import { configurationOf } from './configuration.js';
-import type { CliIo } from './io.js';
 import { jsonLine } from './json.js';
+import { judgeView } from './judge-view.js';
 import { type CliOption, cliOptions, commonOptions } from './option.js';
+import { showRun } from './show-run.js';
 
 const commandOptions: readonly CliOption[] = [
   {
@@ -51,7 +50,7 @@ export const judgeCommand: Command = {
     ],
     notes: [
       'Each pair of answers is judged in both orders. The judge is first checked on pairs with a known winner, and its accuracy ' +
-        'stands below the table.',
+        'is shown below the table.',
       'The table goes to standard output, the progress to standard error.',
     ],
   },
@@ -62,16 +61,7 @@ export const judgeCommand: Command = {
     const json = parsed.values.get('json') === true;
     const config = withPrompt(configurationOf(parsed, excludedOptions), parsed);
     const run = judge({ ...config, signal: io.signal } as unknown as JudgeOptions);
-    const progress = progressView(io);
-    try {
-      for await (const event of run) {
-        if (json) io.stdout.write(jsonLine(event));
-        else progress.show(event);
-      }
-    } finally {
-      progress.close();
-    }
-    const results = await run.result;
+    const results = await showRun(run, judgeView(io, json));
     io.stdout.write(
       json
         ? jsonLine({ type: 'done', result: results })
@@ -87,9 +77,7 @@ function withPrompt(config: JsonObject, { values }: ParsedArguments): JsonObject
     throw new LlamatuneError(
       'USAGE_INVALID',
       'expected one of --prompt and --promptFile but received both',
-      {
-        hint: 'leave one of them out',
-      },
+      { hint: 'leave one of them out' },
     );
   }
   try {
@@ -97,51 +85,8 @@ function withPrompt(config: JsonObject, { values }: ParsedArguments): JsonObject
   } catch (cause) {
     throw new LlamatuneError(
       'USAGE_INVALID',
-      `cannot read the prompt file ${path}: ${(cause as Error).message}`,
+      `cannot read the prompt file ${path}: ${reasonOf(cause)}`,
       { hint: 'check the path', cause },
     );
   }
-}
-
-interface ProgressView {
-  show(event: JudgeEvent): void;
-  /** Restores the terminal. */
-  close(): void;
-}
-
-/** A progress bar on a terminal, otherwise a line about every ten seconds. */
-function progressView(io: CliIo): ProgressView {
-  const bar = io.stderr.isTTY ? startBar(io) : undefined;
-  let lastLine = Date.now();
-  return {
-    show(event) {
-      if (event.type === 'plan') {
-        const { questions, comparisons } = event;
-        io.stderr.write(
-          `${format.plural(comparisons.length, 'comparison')}, ${format.plural(questions, 'question')}\n`,
-        );
-        bar?.start(questions, 0, { eta: '–' });
-        return;
-      }
-      const { done, of, etaMs } = event;
-      bar?.update(done, { eta: format.duration(etaMs) });
-      if (bar !== undefined || (Date.now() - lastLine < 10_000 && done < of)) return;
-      lastLine = Date.now();
-      io.stderr.write(`[${done}/${of}]  ETA ${format.duration(etaMs)}\n`);
-    },
-    close: () => bar?.stop(),
-  };
-}
-
-function startBar(io: CliIo): SingleBar {
-  return new SingleBar({
-    stream: io.stderr as NodeJS.WriteStream,
-    format: '{bar} {percentage}%  {value}/{total} verdicts  ETA {eta}',
-    barCompleteChar: '█',
-    barIncompleteChar: '░',
-    barsize: 24,
-    hideCursor: true,
-    fps: 8,
-    gracefulExit: false,
-  });
 }

@@ -13,6 +13,7 @@ import { configurationOf } from './configuration.js';
 import { jsonLine } from './json.js';
 import { type CliOption, cliOptions, commonOptions } from './option.js';
 import { raftView } from './raft-view.js';
+import { showRun } from './show-run.js';
 
 const ownOptions = cliOptions(describeOptions(raftSchema));
 
@@ -74,13 +75,7 @@ export const raftCommand: Command = {
     const config = configurationOf(parsed, excludedOptions);
     const run = raft({ ...config, signal: io.signal } as unknown as RaftOptions);
     const view = raftView(io, json);
-    try {
-      for await (const event of run) view.show(event);
-    } finally {
-      await run[Symbol.asyncDispose]();
-      view.close();
-    }
-    const summary = await run.result;
+    const summary = await showRun(run, view);
     const files = writeRaftReport(summary, String(config.output));
     if (json) io.stdout.write(jsonLine({ type: 'done', result: summary, files }));
     else view.done(summary, files);

@@ -9,6 +9,7 @@ import {
 } from '../index.js';
 import type { CliIo } from './io.js';
 import { jsonLine } from './json.js';
+import { barOptions } from './progress-bar.js';
 
 /** Shows the events of a run of raft(). */
 export interface RaftView {
@@ -44,11 +45,11 @@ export function raftView(io: CliIo, json: boolean): RaftView {
 
 /** The progress of a stage, in answers or in steps of the training. */
 class StageBar {
-  readonly #stream: NodeJS.WriteStream;
+  readonly #stream: CliIo['stderr'];
   #bar: SingleBar | null = null;
 
   constructor(io: CliIo) {
-    this.#stream = io.stderr as NodeJS.WriteStream;
+    this.#stream = io.stderr;
   }
 
   update(event: RaftEvent): void {
@@ -66,17 +67,7 @@ class StageBar {
 
   #show(done: number, of: number, text: string): void {
     if (this.#bar === null) {
-      this.#bar = new SingleBar({
-        stream: this.#stream,
-        format: '{bar} {percentage}%  {value}/{total}  {text}',
-        barCompleteChar: '█',
-        barIncompleteChar: '░',
-        barsize: 24,
-        hideCursor: true,
-        clearOnComplete: true,
-        fps: 8,
-        gracefulExit: false,
-      });
+      this.#bar = new SingleBar({ ...barOptions(this.#stream, '  {text}'), clearOnComplete: true });
       this.#bar.start(of, done, { text });
     }
     this.#bar.update(done, { text });
@@ -109,10 +100,9 @@ const placeText = ({ stage, cycle }: RaftPlace): string =>
   cycle === null ? stage : `cycle ${cycle}: ${stage}`;
 
 function metricsText({ compileRate, passAt, truncated }: RaftMetrics): string {
-  const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
   return [
-    ...(compileRate === null ? [] : [`${percent(compileRate.value)} compile`]),
-    ...Object.entries(passAt).map(([k, { value }]) => `pass@${k} ${percent(value)}`),
+    ...(compileRate === null ? [] : [`${format.percent(compileRate.value)} compile`]),
+    ...Object.entries(passAt).map(([k, { value }]) => `pass@${k} ${format.percent(value)}`),
     ...(truncated === 0 ? [] : [`${truncated} cut off`]),
   ].join(', ');
 }

@@ -6,6 +6,7 @@ import { textWidth } from './io.js';
 import { jsonLine } from './json.js';
 import { type CliOption, commonOptions } from './option.js';
 import { raftView } from './raft-view.js';
+import { showRun } from './show-run.js';
 
 const options: readonly CliOption[] = [
   {
@@ -69,13 +70,7 @@ export const testCommand: Command = {
     const resume = values.get('resume') as boolean | undefined;
     const run = smokeTest({ output, resume, signal: io.signal } satisfies SmokeTestOptions);
     const view = raftView(io, json);
-    try {
-      for await (const event of run) view.show(event);
-    } finally {
-      await run[Symbol.asyncDispose]();
-      view.close();
-    }
-    const { passed, summary } = await run.result;
+    const { passed, summary } = await showRun(run, view);
     const files = output === undefined ? [] : writeRaftReport(summary, output);
     if (json) io.stdout.write(jsonLine({ type: 'done', result: summary, files }));
     else view.done(summary, files);

@@ -88,7 +88,7 @@ function tooLongText({ tooLong, settings }: DatasetInspection): string {
 }
 
 const share = (part: number, whole: number): string =>
-  whole === 0 ? '–' : `${((100 * part) / whole).toFixed(1)} %`;
+  whole === 0 ? '–' : format.percent(part / whole);
 
 const exampleText = ({ where, detail }: RowGroup['examples'][number]): string =>
   `${where}: ${visibleText(detail, 0)}`;
@@ -148,7 +148,7 @@ function paddingBlocks({ layouts, settings }: DatasetInspection): Block[] {
       rows: layouts.map(({ layout, computedTokens, padding }) => [
         textCell(LAYOUTS[layout]),
         { text: format.integer(computedTokens), value: computedTokens },
-        { text: `${(100 * padding).toFixed(1)} %`, value: padding },
+        { text: format.percent(padding), value: padding },
       ]),
     },
     {

@@ -39,7 +39,7 @@ export function buildEvaluationDocument(results: EvaluationResults): ReportDocum
 
 /** A value of a measure: '63.6 %' or '0.412'. */
 const valueText = (value: number, { isPercent }: MeasureDescription): string =>
-  isPercent ? `${(100 * value).toFixed(1)} %` : decimal(value);
+  isPercent ? format.percent(value) : decimal(value);
 
 /** A difference of percentages is in percentage points. */
 const differenceText = (value: number, measure: MeasureDescription): string =>
@@ -145,8 +145,8 @@ function comparisonBlocks({ comparisons, measures }: EvaluationResults): Block[]
           { text: format.integer(rows), value: rows },
           { text: `${sign}${differenceText(difference, measure)}`, value: difference },
           interval === null ? NOT_MEASURED : textCell(intervalText(interval, measure)),
-          { text: pText(p), value: p },
-          { text: pText(adjustedP), value: adjustedP },
+          { text: format.pValue(p), value: p },
+          { text: format.pValue(adjustedP), value: adjustedP },
           textCell(better ?? 'no'),
         ];
       }),
@@ -154,8 +154,6 @@ function comparisonBlocks({ comparisons, measures }: EvaluationResults): Block[]
     { kind: 'list', title: 'In words', items: comparisons.map(({ sentence }) => sentence) },
   ];
 }
-
-const pText = (p: number): string => (p < 0.001 ? '< 0.001' : p.toFixed(3));
 
 const share = (value: number | null): Cell =>
   value === null ? NOT_MEASURED : { text: value.toFixed(3), value };

@@ -52,17 +52,13 @@ function comparisonBlocks(results: JudgeResults): Block[] {
   ];
 }
 
-const percent = (value: number): string => `${(100 * value).toFixed(1)} %`;
-
 const percentCell = (value: number | null): Cell =>
-  value === null ? NOT_MEASURED : { text: percent(value), value };
+  value === null ? NOT_MEASURED : { text: format.percent(value), value };
 
 const countCell = (value: number): Cell => ({ text: format.integer(value), value });
 
 const rangeText = ([low, high]: readonly [number, number]): string =>
-  `${(100 * low).toFixed(1)} to ${percent(high)}`;
-
-const pText = (p: number): string => (p < 0.001 ? '< 0.001' : p.toFixed(3));
+  `${(100 * low).toFixed(1)} to ${format.percent(high)}`;
 
 function tallyTable(rows: readonly (readonly [name: string, tally: JudgeTally])[]): Block {
   const numbers = [
@@ -81,7 +77,7 @@ function tallyTable(rows: readonly (readonly [name: string, tally: JudgeTally])[
       countCell(tally.undecided),
       percentCell(tally.winRate),
       tally.interval === null ? NOT_MEASURED : textCell(rangeText(tally.interval)),
-      tally.p === null ? NOT_MEASURED : { text: pText(tally.p), value: tally.p },
+      tally.p === null ? NOT_MEASURED : { text: format.pValue(tally.p), value: tally.p },
       percentCell(tally.agreement),
       percentCell(tally.firstShare),
       { text: `${tally.invalid} of ${tally.verdicts}`, value: tally.invalid },
@@ -103,7 +99,7 @@ export function checkNote(check: JudgeCheck | null): string {
   const range = interval === null ? '' : ` (95 % interval ${rangeText(interval)})`;
   const measured =
     `Accuracy of the judge on ${format.plural(pairs, 'pair')} with a known winner (${SOURCES[source]}): ` +
-    `${percent(winRate!)}${range}, ties as half, invalid verdicts as wrong; p = ${pText(p!)} against 50 %.`;
+    `${format.percent(winRate!)}${range}, ties as half, invalid verdicts as wrong; p = ${format.pValue(p!)} against 50 %.`;
   const shown =
     referenceShown && source === 'references'
       ? ' The judge sees the reference, so these pairs are easier than those of the comparisons.'

@@ -5,7 +5,7 @@ import { type Cell, NOT_MEASURED } from '../suite/document.js';
 
 /** '32.0 %' */
 export const percent = (value: number | undefined): string =>
-  value === undefined ? 'n/a' : `${(100 * value).toFixed(1)} %`;
+  value === undefined ? 'n/a' : format.percent(value);
 
 /** '+6.3' */
 const signed = (value: number): string =>

@@ -102,7 +102,7 @@ function memoryFinding(method: TrialResult, baseline: TrialResult): string[] {
   const change = (value - other) / other;
   if (Math.abs(change) < SMALLEST_CHANGE) return [];
   const verb = change < 0 ? 'less' : 'more';
-  const share = `${(100 * Math.abs(change)).toFixed(1)} %`;
+  const share = format.percent(Math.abs(change));
   return [
     `${method.label} needs ${share} ${verb} memory than ${baseline.label} ` +
       `(${valueText(value, 'bytes')} and ${valueText(other, 'bytes')}).`,
