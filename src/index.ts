@@ -173,12 +173,8 @@ export type {
 } from './contract/training.js';
 export { type EmbedResult, type EmbedRun, embed } from './embed/embed.js';
 export { type ConfigProblem, LlamatuneError } from './errors.js';
-export {
-  type EvaluateEvent,
-  type EvaluateResult,
-  type EvaluateRun,
-  evaluate,
-} from './evaluate/evaluate.js';
+export { type EvaluateResult, type EvaluateRun, evaluate } from './evaluate/evaluate.js';
+export type { EvaluateEvent } from './evaluate/events.js';
 export { readEvaluation } from './evaluate/output-folder.js';
 export {
   type EvaluationResults,

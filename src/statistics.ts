@@ -16,6 +16,8 @@ export interface Statistics {
 const RESAMPLES = 2000;
 /** Fewest samples with a bootstrap interval. */
 export const FEWEST = 3;
+/** A difference whose p value is below this is called better or worse beyond chance (statistically significant). */
+export const SIGNIFICANCE = 0.05;
 /** Random assignments of a paired test; its smallest p value is 1 / (ASSIGNMENTS + 1). */
 const ASSIGNMENTS = 9999;
 /** With at most this many pairs that differ, a paired test tries all 2^n assignments instead of random ones. */

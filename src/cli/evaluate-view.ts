@@ -48,7 +48,7 @@ function startBar(
 
 function lineOf(event: Exclude<EvaluateEvent, { type: 'answer' | 'scoring' }>): string | null {
   switch (event.type) {
-    case 'start': {
+    case 'plan': {
       const left = event.badRows === 0 ? '' : `, ${format.plural(event.badRows, 'row')} left out`;
       return `${format.plural(event.systems.length, 'system')}, ${format.plural(event.rows, 'row')}${left}`;
     }

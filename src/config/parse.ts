@@ -128,6 +128,9 @@ function show(value: unknown): string {
   return typeof value === 'string' ? `'${value}'` : String(value);
 }
 
+/** Whether a column of a row has a value: null counts as absent. */
+export const isPresent = (value: unknown): boolean => value !== undefined && value !== null;
+
 /** A short description of a value for messages. */
 export function describeValue(value: unknown): string {
   if (value === undefined) return 'nothing';

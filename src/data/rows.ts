@@ -1,5 +1,5 @@
 import { type ParsedRow, ROW_FORMS, type RowForm } from '../config/dataset-row.js';
-import { describeValue, problemsOf } from '../config/parse.js';
+import { describeValue, isPresent, problemsOf } from '../config/parse.js';
 import { LlamatuneError } from '../errors.js';
 
 const HINT =
@@ -44,8 +44,6 @@ export function parseRow(value: unknown, where: string): ParsedRow {
   const text = problems.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`));
   throw invalidRow(where, text.join('; '));
 }
-
-const isPresent = (value: unknown): boolean => value !== undefined && value !== null;
 
 /** The fraction of the columns of a form that a row has. */
 const share = (row: Record<string, unknown>, { columns }: RowForm): number =>

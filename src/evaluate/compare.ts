@@ -1,13 +1,10 @@
-import { holm } from '../statistics.js';
+import { holm, SIGNIFICANCE } from '../statistics.js';
 import type { MeasuredValue, SystemComparison } from './results.js';
 import { comparisonOver, intervalOver, valueOver } from './sums.js';
 import type { Measure, TaskScore } from './task.js';
 
 /** Scores of one task for one system, by the index of the row. */
 export type ScoresByRow = ReadonlyMap<number, TaskScore>;
-
-/** A difference with a smaller p value, corrected, is beyond chance. */
-const SIGNIFICANCE = 0.05;
 
 export async function measured(
   measure: Measure,
@@ -23,7 +20,7 @@ export async function measured(
   };
 }
 
-/** What is compared: the scores of two systems under one measure. */
+/** The scores of two systems under one measure, to be compared. */
 export interface Pairing {
   measure: Measure;
   a: { name: string; scores: ScoresByRow };
@@ -54,8 +51,8 @@ export function verdicts(
     const measure = measures.find(({ name }) => name === test.measure)!;
     const adjustedP = adjusted[i]!;
     const aIsBetter = test.difference > 0 === measure.higherIsBetter;
-    const isSure = adjustedP < SIGNIFICANCE && test.difference !== 0;
-    const better = isSure ? (aIsBetter ? test.a : test.b) : null;
+    const isSignificant = adjustedP < SIGNIFICANCE && test.difference !== 0;
+    const better = isSignificant ? (aIsBetter ? test.a : test.b) : null;
     const comparison = { ...test, adjustedP, better };
     return { ...comparison, sentence: sentenceOf(comparison, measure, tested.length) };
   });

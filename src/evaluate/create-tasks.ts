@@ -1,5 +1,5 @@
 import type { Scorer, TaskConfig, TaskType } from '../config/evaluate-tasks.js';
-import { describeValue } from '../config/parse.js';
+import { describeValue, isPresent } from '../config/parse.js';
 import { throwIfAborted, untilAborted } from '../contract/run.js';
 import { LlamatuneError, reasonOf } from '../errors.js';
 import { jsonCheck } from '../json-answer.js';
@@ -84,7 +84,7 @@ function classification(config: ConfigOf<'classification'>): Task {
   const name = config.name ?? config.type;
   const expectedOf = (row: EvaluationRow): string => {
     const given = (row.row as Record<string, unknown>)[labelField];
-    const isGiven = given !== undefined && given !== null;
+    const isGiven = isPresent(given);
     const label = isGiven ? parser.named(given) : parser.parse(row.references[0] ?? '');
     if (label !== null) return label;
     const labels = parser.names.join(', ');
@@ -170,13 +170,4 @@ async function userScore(
     `the scorer '${task}' returned ${describeValue(given)} for the answer of '${system}' to ${row.where}`,
     { hint: 'return a finite number, true or false' },
   );
-}
-
-const THINKING_END = '</think>';
-
-/** What follows the reasoning of an answer; '' if its reasoning did not end. */
-export function withoutThinking(output: string): string {
-  const end = output.lastIndexOf(THINKING_END);
-  if (end >= 0) return output.slice(end + THINKING_END.length).trimStart();
-  return output.trimStart().startsWith('<think>') ? '' : output;
 }

@@ -13,6 +13,7 @@ import type { LoadedModel } from '../model/loaded-model.js';
 import { useModel } from '../model/use-model.js';
 import type { ScoresByRow } from './compare.js';
 import { createTasks } from './create-tasks.js';
+import type { EvaluateEvent } from './events.js';
 import { filesOfEvaluation } from './files.js';
 import {
   generateAnswers,
@@ -29,34 +30,6 @@ import { prepareTasks, scoreAnswers } from './score-answers.js';
 import { scoreLikelihoods } from './score-likelihoods.js';
 import { compareAll, type ScoredSystem, type ScoresByTask, summarize } from './summarize.js';
 import type { Task } from './task.js';
-
-/** An event of an evaluation. */
-export type EvaluateEvent =
-  /** The dataset is read. */
-  | { type: 'start'; systems: string[]; rows: number; badRows: number }
-  /** A system begins to answer, or its recorded outputs are read. */
-  | { type: 'system'; system: string; index: number; of: number }
-  /** A model has answered a row. The sample has no scores yet. */
-  | {
-      type: 'answer';
-      sample: EvaluationSample;
-      done: number;
-      of: number;
-      /** Until this system has answered all rows; null for the first answer. */
-      etaMs: number | null;
-    }
-  /** A model computes how likely it finds the sequences of a task. */
-  | {
-      type: 'scoring';
-      system: string;
-      task: string;
-      done: number;
-      of: number;
-      etaMs: number;
-    }
-  | { type: 'warning'; code: string; message: string }
-  /** All answers of a system are scored. */
-  | { type: 'scores'; results: SystemResults };
 
 /** The result of `evaluate()`. */
 export interface EvaluateResult extends EvaluationResults {
@@ -133,7 +106,7 @@ class Evaluation {
     );
     const { rows, badRows } = this.#data;
     const systems = this.#systems.map(({ name }) => name);
-    this.emit({ type: 'start', systems, rows: rows.length, badRows: badRows.length });
+    this.emit({ type: 'plan', systems, rows: rows.length, badRows: badRows.length });
     // Recorded outputs first: their mistakes are found before any model answers.
     for (const system of this.#systems) if (system.outputs !== undefined) await this.#read(system);
     await this.#generate();
@@ -287,7 +260,7 @@ class Evaluation {
       samples: this.#folder?.samplesOf(name) ?? null,
       answers: samples.length,
       missing,
-      cutOff: samples.filter(({ finishReason }) => finishReason === 'length').length,
+      truncated: samples.filter(({ finishReason }) => finishReason === 'length').length,
       generatedTokens,
       seconds,
       ...(await summarize(this.#tasks, scores, this.signal)),

@@ -48,8 +48,8 @@ const system = z.object({
   answers: z.number(),
   /** Rows without an answer: not in the recorded outputs, or failed. */
   missing: z.array(z.object({ index: z.number(), reason: z.string() })),
-  /** Answers that ended at maxTokens. */
-  cutOff: z.number(),
+  /** Answers that reached maxTokens. */
+  truncated: z.number(),
   generatedTokens: z.number().nullable(),
   seconds: z.number().nullable(),
   /** By name of the measure. */

@@ -2,7 +2,7 @@ import type { TemplateMessage } from '../config/chat-message.js';
 import { chatMessageSchema } from '../config/chat-message.js';
 import { type DatasetRow, type ParsedRow, toolsSchema } from '../config/dataset-row.js';
 import type { EvaluateConfig } from '../config/evaluate.js';
-import { describeValue } from '../config/parse.js';
+import { describeValue, isPresent } from '../config/parse.js';
 import { ROW_ERRORS, rowSources, type SourceRow } from '../data/dataset-rows.js';
 import { pacer } from '../data/pause.js';
 import { parseRow } from '../data/rows.js';
@@ -112,8 +112,6 @@ function noRows(badRows: readonly BadRow[]): LlamatuneError {
     { hint: 'correct the dataset, or use tasks that its rows suit' },
   );
 }
-
-const isPresent = (value: unknown): boolean => value !== undefined && value !== null;
 
 function evaluationRow({ row, where }: SourceRow, index: number, config: RowConfig): EvaluationRow {
   const columns = (typeof row === 'object' && row !== null ? row : {}) as Record<string, unknown>;

@@ -1,6 +1,6 @@
 import { pacer } from '../data/pause.js';
+import { withoutThinking } from '../generate/thinking.js';
 import type { ScoresByRow } from './compare.js';
-import { withoutThinking } from './create-tasks.js';
 import type { EvaluationRow } from './rows.js';
 import type { EvaluationSample } from './samples.js';
 import type { ScoresByTask } from './summarize.js';

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { chatMessageSchema } from '../config/chat-message.js';
 import { toolsSchema } from '../config/dataset-row.js';
 import type { PromptSource } from '../config/generate.js';
-import { describeValue, problemsOf } from '../config/parse.js';
+import { describeValue, isPresent, problemsOf } from '../config/parse.js';
 import { readLines, type TextLine } from '../data/lines.js';
 import { encodeChatPrompt, encodePrompt } from '../data/prompt.js';
 import { readRows } from '../data/readers.js';
@@ -104,8 +104,6 @@ function encodeText(
   if (tools === undefined || tools.length === 0) return encodePrompt(model, prompt);
   throw invalidPrompt(where, 'expected messages, which take tools, but received a text');
 }
-
-const isPresent = (value: unknown): boolean => value !== undefined && value !== null;
 
 const messagesSchema = z.array(chatMessageSchema).min(1);
 

@@ -6,6 +6,7 @@ import { checkFiles } from '../files/check.js';
 import { holdOutputs } from '../files/lock.js';
 import { generate } from '../generate/generate.js';
 import type { GeneratedSequence } from '../generate/generate-many.js';
+import { SIGNIFICANCE } from '../statistics.js';
 import {
   type PlannedCheck,
   type PlannedComparison,
@@ -235,7 +236,7 @@ class Judging {
     const { prompt, systems, rows, comparisons, check } = this.#plan;
     const { model, explain, constrained, temperature, seed } = this.#config;
     return {
-      kind: 'llamatune-judge',
+      format: 'llamatune-judge',
       version: JUDGE_RESULTS_VERSION,
       judge: {
         model: typeof model === 'string' ? model : model.path,
@@ -262,7 +263,7 @@ class Judging {
       ...tally,
       source,
       referenceShown: this.#plan.prompt.showsReference,
-      betterThanChance: tally.winRate! > 0.5 && tally.p! < 0.05,
+      betterThanChance: tally.winRate! > 0.5 && tally.p! < SIGNIFICANCE,
     };
   }
 

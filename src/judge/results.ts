@@ -36,7 +36,7 @@ export const JUDGE_RESULTS_VERSION = 1;
 
 /** Schema of results.json of `judge()`. */
 export const judgeResultsSchema = z.object({
-  kind: z.literal('llamatune-judge'),
+  format: z.literal('llamatune-judge'),
   version: z.literal(JUDGE_RESULTS_VERSION),
   judge: z.object({
     model: z.string(),

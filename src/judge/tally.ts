@@ -1,4 +1,4 @@
-import { bootstrapInterval, pairedTest } from '../statistics.js';
+import { bootstrapInterval, FEWEST, pairedTest } from '../statistics.js';
 import type { JudgeTally } from './results.js';
 import type { JudgeChoice } from './verdict.js';
 
@@ -91,7 +91,7 @@ export function tallyOf(
     identical: pairs.length - asked.length,
     undecided: having(null),
     winRate: rows.length === 0 ? null : winRate(rows),
-    interval: rows.length < 3 ? null : [...bootstrapInterval(rows, winRate, { seed })],
+    interval: rows.length < FEWEST ? null : [...bootstrapInterval(rows, winRate, { seed })],
     p: rows.length === 0 ? null : pairedTest(rows, others, { statistic: winRate, seed }).p,
     agreement: ratio(agreeing.length, valid.length),
     firstShare: ratio(chosen('A'), chosen('A') + chosen('B')),

@@ -1,3 +1,5 @@
+import { withoutThinking } from '../generate/thinking.js';
+
 /** Which of the answers in the prompt is better. */
 export type JudgeChoice = 'A' | 'B' | 'tie';
 
@@ -21,12 +23,12 @@ const ALONE = new RegExp(`^${MARK}(?:answer\\s+)?(a|b|tie)${MARK}$`, 'i');
 /**
  * Reads a verdict: what follows the last 'Verdict:', otherwise the last '[[A]]', '[[B]]', '[[C]]' (a tie) or '[[tie]]',
  * otherwise a text that is only 'A', 'B' or 'tie', also with 'answer' before it. Case, markup and punctuation do not
- * matter, but A and B after 'Verdict:' are upper case, because 'a' is also a word. A block `<think>…</think>` at the start is left out; one without an end has no verdict.
+ * matter, but A and B after 'Verdict:' are upper case, because 'a' is also a word. Reasoning before `</think>` is left out;
+ * a text whose reasoning did not end has no verdict.
  */
 export function parseVerdict(text: string): ParsedVerdict {
-  const thought = text.lastIndexOf('</think>');
-  if (thought < 0 && /^\s*<think>/.test(text)) return { choice: null, explanation: text.trim() };
-  const said = thought < 0 ? text : text.slice(thought + '</think>'.length);
+  const said = withoutThinking(text);
+  if (said === '') return { choice: null, explanation: text.trim() };
   const found = [...said.matchAll(LABELLED)].at(-1) ?? [...said.matchAll(BRACKETED)].at(-1);
   if (found !== undefined) {
     return { choice: choiceOf(found[1]!), explanation: said.slice(0, found.index).trim() };

@@ -1,5 +1,11 @@
 import { mean } from 'simple-statistics';
-import { bootstrapInterval, type PairedTest, pairedTest } from '../statistics.js';
+import {
+  bootstrapInterval,
+  FEWEST,
+  type PairedTest,
+  pairedTest,
+  SIGNIFICANCE,
+} from '../statistics.js';
 import type { RaftSample } from './samples-file.js';
 
 /** A mean over prompts, with its 95 % bootstrap interval over prompts; null for fewer than 3 of them. */
@@ -34,11 +40,6 @@ export interface RaftChange {
   /** 'better' and 'worse': pass@1 differs with p < 0.05. */
   verdict: 'better' | 'worse' | 'no difference';
 }
-
-/** Fewest prompts with an interval. */
-const FEWEST = 3;
-/** Largest p value of a difference. */
-const SIGNIFICANT = 0.05;
 
 /**
  * The unbiased estimate of pass@k: 1 - C(n - c, k) / C(n, k), computed as a product so that nothing overflows (Chen et al.
@@ -122,7 +123,7 @@ export function changeOf(base: readonly RaftSample[], final: readonly RaftSample
   const test = (rate: (counts: Counts) => number) => pairedTest(after.map(rate), before.map(rate));
   const passAt1 = test(passRate);
   const compiles = compilesCode(base) || compilesCode(final);
-  const isBeyondChance = passAt1.p < SIGNIFICANT;
+  const isBeyondChance = passAt1.p < SIGNIFICANCE;
   const direction = passAt1.difference > 0 ? 'better' : 'worse';
   return {
     passAt1,

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type ChatMessage, chatMessageSchema } from '../config/chat-message.js';
 import type { PromptSource } from '../config/generate.js';
+import { isPresent } from '../config/parse.js';
 import type { RaftPrompt, RaftPromptSource } from '../config/raft.js';
 import { LlamatuneError } from '../errors.js';
 import { type GivenPrompt, readPrompts } from '../generate/read-prompts.js';
@@ -83,8 +84,6 @@ function rowOf(given: unknown, where: string): Record<string, unknown> {
   if (typeof given === 'object' && given !== null) return given as Record<string, unknown>;
   throw invalid(where, `expected a prompt but received ${String(given)}`);
 }
-
-const isPresent = (value: unknown): boolean => value !== undefined && value !== null;
 
 function messagesOf(given: unknown, where: string): readonly ChatMessage[] {
   const parsed = chatMessageSchema.array().min(1).safeParse(given);

@@ -77,7 +77,7 @@ describe('evaluate', () => {
     for await (const event of run) events.push(event);
     const { samples, ...results } = await run.result;
 
-    expect(events[0]).toMatchObject({ type: 'start', rows: 4, badRows: 0 });
+    expect(events[0]).toMatchObject({ type: 'plan', rows: 4, badRows: 0 });
     const answers = events.filter((event) => event.type === 'answer');
     expect(answers.map(({ done, of }) => [done, of])).toEqual(
       [1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4].map((done) => [done, 4]),

@@ -248,7 +248,7 @@ function setupBlocks({ files, settings, systems }: EvaluationResults): Block[] {
               ...adapters.map(({ path, scale }) => (scale === 1 ? path : `${path}@${scale}`)),
             ].join(' + '),
         ),
-        { text: format.integer(counts.cutOff), value: counts.cutOff },
+        { text: format.integer(counts.truncated), value: counts.truncated },
         counts.generatedTokens === null
           ? NOT_MEASURED
           : { text: format.integer(counts.generatedTokens), value: counts.generatedTokens },

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { evaluateSchema } from '../../../src/config/evaluate.js';
 import type { Scorer } from '../../../src/config/evaluate-tasks.js';
-import { createTasks, withoutThinking } from '../../../src/evaluate/create-tasks.js';
+import { createTasks } from '../../../src/evaluate/create-tasks.js';
 import type { Task } from '../../../src/evaluate/task.js';
 
 const tasksOf = (...tasks: unknown[]): Task[] =>
@@ -139,14 +139,5 @@ describe('custom', () => {
       message: expect.stringMatching(/'mine' .* row 1: no network/),
       cause,
     });
-  });
-});
-
-describe('withoutThinking', () => {
-  it('keeps what follows the reasoning', () => {
-    expect(withoutThinking('<think>\nYes? No.\n</think>\n\nNo.')).toBe('No.');
-    expect(withoutThinking('Yes? </think> No.')).toBe('No.');
-    expect(withoutThinking('\n<think> not finished')).toBe('');
-    expect(withoutThinking(' Yes.')).toBe(' Yes.');
   });
 });

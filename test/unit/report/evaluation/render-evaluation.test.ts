@@ -10,7 +10,7 @@ const value = (mean: number | null, interval: [number, number] | null = null, ro
 });
 const system = (name: string, rest: Partial<EvaluationResults['systems'][number]>) => ({
   ...{ name, model: 'base.gguf', adapters: [], outputs: null, samples: `samples/${name}.jsonl` },
-  ...{ answers: 33, missing: [], cutOff: 0, generatedTokens: 1200, seconds: 4.2 },
+  ...{ answers: 33, missing: [], truncated: 0, generatedTokens: 1200, seconds: 4.2 },
   ...{ measures: {}, classifications: {} },
   ...rest,
 });
@@ -41,7 +41,7 @@ const results: EvaluationResults = evaluationResultsSchema.parse({
   ],
   systems: [
     system('base', {
-      cutOff: 3,
+      truncated: 3,
       measures: {
         'classification.accuracy': value(0.3, [0.15, 0.45]),
         'classification.macroF1': value(0.28, [0.14, 0.44]),

@@ -9,7 +9,7 @@ const tally = {
   ...{ verdicts: 62, invalid: 1 },
 };
 const results = (changes: Partial<JudgeResults> = {}): JudgeResults => ({
-  ...{ kind: 'llamatune-judge', version: 1, systems: ['tuned', 'base'], rows: 33 },
+  ...{ format: 'llamatune-judge', version: 1, systems: ['tuned', 'base'], rows: 33 },
   judge: {
     ...{ model: 'judge.gguf', prompt: '{answerA} or {answerB}?', rubric: 'Be right.', seed: 42 },
     ...{ explain: false, constrained: true, temperature: 0, maxTokens: 16 },
