@@ -162,13 +162,15 @@ export const evaluateSchema = withCrossFieldRules(base, (read) => {
         }
       : undefined,
     ...listOf(read.value('tasks')).map((each, i) => {
-      const { type: given, model: own } = (typeof each === 'string' ? { type: each } : each) as {
+      const { type: given, model: embedder } = (
+        typeof each === 'string' ? { type: each } : each
+      ) as {
         [key: string]: unknown;
       };
       const needsModel =
         given === 'perplexity' ||
         given === 'multiple-choice' ||
-        (given === 'cosine' && own === undefined);
+        (given === 'cosine' && embedder === undefined);
       const hasModel = systems.some((every) => (every as { model?: unknown })?.model !== undefined);
       if (!needsModel || hasModel) return undefined;
       const message = `expected a system with a model for the task '${given}' but received only outputs`;
@@ -179,7 +181,7 @@ export const evaluateSchema = withCrossFieldRules(base, (read) => {
   ];
 });
 
-/** What is wrong with a system beyond its fields: a file of outputs has no options of a model, and the other way round. */
+/** Problems of a system beyond its fields: a file of outputs takes no options of a model, and a model none of outputs. */
 function systemProblems(given: unknown, i: number): ConfigProblem[] {
   const fields = (given ?? {}) as { [key: string]: unknown };
   const path = `systems.${i}`;
@@ -187,7 +189,7 @@ function systemProblems(given: unknown, i: number): ConfigProblem[] {
     const received = fields.model === undefined ? 'none' : 'both';
     return [{ path, message: `expected one of model and outputs but received ${received}` }];
   }
-  const [own, other, unused] =
+  const [source, other, unused] =
     fields.model === undefined
       ? ['outputs', 'model', ['adapters', 'chatTemplate']]
       : ['model', 'outputs', ['outputField']];
@@ -197,7 +199,7 @@ function systemProblems(given: unknown, i: number): ConfigProblem[] {
     .filter((name) => isGiven(fields[name]))
     .map((name) => ({
       path: `${path}.${name}`,
-      message: `expected this option only with ${other} but received it with ${own}`,
+      message: `expected this option only with ${other} but received it with ${source}`,
     }));
 }
 

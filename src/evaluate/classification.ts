@@ -17,10 +17,10 @@ export interface LabelQuality {
   f1: number | null;
 }
 
-/** Rows by expected label and label of the answer. */
+/** Counts the rows by their expected label and the label of the answer. */
 export interface Classification {
   labels: string[];
-  /** Rows: expected label; columns: label of the answer, and at last no label. */
+  /** Rows are expected labels, columns the labels of the answers; the last column is for answers without a label. */
   confusion: number[][];
   perLabel: LabelQuality[];
   /** Answers without a label. They count as wrong. */
@@ -61,8 +61,8 @@ function qualityOf(label: string, i: number, confusion: readonly number[][]): La
 }
 
 /**
- * What a row adds to the sums of macro F1: for each label 1 if it is right, and how many of the row and its answer have the
- * label.
+ * The terms of a row in the sums of macro F1, two for each label: 1 if row and answer both have it, and how many of the two
+ * have it.
  */
 export function macroF1Terms(
   labels: readonly string[],
@@ -74,7 +74,7 @@ export function macroF1Terms(
   });
 }
 
-/** Mean F1, 2·TP / (2·TP + FP + FN), of the labels that a row or an answer has, each label counted alike. */
+/** Mean F1, 2·TP / (2·TP + FP + FN), over the labels that a row or an answer has, with the same weight for each label. */
 export function macroF1(sums: ArrayLike<number>): number {
   let [total, labels] = [0, 0];
   for (let i = 0; i < sums.length; i += 2) {

@@ -67,6 +67,6 @@ function shorten(text: string, limit: number, model: LoadedModel): string {
   const count = model.tokenize(text, { parseSpecial: true }).length;
   if (count <= limit) return text;
   const length = Math.floor((text.length * limit * 0.98) / count);
-  // not within a pair of surrogates
+  // do not cut a surrogate pair in half
   return shorten(text.slice(0, length).replace(/[\uD800-\uDBFF]$/, ''), limit, model);
 }

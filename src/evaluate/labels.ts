@@ -85,7 +85,7 @@ function wordPattern(word: string): RegExp {
   const characters = [...plain];
   const escaped = plain.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&').replace(/\s+/gu, '\\s+');
   const edge = (character: string, before: boolean) => {
-    // Between characters of a script without spaces there is no boundary to look for.
+    // Scripts without spaces have no word boundaries.
     if (!/[\p{L}\p{M}\p{N}]/u.test(character) || isUnspaced(character)) return '';
     return before ? '(?<![\\p{L}\\p{M}\\p{N}_])' : '(?![\\p{L}\\p{M}\\p{N}_])';
   };

@@ -53,7 +53,7 @@ export function perplexityTask(config: ConfigOf<'perplexity'>): Task {
 }
 
 /**
- * Multiple choice as EleutherAI's lm-evaluation-harness counts it: the choice with the highest log-probability, as it is, or
+ * Multiple choice as EleutherAI's lm-evaluation-harness scores it: the choice with the highest log-probability, in total or
  * divided by its number of tokens or of bytes. The end of the answer is not part of a choice.
  */
 export function multipleChoiceTask(config: ConfigOf<'multiple-choice'>): Task {

@@ -13,7 +13,7 @@ export type EvaluationPrompt =
   | string
   | { messages: readonly TemplateMessage[]; tools: readonly unknown[] | null };
 
-/** A row as training has it, and which of its tokens are targets. */
+/** A row in a form that training accepts, and which of its tokens are targets. */
 export interface TargetRow {
   row: DatasetRow;
   loss: 'all' | 'last-assistant';
@@ -29,7 +29,7 @@ export function continuation(prompt: EvaluationPrompt, text: string): TargetRow 
   return { row: { messages, tools: prompt.tools }, loss: 'last-assistant' };
 }
 
-/** A row of the dataset, as tasks use it. */
+/** A row of the dataset in the form that tasks use. */
 export interface EvaluationRow {
   /** Position in the dataset, from 0. */
   index: number;
@@ -116,18 +116,18 @@ function noRows(badRows: readonly BadRow[]): LlamatuneError {
 function evaluationRow({ row, where }: SourceRow, index: number, config: RowConfig): EvaluationRow {
   const columns = (typeof row === 'object' && row !== null ? row : {}) as Record<string, unknown>;
   const id = columns[config.idField];
-  const own = isPromptOnly(columns)
+  const parts = isPromptOnly(columns)
     ? { prompt: promptOf(columns, where), reference: null, target: null }
     : promptAndReference(parseRow(row, where), config.answerMarker, where);
   const hasId = typeof id === 'string' || typeof id === 'number';
-  const common = { index, where, id: hasId ? String(id) : null, prompt: own.prompt, row };
+  const common = { index, where, id: hasId ? String(id) : null, prompt: parts.prompt, row };
   if (config.referenceField === undefined) {
-    const references = own.reference === null ? [] : [own.reference];
-    return { ...common, references, target: own.target };
+    const references = parts.reference === null ? [] : [parts.reference];
+    return { ...common, references, target: parts.target };
   }
   const references = referencesOf(columns, config.referenceField, where);
   const [first] = references;
-  const target = own.prompt === null || !first ? null : continuation(own.prompt, first);
+  const target = parts.prompt === null || !first ? null : continuation(parts.prompt, first);
   return { ...common, references, target };
 }
 

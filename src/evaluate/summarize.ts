@@ -11,7 +11,7 @@ export interface ScoredSystem {
   scores: ScoresByTask;
 }
 
-/** What the tasks measured for one system. */
+/** The values of all measures for one system. */
 export async function summarize(
   tasks: readonly Task[],
   scores: ScoresByTask,

@@ -3,9 +3,9 @@ import { seededRandom } from '../random.js';
 import { FEWEST, percentileSteps, randomizationSteps } from '../statistics.js';
 import type { Measure, TaskScore } from './task.js';
 
-// Measures are functions of sums over rows, so that resampling many rows adds up numbers and does not look at the scores.
+// Measures are functions of sums over rows, so that resampling many rows only adds up numbers.
 
-/** What each row adds to the sums of a measure, row by row. */
+/** The terms that each row adds to the sums of a measure, row by row. */
 interface Terms {
   rows: number;
   columns: number;
@@ -80,7 +80,7 @@ export async function comparisonOver(
   return { difference, interval, p: await paced(steps, signal) };
 }
 
-/** An interval of width 0 comes of rows that are all equal: resampling them cannot say how sure a value is. */
+/** An interval of width 0 means that all rows are equal; resampling them cannot say how certain a value is. */
 const unlessEmpty = ([low, high]: Interval): Interval | null => (low === high ? null : [low, high]);
 
 /** A function that draws rows with replacement, the same ones of each system, and returns their sums. */

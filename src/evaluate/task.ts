@@ -11,7 +11,7 @@ export interface Answer {
   text: string;
 }
 
-/** What a task found in one answer. */
+/** The score that a task gives to one answer. */
 export interface TaskScore {
   /** The number that samples show. */
   value: number;
@@ -31,7 +31,7 @@ export interface Measure {
   /** Whether it is a fraction, shown in percent. */
   isPercent: boolean;
   higherIsBetter: boolean;
-  /** What a score adds to the sums over rows; always as many numbers. */
+  /** The terms that a score adds to the sums over rows; their number is the same for all scores. */
   terms(score: TaskScore): readonly number[];
   /** The number, from the sums over rows. */
   ofSums(sums: ArrayLike<number>): number;

@@ -87,7 +87,7 @@ export function judge(options: JudgeOptions): JudgeRun {
           if (output !== undefined) writeJudgement(output, results, judging.verdicts);
           return results;
         } catch (error) {
-          // Verdicts may have taken hours.
+          // An aborted run keeps its verdicts, which may have taken hours.
           if (output !== undefined && judging.verdicts.length > 0)
             writeVerdicts(output, judging.verdicts);
           throw error;
@@ -104,7 +104,7 @@ interface Plan {
   rows: number;
   comparisons: PlannedComparison[];
   check: PlannedCheck | null;
-  /** Those of the check first. */
+  /** The questions of the check come first. */
   questions: Question[];
 }
 

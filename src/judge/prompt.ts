@@ -69,7 +69,7 @@ export class JudgePrompt {
   }
 }
 
-/** A conversation as text: a single user message as it is, otherwise each message after its role. */
+/** A conversation as text: the text of a single user message, otherwise every message with its role before it. */
 export function promptText(prompt: string | readonly TemplateMessage[]): string {
   if (typeof prompt === 'string') return prompt;
   const [first, ...others] = prompt;

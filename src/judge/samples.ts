@@ -54,7 +54,7 @@ export async function readAnswers({ samples, pairs }: JudgeConfig): Promise<Answ
       ]),
     });
   }
-  if (rows.length === 0) throw invalid('pairs: there are no pairs');
+  if (rows.length === 0) throw invalid('pairs: there are no pairs', 'give at least one pair');
   return { systems: ['a', 'b'], rows };
 }
 
@@ -64,7 +64,12 @@ export async function readCheckPairs(
 ): Promise<AnswerPair[]> {
   const pairs: AnswerPair[] = [];
   for await (const { row, where } of checkedRows(source, checkPairSchema, 'check')) {
-    if (row.better === row.worse) throw invalid(`${where}: better and worse are the same text`);
+    if (row.better === row.worse) {
+      throw invalid(
+        `${where}: better and worse are the same text`,
+        'correct the pair, or leave it out',
+      );
+    }
     pairs.push({
       index: pairs.length,
       sample: 0,
@@ -74,7 +79,8 @@ export async function readCheckPairs(
       right: row.worse,
     });
   }
-  if (pairs.length === 0) throw invalid('check: there are no pairs');
+  if (pairs.length === 0)
+    throw invalid('check: there are no pairs', "give at least one pair, or check: 'none'");
   return pairs;
 }
 
@@ -150,7 +156,10 @@ function alignSystems(systems: ReadonlyMap<string, System>): Answers {
     const answers = names.map((name) => systems.get(name)!.get(key)!);
     const prompt = shared(answers, 'prompt', key);
     if (prompt === null)
-      throw invalid(`${answers[0]!.where}: no system has the prompt of this row`);
+      throw invalid(
+        `${answers[0]!.where}: no system has the prompt of this row`,
+        'add the prompt to the answers of at least one system',
+      );
     return {
       index,
       sample,
@@ -210,7 +219,7 @@ async function* locatedRows(
   for await (const row of source) yield { row, where: `${field}[${i++}]` };
 }
 
-function invalid(message: string, hint = ''): LlamatuneError {
+function invalid(message: string, hint: string): LlamatuneError {
   return new LlamatuneError('SAMPLES_INVALID', message, { hint });
 }
 

@@ -3,7 +3,7 @@ import type { FilterCounts } from './filter.js';
 import type { RaftMetrics } from './metrics.js';
 import type { RaftSample } from './samples-file.js';
 
-/** Where in a run something happens; `cycle` is null for 'baseline' and 'final'. */
+/** The stage of a run that an event belongs to; `cycle` is null for 'baseline' and 'final'. */
 export interface RaftPlace {
   stage: 'baseline' | 'samples' | 'training' | 'evaluation' | 'final';
   cycle: number | null;

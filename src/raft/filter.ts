@@ -4,7 +4,7 @@ import type { RaftSample } from './samples-file.js';
 
 type Filter = RaftConfig['filter'];
 
-/** How many answers of a cycle are kept, and why the others are not. */
+/** How many answers of a cycle are kept, and how many each rule drops. */
 export interface FilterCounts {
   samples: number;
   /** Not selected: failed, or with too low a score. */
@@ -15,9 +15,9 @@ export interface FilterCounts {
   truncated: number;
   /** The same text as another answer to the prompt. */
   duplicates: number;
-  /** More of the prompt than `select` and `maxPerPrompt` keep. */
+  /** Dropped because `select` and `maxPerPrompt` keep fewer answers of the prompt. */
   overMost: number;
-  /** Left out so that the groups of `balance` are equal. */
+  /** Dropped so that the groups of `balance` have equal size. */
   unbalanced: number;
   kept: number;
   /** Prompts with at least one answer that is kept. */

@@ -5,7 +5,7 @@ import { deviceKey, now, type Reading } from '../hardware/reading.js';
 import type { HardwareSampler } from '../hardware/sampler.js';
 import { systemInfo } from '../model/system-info.js';
 
-/** What a stage needed; null where the machine does not report it. */
+/** Time, energy and memory that a stage used; null where the machine does not report it. */
 export interface HardwareUse {
   seconds: number;
   /** Energy of the devices that compute. */
@@ -15,7 +15,7 @@ export interface HardwareUse {
   gpuMemoryBytes: number | null;
 }
 
-/** Options that place the model, and so decide whose power counts. */
+/** Options that place the model, which decide which devices' power counts. */
 export interface Placed {
   device: string;
   options: Record<string, unknown>;
@@ -24,14 +24,14 @@ export interface Placed {
 /** How often readings are written, so that a kill loses few of them. */
 const WRITE_MS = 5000;
 
-/** Runs a stage, and adds the readings of the machine's sensors meanwhile to a CSV file. */
+/** Runs a stage, and appends the readings of the machine's sensors during it to a CSV file. */
 export async function withReadings<T>(
   { path, stage, sampler }: { path: string; stage: string; sampler: HardwareSampler },
   placed: Placed,
   work: () => Promise<T>,
 ): Promise<{ result: T; use: HardwareUse }> {
   await startHardwareFile(path, 'stage', () => true);
-  sampler.take(); // readings of the time before the stage
+  sampler.take(); // drops the readings before the stage
   const readings: Reading[] = [];
   const span = { from: now(), to: Number.POSITIVE_INFINITY };
   let written = 0;

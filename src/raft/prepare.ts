@@ -21,7 +21,7 @@ import type { PromptsUsed, RaftSummary } from './summary.js';
 /** What a run needs before its first stage. */
 export interface PreparedRun {
   tasks: RaftTask[];
-  /** Those of the training if no others are given. */
+  /** The prompts of the training if the evaluation has no others. */
   evaluationTasks: RaftTask[];
   verifier: Verifier;
   /** Learning rate of the first cycle. */
@@ -34,7 +34,7 @@ export interface PreparedRun {
 export async function prepareRun(config: RaftConfig, signal: AbortSignal): Promise<PreparedRun> {
   const { info, path } = await useModel(
     config.model,
-    // mapped into memory, so that only pages are read that the stages read anyway
+    // The file is mapped into memory, so only pages are read that the stages read anyway.
     { device: 'cpu', gpuLayers: 0, placement: {}, rpc: [], purpose: 'train', signal },
     async ({ info, path }) => ({ info, path }),
   );
@@ -116,6 +116,6 @@ function recordedOptions(config: RaftConfig): Record<string, unknown> {
     evaluation: ofEvaluation,
     ...(verifier === undefined || isFunction ? {} : { verifier }),
   };
-  // as it is after writing and reading JSON
+  // The form after writing and reading JSON, to compare it with a summary.
   return JSON.parse(JSON.stringify(recorded));
 }

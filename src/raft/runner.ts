@@ -14,8 +14,8 @@ import type { PreparedRun } from './prepare.js';
 import { type SampleRequest, sampleStage } from './sample-stage.js';
 import { type RaftSample, readSamples } from './samples-file.js';
 import {
+  newCycle,
   newSampledStage,
-  newStage,
   type RaftCycle,
   type RaftStage,
   type RaftSummary,
@@ -36,7 +36,7 @@ interface SampleJob extends SampleRequest, RaftPlace {
   hardware: string;
 }
 
-/** Room for the tokens that end a turn after the answer. */
+/** Most tokens that end a turn after the answer. */
 const END_TOKENS = 16;
 
 /** Runs the stages that are not finished yet, in order. */
@@ -265,14 +265,6 @@ export class RaftRunner {
     this.#controls.emit({ type: 'warning', code: 'PROMPTS_FAILED', message });
   }
 }
-
-const newCycle = (cycle: number, evaluates: boolean, learningRate: number): RaftCycle => ({
-  cycle,
-  samples: newSampledStage(),
-  filter: null,
-  training: { ...newStage(), loss: null, steps: 0, learningRate, peakMemoryBytes: null },
-  evaluation: evaluates ? newSampledStage() : null,
-});
 
 /** The time until all samples are done, from those that this call has made. */
 function etaOf(of: number): (done: number) => number | null {

@@ -9,7 +9,7 @@ import type { RaftTask } from './prompts.js';
 import { type RaftSample, SamplesFile } from './samples-file.js';
 import { sharedOptions } from './shared-options.js';
 
-/** What is generated and verified in a stage. */
+/** The answers to generate and verify in a stage. */
 export interface SampleRequest {
   /** Name of the stage in the samples. */
   system: string;

@@ -88,13 +88,20 @@ export interface RaftSummary {
   adapter: string | null;
 }
 
-export const newStage = (): RaftStage => ({
+const newStage = (): RaftStage => ({
   attempts: 0,
   finished: false,
   use: null,
   tokensPerSecond: null,
 });
 export const newSampledStage = (): SampledStage => ({ ...newStage(), metrics: null });
+export const newCycle = (cycle: number, evaluates: boolean, learningRate: number): RaftCycle => ({
+  cycle,
+  samples: newSampledStage(),
+  filter: null,
+  training: { ...newStage(), loss: null, steps: 0, learningRate, peakMemoryBytes: null },
+  evaluation: evaluates ? newSampledStage() : null,
+});
 
 /** Writes summary.json; it is always complete, also between two stages. */
 export function writeSummary(folder: string, summary: RaftSummary): void {
@@ -166,6 +173,6 @@ function differences(
   ];
 }
 
-/** As it is after writing and reading JSON. */
+/** The form after writing and reading JSON. */
 const plain = (value: unknown): unknown =>
   value === undefined ? undefined : JSON.parse(JSON.stringify(value));

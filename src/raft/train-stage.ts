@@ -64,7 +64,7 @@ function trainOptions(
   config: RaftConfig,
 ): Omit<FinetuneOptions, 'mode'> {
   const { lora, optimizer, ...finetune } = config.finetune;
-  // An adapter that is continued has its initial values.
+  // An adapter that is continued needs no initialization.
   const { init: _, ...settings } = lora ?? {};
   return {
     sequenceLength: longestRow,

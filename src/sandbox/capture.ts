@@ -8,9 +8,9 @@ export class Capture {
   /** @param onExcess called when a stream has more than `limit` bytes */
   constructor(stream: Readable, limit: number, onExcess: () => void) {
     stream.on('data', (chunk: Buffer) => {
-      const room = limit - this.#bytes;
+      const left = limit - this.#bytes;
       this.#bytes += chunk.length;
-      if (room > 0) this.#chunks.push(chunk.subarray(0, room));
+      if (left > 0) this.#chunks.push(chunk.subarray(0, left));
       if (this.#bytes > limit) onExcess();
     });
     stream.on('error', () => {}); // the process was killed

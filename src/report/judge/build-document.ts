@@ -90,7 +90,7 @@ const SOURCES: Readonly<Record<JudgeCheck['source'], string>> = {
   given: 'given pairs',
 };
 
-/** What the table of comparisons is worth: how good the judge is on pairs with a known winner. */
+/** How far the comparisons can be trusted: how good the judge is on pairs with a known winner. */
 export function checkNote(check: JudgeCheck | null): string {
   if (check === null) {
     return 'The judge was not checked on pairs with a known winner, so how far its verdicts can be trusted is unknown.';

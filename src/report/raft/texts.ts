@@ -33,7 +33,7 @@ export function estimateCell(estimate: Estimate | null | undefined): Cell {
   return { text: `${percent(value)}${range}`, value, note: intervalText(interval) };
 }
 
-/** What came of the run, in a sentence. */
+/** The result of the run in a sentence. */
 export function verdictText({ baseline, final, change, evaluationPrompts }: RaftSummary): string {
   if (change === null || baseline.metrics === null || final.metrics === null) {
     return 'The run has not finished.';
