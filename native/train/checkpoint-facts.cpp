@@ -92,7 +92,7 @@ std::vector<problem> checkpoint_facts::differences(const gguf_reader & file) con
         known.insert(fact.option);
         if (file.text(key_prefix + fact.option, "") != fact.value) changed.insert(fact.option);
     }
-    // Another mode or type has other options: they are no differences besides it.
+    // With another mode or type, its options differ too and are not listed.
     const auto follows = [&](const std::string & option) {
         const std::string group = option.substr(0, option.find('.'));
         return changed.count(group + ".type") > 0 || (group == "lora" && changed.count("mode") > 0);
