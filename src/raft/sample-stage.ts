@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { GenerateOptions } from '../config/generate.js';
 import type { RaftConfig } from '../config/raft.js';
-import { abortedError } from '../contract/run.js';
+import { untilAborted } from '../contract/run.js';
 import { perSecond } from '../generate/answer.js';
 import { type GeneratedSequence, GenerateManyRun } from '../generate/generate-many.js';
 import { failed, type Verifier } from '../verify/verifier.js';
@@ -86,9 +86,6 @@ class Verification {
   readonly #signal: AbortSignal;
   readonly #onSample: (sample: RaftSample) => void;
   readonly #running = new Set<Promise<void>>();
-  /** Rejects when the run is aborted: a verifier may never answer. */
-  readonly #aborted: Promise<never>;
-  #stopListening = () => {};
   #failure: { error: unknown } | null = null;
   #stopped = false;
 
@@ -102,17 +99,13 @@ class Verification {
     this.#verifier = verifier;
     this.#signal = signal;
     this.#onSample = onSample;
-    this.#aborted = new Promise((_, reject) => {
-      const onAbort = () => reject(abortedError(signal.reason));
-      signal.addEventListener('abort', onAbort);
-      this.#stopListening = () => signal.removeEventListener('abort', onAbort);
-    });
-    this.#aborted.catch(() => {});
   }
 
   /** Starts to verify an answer as soon as fewer than `most` are being verified. */
   async start(answer: GeneratedSequence, most: number): Promise<void> {
-    while (this.#running.size >= most) await Promise.race([this.#aborted, ...this.#running]);
+    while (this.#running.size >= most) {
+      await untilAborted(() => Promise.race(this.#running), this.#signal);
+    }
     this.#throwFailure();
     const running = this.#verify(answer)
       .catch((error: unknown) => {
@@ -124,14 +117,13 @@ class Verification {
 
   /** Waits for the last verdict. */
   async end(): Promise<void> {
-    await Promise.race([this.#aborted, Promise.all(this.#running)]);
+    await untilAborted(() => Promise.all(this.#running), this.#signal);
     this.#throwFailure();
   }
 
   /** Drops the verdicts that come from now on: a continued run verifies these answers again. */
   stop(): void {
     this.#stopped = true;
-    this.#stopListening();
   }
 
   #throwFailure(): void {
