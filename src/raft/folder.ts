@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { namesIn } from '../files/folders.js';
 import { REPORT_NAMES } from '../files/names.js';
 
 /** The files of a run: the names that its folder has. */
@@ -22,8 +23,9 @@ export const raftFiles = (folder: string) => ({
 });
 export type RaftFiles = ReturnType<typeof raftFiles>;
 
-/** The names that a run writes into its folder, other than that of its summary. */
-export const RAFT_NAMES = [
+/** The names that a run writes into its folder, other than that of its summary, and folders named like those of cycles. */
+export const raftNames = (folder: string): string[] => [
   ...['baseline_samples.jsonl', 'baseline_hardware.csv', 'final_samples.jsonl'],
-  ...['final_hardware.csv', 'cycle_1', ...REPORT_NAMES],
+  ...['final_hardware.csv', ...REPORT_NAMES],
+  ...namesIn(folder).filter((name) => /^cycle_\d+$/.test(name)),
 ];

@@ -3,7 +3,7 @@ import { type ChatMessage, chatMessageSchema } from '../config/chat-message.js';
 import type { PromptSource } from '../config/generate.js';
 import { isPresent } from '../config/parse.js';
 import type { RaftPrompt, RaftPromptSource } from '../config/raft.js';
-import { LlamatuneError } from '../errors.js';
+import { LlamatuneError, reasonOf } from '../errors.js';
 import { type GivenPrompt, readPrompts } from '../generate/read-prompts.js';
 import type { VerifierTask } from '../verify/verifier.js';
 import { CPP_PROMPTS } from './cpp-prompts.js';
@@ -81,8 +81,20 @@ function taskOf({ prompt: given, where }: GivenPrompt, index: number): RaftTask 
 function rowOf(given: unknown, where: string): Record<string, unknown> {
   if (typeof given === 'string') return { prompt: given };
   if (Array.isArray(given)) return { messages: given };
-  if (typeof given === 'object' && given !== null) return given as Record<string, unknown>;
+  if (typeof given === 'object' && given !== null) {
+    checkJson(given, where);
+    return given as Record<string, unknown>;
+  }
   throw invalid(where, `expected a prompt but received ${String(given)}`);
+}
+
+/** Rows are identified by their JSON. */
+function checkJson(row: object, where: string): void {
+  try {
+    JSON.stringify(row);
+  } catch (cause) {
+    throw invalid(where, `it cannot be written as JSON: ${reasonOf(cause).split('\n', 1)[0]}`);
+  }
 }
 
 function messagesOf(given: unknown, where: string): readonly ChatMessage[] {

@@ -7,7 +7,7 @@ import { replaceFile } from '../files/atomic-file.js';
 import { indentedJson, readResultsFile, refuseExisting } from '../files/results-files.js';
 import type { SourceState } from '../hardware/sampler.js';
 import type { FilterCounts } from './filter.js';
-import { RAFT_NAMES, raftFiles } from './folder.js';
+import { raftFiles, raftNames } from './folder.js';
 import type { HardwareUse } from './hardware-log.js';
 import type { RaftChange, RaftMetrics } from './metrics.js';
 
@@ -140,7 +140,7 @@ export function summaryToContinue(
 ): RaftSummary | null {
   const path = raftFiles(folder).summary;
   if (!existsSync(path)) {
-    refuseExisting(folder, RAFT_NAMES);
+    refuseExisting(folder, raftNames(folder));
     return null;
   }
   if (!resume) {
@@ -164,13 +164,14 @@ function differences(
 ): string[] {
   const names = new Set([...Object.keys(found.options), ...Object.keys(wanted.options)]);
   const isSame = (a: unknown, b: unknown) => isDeepStrictEqual(plain(a), plain(b));
-  return [
+  const different = [
     ...[...names].filter((name) => !isSame(found.options[name], wanted.options[name])),
     ...(['verifier', 'prompts', 'evaluationPrompts'] as const)
       .filter((name) => !isSame(found[name], wanted[name]))
       .map((name) => (name === 'evaluationPrompts' ? 'evaluation.prompts' : name)),
     ...(found.model.bytes === wanted.model.bytes ? [] : ['model']),
   ];
+  return [...new Set(different)];
 }
 
 /** The form after writing and reading JSON. */

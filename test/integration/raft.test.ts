@@ -1,4 +1,12 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -127,6 +135,14 @@ describe('raft()', () => {
       code: 'RESULTS_EXIST',
     });
     expect(readFileSync(at('final_samples.jsonl'), 'utf8')).toBe('mine');
+    mkdirSync(at('other/cycle_2'), { recursive: true });
+    writeFileSync(at('other/cycle_2/samples.jsonl'), 'mine');
+    await expect(
+      raft(smallOptions({ output: at('other'), cycles: 2 })).result,
+    ).rejects.toMatchObject({ code: 'RESULTS_EXIST', message: expect.stringContaining('cycle_2') });
+    await expect(
+      raft(raftOptions(whole, { resume: true, verifier: 'exact' })).result,
+    ).rejects.toMatchObject({ message: expect.stringMatching(/another value of verifier$/) });
   });
 
   it('lets only one run write to a folder', async () => {

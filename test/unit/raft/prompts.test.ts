@@ -41,7 +41,11 @@ describe('readTasks', () => {
     expect(await hash('a')).not.toBe(await hash('b'));
   });
 
+  const circular: { prompt: string; self?: object } = { prompt: 'x' };
+  circular.self = circular;
+
   it.each([
+    [[circular], 'prompts[0]: it cannot be written as JSON: '],
     [[7], 'prompts[0]: expected a prompt but received 7'],
     [[{ text: 'x' }], 'prompts[0]: expected prompt or messages but received the fields text'],
     [[{ messages: [{ content: 'x' }] }], 'prompts[0]: messages.0.role'],
