@@ -1,10 +1,8 @@
-import { rmSync } from 'node:fs';
-import { mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SUITES } from '../bench/suite/suites.js';
 import type { RaftPrompt } from '../config/raft.js';
-import { Run } from '../contract/run.js';
+import { Run, throwIfAborted } from '../contract/run.js';
+import { withTemporaryFolder } from '../files/temporary-folder.js';
 import type { RaftEvent } from './events.js';
 import { type RaftOptions, raft } from './raft.js';
 import type { RaftSummary } from './summary.js';
@@ -36,17 +34,22 @@ export interface SmokeTestOptions {
 export function smokeTest(options: SmokeTestOptions = {}): Run<RaftEvent, SmokeTestResult> {
   return new Run<RaftEvent, SmokeTestResult>(
     async ({ emit, signal }) => {
-      const temporary = options.output === undefined;
-      const output = options.output ?? (await mkdtemp(join(tmpdir(), 'llamatune-smoke-')));
-      try {
+      const test = async (output: string): Promise<SmokeTestResult> => {
         const { resume, seed } = options;
         const run = raft({ ...smokeOptions(output), resume, seed, signal });
         for await (const event of run) emit(event);
         const summary = await run.result;
         return { passed: summary.change?.verdict === 'better', summary };
-      } finally {
-        if (temporary) rmSync(output, { recursive: true, force: true });
-      }
+      };
+      if (options.output !== undefined) return test(options.output);
+      return withTemporaryFolder(async (folder) => {
+        try {
+          return await test(join(folder, 'smoke'));
+        } catch (error) {
+          throwIfAborted(signal); // the error of raft() says that the folder is kept
+          throw error;
+        }
+      });
     },
     { signal: options.signal },
   );

@@ -9,7 +9,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   describeAdapter,
   finetuneLora,
@@ -19,6 +19,7 @@ import {
   raft,
   readRaftSummary,
   renderRaftReport,
+  smokeTest,
 } from '../../src/index.js';
 import { folderPerTest } from '../folder-per-test.js';
 import { jsonLines, llamatune } from './command-line.js';
@@ -262,6 +263,22 @@ describe('llamatune raft and test', () => {
     expect(exit).toBe(2);
     for (const name of ['cycles', 'generation.topP', 'finetune.output', 'verifier'])
       expect(stderr).toContain(`${name}: expected`);
+  });
+
+  it('tests in a folder that the next run removes after a kill', async () => {
+    vi.stubEnv('TMPDIR', at());
+    try {
+      const run = smokeTest();
+      for await (const event of run) if (event.type === 'sample') break;
+      const names = readdirSync(at());
+      expect(names).not.toEqual([]);
+      for (const name of names) expect(name).toMatch(/^llamatune-[A-Za-z0-9]{6}$/);
+      run.abort();
+      await expect(run.result).rejects.toMatchObject({ code: 'ABORTED', hint: 'start it again' });
+      expect(readdirSync(at())).toEqual([]);
+    } finally {
+      vi.unstubAllEnvs();
+    }
   });
 
   it('shows help without a level, and refuses another one', async () => {
