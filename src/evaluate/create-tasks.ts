@@ -148,7 +148,7 @@ async function userScore(
   let given: unknown;
   try {
     const input = {
-      ...{ index, system, references, signal },
+      ...{ index, system, references: [...references], signal },
       prompt: typeof prompt === 'string' || prompt === null ? prompt : prompt.messages,
       reference: references[0] ?? null,
       output: text,

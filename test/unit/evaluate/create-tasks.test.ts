@@ -121,6 +121,13 @@ describe('custom', () => {
     },
   );
 
+  it('cannot change the references of other tasks', async () => {
+    const references = ['yes'];
+    const task = custom((input) => (input.references as string[]).splice(0).length);
+    expect(await score(task, 'x', rowOf(references))).toEqual({ value: 1 });
+    expect(references).toEqual(['yes']);
+  });
+
   it('ends when it is aborted, even if the function does not', async () => {
     const controller = new AbortController();
     const task = custom(() => new Promise<number>(() => {}));
