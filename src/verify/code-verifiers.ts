@@ -1,3 +1,4 @@
+import { isPresent } from '../config/parse.js';
 import type { VerifierConfigOf } from '../config/verifier.js';
 import { sameOutput } from './output.js';
 import { ProgramRunner } from './program.js';
@@ -32,13 +33,17 @@ export async function runVerifier(config: VerifierConfigOf<'run'>): Promise<Veri
   const runner = await ProgramRunner.create(config);
   return {
     name: config.type,
-    check: (task) => void expectedOf(task, config.type),
+    check: (task) => {
+      expectedOf(task, config.type);
+      column(task, config.stdinColumn);
+    },
     async verify(output, task, signal) {
       const expected = expectedOf(task, config.type);
+      const stdin = column(task, config.stdinColumn) ?? '';
       const extracted = runner.extract(output);
       if ('verdict' in extracted) return extracted.verdict;
       const sources = { [runner.file('main')]: extracted.code };
-      const run = { stdin: column(task, config.stdinColumn) ?? '', limits: config.limits };
+      const run = { stdin, limits: config.limits };
       const result = await runner.execute(sources, run, signal);
       if ('verdict' in result) return result.verdict;
       return compared(result.outcome.stdout, expected, config.whitespace);
@@ -88,9 +93,14 @@ function compared(
   return failed('compare', detail, true);
 }
 
-/** The text in a column of the row of a task. */
-function column({ row }: VerifierTask, name: string): string | undefined {
-  if (typeof row !== 'object' || row === null) return undefined;
-  const value = (row as Record<string, unknown>)[name];
-  return typeof value === 'string' ? value : undefined;
+/**
+ * The text or number in a column of the row of a task; undefined if there is none.
+ *
+ * @throws LlamatuneError VERIFIER_TASK_INVALID if it is something else
+ */
+function column(task: VerifierTask, name: string): string | undefined {
+  const value = (task.row as Record<string, unknown> | null | undefined)?.[name];
+  if (!isPresent(value)) return undefined;
+  if (typeof value === 'string' || typeof value === 'number') return String(value);
+  throw taskInvalid(task, `its row has no text in the column '${name}'`);
 }

@@ -1,4 +1,5 @@
 import type { ChatMessage } from '../config/chat-message.js';
+import { isPresent } from '../config/parse.js';
 import { LlamatuneError } from '../errors.js';
 
 /** What a model was asked, with what is needed to verify its answer. */
@@ -65,7 +66,9 @@ export const failed = (
  * @throws LlamatuneError VERIFIER_TASK_INVALID
  */
 export function expectedOf(task: VerifierTask, verifier: string): string {
-  if (task.expected !== undefined) return task.expected;
+  const { expected } = task as { expected?: unknown };
+  if (typeof expected === 'string') return expected;
+  if (isPresent(expected)) throw taskInvalid(task, 'its expected answer is not a text');
   throw taskInvalid(task, `it has no expected answer, which the verifier '${verifier}' needs`);
 }
 

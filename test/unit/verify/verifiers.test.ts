@@ -199,6 +199,24 @@ describe('a task', () => {
       expect(() => verifier.check?.(task('1'))).not.toThrow();
     },
   );
+
+  it.each([5, ['1'], {}])('must not expect %j, which is not a text', async (expected) => {
+    const verifier = await createVerifier({ type: 'exact' });
+    await expect(verifier.verify('x', task(expected as never))).rejects.toMatchObject({
+      code: 'VERIFIER_TASK_INVALID',
+      message: expect.stringContaining('is not a text'),
+    });
+  });
+
+  it('gives a program a number or a text as its input, and nothing else', async () => {
+    const verifier = await createVerifier({ type: 'run', language: 'typescript', sandbox: 'none' });
+    const given = (stdin: unknown) => ({ ...task('5'), row: { stdin } });
+    const error = { code: 'VERIFIER_TASK_INVALID', message: expect.stringContaining("'stdin'") };
+    expect(() => verifier.check?.(given(['5']))).toThrow(expect.objectContaining(error));
+    expect(() => verifier.check?.(given(null))).not.toThrow();
+    const code = "import { readFileSync } from 'node:fs'; console.log(readFileSync(0, 'utf8'));";
+    expect(await verifier.verify(code, given(5))).toMatchObject({ passed: true });
+  });
 });
 
 describe('createVerifier', () => {
