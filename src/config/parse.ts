@@ -55,7 +55,11 @@ export function problemsOf(issue: Issue, schema?: z.ZodType): ConfigProblem[] {
   const typeText = field && (metaOf(field).typeText as string | undefined);
   if (issue.code === 'invalid_union' && issue.discriminator !== undefined) {
     const given = (issue.input as Record<string, unknown> | undefined)?.[issue.discriminator];
-    return [{ path, message: `expected ${issue.message} but received ${describeValue(given)}` }];
+    const options = 'options' in issue ? issue.options : undefined;
+    const known = (options ?? []).map(String);
+    const meant = typeof given === 'string' ? suggestion(given, known) : '';
+    const message = `expected ${known.map(show).join(' or ')} but received ${describeValue(given)}${meant}`;
+    return [{ path, message }];
   }
   if (issue.code === 'invalid_union') {
     const branch = closestBranch(issue);

@@ -221,8 +221,11 @@ describe('a task', () => {
 
 describe('createVerifier', () => {
   it('refuses an unknown type and unknown options', async () => {
-    await expect(createVerifier({ type: 'magic' } as never)).rejects.toMatchObject({
+    await expect(createVerifier({ type: 'numerc' } as never)).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
+      message: expect.stringMatching(
+        /type: expected 'exact' or 'numeric' or .* but received 'numerc'; did you mean 'numeric'\?$/,
+      ),
     });
     await expect(createVerifier({ type: 'exact', patern: 'x' } as never)).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
