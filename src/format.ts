@@ -92,3 +92,17 @@ export function learningRate(value: number): string {
 export function plural(value: number, noun: string): string {
   return `${integer(value)} ${noun}${value === 1 ? '' : 's'}`;
 }
+
+/** 'step 12: rescue (17 → 8): the loss is not finite' */
+export function intervention(event: {
+  step: number;
+  kind: string;
+  reason: string;
+  before: number | null;
+  after: number | null;
+}): string {
+  const { step, kind, reason, before, after } = event;
+  const number = (value: number) => String(Number(value.toPrecision(4)));
+  const change = before === null || after === null ? '' : ` (${number(before)} → ${number(after)})`;
+  return `step ${step}: ${kind}${change}: ${reason}`;
+}

@@ -1,6 +1,14 @@
 export { type ExportedAdapter, exportAdapter } from './adapter/export-adapter.js';
 export { importAdapter } from './adapter/import-adapter.js';
 export { type MergedModel, mergeAdapter } from './adapter/merge-adapter.js';
+export { builtInController } from './adaptive/built-in.js';
+export type {
+  AdaptiveController,
+  AdaptiveDecision,
+  AdaptiveLimits,
+  AdaptiveMetrics,
+  DecideFunction,
+} from './adaptive/controller.js';
 export {
   CHINCHILLA_LAW,
   type ChinchillaAdvice,
@@ -65,6 +73,7 @@ export {
   type MergeAdapterOptions,
   mergeAdapterSchema,
 } from './config/adapter-files.js';
+export { type BuiltInInput, builtInSchema } from './config/adaptive.js';
 export { type BenchOptions, benchSchema } from './config/bench.js';
 export type { ChatMessage, TemplateMessage, TextPart } from './config/chat-message.js';
 export { type ChinchillaOptions, chinchillaSchema } from './config/chinchilla.js';
@@ -165,6 +174,7 @@ export type {
   CheckpointEvent,
   EpochEvent,
   EvaluationEvent,
+  InterventionEvent,
   ObjectiveMetrics,
   PauseEvent,
   ResumeEvent,

@@ -20,6 +20,7 @@
 #include "model-tools/quantize.h"
 #include "model/info.h"
 #include "score/score.h"
+#include "train/decision-gate.h"
 #include "train/list-devices.h"
 #include "train/run.h"
 
@@ -133,16 +134,24 @@ Napi::Value estimate_memory_call(const call_info & info) {
                                       run_context &) { return written(estimate_memory(base, options)); });
 }
 
-// The run also has pause() and continue().
+// The run also has pause(), continue() and, for adaptive training, decide(decision).
 Napi::Value train_call(const call_info & info) {
     const auto gate = std::make_shared<pause_gate>();
-    auto work = [base = shared_model(info[0]), options = options_argument<train_options>(info, 1),
-                 gate](run_context & context) {
-        return written(run_training(base, options, emitting(context), context.stop(), gate.get()));
+    const auto decisions = std::make_shared<decision_gate>();
+    auto work = [base = shared_model(info[0]), options = options_argument<train_options>(info, 1), gate,
+                 decisions](run_context & context) {
+        const auto decide = [&](const decision_request & request) {
+            context.emit(written(request));
+            return decisions->wait(context.stop());
+        };
+        return written(run_training(base, options, emitting(context), context.stop(), gate.get(), decide));
     };
     Napi::Object run = start_run(info.Env(), argument<Napi::Function>(info, 2, "onEvents"), std::move(work));
     run.Set("pause", Napi::Function::New(info.Env(), [gate](const call_info &) { gate->close(); }));
     run.Set("continue", Napi::Function::New(info.Env(), [gate](const call_info &) { gate->open(); }));
+    run.Set("decide", Napi::Function::New(info.Env(), [decisions](const call_info & given) {
+                guarded(given.Env(), [&] { decisions->answer(options_argument<step_decision>(given, 0)); });
+            }));
     return run;
 }
 

@@ -19,6 +19,12 @@ void prefetcher::start_filling() {
     });
 }
 
+void prefetcher::extend(uint64_t n) {
+    const bool waits = remaining_ == 0 && !filling_.valid();
+    remaining_ += n;
+    if (waits) start_filling();
+}
+
 const step_batch & prefetcher::next() {
     filling_.get();
     std::swap(current_, following_);

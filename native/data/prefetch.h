@@ -17,6 +17,9 @@ public:
     // errors.
     const step_batch & next();
 
+    // Allows n more steps.
+    void extend(uint64_t n);
+
     // The start of the step after the last one that next() returned: a checkpoint stores this, whatever was prefetched.
     const data_cursor & cursor() const { return current_.end; }
 

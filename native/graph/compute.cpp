@@ -181,6 +181,11 @@ void compute::set_weight_cache(bool on) const {
 }
 
 void compute::set_stop(const std::atomic<bool> * stop) {
+    stop_ = stop;
+    pass_stop(stop);
+}
+
+void compute::pass_stop(const std::atomic<bool> * stop) const {
     for (size_t i = 0; i < devices_.size(); i++) {
         if (const auto set = procedure<set_abort_callback_fn>(devices_[i], "ggml_backend_set_abort_callback")) {
             set(backends_[i].get(), stop ? read_stop_flag : nullptr, const_cast<std::atomic<bool> *>(stop));

@@ -63,8 +63,21 @@ public:
     // While a flag is set here, a running graph ends early (GGML_STATUS_ABORTED) once the flag becomes true.
     void set_stop(const std::atomic<bool> * stop);
 
+    // While it lives, graphs run to their end: one that changes tensors in place must not leave some of them unchanged.
+    class uninterrupted {
+    public:
+        explicit uninterrupted(const compute & devices) : devices_(devices) { devices_.pass_stop(nullptr); }
+        ~uninterrupted() { devices_.pass_stop(devices_.stop_); }
+        uninterrupted(const uninterrupted &) = delete;
+        uninterrupted & operator=(const uninterrupted &) = delete;
+
+    private:
+        const compute & devices_;
+    };
+
 private:
     size_t sum_of(const char * name, ggml_cgraph * graph) const; // over the devices that have this procedure
+    void pass_stop(const std::atomic<bool> * stop) const;
 
     std::vector<ggml_backend_dev_t> devices_;
     ggml_backend_dev_t output_ = nullptr;
@@ -73,6 +86,7 @@ private:
     ggml_threadpool * threads_ = nullptr;
     void (*free_threads_)(ggml_threadpool *) = nullptr;
     int32_t n_threads_;
+    const std::atomic<bool> * stop_ = nullptr;
 };
 
 }

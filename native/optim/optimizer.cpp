@@ -20,7 +20,7 @@ optimizer::optimizer(const parameter_set & parameters, const optimizer_options &
     : optimizer(parameters, make_optimizer_rule(options), devices) {}
 
 optimizer::optimizer(const parameter_set & parameters, std::unique_ptr<optimizer_rule> rule, const compute & devices)
-    : rule_(std::move(rule)), norm_memory_(devices), update_memory_(devices) {
+    : devices_(devices), rule_(std::move(rule)), norm_memory_(devices), update_memory_(devices) {
     for (const std::string & name : rule_->state_names()) {
         state_.push_back({name, tensors_like(parameters.values(), "the optimizer's state '" + name + "'")});
     }
@@ -118,6 +118,7 @@ void optimizer::update(int64_t number, double learning_rate, double clip) {
             rule_->numbers(number, learning_rate * double(g.learning_rate_scale), g.decay);
         ggml_backend_tensor_set(g.numbers, numbers.data(), 0, numbers.size() * sizeof(float));
     }
+    const compute::uninterrupted whole(devices_);
     update_memory_.run(*update_graph_);
 }
 

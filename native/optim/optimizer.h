@@ -19,7 +19,8 @@ public:
     // Computes the global L2 norm of the gradients, before clipping.
     double gradient_norm();
 
-    // Updates the parameters. `number` counts the updates from 1; the gradients are multiplied by `clip`.
+    // Updates the parameters; a stop flag does not interrupt it. `number` counts the updates from 1; the gradients are
+    // multiplied by `clip`.
     void update(int64_t number, double learning_rate, double clip);
 
     // One state tensor per parameter, in the parameters' order.
@@ -41,6 +42,7 @@ private:
     void build_update(const parameter_set & parameters, bool whole_buffers);
     group & group_of(const parameter & p);
 
+    const compute & devices_;
     std::unique_ptr<optimizer_rule> rule_;
     std::vector<state_tensors> state_;
     ggml_context_ptr inputs_ctx_;

@@ -20,9 +20,13 @@ namespace {
 void warn_about_schedule(const train_state & state, int64_t total_before, const std::vector<float> & rates,
                          const event_sink & on_event) {
     const auto total = int64_t(rates.size());
-    if (state.step == 0 || state.step >= total) return;
-    const auto same = double(rates[size_t(state.step - 1)]) == state.learning_rates.back();
-    if (same) return;
+    const bool extended = state.adaptive && int64_t(state.adaptive->learning_rates.size()) > total;
+    if (state.step == 0 || state.batches() >= total || extended) return;
+    const double factor = state.adaptive ? state.adaptive->factor : 1;
+    const int64_t next = state.batches();
+    // A step of several batches has the rate of its first one.
+    const bool accumulates = state.adaptive && state.adaptive->accumulation > 1;
+    if (accumulates || double(rates[size_t(next - 1)]) * factor == state.learning_rates.back()) return;
     const std::string steps = total == total_before
                                   ? std::to_string(total) + " steps"
                                   : std::to_string(total) + " steps instead of " + std::to_string(total_before);
@@ -30,11 +34,11 @@ void warn_about_schedule(const train_state & state, int64_t total_before, const 
                                                    std::to_string(state.step) + " had " +
                                                    number_text(state.learning_rates.back()) + ", step " +
                                                    std::to_string(state.step + 1) + " has " +
-                                                   number_text(double(rates[size_t(state.step)]))});
+                                                   number_text(double(rates[size_t(next)]) * factor)});
 }
 
 void warn_if_finished(const train_state & state, const std::string & path, int64_t total, const event_sink & on_event) {
-    if (state.step < total) return;
+    if (state.batches() < total) return;
     on_event(warning_event{"NOTHING_TO_TRAIN",
                            "the checkpoint " + path + " is at step " + std::to_string(state.step) +
                                " and the run has " + std::to_string(total) +

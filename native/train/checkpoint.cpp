@@ -15,6 +15,8 @@ namespace {
 constexpr int64_t format_version = 3;
 constexpr const char * version_key = "llamatune.checkpoint_version";
 constexpr const char * run_key = "llamatune.run_id";
+constexpr const char * best_name = "best";
+constexpr const char * kept_name = "kept";
 constexpr const char * total_steps_key = "llamatune.total_steps";
 
 // One kind of tensor that a checkpoint stores for each parameter, in the parameters' order.
@@ -70,10 +72,26 @@ void each_field(state_type & state, function && field) {
     field("llamatune.epoch_metric.", state.epoch_metrics);
 }
 
+constexpr const char * adaptive_key = "llamatune.adaptive.batches";
+
+// The same for the state of an adaptive run.
+template <typename adaptive_type, typename function>
+void each_adaptive_field(adaptive_type & state, function && field) {
+    field(adaptive_key, state.batches);
+    field("llamatune.adaptive.factor", state.factor);
+    field("llamatune.adaptive.accumulation", state.accumulation);
+    field("llamatune.adaptive.stopped", state.stopped);
+    field("llamatune.adaptive.kept_step", state.kept_step);
+    field("llamatune.adaptive.kept_updates", state.kept_updates);
+    field("llamatune.adaptive.learning_rates", state.learning_rates);
+    field("llamatune.adaptive.controller", state.controller);
+}
+
 struct field_writer {
     gguf_writer & file;
     void operator()(const char * key, double value) const { file.set(key, value); }
     void operator()(const char * key, int64_t value) const { file.set(key, value); }
+    void operator()(const char * key, const std::string & value) const { file.set(key, value); }
     void operator()(const char * key, const std::vector<double> & values) const { file.set(key, values); }
     void operator()(const char * prefix, const named_numbers & values) const {
         for (const auto & [name, value] : values) file.set(prefix + name, value);
@@ -97,6 +115,7 @@ struct field_reader {
     void operator()(const std::string & key, int64_t & value) const {
         value = gguf_get_val_i64(file.metadata(), find(key, GGUF_TYPE_INT64));
     }
+    void operator()(const std::string & key, std::string & value) const { value = file.text(key); }
     void operator()(const std::string & key, std::vector<double> & values) const { values = file.numbers(key); }
     void operator()(const std::string & prefix, named_numbers & values) const {
         for (int64_t i = 0; i < gguf_get_n_kv(file.metadata()); i++) {
@@ -194,11 +213,21 @@ void read_tensor(gguf_reader & file, const std::string & name, const std::functi
     read(*stored);
 }
 
-void read_best(gguf_reader & file, best_weights & best, size_t n_parameters) {
-    best.allocate();
-    for (size_t i = 0; i < n_parameters; i++) {
-        read_tensor(file, tensor_name("best", i), [&](const gguf_tensor & stored) {
-            auto to = best.value(i).begin();
+// Copies are stored as "<name>:<index>", like the parts.
+void add_copies(gguf_writer & file, const std::string & name, tensor_copies * copies) {
+    if (!copies || !copies->stored()) return;
+    for (size_t i = 0; i < copies->tensors().size(); i++) {
+        const ggml_tensor * tensor = copies->tensors()[i];
+        file.add(tensor_name(name, i), tensor->type, {tensor->ne, tensor->ne + ggml_n_dims(tensor)},
+                 [copies, i](const byte_sink & sink) { sink(copies->value(i).data(), copies->value(i).size()); });
+    }
+}
+
+void read_copies(gguf_reader & file, const std::string & name, tensor_copies & copies) {
+    copies.allocate();
+    for (size_t i = 0; i < copies.tensors().size(); i++) {
+        read_tensor(file, tensor_name(name, i), [&](const gguf_tensor & stored) {
+            auto to = copies.value(i).begin();
             file.read(stored, [&](const void * data, size_t bytes) {
                 const char * from = static_cast<const char *>(data);
                 to = std::copy(from, from + bytes, to);
@@ -207,6 +236,18 @@ void read_best(gguf_reader & file, best_weights & best, size_t n_parameters) {
     }
 }
 
+void read_adaptive(gguf_reader & file, const checkpoint_parts & parts, train_state & state) {
+    if (!file.has(adaptive_key)) return;
+    each_adaptive_field(state.adaptive.emplace(), field_reader{file});
+    if (parts.kept && state.adaptive->kept_step >= 0) read_copies(file, kept_name, *parts.kept);
+}
+
+}
+
+std::vector<ggml_tensor *> tensors_of_training(const parameter_set & parameters, const optimizer & optim) {
+    std::vector<ggml_tensor *> all;
+    for (const part & p : parts_of(parameters, optim)) all.insert(all.end(), p.tensors.begin(), p.tensors.end());
+    return all;
 }
 
 void write_checkpoint(const std::string & path, const std::string & run, const checkpoint_parts & parts,
@@ -218,19 +259,15 @@ void write_checkpoint(const std::string & path, const std::string & run, const c
     file.set(total_steps_key, int64_t(parts.options.learning_rates.size()));
     parts.facts.write(file);
     each_field(state, field_writer{file});
+    if (state.adaptive) each_adaptive_field(*state.adaptive, field_writer{file});
     const std::vector<parameter> & all = parts.weights.parameters().all();
     const std::vector<part> kinds = parts_of(parts.weights.parameters(), parts.optim);
     for (size_t i = 0; i < all.size(); i++) {
         file.set(parameter_key(i), all[i].name);
         for (const part & p : kinds) file.add(tensor_name(p.name, i), p.tensors[i]);
-        if (!parts.best || !parts.best->stored()) continue;
-        const ggml_tensor * value = all[i].value;
-        file.add(tensor_name("best", i), value->type, {value->ne, value->ne + ggml_n_dims(value)},
-                 [best = parts.best, i](const byte_sink & sink) {
-                     const std::vector<char> & bytes = best->value(i);
-                     sink(bytes.data(), bytes.size());
-                 });
     }
+    add_copies(file, best_name, parts.best);
+    add_copies(file, kept_name, parts.kept);
     file.add_checksum();
     file.write(path);
 }
@@ -255,16 +292,17 @@ restored_checkpoint read_checkpoint(const std::string & path, const checkpoint_p
     each_field(state, field_reader{file});
     if (state.losses.size() != size_t(state.step) || state.learning_rates.size() != size_t(state.step))
         not_readable(path, "it does not have a loss and a learning rate for each step", checkpoint_file.damaged_hint);
-    data.seek(uint64_t(state.step));
+    read_adaptive(file, parts, state);
+    data.seek(uint64_t(state.batches()));
     state.cursor = data.cursor();
     if (differences.count("dataset")) state.end_epoch(); // the sums are those of other samples
     if (differences.count("validation")) state.evaluations.clear();
     if (parts.best && !state.evaluations.empty()) {
-        restored.lacks_best = !file.find(tensor_name("best", 0));
+        restored.lacks_best = !file.find(tensor_name(best_name, 0));
         if (restored.lacks_best)
             state.evaluations.clear();
         else
-            read_best(file, *parts.best, all.size());
+            read_copies(file, best_name, *parts.best);
     }
     return restored;
 }

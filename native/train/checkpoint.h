@@ -2,10 +2,10 @@
 
 #include "data/loader.h"
 #include "optim/optimizer.h"
-#include "train/best-weights.h"
 #include "train/checkpoint-facts.h"
 #include "train/options.h"
 #include "train/state.h"
+#include "train/tensor-copies.h"
 #include "train/trainable-weights.h"
 
 #include <string>
@@ -18,10 +18,15 @@ struct checkpoint_parts {
     const trainable_weights & weights;
     const optimizer & optim;
     const checkpoint_facts & facts;
-    best_weights * best = nullptr; // may be null
+    tensor_copies * best = nullptr; // may be null
+    tensor_copies * kept = nullptr; // of tensors_of_training(); may be null
 };
 
-// Writes a checkpoint: the parameters, the optimizer's state by name, the best weights so far, the state and the facts
+// All tensors that training changes: the parameters and the optimizer's state.
+std::vector<ggml_tensor *> tensors_of_training(const parameter_set & parameters, const optimizer & optim);
+
+// Writes a checkpoint: the parameters, the optimizer's state by name, the best weights so far, the ones that adaptive
+// training keeps, the state and the facts
 // of the run, and a checksum. It is written atomically. Throws error OUTPUT_NOT_WRITABLE.
 void write_checkpoint(const std::string & path, const std::string & run, const checkpoint_parts & parts,
                       const train_state & state);

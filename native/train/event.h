@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/enum-names.h"
 #include "core/named-numbers.h"
 #include "model/expert-counter.h"
 #include "train/state.h"
@@ -149,6 +150,35 @@ void fields(V & v, warning_event & e) {
     v("message", e.message);
 }
 
+enum class intervention_kind { learning_rate, skip, rescue, accumulation, extend, stop };
+
+inline constexpr enum_name<intervention_kind> intervention_kind_names[] = {
+    {intervention_kind::learning_rate, "learning-rate"},
+    {intervention_kind::skip, "skip"},
+    {intervention_kind::rescue, "rescue"},
+    {intervention_kind::accumulation, "accumulation"},
+    {intervention_kind::extend, "extend"},
+    {intervention_kind::stop, "stop"}};
+constexpr auto & names_of(intervention_kind) { return intervention_kind_names; }
+
+// A decision has changed the course of an adaptive run.
+struct intervention_event {
+    int64_t step; // the one whose decision it was
+    intervention_kind kind;
+    std::string reason;
+    double before, after; // see src/contract/training.ts
+};
+
+template <class V>
+void fields(V & v, intervention_event & e) {
+    v.type("intervention");
+    v("step", e.step);
+    v("kind", e.kind);
+    v("reason", e.reason);
+    v("before", e.before);
+    v("after", e.after);
+}
+
 // The phases are "graph" and "train" before the first step and "save" after the last one.
 struct phase_event {
     std::string phase;
@@ -163,7 +193,7 @@ void fields(V & v, phase_event & e) {
 }
 
 using train_event = std::variant<step_event, evaluation_event, checkpoint_event, resume_event, pause_event, epoch_event,
-                                 warning_event, phase_event>;
+                                 warning_event, phase_event, intervention_event>;
 using event_sink = std::function<void(const train_event &)>;
 
 struct train_result {
@@ -175,7 +205,7 @@ struct train_result {
     double final_validation_loss = not_measured; // NaN without validation
     double best_validation_loss = not_measured;  // the lowest one
     std::optional<int64_t> best_step;            // at which it was measured
-    bool stopped_early = false;                  // by the patience of the validation
+    bool stopped_early = false;                  // by the patience of the validation, or by a decision
     int64_t tokens = 0;                          // of the whole run, including the steps before a resume
     int64_t target_tokens = 0;
     double seconds = not_measured;           // of this call, without pauses

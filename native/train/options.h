@@ -134,6 +134,8 @@ struct train_options {
     std::optional<validation_options> validation;
     std::optional<checkpoint_options> checkpoint;
 
+    bool adaptive = false; // wait for a decision about each step: see train/decision.h
+
     train_precision precision = train_precision::f32;
     int32_t n_threads = 0;               // 0: all physical cores
     bool gradient_checkpointing = false; // activations are recomputed in the backward pass
@@ -161,6 +163,7 @@ void fields(V & v, train_options & o) {
     v("learningRates", o.learning_rates);
     v("validation", o.validation);
     v("checkpoint", o.checkpoint);
+    v("adaptive", o.adaptive);
     v("precision", o.precision);
     v("threads", o.n_threads);
     v("gradientCheckpointing", o.gradient_checkpointing);

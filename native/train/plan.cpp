@@ -111,6 +111,8 @@ memory_estimate estimate_memory(const std::shared_ptr<model> & base, const train
     estimate.optimizer_bytes = optimizer_state_bytes(options.optimizer, parameters.n_elements()) + 2 * largest;
     const uint64_t value_bytes = uint64_t(parameters.n_elements()) * sizeof(float);
     if (options.mode == train_mode::lora) estimate.adapter_bytes += value_bytes;
+    if (options.adaptive) // the copy for a rescue
+        estimate.adapter_bytes += value_bytes + optimizer_state_bytes(options.optimizer, parameters.n_elements());
     if (options.validation && options.validation->keep_best) estimate.adapter_bytes += value_bytes;
     step_options estimate_only = step_options_of(options);
     estimate_only.allocate = false;

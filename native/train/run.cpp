@@ -36,7 +36,8 @@ std::vector<std::string> inputs_of(const model & base, const train_options & opt
 }
 
 train_result run_training(const std::shared_ptr<model> & base, const train_options & options,
-                          const event_sink & on_event, const std::atomic<bool> & stop, pause_gate * pause) {
+                          const event_sink & on_event, const std::atomic<bool> & stop, pause_gate * pause,
+                          const decision_source & decide) {
     const struct memory_release {
         ~memory_release() { release_freed_memory(); }
     } release; // destroyed after all other objects of the run
@@ -73,7 +74,12 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
     parts.pause = pause;
     parts.experts = step_settings.experts;
     std::optional<evaluator> validation;
-    best_weights best(weights.parameters());
+    tensor_copies best(weights.parameters().values());
+    std::optional<tensor_copies> kept;
+    if (options.adaptive) {
+        parts.decide = decide;
+        parts.kept = &kept.emplace(tensors_of_training(weights.parameters(), optim));
+    }
     if (options.validation) {
         parts.validation = &validation.emplace(base, weights, options, devices, step_settings.memory);
         parts.evaluate_every = options.validation->every_steps;
@@ -85,7 +91,8 @@ train_result run_training(const std::shared_ptr<model> & base, const train_optio
     train_state state;
     if (options.checkpoint) {
         facts.emplace(*base, options, *file, validation ? &validation->samples() : nullptr, weights, optim);
-        parts.checkpoints = &checkpoints.emplace(checkpoint_parts{options, weights, optim, *facts, parts.best});
+        parts.checkpoints =
+            &checkpoints.emplace(checkpoint_parts{options, weights, optim, *facts, parts.best, parts.kept});
         if (const auto resumed = checkpoints->resume(data, on_event)) state = *resumed;
     }
 

@@ -2,6 +2,7 @@
 
 #include "core/pause-gate.h"
 #include "model/load.h"
+#include "train/decision.h"
 #include "train/event.h"
 #include "train/options.h"
 
@@ -42,10 +43,12 @@ memory_estimate estimate_memory(const std::shared_ptr<model> & base, const train
 
 // Runs the whole training on the calling thread. `stop` is polled at least once per micro-batch; when it becomes true,
 // the run ends after the current micro-batch, writes a checkpoint if there is a folder for them, but no output, and
-// throws error ABORTED. `pause` (may be null) stops the run between two steps while it is closed. Throws error:
+// throws error ABORTED. `pause` (may be null) stops the run between two steps while it is closed. `decide` makes the
+// decisions of a run with options.adaptive. Throws error:
 // UNSUPPORTED_OP, GRAPH_UNSUPPORTED, NO_TARGETS, TARGET_UNKNOWN, TARGET_UNSUPPORTED, TOKEN_OUT_OF_RANGE, OUT_OF_MEMORY,
 // NON_FINITE_LOSS, OUTPUT_NOT_WRITABLE, ADAPTER_MISMATCH, CHECKPOINT_…, NATIVE_ASSERTION, …
 train_result run_training(const std::shared_ptr<model> & base, const train_options & options,
-                          const event_sink & on_event, const std::atomic<bool> & stop, pause_gate * pause = nullptr);
+                          const event_sink & on_event, const std::atomic<bool> & stop, pause_gate * pause = nullptr,
+                          const decision_source & decide = {});
 
 }

@@ -7,6 +7,8 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <optional>
+#include <string>
 #include <vector>
 
 namespace llamatune {
@@ -25,6 +27,33 @@ void fields(V & v, evaluation_record & r) {
     v("metrics", r.metrics);
 }
 
+// The progress of an adaptive run, and what the decisions have changed. Numbers, because a checkpoint stores them.
+struct adaptive_state {
+    int64_t batches = 0;                      // of batchSize samples, which the steps have used
+    double factor = 1;                        // of the schedule's learning rate
+    int64_t accumulation = 1;                 // batches per step
+    int64_t stopped = 0;                      // 1: by a decision
+    int64_t kept_step = -1, kept_updates = 0; // of the copies of weights and optimizer state; -1: none are kept
+    std::vector<double> learning_rates;       // of an extended run; empty: those of the options
+    std::string controller;                   // the controller's own state
+};
+
+// The numbers of samples, tokens and targets of an optimizer step, which has one batch or several.
+struct step_totals {
+    int64_t batches = 0, samples = 0, tokens = 0, target_tokens = 0;
+    double target_weight = 0;
+    bool last_of_epoch = false;
+
+    void add(const step_batch & batch) {
+        batches++;
+        samples += int64_t(batch.n_samples);
+        tokens += int64_t(batch.total_tokens);
+        target_tokens += int64_t(batch.total_target_tokens);
+        target_weight += batch.total_target_weight;
+        last_of_epoch = batch.last_of_epoch;
+    }
+};
+
 // The progress of a run, without its tensors. A checkpoint stores all of it.
 struct train_state {
     int64_t step = 0;       // optimizer steps done
@@ -38,6 +67,10 @@ struct train_state {
     std::vector<evaluation_record> evaluations;
     double epoch_loss = 0, epoch_weight = 0; // sums over the targets of the epoch so far: weight · loss, weight
     named_numbers epoch_metrics;             // the same sums of the objective's metrics: weight · metric
+    std::optional<adaptive_state> adaptive;
+
+    // The batches of the data that the steps have used: the position in the schedule.
+    int64_t batches() const { return adaptive ? adaptive->batches : step; }
 
     // The epoch of the last step, from 1.
     int64_t epoch() const { return int64_t(cursor.epoch) + (cursor.sample > 0 ? 1 : 0); }
@@ -68,22 +101,24 @@ struct train_state {
     }
 
     // Adds a finished step.
-    void add(const step_batch & batch, double mean_loss, const named_numbers & mean_metrics, const data_cursor & next) {
+    void add(const step_totals & totals, double mean_loss, const named_numbers & mean_metrics,
+             const data_cursor & next) {
         step++;
+        if (adaptive) adaptive->batches += totals.batches;
         losses.push_back(mean_loss);
         cursor = next;
-        tokens += int64_t(batch.total_tokens);
-        target_tokens += int64_t(batch.total_target_tokens);
-        if (batch.total_target_tokens == 0) return;
+        tokens += totals.tokens;
+        target_tokens += totals.target_tokens;
+        if (totals.target_tokens == 0) return;
         // A checkpoint of an older version may lack a metric; then its sum so far is unknown.
         const double unknown = std::numeric_limits<double>::quiet_NaN();
         for (const auto & [name, mean] : mean_metrics) {
             double & sum = epoch_metrics.try_emplace(name, epoch_weight > 0 ? unknown : 0).first->second;
-            sum += mean * batch.total_target_weight;
+            sum += mean * totals.target_weight;
         }
         loss = mean_loss;
-        epoch_loss += mean_loss * batch.total_target_weight;
-        epoch_weight += batch.total_target_weight;
+        epoch_loss += mean_loss * totals.target_weight;
+        epoch_weight += totals.target_weight;
     }
 
     void end_epoch() {

@@ -2,7 +2,7 @@
 
 #include "core/error.h"
 #include "core/process-memory.h"
-#include "data/prefetch.h"
+#include "train/step-control.h"
 
 #include <algorithm>
 #include <chrono>
@@ -21,9 +21,7 @@ double ms_since(clock::time_point start) {
     return std::chrono::duration<double, std::milli>(clock::now() - start).count();
 }
 
-void throw_if_stopped(const std::atomic<bool> & stop) {
-    if (stop) { throw error("ABORTED", "the run was aborted"); }
-}
+bool is_controller_failure(const error & e) { return std::string(e.code()).rfind("ADAPTIVE_", 0) == 0; }
 
 // Estimates the remaining time from the mean time of the last steps.
 class eta_estimator {
@@ -40,54 +38,18 @@ private:
     std::deque<double> recent_;
 };
 
-// The measurements of one optimizer step.
-struct step_outcome {
-    double loss = not_measured;          // mean over the weighted targets
-    named_numbers metrics;               // the same mean
-    double gradient_norm = not_measured; // before clipping
-    step_timing timing;
-    double data_ms = 0, optimizer_ms = 0, step_ms = 0;
-};
-
-// Computes the gradients of the mean loss over all targets of the step, however it is split into micro-batches.
-void forward_backward(const train_parts & parts, const step_batch & batch, step_outcome & outcome,
-                      const std::atomic<bool> & stop) {
-    parts.parameters.zero_gradients();
-    for (const auto & [name, sum] : parts.model.metric_sums()) outcome.metrics[name] = not_measured;
-    if (batch.total_target_tokens == 0) return;
-    const double scale = 1.0 / batch.total_target_weight;
-    outcome.loss = 0;
-    for (auto & [name, value] : outcome.metrics) value = 0;
-    const double token_scale = 1.0 / double(batch.total_tokens);
-    double balance = 0; // sum of the load-balance loss over the tokens
-    for (const micro_batch & micro : batch) {
-        throw_if_stopped(stop);
-        if (micro.target_position.empty()) continue;
-        outcome.loss += parts.model.run(micro, scale, token_scale) * scale;
-        for (const auto & [name, sum] : parts.model.metric_sums()) outcome.metrics[name] += sum;
-        balance += parts.model.load_balance_loss() * double(micro.n_tokens);
-        const step_timing & timing = parts.model.timing();
-        outcome.timing.forward_ms += timing.forward_ms;
-        outcome.timing.loss_ms += timing.loss_ms;
-        outcome.timing.backward_ms += timing.backward_ms;
-    }
-    for (auto & [name, value] : outcome.metrics) value /= batch.total_target_weight;
-    if (!std::isnan(balance)) outcome.metrics["loadBalanceLoss"] = balance * token_scale;
-}
-
 // Clips the gradients and updates the parameters, unless the step has no targets or is not finite.
-void update(const train_parts & parts, train_state & state, const step_batch & batch, step_outcome & outcome,
-            const event_sink & on_event) {
+void update(const train_parts & parts, train_state & state, const step_outcome & outcome, double gradient_scale,
+            double learning_rate, const event_sink & on_event) {
     const std::string step = "step " + std::to_string(state.step + 1);
-    if (batch.total_target_tokens == 0) {
+    if (outcome.totals.target_tokens == 0) {
         on_event(
             warning_event{"STEP_WITHOUT_TARGETS", step + " has no token that carries a loss: nothing was updated"});
         return;
     }
-    outcome.gradient_norm = parts.optim.gradient_norm();
     if (std::isfinite(outcome.gradient_norm) && std::isfinite(outcome.loss)) {
-        parts.optim.update(++state.updates, double(parts.learning_rates[size_t(state.step)]),
-                           clip_coefficient(outcome.gradient_norm, parts.max_gradient_norm));
+        parts.optim.update(++state.updates, learning_rate,
+                           gradient_scale * clip_coefficient(outcome.gradient_norm, parts.max_gradient_norm));
         state.non_finite = 0;
         return;
     }
@@ -102,27 +64,31 @@ void update(const train_parts & parts, train_state & state, const step_batch & b
     on_event(warning_event{"NON_FINITE_STEP", step + " gave " + numbers + ": nothing was updated"});
 }
 
-step_event event_of(const train_state & state, const train_parts & parts, const step_batch & batch,
-                    const step_outcome & outcome) {
-    const double seconds = outcome.step_ms / 1000;
+// The times of one optimizer step besides those of its graphs.
+struct step_times {
+    double data_ms = 0, optimizer_ms = 0, step_ms = 0;
+};
+
+step_event event_of(const train_state & state, const step_outcome & outcome, const step_times & times) {
+    const step_totals & totals = outcome.totals;
+    const double seconds = times.step_ms / 1000;
     step_event event;
     event.step = state.step;
-    event.total_steps = int64_t(parts.learning_rates.size());
     event.epoch = state.epoch();
     event.loss = outcome.loss;
     event.metrics = outcome.metrics;
-    event.learning_rate = double(parts.learning_rates[size_t(state.step - 1)]);
+    event.learning_rate = state.learning_rates.back();
     event.gradient_norm = outcome.gradient_norm;
-    event.tokens = int64_t(batch.total_tokens);
-    event.target_tokens = int64_t(batch.total_target_tokens);
-    event.tokens_per_second = double(batch.total_tokens) / seconds;
-    event.samples_per_second = double(batch.n_samples) / seconds;
-    event.step_ms = outcome.step_ms;
+    event.tokens = totals.tokens;
+    event.target_tokens = totals.target_tokens;
+    event.tokens_per_second = double(totals.tokens) / seconds;
+    event.samples_per_second = double(totals.samples) / seconds;
+    event.step_ms = times.step_ms;
     event.forward_ms = outcome.timing.forward_ms;
     event.backward_ms = outcome.timing.backward_ms;
     event.loss_ms = outcome.timing.loss_ms;
-    event.optimizer_ms = outcome.optimizer_ms;
-    event.data_ms = outcome.data_ms;
+    event.optimizer_ms = times.optimizer_ms;
+    event.data_ms = times.data_ms;
     event.memory_bytes = resident_bytes();
     return event;
 }
@@ -133,12 +99,12 @@ public:
     training_loop(const train_parts & parts, train_state & state, const event_sink & on_event,
                   const std::atomic<bool> & stop, train_result & result)
         : parts_(parts), state_(state), on_event_(on_event), stop_(stop), result_(result),
-          total_steps_(int64_t(parts.learning_rates.size())) {}
+          control_(parts, state, on_event) {}
 
     void run() {
-        prefetcher batches(parts_.data, uint64_t(std::max<int64_t>(0, total_steps_ - state_.step)));
+        prefetcher batches(parts_.data, uint64_t(std::max<int64_t>(0, control_.batches_left())));
         evaluate_if_due(); // the run may have been aborted during the evaluation after its last step
-        while (state_.step < total_steps_ && !is_out_of_patience()) {
+        while (control_.batches_left() > 0 && !control_.stopped() && !is_out_of_patience()) {
             pause();
             throw_if_stopped(stop_);
             finished_step finished;
@@ -149,39 +115,58 @@ public:
         }
         throw_if_stopped(stop_);
         if (parts_.validation && !state_.evaluated()) evaluate();
-        result_.stopped_early = state_.step < total_steps_;
+        result_.stopped_early = control_.batches_left() > 0;
     }
 
-    // Saves the finished steps of an aborted run and returns its error, which says how to continue.
-    error aborted() {
+    // Saves the finished steps of a run that was ended and returns its error, which says how to continue.
+    error ended(const error & cause) {
         const std::string path = parts_.checkpoints ? parts_.checkpoints->save(state_, on_event_) : "";
         const std::string after =
             state_.step == 0 ? " before its first step" : " after step " + std::to_string(state_.step);
-        return error("ABORTED", "the run was aborted" + after,
-                     path.empty() ? "" : "resume it from its last checkpoint, " + path + " (checkpoint.resume)");
+        const std::string resume =
+            path.empty() ? "" : "resume it from its last checkpoint, " + path + " (checkpoint.resume)";
+        if (cause.code() == "ABORTED") return error("ABORTED", "the run was aborted" + after, resume);
+        return error(cause.code(), cause.what(), cause.hint() + (path.empty() ? "" : "; then " + resume));
     }
 
 private:
     // Returns whether the step was the last one of its epoch.
     bool train_step(prefetcher & batches) {
         const auto start = clock::now();
-        step_outcome outcome;
-        const step_batch & batch = batches.next();
-        outcome.data_ms = ms_since(start);
+        step_gradients gradients(parts_, state_.step, stop_);
+        step_outcome & outcome = gradients.outcome();
+        step_times times;
+        do {
+            const auto data_start = clock::now();
+            const step_batch & batch = batches.next();
+            times.data_ms += ms_since(data_start);
+            gradients.add(batch);
+        } while (has_another_batch(outcome.totals));
+        const auto norm_start = clock::now();
+        gradients.finish();
+        times.optimizer_ms = ms_since(norm_start);
 
-        forward_backward(parts_, batch, outcome, stop_);
+        const bool apply = control_.decide(outcome, batches);
         const auto update_start = clock::now();
-        update(parts_, state_, batch, outcome, on_event_);
-        outcome.optimizer_ms = ms_since(update_start);
-        outcome.step_ms = ms_since(start);
+        state_.learning_rates.push_back(control_.learning_rate());
+        if (apply) update(parts_, state_, outcome, gradients.scale(), state_.learning_rates.back(), on_event_);
+        times.optimizer_ms += ms_since(update_start);
+        times.step_ms = ms_since(start);
 
-        state_.learning_rates.push_back(double(parts_.learning_rates[size_t(state_.step)]));
-        state_.add(batch, outcome.loss, outcome.metrics, batches.cursor());
-        step_event event = event_of(state_, parts_, batch, outcome);
+        state_.add(outcome.totals, outcome.loss, outcome.metrics, batches.cursor());
+        step_event event = event_of(state_, outcome, times);
         if (parts_.experts) event.experts = parts_.experts->take_new();
-        event.eta_ms = estimator_.eta_ms(outcome.step_ms, total_steps_ - state_.step);
+        const int64_t left = control_.steps_left();
+        event.total_steps = state_.step + left;
+        event.eta_ms = estimator_.eta_ms(times.step_ms, left);
         on_event_(event);
-        return batch.last_of_epoch;
+        return outcome.totals.last_of_epoch;
+    }
+
+    // A step does not continue in the next epoch.
+    bool has_another_batch(const step_totals & totals) const {
+        return totals.batches < control_.accumulation() && !totals.last_of_epoch &&
+               totals.batches < control_.batches_left();
     }
 
     void end_epoch() {
@@ -224,10 +209,14 @@ private:
     const event_sink & on_event_;
     const std::atomic<bool> & stop_;
     train_result & result_;
-    const int64_t total_steps_;
+    step_control control_;
     eta_estimator estimator_;
 };
 
+}
+
+void throw_if_stopped(const std::atomic<bool> & stop) {
+    if (stop) { throw error("ABORTED", "the run was aborted"); }
 }
 
 train_result train(const train_parts & parts, train_state & state, const event_sink & on_event,
@@ -238,8 +227,8 @@ train_result train(const train_parts & parts, train_state & state, const event_s
     try {
         loop.run();
     } catch (const error & failed) {
-        if (failed.code() != "ABORTED") throw;
-        throw loop.aborted();
+        if (failed.code() != "ABORTED" && !is_controller_failure(failed)) throw;
+        throw loop.ended(failed);
     }
     result.steps = state.step;
     result.final_loss = state.loss;

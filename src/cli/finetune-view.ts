@@ -67,6 +67,8 @@ function eventLine(event: FinetuneEvent): string | undefined {
       return `step ${event.step}  checkpoint ${event.path}`;
     case 'resume':
       return `resumed after step ${event.step} from ${event.path}`;
+    case 'intervention':
+      return format.intervention(event);
     case 'epoch':
       return [
         `epoch ${event.epoch} done  mean training loss ${format.loss(event.loss)}`,
@@ -123,6 +125,7 @@ function barView(io: CliIo): FinetuneView {
           bars = new MultiBar(barOptions(io.stdout, '  {metrics}'));
           bar = bars.create(event.totalSteps, 0, { metrics: '' });
         }
+        bar.setTotal(event.totalSteps); // adaptive training changes it
         bar.update(event.step, { metrics: barMetrics(event) });
       } else if (event.type === 'done') {
         close();
@@ -145,12 +148,20 @@ function barMetrics(event: StepEvent): string {
   ].join('  ');
 }
 
+/** '2 rescue, 1 stop' */
+function interventionCounts(interventions: FinetuneResult['interventions']): string {
+  const counts = new Map<string, number>();
+  for (const { kind } of interventions) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  return [...counts].map(([kind, count]) => `${count} ${kind}`).join(', ');
+}
+
 /** The result of a run as a table. */
 export function resultTable(result: FinetuneResult): string {
   const { validationSamples, finalValidationLoss, bestValidationLoss, bestStep } = result;
   const steps = `${format.integer(result.steps)} in ${format.plural(result.epochs, 'epoch')}`;
   const trained = result.tokensPerSecond !== null;
   const experts = expertsText(result.experts);
+  const { interventions } = result;
   const early = result.stoppedEarly ? '; stopped early' : '';
   const finalMetrics = Object.entries(result.evaluations.at(-1)?.metrics ?? {});
   const validationText =
@@ -172,6 +183,9 @@ export function resultTable(result: FinetuneResult): string {
       : ([
           ['Best validation loss', `${format.loss(bestValidationLoss)} at step ${bestStep}`],
         ] as const)),
+    ...(interventions.length === 0
+      ? []
+      : ([['Interventions', interventionCounts(interventions)]] as const)),
     ...finalMetrics.map(
       ([name, value]) =>
         [`Validation ${format.metricName(name)}`, format.metric(name, value)] as const,

@@ -11,7 +11,7 @@ const LONGEST_MINUTES = 365 * 24 * 60;
 
 /** Options that decide what a step computes; a resumed run can continue with other values of them. */
 const RESUMABLE =
-  /^(model|dataset|sequenceLength|shuffle|seed|epochs|maxSteps|loss|chatTemplate|overlength|truncationSide|(optimizer|scheduler|objective|lora)\..+)$/;
+  /^(model|dataset|sequenceLength|shuffle|seed|epochs|maxSteps|loss|chatTemplate|overlength|truncationSide|(optimizer|scheduler|objective|lora|adaptive)\..+)$/;
 /** Options that match, but decide what the tensors of a checkpoint are. */
 const FIXED: readonly string[] = [
   'optimizer.type',

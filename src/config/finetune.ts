@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { ConfigProblem } from '../errors.js';
 import { hasDecay, SCHEDULE_TYPES, type ScheduleType } from '../schedule/schedule.js';
+import { adaptive, adaptiveProblems } from './adaptive.js';
 import { checkpoint, checkpointProblems, validationChoices } from './checkpoint.js';
 import { type FieldReader, withCrossFieldRules } from './cross-field.js';
 import { describeOptions } from './describe.js';
@@ -274,6 +275,9 @@ const base = z.strictObject({
   checkpoint: checkpoint(optionNames)
     .optional()
     .describe('Checkpoints during training. Default: none.'),
+  adaptive: adaptive
+    .optional()
+    .describe('Adaptive training: a controller changes the run after each step. Default: none.'),
   tensorboard: path(
     'Folder for a TensorBoard event file with the losses, metrics, learning rates and speed of the run. Default: none.',
   ).optional(),
@@ -343,6 +347,7 @@ export const finetuneSchema = withCrossFieldRules(complete, (read) => {
     ...placementProblems(read),
     ...problemsWithoutEffect(read),
     ...checkpointProblems(read),
+    ...adaptiveProblems(read),
     read.given('lora.init') && read.given('lora.initAdapter')
       ? {
           path: 'lora.init',

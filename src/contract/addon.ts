@@ -31,8 +31,10 @@ import type {
   SequenceScoreEvent,
 } from './scoring.js';
 import type {
+  DecisionRequest,
   LayoutRequest,
   MemoryNeeds,
+  NativeDecision,
   TrainEvent,
   TrainOptions,
   TrainPlan,
@@ -55,6 +57,8 @@ export interface NativeRun<Result> {
 export interface NativeTraining extends NativeRun<TrainResult> {
   pause(): void;
   continue(): void;
+  /** Answers a DecisionRequest. */
+  decide(decision: NativeDecision): void;
 }
 
 /** Events arrive in batches, in order, from a bounded queue, and all of them before the result. */
@@ -120,7 +124,11 @@ export interface Addon {
   ): NativeRun<MergeResult>;
   planTraining(options: TrainOptions): TrainPlan;
   estimateMemory(model: NativeModel, options: TrainOptions): Promise<MemoryNeeds>;
-  train(model: NativeModel, options: TrainOptions, onEvents: OnEvents<TrainEvent>): NativeTraining;
+  train(
+    model: NativeModel,
+    options: TrainOptions,
+    onEvents: OnEvents<TrainEvent | DecisionRequest>,
+  ): NativeTraining;
   generate(
     model: NativeModel,
     options: GenerateOptions,

@@ -19,8 +19,10 @@ export interface PreparedTraining {
       }
     | undefined;
   checkpoint: PreparedCheckpoint | undefined;
-  /** Learning rate of every optimizer step. */
+  /** Learning rate of every batch of `batchSize` samples. A step is one batch, unless adaptive training accumulates. */
   learningRates: Float32Array;
+  /** Whether the training waits for a decision about each step. */
+  adaptive: boolean;
   layout: BatchLayout;
   /** The value that 'auto' resolved to; layouts 'padding-free' and 'by-length'. */
   microBatchTokens: number;
@@ -105,6 +107,7 @@ export type TrainEvent =
   | ResumeEvent
   | PauseEvent
   | EpochEvent
+  | InterventionEvent
   | WarningEvent;
 
 /** The engine starts to build its graph, to train, or to write the output. */
@@ -205,6 +208,63 @@ export interface EpochEvent {
   metrics: ObjectiveMetrics;
 }
 
+/** Adaptive training: a decision of the controller has changed the run. It comes before the event of its step. */
+export interface InterventionEvent {
+  type: 'intervention';
+  /** The step whose decision it was. */
+  step: number;
+  kind: 'learning-rate' | 'skip' | 'rescue' | 'accumulation' | 'extend' | 'stop';
+  /** Why, in the words of the controller. */
+  reason: string;
+  /**
+   * learning-rate: the factor of the schedule. rescue: the steps that the weights had done. accumulation: the batches of a
+   * step. extend: the epochs of the run. stop: its steps. skip: null.
+   */
+  before: number | null;
+  after: number | null;
+}
+
+/** The engine asks for the decision about a step, and waits; see AdaptiveMetrics for the fields. */
+export interface DecisionRequest {
+  type: 'decide';
+  step: number;
+  totalSteps: number;
+  epoch: number;
+  epochs: number;
+  loss: number | null;
+  metrics: ObjectiveMetrics;
+  gradientNorm: number | null;
+  learningRate: number;
+  learningRateFactor: number;
+  accumulation: number;
+  samples: number;
+  tokens: number;
+  targetTokens: number;
+  microBatchGradientNorm: number | null;
+  microBatchSamples: number | null;
+  keptStep: number | null;
+  evaluationStep: number | null;
+  evaluationLoss: number | null;
+  /** The state of the checkpoint, in the first request of a resumed run, otherwise null. */
+  controllerState: string | null;
+}
+
+/** The decision about a step; see AdaptiveDecision for the fields. */
+export interface NativeDecision {
+  update: 'apply' | 'skip' | 'rescue';
+  keep: boolean;
+  learningRateFactor: number | undefined;
+  accumulation: number | undefined;
+  /** The whole schedule of a run that is extended. */
+  learningRates: Float32Array | undefined;
+  stop: boolean;
+  reason: string;
+  /** For checkpoints. */
+  controllerState: string;
+  /** Ends the run with this error. */
+  failure: { code: string; message: string; hint: string } | undefined;
+}
+
 /** A problem that does not stop the run. */
 export interface WarningEvent {
   type: 'warning';
@@ -230,7 +290,7 @@ export interface TrainResult {
   bestValidationLoss: number | null;
   /** The step at which it was measured. */
   bestStep: number | null;
-  /** Whether `validation.patience` ended the run before its last step. */
+  /** Whether `validation.patience` or a decision of adaptive training ended the run before its last step. */
   stoppedEarly: boolean;
   /** Non-padding tokens of the whole run, including the steps before a resume. */
   tokens: number;

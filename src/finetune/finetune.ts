@@ -1,7 +1,11 @@
+import { DecisionMaker } from '../adaptive/decision-maker.js';
+import { chinchillaAdvice } from '../advice/chinchilla.js';
 import { type FinetuneConfig, type FinetuneInput, finetuneSchema } from '../config/finetune.js';
 import { configError, parseConfig } from '../config/parse.js';
+import type { NativeTraining } from '../contract/addon.js';
 import { native, nativeRun } from '../contract/load.js';
 import type {
+  DecisionRequest,
   EnginePhaseEvent,
   TrainEvent,
   TrainOptions,
@@ -50,7 +54,7 @@ export type FinetuneOptions = Omit<FinetuneInput, 'onEvent'> & {
  * SAMPLE_TOO_LONG, SEQUENCE_TOO_LONG, OUTPUT_CONFLICT, OUTPUT_IN_USE, OUTPUT_NOT_WRITABLE,
  * TEMPORARY_FOLDER_NOT_WRITABLE, UNSUPPORTED_ARCHITECTURE, UNSUPPORTED_OP, TARGET_UNKNOWN,
  * ADAPTER_MISMATCH, CHECKPOINT_NOT_FOUND, CHECKPOINT_INVALID, CHECKPOINT_MISMATCH, INSUFFICIENT_MEMORY, OUT_OF_MEMORY,
- * NON_FINITE_LOSS, NATIVE_ASSERTION, DISPOSED, ABORTED.
+ * NON_FINITE_LOSS, ADAPTIVE_CONTROLLER_FAILED, ADAPTIVE_DECISION_INVALID, NATIVE_ASSERTION, DISPOSED, ABORTED.
  *
  * @example
  * const run = finetune({ model: 'base.gguf', dataset: 'train.jsonl', output: 'adapter.gguf', epochs: 3 });
@@ -150,15 +154,22 @@ async function train(
   history.warnAboutPrecision(model.onGpu || systemInfo().cpuAccelerator?.fastBf16 === true);
 
   const { given, plan } = planOf(config, trainOptions(config, model, dataset));
-  const planned = { ...given, learningRates: learningRates(config, plan) };
+  const schedule = scheduleOf(config, plan);
+  const planned = { ...given, learningRates: schedule(given.epochs) };
+  const decisions = decisionMaker(config, model, plan, schedule);
   emit(phaseEvent('memory', 'comparing the needed and the available memory'));
   const choice = await checkMemory(model, config, planned, plan);
   const { gradientCheckpointing, microBatchTokens, weightCache } = choice;
   history.warnAboutWeightCache(weightCache);
   const options = { ...planned, gradientCheckpointing, microBatchTokens, weightCache };
 
-  const onEvents = (events: TrainEvent[]) => {
+  let training: NativeTraining | undefined;
+  const onEvents = (events: (TrainEvent | DecisionRequest)[]) => {
     for (const event of events) {
+      if (event.type === 'decide') {
+        void decisions?.decide(event).then((decision) => training?.decide(decision));
+        continue;
+      }
       const isLastStep = event.type === 'step' && event.step === event.totalSteps;
       if (isLastStep || (event.type === 'phase' && event.phase === 'save')) controls.lastStepDone();
       if (event.type === 'phase') emit(enginePhase(event, config, choice));
@@ -166,9 +177,11 @@ async function train(
     }
   };
   const outcome = await nativeRun(signal, (addon) => {
-    const training = addon.train(model.native, options, onEvents);
+    training = addon.train(model.native, options, onEvents);
     controls.started(training);
     return training;
+  }).catch((error: unknown) => {
+    throw decisions?.explain(error) ?? error;
   });
   const adapter =
     config.mode === 'lora' ? await native((addon) => addon.describeAdapter(config.output)) : null;
@@ -192,18 +205,40 @@ function planOf(
   return { given, plan: planFor(given) };
 }
 
-/** Computes the learning rate of every step; the plan gives the number of steps. */
-function learningRates(config: FinetuneConfig, plan: TrainPlan): Float32Array {
-  const totalSteps = Math.min(plan.totalSteps, config.maxSteps ?? plan.totalSteps);
+/** The learning rate of every step of a run with this number of epochs. The warm-up is that of the plan. */
+function scheduleOf(config: FinetuneConfig, plan: TrainPlan): (epochs: number) => Float32Array {
   const { type, minLearningRate } = config.scheduler;
-  return buildSchedule({
-    type,
-    learningRate: config.optimizer.learningRate,
-    minLearningRate,
-    warmupSteps: resolveWarmupSteps(config.scheduler, totalSteps),
-    totalSteps,
-  });
+  const stepsOf = (steps: number) => Math.min(steps, config.maxSteps ?? steps);
+  const warmupSteps = resolveWarmupSteps(config.scheduler, stepsOf(plan.totalSteps));
+  return (epochs) =>
+    buildSchedule({
+      type,
+      learningRate: config.optimizer.learningRate,
+      minLearningRate,
+      warmupSteps,
+      totalSteps: stepsOf(epochs * plan.stepsPerEpoch),
+    });
 }
+
+function decisionMaker(
+  config: FinetuneConfig,
+  { info }: LoadedModel,
+  plan: TrainPlan,
+  schedule: (epochs: number) => Float32Array,
+): DecisionMaker | undefined {
+  const { adaptive, mode, epochs } = config;
+  if (adaptive === undefined) return undefined;
+  const { maxEpochs = mostEpochs(info.parameters, plan.tokens, mode), ...limits } = adaptive.limits;
+  return new DecisionMaker(
+    adaptive,
+    { ...limits, maxEpochs: Math.max(epochs, maxEpochs) },
+    schedule,
+  );
+}
+
+/** The epochs that scaling laws advise for a dataset of this many tokens. */
+const mostEpochs = (parameters: number, tokens: number, mode: FinetuneConfig['mode']): number =>
+  chinchillaAdvice({ parameters, tokens, mode }).epochs;
 
 /**
  * Refuses sequences longer than the context: the model has not learned those positions, and RoPE tables may end there.

@@ -18,6 +18,7 @@ export class RunHistory {
   readonly #config: FinetuneConfig;
   readonly #dataset: PreparedDataset;
   readonly #emit: (event: FinetuneEvent) => void;
+  readonly #interventions: FinetuneResult['interventions'] = [];
   readonly #warnings: { code: string; message: string }[] = [];
 
   constructor(
@@ -31,6 +32,10 @@ export class RunHistory {
   }
 
   add(event: ReportedEvent): void {
+    if (event.type === 'intervention') {
+      const { type: _, ...intervention } = event;
+      this.#interventions.push(intervention);
+    }
     if (event.type === 'warning') this.#warnings.push({ code: event.code, message: event.message });
     this.#emit(event);
   }
@@ -96,7 +101,8 @@ export class RunHistory {
       adapter,
       modelCard: null,
       runLog: runLogOf(this.#config),
-      epochs,
+      epochs: this.#interventions.findLast(({ kind }) => kind === 'extend')?.after ?? epochs,
+      interventions: this.#interventions,
       samples: this.#dataset.train.samples,
       validationSamples: this.#dataset.validation?.samples ?? 0,
       estimatedMemoryBytes,

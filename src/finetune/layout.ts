@@ -38,8 +38,10 @@ export function tokenBudgets(
   if (!hasTokenBudget(batchLayout(config, model))) return [sequenceLength];
   if (microBatchTokens !== 'auto')
     return [Math.max(2, Math.min(microBatchTokens, largestMicroBatch))];
+  // The gradient noise scale needs two micro-batches per step.
+  const most = config.adaptive?.batch?.enabled === true ? Math.ceil(largestStep / 2) : largestStep;
   const enough = model.onGpu ? ENOUGH_TOKENS.gpu : ENOUGH_TOKENS.cpu;
-  const budgets = [Math.max(longestSample, Math.min(enough, largestStep), 2)];
+  const budgets = [Math.max(longestSample, Math.min(enough, most), 2)];
   for (;;) {
     const last = budgets[budgets.length - 1] as number;
     const half = Math.max(longestSample, Math.ceil(last / 2));

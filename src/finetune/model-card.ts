@@ -29,6 +29,7 @@ export function withModelCard(
     validationSamples: result.validationSamples,
     config: publishedConfig(config, model.path),
     results: resultsOf(result),
+    interventions: result.interventions.map(format.intervention),
     history: historyOf(result),
   });
   for (const warning of warnings) emit({ type: 'warning', ...warning });
@@ -51,7 +52,12 @@ function resultsOf(result: FinetuneResult): [string, string][] {
   ];
 }
 
-function historyOf({ losses, learningRates, evaluations }: FinetuneResult): LossCurveEvent[] {
+function historyOf({
+  losses,
+  learningRates,
+  evaluations,
+  interventions,
+}: FinetuneResult): LossCurveEvent[] {
   return [
     ...Array.from(losses, (loss, i) => ({
       type: 'step' as const,
@@ -61,5 +67,6 @@ function historyOf({ losses, learningRates, evaluations }: FinetuneResult): Loss
       learningRate: learningRates[i]!,
     })),
     ...evaluations.map(({ step, loss }) => ({ type: 'evaluation' as const, step, loss })),
+    ...interventions.map((each) => ({ type: 'intervention' as const, ...each })),
   ];
 }

@@ -4,13 +4,19 @@ import { datasetFiles, namesFiles } from '../files/dataset-files.js';
 
 /** The configuration in a run log: what JSON can hold, from which the run can be repeated. Rows from memory are left out. */
 export function recordedConfig(config: FinetuneConfig): Record<string, unknown> {
-  const { dataset, validation, signal, onEvent, ...rest } = config;
+  const { dataset, validation, adaptive, signal, onEvent, ...rest } = config;
   return {
     ...rest,
     model: typeof config.model === 'string' ? config.model : config.model.path,
     ...(namesFiles(dataset) ? { dataset } : {}),
+    ...(adaptive === undefined ? {} : { adaptive: recordedAdaptive(adaptive) }),
     ...(validation === undefined ? {} : { validation: recordedValidation(validation) }),
   };
+}
+
+/** A controller is code: the word in its place makes a repetition without it an error. */
+function recordedAdaptive(adaptive: NonNullable<FinetuneConfig['adaptive']>) {
+  return adaptive.controller === undefined ? adaptive : { ...adaptive, controller: 'given' };
 }
 
 function recordedValidation({ dataset, ...rest }: NonNullable<FinetuneConfig['validation']>) {

@@ -25,6 +25,7 @@ export function trainOptions(
     validation: validationOptions(config, dataset),
     checkpoint: checkpointOptions(config),
     learningRates: new Float32Array(),
+    adaptive: config.adaptive !== undefined,
     layout: batchLayout(config, model),
     microBatchTokens: microBatchTokens === 'auto' ? config.sequenceLength : microBatchTokens,
     microBatchSize: config.microBatchSize ?? 1,

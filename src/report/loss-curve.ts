@@ -8,6 +8,7 @@ export type LossCurveEvent =
   | { type: 'step'; step: number; epoch: number; loss: number | null; learningRate: number }
   | { type: 'evaluation'; step: number; loss: number }
   | { type: 'epoch'; epoch: number; step: number }
+  | { type: 'intervention'; step: number; kind: string }
   | { type: 'checkpoint' | 'resume' | 'pause' | 'continue' | 'warning' | 'phase' | 'done' };
 
 /** Options of renderLossCurve() and renderLossCurveHtml(). */
@@ -39,6 +40,7 @@ const colors = {
   validation: '#d4552a',
   learningRate: '#3f8f63',
   epoch: '#c3cad3',
+  intervention: '#8a4fb0',
 };
 
 /** The legend symbol of a line series: a short bar. */
@@ -46,7 +48,7 @@ const lineIcon = 'path://M0 0h20v3h-20z';
 
 /**
  * Renders the loss curve of a run as SVG text: training loss (raw and smoothed), validation loss as points, the ends of
- * the epochs, and the learning rate in a second panel. Needs no DOM.
+ * the epochs, interventions of adaptive training, and the learning rate in a second panel. Needs no DOM.
  *
  * @throws RangeError if the history has no step event with a loss
  */
@@ -176,7 +178,7 @@ function lossCurveOption(
       { left: 90, right: 28, height: 78, bottom: 58, outerBoundsMode: 'none' },
     ],
     ...axes(curve, options.logScale ?? false),
-    series: series(curve, epochMarks(history, curve.maxX)),
+    series: series(curve, marksOf(history, curve.maxX)),
   };
 }
 
@@ -239,7 +241,7 @@ function axes(curve: Curve, logScale: boolean): Pick<EChartsOption, 'xAxis' | 'y
   };
 }
 
-function series(curve: Curve, marks: ReturnType<typeof epochMarks>): EChartsOption['series'] {
+function series(curve: Curve, marks: ReturnType<typeof marksOf>): EChartsOption['series'] {
   const { steps, evaluations, averages, few } = curve;
   return [
     {
@@ -298,19 +300,42 @@ function series(curve: Curve, marks: ReturnType<typeof epochMarks>): EChartsOpti
   ];
 }
 
-/** Vertical lines at the ends of epochs, except at the right edge; none if there are more than 20. */
-function epochMarks(history: readonly LossCurveEvent[], lastX: number) {
-  const ends = history.filter((event) => event.type === 'epoch' && event.step < lastX);
-  if (ends.length === 0 || ends.length > 20) return undefined;
+/** Vertical lines at the ends of epochs, except at the right edge, and at interventions; none of a kind with more than 20. */
+function marksOf(history: readonly LossCurveEvent[], lastX: number) {
+  const ends = history.filter((event) => event.type === 'epoch').filter(({ step }) => step < lastX);
+  const marks = [...fewMarks(ends), ...fewMarks(interventionsByStep(history))];
+  if (marks.length === 0) return undefined;
   return {
     silent: true,
     symbol: 'none',
     lineStyle: { color: colors.epoch, type: 'solid' as const, width: 1 },
     label: { color: colors.muted, fontSize: 11, position: 'insideEndTop' as const, rotate: 90 },
-    data: ends.map((end) =>
-      end.type === 'epoch' ? { xAxis: end.step, label: { formatter: `epoch ${end.epoch}` } } : {},
+    data: marks.map((mark) =>
+      mark.type === 'epoch'
+        ? { xAxis: mark.step, label: { formatter: `epoch ${mark.epoch}` } }
+        : {
+            xAxis: mark.step,
+            label: { formatter: mark.kind, color: colors.intervention },
+            lineStyle: { color: colors.intervention, type: 'dotted' as const, width: 1 },
+          },
     ),
   };
+}
+
+const fewMarks = <T>(marks: T[]): T[] => (marks.length > 20 ? [] : marks);
+
+/** One mark per step, which names its kinds. */
+function interventionsByStep(history: readonly LossCurveEvent[]) {
+  const kinds = new Map<number, string[]>();
+  for (const event of history) {
+    if (event.type !== 'intervention') continue;
+    kinds.set(event.step, [...(kinds.get(event.step) ?? []), event.kind]);
+  }
+  return Array.from(kinds, ([step, names]) => ({
+    type: 'intervention' as const,
+    step,
+    kind: names.join(', '),
+  }));
 }
 
 function describe(steps: number, loss: number, validation: number | undefined): string {

@@ -24,6 +24,8 @@ export interface TrainingCard extends Card {
   config: Readonly<Record<string, unknown>>;
   /** Name and value of each result. */
   results: readonly (readonly [name: string, value: string])[];
+  /** Interventions of adaptive training, in words. */
+  interventions: readonly string[];
   /** Steps and evaluations; empty for a run that had none. */
   history: readonly LossCurveEvent[];
 }
@@ -130,7 +132,7 @@ function introduction(card: TrainingCard | MergeCard): string {
 }
 
 function training(card: TrainingCard, curve: string | null): string[] {
-  const { datasets, samples, validationSamples, config, results } = card;
+  const { datasets, samples, validationSamples, config, results, interventions } = card;
   const files = datasets.map((path) => `\`${basename(path)}\``).join(', ');
   const validation =
     validationSamples === 0 ? '' : `, and ${samplesText(validationSamples)} for validation`;
@@ -142,6 +144,12 @@ function training(card: TrainingCard, curve: string | null): string[] {
     `\`\`\`json\n${JSON.stringify(withoutFolders(config), null, 2)}\n\`\`\``,
     '## Results',
     ['| | |', '|---|---:|', ...results.map(([name, value]) => `| ${name} | ${value} |`)].join('\n'),
+    ...(interventions.length === 0
+      ? []
+      : [
+          'Interventions of adaptive training:',
+          interventions.map((line) => `- ${line}`).join('\n'),
+        ]),
   ];
 }
 

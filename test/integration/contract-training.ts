@@ -1,10 +1,13 @@
 import type {
   CheckpointEvent,
+  DecisionRequest,
   EnginePhaseEvent,
   EpochEvent,
   EvaluationEvent,
+  InterventionEvent,
   LayoutRequest,
   MemoryNeeds,
+  NativeDecision,
   PauseEvent,
   PreparedCheckpoint,
   PreparedTraining,
@@ -84,6 +87,18 @@ export const trainingResults: Record<string, string[]> = {
     ...({ layout: true, batchSize: true, sequenceLength: true } as const),
     ...({ microBatchTokens: true, microBatchSize: true } as const),
   }),
+  InterventionEvent: keys<InterventionEvent>({
+    ...({ type: true, step: true, kind: true } as const),
+    ...({ reason: true, before: true, after: true } as const),
+  }),
+  DecisionRequest: keys<DecisionRequest>({
+    ...({ type: true, step: true, totalSteps: true, epoch: true, epochs: true } as const),
+    ...({ loss: true, metrics: true, gradientNorm: true } as const),
+    ...({ learningRate: true, learningRateFactor: true, accumulation: true } as const),
+    ...({ samples: true, tokens: true, targetTokens: true } as const),
+    ...({ microBatchGradientNorm: true, microBatchSamples: true, keptStep: true } as const),
+    ...({ evaluationStep: true, evaluationLoss: true, controllerState: true } as const),
+  }),
   WarningEvent: keys<WarningEvent>({ type: true, code: true, message: true }),
   EnginePhaseEvent: keys<EnginePhaseEvent>({ type: true, phase: true, run: true }),
   TrainResult: [
@@ -112,12 +127,23 @@ export const trainingResults: Record<string, string[]> = {
   ],
 };
 
+/** What the addon reads of a decision. */
+trainingResults.NativeDecision = [
+  ...keys<NativeDecision>({
+    ...({ update: true, keep: true, learningRateFactor: true, accumulation: true } as const),
+    ...({ learningRates: true, stop: true, reason: true } as const),
+    ...({ controllerState: true, failure: true } as const),
+  }),
+  ...nested('failure', ['code', 'message', 'hint']),
+];
+
 /** Fields that the preparation adds to a configuration and the addon reads. */
 const preparedTraining = keys<PreparedTraining>({
   trainFile: true,
   validation: true,
   checkpoint: true,
   learningRates: true,
+  adaptive: true,
   layout: true,
   microBatchTokens: true,
   microBatchSize: true,

@@ -228,7 +228,7 @@ const calls: Record<string, { schema: string[]; added: string[]; ours: RegExp }>
   TrainOptions: {
     schema: options(api.finetuneSchema),
     added: addedForTraining,
-    ours: /^(model|modelCard|runLog|dataset|maxSteps|overlength|truncationSide|badRows|maxBadRows|packing|loss|chatTemplate|tensorboard|onEvent|signal|device|gpuLayers|tensorSplit|placement|rpc|optimizer\.(?!type|maxGradientNorm).+|objective\.(?!type).+|scheduler\..+|validation\.(split|dataset))$/,
+    ours: /^(model|modelCard|runLog|dataset|maxSteps|overlength|truncationSide|badRows|maxBadRows|packing|loss|chatTemplate|tensorboard|onEvent|adaptive\..+|signal|device|gpuLayers|tensorSplit|placement|rpc|optimizer\.(?!type|maxGradientNorm).+|objective\.(?!type).+|scheduler\..+|validation\.(split|dataset))$/,
   },
   GenerateOptions: {
     schema: options(api.generateSchema),

@@ -68,7 +68,9 @@ export const SOURCE_RULES: ImportRules = {
   'json-answer.ts': ['errors.ts', 'time-limit.ts'],
   'statistics.ts': ['random.ts'],
   // schedule: the names of the schedules.
-  config: ['errors.ts', 'closest.ts', 'price.ts', 'schedule'],
+  // type:adaptive: what a controller is.
+  config: ['errors.ts', 'closest.ts', 'price.ts', 'schedule', 'type:adaptive'],
+  adaptive: ['errors.ts', 'config', 'type:contract'],
   schedule: ['errors.ts'],
   // data checks rows with the schemas of config/dataset-row.ts; files: the error of the folder for temporary files.
   data: ['errors.ts', 'escape-html.ts', 'random.ts', 'config', 'files', 'type:contract'],
@@ -84,7 +86,7 @@ export const SOURCE_RULES: ImportRules = {
   // report: the model card.
   finetune: [
     ...['errors.ts', 'format.ts', 'config', 'schedule', 'data'],
-    ...['contract', 'files', 'model', 'report', 'track'],
+    ...['contract', 'files', 'model', 'report', 'track', 'adaptive', 'advice'],
   ],
   // The events of a run.
   track: ['errors.ts', 'expert-use.ts', 'files', 'type:finetune'],

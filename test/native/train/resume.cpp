@@ -150,17 +150,17 @@ TEST("train: after a resume an epoch's loss and metrics cover all of its steps")
 }
 
 TEST("train: a metric that a checkpoint lacks is not measured for the rest of its epoch") {
-    step_batch batch;
-    batch.total_target_tokens = 4;
-    batch.total_target_weight = 4;
+    step_totals totals;
+    totals.target_tokens = 4;
+    totals.target_weight = 4;
     train_state state; // as a checkpoint of an older version in the middle of an epoch gives it
     state.epoch_loss = 6;
     state.epoch_weight = 4;
-    state.add(batch, 0.5, {{"tokenAccuracy", 0.25}}, {});
+    state.add(totals, 0.5, {{"tokenAccuracy", 0.25}}, {});
     CHECK_EQ(state.epoch_mean(), 1.0);
     CHECK(std::isnan(state.epoch_mean_metrics().at("tokenAccuracy")));
     state.end_epoch();
-    state.add(batch, 0.5, {{"tokenAccuracy", 0.25}}, {});
+    state.add(totals, 0.5, {{"tokenAccuracy", 0.25}}, {});
     CHECK_EQ(state.epoch_mean_metrics().at("tokenAccuracy"), 0.25);
 }
 

@@ -46,6 +46,11 @@ const result: FinetuneResult = {
   finalValidationLoss: 0.9,
   losses: Float64Array.of(2.5, 1.25, 0.8333),
   learningRates: Float64Array.of(1e-4, 1e-4, 5e-5),
+  interventions: [
+    { step: 2, kind: 'skip', reason: 'loss 9 is above the limit 3', before: null, after: null },
+    { step: 3, kind: 'skip', reason: 'loss 9 is above the limit 3', before: null, after: null },
+    { step: 3, kind: 'learning-rate', reason: 'lower', before: 1, after: 0.5 },
+  ],
   evaluations: [{ step: 3, loss: 0.9, metrics: { tokenAccuracy: 0.612 } }],
   samples: 20,
   validationSamples: 4,
@@ -79,6 +84,10 @@ const events: FinetuneEvent[] = [
     metrics: { tokenAccuracy: 0.612 },
     targetTokens: 50,
     ms: 40,
+  },
+  {
+    ...{ type: 'intervention', step: 3, kind: 'rescue' },
+    ...{ reason: 'the loss is not finite', before: 2, after: 0 },
   },
   { type: 'checkpoint', step: 3, path: 'checkpoints/3' },
   { type: 'epoch', epoch: 1, step: 3, loss: 1.5, metrics: { tokenAccuracy: null } },
@@ -125,6 +134,7 @@ describe('finetuneView', () => {
     expect(stdout).toContain(`${stepLine(step(3))}\n`);
     expect(stdout).toContain('step 3  validation loss 0.9000, token accuracy 61.2 %  (40 ms)\n');
     expect(stdout).toContain('checkpoint checkpoints/3');
+    expect(stdout).toContain('step 3: rescue (2 → 0): the loss is not finite\n');
     expect(stdout).toContain('epoch 1 done  mean training loss 1.5000, token accuracy –\n');
     expect(stdout).toContain('adapter.gguf');
     expect(stderr).toBe('warning SAMPLES_SKIPPED: 2 samples are too long\n');
@@ -160,6 +170,7 @@ describe('resultTable', () => {
       '0.9000',
       'Validation token accuracy',
       '61.2 %',
+      '2 skip, 1 learning-rate',
       '123.5 K',
       '1,229 tokens/s',
       '– (estimated 95.0 MB)',

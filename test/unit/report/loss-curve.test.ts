@@ -41,6 +41,21 @@ describe('renderLossCurve', () => {
     expect(svg).not.toMatch(/NaN|undefined/);
   });
 
+  it('marks the interventions of adaptive training, one label per step, unless there are too many', () => {
+    const at = (step: number, kind: string): LossCurveEvent => ({
+      type: 'intervention',
+      step,
+      kind,
+    });
+    const some = [at(7, 'skip'), at(8, 'rescue'), at(8, 'learning-rate')];
+    const svg = renderLossCurve([...history(60), ...some]);
+    expect(svg).toContain('>skip<');
+    expect(svg).toContain('>rescue, learning-rate<');
+    expect(svg).toContain('>epoch 1<');
+    const many = Array.from({ length: 21 }, (_, i) => at(i + 1, 'skip'));
+    expect(renderLossCurve([...history(60), ...many])).not.toContain('>skip<');
+  });
+
   it('uses width and height', () => {
     expect(renderLossCurve(history(20), { width: 700, height: 420 })).toContain(
       'width="700" height="420"',

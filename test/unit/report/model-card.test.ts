@@ -42,6 +42,7 @@ const card = (more: Partial<TrainingCard> = {}): TrainingCard => ({
     output: 'C:\\x\\adapter.gguf',
   },
   results: [['Steps', '3']],
+  interventions: ['step 2: skip: loss 9 is above the limit 3'],
   history: [1, 2, 3].map((step) => ({
     type: 'step',
     step,
@@ -76,6 +77,7 @@ describe('a model card', () => {
       '`train.jsonl`: 20 samples, and 1 sample for validation.',
       '![Loss by optimizer step](adapter-loss.svg)',
       '| Steps | 3 |',
+      '- step 2: skip: loss 9 is above the limit 3',
       'llama-cli -m base.gguf --lora adapter.gguf',
       'FROM ./base.gguf\nADAPTER ./adapter.gguf',
       "adapters: ['adapter.gguf']",
