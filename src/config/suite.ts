@@ -154,16 +154,13 @@ const peft = z.strictObject({
 /** The benchmarks that a suite can have, by `task`. */
 export const benchmarkSchemas = { inference, training, reproducibility, methods, peft };
 
-const unknownTask = (issue: z.core.$ZodRawIssue): string | undefined =>
-  issue.code === 'invalid_union'
-    ? `a task: ${Object.keys(benchmarkSchemas).join(', ')},`
-    : undefined;
-
-const benchmark = z.discriminatedUnion(
-  'task',
-  [inference, training, reproducibility, methods, peft],
-  { error: unknownTask },
-);
+const benchmark = z.discriminatedUnion('task', [
+  inference,
+  training,
+  reproducibility,
+  methods,
+  peft,
+]);
 
 const prices = {
   electricityPricePerKwh: price('Price of a kilowatt-hour'),

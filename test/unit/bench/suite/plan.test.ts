@@ -202,7 +202,7 @@ describe('a suite with mistakes', () => {
   it('names the tasks there are', () => {
     const suite = { name: 'x', models: ['a'], benchmarks: [{ task: 'infer' }] };
     expect(() => parseConfig(suiteSchema, suite)).toThrow(
-      /benchmarks\.0\.task: expected a task: inference, training, .*, but received 'infer'/,
+      /benchmarks\.0\.task: expected 'inference' or 'training' or .* but received 'infer'/,
     );
   });
 
