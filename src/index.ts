@@ -293,7 +293,13 @@ export {
 } from './sandbox/capabilities.js';
 export { type ScoreEvent, type ScoreResult, type ScoreRun, score } from './score/score.js';
 export type { PairedTest } from './statistics.js';
-export { type RunLog, type RunLogEvent, type RunLogHeader, readRunLog } from './track/run-log.js';
+export {
+  type LoggedResult,
+  type RunLog,
+  type RunLogEvent,
+  type RunLogHeader,
+  readRunLog,
+} from './track/run-log.js';
 export type { OnFinetuneEvent } from './track/tracker.js';
 export { createVerifier } from './verify/create-verifier.js';
 export type { VerifyFunction, VerifyResult } from './verify/user-function.js';

@@ -40,7 +40,8 @@ export type RunLogEvent = { time: string } & (
   | { type: 'done'; result: LoggedResult }
 );
 
-type LoggedResult = Omit<FinetuneResult, 'losses' | 'learningRates'> & {
+/** A result as JSON holds it: typed arrays are arrays, and a loss that is not finite is null. */
+export type LoggedResult = Omit<FinetuneResult, 'losses' | 'learningRates'> & {
   losses: (number | null)[];
   learningRates: number[];
 };

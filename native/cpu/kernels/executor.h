@@ -50,7 +50,7 @@ struct packed_weight {
 // and for everything else that its threads share. Weights: those that the weight cache would keep.
 struct scratch_need {
     int64_t thread = 0, input = 0, shared = 0;
-    std::vector<packed_weight> weights = {};
+    std::vector<packed_weight> weights;
 
     // Kernels run one after the other and use the same memory.
     void merge(const scratch_need & other) {
