@@ -17,9 +17,19 @@ export const hasLanguage = (language: Language): boolean =>
 export const hasEveryLanguage = (): boolean =>
   (Object.keys(PROGRAMS) as Language[]).every(hasLanguage);
 
-/** Whether programs can be isolated here: on Linux, if users may make namespaces and mount in them. */
+/** Whether programs can be isolated here: on Linux, if this user may make namespaces and mount in them. */
 export function canIsolate(): boolean {
-  const args = ['--map-root-user', '--mount', '--net', '--pid', '--ipc', '--fork', 'sh', '-c'];
+  const isRoot = process.getuid?.() === 0; // which the sandbox does not map
+  const args = [
+    ...(isRoot ? [] : ['--map-root-user']),
+    '--mount',
+    '--net',
+    '--pid',
+    '--ipc',
+    '--fork',
+    'sh',
+    '-c',
+  ];
   return (
     process.platform === 'linux' &&
     spawnSync('unshare', [...args, 'mount -t tmpfs none /mnt']).status === 0
