@@ -231,8 +231,8 @@ export type {
   PreviewRow,
   RowGroup,
 } from './inspect/result.js';
-export { readJudgement } from './judge/files.js';
-export { type JudgeEvent, type JudgeRun, type JudgeVerdict, judge } from './judge/judge.js';
+export { type JudgeEvent, type JudgeRun, judge } from './judge/judge.js';
+export { readJudgement } from './judge/output-folder.js';
 export {
   type JudgeCheck,
   type JudgeComparison,
@@ -240,7 +240,7 @@ export {
   type JudgeTally,
   judgeResultsSchema,
 } from './judge/results.js';
-export type { JudgeChoice } from './judge/verdict.js';
+export type { JudgeChoice, JudgeVerdict } from './judge/verdict.js';
 export { createModel } from './model/create-model.js';
 export { describeAdapter } from './model/describe-adapter.js';
 export { type DeviceList, devices, type TrainingDevice } from './model/devices.js';
@@ -255,7 +255,7 @@ export type { FilterCounts } from './raft/filter.js';
 export type { HardwareUse } from './raft/hardware-log.js';
 export { type Estimate, passAtK, type RaftChange, type RaftMetrics } from './raft/metrics.js';
 export { type RaftOptions, type RaftRun, raft } from './raft/raft.js';
-export type { RaftSample } from './raft/samples-file.js';
+export type { RaftSample } from './raft/samples.js';
 export { type SmokeTestOptions, type SmokeTestResult, smokeTest } from './raft/smoke.js';
 export {
   type PromptsUsed,

@@ -44,6 +44,10 @@ export const judgeCommand: Command = {
         line: 'llamatune judge --model judge.gguf --samples a=run1.jsonl,b=run2.jsonl,base=base.jsonl \\\n    --baseline base',
       },
       {
+        what: 'continue after Ctrl-C, a crash or a reboot, with the same options',
+        line: 'llamatune judge --model judge.gguf --samples tuned.jsonl,base.jsonl --output judged --resume',
+      },
+      {
         what: 'let the judge explain, and check it on your own pairs',
         line: 'llamatune judge --model judge.gguf --pairs pairs.jsonl --explain --check known.jsonl --json',
       },

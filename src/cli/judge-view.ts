@@ -24,11 +24,12 @@ export function judgeView(io: CliIo, json: boolean): JudgeView {
   return {
     show(event) {
       if (event.type === 'plan') {
-        const { questions, comparisons } = event;
+        const { questions, comparisons, finished } = event;
+        const earlier = finished === 0 ? '' : `, ${finished} of them answered before`;
         io.stderr.write(
-          `${format.plural(comparisons.length, 'comparison')}, ${format.plural(questions, 'question')}\n`,
+          `${format.plural(comparisons.length, 'comparison')}, ${format.plural(questions, 'question')}${earlier}\n`,
         );
-        bar?.start(questions, 0, { remaining: '–' });
+        bar?.start(questions, finished, { remaining: '–' });
         return;
       }
       const { done, of, etaMs } = event;

@@ -174,6 +174,10 @@ const base = z.strictObject({
   output: path(
     'Folder to write results.json, verdicts.jsonl and the report to. Default: none.',
   ).optional(),
+  resume: z
+    .boolean()
+    .default(false)
+    .describe('Continue the run in the folder; starts a new run if the folder has none.'),
   chatTemplate: chatTemplate(),
   parallel,
   contextLength,
@@ -205,6 +209,9 @@ export const judgeSchema = withCrossFieldRules(base, (read) => {
           path: 'rubric',
           message: 'expected {rubric} in the prompt but received a prompt without it',
         }
+      : undefined,
+    read.value('resume') === true && !has('output')
+      ? { path: 'resume', message: 'expected a folder in output but received none' }
       : undefined,
     given.length !== 1
       ? {

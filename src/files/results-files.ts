@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { z } from 'zod';
 import { LlamatuneError, reasonOf } from '../errors.js';
 
@@ -52,6 +53,36 @@ function invalid(path: string, reason: string, hint: string, cause?: unknown): L
     ...(cause === undefined ? {} : { cause }),
   });
 }
+
+/** Names of the values that differ, in the form after writing and reading JSON. */
+export function differentNames(
+  found: Readonly<Record<string, unknown>>,
+  wanted: Readonly<Record<string, unknown>>,
+): string[] {
+  const names = new Set([...Object.keys(found), ...Object.keys(wanted)]);
+  return [...names].filter((name) => !isDeepStrictEqual(plain(found[name]), plain(wanted[name])));
+}
+
+const plain = (value: unknown): unknown =>
+  value === undefined ? undefined : JSON.parse(JSON.stringify(value));
+
+/** Says how to continue what a folder already has. */
+export const HOW_TO_CONTINUE = 'continue it with resume (--resume), or choose another folder';
+
+/** The error of continuing a run with other values of these names. */
+export const runMismatch = (folder: string, names: readonly string[]): LlamatuneError =>
+  new LlamatuneError(
+    'RESULTS_MISMATCH',
+    `the run in '${folder}' has another value of ${names.join(', ')}`,
+    { hint: 'continue with the same options, data and model, or choose another folder' },
+  );
+
+/** The error of an aborted run whose folder keeps what is finished. */
+export const abortedRun = (folder: string, cause: unknown): LlamatuneError =>
+  new LlamatuneError('ABORTED', 'the run was aborted', {
+    hint: `what is finished is kept in '${folder}': continue with resume (--resume)`,
+    cause,
+  });
 
 /** Rows as JSON Lines. */
 export const jsonLines = (rows: readonly object[]): string =>

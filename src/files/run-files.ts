@@ -1,6 +1,7 @@
+import { statSync } from 'node:fs';
 import type { CallFiles, InputFile } from './check.js';
 import { datasetFiles } from './dataset-files.js';
-import { logOfOutput } from './names.js';
+import { logOfOutput, shardsOf } from './names.js';
 
 /** The fields of a fine-tuning configuration that name files. */
 export interface RunConfig {
@@ -47,6 +48,13 @@ export function modelFile(model: RunConfig['model']): InputFile[] {
   if (model === undefined || typeof model === 'string') return inputFile('model', model, 'model');
   return [{ field: 'model', path: model.path, kind: 'model', compareOnly: true }];
 }
+
+/** The size of a model's file, or of all its files; a file that is missing counts 0, because loading the model names it. */
+export const bytesOfModel = (path: string): number =>
+  shardsOf(path).reduce(
+    (total, shard) => total + (statSync(shard, { throwIfNoEntry: false })?.size ?? 0),
+    0,
+  );
 
 /** Empty for checkpoints of the run's own folder. */
 function checkpointFile(from: string | undefined): InputFile[] {

@@ -1,11 +1,15 @@
+import { createHash } from 'node:crypto';
 import { type JudgeConfig, type JudgeOptions, judgeSchema } from '../config/judge.js';
 import { parseConfig } from '../config/parse.js';
+import { remainingTime } from '../contract/remaining-time.js';
 import { Run } from '../contract/run.js';
+import { withChatTemplate } from '../data/read-chat-template.js';
 import { LlamatuneError } from '../errors.js';
 import { checkFiles } from '../files/check.js';
 import { holdOutputs } from '../files/lock.js';
-import { generate } from '../generate/generate.js';
-import type { GeneratedSequence } from '../generate/generate-many.js';
+import { abortedRun } from '../files/results-files.js';
+import { bytesOfModel } from '../files/run-files.js';
+import { type GeneratedSequence, GenerateManyRun } from '../generate/generate-many.js';
 import { SIGNIFICANCE } from '../statistics.js';
 import {
   type PlannedCheck,
@@ -15,34 +19,13 @@ import {
   type Question,
   questionsOf,
 } from './comparisons.js';
-import { filesOfJudge, refuseResults, writeJudgement, writeVerdicts } from './files.js';
+import { filesOfJudge } from './files.js';
+import { OutputFolder, refuseResults } from './output-folder.js';
 import { JudgePrompt } from './prompt.js';
-import { JUDGE_RESULTS_VERSION, type JudgeResults } from './results.js';
+import { JUDGE_RESULTS_VERSION, type JudgeResults, type JudgeSettings } from './results.js';
 import { type AnswerPair, readAnswers } from './samples.js';
-import { type JudgedPair, tallyOf, winnerOf } from './tally.js';
-import { type JudgeChoice, parseVerdict, verdictGrammar } from './verdict.js';
-
-/** One verdict: a line of verdicts.jsonl. */
-export interface JudgeVerdict {
-  /** Whether this is a pair with a known winner: systems 'better' and 'worse'. */
-  check: boolean;
-  index: number;
-  sample: number;
-  /** The systems whose answers were shown as A and as B. */
-  answerA: string;
-  answerB: string;
-  /** null: the judge gave no valid verdict. */
-  verdict: JudgeChoice | null;
-  /** The system that the verdict names; null for a tie and without a valid verdict. */
-  winner: string | null;
-  /** What the judge wrote before the verdict. */
-  explanation: string;
-  /** All that the judge wrote. */
-  text: string;
-  finishReason: GeneratedSequence['finishReason'];
-  /** Why the question could not be answered, otherwise null. */
-  error: { code: string; message: string; hint: string } | null;
-}
+import { type JudgedPair, tallyOf } from './tally.js';
+import { type JudgeVerdict, parseVerdict, verdictGrammar } from './verdict.js';
 
 /** An event of a judge. */
 export type JudgeEvent =
@@ -54,6 +37,8 @@ export type JudgeEvent =
       comparisons: { left: string; right: string; pairs: number }[];
       check: { source: NonNullable<JudgeResults['check']>['source']; pairs: number } | null;
       questions: number;
+      /** Questions that an earlier call has answered. */
+      finished: number;
     }
   | ({ type: 'verdict'; done: number; of: number; etaMs: number } & JudgeVerdict);
 
@@ -63,10 +48,11 @@ export type JudgeRun = Run<JudgeEvent, JudgeResults>;
 /**
  * Lets a model judge which of two systems gives the better answers. Each pair of answers is judged in both orders, so that
  * a preference for a position cancels out, and the judge is checked on pairs with a known winner. All questions are decoded
- * together. The same seed gives the same results.
+ * together. The same seed gives the same results. With `output`, every verdict is kept as soon as it comes, and `resume`
+ * continues a run that was interrupted in whatever way.
  *
  * The run's errors: CONFIG_INVALID, SAMPLES_NOT_FOUND, SAMPLES_UNREADABLE, SAMPLES_INVALID, SAMPLES_MISMATCH,
- * DATASET_INVALID_JSON, RESULTS_EXIST, OUTPUT_NOT_WRITABLE, OUTPUT_IN_USE, ABORTED, and those of generate(). A question
+ * DATASET_INVALID_JSON, RESULTS_EXIST, RESULTS_MISMATCH, RESULTS_INVALID, OUTPUT_NOT_WRITABLE, OUTPUT_IN_USE, ABORTED, and those of generate(). A question
  * that the engine cannot answer, e.g. because it is too long, is an invalid verdict; if all are, the run has their error.
  *
  * @example
@@ -75,23 +61,21 @@ export type JudgeRun = Run<JudgeEvent, JudgeResults>;
 export function judge(options: JudgeOptions): JudgeRun {
   return new Run<JudgeEvent, JudgeResults>(
     async ({ emit, signal }) => {
-      const config = parseConfig(judgeSchema, options, 'judge options');
+      const config = withChatTemplate(parseConfig(judgeSchema, options, 'judge options'));
       const files = filesOfJudge(config);
       checkFiles(files);
       return holdOutputs(files.outputs, async () => {
-        const { output } = config;
-        if (output !== undefined) refuseResults(output);
-        const judging = new Judging(await planOf(config), config, emit, signal);
-        try {
-          const results = await judging.run();
-          if (output !== undefined) writeJudgement(output, results, judging.verdicts);
-          return results;
-        } catch (error) {
-          // An aborted run keeps its verdicts, which may have taken hours.
-          if (output !== undefined && judging.verdicts.length > 0)
-            writeVerdicts(output, judging.verdicts);
-          throw error;
-        }
+        const { output, resume } = config;
+        if (output !== undefined) refuseResults(output, resume);
+        const plan = await planOf(config);
+        if (output === undefined) return new Judging(plan, config, null, emit, signal).run();
+        using folder = new OutputFolder(output, settingsOf(plan, config));
+        return await new Judging(plan, config, folder, emit, signal)
+          .run()
+          .catch((error: unknown) => {
+            const keeps = signal.aborted && folder.verdicts.length > 0;
+            throw keeps ? abortedRun(output, error) : error;
+          });
       });
     },
     { signal: options?.signal },
@@ -128,37 +112,60 @@ const MAX_TOKENS = { verdict: 16, explanation: 256 };
 const maxTokensOf = ({ maxTokens, explain }: JudgeConfig): number =>
   maxTokens ?? (explain ? MAX_TOKENS.explanation : MAX_TOKENS.verdict);
 
-type Answered = JudgeVerdict | undefined;
+function settingsOf({ prompt, questions }: Plan, config: JudgeConfig): JudgeSettings {
+  const { model, explain, constrained, temperature, seed, chatTemplate, contextLength } = config;
+  const path = typeof model === 'string' ? model : model.path;
+  return {
+    ...{ model: path, modelBytes: bytesOfModel(path) },
+    ...{ prompt: prompt.template, rubric: prompt.rubric, explain, constrained, temperature },
+    ...{ maxTokens: maxTokensOf(config), seed, chatTemplate: chatTemplate ?? null },
+    contextLength: contextLength ?? null,
+    questions: createHash('sha256').update(JSON.stringify(questions)).digest('hex'),
+  };
+}
+
+/** Identifies a question by the fields of its verdict. */
+const keyOf = ({ check, index, sample, answerA, answerB }: Asked): string =>
+  JSON.stringify([check, index, sample, answerA, answerB]);
+
+type Asked = Pick<JudgeVerdict, 'check' | 'index' | 'sample' | 'answerA' | 'answerB'>;
 
 class Judging {
   readonly #plan: Plan;
   readonly #config: JudgeConfig;
+  readonly #folder: OutputFolder | null;
   readonly #emit: (event: JudgeEvent) => void;
   readonly #signal: AbortSignal;
   /** By the position of the question. */
-  readonly #answered: Answered[] = [];
+  readonly #answered: (JudgeVerdict | undefined)[];
 
   constructor(
     plan: Plan,
     config: JudgeConfig,
+    folder: OutputFolder | null,
     emit: (event: JudgeEvent) => void,
     signal: AbortSignal,
   ) {
     this.#plan = plan;
     this.#config = config;
+    this.#folder = folder;
     this.#emit = emit;
     this.#signal = signal;
+    const kept = new Map((folder?.verdicts ?? []).map((verdict) => [keyOf(verdict), verdict]));
+    this.#answered = plan.questions.map((question) => kept.get(keyOf(this.#asked(question))));
   }
 
   /** The verdicts so far, in the order of the questions. */
-  get verdicts(): JudgeVerdict[] {
+  get #verdicts(): JudgeVerdict[] {
     return this.#answered.filter((verdict) => verdict !== undefined);
   }
 
   async run(): Promise<JudgeResults> {
     const { systems, rows, comparisons, check, questions } = this.#plan;
+    const complete = this.#folder?.results ?? null;
     this.#emit({
       ...{ type: 'plan', systems, rows, questions: questions.length },
+      finished: complete === null ? this.#verdicts.length : questions.length,
       comparisons: comparisons.map(({ left, right, pairs }) => ({
         left,
         right,
@@ -166,55 +173,68 @@ class Judging {
       })),
       check: check && { source: check.source, pairs: check.pairs.length },
     });
+    if (complete !== null) return complete;
     const started = performance.now();
-    const totals = questions.length === 0 ? noTokens : await this.#ask(started);
-    const first = this.#answered.find((verdict) => verdict?.error)?.error;
-    if (first && this.verdicts.every(({ error }) => error !== null)) {
+    if (this.#answered.includes(undefined)) await this.#ask();
+    const first = this.#verdicts.find(({ error }) => error)?.error;
+    if (first && this.#verdicts.every(({ error }) => error !== null)) {
       throw new LlamatuneError(first.code, first.message, { hint: first.hint });
     }
-    return this.#results(totals, (performance.now() - started) / 1000);
+    const results = this.#results((performance.now() - started) / 1000);
+    this.#folder?.finish(results, this.#verdicts);
+    return results;
   }
 
-  async #ask(started: number): Promise<typeof noTokens> {
+  /** Asks the questions that have no verdict yet. The seed of an answer depends on its question only. */
+  async #ask(): Promise<void> {
     const { questions } = this.#plan;
     const { explain, constrained, seed, temperature, model, chatTemplate } = this.#config;
     const { parallel, contextLength, threads, device, gpuLayers, tensorSplit, rpc, placement } =
       this.#config;
     const maxTokens = maxTokensOf(this.#config);
-    const run = generate({
-      ...{ model, chatTemplate, seed, temperature, maxTokens, threads, signal: this.#signal },
-      ...{ parallel, contextLength, device, gpuLayers, tensorSplit, rpc, placement },
-      prompts: questions.map(({ text }) => ({ messages: [{ role: 'user', content: text }] })),
-      ...(constrained ? { grammar: verdictGrammar(explain, maxTokens) } : {}),
-    });
-    let done = 0;
+    await using run = new GenerateManyRun(
+      {
+        ...{ model, chatTemplate, seed, temperature, maxTokens, threads, signal: this.#signal },
+        ...{ parallel, contextLength, device, gpuLayers, tensorSplit, rpc, placement },
+        prompts: questions.map(({ text }) => ({ messages: [{ role: 'user', content: text }] })),
+        ...(constrained ? { grammar: verdictGrammar(explain, maxTokens) } : {}),
+      },
+      (question) => this.#answered[question] === undefined,
+    );
+    const eta = remainingTime(questions.length);
+    let done = this.#verdicts.length;
     for await (const event of run) {
       if (event.type !== 'sequence') continue;
       const verdict = this.#verdictOf(questions[event.promptIndex]!, event);
       this.#answered[event.promptIndex] = verdict;
+      // A question that failed is asked again when the run continues.
+      if (verdict.error === null) this.#folder?.add(verdict);
       done += 1;
-      const etaMs = ((performance.now() - started) / done) * (questions.length - done);
-      this.#emit({ type: 'verdict', done, of: questions.length, etaMs, ...verdict });
+      this.#emit({ type: 'verdict', done, of: questions.length, etaMs: eta(done), ...verdict });
     }
-    return run.result;
+    await run.result;
   }
 
-  #verdictOf(question: Question, { text, finishReason, error }: GeneratedSequence): JudgeVerdict {
-    const { comparison, pair, swapped } = question;
+  #asked({ comparison, pair, swapped }: Question): Asked {
     const check = comparison === 'check';
     const { left, right, pairs } = check
       ? { left: 'better', right: 'worse', pairs: this.#plan.check!.pairs }
       : this.#plan.comparisons[comparison]!;
     const { index, sample } = pairs[pair]!;
+    const [answerA, answerB] = swapped ? [right, left] : [left, right];
+    return { check, index, sample, answerA, answerB };
+  }
+
+  #verdictOf(question: Question, sequence: GeneratedSequence): JudgeVerdict {
+    const { text, finishReason, promptTokens, generatedTokens, error } = sequence;
+    const asked = this.#asked(question);
     const { choice, explanation } = parseVerdict(text);
-    const winner = choice === null ? null : winnerOf(choice, swapped);
+    const { answerA, answerB } = asked;
     return {
-      ...{ check, index, sample },
-      answerA: swapped ? right : left,
-      answerB: swapped ? left : right,
+      ...asked,
       verdict: choice,
-      winner: winner === 'left' ? left : winner === 'right' ? right : null,
-      ...{ explanation, text, finishReason },
+      winner: choice === 'A' ? answerA : choice === 'B' ? answerB : null,
+      ...{ explanation, text, finishReason, promptTokens, generatedTokens },
       error: error && { code: error.code, message: error.message, hint: error.hint },
     };
   }
@@ -232,17 +252,15 @@ class Judging {
     return judged;
   }
 
-  #results(totals: typeof noTokens, seconds: number): JudgeResults {
-    const { prompt, systems, rows, comparisons, check } = this.#plan;
-    const { model, explain, constrained, temperature, seed } = this.#config;
+  #results(seconds: number): JudgeResults {
+    const { systems, rows, comparisons, check } = this.#plan;
+    const { seed } = this.#config;
+    const sum = (tokens: 'promptTokens' | 'generatedTokens') =>
+      this.#verdicts.reduce((total, verdict) => total + verdict[tokens], 0);
     return {
       format: 'llamatune-judge',
       version: JUDGE_RESULTS_VERSION,
-      judge: {
-        model: typeof model === 'string' ? model : model.path,
-        ...{ prompt: prompt.template, rubric: prompt.rubric, explain, constrained, temperature },
-        ...{ maxTokens: maxTokensOf(this.#config), seed },
-      },
+      judge: settingsOf(this.#plan, this.#config),
       ...{ systems, rows },
       comparisons: comparisons.map(({ left, right, pairs }, i) => ({
         ...{ left, right },
@@ -250,8 +268,8 @@ class Judging {
       })),
       check: check && this.#checked(check),
       failures: this.#failures(),
-      promptTokens: totals.promptTokens,
-      generatedTokens: totals.generatedTokens,
+      promptTokens: sum('promptTokens'),
+      generatedTokens: sum('generatedTokens'),
       seconds,
     };
   }
@@ -269,7 +287,7 @@ class Judging {
 
   #failures(): JudgeResults['failures'] {
     const byCode = new Map<string, JudgeResults['failures'][number]>();
-    for (const { error } of this.verdicts) {
+    for (const { error } of this.#verdicts) {
       if (error === null) continue;
       const { code, message } = error;
       const failure = byCode.get(code) ?? { code, message, questions: 0 };
@@ -279,5 +297,3 @@ class Judging {
     return [...byCode.values()];
   }
 }
-
-const noTokens = { promptTokens: 0, generatedTokens: 0 };

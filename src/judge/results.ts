@@ -40,6 +40,7 @@ export const judgeResultsSchema = z.object({
   version: z.literal(JUDGE_RESULTS_VERSION),
   judge: z.object({
     model: z.string(),
+    modelBytes: count,
     prompt: z.string(),
     rubric: z.string(),
     explain: z.boolean(),
@@ -47,6 +48,12 @@ export const judgeResultsSchema = z.object({
     temperature: z.number(),
     maxTokens: z.int(),
     seed: z.int(),
+    /** null: the model's own. */
+    chatTemplate: z.string().nullable(),
+    /** null: chosen by generate(). */
+    contextLength: z.int().nullable(),
+    /** SHA-256 of all questions. */
+    questions: z.string(),
   }),
   systems: z.array(z.string()),
   rows: count,
@@ -75,3 +82,5 @@ export type JudgeComparison = JudgeResults['comparisons'][number];
 export type JudgeTally = Omit<JudgeComparison, 'left' | 'right'>;
 /** The check of a judge on pairs with a known winner. */
 export type JudgeCheck = NonNullable<JudgeResults['check']>;
+/** The judge and its questions: a run with another value is another run, except for the path of the model. */
+export type JudgeSettings = JudgeResults['judge'];

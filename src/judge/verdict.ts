@@ -1,7 +1,32 @@
+import type { GeneratedSequence } from '../generate/generate-many.js';
 import { withoutThinking } from '../generate/thinking.js';
 
 /** Which of the answers in the prompt is better. */
 export type JudgeChoice = 'A' | 'B' | 'tie';
+
+/** One verdict: a line of verdicts.jsonl. */
+export interface JudgeVerdict {
+  /** Whether this is a pair with a known winner: systems 'better' and 'worse'. */
+  check: boolean;
+  index: number;
+  sample: number;
+  /** The systems whose answers were shown as A and as B. */
+  answerA: string;
+  answerB: string;
+  /** null: the judge gave no valid verdict. */
+  verdict: JudgeChoice | null;
+  /** The system that the verdict names; null for a tie and without a valid verdict. */
+  winner: string | null;
+  /** What the judge wrote before the verdict. */
+  explanation: string;
+  /** All that the judge wrote. */
+  text: string;
+  finishReason: GeneratedSequence['finishReason'];
+  promptTokens: number;
+  generatedTokens: number;
+  /** Why the question could not be answered, otherwise null. */
+  error: { code: string; message: string; hint: string } | null;
+}
 
 /** What a judge wrote. */
 export interface ParsedVerdict {

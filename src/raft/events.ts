@@ -1,7 +1,7 @@
 import type { FinetuneEvent } from '../finetune/events.js';
 import type { FilterCounts } from './filter.js';
 import type { RaftMetrics } from './metrics.js';
-import type { RaftSample } from './samples-file.js';
+import type { RaftSample } from './samples.js';
 
 /** The stage of a run that an event belongs to; `cycle` is null for 'baseline' and 'final'. */
 export interface RaftPlace {
@@ -27,7 +27,7 @@ export type RaftEvent =
       type: 'sample';
       done: number;
       of: number;
-      etaMs: number | null;
+      etaMs: number;
       sample: RaftSample;
     } & RaftPlace)
   /** All answers of a stage were verified. */

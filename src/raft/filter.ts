@@ -1,6 +1,6 @@
 import type { RaftConfig } from '../config/raft.js';
 import type { RaftTask } from './prompts.js';
-import type { RaftSample } from './samples-file.js';
+import { byPromptAndSample, type RaftSample } from './samples.js';
 
 type Filter = RaftConfig['filter'];
 
@@ -44,7 +44,7 @@ export function filterSamples(
   const kept = filter.balance === undefined ? most.flat() : balanced(most, filter.balance, tasks);
   const count = (answers: readonly RaftSample[][]) => answers.flat().length;
   return {
-    kept: [...kept].sort((a, b) => a.index - b.index || a.sample - b.sample),
+    kept: [...kept].sort(byPromptAndSample),
     counts: {
       samples: samples.length,
       notSelected: samples.length - selected.length,

@@ -6,7 +6,7 @@ import {
   pairedTest,
   SIGNIFICANCE,
 } from '../statistics.js';
-import type { RaftSample } from './samples-file.js';
+import type { RaftSample } from './samples.js';
 
 /** A mean over prompts, with its 95 % bootstrap interval over prompts; null for fewer than 3 of them. */
 export interface Estimate {

@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { placementShape } from '../config/fields.js';
 import { finetuneSchema } from '../config/finetune.js';
@@ -10,7 +9,7 @@ import {
   type RaftPromptSource,
 } from '../config/raft.js';
 import type { VerifierOptions } from '../config/verifier.js';
-import { shardsOf } from '../files/names.js';
+import { bytesOfModel } from '../files/run-files.js';
 import { useModel } from '../model/use-model.js';
 import { createVerifier } from '../verify/create-verifier.js';
 import type { VerifyFunction } from '../verify/user-function.js';
@@ -59,7 +58,7 @@ export async function prepareRun(config: RaftConfig, signal: AbortSignal): Promi
         name: info.name || basename(path),
         description: info.description,
         parameters: info.parameters,
-        bytes: shardsOf(path).reduce((total, shard) => total + statSync(shard).size, 0),
+        bytes: bytesOfModel(path),
       },
       verifier: verifier.name,
       prompts: usedPrompts(prompts, config.prompts),

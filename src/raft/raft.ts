@@ -3,9 +3,9 @@ import { areBuiltIn, type RaftInput, raftSchema } from '../config/raft.js';
 import type { VerifierOptions } from '../config/verifier.js';
 import { Run } from '../contract/run.js';
 import { withChatTemplate } from '../data/read-chat-template.js';
-import { LlamatuneError } from '../errors.js';
 import { checkFiles, type InputFile, type OutputFile } from '../files/check.js';
 import { holdOutputs } from '../files/lock.js';
+import { abortedRun } from '../files/results-files.js';
 import { modelFile } from '../files/run-files.js';
 import type { VerifyFunction } from '../verify/user-function.js';
 import type { RaftEvent } from './events.js';
@@ -59,12 +59,6 @@ export function raft(options: RaftOptions): RaftRun {
     { signal: options?.signal, waitsForReaders: true },
   );
 }
-
-const abortedRun = (folder: string, cause: unknown): LlamatuneError =>
-  new LlamatuneError('ABORTED', 'the run was aborted', {
-    hint: `what is finished is kept in '${folder}': continue with resume (--resume)`,
-    cause,
-  });
 
 function promptFile(field: string, prompts: unknown): InputFile[] {
   const isFile = typeof prompts === 'string' && !areBuiltIn(prompts);

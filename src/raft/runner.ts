@@ -1,5 +1,6 @@
 import { describeMachine } from '../bench/suite/machine.js';
 import type { RaftConfig } from '../config/raft.js';
+import { remainingTime } from '../contract/remaining-time.js';
 import { throwIfAborted } from '../contract/run.js';
 import type { FinetuneEvent } from '../finetune/events.js';
 import { sequenceSeed } from '../generate/seed.js';
@@ -12,7 +13,7 @@ import { withReadings } from './hardware-log.js';
 import { changeOf, metricsOf } from './metrics.js';
 import type { PreparedRun } from './prepare.js';
 import { type SampleRequest, sampleStage } from './sample-stage.js';
-import { type RaftSample, readSamples } from './samples-file.js';
+import { type RaftSample, readSamples } from './samples.js';
 import {
   newCycle,
   newSampledStage,
@@ -157,7 +158,7 @@ export class RaftRunner {
     const { emit, signal } = this.#controls;
     const of = job.tasks.length * job.samples;
     const { stage: name, cycle } = job;
-    const eta = etaOf(of);
+    const eta = remainingTime(of);
     await this.#stage(stage, job, async () => {
       const onSample = (sample: RaftSample, done: number) =>
         emit({ type: 'sample', stage: name, cycle, done, of, etaMs: eta(done), sample });
@@ -264,16 +265,6 @@ export class RaftRunner {
     const message = `${system}: ${failedPrompts} prompts could not be answered, the first one (${first.index}) because: ${first.verdict.detail}`;
     this.#controls.emit({ type: 'warning', code: 'PROMPTS_FAILED', message });
   }
-}
-
-/** The time until all samples are done, from those that this call has made. */
-function etaOf(of: number): (done: number) => number | null {
-  const started = performance.now();
-  let first: number | null = null;
-  return (done) => {
-    first ??= done - 1;
-    return ((performance.now() - started) / (done - first)) * (of - done);
-  };
 }
 
 function planOf({ baseline, cycles, final }: RaftSummary, prepared: PreparedRun): RaftEvent {

@@ -6,7 +6,7 @@ import { perSecond } from '../generate/answer.js';
 import { type GeneratedSequence, GenerateManyRun } from '../generate/generate-many.js';
 import { failed, type Verifier } from '../verify/verifier.js';
 import type { RaftTask } from './prompts.js';
-import { type RaftSample, SamplesFile } from './samples-file.js';
+import { byPromptAndSample, openSamples, type RaftSample } from './samples.js';
 import { sharedOptions } from './shared-options.js';
 
 /** The answers to generate and verify in a stage. */
@@ -37,15 +37,15 @@ export async function sampleStage(
   verifier: Verifier,
   { signal, onSample }: { signal: AbortSignal; onSample: OnSample },
 ): Promise<{ samples: RaftSample[]; tokensPerSecond: number | null }> {
-  using file = new SamplesFile(request.path);
-  if (file.samples.length === request.tasks.length * request.samples) {
-    return { samples: file.finish(), tokensPerSecond: null };
+  using file = openSamples(request.path);
+  if (file.rows.length === request.tasks.length * request.samples) {
+    return { samples: file.finish(byPromptAndSample), tokensPerSecond: null };
   }
   const verification = new Verification(request, verifier, signal, (sample) => {
     file.add(sample);
-    onSample(sample, file.samples.length);
+    onSample(sample, file.rows.length);
   });
-  const present = new Set(file.samples.map(({ index, sample }) => `${index} ${sample}`));
+  const present = new Set(file.rows.map(({ index, sample }) => `${index} ${sample}`));
   const isWanted = (index: number, sample: number) => !present.has(`${index} ${sample}`);
   await using run = new GenerateManyRun(generateOptions(request, config, signal), isWanted);
   const most = config.verifyParallel ?? availableParallelism();
@@ -58,7 +58,10 @@ export async function sampleStage(
     verification.stop();
   }
   const { generatedTokens, generationMs } = await run.result;
-  return { samples: file.finish(), tokensPerSecond: perSecond(generatedTokens, generationMs) };
+  return {
+    samples: file.finish(byPromptAndSample),
+    tokensPerSecond: perSecond(generatedTokens, generationMs),
+  };
 }
 
 function generateOptions(

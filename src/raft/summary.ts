@@ -1,10 +1,16 @@
 import { existsSync } from 'node:fs';
-import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import type { Machine } from '../bench/suite/results.js';
 import { LlamatuneError } from '../errors.js';
 import { replaceFile } from '../files/atomic-file.js';
-import { indentedJson, readResultsFile, refuseExisting } from '../files/results-files.js';
+import {
+  differentNames,
+  HOW_TO_CONTINUE,
+  indentedJson,
+  readResultsFile,
+  refuseExisting,
+  runMismatch,
+} from '../files/results-files.js';
 import type { SourceState } from '../hardware/sampler.js';
 import type { FilterCounts } from './filter.js';
 import { raftFiles, raftNames } from './folder.js';
@@ -145,35 +151,26 @@ export function summaryToContinue(
   }
   if (!resume) {
     throw new LlamatuneError('RESULTS_EXIST', `there is already a run in '${folder}'`, {
-      hint: 'continue it with resume (--resume), or choose another folder',
+      hint: HOW_TO_CONTINUE,
     });
   }
   const found = readRaftSummary(path);
   const different = differences(found, identity);
-  if (different.length === 0) return found;
-  throw new LlamatuneError(
-    'RESULTS_MISMATCH',
-    `the run in '${folder}' has another value of ${different.join(', ')}`,
-    { hint: 'continue with the same options, prompts and model, or choose another folder' },
-  );
+  if (different.length > 0) throw runMismatch(folder, different);
+  return found;
 }
 
 function differences(
   found: RaftSummary,
   wanted: Identity & { model: Pick<RaftSummary['model'], 'bytes'> },
 ): string[] {
-  const names = new Set([...Object.keys(found.options), ...Object.keys(wanted.options)]);
-  const isSame = (a: unknown, b: unknown) => isDeepStrictEqual(plain(a), plain(b));
-  const different = [
-    ...[...names].filter((name) => !isSame(found.options[name], wanted.options[name])),
-    ...(['verifier', 'prompts', 'evaluationPrompts'] as const)
-      .filter((name) => !isSame(found[name], wanted[name]))
-      .map((name) => (name === 'evaluationPrompts' ? 'evaluation.prompts' : name)),
-    ...(found.model.bytes === wanted.model.bytes ? [] : ['model']),
+  const identify = ({ verifier, prompts, evaluationPrompts, model }: typeof wanted) => ({
+    ...{ verifier, prompts, 'evaluation.prompts': evaluationPrompts, model: model.bytes },
+  });
+  return [
+    ...new Set([
+      ...differentNames(found.options, wanted.options),
+      ...differentNames(identify(found), identify(wanted)),
+    ]),
   ];
-  return [...new Set(different)];
 }
-
-/** The form after writing and reading JSON. */
-const plain = (value: unknown): unknown =>
-  value === undefined ? undefined : JSON.parse(JSON.stringify(value));

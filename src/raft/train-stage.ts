@@ -8,7 +8,7 @@ import { jsonLines } from '../files/results-files.js';
 import type { FinetuneEvent, FinetuneResult } from '../finetune/events.js';
 import { type FinetuneOptions, finetuneLora } from '../finetune/finetune.js';
 import type { RaftTask } from './prompts.js';
-import type { RaftSample } from './samples-file.js';
+import type { RaftSample } from './samples.js';
 import { sharedOptions } from './shared-options.js';
 
 /** What a cycle trains. */

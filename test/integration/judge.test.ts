@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
@@ -24,9 +24,8 @@ const good = samplesOf('good', REFERENCES);
 const bad = samplesOf('bad', ['7', 'A stone', 'Yes, it is.', 'What?']);
 const ugly = samplesOf('ugly', ['x', 'y', 'z', '']);
 
-const systems = (...lists: (typeof good)[]): Pick<JudgeOptions, 'samples'> => ({
-  samples: lists.map((samples) => ({ system: samples[0]!.system, samples })),
-});
+const named = (samples: typeof good) => ({ system: samples[0]!.system, samples });
+const systems = (...lists: (typeof good)[]) => ({ samples: lists.map(named) });
 
 async function eventsOf(options: Omit<JudgeOptions, 'model'>) {
   const run = judge({ model, threads: 1, ...options });
@@ -64,6 +63,7 @@ describe('judge', () => {
       check: { source: 'references', pairs: 4 },
       // the third answers of good and bad are identical
       questions: 2 * (4 + 3 + 4 + 4),
+      finished: 0,
     });
     expect(verdicts).toHaveLength(30);
     expect(verdicts.every(({ verdict }) => verdict !== null)).toBe(true);
@@ -144,18 +144,72 @@ describe('judge', () => {
     await expect(run).rejects.toMatchObject({ code: 'PROMPT_TOO_LONG' });
   });
 
-  it('keeps the verdicts of an aborted run', async () => {
-    const output = at('aborted');
-    const run = judge({ model, ...systems(good, bad, ugly), output, parallel: 1, explain: true });
+  it('continues an aborted run, and returns the results of a complete one', async () => {
+    const options = { ...systems(good, bad, ugly), explain: true, check: 'none' } as const;
+    const output = at('judged');
+    const run = judge({ model, ...options, output, parallel: 1 });
     for await (const event of run) {
       if (event.type === 'verdict' && event.done === 3) break;
     }
     run.abort();
-    await expect(run.result).rejects.toMatchObject({ code: 'ABORTED' });
-    const lines = jsonLines(readFileSync(join(output, 'verdicts.jsonl'), 'utf8'));
-    expect(lines.length).toBeGreaterThanOrEqual(3);
-    expect(lines.length).toBeLessThan(30);
+    await expect(run.result).rejects.toMatchObject({
+      code: 'ABORTED',
+      hint: expect.stringContaining('--resume'),
+    });
     expect(existsSync(join(output, 'results.json'))).toBe(false);
+    await expect(eventsOf({ ...options, output })).rejects.toMatchObject({
+      code: 'RESULTS_EXIST',
+      hint: expect.stringContaining('--resume'),
+    });
+    const changed = eventsOf({
+      ...options,
+      samples: [good, ugly].map(named),
+      output,
+      resume: true,
+    });
+    await expect(changed).rejects.toMatchObject({
+      code: 'RESULTS_MISMATCH',
+      message: expect.stringContaining('another value of questions'),
+    });
+    const continued = await eventsOf({ ...options, output, resume: true });
+    const { finished, questions } = continued.events[0] as Extract<JudgeEvent, { type: 'plan' }>;
+    expect(finished).toBeGreaterThanOrEqual(3);
+    expect(continued.verdicts).toHaveLength(questions - finished);
+    const { seconds: _, ...whole } = (await eventsOf(options)).results;
+    expect(continued.results).toMatchObject(whole);
+    const again = await eventsOf({ ...options, output, resume: true });
+    expect(again.events).toEqual([{ ...continued.events[0], finished: questions }]);
+    expect(again.results).toEqual(continued.results);
+  });
+
+  it('gives the same files after kills', async () => {
+    const options = { model, ...systems(good, bad, ugly), explain: true, threads: 1, resume: true };
+    const config = (name: string) => {
+      writeFileSync(at(`${name}.json`), JSON.stringify({ ...options, output: at(name) }));
+      return ['judge', '--config', at(`${name}.json`), '--json'];
+    };
+    const whole = await llamatune(config('whole'));
+    expect(whole.exit).toBe(0);
+    for (const moment of [/"done":1,/, /"done":7,/, /"done":20,/]) {
+      const { exit } = await llamatune(config('killed'), {
+        onOutput: (text, child) => void (moment.test(text) && child.kill('SIGKILL')),
+      });
+      expect(exit).toBeNull();
+      expect(existsSync(at('killed/results.json'))).toBe(false);
+    }
+    const { exit, stdout } = await llamatune(config('killed'));
+    expect(exit).toBe(0);
+    const { finished, questions } = jsonLines(stdout)[0] as { finished: number; questions: number };
+    expect(finished).toBeGreaterThanOrEqual(20);
+    expect(finished).toBeLessThan(questions);
+    const read = (path: string) => readFileSync(at(path), 'utf8');
+    expect(read('killed/verdicts.jsonl') === read('whole/verdicts.jsonl')).toBe(true);
+    const results = (folder: string) => {
+      const { seconds: _, ...others } = readJudgement(at(`${folder}/results.json`));
+      return others;
+    };
+    expect(results('killed')).toEqual(results('whole'));
+    expect(readdirSync(at('killed')).sort()).toEqual(readdirSync(at('whole')).sort());
   });
 
   it('runs from the command line', async () => {

@@ -3,7 +3,7 @@ import { parseConfig } from '../../../src/config/parse.js';
 import { type RaftInput, raftSchema } from '../../../src/config/raft.js';
 import { filterSamples } from '../../../src/raft/filter.js';
 import type { RaftTask } from '../../../src/raft/prompts.js';
-import type { RaftSample } from '../../../src/raft/samples-file.js';
+import type { RaftSample } from '../../../src/raft/samples.js';
 import { failed } from '../../../src/verify/verifier.js';
 import { answersTo, sampleOf } from './samples.js';
 

@@ -1,4 +1,4 @@
-import type { RaftSample } from '../../../src/raft/samples-file.js';
+import type { RaftSample } from '../../../src/raft/samples.js';
 import { failed, passed } from '../../../src/verify/verifier.js';
 
 /** A sample with the given fields; it passed unless a verdict says otherwise. */

@@ -12,7 +12,8 @@ const results = (changes: Partial<JudgeResults> = {}): JudgeResults => ({
   ...{ format: 'llamatune-judge', version: 1, systems: ['tuned', 'base'], rows: 33 },
   judge: {
     ...{ model: 'judge.gguf', prompt: '{answerA} or {answerB}?', rubric: 'Be right.', seed: 42 },
-    ...{ explain: false, constrained: true, temperature: 0, maxTokens: 16 },
+    ...{ explain: false, constrained: true, temperature: 0, maxTokens: 16, modelBytes: 1000 },
+    ...{ chatTemplate: null, contextLength: null, questions: '0f' },
   },
   comparisons: [{ left: 'tuned', right: 'base', ...tally }],
   check: {

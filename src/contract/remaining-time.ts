@@ -1,0 +1,13 @@
+/**
+ * Estimates how long work still takes, from the pace of this call.
+ *
+ * @returns a function of the number of parts that are done; it is called after each of them
+ */
+export function remainingTime(of: number): (done: number) => number {
+  const started = performance.now();
+  let earlier: number | null = null;
+  return (done) => {
+    earlier ??= done - 1;
+    return ((performance.now() - started) / (done - earlier)) * (of - done);
+  };
+}
