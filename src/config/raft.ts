@@ -125,7 +125,9 @@ const evaluation = z.strictObject({
     .min(1)
     .max(65536)
     .optional()
-    .describe('Answers per prompt in evaluations. Default: samples.'),
+    .describe(
+      'Answers per prompt in evaluations. It can be raised when a run continues. Default: samples.',
+    ),
   everyCycle: z
     .boolean()
     .optional()
@@ -156,7 +158,12 @@ const base = z.strictObject({
   adapter: path(
     'LoRA adapter to start from, e.g. of supervised fine-tuning. Default: a new adapter.',
   ).optional(),
-  cycles: z.int().min(1).max(1000).default(3).describe('Number of cycles.'),
+  cycles: z
+    .int()
+    .min(1)
+    .max(1000)
+    .default(3)
+    .describe('Number of cycles. It can be raised when a run continues.'),
   samples: z
     .int()
     .min(1)

@@ -1,3 +1,4 @@
+import { existsSync, rmSync } from 'node:fs';
 import { describeMachine } from '../bench/suite/machine.js';
 import type { RaftConfig } from '../config/raft.js';
 import { remainingTime } from '../contract/remaining-time.js';
@@ -12,6 +13,7 @@ import { raftFiles } from './folder.js';
 import { withReadings } from './hardware-log.js';
 import { changeOf, metricsOf } from './metrics.js';
 import type { PreparedRun } from './prepare.js';
+import { raiseBudget, removeEarlierFinal } from './raise.js';
 import { type SampleRequest, sampleStage } from './sample-stage.js';
 import { type RaftSample, readSamples } from './samples.js';
 import {
@@ -61,11 +63,15 @@ export class RaftRunner {
     const found = summaryToContinue(output, resume, this.#prepared.identity);
     await using sampler = await HardwareSampler.start({ signal: this.#controls.signal });
     this.#sampler = sampler;
-    this.#summary = found ?? (await this.#newSummary());
+    this.#summary =
+      found === null
+        ? await this.#newSummary()
+        : await raiseBudget(output, found, this.#prepared.identity.options, this.#newCycles());
     this.#save();
+    removeEarlierFinal(output, this.#summary);
     this.#controls.emit(planOf(this.#summary, this.#prepared));
     const { baseline, cycles, final } = this.#summary;
-    await this.#sample(baseline, this.#evaluationJob('baseline', null));
+    await this.#baseline(baseline);
     for (const cycle of cycles) {
       await this.#cycle(cycle);
       if (cycle.filter?.kept === 0 && onNoneKept === 'stop') break;
@@ -81,30 +87,46 @@ export class RaftRunner {
   }
 
   async #newSummary(): Promise<RaftSummary> {
-    const { cycles, evaluation, learningRateDecay } = this.#config;
-    const { identity, learningRate } = this.#prepared;
-    const evaluates = evaluation.everyCycle ?? evaluation.prompts !== undefined;
     return {
       format: 'llamatune-raft',
       version: SUMMARY_VERSION,
-      ...identity,
+      ...this.#prepared.identity,
       machine: await describeMachine(),
       versions: versions(),
       sensors: this.#sampler.sources,
       startedAt: new Date().toISOString(),
       finishedAt: null,
       baseline: newSampledStage(),
-      cycles: Array.from({ length: cycles }, (_, i) =>
-        newCycle(i + 1, evaluates && i + 1 < cycles, learningRate * learningRateDecay ** i),
-      ),
+      cycles: this.#newCycles(),
       final: newSampledStage(),
       change: null,
       adapter: null,
     };
   }
 
+  #newCycles(): RaftCycle[] {
+    const { cycles, evaluation, learningRateDecay } = this.#config;
+    const evaluates = evaluation.everyCycle ?? evaluation.prompts !== undefined;
+    const rate = (i: number) => this.#prepared.learningRate * learningRateDecay ** i;
+    return Array.from({ length: cycles }, (_, i) =>
+      newCycle(i + 1, evaluates && i + 1 < cycles, rate(i)),
+    );
+  }
+
   #save(): void {
     writeSummary(this.#config.output, this.#summary);
+  }
+
+  /** A run that ends before its first answer leaves the folder free. */
+  async #baseline(stage: SampledStage): Promise<void> {
+    const { summary, baseline, baselineHardware } = this.#files;
+    try {
+      await this.#sample(stage, this.#evaluationJob('baseline', null));
+    } finally {
+      if (!existsSync(baseline)) {
+        for (const path of [summary, baselineHardware]) rmSync(path, { force: true });
+      }
+    }
   }
 
   async #cycle(cycle: RaftCycle): Promise<void> {

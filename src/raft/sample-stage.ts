@@ -1,12 +1,14 @@
+import { rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import type { GenerateOptions } from '../config/generate.js';
 import type { RaftConfig } from '../config/raft.js';
 import { untilAborted } from '../contract/run.js';
+import { LlamatuneError } from '../errors.js';
 import { perSecond } from '../generate/answer.js';
 import { type GeneratedSequence, GenerateManyRun } from '../generate/generate-many.js';
 import { failed, type Verifier } from '../verify/verifier.js';
 import type { RaftTask } from './prompts.js';
-import { byPromptAndSample, openSamples, type RaftSample } from './samples.js';
+import { byPromptAndSample, openSamples, type RaftSample, readSamples } from './samples.js';
 import { sharedOptions } from './shared-options.js';
 
 /** The answers to generate and verify in a stage. */
@@ -29,7 +31,7 @@ export type OnSample = (sample: RaftSample, done: number) => void;
  * stage, its prompt and its number only, so a continued stage has the same answers.
  *
  * @returns all answers, and the speed of this call
- * @throws LlamatuneError VERIFIER_FAILED, VERIFIER_TASK_INVALID, OUTPUT_NOT_WRITABLE, and those of generate()
+ * @throws LlamatuneError of the first prompt if none could be answered, VERIFIER_FAILED, VERIFIER_TASK_INVALID, OUTPUT_NOT_WRITABLE, and those of generate()
  */
 export async function sampleStage(
   request: SampleRequest,
@@ -37,6 +39,7 @@ export async function sampleStage(
   verifier: Verifier,
   { signal, onSample }: { signal: AbortSignal; onSample: OnSample },
 ): Promise<{ samples: RaftSample[]; tokensPerSecond: number | null }> {
+  discardUnanswered(request.path);
   using file = openSamples(request.path);
   if (file.rows.length === request.tasks.length * request.samples) {
     return { samples: file.finish(byPromptAndSample), tokensPerSecond: null };
@@ -57,12 +60,32 @@ export async function sampleStage(
   } finally {
     verification.stop();
   }
-  const { generatedTokens, generationMs } = await run.result;
+  const { sequences, generatedTokens, generationMs } = await run.result;
+  const { error } = sequences[0]!;
+  if (error !== null && file.rows.every(isUnanswered)) {
+    file[Symbol.dispose]();
+    discardUnanswered(request.path);
+    throw noneAnswered(request, error);
+  }
   return {
     samples: file.finish(byPromptAndSample),
     tokensPerSecond: perSecond(generatedTokens, generationMs),
   };
 }
+
+const isUnanswered = ({ finishReason }: RaftSample): boolean => finishReason === 'error';
+
+/** Removes samples without any answer, so that the prompts are asked again. */
+function discardUnanswered(path: string): void {
+  if (readSamples(path).every(isUnanswered)) rmSync(path, { force: true });
+}
+
+const noneAnswered = ({ system, tasks }: SampleRequest, cause: LlamatuneError): LlamatuneError =>
+  new LlamatuneError(
+    cause.code,
+    `${system}: none of the ${tasks.length} prompts could be answered, the first one because: ${cause.message}`,
+    { hint: cause.hint, cause },
+  );
 
 function generateOptions(
   { tasks, samples, seed, adapter }: SampleRequest,

@@ -131,11 +131,28 @@ const summarySchema = z.looseObject({
   version: z.literal(SUMMARY_VERSION),
 });
 
+/** What a run that continues may have more of: its results are those of a run that had as much from the start. */
+export interface Budget {
+  cycles: number;
+  /** Answers per prompt in evaluations. */
+  evaluationSamples: number;
+}
+
+/** The budget in recorded options. */
+export function budgetOf(options: Readonly<Record<string, unknown>>): Budget {
+  const { cycles, samples, evaluation } = options as {
+    cycles: number;
+    samples: number;
+    evaluation: { samples?: number };
+  };
+  return { cycles, evaluationSamples: evaluation.samples ?? samples };
+}
+
 /** What identifies a run: another value of one of these is another run. */
 type Identity = Pick<RaftSummary, 'options' | 'verifier' | 'prompts' | 'evaluationPrompts'>;
 
 /**
- * The summary of the run to continue; null if the folder has none.
+ * The summary of the run to continue; null if the folder has none. Its budget may be lower than the wanted one.
  *
  * @throws LlamatuneError RESULTS_EXIST unless `resume`, RESULTS_INVALID, and RESULTS_MISMATCH if it is another run
  */
@@ -164,13 +181,32 @@ function differences(
   found: RaftSummary,
   wanted: Identity & { model: Pick<RaftSummary['model'], 'bytes'> },
 ): string[] {
-  const identify = ({ verifier, prompts, evaluationPrompts, model }: typeof wanted) => ({
-    ...{ verifier, prompts, 'evaluation.prompts': evaluationPrompts, model: model.bytes },
-  });
   return [
     ...new Set([
-      ...differentNames(found.options, wanted.options),
-      ...differentNames(identify(found), identify(wanted)),
+      ...differentNames(fixedOptions(found.options), fixedOptions(wanted.options)),
+      ...lowered(budgetOf(found.options), budgetOf(wanted.options)),
+      ...differentNames(identityOf(found), identityOf(wanted)),
     ]),
   ];
 }
+
+const identityOf = ({
+  verifier,
+  prompts,
+  evaluationPrompts,
+  model,
+}: Omit<Identity, 'options'> & { model: Pick<RaftSummary['model'], 'bytes'> }) => ({
+  ...{ verifier, prompts, 'evaluation.prompts': evaluationPrompts, model: model.bytes },
+});
+
+/** The options that cannot be changed when a run continues, with those of `evaluation` by their full names. */
+function fixedOptions({ cycles: _, evaluation, ...others }: RaftSummary['options']) {
+  const { samples: __, everyCycle } = evaluation as { samples?: number; everyCycle?: boolean };
+  return { ...others, 'evaluation.everyCycle': everyCycle };
+}
+
+/** The parts of the budget that are lower than before. */
+const lowered = (before: Budget, after: Budget): string[] => [
+  ...(after.cycles < before.cycles ? ['cycles'] : []),
+  ...(after.evaluationSamples < before.evaluationSamples ? ['evaluation.samples'] : []),
+];

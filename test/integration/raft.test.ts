@@ -146,6 +146,75 @@ describe('raft()', () => {
     ).rejects.toMatchObject({ message: expect.stringMatching(/another value of verifier$/) });
   });
 
+  it('continues with more cycles and more answers, as if they had been there from the start', async () => {
+    const few = (more: Partial<RaftOptions> = {}) =>
+      raftOptions(at('out'), { cycles: 1, evaluation: { prompts: heldOut, samples: 2 }, ...more });
+    await raft(few()).result;
+    await expect(raft(few({ resume: true, cycles: 2, samples: 5 })).result).rejects.toMatchObject({
+      code: 'RESULTS_MISMATCH',
+      message: expect.stringMatching(/another value of samples$/),
+    });
+    const cycles = await eventsOf(few({ resume: true, cycles: 2 }));
+    // the evaluation after the first cycle has the answers of the final one
+    expect(stagesOf(cycles.events)).toEqual(['samples 2', 'training 2', 'final']);
+    const readings = readFileSync(at('out/cycle_1/hardware.csv'), 'utf8');
+    expect(readings).not.toContain('final,');
+    const more = await eventsOf(raftOptions(at('out'), { resume: true }));
+    expect(stagesOf(more.events)).toEqual(['baseline', 'evaluation 1', 'final']);
+    expect(decidedFiles(at('out'))).toEqual(decidedFiles(whole));
+    const decided = ({ cycles: all, baseline, final, change, options }: RaftSummary) => ({
+      ...{ options, change, baseline: baseline.metrics, final: final.metrics },
+      cycles: all.map(({ samples, filter, evaluation, training: { loss, steps } }) => ({
+        ...{ samples: samples.metrics, filter, loss, steps, evaluation: evaluation?.metrics },
+      })),
+    });
+    expect(decided(more.summary)).toEqual(decided(summary));
+    await expect(raft(few({ resume: true })).result).rejects.toMatchObject({
+      code: 'RESULTS_MISMATCH',
+      message: expect.stringMatching(/another value of cycles, evaluation.samples$/),
+    });
+  });
+
+  it('continues with more cycles without held-out prompts', async () => {
+    const options = smallOptions({ verifier: () => true });
+    await raft({ ...options, cycles: 1 }).result;
+    const { events: later, summary: raised } = await eventsOf({ ...options, resume: true });
+    expect(stagesOf(later)).toEqual(['samples 2', 'training 2', 'final']);
+    expect(raised.cycles.map(({ evaluation }) => evaluation)).toEqual([null, null]);
+    await raft({ ...options, output: at('whole') }).result;
+    const read = (name: string) => readFileSync(at(name), 'utf8');
+    expect(read('out/final_samples.jsonl')).toBe(read('whole/final_samples.jsonl'));
+  });
+
+  it('fails before the training if no prompt can be answered, and leaves the folder free', async () => {
+    const verifier = () => true;
+    const short = { maxTokens: 4, contextLength: 8 };
+    await expect(raft(smallOptions({ verifier, generation: short })).result).rejects.toMatchObject({
+      code: 'PROMPT_TOO_LONG',
+      message: expect.stringMatching(/^baseline: none of the 2 prompts could be answered/),
+      hint: expect.stringMatching(/./),
+    });
+    expect(readdirSync(at('out')).filter((name) => !name.endsWith('-lock'))).toEqual([]);
+    const long = trained.slice(0, 2).map((prompt) => ({
+      messages: [{ role: 'user' as const, content: 'word '.repeat(2000) }],
+      expected: (prompt as { expected: number }).expected,
+    }));
+    const options = smallOptions({ verifier, prompts: long, evaluation: { prompts: heldOut } });
+    const found: RaftEvent[] = [];
+    const run = raft(options);
+    const read = async () => {
+      for await (const event of run) found.push(event);
+    };
+    await expect(read()).rejects.toMatchObject({
+      code: 'PROMPT_TOO_LONG',
+      message: expect.stringMatching(/^cycle 1: none of the 2 prompts/),
+    });
+    expect(stagesOf(found)).toEqual(['baseline', 'samples 1']);
+    await expect(raft({ ...options, resume: true }).result).rejects.toMatchObject({
+      code: 'PROMPT_TOO_LONG',
+    });
+  });
+
   it('lets only one run write to a folder', async () => {
     const first = raft(smallOptions());
     for await (const event of first) if (event.type === 'plan') break;
