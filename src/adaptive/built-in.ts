@@ -8,28 +8,36 @@ import {
   noiseEstimates,
   noiseScale,
 } from './noise-scale.js';
-import { LEVEL_STEPS, levelOf, lossLimit, normLimit, riseLimit } from './spike.js';
+import {
+  divergenceOf,
+  LEVEL_STEPS,
+  type LowestLevels,
+  lossLimit,
+  lowestLevels,
+  normLimit,
+  type Rise,
+} from './spike.js';
 
 /** A copy is kept only if the loss is at most this much above the lowest mean of some steps. */
 const GOOD_LOSS = 1.05;
 
-/** Losses and gradient norms of the last steps that were applied. */
-interface Recent {
+/** The steps that were applied: losses and gradient norms of the last ones, and the lowest levels of all. */
+interface Past {
   losses: readonly number[];
   norms: readonly number[];
+  lowest: LowestLevels;
 }
 
 /** What the built-in controller knows about the run, as plain values. */
 export interface BuiltInState {
-  recent: Recent;
-  /** `recent` when the copy was kept; a rescue returns to it. */
-  kept: Recent;
+  past: Past;
+  /** `past` when the copy was kept; a rescue returns to it. */
+  kept: Past;
   stepsSinceKept: number;
   /** Rescues to this copy. */
   rescues: number;
   /** Spikes in a row, the last steps. */
   spikes: number;
-  lowestLevel: number | null;
   noise: NoiseAverage;
   evaluation: {
     step: number;
@@ -40,13 +48,27 @@ export interface BuiltInState {
   } | null;
 }
 
+const withoutNorms = (past: Past): Past => ({
+  ...past,
+  norms: [],
+  lowest: { ...past.lowest, logNorm: null },
+});
+
+/** The past with a step more in its window. */
+const withStep = (past: Past, loss: number, norm: number, window: number): Past => ({
+  losses: [...past.losses, loss].slice(-window),
+  norms: [...past.norms, norm].slice(-window),
+  lowest: past.lowest,
+});
+
+const NO_PAST: Past = { losses: [], norms: [], lowest: { loss: null, logNorm: null } };
+
 export const INITIAL_STATE: BuiltInState = {
-  recent: { losses: [], norms: [] },
-  kept: { losses: [], norms: [] },
+  past: NO_PAST,
+  kept: NO_PAST,
   stepsSinceKept: 0,
   rescues: 0,
   spikes: 0,
-  lowestLevel: null,
   noise: NO_NOISE,
   evaluation: null,
 };
@@ -101,32 +123,31 @@ interface Problem {
 }
 
 function problemOf(
-  { recent, lowestLevel }: BuiltInState,
+  { past }: BuiltInState,
   { loss, gradientNorm }: AdaptiveMetrics,
   { rescue }: BuiltInOptions,
 ): Problem | undefined {
   if (!isMeasured(loss) || !isMeasured(gradientNorm)) {
     return { reason: 'the loss or the gradient is not finite', weights: 'damaged' };
   }
-  const limit = lossLimit(recent.losses, rescue.threshold);
+  const limit = lossLimit(past.losses, rescue.threshold);
   if (loss > limit) {
     return { reason: `loss ${text(loss)} is above the limit ${text(limit)}`, weights: 'unknown' };
   }
-  const level = levelOf([...recent.losses, loss]);
-  if (
-    level !== null &&
-    lowestLevel !== null &&
-    level > riseLimit(recent.losses, lowestLevel, rescue)
-  ) {
-    const reason = `the mean loss of ${LEVEL_STEPS} steps has risen from ${text(lowestLevel)} to ${text(level)}`;
-    return { reason, weights: 'damaged' };
-  }
-  const largestNorm = normLimit(recent.norms, rescue.threshold);
+  const divergence = divergenceOf(withStep(past, loss, gradientNorm, rescue.window), rescue);
+  if (divergence !== undefined) return { reason: textOf(divergence), weights: 'damaged' };
+  const largestNorm = normLimit(past.norms, rescue.threshold);
   if (gradientNorm > largestNorm) {
     const reason = `gradient norm ${text(gradientNorm)} is above the limit ${text(largestNorm)}`;
     return { reason, weights: 'harmless' };
   }
   return undefined;
+}
+
+function textOf({ loss, norm }: { loss: Rise; norm: Rise | undefined }): string {
+  const rise = ({ from, to }: Rise) => `from ${text(from)} to ${text(to)}`;
+  const ofNorm = norm === undefined ? '' : `, and that of the gradient norm ${rise(norm)}`;
+  return `the mean loss of ${LEVEL_STEPS} steps has risen ${rise(loss)}${ofNorm}`;
 }
 
 /** Skips a step that may only have unusual samples; a rescue needs a copy, which the first step keeps. */
@@ -140,7 +161,7 @@ function reactionTo(
   const spikes = state.spikes + 1;
   if (weights === 'harmless' && spikes > Math.max(1, rescue.skips)) {
     // Several in a row with a usual loss are not outliers: the norm has changed.
-    return { state: { ...state, spikes: 0, recent: { ...state.recent, norms: [] } }, decision: {} };
+    return { state: { ...state, spikes: 0, past: withoutNorms(state.past) }, decision: {} };
   }
   const isDamaged = weights === 'damaged' || (weights === 'unknown' && spikes > rescue.skips);
   if (!isDamaged || metrics.keptStep === null) {
@@ -149,7 +170,7 @@ function reactionTo(
   const rescues = state.rescues + 1;
   const factor = Math.max(metrics.limits.minFactor, metrics.learningRateFactor * rescue.factor);
   return {
-    state: { ...state, recent: state.kept, stepsSinceKept: 0, spikes: 0, rescues },
+    state: { ...state, past: state.kept, stepsSinceKept: 0, spikes: 0, rescues },
     decision: {
       update: 'rescue',
       learningRateFactor: factor,
@@ -164,14 +185,9 @@ function accept(
   { loss, gradientNorm }: { loss: number; gradientNorm: number },
   { rescue }: BuiltInOptions,
 ): BuiltInState {
-  const recent = {
-    losses: [...state.recent.losses, loss].slice(-rescue.window),
-    norms: [...state.recent.norms, gradientNorm].slice(-rescue.window),
-  };
-  const level = levelOf(recent.losses);
-  const lowestLevel =
-    level === null ? state.lowestLevel : Math.min(level, state.lowestLevel ?? level);
-  return { ...state, recent, lowestLevel, spikes: 0, stepsSinceKept: state.stepsSinceKept + 1 };
+  const { losses, norms, lowest } = withStep(state.past, loss, gradientNorm, rescue.window);
+  const past = { losses, norms, lowest: lowestLevels(lowest, losses, norms) };
+  return { ...state, past, spikes: 0, stepsSinceKept: state.stepsSinceKept + 1 };
 }
 
 type Policy = (state: BuiltInState, metrics: AdaptiveMetrics, options: BuiltInOptions) => Outcome;
@@ -199,11 +215,12 @@ function combine(
 
 /** Keeps a copy at the first step and then every N steps, when the loss is near its lowest. */
 const keep: Policy = (state, { keptStep, loss }, { rescue }) => {
-  const isGood = (loss as number) <= GOOD_LOSS * (state.lowestLevel ?? Number.POSITIVE_INFINITY);
+  const lowest = state.past.lowest.loss?.level ?? Number.POSITIVE_INFINITY;
+  const isGood = (loss as number) <= GOOD_LOSS * lowest;
   const isDue = keptStep === null || (isGood && state.stepsSinceKept >= rescue.keepEvery);
   if (!rescue.enabled || !isDue) return { state, decision: {} };
   return {
-    state: { ...state, kept: state.recent, stepsSinceKept: 0, rescues: 0 },
+    state: { ...state, kept: state.past, stepsSinceKept: 0, rescues: 0 },
     decision: { keep: true },
   };
 };

@@ -42,21 +42,86 @@ export function lossLimit(losses: readonly number[], threshold: number): number 
   return spikeLimit(losses, threshold, lossFloor(losses));
 }
 
-/** The limit of gradient norms, which vary by factors: that of their logarithms. */
+/** Gradient norms vary by factors, so their logarithms are compared. */
+const logarithms = (norms: readonly number[]): number[] =>
+  norms.filter((norm) => norm > 0).map(Math.log);
+
+/** The limit of gradient norms: that of their logarithms. */
 export function normLimit(norms: readonly number[], threshold: number): number {
-  const logs = norms.filter((norm) => norm > 0).map(Math.log);
-  return Math.exp(spikeLimit(logs, threshold, LOG_NORM_FLOOR));
+  return Math.exp(spikeLimit(logarithms(norms), threshold, LOG_NORM_FLOOR));
+}
+
+/** The lowest level of a series, and the standard deviation of its noise until then. */
+export interface LowestLevel {
+  level: number;
+  deviation: number;
+}
+
+function lowestLevel(
+  before: LowestLevel | null,
+  values: readonly number[],
+  floor: number,
+): LowestLevel | null {
+  const level = levelOf(values);
+  if (level === null || (before !== null && before.level <= level)) return before;
+  return { level, deviation: Math.max(noiseOf(values), floor) };
+}
+
+/** The lowest level of the losses of a run, and that of the logarithms of its gradient norms. */
+export interface LowestLevels {
+  loss: LowestLevel | null;
+  logNorm: LowestLevel | null;
+}
+
+/** The lowest levels, after these last losses and gradient norms. */
+export const lowestLevels = (
+  before: LowestLevels,
+  losses: readonly number[],
+  norms: readonly number[],
+): LowestLevels => ({
+  loss: lowestLevel(before.loss, losses, lossFloor(losses)),
+  logNorm: lowestLevel(before.logNorm, logarithms(norms), LOG_NORM_FLOOR),
+});
+
+/** Where a mean of some steps was at its lowest, and where it is now. */
+export interface Rise {
+  from: number;
+  to: number;
 }
 
 /**
- * The limit above which the level of a series has risen from its lowest one: by a fraction, and by more deviations of the
- * difference of two means than the threshold.
+ * The rise of the level of a series from its lowest one, if it is larger than that many deviations of the difference of two
+ * means. The deviation is that from before the rise, as in a control chart (Shewhart 1931): measured over the rise as well, it
+ * grows with the rise and hides it.
  */
-export function riseLimit(
-  losses: readonly number[],
-  lowest: number,
+function significantRise(lowest: LowestLevel | null, values: readonly number[], threshold: number) {
+  const level = levelOf(values);
+  if (lowest === null || level === null) return undefined;
+  const limit = lowest.level + threshold * lowest.deviation * Math.sqrt(2 / LEVEL_STEPS);
+  return level > limit ? { from: lowest.level, to: level } : undefined;
+}
+
+/**
+ * Whether the last losses and gradient norms show a divergence: the level of the losses is above its lowest one by a fraction,
+ * and the rise of the losses or of the norms is significant. A collapse often follows a rise of the gradient norms (GLM-130B,
+ * arXiv 2210.02414, section 3), whose noise is small compared with it.
+ */
+export function divergenceOf(
+  {
+    losses,
+    norms,
+    lowest,
+  }: { losses: readonly number[]; norms: readonly number[]; lowest: LowestLevels },
   { threshold, rise }: { threshold: number; rise: number },
-): number {
-  const deviation = Math.max(noiseOf(losses), lossFloor(losses)) * Math.sqrt(2 / LEVEL_STEPS);
-  return lowest + Math.max(rise * lowest, threshold * deviation);
+): { loss: Rise; norm: Rise | undefined } | undefined {
+  const level = levelOf(losses);
+  if (lowest.loss === null || level === null || level <= (1 + rise) * lowest.loss.level) {
+    return undefined;
+  }
+  const loss = { from: lowest.loss.level, to: level };
+  if (significantRise(lowest.loss, losses, threshold) !== undefined)
+    return { loss, norm: undefined };
+  const logNorm = significantRise(lowest.logNorm, logarithms(norms), threshold);
+  if (logNorm === undefined) return undefined;
+  return { loss, norm: { from: Math.exp(logNorm.from), to: Math.exp(logNorm.to) } };
 }

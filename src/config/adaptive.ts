@@ -60,7 +60,7 @@ const rescue = z.strictObject({
     .positive()
     .default(0.25)
     .describe(
-      'A mean loss of 4 steps that is higher than the lowest one by this fraction, and by threshold standard deviations, is a divergence.',
+      'A mean loss of 4 steps that is higher than the lowest one by this fraction is a divergence, if it or the gradient norm is also higher by threshold standard deviations.',
     ),
   window: z
     .int32()

@@ -93,6 +93,22 @@ describe('rescue', () => {
     expect(first?.reason).toMatch(/^the mean loss of 4 steps has risen from 2\.\d+ to 2\.\d+$/);
   });
 
+  // the losses of the demo with seed 3 and a learning rate of 4e-2, ten times too high
+  it('finds a divergence at the start, whose rises are as large as its noise', () => {
+    const losses = [6.42, 6.87, 4.17, 2.35, 2.24, 2.85, 3.52, 3.11, 5.64, 7.85, 5.67, 7.69];
+    const decisions = follow(losses.map((loss) => ({ loss })));
+    const first = decisions.findIndex(({ update }) => update === 'rescue');
+    expect(first + 1).toBe(10);
+    expect(decisions[first]?.reason).toBe('the mean loss of 4 steps has risen from 2.74 to 5.03');
+  });
+
+  it('compares with the lowest level of the copy after a rescue', () => {
+    // without the return to it, the mean of the losses before the copy would be another rise
+    const losses = [6.6, 6.2, 4.1, 2.4, 2.1, 2.1, 2.1, 2.1, 6, 7, 8, 2.1, 2.1, 2.1, 2.1, 2.1];
+    const decisions = follow(losses.map((loss) => ({ loss })));
+    expect(decisions.filter(({ update }) => update === 'rescue')).toHaveLength(1);
+  });
+
   it('stops with the copy when nothing helps', () => {
     const decisions = follow([...steady(3), ...Array(8).fill({ loss: null })]);
     expect(decisions.findIndex(({ stop }) => stop === true)).toBe(3 + 6);

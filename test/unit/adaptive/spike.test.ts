@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import {
+  divergenceOf,
   levelOf,
   lossLimit,
+  lowestLevels,
   noiseOf,
   normLimit,
-  riseLimit,
   spikeLimit,
 } from '../../../src/adaptive/spike.js';
 import { seededRandom } from '../../../src/random.js';
@@ -26,15 +27,6 @@ describe('the limit of spikes', () => {
     expect(spikeLimit([9, 1, 2, 3, 4], 3, 0)).toBeCloseTo(2.5 + 3 * deviation * 1.8, 12);
   });
 
-  it('of a rise is a fraction of the lowest level, and some deviations of the difference of two means', () => {
-    const flat = Array(32).fill(2);
-    expect(riseLimit(flat, 2, { threshold: 6, rise: 0.5 })).toBe(3);
-    expect(riseLimit(flat, 2, { threshold: 6, rise: 0.1 })).toBeCloseTo(
-      2 + 6 * 0.1 * Math.SQRT1_2,
-      12,
-    );
-  });
-
   it('is infinite without values, and wider with few', () => {
     expect(spikeLimit([], 6, 1)).toBe(Number.POSITIVE_INFINITY);
     expect(lossLimit([], 6)).toBe(Number.POSITIVE_INFINITY);
@@ -48,5 +40,62 @@ describe('the limit of spikes', () => {
   it('of gradient norms is a factor', () => {
     const limit = normLimit([1, 2, 1, 2, 1, 2, 1, 2], 6);
     expect(normLimit([10, 20, 10, 20, 10, 20, 10, 20], 6)).toBeCloseTo(10 * limit, 9);
+  });
+});
+
+describe('a divergence', () => {
+  /** What is known after a series, and then sees `last`. */
+  const seen = (
+    series: readonly (readonly [loss: number, norm: number])[],
+    ...last: (readonly [loss: number, norm: number])[]
+  ) => {
+    const columns = (steps: typeof series) => ({
+      losses: steps.map(([loss]) => loss),
+      norms: steps.map(([, norm]) => norm),
+    });
+    let lowest: ReturnType<typeof lowestLevels> = { loss: null, logNorm: null };
+    series.forEach((_, i) => {
+      const { losses, norms } = columns(series.slice(0, i + 1));
+      lowest = lowestLevels(lowest, losses, norms);
+    });
+    return { ...columns([...series, ...last]), lowest };
+  };
+  const rescue = { threshold: 6, rise: 0.25 };
+  const flat = Array(8).fill([2, 1]) as [number, number][];
+  const four = (loss: number, norm: number) => Array(4).fill([loss, norm]) as [number, number][];
+  /** 6 deviations of the difference of two means, with the smallest noise. */
+  const ofLoss = 6 * 0.1 * Math.SQRT1_2;
+  const ofNorm = Math.exp(6 * 0.25 * Math.SQRT1_2);
+
+  it('is a loss above its lowest level by a fraction, and by some deviations', () => {
+    const found = divergenceOf(seen(flat, ...four(2.51, 1)), { ...rescue, threshold: 1 });
+    expect(found?.loss.from).toBe(2);
+    expect(found?.loss.to).toBeCloseTo(2.51);
+    expect(divergenceOf(seen(flat, ...four(2.49, 1)), { ...rescue, threshold: 1 })).toBeUndefined();
+    const above = (by: number) =>
+      divergenceOf(seen(flat, ...four(2 + by, 1)), { ...rescue, rise: 0.1 });
+    expect(above(1.01 * ofLoss)).toBeDefined();
+    expect(above(0.99 * ofLoss)).toBeUndefined();
+  });
+
+  it('is also a smaller rise of the loss with a rise of the gradient norms', () => {
+    const wide = { threshold: 12, rise: 0.25 };
+    const found = divergenceOf(seen(flat, ...four(2.6, 1.01 * ofNorm ** 2)), wide);
+    expect(found).toMatchObject({ loss: { from: 2 }, norm: { from: 1 } });
+    expect(found?.norm?.to).toBeCloseTo(1.01 * ofNorm ** 2, 9);
+    expect(divergenceOf(seen(flat, ...four(2.6, 0.99 * ofNorm ** 2)), wide)).toBeUndefined();
+    expect(divergenceOf(seen(flat, ...four(2.4, 100)), wide)).toBeUndefined();
+  });
+
+  it('is compared with the noise from before the rise', () => {
+    const noisy = [2.1, 1.9, 2.1, 1.9, 2.1, 1.9].map((loss) => [loss, 1] as const);
+    const rising = [3, 8, 4, 9].map((loss) => [loss, 1] as const);
+    expect(noiseOf([...noisy, ...rising].map(([loss]) => loss))).toBeGreaterThan(2);
+    expect(divergenceOf(seen(noisy, ...rising), rescue)?.loss).toEqual({ from: 2, to: 6 });
+  });
+
+  it('needs some steps', () => {
+    expect(divergenceOf(seen([], ...four(9, 9)), rescue)).toBeUndefined();
+    expect(divergenceOf(seen(flat.slice(0, 3), [99, 99]), rescue)).toBeUndefined();
   });
 });
