@@ -25,8 +25,8 @@ function createTask(config: TaskConfig): Task {
     case 'token-f1':
       return similarity(config, 'token F1', tokenF1);
     case 'rouge-l':
-      return similarity(config, 'ROUGE-L', (answer, reference) =>
-        rougeL(answer, reference, config.beta),
+      return similarity(config, 'ROUGE-L', (answer, reference, signal) =>
+        rougeL(answer, reference, { beta: config.beta, signal }),
       );
     case 'jaccard':
       return similarity(config, 'Jaccard', jaccard);
@@ -59,7 +59,7 @@ const meanMeasure = (name: string, title: string, isPercent: boolean): Measure =
 function similarity(
   config: { type: TaskType; name?: string | undefined },
   title: string,
-  compare: (answer: string, reference: string) => number,
+  compare: (answer: string, reference: string, signal: AbortSignal) => number | Promise<number>,
 ): Task {
   const name = config.name ?? config.type;
   return {
@@ -67,9 +67,12 @@ function similarity(
     type: config.type,
     measures: [meanMeasure(name, titleOf(config, title), config.type === 'exact-match')],
     check: (row) => needsReference(row, name),
-    score: ({ row, text }) => ({
-      value: Math.max(...row.references.map((reference) => compare(text, reference))),
-    }),
+    score: async ({ row, text }, signal) => {
+      let value = 0;
+      for (const reference of row.references)
+        value = Math.max(value, await compare(text, reference, signal));
+      return { value };
+    },
   };
 }
 

@@ -1,4 +1,6 @@
 // Metrics that compare an answer with a reference, both as text. All are between 0 and 1.
+import { pacer } from '../data/pause.js';
+import { commonSubsequenceLength } from './common-subsequence.js';
 
 /** Scripts that are written without spaces: each of their characters counts as a word. */
 const UNSPACED =
@@ -69,28 +71,19 @@ export function jaccard(answer: string, reference: string): number {
  * ROUGE-L of one sentence (Lin 2004, aclanthology W04-1013, equations 2 to 4): with recall R and precision P of the longest
  * common subsequence of words, (1 + β²)·R·P / (R + β²·P). β = 1, as in Google's rouge_score, weighs both alike; a larger β
  * favours recall. Words are not stemmed. If one text has no word: 1 if the other one has none either, otherwise 0.
+ * Texts of any length leave the event loop free.
  */
-export function rougeL(answer: string, reference: string, beta = 1): number {
+export async function rougeL(
+  answer: string,
+  reference: string,
+  { beta = 1, signal }: { beta?: number; signal?: AbortSignal } = {},
+): Promise<number> {
   const [given, expected] = [wordsOf(answer), wordsOf(reference)];
   if (given.length === 0 || expected.length === 0) return given.length === expected.length ? 1 : 0;
-  const common = longestCommonSubsequence(given, expected);
+  const common = await commonSubsequenceLength(given, expected, pacer(signal));
   if (common === 0) return 0;
   const [recall, precision] = [common / expected.length, common / given.length];
   return ((1 + beta ** 2) * recall * precision) / (recall + beta ** 2 * precision);
-}
-
-/** Its length, with one row of the table in memory. */
-function longestCommonSubsequence(a: readonly string[], b: readonly string[]): number {
-  const row = new Uint32Array(b.length + 1);
-  for (const word of a) {
-    let diagonal = 0;
-    for (let j = 1; j <= b.length; j++) {
-      const above = row[j]!;
-      row[j] = word === b[j - 1] ? diagonal + 1 : Math.max(above, row[j - 1]!);
-      diagonal = above;
-    }
-  }
-  return row[b.length]!;
 }
 
 /** Cosine of two vectors, between -1 and 1; 0 if one of them is zero. */

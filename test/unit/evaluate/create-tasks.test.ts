@@ -14,13 +14,13 @@ const score = (task: Task, text: string, row = rowOf(['yes', 'a cat']), signal =
   task.score!({ row, system: 'a', text }, signal);
 
 describe('tasks that compare texts', () => {
-  it('count the best of several references', () => {
+  it('count the best of several references', async () => {
     const [exact, f1, rouge, jaccard] = tasksOf('exact-match', 'token-f1', 'rouge-l', 'jaccard');
-    expect(score(exact!, 'Yes!')).toEqual({ value: 1 });
-    expect(score(exact!, 'cat')).toEqual({ value: 1 });
-    expect(score(f1!, 'cat food')).toEqual({ value: 2 / 3 });
-    expect(score(rouge!, 'a dog')).toEqual({ value: 0.5 });
-    expect(score(jaccard!, 'a cat yes')).toEqual({ value: 2 / 3 });
+    expect(await score(exact!, 'Yes!')).toEqual({ value: 1 });
+    expect(await score(exact!, 'cat')).toEqual({ value: 1 });
+    expect(await score(f1!, 'cat food')).toEqual({ value: 2 / 3 });
+    expect(await score(rouge!, 'a dog')).toEqual({ value: 0.5 });
+    expect(await score(jaccard!, 'a cat yes')).toEqual({ value: 2 / 3 });
   });
 
   it('need a reference', () => {
@@ -30,10 +30,10 @@ describe('tasks that compare texts', () => {
       );
   });
 
-  it('take beta of ROUGE-L', () => {
+  it('take beta of ROUGE-L', async () => {
     const [task] = tasksOf({ type: 'rouge-l', beta: 2 });
     const value = (5 * 0.5 * 1) / (0.5 + 4 * 1);
-    expect(score(task!, 'a', rowOf(['a b']))).toEqual({ value });
+    expect(await score(task!, 'a', rowOf(['a b']))).toEqual({ value });
   });
 });
 

@@ -8,6 +8,7 @@ import {
   tokenF1,
   wordsOf,
 } from '../../../src/evaluate/text-metrics.js';
+import { seededRandom } from '../../../src/random.js';
 
 describe('normalizeAnswer', () => {
   it.each([
@@ -79,24 +80,47 @@ describe('rougeL', () => {
   // The example of Lin 2004, section 3.1: LCS of 3 in the first candidate and 2 in the second.
   const reference = 'police killed the gunman';
 
-  it('gives the values of the paper', () => {
-    expect(rougeL('police kill the gunman', reference)).toBe(0.75);
-    expect(rougeL('the gunman kill police', reference)).toBe(0.5);
-    expect(rougeL('the gunman police killed', reference)).toBe(0.5);
+  it('gives the values of the paper', async () => {
+    expect(await rougeL('police kill the gunman', reference)).toBe(0.75);
+    expect(await rougeL('the gunman kill police', reference)).toBe(0.5);
+    expect(await rougeL('the gunman police killed', reference)).toBe(0.5);
   });
 
-  it('weighs recall by beta', () => {
+  it('weighs recall by beta', async () => {
     // LCS 2: recall 2/4, precision 2/2
-    expect(rougeL('police killed', reference)).toBeCloseTo(2 / 3, 12);
-    expect(rougeL('police killed', reference, 2)).toBeCloseTo((5 * 0.5) / (0.5 + 4), 12);
-    expect(rougeL('police killed', reference, 1e6)).toBeCloseTo(0.5, 6);
+    expect(await rougeL('police killed', reference)).toBeCloseTo(2 / 3, 12);
+    expect(await rougeL('police killed', reference, { beta: 2 })).toBeCloseTo(
+      (5 * 0.5) / (0.5 + 4),
+      12,
+    );
+    expect(await rougeL('police killed', reference, { beta: 1e6 })).toBeCloseTo(0.5, 6);
   });
 
-  it('is 1 for two empty texts and 0 for one', () => {
-    expect(rougeL('', '')).toBe(1);
-    expect(rougeL('', reference)).toBe(0);
-    expect(rougeL('police', '?!')).toBe(0);
-    expect(rougeL('nothing', 'shared')).toBe(0);
+  it('is 1 for two empty texts and 0 for one', async () => {
+    expect(await rougeL('', '')).toBe(1);
+    expect(await rougeL('', reference)).toBe(0);
+    expect(await rougeL('police', '?!')).toBe(0);
+    expect(await rougeL('nothing', 'shared')).toBe(0);
+  });
+
+  it('leaves the event loop free for huge texts', async () => {
+    let ticks = 0;
+    const timer = setInterval(() => {
+      ticks += 1;
+    }, 1);
+    const text = (seed: number) => {
+      const random = seededRandom(seed);
+      return Array.from({ length: 80_000 }, () => Math.floor(random() * 3000)).join(' ');
+    };
+    expect(await rougeL(text(1), text(2))).toBeGreaterThan(0.01);
+    expect(await rougeL('the '.repeat(80_000), 'the '.repeat(40_000))).toBeCloseTo(2 / 3, 12);
+    clearInterval(timer);
+    expect(ticks).toBeGreaterThan(10);
+  });
+
+  it('can be aborted', async () => {
+    const signal = AbortSignal.abort();
+    await expect(rougeL('a b', 'a b', { signal })).rejects.toMatchObject({ code: 'ABORTED' });
   });
 });
 
