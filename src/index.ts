@@ -273,8 +273,8 @@ export {
   type RenderInspectionOptions,
   renderInspection,
 } from './report/dataset/render-inspection.js';
-export { renderEvaluation } from './report/evaluation/render-evaluation.js';
-export { renderJudgement } from './report/judge/render-judgement.js';
+export { renderEvaluation, writeEvaluationReport } from './report/evaluation/render-evaluation.js';
+export { renderJudgement, writeJudgeReport } from './report/judge/render-judgement.js';
 export {
   type LossCurveEvent,
   type LossCurveOptions,

@@ -6,7 +6,6 @@ import {
   LlamatuneError,
   type PlanEstimate,
   planSuite,
-  type ReportFormat,
   type RunSuiteOptions,
   readResults,
   readSubmissions,
@@ -28,6 +27,7 @@ import { readConfigFile } from './config-file.js';
 import type { CliIo } from './io.js';
 import { jsonLine } from './json.js';
 import { type CliOption, commonOptions } from './option.js';
+import { formatOf, formatOption } from './report-format.js';
 import { columnTable } from './table.js';
 
 const priceOptions: readonly CliOption[] = [
@@ -244,30 +244,12 @@ export async function reportCommand(args: readonly string[], io: CliIo): Promise
 }
 
 /** The options of `bench table`. */
-export const tableOptions: readonly CliOption[] = [
-  {
-    name: 'format',
-    kind: 'text',
-    typeText: 'text | markdown | html | json',
-    description: 'With table: how the tables are written. Default: text.',
-  },
-];
-
-const FORMATS: readonly ReportFormat[] = ['text', 'markdown', 'html', 'json'];
+export const tableOptions = [formatOption('With table: how the tables are written.')];
 
 /** llamatune bench table FOLDER */
 export async function tableCommand(args: readonly string[], io: CliIo): Promise<void> {
   const parsed = parseArguments(args, [...tableOptions, ...commonOptions], 'bench');
   const folder = onlyFolder(parsed, 'llamatune bench table benchmarks/community');
-  const json = parsed.values.get('json') === true;
-  const given = json ? 'json' : (parsed.values.get('format') ?? 'text');
-  const format = FORMATS.find((name) => name === given);
-  if (format === undefined) {
-    throw new LlamatuneError(
-      'USAGE_INVALID',
-      `expected ${FORMATS.join(', ')} for --format but received '${given}'`,
-      { hint: 'llamatune bench table benchmarks/community --format markdown' },
-    );
-  }
+  const format = formatOf(parsed, 'llamatune bench table benchmarks/community --format markdown');
   io.stdout.write(renderCommunityTable(readSubmissions(folder), { format }));
 }

@@ -15,6 +15,7 @@ import { type CliIo, textWidth } from './io.js';
 import { jsonLine } from './json.js';
 import { judgeCommand } from './judge-command.js';
 import { raftCommand } from './raft-command.js';
+import { reportCommand } from './report-command.js';
 import { testCommand } from './test-command.js';
 
 export const commands: readonly Command[] = [
@@ -23,6 +24,7 @@ export const commands: readonly Command[] = [
   judgeCommand,
   evaluateCommand,
   raftCommand,
+  reportCommand,
   benchCommand,
   inspectCommand,
   exportCommand,

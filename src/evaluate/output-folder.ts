@@ -7,8 +7,7 @@ import {
   readResultsFile,
   refuseExisting,
 } from '../files/results-files.js';
-import { buildEvaluationDocument } from '../report/evaluation/build-document.js';
-import { documentFiles, writeFiles } from '../report/suite/document-files.js';
+import { writeEvaluationReport } from '../report/evaluation/render-evaluation.js';
 import { type EvaluationResults, evaluationResultsSchema } from './results.js';
 import type { EvaluationSample } from './samples.js';
 
@@ -43,7 +42,7 @@ export class OutputFolder {
 
   /** Writes the report, and results.json last, so that a folder with results is complete. */
   writeResults(results: EvaluationResults): void {
-    writeFiles(this.#path, documentFiles(buildEvaluationDocument(results)), 'report');
+    writeEvaluationReport(results, this.#path);
     replaceFile(join(this.#path, RESULTS), indentedJson(results), 'evaluation results');
   }
 }

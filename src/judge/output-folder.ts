@@ -12,8 +12,7 @@ import {
   refuseExisting,
   runMismatch,
 } from '../files/results-files.js';
-import { buildJudgeDocument } from '../report/judge/build-document.js';
-import { documentFiles, writeFiles } from '../report/suite/document-files.js';
+import { writeJudgeReport } from '../report/judge/render-judgement.js';
 import { type JudgeResults, type JudgeSettings, judgeResultsSchema } from './results.js';
 import type { JudgeVerdict } from './verdict.js';
 
@@ -85,7 +84,7 @@ export class OutputFolder implements Disposable {
   /** Writes all files of a run that has come to its end. @throws LlamatuneError OUTPUT_NOT_WRITABLE */
   finish(results: JudgeResults, verdicts: readonly JudgeVerdict[]): void {
     replaceFile(join(this.#path, VERDICTS), jsonLines(verdicts), 'verdicts');
-    writeFiles(this.#path, documentFiles(buildJudgeDocument(results)), 'report');
+    writeJudgeReport(results, this.#path);
     // After all other files, so that a folder with results is complete.
     replaceFile(join(this.#path, RESULTS), indentedJson(results), 'results of the judge');
     this[Symbol.dispose]();

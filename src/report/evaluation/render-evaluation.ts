@@ -1,4 +1,5 @@
 import { type EvaluationResults, evaluationResultsSchema } from '../../evaluate/results.js';
+import { documentFiles, writeFiles } from '../suite/document-files.js';
 import { type ReportFormat, renderDocument } from '../suite/render-document.js';
 import { buildEvaluationDocument } from './build-document.js';
 
@@ -11,3 +12,12 @@ export function renderEvaluation(
   // Without the samples that the result of a run has, too.
   return renderDocument(document, format, evaluationResultsSchema.parse(results));
 }
+
+/**
+ * Writes the report of evaluate() into a folder: summary.md, summary.txt, report.html and charts/.
+ *
+ * @returns their paths
+ * @throws LlamatuneError OUTPUT_NOT_WRITABLE
+ */
+export const writeEvaluationReport = (results: EvaluationResults, folder: string): string[] =>
+  writeFiles(folder, documentFiles(buildEvaluationDocument(results)), 'report');

@@ -1,4 +1,5 @@
 import type { JudgeResults } from '../../judge/results.js';
+import { documentFiles, writeFiles } from '../suite/document-files.js';
 import { type ReportFormat, renderDocument } from '../suite/render-document.js';
 import { buildJudgeDocument } from './build-document.js';
 
@@ -9,3 +10,12 @@ export function renderJudgement(
 ): string {
   return renderDocument(buildJudgeDocument(results), format, results);
 }
+
+/**
+ * Writes the report of judge() into a folder: summary.md, summary.txt, report.html and charts/.
+ *
+ * @returns their paths
+ * @throws LlamatuneError OUTPUT_NOT_WRITABLE
+ */
+export const writeJudgeReport = (results: JudgeResults, folder: string): string[] =>
+  writeFiles(folder, documentFiles(buildJudgeDocument(results)), 'report');

@@ -1,0 +1,132 @@
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { checkFiles } from '../files/check.js';
+import { holdOutputs } from '../files/lock.js';
+import {
+  LlamatuneError,
+  type ReportFormat,
+  readEvaluation,
+  readJudgement,
+  readRaftSummary,
+  readResults,
+  renderEvaluation,
+  renderJudgement,
+  renderRaftReport,
+  renderReport,
+  writeEvaluationReport,
+  writeJudgeReport,
+  writeRaftReport,
+  writeReport,
+} from '../index.js';
+import { onlyFolder, parseArguments } from './arguments.js';
+import type { Command } from './command.js';
+import { jsonLine } from './json.js';
+import { type CliOption, commonOptions } from './option.js';
+import { formatOf, formatOption } from './report-format.js';
+
+/** How the results of one kind of call become a report. */
+interface Kind {
+  render(path: string, format: ReportFormat): string;
+  write(path: string, folder: string): string[];
+}
+
+const kind = <R>(
+  read: (path: string) => R,
+  render: (results: R, options: { format: ReportFormat }) => string,
+  write: (results: R, folder: string) => string[],
+): Kind => ({
+  render: (path, format) => render(read(path), { format }),
+  write: (path, folder) => write(read(path), folder),
+});
+
+/** By the field `format` of the results. */
+const KINDS: ReadonlyMap<unknown, Kind> = new Map([
+  ['llamatune-evaluation', kind(readEvaluation, renderEvaluation, writeEvaluationReport)],
+  ['llamatune-judge', kind(readJudgement, renderJudgement, writeJudgeReport)],
+  ['llamatune-raft', kind(readRaftSummary, renderRaftReport, writeRaftReport)],
+  ['llamatune-bench', kind(readResults, renderReport, writeReport)],
+]);
+
+/** The files of results: of evaluate, judge and suites, and of raft. */
+const NAMES = ['results.json', 'summary.json'];
+const EXAMPLE = 'llamatune report results --format markdown';
+
+const options: readonly CliOption[] = [
+  formatOption('How the report is written to standard output.'),
+  {
+    name: 'output',
+    kind: 'text',
+    typeText: 'path',
+    description:
+      'Write all files of the report to this folder instead: summary.md, summary.txt, report.html and charts/.',
+  },
+];
+
+export const reportCommand: Command = {
+  help: {
+    name: 'report',
+    summary: 'Show the recorded results of evaluate, judge, raft or a benchmark suite again.',
+    usage: 'report <folder | results.json | summary.json> [options]',
+    options,
+    examples: [
+      { what: 'the report of an evaluation on the terminal', line: 'llamatune report results' },
+      {
+        what: 'as a table for a README, or as a page',
+        line: 'llamatune report judged --format markdown >> README.md\n  llamatune report raft --format html > raft.html',
+      },
+      {
+        what: 'write all files of the report again',
+        line: 'llamatune report raft/summary.json --output raft',
+      },
+    ],
+    notes: [
+      'A run of raft can be shown before it has finished. bench report does the same for a suite with other prices.',
+    ],
+  },
+
+  async run(args, io) {
+    const parsed = parseArguments(args, [...options, ...commonOptions], 'report');
+    const path = resultsIn(onlyFolder(parsed, EXAMPLE));
+    const found = kindOf(path);
+    const format = formatOf(parsed, EXAMPLE);
+    const folder = parsed.values.get('output');
+    if (typeof folder !== 'string') {
+      io.stdout.write(found.render(path, format));
+      return;
+    }
+    const output = { field: 'output', path: folder, kind: 'folder' } as const;
+    checkFiles({ inputs: [], outputs: [output] });
+    const files = await holdOutputs([output], async () => found.write(path, folder));
+    io.stdout.write(
+      parsed.values.get('json') === true
+        ? jsonLine({ type: 'done', files })
+        : `${files.slice(0, 3).join('\n')}\n`,
+    );
+  },
+};
+
+/** The file of results that is given, or is in the given folder. */
+function resultsIn(path: string): string {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return path;
+  const found = NAMES.map((name) => join(path, name)).find((file) => existsSync(file));
+  if (found !== undefined) return found;
+  throw invalid(path, `it has no ${NAMES.join(' and no ')}`);
+}
+
+function kindOf(path: string): Kind {
+  let format: unknown;
+  try {
+    format = (JSON.parse(readFileSync(path, 'utf8')) as { format?: unknown } | null)?.format;
+  } catch (cause) {
+    throw invalid(path, (cause as Error).message, cause);
+  }
+  const found = KINDS.get(format);
+  if (found !== undefined) return found;
+  throw invalid(path, 'it is not a file of results of llamatune');
+}
+
+const invalid = (path: string, reason: string, cause?: unknown): LlamatuneError =>
+  new LlamatuneError('RESULTS_INVALID', `cannot read the results in '${path}': ${reason}`, {
+    hint: 'give the output folder of evaluate, judge, raft or a suite, or its results.json or summary.json',
+    ...(cause === undefined ? {} : { cause }),
+  });
