@@ -1,9 +1,9 @@
 import type { ConfigProblem } from '../errors.js';
-import { type Factors, rowsOf, selected, transposed } from './matrix.js';
+import { type Factors, fitsHeads, rowsOf, selected, swapped, transposed } from './matrix.js';
 import { expertNames, fill, numbersIn, type Source, type Variant } from './names.js';
 import { type PeftConfig, scaleOf, targetsParameter } from './peft-config.js';
 import type { Tensor } from './safetensors.js';
-import { type BaseModel, headsOf, type NamedFactors } from './to-peft.js';
+import { type BaseModel, headsUnknown, type NamedFactors } from './to-peft.js';
 
 /** The two tensors of an adapted module, by the path of the module as PEFT writes it. */
 interface StoredPair {
@@ -127,25 +127,35 @@ function pairsOf(
     config,
   );
   const found = targets.filter(({ source }) => source.parameter === parameter);
-  if (found.length === 0) throw new Mismatch(`'${module}' has no counterpart in the GGUF file`);
+  if (found.length === 0) throw new Mismatch(noCounterpart(module, variant));
   const target = parameter === undefined ? module : `${module}.${parameter}`;
   const pairs = found.map(({ name, source }) => {
     const shape = base.shapes.get(name);
     if (shape === undefined) throw new Mismatch(`the model has no weight '${name}'`);
     const [inputs, rows, experts = 1] = shape as [number, number, number?];
-    const factors = factorsOf(pair, experts, config, target);
+    const stored = factorsOf(pair, experts, config, target);
+    const factors = source.swapped ? swapped(stored) : stored;
     if (source.embedding) {
       checkSizes(name, factors, rows, inputs);
       return { ...factors, name, a: transposed(factors.a, factors.a.length / factors.rank) };
     }
     checkSizes(name, factors, inputs, rows * (source.parts ?? 1));
-    const heads = headsOf(source, base);
-    if (heads === undefined) throw new Mismatch(`the number of heads of '${name}' is not known`);
-    return { ...selected(factors, rows, rowsOf(source, rows, heads)), name };
+    if (!fitsHeads(source, rows, base.heads)) throw new Mismatch(headsUnknown(name));
+    return { ...selected(factors, rows, rowsOf(source, rows, base.heads)), name };
   });
   // Parts of a fused parameter that were not adapted; a new adapter has only zeros in B and keeps all.
   const used = pairs.filter(({ b }) => b.some((value) => value !== 0));
   return used.length === 0 ? pairs : used;
+}
+
+function noCounterpart(module: string, { unsupported }: Variant): string {
+  const message = `'${module}' has no counterpart in the GGUF file`;
+  for (const [pattern, source] of Object.entries(unsupported)) {
+    const numbers = source.module === undefined ? undefined : numbersIn(source.module, module);
+    if (numbers !== undefined)
+      return `${message}: '${fill(pattern, numbers)}' is made of it, but ${source.reason}`;
+  }
+  return message;
 }
 
 /** The parameter that a wrapper belongs to: PEFT nests the parameters of `target_parameters`, the last one outermost. */

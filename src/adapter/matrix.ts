@@ -1,5 +1,11 @@
 import type { Source } from './names.js';
 
+/** Numbers of attention heads; undefined if the layers have different numbers. */
+export interface Heads {
+  head_count: number | undefined;
+  head_count_kv: number | undefined;
+}
+
 /** A LoRA pair of a weight, in the layout of PEFT and with its scale: the update is scale * B A. */
 export interface Factors {
   rank: number;
@@ -12,26 +18,38 @@ export interface Factors {
   b: Float32Array;
 }
 
+/** Whether the numbers of heads that the order of the rows depends on are known and fit the number of rows. */
+export function fitsHeads({ rope, grouped }: Source, rows: number, heads: Heads): boolean {
+  if (rope !== undefined) return rows % (2 * (heads[rope] ?? Number.NaN)) === 0;
+  if (grouped === undefined) return true;
+  const [queries = Number.NaN, groups = Number.NaN] = [heads.head_count, heads[grouped]];
+  return queries % groups === 0 && rows % (queries + 2 * groups) === 0;
+}
+
 /**
  * For each row of a tensor in GGUF, the row of the parameter in Transformers, which has `parts` times as many rows.
- *
- * @param heads the number of heads, for rows in the order of RoPE
+ * fitsHeads() must be true.
  */
-export function rowsOf(source: Source, rows: number, heads: number): (row: number) => number {
+export function rowsOf(source: Source, rows: number, heads: Heads): (row: number) => number {
   const { rope, grouped, part, parts, interleaved } = source;
   if (rope !== undefined) {
-    const half = rows / heads / 2;
+    const half = rows / heads[rope]! / 2;
     return (row) => {
       const inHead = row % (2 * half);
       return row - inHead + (inHead % 2) * half + Math.floor(inHead / 2);
     };
   }
-  if (grouped) {
-    const width = rows / heads / 3; // of a head
+  if (grouped !== undefined) {
+    const [queries, groups] = [heads.head_count!, heads[grouped]!];
+    const width = rows / (queries + 2 * groups); // of a head
+    const perGroup = queries / groups;
     return (row) => {
-      const kind = Math.floor(row / (width * heads));
-      const head = Math.floor(row / width) % heads;
-      return (3 * head + kind) * width + (row % width);
+      const head = Math.floor(row / width);
+      const [group, inGroup] =
+        head < queries
+          ? [Math.floor(head / perGroup), head % perGroup]
+          : [(head - queries) % groups, perGroup + Math.floor((head - queries) / groups)];
+      return (group * (perGroup + 2) + inGroup) * width + (row % width);
     };
   }
   if (part === undefined || parts === undefined) return (row) => row;
@@ -115,6 +133,20 @@ function usedRanks(b: Float32Array, rank: number): number[] {
   const used = new Set<number>();
   for (let i = 0; i < b.length && used.size < rank; i++) if (b[i] !== 0) used.add(i % rank);
   return [...used].sort((x, y) => x - y);
+}
+
+/** The pair of the transposed update, (B A)ᵀ = Aᵀ Bᵀ. */
+export function swapped({ rank, experts, scale, a, b }: Factors): Factors {
+  const eachTransposed = (values: Float32Array, y: (length: number) => number) => {
+    const result = new Float32Array(values.length);
+    const length = values.length / experts;
+    for (let at = 0; at < values.length; at += length)
+      result.set(transposed(values.subarray(at, at + length), y(length)), at);
+    return result;
+  };
+  const newA = eachTransposed(b, () => rank);
+  const newB = eachTransposed(a, (length) => length / rank);
+  return { rank, experts, scale, a: newA, b: newB };
 }
 
 /** [x][y] as [y][x] */

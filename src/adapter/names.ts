@@ -12,8 +12,11 @@ export interface Source {
   order?: number;
   /** The rows are in the order of llama.cpp's RoPE, which pairs neighbours; the key of the number of heads. */
   rope?: 'head_count' | 'head_count_kv';
-  /** The parameter has query, key and value head by head; the tensor has all queries, all keys, all values. */
-  grouped?: 'head_count';
+  /**
+   * The parameter has groups of queries, each with one key and one value; the tensor has all queries, all keys, all values.
+   * The key of the number of groups.
+   */
+  grouped?: 'head_count' | 'head_count_kv';
   /** The rows are one of `parts` equal parts of the parameter's rows, such as the gate of gate and up. */
   part?: number;
   parts?: number;
@@ -21,6 +24,16 @@ export interface Source {
   interleaved?: true;
   /** The parameter stores inputs as rows. */
   transposed?: true;
+  /** PEFT takes the inputs of the parameter for its outputs: its A is the transposed B of the tensor, its B the transposed A. */
+  swapped?: true;
+}
+
+/** Why LoRA factors of a tensor and those of the parameter that it is made of cannot be converted into each other. */
+export interface Unsupported {
+  /** The module of the parameter, if it is known. */
+  module?: string;
+  /** 'its rows are in another order' */
+  reason: string;
 }
 
 /** The names of one or several classes of Transformers that become GGUF files of one architecture. */
@@ -29,6 +42,7 @@ export interface Variant {
   classes: readonly string[];
   /** By tensor, without '.weight' and with {} for the number of the layer: 'blk.{}.attn_q'. */
   tensors: Readonly<Record<string, Source>>;
+  unsupported: Readonly<Record<string, Unsupported>>;
 }
 
 /** The variants of an architecture of GGUF; empty if its names are not known. */

@@ -1,5 +1,13 @@
 import type { ConfigProblem } from '../errors.js';
-import { combined, type Factors, rowsOf, transposed } from './matrix.js';
+import {
+  combined,
+  type Factors,
+  fitsHeads,
+  type Heads,
+  rowsOf,
+  swapped,
+  transposed,
+} from './matrix.js';
 import { fill, patternOf, type Source, type Variant } from './names.js';
 import type { Tensor } from './safetensors.js';
 
@@ -12,8 +20,7 @@ export interface NamedFactors extends Factors {
 /** What the conversion needs to know of the base model. */
 export interface BaseModel {
   architecture: string;
-  /** Attention heads; undefined if the layers have different numbers. */
-  heads: { head_count: number | undefined; head_count_kv: number | undefined };
+  heads: Heads;
   /** By name, in ggml's order: [inputs, outputs, experts]. */
   shapes: ReadonlyMap<string, readonly number[]>;
 }
@@ -43,12 +50,6 @@ function sourceOf(tensor: string, { tensors }: Variant): Source | undefined {
   return isTaken && hasExperts ? { ...source, parameter: 'weight', order: 0 } : source;
 }
 
-/** The number of heads that the order of the rows depends on: 1 if it does not, undefined if the model does not say. */
-export function headsOf({ rope, grouped }: Source, { heads }: BaseModel): number | undefined {
-  const key = rope ?? grouped;
-  return key === undefined ? 1 : heads[key];
-}
-
 /** The weights that have no place in a variant. */
 export function problemsOfExport(
   pairs: readonly NamedFactors[],
@@ -57,14 +58,24 @@ export function problemsOfExport(
 ): ConfigProblem[] {
   return pairs.flatMap(({ name }) => {
     const source = sourceOf(name, variant);
-    if (source === undefined) {
-      return [{ path: name, message: `'${name}' has no counterpart in ${variant.classes[0]}` }];
-    }
-    if (headsOf(source, base) === undefined) {
-      return [{ path: name, message: `the number of heads of '${name}' is not known` }];
+    if (source === undefined) return [{ path: name, message: noCounterpart(name, variant) }];
+    if (!fitsHeads(source, base.shapes.get(name)![1]!, base.heads)) {
+      return [{ path: name, message: headsUnknown(name) }];
     }
     return [];
   });
+}
+
+export const headsUnknown = (tensor: string): string =>
+  `the number of heads of '${tensor}' is not known or does not fit its rows`;
+
+function noCounterpart(tensor: string, { classes, unsupported }: Variant): string {
+  const message = `'${tensor}' has no counterpart in ${classes[0]}`;
+  const { pattern, layer } = patternOf(tensor);
+  const found = unsupported[pattern];
+  if (found === undefined) return message;
+  if (found.module === undefined) return `${message}: ${found.reason}`;
+  return `${message}: it is made of '${fill(found.module, [layer])}', but ${found.reason}`;
 }
 
 /** The tensors and the configuration of the adapter as PEFT stores it. problemsOfExport() must be empty. */
@@ -97,7 +108,7 @@ function layersOf(pairs: readonly NamedFactors[], variant: Variant, base: BaseMo
     const rows = base.shapes.get(members[0]!.name)![1]!;
     const parts = members.map((factors) => {
       const own = sourceOf(factors.name, variant)!;
-      return { factors, rowOf: rowsOf(own, rows, headsOf(own, base)!) };
+      return { factors, rowOf: rowsOf(own, rows, base.heads) };
     });
     return { module, source, factors: combined(parts, rows * (source.parts ?? 1)) };
   });
@@ -113,7 +124,7 @@ function wrappersAround(layer: PeftLayer, layers: readonly PeftLayer[]): string 
 }
 
 function tensorsOf(layer: PeftLayer, layers: readonly PeftLayer[]): [string, Tensor][] {
-  const { rank, experts, a, b } = layer.factors;
+  const { rank, experts, a, b } = layer.source.swapped ? swapped(layer.factors) : layer.factors;
   const prefix = `base_model.model.${layer.module}${wrappersAround(layer, layers)}`;
   if (layer.source.embedding) {
     return [

@@ -38,7 +38,7 @@ for (const name of readdirSync(fixtures)) {
   }));
   const targets = [
     'all-linear',
-    ...(name === 'qwen3moe' ? ['ffn_gate_inp', 'ffn_*_exps.weight'] : []),
+    ...(['qwen3moe', 'llama4'].includes(name) ? ['ffn_gate_inp', 'ffn_*_exps.weight'] : []),
   ];
   const lora = { rank: 4, alpha: 12, rsLora: name === 'llama', targets: targets.map(wholeName) };
   await train({ model, dataset: rows, output: adapter, sequenceLength: 12, lora }, 0.02);

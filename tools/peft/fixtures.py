@@ -64,14 +64,46 @@ MODELS = {
             "target_parameters": ["mlp.experts.gate_up_proj", "mlp.experts.down_proj", "mlp.gate.weight"],
         },
     ),
+    "falcon": (
+        "FalconForCausalLM",
+        {
+            "tie_word_embeddings": False, "new_decoder_architecture": True, "num_kv_heads": 2, "head_dim": None,
+            "activation": "gelu_pytorch_tanh",  # as llama.cpp approximates it
+        },
+        {"r": 3, "lora_alpha": 4, "target_modules": ["query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h"]},
+    ),
+    "llama4": (
+        "Llama4ForCausalLM",
+        {
+            "tie_word_embeddings": False, "num_local_experts": 4, "num_experts_per_tok": 2, "intermediate_size": 16,
+            "intermediate_size_mlp": 48, "interleave_moe_layer_step": 2,
+        },
+        {
+            "r": 2, "lora_alpha": 5, "target_modules": ATTENTION,
+            "target_parameters": [
+                "feed_forward.experts.gate_up_proj", "feed_forward.experts.down_proj", "feed_forward.router.weight",
+            ],
+        },
+    ),
+    "bitnet": (
+        "BitNetForCausalLM",
+        {"tie_word_embeddings": True, "hidden_act": "silu"},  # llama.cpp always uses SiLU
+        {"r": 4, "lora_alpha": 6, "target_modules": [*ATTENTION, *MLP]},
+    ),
 }  # fmt: skip
 
 
 def make_model(name):
     model_class, sizes, _ = MODELS[name]
     config_class = getattr(transformers, model_class).config_class
+    given = {key: value for key, value in {**COMMON, **sizes}.items() if value is not None}
     torch.manual_seed(17)
-    return getattr(transformers, model_class)(config_class(**COMMON, **sizes)).eval()
+    model = getattr(transformers, model_class)(config_class(**given)).eval()
+    if name == "bitnet":
+        for key, weight in model.named_parameters():
+            if key.endswith("_proj.weight"):  # a scale and signs, so that rounding by the conversion changes nothing
+                weight.data = weight.abs().mean() * weight.sign()
+    return model
 
 
 def logits_of(model):
@@ -101,6 +133,11 @@ def write_gguf(source, model, folder, path):
             writer.add_bos_token_id(1)
             writer.add_eos_token_id(2)
             writer.add_add_bos_token(False)
+
+        def modify_tensors(self, data_torch, name, bid):
+            # llama.cpp knows the norms of BitNet by the names of its first implementation.
+            name = name.replace("attn_sub_norm", "inner_attn_ln").replace("ffn_sub_norm", "ffn_layernorm")
+            yield from super().modify_tensors(data_torch, name, bid)
 
     model.save_pretrained(folder)
     vocabulary = {f"t{i}": i for i in range(VOCABULARY)}

@@ -8,7 +8,8 @@
 Every architecture that llama.cpp converts and Transformers implements is made with small sizes. Each weight is a different
 whole number, so after the conversion each weight of the GGUF file says where it came from: which parameter, row and column.
 A tensor is recorded if its rows are all rows of one parameter, in their order, in the order of llama.cpp's RoPE or sorted by query,
-key and value, or one of several equal parts (gate and up of a fused layer). Everything else is left out, and src/adapter refuses it by name.
+key and value, or one of several equal parts (gate and up of a fused layer). Of the others the reason is recorded, with which
+src/adapter refuses them.
 """
 
 import inspect
@@ -32,6 +33,7 @@ SIZES = {
     "moe_intermediate_size": 40, "shared_expert_intermediate_size": 48, "shared_intermediate_size": 48,
     "num_attention_heads": 4, "n_head": 4, "n_heads": 4, "num_heads": 4,
     "num_key_value_heads": 2, "num_kv_heads": 2, "num_ln_in_parallel_attn": 2,
+    "new_decoder_architecture": True,  # of Falcon: groups of queries share a key and a value
     "head_dim": 16, "kv_channels": 16, "d_kv": 16,
     "vocab_size": 160, "vocab_size_per_layer_input": 160, "hidden_size_per_layer_input": 16,
     "num_experts": 6, "num_local_experts": 6, "n_routed_experts": 6, "moe_num_experts": 6,
@@ -41,6 +43,7 @@ SIZES = {
     "mamba_d_state": 8, "mamba_n_heads": 4, "mamba_d_head": 32, "mamba_expand": 2, "state_size": 8, "mamba_d_ssm": 128,
     "time_step_rank": 4, "mamba_dt_rank": 4,
     "linear_num_value_heads": 4, "linear_num_key_heads": 2, "linear_key_head_dim": 16, "linear_value_head_dim": 16,
+    "interleave_moe_layer_step": 2,  # of Llama 4: every second layer has experts
     "num_nextn_predict_layers": 0, "mlp_only_layers": [], "first_k_dense_replace": 1, "pad_token_id": 0,
     "bos_token_id": 1, "eos_token_id": 2, "use_cache": False,
 }  # fmt: skip
@@ -48,6 +51,9 @@ SIZES = {
 
 # Parameters of the parts of a model that do not read text, which a GGUF file of a language model does not have.
 OTHER_MEDIA = re.compile("vision|visual|audio|multi_modal|connector|embed_vision|projector|talker|code2wav|token2wav")
+
+# Tensors of latent attention that llama.cpp multiplies with the activations without adding an adapter.
+WITHOUT_ADAPTER = re.compile(r"\.attn_[kv]_b$")
 
 
 def small_config(model_class):
@@ -104,6 +110,8 @@ def converted(conversion, gguf, architecture, config, state):
     save_file({name: value.contiguous() for name, value in state.items()}, folder / "model.safetensors")
     if hasattr(base, "no_mtp"):
         base.no_mtp = True  # layers that predict further tokens are not part of these models
+    if hasattr(base, "weight_quant"):
+        base.weight_quant = lambda self, weight: weight  # BitNet's rounding keeps every weight in its place
     made = base(folder, gguf.LlamaFileType.ALL_F32, folder / "out.gguf", eager=True, hparams=hparams)
     tensors = {}
     for name, value in made.get_tensors():
@@ -123,11 +131,12 @@ def rope_order(rows, heads):
     return torch.arange(rows).reshape(heads, 2, rows // heads // 2).swapaxes(1, 2).reshape(-1).tolist()
 
 
-def grouped_order(rows, heads):
-    """The rows of query, key and value of every head, as llama.cpp sorts them: all queries, all keys, all values."""
-    if rows % (3 * heads) != 0:
+def grouped_order(rows, heads, groups):
+    """Groups of queries, each with one key and one value, as llama.cpp sorts them: all queries, all keys, all values."""
+    if heads % groups != 0 or rows % (heads + 2 * groups) != 0:
         return None
-    return torch.arange(rows).reshape(heads, 3, rows // heads // 3).swapaxes(0, 1).reshape(-1).tolist()
+    table = torch.arange(rows).reshape(groups, heads // groups + 2, -1)
+    return torch.cat([part.flatten() for part in (table[:, :-2], table[:, -2], table[:, -1])]).tolist()
 
 
 def rows_fit(rows, total, heads):
@@ -138,8 +147,8 @@ def rows_fit(rows, total, heads):
     for key, count in heads.items():
         if n == total and rows == rope_order(n, count):
             return {"rope": key}
-    if n == total and rows == grouped_order(n, heads["head_count"]):
-        return {"grouped": "head_count"}
+        if n == total and rows == grouped_order(n, heads["head_count"], count):
+            return {"grouped": key}
     if n < total and total % n == 0:
         parts = total // n
         for part in range(parts):
@@ -151,24 +160,27 @@ def rows_fit(rows, total, heads):
 
 
 def source_of(tensor, tags, heads):
-    """Where the weights of a tensor come from: the parameter, and how its rows are chosen. A reason if that is not known."""
+    """
+    Where the weights of a tensor come from: the name of the parameter, if it is known, and how its rows are chosen, or the
+    `reason` why LoRA factors of one are not factors of the other.
+    """
     if tensor.dim() not in (2, 3):
-        return "not a matrix"
+        return {"reason": "it is not a matrix"}
     numbers = tensor.double()
     if not torch.equal(numbers, numbers.round()):
-        return "its values are computed"
+        return {"reason": "its values are computed"}
     experts = tensor.shape[0] if tensor.dim() == 3 else 1
     numbers = numbers.long().reshape(experts, tensor.shape[-2], tensor.shape[-1])
     first = numbers[0, 0, 0].item()
     found = next((tag for tag in tags if tag[1] <= first < tag[1] + torch.Size(tag[2]).numel()), None)
     if found is None:
-        return "its values are computed"
+        return {"reason": "its values are computed"}
     name, start, shape = found
     if len(shape) != tensor.dim():
-        return f"it has other dimensions than {name}"
+        return {"name": name, "reason": "its dimensions differ"}
     source = torch.arange(start, start + torch.Size(shape).numel()).reshape(experts if len(shape) == 3 else 1, *shape[-2:])
     if source.shape[0] != experts:
-        return f"only some experts of {name}"
+        return {"name": name, "reason": "it has only some of the experts"}
     for transposed in (False, True):
         table = source.swapaxes(1, 2) if transposed else source  # [expert, row, column]
         if table.shape[2] != numbers.shape[2]:
@@ -181,16 +193,25 @@ def source_of(tensor, tags, heads):
             continue
         fit = rows_fit(rows, table.shape[1], heads)
         if fit is None:
-            return f"its rows have another order than those of {name}"
+            return {"name": name, "reason": "its rows are in another order"}
         return {"name": name, **fit, **({"transposed": True} if transposed else {})}
-    return f"it is computed of several parameters, one of them {name}"
+    return {"name": name, "reason": "its columns are in another order or come from several parameters"}
+
+
+def is_linear(module):
+    """Whether PEFT can add the output of a LoRA pair to that of the module; routers may return several values."""
+    if not isinstance(module, (torch.nn.Linear, transformers.pytorch_utils.Conv1D)):
+        return False
+    if type(module).forward in (torch.nn.Linear.forward, transformers.pytorch_utils.Conv1D.forward):
+        return True
+    return isinstance(module(torch.zeros(1, module.in_features, device="meta")), torch.Tensor)
 
 
 def kind_of(model, name):
     """How PEFT adapts this parameter."""
     path, _, parameter = name.rpartition(".")
     module = model.get_submodule(path)
-    if parameter == "weight" and isinstance(module, (torch.nn.Linear, transformers.pytorch_utils.Conv1D)):
+    if parameter == "weight" and is_linear(module):
         return {"module": path}
     if parameter == "weight" and isinstance(module, torch.nn.Embedding):
         return {"module": path, "embedding": True}
@@ -218,26 +239,30 @@ def record(conversion, gguf, architecture):
     n_head = next((getattr(text, key) for key in ("num_attention_heads", "n_head", "n_heads") if hasattr(text, key)), 0)
     n_kv = next((getattr(text, key) for key in ("num_key_value_heads", "num_kv_heads") if getattr(text, key, None)), n_head)
     heads = {"head_count": n_head, "head_count_kv": n_kv}
-    names, skipped = {}, {}
+    names, unsupported = {}, {}
     for name, tensor in tensors.items():
         if tensor.dim() < 2 or not name.endswith(".weight"):
             continue
         source = source_of(tensor, tags, heads)
         key = pattern(name.removesuffix(".weight"))
-        if isinstance(source, str):
-            skipped[key] = source
+        if "name" not in source:
+            unsupported[key] = source
             continue
-        entry = {**kind_of(model, source.pop("name")), **source}
-        if tensor.dim() == 3 and is_transposed(model, entry["module"]) != ("transposed" in entry):
-            skipped[key] = "PEFT takes its inputs for its outputs"
-            continue
+        parameter = source.pop("name")
+        entry = {"module": parameter.rpartition(".")[0]} if "reason" in source else kind_of(model, parameter)
+        entry.update(source)
+        if "reason" not in entry and tensor.dim() == 3 and is_transposed(model, entry["module"]) != ("transposed" in entry):
+            entry["swapped"] = True
         entry["module"] = pattern(entry["module"])
         if key in names and names[key] != entry:
-            skipped[key] = "it differs between layers"
+            entry["reason"] = "it differs between layers"
+        if "reason" in entry:
+            reason = "llama.cpp applies no adapter to it" if WITHOUT_ADAPTER.search(key) else entry["reason"]
+            unsupported[key] = {"module": entry["module"], "reason": reason}
         names[key] = entry
-    for key in skipped:
+    for key in unsupported:
         names.pop(key, None)
-    return arch, names, skipped
+    return arch, names, unsupported
 
 
 def preference(arch, name):
@@ -268,20 +293,21 @@ def main():
         if not hasattr(transformers, architecture) or not re.search("CausalLM|ConditionalGeneration|LMHead", architecture):
             continue
         try:
-            arch, names, skipped = record(conversion, gguf, architecture)
+            arch, names, unsupported = record(conversion, gguf, architecture)
         except Exception as error:
             place = traceback.extract_tb(error.__traceback__)[-1]
             print(f"{architecture}: {type(error).__name__}: {str(error)[:200]} ({place.filename}:{place.lineno})", file=sys.stderr)
             continue
-        print(f"{architecture} ({arch}): {len(names)} tensors; not {skipped}", file=sys.stderr)
+        print(f"{architecture} ({arch}): {len(names)} tensors; not {unsupported}", file=sys.stderr)
         if not names:
             continue
         known = variants.setdefault(arch, [])
-        same = next((variant for variant in known if variant["tensors"] == names), None)
+        made = {"tensors": names, "unsupported": unsupported}
+        same = next((variant for variant in known if {**made, "classes": variant["classes"]} == variant), None)
         if same:
             same["classes"] = sorted([*same["classes"], architecture], key=lambda name: preference(arch, name))
         else:
-            known.append({"classes": [architecture], "tensors": names})
+            known.append({"classes": [architecture], **made})
     for arch, known in variants.items():
         known.sort(key=lambda variant: preference(arch, variant["classes"][0]))
     lines = [

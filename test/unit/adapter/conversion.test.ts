@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { fromPeft } from '../../../src/adapter/from-peft.js';
-import { combined, rowsOf, selected } from '../../../src/adapter/matrix.js';
+import { combined, fitsHeads, rowsOf, selected, swapped } from '../../../src/adapter/matrix.js';
 import { variantsOf } from '../../../src/adapter/names.js';
 import type { PeftConfig } from '../../../src/adapter/peft-config.js';
 import type { Tensor } from '../../../src/adapter/safetensors.js';
@@ -69,25 +69,63 @@ const base = (architecture: string, pairs: readonly NamedFactors[]): BaseModel =
 
 const peftConfig = (config: Record<string, unknown>) => config as unknown as PeftConfig;
 
+const noHeads = { head_count: undefined, head_count_kv: undefined };
+
 describe('rows of a tensor', () => {
   it('in the order of RoPE are pairs of neighbours', () => {
-    const row = rowsOf({ module: 'q', rope: 'head_count' }, 8, 2);
+    const row = rowsOf({ module: 'q', rope: 'head_count' }, 8, { head_count: 2, head_count_kv: 2 });
     // Transformers: the two halves of each head
     expect([0, 1, 2, 3, 4, 5, 6, 7].map(row)).toEqual([0, 2, 1, 3, 4, 6, 5, 7]);
   });
 
   it('of query, key and value are sorted by kind', () => {
-    const row = rowsOf({ module: 'qkv', grouped: 'head_count' }, 12, 2);
+    const heads = { head_count: 2, head_count_kv: 2 };
+    const row = rowsOf({ module: 'qkv', grouped: 'head_count' }, 12, heads);
     // Transformers: q q k k v v of the first head, then of the second one
     expect([0, 1, 2, 3].map(row)).toEqual([0, 1, 6, 7]);
     expect([4, 5, 6, 7, 8, 9, 10, 11].map(row)).toEqual([2, 3, 8, 9, 4, 5, 10, 11]);
   });
 
+  it('of groups of queries with one key and one value are sorted by kind', () => {
+    const source = { module: 'qkv', grouped: 'head_count_kv' } as const;
+    const sorted = (rows: number, head_count_kv: number) =>
+      Array.from({ length: rows }, (_, i) => i).map(
+        rowsOf(source, rows, { head_count: 4, head_count_kv }),
+      );
+    // Transformers: q q k v of the first group, then of the second one
+    expect(sorted(8, 2)).toEqual([0, 1, 4, 5, 2, 6, 3, 7]);
+    // Transformers: q k v of each head
+    expect(sorted(12, 4)).toEqual([0, 3, 6, 9, 1, 4, 7, 10, 2, 5, 8, 11]);
+    // multi-query attention: all queries, the key, the value
+    expect(sorted(12, 1)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+  });
+
+  it('have no order if the numbers of heads are not known or do not fit', () => {
+    const heads = { head_count: 4, head_count_kv: 2 };
+    const unknown = { head_count: 4, head_count_kv: undefined };
+    const grouped = { module: 'qkv', grouped: 'head_count_kv' } as const;
+    const rope = { module: 'k', rope: 'head_count_kv' } as const;
+    expect([8, 12, 16].map((rows) => fitsHeads(grouped, rows, heads))).toEqual([true, false, true]);
+    expect([8, 12, 14].map((rows) => fitsHeads(rope, rows, heads))).toEqual([true, true, false]);
+    expect([grouped, rope].map((source) => fitsHeads(source, 8, unknown))).toEqual([false, false]);
+    expect(fitsHeads({ module: 'q' }, 7, unknown)).toBe(true);
+  });
+
   it('of a fused parameter are a part of its rows', () => {
     const source = { module: 'gate_up', part: 1, parts: 2 };
-    expect([0, 1].map(rowsOf(source, 2, 1))).toEqual([2, 3]);
-    expect([0, 1].map(rowsOf({ ...source, interleaved: true }, 2, 1))).toEqual([1, 3]);
+    expect([0, 1].map(rowsOf(source, 2, noHeads))).toEqual([2, 3]);
+    expect([0, 1].map(rowsOf({ ...source, interleaved: true }, 2, noHeads))).toEqual([1, 3]);
   });
+});
+
+it('a pair whose inputs are taken for its outputs has the transposed update', () => {
+  const given = pair('experts', { rank: 2, inputs: 3, outputs: 4, experts: 2 });
+  const other = swapped(given);
+  for (const expert of [0, 1]) {
+    const rows = update(given, expert);
+    expect(update(other, expert)).toEqual(rows[0]!.map((_, i) => rows.map((row) => row[i])));
+  }
+  expect(swapped(other)).toEqual({ ...other, a: given.a, b: given.b });
 });
 
 describe('several tensors of one parameter', () => {
@@ -95,7 +133,7 @@ describe('several tensors of one parameter', () => {
   const up = { ...pair('up', { rank: 1, inputs: 3, outputs: 4, experts: 2 }), scale: 3 };
   const parts = [gate, up].map((factors, part) => ({
     factors,
-    rowOf: rowsOf({ module: '', part, parts: 2, interleaved: true }, 4, 1),
+    rowOf: rowsOf({ module: '', part, parts: 2, interleaved: true }, 4, noHeads),
   }));
   const fused = combined(parts, 8);
 
@@ -118,7 +156,7 @@ describe('several tensors of one parameter', () => {
   it('share one A if they have the same', () => {
     const same = [gate, { ...gate, b: random(16) }].map((factors, part) => ({
       factors,
-      rowOf: rowsOf({ module: '', part, parts: 2 }, 4, 1),
+      rowOf: rowsOf({ module: '', part, parts: 2 }, 4, noHeads),
     }));
     expect(combined(same, 8).rank).toBe(2);
   });
@@ -221,6 +259,24 @@ describe('an adapter of GGUF', () => {
       },
     ]);
   });
+
+  it.each([
+    [
+      'deepseek2',
+      'blk.3.attn_k_b',
+      "DeepseekV2ForCausalLM: it is made of 'model.layers.3.self_attn.kv_b_proj', but llama.cpp applies no adapter to it",
+    ],
+    ['kimi-linear', 'blk.3.ssm_conv1d_q', 'KimiLinearForCausalLM: it is not a matrix'],
+  ])('says why a weight of %s has no counterpart', (architecture, name, end) => {
+    const pairs = [pair(`${name}.weight`, { rank: 1, inputs: 2, outputs: 2 })];
+    const problems = problemsOfExport(
+      pairs,
+      variantsOf(architecture)[0]!,
+      base(architecture, pairs),
+    );
+    const message = `'${name}.weight' has no counterpart in ${end}`;
+    expect(problems).toEqual([{ path: `${name}.weight`, message }]);
+  });
 });
 
 describe('an adapter of PEFT', () => {
@@ -271,6 +327,24 @@ describe('an adapter of PEFT', () => {
       `'${prefix}.self_attn.v_proj.lora_magnitude_vector' is not part of a LoRA pair`,
       "its pair for 'blk.0.attn_q.weight' is for 5 inputs and 4 outputs, the model has 3 and 4",
       "'model.layers.0.vision.proj' has no counterpart in the GGUF file",
+    ]);
+  });
+
+  it('says why a module has no counterpart', () => {
+    const prefix = 'base_model.model.model.layers.2.self_attn.kv_b_proj';
+    const tensors = new Map([
+      [`${prefix}.lora_A.weight`, tensor([2, 3])],
+      [`${prefix}.lora_B.weight`, tensor([4, 2])],
+    ]);
+    const deepseek = variant('deepseek2', 'DeepseekV3ForCausalLM');
+    const config = peftConfig({ r: 2, lora_alpha: 4 });
+    const { problems } = fromPeft(tensors, config, deepseek, base('deepseek2', []));
+    expect(problems).toEqual([
+      {
+        path: 'model.layers.2.self_attn.kv_b_proj',
+        message:
+          "'model.layers.2.self_attn.kv_b_proj' has no counterpart in the GGUF file: 'blk.2.attn_k_b' is made of it, but llama.cpp applies no adapter to it",
+      },
     ]);
   });
 });
