@@ -5,8 +5,7 @@ import type { AdapterValues } from '../contract/model.js';
 import { throwIfAborted } from '../contract/run.js';
 import { LlamatuneError } from '../errors.js';
 import { replaceFile } from '../files/atomic-file.js';
-import { checkFiles } from '../files/check.js';
-import { holdOutputs } from '../files/lock.js';
+import { useFiles } from '../files/lock.js';
 import { peftFiles } from '../files/names.js';
 import { modelFile } from '../files/run-files.js';
 import { baseModelOf, useBaseModel } from './base-model.js';
@@ -39,8 +38,7 @@ export async function exportAdapter(options: ExportAdapterOptions): Promise<Expo
   const [weights, peftConfig] = files;
   const outputs = files.map((path) => ({ field: 'output', path, kind: 'file' }) as const);
   const adapterFile = { field: 'adapter', path: adapter, kind: 'adapter' } as const;
-  checkFiles({ inputs: [...modelFile(model), adapterFile], outputs });
-  return holdOutputs(outputs, () =>
+  return useFiles({ inputs: [...modelFile(model), adapterFile], outputs }, () =>
     useBaseModel(model, signal, async (loaded) => {
       const values = await native((addon) => addon.readAdapter(loaded.native, adapter));
       throwIfAborted(signal);

@@ -6,8 +6,7 @@ import { native } from '../contract/load.js';
 import type { AdapterInfo, AdapterValues } from '../contract/model.js';
 import { throwIfAborted } from '../contract/run.js';
 import { LlamatuneError } from '../errors.js';
-import { checkFiles } from '../files/check.js';
-import { holdOutputs } from '../files/lock.js';
+import { useFiles } from '../files/lock.js';
 import { peftFiles } from '../files/names.js';
 import { modelFile } from '../files/run-files.js';
 import { describeAdapter } from '../model/describe-adapter.js';
@@ -34,9 +33,8 @@ export async function importAdapter(options: ImportAdapterOptions): Promise<Adap
   const peftConfig = readPeftConfig(adapter);
   refusePickle(adapter, weights);
   const outputs = [{ field: 'output', path: output, kind: 'file' }] as const;
-  const inputs = files.map((path) => ({ field: 'adapter', path, kind: 'adapter' }) as const);
-  checkFiles({ inputs: [...modelFile(model), ...inputs], outputs });
-  return holdOutputs(outputs, () =>
+  const adapterFiles = files.map((path) => ({ field: 'adapter', path, kind: 'adapter' }) as const);
+  return useFiles({ inputs: [...modelFile(model), ...adapterFiles], outputs }, () =>
     useBaseModel(model, signal, async (loaded) => {
       const tensors = await readSafetensors(weights);
       throwIfAborted(signal);

@@ -3,8 +3,7 @@ import { parseConfig } from '../config/parse.js';
 import { guardedCallback } from '../contract/guarded-callback.js';
 import { nativeRun } from '../contract/load.js';
 import type { MergeResult } from '../contract/model.js';
-import { checkFiles } from '../files/check.js';
-import { holdOutputs } from '../files/lock.js';
+import { useFiles } from '../files/lock.js';
 import { modelFile } from '../files/run-files.js';
 import { addModelCard } from '../report/model-card.js';
 import { useBaseModel } from './base-model.js';
@@ -36,8 +35,7 @@ export async function mergeAdapter(options: MergeAdapterOptions): Promise<Merged
     ...modelFile(model),
     { field: 'adapter', path: adapter, kind: 'adapter' } as const,
   ];
-  checkFiles({ inputs, outputs });
-  return holdOutputs(outputs, () =>
+  return useFiles({ inputs, outputs }, () =>
     useBaseModel(model, signal, async (loaded) => {
       const { keptUpdate } = await nativeRun(signal, (addon) =>
         addon.mergeAdapter(loaded.native, config, (events) => {

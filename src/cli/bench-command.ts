@@ -1,6 +1,5 @@
 import { replaceFile } from '../files/atomic-file.js';
-import { checkFiles } from '../files/check.js';
-import { holdOutputs } from '../files/lock.js';
+import { useFiles } from '../files/lock.js';
 import { modelFile } from '../files/run-files.js';
 import * as format from '../format.js';
 import {
@@ -109,8 +108,8 @@ export const benchCommand: Command = {
     }
     const { model } = parseConfig(benchSchema, config, 'bench options');
     const outputs = report === undefined ? [] : [report];
-    checkFiles({ inputs: [...modelFile(model), ...configFile(parsed)], outputs });
-    await holdOutputs(outputs, async () => {
+    const inputs = [...modelFile(model), ...configFile(parsed)];
+    await useFiles({ inputs, outputs }, async () => {
       const run = bench({ ...config, signal: io.signal } as BenchOptions);
       for await (const event of run) show(event, json, io);
       const result = await run.result;

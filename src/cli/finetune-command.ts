@@ -83,11 +83,11 @@ export const finetuneCommand: Command = {
       );
     }
     const { inputs, outputs } = filesOfRun(complete);
-    checkFiles({
+    const made = checkFiles({
       inputs: [...inputs, ...configFile(parsed)],
       outputs: [...outputs, ...curveOfCard(complete), ...(curve === undefined ? [] : [curve])],
     });
-    await holdOutputs(curve === undefined ? [] : [curve], async () => {
+    const train = async () => {
       const view = finetuneView(io, parsed.values.get('json') === true);
       const history: FinetuneEvent[] = [];
       const run = finetune({ ...config, signal: io.signal } as FinetuneOptions);
@@ -99,7 +99,8 @@ export const finetuneCommand: Command = {
         },
       });
       if (curve !== undefined) replaceFile(curve.path, drawing(curve.path, history), 'loss curve');
-    });
+    };
+    await holdOutputs(curve === undefined ? [] : [curve], train, made);
   },
 };
 

@@ -1,6 +1,5 @@
 import { replaceFile } from '../files/atomic-file.js';
-import { checkFiles } from '../files/check.js';
-import { holdOutputs } from '../files/lock.js';
+import { useFiles } from '../files/lock.js';
 import { filesOfRun } from '../files/run-files.js';
 import {
   describeOptions,
@@ -62,8 +61,8 @@ export const inspectDataCommand: Command = {
     const page = commandOutput(parsed, 'html');
     const outputs = page === undefined ? [] : [page];
     const complete = parseConfig(inspectDatasetSchema, config, 'inspect data options');
-    checkFiles({ inputs: [...filesOfRun(complete).inputs, ...configFile(parsed)], outputs });
-    await holdOutputs(outputs, async () => {
+    const inputs = [...filesOfRun(complete).inputs, ...configFile(parsed)];
+    await useFiles({ inputs, outputs }, async () => {
       const inspection = await inspectDataset({
         ...config,
         signal: io.signal,

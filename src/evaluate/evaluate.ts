@@ -6,9 +6,8 @@ import {
 } from '../config/evaluate.js';
 import { parseConfig } from '../config/parse.js';
 import { Run, throwIfAborted } from '../contract/run.js';
-import { checkFiles } from '../files/check.js';
 import { datasetFiles } from '../files/dataset-files.js';
-import { holdOutputs } from '../files/lock.js';
+import { useFiles } from '../files/lock.js';
 import type { LoadedModel } from '../model/loaded-model.js';
 import { useModel } from '../model/use-model.js';
 import type { ScoresByRow } from './compare.js';
@@ -93,8 +92,7 @@ class Evaluation {
     const files = filesOfEvaluation(this.#config);
     const names = this.#systems.map(({ name }) => name);
     const { output } = this.#config;
-    checkFiles(files);
-    return holdOutputs(files.outputs, () => {
+    return useFiles(files, () => {
       if (output !== undefined) this.#folder = new OutputFolder(output, names);
       return this.#run();
     });

@@ -2,7 +2,7 @@ import { accessSync, constants, statSync } from 'node:fs';
 import { dirname, resolve, sep } from 'node:path';
 import { LlamatuneError } from '../errors.js';
 import { conflictOf, type KnownFile } from './conflict.js';
-import { makeFolder, nearestExisting } from './folders.js';
+import { makeFolder, nearestExisting, removeEmptyFolders } from './folders.js';
 import { endOfLinks, identify } from './identity.js';
 import { shardsOf } from './names.js';
 
@@ -42,13 +42,18 @@ interface Problem {
  * Checks the files of a call before it reads or writes any of them: inputs can be read, outputs can be written, and no
  * output would overwrite an input or another output, by any path or link. Then makes the folders of the outputs.
  *
+ * @returns the folders that it made, parents first
  * @throws LlamatuneError with the code of the first problem (MODEL_NOT_FOUND, DATASET_NOT_FOUND, OUTPUT_CONFLICT,
  * OUTPUT_NOT_WRITABLE, …) and all of them in `problems`
  */
-export function checkFiles(files: CallFiles): void {
+export function checkFiles(files: CallFiles): string[] {
   const defined = (problem: Problem | undefined) => problem !== undefined;
   throwAll([...files.inputs.map(problemOfInput).filter(defined), ...problemsOfOutputs(files)]);
-  throwAll(files.outputs.map(makeFolderOf).filter(defined));
+  const made: string[] = [];
+  const failed = files.outputs.map((output) => makeFolderOf(output, made)).filter(defined);
+  if (failed.length > 0) removeEmptyFolders(made);
+  throwAll(failed);
+  return made;
 }
 
 function throwAll(problems: readonly Problem[]): void {
@@ -173,12 +178,12 @@ function problemOfFolder(output: OutputFile, folder: string): Problem | undefine
   return undefined;
 }
 
-function makeFolderOf(output: OutputFile): Problem | undefined {
+function makeFolderOf(output: OutputFile, made: string[]): Problem | undefined {
   const { path, kind, compareOnly } = output;
   if (compareOnly) return undefined;
   try {
     const target = endOfLinks(path);
-    makeFolder(kind === 'folder' ? target : dirname(target));
+    makeFolder(kind === 'folder' ? target : dirname(target), made);
     return undefined;
   } catch (cause) {
     return notWritable(output, (cause as Error).message, permissions, cause);

@@ -1,18 +1,28 @@
-import { mkdirSync, readdirSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmdirSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
 /**
- * Makes a folder and its parents. Node's recursive mkdir never returns on a file system that cannot have folders, e.g.
- * /proc.
+ * Makes a folder and its parents, and adds those that did not exist to `made`, parents first. Node's recursive mkdir never
+ * returns on a file system that cannot have folders, e.g. /proc.
  */
-export function makeFolder(folder: string): void {
+export function makeFolder(folder: string, made: string[] = []): void {
   const path = resolve(folder);
   if (statSync(path, { throwIfNoEntry: false }) !== undefined) return;
-  if (dirname(path) !== path) makeFolder(dirname(path));
+  if (dirname(path) !== path) makeFolder(dirname(path), made);
   try {
     mkdirSync(path);
+    made.push(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+}
+
+/** Removes the folders that makeFolder() made, unless something is in them. */
+export function removeEmptyFolders(made: readonly string[]): void {
+  for (const folder of made.toReversed()) {
+    try {
+      rmdirSync(folder);
+    } catch {} // not empty, or removed by somebody else
   }
 }
 

@@ -3,8 +3,8 @@ import { dirname, join } from 'node:path';
 import { native, ready } from '../contract/load.js';
 import { LlamatuneError } from '../errors.js';
 import { atExit } from './at-exit.js';
-import type { OutputFile } from './check.js';
-import { namesIn } from './folders.js';
+import { type CallFiles, checkFiles, type OutputFile } from './check.js';
+import { namesIn, removeEmptyFolders } from './folders.js';
 import { endOfLinks, isDevice } from './identity.js';
 import {
   isCheckpointName,
@@ -15,21 +15,33 @@ import {
   lockOfFolder,
 } from './names.js';
 
+/** checkFiles(), then holdOutputs(). */
+export async function useFiles<T>(files: CallFiles, work: () => Promise<T>): Promise<T> {
+  return holdOutputs(files.outputs, work, checkFiles(files));
+}
+
 /**
  * Runs `work` while no other run, in this process or another one, can hold the same outputs.
  *
+ * @param made the folders that checkFiles() made; if `work` fails, those without a file are removed
  * @throws LlamatuneError OUTPUT_IN_USE with all of them in `problems`
  */
 export async function holdOutputs<T>(
   outputs: readonly OutputFile[],
   work: () => Promise<T>,
+  made: readonly string[],
 ): Promise<T> {
-  await ready();
-  const release = lockOutputs(outputs);
   try {
-    return await work();
-  } finally {
-    release();
+    await ready();
+    const release = lockOutputs(outputs);
+    try {
+      return await work();
+    } finally {
+      release();
+    }
+  } catch (error) {
+    removeEmptyFolders(made);
+    throw error;
   }
 }
 

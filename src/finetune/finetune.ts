@@ -91,7 +91,8 @@ async function run(options: FinetuneOptions, controls: FinetuneControls): Promis
   controls.emit(validating);
   const config = withChatTemplate(parseConfig(finetuneSchema, options, 'finetune options'));
   const files = filesOfRun(config);
-  checkFiles({ ...files, outputs: [...files.outputs, ...folderOfTensorBoard(config)] });
+  const outputs = [...files.outputs, ...folderOfTensorBoard(config)];
+  const made = checkFiles({ ...files, outputs });
   const trackers = trackersOf(trackerOptions(config), controls.emit);
   const emit = (event: FinetuneEvent) => {
     trackers.write(event);
@@ -99,8 +100,13 @@ async function run(options: FinetuneOptions, controls: FinetuneControls): Promis
   };
   trackers.write(validating);
   try {
-    return await holdOutputs(files.outputs, () =>
-      withTemporaryFolder((directory) => prepareAndTrain(config, directory, { ...controls, emit })),
+    return await holdOutputs(
+      files.outputs,
+      () =>
+        withTemporaryFolder((directory) =>
+          prepareAndTrain(config, directory, { ...controls, emit }),
+        ),
+      made,
     );
   } finally {
     trackers.close();

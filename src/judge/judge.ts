@@ -5,8 +5,7 @@ import { remainingTime } from '../contract/remaining-time.js';
 import { Run } from '../contract/run.js';
 import { withChatTemplate } from '../data/read-chat-template.js';
 import { LlamatuneError } from '../errors.js';
-import { checkFiles } from '../files/check.js';
-import { holdOutputs } from '../files/lock.js';
+import { useFiles } from '../files/lock.js';
 import { abortedRun } from '../files/results-files.js';
 import { bytesOfModel } from '../files/run-files.js';
 import { type GeneratedSequence, GenerateManyRun } from '../generate/generate-many.js';
@@ -63,8 +62,7 @@ export function judge(options: JudgeOptions): JudgeRun {
     async ({ emit, signal }) => {
       const config = withChatTemplate(parseConfig(judgeSchema, options, 'judge options'));
       const files = filesOfJudge(config);
-      checkFiles(files);
-      return holdOutputs(files.outputs, async () => {
+      return useFiles(files, async () => {
         const { output, resume } = config;
         if (output !== undefined) refuseResults(output, resume);
         const plan = await planOf(config);

@@ -7,8 +7,7 @@ import {
 import { parseConfig } from '../config/parse.js';
 import { native } from '../contract/load.js';
 import { withChatTemplate } from '../data/read-chat-template.js';
-import { checkFiles } from '../files/check.js';
-import { holdOutputs } from '../files/lock.js';
+import { useFiles } from '../files/lock.js';
 
 /**
  * Creates a GGUF model with random weights, for training from scratch and for tests. The same seed gives the same file.
@@ -25,8 +24,7 @@ export async function createModel(options: CreateModelOptions): Promise<void> {
     'from' in vocabulary
       ? ([{ field: 'vocabulary.from', path: vocabulary.from, kind: 'model' }] as const)
       : [];
-  checkFiles({ inputs, outputs });
-  await holdOutputs(outputs, () =>
+  await useFiles({ inputs, outputs }, () =>
     native((addon) =>
       addon.createModel({
         ...config,

@@ -1,8 +1,7 @@
 import { parseConfig } from '../config/parse.js';
 import { type QuantizeModelOptions, quantizeModelSchema } from '../config/quantize-model.js';
 import { native } from '../contract/load.js';
-import { checkFiles } from '../files/check.js';
-import { holdOutputs } from '../files/lock.js';
+import { useFiles } from '../files/lock.js';
 
 /**
  * Converts the weight matrices of a model to another type, like llama.cpp's llama-quantize.
@@ -13,6 +12,6 @@ import { holdOutputs } from '../files/lock.js';
 export async function quantizeModel(options: QuantizeModelOptions): Promise<void> {
   const config = parseConfig(quantizeModelSchema, options, 'quantizeModel options');
   const outputs = [{ field: 'output', path: config.output, kind: 'file' }] as const;
-  checkFiles({ inputs: [{ field: 'input', path: config.input, kind: 'model' }], outputs });
-  await holdOutputs(outputs, () => native((addon) => addon.quantizeModel(config)));
+  const inputs = [{ field: 'input', path: config.input, kind: 'model' }] as const;
+  await useFiles({ inputs, outputs }, () => native((addon) => addon.quantizeModel(config)));
 }

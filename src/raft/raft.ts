@@ -3,8 +3,8 @@ import { areBuiltIn, type RaftInput, raftSchema } from '../config/raft.js';
 import type { VerifierOptions } from '../config/verifier.js';
 import { Run } from '../contract/run.js';
 import { withChatTemplate } from '../data/read-chat-template.js';
-import { checkFiles, type InputFile, type OutputFile } from '../files/check.js';
-import { holdOutputs } from '../files/lock.js';
+import type { InputFile, OutputFile } from '../files/check.js';
+import { useFiles } from '../files/lock.js';
 import { abortedRun } from '../files/results-files.js';
 import { modelFile } from '../files/run-files.js';
 import type { VerifyFunction } from '../verify/user-function.js';
@@ -47,8 +47,8 @@ export function raft(options: RaftOptions): RaftRun {
         promptFile('evaluation.prompts', config.evaluation.prompts),
         adapterFile(config.adapter),
       ];
-      checkFiles({ inputs: [...modelFile(config.model), ...files.flat()], outputs });
-      return holdOutputs(outputs, async () => {
+      const inputs = [...modelFile(config.model), ...files.flat()];
+      return useFiles({ inputs, outputs }, async () => {
         const prepared = await prepareRun(config, signal);
         const runner = new RaftRunner(config, prepared, { emit, signal });
         return runner.run().catch((error: unknown) => {

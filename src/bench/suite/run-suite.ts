@@ -142,6 +142,8 @@ class SuiteRunner {
   readonly #cache: string;
   readonly #resume: boolean;
   readonly #outputs: readonly OutputFile[];
+  /** Folders of the outputs that did not exist before. */
+  readonly #made: readonly string[];
 
   constructor(
     options: RunSuiteOptions,
@@ -157,7 +159,7 @@ class SuiteRunner {
     // finds unknown shapes before the first trial
     for (const { spec } of this.#planned) neededModel(spec.model, spec.weightType, this.#cache);
     this.#outputs = [{ field: 'output', path: this.#folder, kind: 'folder' }];
-    checkFiles({ inputs: inputsOf(this.#planned), outputs: this.#outputs });
+    this.#made = checkFiles({ inputs: inputsOf(this.#planned), outputs: this.#outputs });
   }
 
   get #hardwarePath(): string {
@@ -165,7 +167,7 @@ class SuiteRunner {
   }
 
   run(): Promise<SuiteResults> {
-    return holdOutputs(this.#outputs, () => this.#run());
+    return holdOutputs(this.#outputs, () => this.#run(), this.#made);
   }
 
   async #run(): Promise<SuiteResults> {
