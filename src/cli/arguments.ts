@@ -144,9 +144,9 @@ function placement(texts: readonly string[]): Record<string, string> | string {
   );
 }
 
-/** 'path@0.5' in two parts; undefined without a number. */
+/** 'path@0.5' in two parts, with any decimal number: @2, @.5, @1e-3; undefined without a number. */
 function withNumber(text: string): { path: string; number: number } | undefined {
-  const [, path, number] = /^(.+)@(-?\d+(?:\.\d+)?)$/.exec(text) ?? [];
+  const [, path, number] = /^(.+)@([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)$/is.exec(text) ?? [];
   return path === undefined ? undefined : { path, number: Number(number) };
 }
 

@@ -46,6 +46,31 @@ describe('parseArguments', () => {
     });
   });
 
+  it.each([
+    ['.5', 0.5],
+    ['5.', 5],
+    ['1e3', 1000],
+    ['2.5E-1', 0.25],
+    ['1e+2', 100],
+    ['+2', 2],
+    ['-.5', -0.5],
+    ['0', 0],
+  ])('reads the weight or scale @%s', (text, number) => {
+    expect(values('--dataset', `a@b.jsonl@${text}`)).toEqual({
+      dataset: { path: 'a@b.jsonl', weight: number },
+    });
+    expect(values('--adapters', `a.gguf@${text}`)).toEqual({
+      adapters: [{ path: 'a.gguf', scale: number }],
+    });
+  });
+
+  it.each(['a@', 'a@.', 'a@e3', 'a@1e', 'a@1.2.3', '@1', 'a@0x10', 'a@2/b.jsonl'])(
+    'reads %s as a file name',
+    (name) => {
+      expect(values('--dataset', name)).toEqual({ dataset: name });
+    },
+  );
+
   it('reads lists with commas, by repetition, or both', () => {
     expect(values('--lora.targets', 'attn_q, attn_v', '--lora.targets=ffn_up')).toEqual({
       'lora.targets': ['attn_q', 'attn_v', 'ffn_up'],
