@@ -25,6 +25,8 @@ export interface OutputFile {
   kind: 'file' | 'log' | 'folder';
   /** Only compare it with the other files, because the call that writes it checks it. */
   compareOnly?: boolean;
+  /** The call can do without it: checkFiles() accepts its problems, which problemsOfOptional() tells. */
+  optional?: boolean;
 }
 
 /** Every file and folder that a call reads or writes. */
@@ -36,6 +38,8 @@ export interface CallFiles {
 interface Problem {
   path: string;
   error: LlamatuneError;
+  /** It concerns an optional output. */
+  optional?: boolean | undefined;
 }
 
 /**
@@ -48,12 +52,22 @@ interface Problem {
  */
 export function checkFiles(files: CallFiles): string[] {
   const defined = (problem: Problem | undefined) => problem !== undefined;
-  throwAll([...files.inputs.map(problemOfInput).filter(defined), ...problemsOfOutputs(files)]);
+  const ofOutputs = problemsOfOutputs(files).filter(({ optional }) => !optional);
+  throwAll([...files.inputs.map(problemOfInput).filter(defined), ...ofOutputs]);
   const made: string[] = [];
-  const failed = files.outputs.map((output) => makeFolderOf(output, made)).filter(defined);
+  const failed = files.outputs
+    .map((output) => makeFolderOf(output, made))
+    .filter(defined)
+    .filter(({ optional }) => !optional);
   if (failed.length > 0) removeEmptyFolders(made);
   throwAll(failed);
   return made;
+}
+
+/** Why optional outputs cannot be written, by the option that names them. */
+export function problemsOfOptional(files: CallFiles): ReadonlyMap<string, LlamatuneError> {
+  const problems = problemsOfOutputs(files).filter(({ optional }) => optional);
+  return new Map(problems.map(({ path, error }) => [path, error]));
 }
 
 function throwAll(problems: readonly Problem[]): void {
@@ -135,10 +149,11 @@ function knownInput({ path, kind }: InputFile): KnownFile[] {
   });
 }
 
-function conflict({ field, path }: OutputFile, reason: string): Problem {
+function conflict({ field, path, optional }: OutputFile, reason: string): Problem {
   const message = `cannot write '${path}': ${reason}`;
   const hint = 'choose another path for it';
-  return { path: field, error: new LlamatuneError('OUTPUT_CONFLICT', message, { hint }) };
+  const error = new LlamatuneError('OUTPUT_CONFLICT', message, { hint });
+  return { path: field, error, optional };
 }
 
 const permissions = 'choose another path, or change its permissions';
@@ -191,7 +206,7 @@ function makeFolderOf(output: OutputFile, made: string[]): Problem | undefined {
 }
 
 function notWritable(
-  { field, path }: OutputFile,
+  { field, path, optional }: OutputFile,
   reason: string,
   hint: string,
   cause?: unknown,
@@ -200,5 +215,6 @@ function notWritable(
   return {
     path: field,
     error: new LlamatuneError('OUTPUT_NOT_WRITABLE', message, { hint, cause }),
+    optional,
   };
 }

@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import type { CallFiles, InputFile } from './check.js';
+import type { CallFiles, InputFile, OutputFile } from './check.js';
 import { datasetFiles } from './dataset-files.js';
 import { logOfOutput, shardsOf } from './names.js';
 
@@ -32,10 +32,15 @@ export function filesOfRun(config: RunConfig): CallFiles {
       ...(checkpoint === undefined
         ? []
         : [{ field: 'checkpoint.directory', path: checkpoint.directory, kind: 'folder' } as const]),
-      ...(log === null ? [] : [{ field: 'runLog', path: log, kind: 'log' } as const]),
+      ...(log === null ? [] : [logFile(log, config.runLog === undefined)]),
     ],
   };
 }
+
+const logFile = (path: string, optional: boolean): OutputFile => ({
+  ...{ field: 'runLog', path, kind: 'log' },
+  ...(optional ? { optional } : {}),
+});
 
 /** The path of the run log; null if there is none. */
 export function runLogOf({ output, runLog }: RunConfig): string | null {

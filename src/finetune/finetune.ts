@@ -14,7 +14,7 @@ import type {
 import { type PreparedDataset, prepareDataset } from '../data/prepare.js';
 import { withChatTemplate } from '../data/read-chat-template.js';
 import { LlamatuneError } from '../errors.js';
-import { checkFiles, type OutputFile } from '../files/check.js';
+import { checkFiles, type OutputFile, problemsOfOptional } from '../files/check.js';
 import { datasetFiles } from '../files/dataset-files.js';
 import { holdOutputs } from '../files/lock.js';
 import { filesOfRun, runLogOf } from '../files/run-files.js';
@@ -89,11 +89,13 @@ function withMode(mode: FinetuneConfig['mode'], options: FinetuneOptions): Finet
 async function run(options: FinetuneOptions, controls: FinetuneControls): Promise<FinetuneResult> {
   const validating = phaseEvent('validate', 'options, files and folders');
   controls.emit(validating);
-  const config = withChatTemplate(parseConfig(finetuneSchema, options, 'finetune options'));
+  const given = withChatTemplate(parseConfig(finetuneSchema, options, 'finetune options'));
+  const logProblem = problemsOfOptional(filesOfRun(given)).get('runLog');
+  const config = logProblem === undefined ? given : { ...given, runLog: false as const };
   const files = filesOfRun(config);
   const outputs = [...files.outputs, ...folderOfTensorBoard(config)];
   const made = checkFiles({ ...files, outputs });
-  const trackers = trackersOf(trackerOptions(config), controls.emit);
+  const trackers = trackersOf({ ...trackerOptions(config), logProblem }, controls.emit);
   const emit = (event: FinetuneEvent) => {
     trackers.write(event);
     controls.emit(event);

@@ -7,17 +7,25 @@ import type { OnFinetuneEvent, Tracker } from './tracker.js';
 /** The options of a run that name trackers. */
 export interface TrackerOptions {
   runLog?: { path: string; header: Pick<RunLogHeader, 'config' | 'versions'> } | undefined;
+  /** Why there is no run log although the run should have one. */
+  logProblem?: LlamatuneError | undefined;
   tensorboard?: string | undefined;
   onEvent?: OnFinetuneEvent | undefined;
 }
 
 /** @param warn receives the warnings of trackers that fail */
 export function trackersOf(
-  { runLog, tensorboard, onEvent }: TrackerOptions,
+  { runLog, logProblem, tensorboard, onEvent }: TrackerOptions,
   warn: (event: FinetuneEvent) => void,
 ): Trackers {
   const trackers: Tracker[] = [];
   if (runLog !== undefined) trackers.push(new RunLogTracker(runLog.path, runLog.header));
+  if (logProblem !== undefined) {
+    const refuse = () => {
+      throw logProblem;
+    };
+    trackers.push({ write: refuse });
+  }
   if (tensorboard !== undefined) trackers.push(new TensorBoardTracker(tensorboard));
   if (onEvent !== undefined) trackers.push({ write: onEvent });
   return new Trackers(trackers, warn);

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type FinetuneEvent, type FinetuneOptions, finetune, readRunLog } from '../../src/index.js';
 import { folderPerTest } from '../folder-per-test.js';
@@ -65,6 +65,43 @@ describe('the run log', () => {
         message: expect.stringMatching(/run log '\/dev\/full'.*ENOSPC.*continues without it/),
       },
     ]);
+  });
+});
+
+describe('a folder in the place of the run log', () => {
+  const message = expect.stringMatching(/adapter-log\.jsonl': it is a folder; the run continues/);
+  const warning = { code: 'OUTPUT_NOT_WRITABLE', message };
+
+  it('is a warning if the path is the default', async () => {
+    mkdirSync(at('adapter-log.jsonl'));
+    const run = finetune(quick({}));
+    const events: FinetuneEvent[] = [];
+    for await (const event of run) events.push(event);
+    const { steps, runLog, warnings } = await run.result;
+    expect({ steps, runLog, warnings }).toEqual({ steps: 2, runLog: null, warnings: [warning] });
+    expect(events.filter(({ type }) => type === 'warning')).toEqual([
+      { type: 'warning', ...warning },
+    ]);
+    expect(readdirSync(at('adapter-log.jsonl'))).toEqual([]);
+
+    writeFileSync(at('train.jsonl'), dataset.map((row) => `${JSON.stringify(row)}\n`).join(''));
+    const { exit, stderr } = await llamatune([
+      ...['finetune', '--model', model, '--dataset', at('train.jsonl'), '--threads', '1'],
+      ...['--output', at('adapter.gguf'), '--sequenceLength', '32'],
+    ]);
+    expect(stderr).toMatch(/adapter-log\.jsonl': it is a folder; the run continues without it/);
+    expect(exit).toBe(0);
+  });
+
+  it('is refused if the path is given', async () => {
+    mkdirSync(at('adapter-log.jsonl'));
+    const refused = finetune(quick({ runLog: at('adapter-log.jsonl') })).result;
+    await expect(refused).rejects.toMatchObject({
+      code: 'OUTPUT_NOT_WRITABLE',
+      message: expect.stringMatching(/adapter-log\.jsonl': it is a folder$/),
+      problems: [{ path: 'runLog' }],
+    });
+    expect(existsSync(at('adapter.gguf'))).toBe(false);
   });
 });
 
