@@ -1,7 +1,6 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { checkFiles } from '../files/check.js';
-import { holdOutputs } from '../files/lock.js';
+import { useFiles } from '../files/lock.js';
 import {
   LlamatuneError,
   type ReportFormat,
@@ -95,8 +94,9 @@ export const reportCommand: Command = {
       return;
     }
     const output = { field: 'output', path: folder, kind: 'folder' } as const;
-    checkFiles({ inputs: [], outputs: [output] });
-    const files = await holdOutputs([output], async () => found.write(path, folder));
+    const files = await useFiles({ inputs: [], outputs: [output] }, async () =>
+      found.write(path, folder),
+    );
     io.stdout.write(
       parsed.values.get('json') === true
         ? jsonLine({ type: 'done', files })
