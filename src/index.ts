@@ -274,6 +274,11 @@ export {
   renderInspection,
 } from './report/dataset/render-inspection.js';
 export { renderEvaluation, writeEvaluationReport } from './report/evaluation/render-evaluation.js';
+export {
+  type ExpertUseEvent,
+  type ExpertUseOptions,
+  renderExpertUse,
+} from './report/expert-use.js';
 export { renderJudgement, writeJudgeReport } from './report/judge/render-judgement.js';
 export {
   type LossCurveEvent,

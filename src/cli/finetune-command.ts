@@ -1,7 +1,7 @@
 import { replaceFile } from '../files/atomic-file.js';
 import { checkFiles, type OutputFile } from '../files/check.js';
 import { holdOutputs } from '../files/lock.js';
-import { curveOfOutput } from '../files/names.js';
+import { curveOfOutput, expertsOfOutput } from '../files/names.js';
 import { filesOfRun } from '../files/run-files.js';
 import {
   describeOptions,
@@ -85,7 +85,7 @@ export const finetuneCommand: Command = {
     const { inputs, outputs } = filesOfRun(complete);
     const made = checkFiles({
       inputs: [...inputs, ...configFile(parsed)],
-      outputs: [...outputs, ...curveOfCard(complete), ...(curve === undefined ? [] : [curve])],
+      outputs: [...outputs, ...picturesOfCard(complete), ...(curve === undefined ? [] : [curve])],
     });
     const train = async () => {
       const view = finetuneView(io, parsed.values.get('json') === true);
@@ -104,10 +104,12 @@ export const finetuneCommand: Command = {
   },
 };
 
-/** The picture that the model card shows, which must not be the picture of `--lossCurve`. */
-const curveOfCard = ({ output, modelCard }: ReturnType<typeof withDefaults>): OutputFile[] =>
+/** The pictures that the model card shows, which must not be the picture of `--lossCurve`. */
+const picturesOfCard = ({ output, modelCard }: ReturnType<typeof withDefaults>): OutputFile[] =>
   modelCard
-    ? [{ field: 'modelCard', path: curveOfOutput(output), kind: 'file', compareOnly: true }]
+    ? [curveOfOutput(output), expertsOfOutput(output)].map((path) => ({
+        ...{ field: 'modelCard', path, kind: 'file', compareOnly: true },
+      }))
     : [];
 
 const withDefaults = (config: JsonObject) =>

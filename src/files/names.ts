@@ -5,6 +5,8 @@ const stemOf = (path: string): string => path.slice(0, path.length - extname(pat
 export const logOfOutput = (output: string): string => `${stemOf(output)}-log.jsonl`;
 /** The picture of the loss curve that belongs to the model card of an output. */
 export const curveOfOutput = (output: string): string => `${stemOf(output)}-loss.svg`;
+/** The picture of the use of experts that belongs to the same card. */
+export const expertsOfOutput = (output: string): string => `${stemOf(output)}-experts.svg`;
 
 /** What a report writes into its folder. */
 export const REPORT_NAMES = ['summary.md', 'summary.txt', 'report.html', 'charts'] as const;

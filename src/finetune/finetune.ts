@@ -194,7 +194,7 @@ async function train(
   const adapter =
     config.mode === 'lora' ? await native((addon) => addon.describeAdapter(config.output)) : null;
   const trained = history.result(outcome, options, choice.totalBytes, adapter);
-  const result = withModelCard(trained, config, model, emit);
+  const result = withModelCard(trained, history.expertSpans(), config, model, emit);
   emit({ type: 'done', result });
   return result;
 }

@@ -7,6 +7,7 @@ import type {
   TrainResult,
 } from '../contract/training.js';
 import type { PreparedDataset } from '../data/prepare.js';
+import { ExpertHistory, type ExpertSpan } from '../expert-history.js';
 import { runLogOf } from '../files/run-files.js';
 import type { FinetuneEvent, FinetuneResult } from './events.js';
 import { hasTokenBudget } from './layout.js';
@@ -20,6 +21,7 @@ export class RunHistory {
   readonly #emit: (event: FinetuneEvent) => void;
   readonly #interventions: FinetuneResult['interventions'] = [];
   readonly #warnings: { code: string; message: string }[] = [];
+  readonly #experts = new ExpertHistory();
 
   constructor(
     config: FinetuneConfig,
@@ -36,6 +38,7 @@ export class RunHistory {
       const { type: _, ...intervention } = event;
       this.#interventions.push(intervention);
     }
+    if (event.type === 'step') this.#experts.add(event.step, event.experts);
     if (event.type === 'warning') this.#warnings.push({ code: event.code, message: event.message });
     this.#emit(event);
   }
@@ -84,6 +87,11 @@ export class RunHistory {
 
   #warn(code: string, message: string): void {
     this.add({ type: 'warning', code, message });
+  }
+
+  /** The experts that the steps of this call used; empty without `expertStatistics`. */
+  expertSpans(): ExpertSpan[] {
+    return this.#experts.spans();
   }
 
   result(

@@ -1,5 +1,6 @@
 import type { FinetuneConfig } from '../config/finetune.js';
 import type { WarningEvent } from '../contract/training.js';
+import type { ExpertSpan } from '../expert-history.js';
 import { datasetFiles } from '../files/dataset-files.js';
 import * as format from '../format.js';
 import type { LoadedModel } from '../model/loaded-model.js';
@@ -15,6 +16,7 @@ import { publishedConfig } from './recorded-config.js';
  */
 export function withModelCard(
   result: FinetuneResult,
+  experts: ExpertSpan[],
   config: FinetuneConfig,
   model: LoadedModel,
   emit: (event: WarningEvent) => void,
@@ -31,6 +33,7 @@ export function withModelCard(
     results: resultsOf(result),
     interventions: result.interventions.map(format.intervention),
     history: historyOf(result),
+    experts,
   });
   for (const warning of warnings) emit({ type: 'warning', ...warning });
   return { ...result, modelCard, warnings: [...result.warnings, ...warnings] };

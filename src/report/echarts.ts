@@ -15,7 +15,7 @@ export function renderSvg(
   const chart = loadEcharts().init(null, null, { renderer: 'svg', ssr: true, width, height });
   try {
     chart.setOption({ ...option, animation: false });
-    return renumberIds(chart.renderToSVGString());
+    return joinPaths(renumberIds(chart.renderToSVGString()));
   } finally {
     chart.dispose();
   }
@@ -36,6 +36,15 @@ function renumberIds(svg: string): string {
     const known = ids.get(id) ?? `id${ids.size}`;
     ids.set(id, known);
     return known;
+  });
+}
+
+/** Joins successive filled paths that look the same, of which a heat map has thousands, and leaves out what only the library reads. */
+function joinPaths(svg: string): string {
+  const run = /<path d="[^"]*"( fill="[^"]*" class="[^"]*"><\/path>\n)(?:<path d="[^"]*"\1)+/g;
+  return svg.replaceAll(/ ecmeta_\w+="[^"]*"/g, '').replaceAll(run, (paths, end: string) => {
+    const shapes = Array.from(paths.matchAll(/ d="([^"]*)"/g), ([, shape]) => shape);
+    return `<path d="${shapes.join('')}"${end}`;
   });
 }
 

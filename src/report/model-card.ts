@@ -1,7 +1,9 @@
 import { basename, dirname, extname, join } from 'node:path';
 import { LlamatuneError } from '../errors.js';
-import { curveOfOutput } from '../files/names.js';
+import type { ExpertSpan } from '../expert-history.js';
+import { curveOfOutput, expertsOfOutput } from '../files/names.js';
 import * as format from '../format.js';
+import { renderExpertSpans } from './expert-use.js';
 import { type LossCurveEvent, renderLossCurve } from './loss-curve.js';
 import { ownerOf, readOwnFile, writeOwnFile } from './own-file.js';
 
@@ -28,6 +30,17 @@ export interface TrainingCard extends Card {
   interventions: readonly string[];
   /** Steps and evaluations; empty for a run that had none. */
   history: readonly LossCurveEvent[];
+  /** The experts that the steps used; empty if they were not counted. */
+  experts: ExpertSpan[];
+}
+
+/** A picture of the training next to the card. */
+interface Picture {
+  path: string;
+  /** What it is, in errors and in the card. */
+  what: string;
+  alt: string;
+  text: string;
 }
 
 /** A model that an adapter was merged into. */
@@ -39,7 +52,7 @@ export interface MergeCard extends Card {
 }
 
 /**
- * Writes README.md next to the output of a run, and the loss curve as a picture. A README.md of another origin, or one that
+ * Writes README.md next to the output of a run, and the loss curve and the use of experts as pictures. A README.md of another origin, or one that
  * was edited, stays as it is: then there is no card. If the card of another output is there, the card is named after the
  * output.
  *
@@ -58,10 +71,9 @@ export function writeModelCard(card: TrainingCard | MergeCard): string | null {
   if (state === 'foreign') return null;
   const path = free(readme) ? readme : join(folder, `${stemOf(owner)}.md`);
   if (!free(path)) return null;
-  const svg = curveOfOutput(card.output);
-  const drawing = free(svg) ? curveText(card) : null;
-  if (drawing !== null) writeOwnFile(svg, drawing, owner, 'loss curve');
-  writeOwnFile(path, cardText(card, drawing === null ? null : basename(svg)), owner, 'model card');
+  const pictures = picturesOf(card).filter((picture) => free(picture.path));
+  for (const picture of pictures) writeOwnFile(picture.path, picture.text, owner, picture.what);
+  writeOwnFile(path, cardText(card, pictures), owner, 'model card');
   return path;
 }
 
@@ -83,11 +95,27 @@ export function addModelCard(card: TrainingCard | MergeCard): {
   }
 }
 
-/** The loss curve of the training; that of a merged adapter is copied. */
-function curveText(card: TrainingCard | MergeCard): string | null {
-  if (card.kind !== 'merged') return hasLoss(card.history) ? renderLossCurve(card.history) : null;
-  const owner = basename(card.adapter);
-  return readOwnFile(curveOfOutput(card.adapter), owner);
+/** The pictures of a training; those of a merged adapter are copied. */
+function picturesOf(card: TrainingCard | MergeCard): Picture[] {
+  const pictures = [
+    {
+      what: 'loss curve',
+      alt: 'Loss by optimizer step',
+      of: curveOfOutput,
+      draw: ({ history }: TrainingCard) => (hasLoss(history) ? renderLossCurve(history) : null),
+    },
+    {
+      what: 'use of experts',
+      alt: 'Use of experts by optimizer step',
+      of: expertsOfOutput,
+      draw: ({ experts }: TrainingCard) => (experts.length > 0 ? renderExpertSpans(experts) : null),
+    },
+  ];
+  return pictures.flatMap(({ what, alt, of, draw }) => {
+    const text =
+      card.kind === 'merged' ? readOwnFile(of(card.adapter), basename(card.adapter)) : draw(card);
+    return text === null ? [] : [{ path: of(card.output), what, alt, text }];
+  });
 }
 
 /** Data, training and results in the card of an adapter; null if it has none. */
@@ -106,13 +134,16 @@ const hasLoss = (history: readonly LossCurveEvent[]): boolean =>
   history.some((event) => event.type === 'step' && event.loss !== null);
 
 /** The card as Markdown. */
-export function cardText(card: TrainingCard | MergeCard, curve: string | null): string {
+export function cardText(
+  card: TrainingCard | MergeCard,
+  pictures: readonly Pick<Picture, 'path' | 'alt'>[],
+): string {
   const name = stemOf(basename(card.output));
   const parts = [
     `---\ntags: [gguf, llamatune${card.kind === 'model' ? '' : ', lora'}]\n---`,
     `# ${name}`,
     introduction(card),
-    ...(card.kind === 'merged' ? trainingOfMerged(card, curve) : training(card, curve)),
+    ...(card.kind === 'merged' ? trainingOfMerged(card, pictures) : training(card, pictures)),
     usage(card),
   ];
   return `${parts.join('\n\n')}\n`;
@@ -131,7 +162,10 @@ function introduction(card: TrainingCard | MergeCard): string {
   }
 }
 
-function training(card: TrainingCard, curve: string | null): string[] {
+function training(
+  card: TrainingCard,
+  pictures: readonly Pick<Picture, 'path' | 'alt'>[],
+): string[] {
   const { datasets, samples, validationSamples, config, results, interventions } = card;
   const files = datasets.map((path) => `\`${basename(path)}\``).join(', ');
   const validation =
@@ -140,7 +174,7 @@ function training(card: TrainingCard, curve: string | null): string[] {
     '## Data',
     `${files === '' ? 'Rows from memory' : files}: ${samplesText(samples)}${validation}.`,
     '## Training',
-    ...(curve === null ? [] : [curveLink(curve)]),
+    ...pictures.map(pictureLink),
     `\`\`\`json\n${JSON.stringify(withoutFolders(config), null, 2)}\n\`\`\``,
     '## Results',
     ['| | |', '|---|---:|', ...results.map(([name, value]) => `| ${name} | ${value} |`)].join('\n'),
@@ -154,14 +188,20 @@ function training(card: TrainingCard, curve: string | null): string[] {
 }
 
 /** What the card of the adapter says about its training. */
-function trainingOfMerged({ adapter }: MergeCard, curve: string | null): string[] {
+function trainingOfMerged(
+  { adapter }: MergeCard,
+  pictures: readonly Pick<Picture, 'path' | 'alt'>[],
+): string[] {
   const text = trainingOf(adapter);
   if (text === null) return [];
-  const picture = /!\[Loss by optimizer step\]\([^)\n]*\)\n\n/;
-  return [text.replace(picture, () => (curve === null ? '' : `${curveLink(curve)}\n\n`))];
+  const links = pictures.map((picture) => `${pictureLink(picture)}\n\n`).join('');
+  return [
+    text.replace(/(!\[(Loss|Use of experts) by optimizer step\]\([^)\n]*\)\n\n)+/, () => links),
+  ];
 }
 
-const curveLink = (curve: string): string => `![Loss by optimizer step](${encodeURI(curve)})`;
+const pictureLink = ({ path, alt }: Pick<Picture, 'path' | 'alt'>): string =>
+  `![${alt}](${encodeURI(basename(path))})`;
 
 const samplesText = (count: number): string => format.plural(count, 'sample');
 

@@ -1,6 +1,6 @@
 // A mixture of experts: creating, training and generating.
 
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import {
@@ -10,6 +10,8 @@ import {
   finetuneLora,
   generate,
   quantizeModel,
+  readRunLog,
+  renderExpertUse,
   type StepEvent,
 } from '../../src/index.js';
 import { llamatune } from './command-line.js';
@@ -98,7 +100,8 @@ it('learns with full fine-tuning of experts and router', async () => {
 
 it('counts the experts of every token of a training and of an answer', async () => {
   const sum = (counts: number[]) => counts.reduce((total, count) => total + count, 0);
-  const run = finetuneLora({ ...options(model), epochs: 2, expertStatistics: true });
+  const output = join(folder, 'counted.gguf');
+  const run = finetuneLora({ ...options(model), output, epochs: 2, expertStatistics: true });
   const steps: StepEvent[] = [];
   for await (const event of run) if (event.type === 'step') steps.push(event);
   const trained = await run.result;
@@ -112,6 +115,12 @@ it('counts the experts of every token of a training and of an answer', async () 
     sum(steps.map((s) => s.experts![0]!.counts[i]!)),
   );
   expect(total).toEqual(trained.experts![0]!.counts);
+
+  expect(readFileSync(trained.modelCard!, 'utf8')).toContain('](counted-experts.svg)');
+  const picture = readFileSync(join(folder, 'counted-experts.svg'), 'utf8');
+  expect(picture.startsWith(renderExpertUse(steps))).toBe(true);
+  const { events } = readRunLog(join(folder, 'counted-log.jsonl'));
+  expect(renderExpertUse(events)).toBe(renderExpertUse(steps));
 
   const ask = { model, prompt: 'Colour 2?', maxTokens: 6, ignoreEos: true, threads: 1 };
   const { experts, promptTokens } = await generate({ ...ask, expertStatistics: true }).result;

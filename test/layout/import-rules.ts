@@ -64,6 +64,7 @@ export const SOURCE_RULES: ImportRules = {
   'random.ts': [],
   'price.ts': [],
   'expert-use.ts': [],
+  'expert-history.ts': ['type:contract'],
   'time-limit.ts': [],
   'json-answer.ts': ['errors.ts', 'time-limit.ts'],
   'statistics.ts': ['random.ts'],
@@ -85,7 +86,7 @@ export const SOURCE_RULES: ImportRules = {
   hardware: ['files'],
   // report: the model card.
   finetune: [
-    ...['errors.ts', 'format.ts', 'config', 'schedule', 'data'],
+    ...['errors.ts', 'expert-history.ts', 'format.ts', 'config', 'schedule', 'data'],
     ...['contract', 'files', 'model', 'report', 'track', 'adaptive', 'advice'],
   ],
   // The events of a run.
@@ -106,6 +107,7 @@ export const SOURCE_RULES: ImportRules = {
   // data: the rows that its training measurement learns from.
   bench: [
     'errors.ts',
+    'expert-history.ts',
     'format.ts',
     'random.ts',
     'statistics.ts',
@@ -123,6 +125,7 @@ export const SOURCE_RULES: ImportRules = {
   report: [
     'errors.ts',
     'escape-html.ts',
+    'expert-history.ts',
     'expert-use.ts',
     'format.ts',
     'price.ts',

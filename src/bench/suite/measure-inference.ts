@@ -65,6 +65,7 @@ export async function measureInference(
       model: model.info.description,
     },
     experts,
+    expertSpans: [],
     series: {},
   };
 }

@@ -69,6 +69,7 @@ export async function measurePeft(spec: PeftTrial, onProgress: OnProgress): Prom
       },
       series: {},
       experts: null,
+      expertSpans: [],
     };
   });
 }

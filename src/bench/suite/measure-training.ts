@@ -3,6 +3,7 @@ import { mean } from 'simple-statistics';
 import { finetuneSchema } from '../../config/finetune.js';
 import { parseConfig } from '../../config/parse.js';
 import type { StepEvent } from '../../contract/training.js';
+import { ExpertHistory, type ExpertSpan } from '../../expert-history.js';
 import { withTemporaryFolder } from '../../files/temporary-folder.js';
 import type { FinetuneResult } from '../../finetune/events.js';
 import { type FinetuneOptions, finetune } from '../../finetune/finetune.js';
@@ -148,6 +149,7 @@ function measurementOf(
       warnings: result.warnings.map(({ code }) => code),
     },
     experts: result.experts,
+    expertSpans: expertSpansOf(steps),
     series: {
       loss: steps.map(({ loss }) => loss),
       learningRate: steps.map(({ learningRate }) => learningRate),
@@ -157,6 +159,12 @@ function measurementOf(
       memoryBytes: steps.map(({ memoryBytes }) => memoryBytes),
     },
   };
+}
+
+function expertSpansOf(steps: readonly StepEvent[]): ExpertSpan[] {
+  const history = new ExpertHistory();
+  for (const { step, experts } of steps) history.add(step, experts);
+  return history.spans();
 }
 
 /** The time of `count` steps, from measured ones: their mean, with its bootstrap interval. */

@@ -108,6 +108,8 @@ const hardware = z.strictObject({
 });
 export type Hardware = z.output<typeof hardware>;
 
+const expertCounts = z.array(z.strictObject({ layer: z.int(), counts: z.array(z.int()).min(1) }));
+
 const trial = z.strictObject({
   key: z.string().describe('Unique in the results, and the same in every run of the suite.'),
   benchmark: z.string().describe('id of the benchmark of the suite.'),
@@ -122,11 +124,14 @@ const trial = z.strictObject({
   series: z
     .record(z.string(), z.array(z.number().nullable()))
     .describe('One value per optimizer step, warm-up included.'),
-  experts: z
-    .array(z.strictObject({ layer: z.int(), counts: z.array(z.int()).min(1) }))
+  experts: expertCounts
     .nullable()
     .default(null)
     .describe('With expertStatistics: how often each expert was used, by layer.'),
+  expertSpans: z
+    .array(z.strictObject({ firstStep: z.int(), lastStep: z.int(), layers: expertCounts }))
+    .default([])
+    .describe('The same over the optimizer steps, warm-up included; at most 64 spans.'),
   noise: z
     .strictObject({
       loadBefore: z.number().nullable().describe('Load average of the last minute.'),

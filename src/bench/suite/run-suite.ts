@@ -230,6 +230,7 @@ class SuiteRunner {
       details = {},
       series = {},
       experts = null,
+      expertSpans = [],
       measured = null,
     } = end.measurement ?? {};
     await addReadings(this.#hardwarePath, key, readings, measured);
@@ -252,6 +253,7 @@ class SuiteRunner {
       details,
       series,
       experts,
+      expertSpans,
       noise: end.noise,
       hardware: { before, after, power },
     };

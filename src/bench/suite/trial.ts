@@ -4,7 +4,10 @@ import { statisticsOf } from '../../statistics.js';
 import type { Measure, TrialResult, TrialSpec, Unit } from './results.js';
 
 /** What a trial measured, without what its runner knows about it. */
-export type Measurement = Pick<TrialResult, 'measures' | 'details' | 'series' | 'experts'> & {
+export type Measurement = Pick<
+  TrialResult,
+  'measures' | 'details' | 'series' | 'experts' | 'expertSpans'
+> & {
   /** The time of the counted runs or steps, and their tokens; null without any. */
   measured: (TimeSpan & { tokens: number }) | null;
 };

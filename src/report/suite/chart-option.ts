@@ -1,35 +1,8 @@
 import type { EChartsOption } from 'echarts';
 import { fontFamily } from '../echarts.js';
+import { axisLine, type ChartTheme, valueAxis } from './chart-axes.js';
 import type { BarChart, Chart, LineChart } from './document.js';
-
-/** Colors of a chart. */
-export interface ChartTheme {
-  background: string;
-  text: string;
-  muted: string;
-  grid: string;
-  axis: string;
-  series: readonly string[];
-}
-
-/** Colors that people with a color vision deficiency can tell apart (Okabe and Ito 2008). */
-export const LIGHT: ChartTheme = {
-  background: '#ffffff',
-  text: '#1f2933',
-  muted: '#56616d',
-  grid: '#e6e9ed',
-  axis: '#9aa5b1',
-  series: ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#7a7a7a'],
-};
-
-export const DARK: ChartTheme = {
-  background: '#161b22',
-  text: '#e6edf3',
-  muted: '#9aa7b4',
-  grid: '#2a323c',
-  axis: '#5b6673',
-  series: ['#58a6ff', '#ff9a57', '#3fcf9c', '#e29ac3', '#f0b840', '#8fd0f5', '#a8a8a8'],
-};
+import { expertChart, expertChartHeight } from './expert-chart.js';
 
 /** Whether a chart has its title above it; a page has its own. */
 export interface ChartLayout {
@@ -50,28 +23,43 @@ const topOf = (chart: Chart, { title }: ChartLayout): number =>
   16 + (title ? 36 : 0) + (seriesOf(chart).length > 1 ? 32 : 0);
 
 const seriesOf = (chart: Chart): readonly { name: string }[] =>
-  chart.kind === 'bars' ? chart.series : (chart.panels[0]?.series ?? []);
+  chart.kind === 'bars'
+    ? chart.series
+    : chart.kind === 'lines'
+      ? (chart.panels[0]?.series ?? [])
+      : [];
 
 /** The height of a chart in pixels. */
-export const chartHeight = (chart: Chart, layout: ChartLayout): number =>
-  topOf(chart, layout) +
-  (chart.kind === 'bars' ? barsHeight(chart) + 56 : chart.panels.length * (PANEL + PANEL_GAP) + 24);
+export function chartHeight(chart: Chart, layout: ChartLayout): number {
+  const top = topOf(chart, layout);
+  if (chart.kind === 'experts') return expertChartHeight(chart, top);
+  if (chart.kind === 'bars') return top + barsHeight(chart) + 56;
+  return top + chart.panels.length * (PANEL + PANEL_GAP) + 24;
+}
 
 /** A chart as plain data for ECharts, without functions. */
 export function chartOption(chart: Chart, theme: ChartTheme, layout: ChartLayout): EChartsOption {
   const series = seriesOf(chart);
   const top = topOf(chart, layout);
-  return {
+  const title = {
+    show: layout.title,
+    text: chart.title,
+    left: 12,
+    top: 10,
+    textStyle: { fontSize: 16, fontWeight: 'bold' as const, color: theme.text, fontFamily },
+  };
+  const style = {
     backgroundColor: theme.background,
     color: [...theme.series],
     textStyle: { fontFamily, color: theme.text },
-    title: {
-      show: layout.title,
-      text: chart.title,
-      left: 12,
-      top: 10,
-      textStyle: { fontSize: 16, fontWeight: 'bold', color: theme.text, fontFamily },
-    },
+  };
+  if (chart.kind === 'experts') {
+    const { titles, ...drawing } = expertChart(chart, theme, top);
+    return { ...style, title: [title, ...titles], ...drawing };
+  }
+  return {
+    ...style,
+    title,
     legend: {
       show: series.length > 1,
       type: 'scroll',
@@ -91,22 +79,6 @@ export function chartOption(chart: Chart, theme: ChartTheme, layout: ChartLayout
     ...(chart.kind === 'bars' ? bars(chart, theme, top) : lines(chart, theme, top)),
   };
 }
-
-const axisLine = (theme: ChartTheme) => ({
-  axisLine: { show: true, lineStyle: { color: theme.axis } },
-  axisTick: { show: true, lineStyle: { color: theme.axis } },
-  axisLabel: { color: theme.muted, fontSize: 12, hideOverlap: true },
-});
-
-const valueAxis = (theme: ChartTheme, name: string) => ({
-  type: 'value' as const,
-  name,
-  nameLocation: 'middle' as const,
-  nameGap: 52,
-  nameTextStyle: { color: theme.text, fontSize: 12 },
-  axisLabel: { color: theme.muted, fontSize: 12 },
-  splitLine: { lineStyle: { color: theme.grid } },
-});
 
 /** Many bars or long names stand below each other, where every name can be read on a narrow page. */
 const isHorizontal = ({ names }: BarChart): boolean =>

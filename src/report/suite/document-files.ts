@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { replaceFile } from '../../files/atomic-file.js';
 import { renderSvg } from '../echarts.js';
-import { chartHeight, chartOption, LIGHT } from './chart-option.js';
+import { LIGHT } from './chart-axes.js';
+import { chartHeight, chartOption } from './chart-option.js';
 import type { ReportDocument } from './document.js';
 import { renderHtml } from './html.js';
 import { renderMarkdown } from './markdown.js';

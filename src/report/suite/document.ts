@@ -1,4 +1,5 @@
 // A report without a format: Markdown, text and HTML are written from it.
+import type { ExpertSpan } from '../../expert-history.js';
 
 /** A cell of a table. */
 export interface Cell {
@@ -43,7 +44,14 @@ export interface LineChart {
   }[];
 }
 
-export type Chart = BarChart | LineChart;
+/** The use of the experts of each layer over the optimizer steps. */
+export interface ExpertChart {
+  kind: 'experts';
+  title: string;
+  spans: ExpertSpan[];
+}
+
+export type Chart = BarChart | LineChart | ExpertChart;
 
 /** A part of a text with a loss weight; 0 for no loss. */
 export interface MarkedText {

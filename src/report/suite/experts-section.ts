@@ -19,14 +19,16 @@ export function expertBlocks(trials: readonly TrialResult[]): Block[] {
   const counted = trials.filter(({ experts }) => (experts ?? []).length > 0);
   // Runs of the same training route their tokens in the same way.
   const different = groupBy(counted, ({ experts }) => JSON.stringify(experts));
-  return different.map(
-    ([, same]): Block => ({
-      kind: 'table',
-      title: `Use of experts: ${same.map(trialName).join('; ')}`,
-      columns: COLUMNS,
-      rows: rowsOf(same[0]!),
-    }),
-  );
+  return different.flatMap(([, same]): Block[] => {
+    const title = `Use of experts: ${same.map(trialName).join('; ')}`;
+    const { expertSpans: spans } = same[0]!;
+    return [
+      { kind: 'table', title, columns: COLUMNS, rows: rowsOf(same[0]!) },
+      ...(spans.length < 2
+        ? []
+        : [{ kind: 'chart' as const, chart: { kind: 'experts' as const, title, spans } }]),
+    ];
+  });
 }
 
 function rowsOf({ experts }: TrialResult): Cell[][] {

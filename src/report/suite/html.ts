@@ -1,6 +1,7 @@
 import { escapeHtml } from '../../escape-html.js';
 import { echartsSource, scriptData } from '../echarts.js';
-import { chartHeight, chartOption, DARK, LIGHT } from './chart-option.js';
+import { DARK, LIGHT } from './chart-axes.js';
+import { chartHeight, chartOption } from './chart-option.js';
 import type { Block, Cell, Chart, Column, MarkedText, ReportDocument } from './document.js';
 import { formatWeight, visibleText } from './marks.js';
 import { PAGE_SCRIPT, PAGE_STYLE } from './page.js';

@@ -50,8 +50,15 @@ const card = (more: Partial<TrainingCard> = {}): TrainingCard => ({
     loss: 2 / step,
     learningRate: 1e-4,
   })),
+  experts: [],
   ...more,
 });
+/** Two experts of one layer in two steps. */
+const experts = [1, 2].map((step) => ({
+  firstStep: step,
+  lastStep: step,
+  layers: [{ layer: 0, counts: [step, 3] }],
+}));
 const read = (name: string) => readFileSync(join(folder, name), 'utf8');
 
 describe('a model card', () => {
@@ -62,9 +69,9 @@ describe('a model card', () => {
   });
 
   it('quotes names of files for a shell', () => {
-    const text = cardText(card({ output: "/runs/$(id) it's.gguf" }), null);
+    const text = cardText(card({ output: "/runs/$(id) it's.gguf" }), []);
     expect(text).toContain("llama-cli -m base.gguf --lora '$(id) it'\\''s.gguf'");
-    expect(cardText(card({ output: '/runs/-x.gguf' }), null)).toContain("--lora './-x.gguf'");
+    expect(cardText(card({ output: '/runs/-x.gguf' }), [])).toContain("--lora './-x.gguf'");
   });
 
   it('says what the adapter is and how to use it, without the folders of this machine', () => {
@@ -108,6 +115,19 @@ describe('a model card', () => {
     expect(text).toContain('![Loss by optimizer step](model-loss.svg)');
     expect(text.match(/^## Use$/gm)).toHaveLength(1);
     expect(read('merged/model-loss.svg')).toContain('3 steps');
+  });
+
+  it('of a mixture of experts shows their use, and that of a merged model too', () => {
+    writeModelCard(card({ experts }));
+    const links =
+      '![Loss by optimizer step](adapter-loss.svg)\n\n![Use of experts by optimizer step](adapter-experts.svg)\n\n';
+    expect(read('README.md')).toContain(links);
+    expect(read('adapter-experts.svg')).toContain('Routing entropy');
+    const { model, output: adapter } = card();
+    const output = join(folder, 'merged', 'model.gguf');
+    writeModelCard({ kind: 'merged', output, model, adapter, type: 'same' });
+    expect(read('merged/README.md')).toContain(links.replaceAll('adapter-', 'model-'));
+    expect(read('merged/model-experts.svg')).toContain('Routing entropy');
   });
 
   it('is replaced by the next card of the same output', () => {

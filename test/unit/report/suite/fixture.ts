@@ -23,6 +23,7 @@ function trial(given: Pick<TrialResult, 'benchmark' | 'spec'> & Partial<TrialRes
     details: {},
     series: {},
     experts: null,
+    expertSpans: [],
     noise: { loadBefore: 0.1, peakBefore: 400, peakAfter: 410 },
     hardware: null,
     ...given,
@@ -267,6 +268,14 @@ export const results: SuiteResults = suiteResultsSchema.parse({
         { layer: 0, counts: [10, 20, 30, 40] },
         { layer: 1, counts: [0, 50, 25, 25] },
       ],
+      expertSpans: [1, 2, 3].map((step) => ({
+        firstStep: step,
+        lastStep: step,
+        layers: [
+          { layer: 0, counts: [10 * step, 20, 30, 40] },
+          { layer: 1, counts: [0, 50, step === 2 ? 0 : 25, 25] },
+        ],
+      })),
     }),
     trial({
       benchmark: 'methods',
