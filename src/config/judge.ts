@@ -26,7 +26,10 @@ export interface JudgeSample {
   prompt?: string | readonly ChatMessage[] | null | undefined;
   /** The right answer, if there is one. */
   reference?: string | null | undefined;
-  output: string;
+  /** null: the system gave no answer; its pairs are counted and not judged. */
+  output: string | null;
+  /** 'error': the system gave no answer, as with the output null. */
+  finishReason?: string | null | undefined;
 }
 
 /** Two answers to the same prompt; they are judged as systems 'a' and 'b'. */
@@ -61,7 +64,8 @@ export const sampleSchema = z.looseObject({
   system: z.string().min(1).nullish(),
   prompt: promptOf.nullish(),
   reference,
-  output: z.string(),
+  output: z.string().nullable(),
+  finishReason: z.string().nullish(),
 });
 /** Schema of a pair of answers. */
 export const pairSchema = z.looseObject({

@@ -146,11 +146,11 @@ class Evaluation {
       maxRows: this.#config.maxRows,
     });
     this.#keep(system, {
-      samples: rows.flatMap((row) => {
-        const output = outputs.get(row.index);
-        return output === undefined ? [] : [newSample(row, system.name, output, 'recorded')];
+      samples: rows.map((row) => {
+        const output = outputs.get(row.index) ?? null;
+        return newSample(row, system.name, output, output === null ? null : 'recorded');
       }),
-      missing: missing.map(({ index }) => ({ index, reason: 'not in the recorded outputs' })),
+      missing: missing.map(({ index }) => ({ index, reason: 'no answer in the recorded outputs' })),
       generatedTokens: null,
       seconds: null,
     });
@@ -256,7 +256,7 @@ class Evaluation {
       adapters,
       outputs: outputs ?? null,
       samples: this.#folder?.samplesOf(name) ?? null,
-      answers: samples.length,
+      answers: samples.length - missing.length,
       missing,
       truncated: samples.filter(({ finishReason }) => finishReason === 'length').length,
       generatedTokens,

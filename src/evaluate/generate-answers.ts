@@ -61,15 +61,17 @@ export async function generateAnswers(
     ...(parallel === undefined ? {} : { parallel }),
     prompts: rows.map(({ prompt }) => (typeof prompt === 'string' ? prompt : prompt!)),
   });
-  const sampleOf = ({ promptIndex, text, finishReason }: GeneratedSequence) =>
-    newSample(rows[promptIndex]!, system.name, text, finishReason as SampleFinishReason);
+  const sampleOf = ({ promptIndex, text, finishReason, error }: GeneratedSequence) =>
+    error === null
+      ? newSample(rows[promptIndex]!, system.name, text, finishReason as SampleFinishReason)
+      : newSample(rows[promptIndex]!, system.name, null, null);
   for await (const event of run)
     if (event.type === 'sequence' && event.error === null) onAnswer(sampleOf(event));
   const { sequences, generatedTokens, totalMs } = await run.result;
   const failed = sequences.filter(({ error }) => error !== null);
   if (failed.length === sequences.length) throw allFailed(system.name, failed);
   return {
-    samples: sequences.filter(({ error }) => error === null).map(sampleOf),
+    samples: sequences.map(sampleOf),
     missing: failed.map(({ promptIndex, error }) => ({
       index: rows[promptIndex]!.index,
       reason: error!.message,

@@ -7,8 +7,8 @@ import type { EvaluationRow } from './rows.js';
 const MOST_PROBLEMS = 20;
 
 export interface RecordedOutputs {
-  /** Output by index of the row. */
-  outputs: Map<number, string>;
+  /** Output by index of the row; null if the file says that there is none. */
+  outputs: Map<number, string | null>;
   /** Rows without an output. */
   missing: EvaluationRow[];
 }
@@ -24,8 +24,8 @@ interface OutputsOptions {
 
 /**
  * Reads the outputs of another program: one row per answer, with the column `outputField` and either `index` (the position of
- * the row in the dataset, from 0) or the id of the row. Without both columns, the outputs are those of the rows in order. The
- * samples of an earlier evaluation can be read, too.
+ * the row in the dataset, from 0) or the id of the row. Without both columns, the outputs are those of the rows in order. An
+ * output that is null is a missing one. The samples of an earlier evaluation can be read, too.
  *
  * @throws LlamatuneError OUTPUTS_MISMATCH with all problems, and what reading a dataset throws
  */
@@ -40,11 +40,11 @@ export async function readOutputs(
   if (!reader.isByOrder && outputs.size === 0 && problems.length === 0)
     problems.push({ path, message: 'no output belongs to a row of the dataset' });
   if (problems.length > 0) throw mismatch(path, problems);
-  return { outputs, missing: rows.filter(({ index }) => !outputs.has(index)) };
+  return { outputs, missing: rows.filter(({ index }) => typeof outputs.get(index) !== 'string') };
 }
 
 class OutputsReader {
-  readonly outputs = new Map<number, string>();
+  readonly outputs = new Map<number, string | null>();
   readonly problems: ConfigProblem[] = [];
   /** Whether the outputs have neither indices nor ids; undefined without outputs. */
   isByOrder: boolean | undefined;
@@ -70,9 +70,9 @@ class OutputsReader {
     }
     const columns = given as Record<string, unknown>;
     const output = columns[this.#options.outputField];
-    if (typeof output !== 'string') {
+    if (typeof output !== 'string' && output !== null) {
       problem(
-        `expected the column '${this.#options.outputField}' with a text but received ${describeValue(output)}`,
+        `expected the column '${this.#options.outputField}' with a text or null but received ${describeValue(output)}`,
       );
       return;
     }
@@ -107,7 +107,7 @@ class OutputsReader {
   #set(
     row: EvaluationRow,
     columns: Record<string, unknown>,
-    output: string,
+    output: string | null,
     problem: (message: string) => void,
   ): void {
     if (this.outputs.has(row.index)) problem(`a second output for ${row.where}`);

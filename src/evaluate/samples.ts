@@ -17,7 +17,7 @@ export interface EvaluationSample {
   reference: string | null;
   /** All references, if there are several. */
   references?: readonly string[];
-  /** null if no task needs answers. */
+  /** null if the system gave no answer, or if no task needs answers. */
   output: string | null;
   /** By name of the task. */
   scores: Record<string, number>;

@@ -9,7 +9,10 @@ import { type AnsweredRow, type AnswerPair, type Answers, readCheckPairs } from 
 export interface PlannedComparison {
   left: string;
   right: string;
+  /** The pairs of which both systems have answers. */
   pairs: AnswerPair[];
+  /** Rows and samples to which a system gave no answer. */
+  missing: { left: number; right: number };
 }
 
 /** One question to the judge: a pair in one of both orders. */
@@ -34,7 +37,7 @@ export interface PlannedCheck {
 /**
  * The pairs of systems: each with the baseline, or each with each.
  *
- * @throws LlamatuneError CONFIG_INVALID if the baseline is not a system
+ * @throws LlamatuneError CONFIG_INVALID if the baseline is not a system, SAMPLES_INVALID if there is nothing to compare
  */
 export function planComparisons(
   { systems, rows }: Answers,
@@ -48,15 +51,30 @@ export function planComparisons(
     baseline === undefined
       ? systems.flatMap((left, i) => systems.slice(i + 1).map((right) => [left, right] as const))
       : systems.filter((name) => name !== baseline).map((left) => [left, baseline] as const);
-  return names.map(([left, right]) => ({
+  const comparisons = names.map(([left, right]) => comparisonOf(rows, left, right));
+  if (comparisons.some(({ pairs }) => pairs.length > 0)) return comparisons;
+  throw new LlamatuneError('SAMPLES_INVALID', 'no row has answers of two systems', {
+    hint: 'give the answers of systems that answered the same rows',
+  });
+}
+
+function comparisonOf(
+  rows: readonly AnsweredRow[],
+  left: string,
+  right: string,
+): PlannedComparison {
+  const missing = (system: string) =>
+    rows.filter(({ outputs }) => outputs.get(system) === null).length;
+  return {
     left,
     right,
-    pairs: rows.map(({ outputs, ...row }) => ({
-      ...row,
-      left: outputs.get(left)!,
-      right: outputs.get(right)!,
-    })),
-  }));
+    pairs: rows.flatMap(({ outputs, ...row }) => {
+      const [ofLeft, ofRight] = [outputs.get(left), outputs.get(right)];
+      if (typeof ofLeft !== 'string' || typeof ofRight !== 'string') return [];
+      return [{ ...row, left: ofLeft, right: ofRight }];
+    }),
+    missing: { left: missing(left), right: missing(right) },
+  };
 }
 
 /** The pairs with a known winner; null if there is no check. */

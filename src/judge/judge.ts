@@ -21,7 +21,12 @@ import {
 import { filesOfJudge } from './files.js';
 import { OutputFolder, refuseResults } from './output-folder.js';
 import { JudgePrompt } from './prompt.js';
-import { JUDGE_RESULTS_VERSION, type JudgeResults, type JudgeSettings } from './results.js';
+import {
+  JUDGE_RESULTS_VERSION,
+  type JudgeComparison,
+  type JudgeResults,
+  type JudgeSettings,
+} from './results.js';
 import { type AnswerPair, readAnswers } from './samples.js';
 import { type JudgedPair, tallyOf } from './tally.js';
 import { type JudgeVerdict, parseVerdict, verdictGrammar } from './verdict.js';
@@ -33,7 +38,7 @@ export type JudgeEvent =
       type: 'plan';
       systems: string[];
       rows: number;
-      comparisons: { left: string; right: string; pairs: number }[];
+      comparisons: Pick<JudgeComparison, 'left' | 'right' | 'pairs' | 'missing'>[];
       check: { source: NonNullable<JudgeResults['check']>['source']; pairs: number } | null;
       questions: number;
       /** Questions that an earlier call has answered. */
@@ -164,11 +169,7 @@ class Judging {
     this.#emit({
       ...{ type: 'plan', systems, rows, questions: questions.length },
       finished: complete === null ? this.#verdicts.length : questions.length,
-      comparisons: comparisons.map(({ left, right, pairs }) => ({
-        left,
-        right,
-        pairs: pairs.length,
-      })),
+      comparisons: comparisons.map((each) => ({ ...each, pairs: each.pairs.length })),
       check: check && { source: check.source, pairs: check.pairs.length },
     });
     if (complete !== null) return complete;
@@ -260,8 +261,8 @@ class Judging {
       version: JUDGE_RESULTS_VERSION,
       judge: settingsOf(this.#plan, this.#config),
       ...{ systems, rows },
-      comparisons: comparisons.map(({ left, right, pairs }, i) => ({
-        ...{ left, right },
+      comparisons: comparisons.map(({ pairs, ...comparison }, i) => ({
+        ...comparison,
         ...tallyOf(this.#judged(i, pairs), { seed }),
       })),
       check: check && this.#checked(check),

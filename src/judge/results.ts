@@ -57,7 +57,14 @@ export const judgeResultsSchema = z.object({
   }),
   systems: z.array(z.string()),
   rows: count,
-  comparisons: z.array(tallySchema.extend({ left: z.string(), right: z.string() })),
+  comparisons: z.array(
+    tallySchema.extend({
+      left: z.string(),
+      right: z.string(),
+      /** Answers that a system did not give. Their pairs are not judged and not part of `pairs`. */
+      missing: z.object({ left: count, right: count }),
+    }),
+  ),
   /** The judge on pairs with a known winner: `winRate` is the accuracy, with invalid verdicts as wrong. null: no check. */
   check: tallySchema
     .extend({
@@ -79,7 +86,7 @@ export type JudgeResults = z.output<typeof judgeResultsSchema>;
 /** Two systems that were compared. */
 export type JudgeComparison = JudgeResults['comparisons'][number];
 /** Verdicts of a comparison, or of the check of a judge. */
-export type JudgeTally = Omit<JudgeComparison, 'left' | 'right'>;
+export type JudgeTally = Omit<JudgeComparison, 'left' | 'right' | 'missing'>;
 /** The check of a judge on pairs with a known winner. */
 export type JudgeCheck = NonNullable<JudgeResults['check']>;
 /** The judge and its questions: a run with another value is another run, except for the path of the model. */

@@ -24,8 +24,8 @@ export interface AnswerPair {
 
 /** A row with an answer of each system. */
 export interface AnsweredRow extends Omit<AnswerPair, 'left' | 'right'> {
-  /** By system. */
-  outputs: ReadonlyMap<string, string>;
+  /** By system; null for a system that gave no answer. */
+  outputs: ReadonlyMap<string, string | null>;
 }
 
 /** The answers of all systems, by row and sample. */
@@ -88,7 +88,7 @@ interface Sample {
   where: string;
   prompt: string | null;
   reference: string | null;
-  output: string;
+  output: string | null;
 }
 
 /** Answers of a system by row and sample. */
@@ -127,7 +127,7 @@ async function readSystems(sources: readonly SampleSource[]): Promise<Map<string
         where,
         prompt: row.prompt === null || row.prompt === undefined ? null : promptText(row.prompt),
         reference: row.reference ?? null,
-        output: row.output,
+        output: row.finishReason === 'error' ? null : row.output,
       });
     }
   }

@@ -8,6 +8,7 @@ import {
   evaluate,
   finetune,
   generate,
+  judge,
   loadModel,
   readEvaluation,
   renderEvaluation,
@@ -172,6 +173,27 @@ describe('evaluate', () => {
     expect(warnings).toMatchObject([{ code: 'ANSWERS_MISSING' }]);
     expect(systems[1]).toMatchObject({ answers: 2, missing: [{ index: 0 }, { index: 2 }] });
     expect(comparisons[0]).toMatchObject({ rows: 2, difference: 0.5 });
+  });
+
+  it('keeps a row without an answer in its samples, which a judge counts as missing', async () => {
+    const dataset = [...rows, talk('word '.repeat(2000), 'Yes', 'Yes')];
+    const output = at('results');
+    const { systems } = await evaluate({
+      ...{ dataset, output, maxTokens, tasks: [...tasks] },
+      systems: [
+        { name: 'a', model },
+        { name: 'b', model, adapters: [adapter] },
+      ],
+    }).result;
+    expect(systems[0]).toMatchObject({ answers: 4, missing: [{ index: 4 }] });
+    const files = ['a', 'b'].map((name) => join(output, 'samples', `${name}.jsonl`));
+    const lines = linesOf<EvaluationSample>(files[0]!);
+    expect(lines[4]).toMatchObject({ index: 4, output: null, finishReason: null, scores: {} });
+    const { comparisons } = await judge({ model, samples: files, check: 'none' }).result;
+    expect(comparisons[0]).toMatchObject({ pairs: 4, missing: { left: 1, right: 1 } });
+    const outputs = [{ outputs: files[0]! }];
+    const again = await evaluate({ dataset, systems: outputs, tasks: [...tasks] }).result;
+    expect(again.systems[0]).toMatchObject({ answers: 4, missing: [{ index: 4 }] });
   });
 
   it('keeps the answers of a model if a scorer fails', async () => {

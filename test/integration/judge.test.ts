@@ -24,6 +24,7 @@ const good = samplesOf('good', REFERENCES);
 const bad = samplesOf('bad', ['7', 'A stone', 'Yes, it is.', 'What?']);
 const ugly = samplesOf('ugly', ['x', 'y', 'z', '']);
 
+const none = { left: 0, right: 0 };
 const named = (samples: typeof good) => ({ system: samples[0]!.system, samples });
 const systems = (...lists: (typeof good)[]) => ({ samples: lists.map(named) });
 
@@ -56,9 +57,9 @@ describe('judge', () => {
     expect(events[0]).toEqual({
       ...{ type: 'plan', systems: ['good', 'bad', 'ugly'], rows: 4 },
       comparisons: [
-        { left: 'good', right: 'bad', pairs: 4 },
-        { left: 'good', right: 'ugly', pairs: 4 },
-        { left: 'bad', right: 'ugly', pairs: 4 },
+        { left: 'good', right: 'bad', pairs: 4, missing: none },
+        { left: 'good', right: 'ugly', pairs: 4, missing: none },
+        { left: 'bad', right: 'ugly', pairs: 4, missing: none },
       ],
       check: { source: 'references', pairs: 4 },
       // the third answers of good and bad are identical
@@ -67,7 +68,8 @@ describe('judge', () => {
     });
     expect(verdicts).toHaveLength(30);
     expect(verdicts.every(({ verdict }) => verdict !== null)).toBe(true);
-    for (const { left, right, ...tally } of results.comparisons) {
+    for (const { left, right, missing, ...tally } of results.comparisons) {
+      expect(missing).toEqual(none);
       const scores = outcomes(verdicts, left, right);
       const identical = left === 'good' && right === 'bad' ? 1 : 0;
       expect(tally).toMatchObject({ pairs: 4, identical, undecided: 0, invalid: 0 });
@@ -137,6 +139,26 @@ describe('judge', () => {
       { code: 'PROMPT_TOO_LONG', message: expect.any(String), questions: 2 },
     ]);
     expect(verdicts.filter(({ error }) => error?.code === 'PROMPT_TOO_LONG')).toHaveLength(2);
+  });
+
+  it('counts answers that a system did not give, and does not judge their pairs', async () => {
+    const some = good.map((each) => ({
+      ...each,
+      output: each.index === 1 ? null : each.output,
+      // as raft writes it
+      ...(each.index === 3 ? { output: '', finishReason: 'error' } : {}),
+    }));
+    const samples = [
+      { system: 'some', samples: some },
+      { system: 'bad', samples: bad },
+    ];
+    const { results, verdicts } = await eventsOf({ samples, check: 'none' });
+    const missing = { left: 2, right: 0 };
+    expect(results.comparisons[0]).toMatchObject({ pairs: 2, identical: 1, missing });
+    expect(verdicts.map(({ index }) => index)).toEqual([0, 0]);
+    const empty = samples.map((each) => ({ ...each, samples: some }));
+    empty[1] = { system: 'bad', samples: bad.map((each) => ({ ...each, output: null as never })) };
+    await expect(eventsOf({ samples: empty })).rejects.toMatchObject({ code: 'SAMPLES_INVALID' });
   });
 
   it('fails if no question can be answered', async () => {

@@ -116,9 +116,28 @@ const DEFINITIONS = [
   'A named: share of the verdicts for A or B that name the answer shown first. Without position bias it is 50 %.',
 ];
 
-function warnings({ comparisons, failures }: JudgeResults): string[] {
+/** Says which systems gave fewer answers than there are rows; each system is named once. */
+function missingAnswers({ comparisons }: JudgeResults): string[] {
+  const counts = new Map(
+    comparisons.flatMap(({ left: first, right: second, missing }) => [
+      [first, missing.left] as const,
+      [second, missing.right] as const,
+    ]),
+  );
+  return [...counts].flatMap(([system, count]) =>
+    count === 0
+      ? []
+      : [
+          `${system} gave no answer ${format.plural(count, 'time')}: these pairs are not judged, and not part of the win rates.`,
+        ],
+  );
+}
+
+function warnings(results: JudgeResults): string[] {
+  const { comparisons, failures } = results;
   const undecided = comparisons.reduce((sum, tally) => sum + tally.undecided, 0);
   return [
+    ...missingAnswers(results),
     ...(undecided === 0
       ? []
       : [

@@ -71,6 +71,13 @@ describe('readOutputs', () => {
   it('names rows without an output', async () => {
     const { missing } = await read([{ index: 1, output: '' }]);
     expect(missing.map(({ index }) => index)).toEqual([0, 3]);
+    const written = [
+      { index: 0, output: null },
+      { index: 1, output: 'y' },
+      { index: 3, output: null },
+    ];
+    expect((await read(written)).missing.map(({ index }) => index)).toEqual([0, 3]);
+    expect((await read(written.map(({ output }) => ({ output })))).missing[0]!.index).toBe(0);
   });
 
   it('names everything that does not match', async () => {
@@ -96,7 +103,7 @@ describe('readOutputs', () => {
       'index: expected a number from 0 but received an array',
       "index: expected a number from 0 but received '0x3'",
       "some outputs have an index or the column 'id', and others have neither",
-      "expected the column 'output' with a text but received nothing",
+      "expected the column 'output' with a text or null but received nothing",
       'its reference is not that of row 2',
       'expected an object but received an empty array',
     ]);

@@ -23,6 +23,18 @@ describe('planComparisons', () => {
     });
   });
 
+  it('leaves out pairs without an answer of both systems, and counts what is missing', () => {
+    const some = [...rows, row(1, null, { x: null, y: '2', z: null })];
+    const [xy, xz] = planComparisons({ systems, rows: some }, undefined);
+    expect(xy!.pairs.map(({ index }) => index)).toEqual([0]);
+    expect([xy!.missing, xz!.missing]).toEqual([
+      { left: 1, right: 0 },
+      { left: 1, right: 1 },
+    ]);
+    const nothing = { systems, rows: [row(0, null, { x: '1', y: null, z: null })] };
+    expect(() => planComparisons(nothing, undefined)).toThrow('no row has answers of two systems');
+  });
+
   it('refuses a baseline that is not a system', () => {
     expect(() => named('w')).toThrow(
       "baseline: expected one of the systems (x, y, z) but received 'w'",

@@ -12,6 +12,8 @@ describe('renderJudgement', () => {
     expect(text).toContain('< 0.001');
     expect(text).toContain('Accuracy of the judge on 33 pairs with a known winner');
     expect(text).toContain('1 pair without a valid verdict');
+    expect(text).toContain('tuned gave no answer 2 times: these pairs are not judged');
+    expect(text).not.toContain('base gave no answer');
     expect(text).not.toContain('not better than chance');
   });
 
@@ -35,7 +37,7 @@ describe('renderJudgement', () => {
   it('names questions that failed, and rates that are unknown', () => {
     const failures = [{ code: 'PROMPT_TOO_LONG', message: 'too long', questions: 4 }];
     const none = { winRate: null, interval: null, p: null, agreement: null, firstShare: null };
-    const comparisons = [{ left: 'tuned', right: 'base', ...tally, ...none }];
+    const comparisons = [{ ...resultsOf().comparisons[0]!, ...tally, ...none }];
     const text = renderJudgement(resultsOf({ failures, comparisons }), { format: 'text' });
     expect(text).toContain('4 questions failed with PROMPT_TOO_LONG: too long');
     expect(text).toContain('n/a');

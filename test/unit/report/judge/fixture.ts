@@ -12,7 +12,7 @@ export const resultsOf = (changes: Partial<JudgeResults> = {}): JudgeResults => 
     ...{ explain: false, constrained: true, temperature: 0, maxTokens: 16, modelBytes: 1000 },
     ...{ chatTemplate: null, contextLength: null, questions: '0f' },
   },
-  comparisons: [{ left: 'tuned', right: 'base', ...tally }],
+  comparisons: [{ left: 'tuned', right: 'base', missing: { left: 2, right: 0 }, ...tally }],
   check: {
     ...tally,
     ...{ source: 'references', referenceShown: false, betterThanChance: true },
