@@ -1,8 +1,5 @@
+import { createRequire } from 'node:module';
 import type { ErrorObject } from 'ajv';
-import { Ajv } from 'ajv';
-import { Ajv2019 } from 'ajv/dist/2019.js';
-import { Ajv2020 } from 'ajv/dist/2020.js';
-import addFormats from 'ajv-formats';
 import { LlamatuneError, reasonOf } from './errors.js';
 import { withinTime } from './time-limit.js';
 
@@ -49,16 +46,25 @@ export function jsonText(answer: string): string {
 
 const OPTIONS = { strict: false, logger: false } as const;
 
+/** Loaded when it is needed: it is large. */
+function newAjv(draft: string): import('ajv').Ajv {
+  const require = createRequire(import.meta.url);
+  const addFormats: typeof import('ajv-formats').default = require('ajv-formats');
+  const { default: Ajv } = require(
+    /draft-0[67]/.test(draft)
+      ? 'ajv'
+      : draft.includes('2019-09')
+        ? 'ajv/dist/2019.js'
+        : 'ajv/dist/2020.js',
+  );
+  return addFormats(new Ajv(OPTIONS));
+}
+
 function compile(schema: JsonSchema) {
   try {
     if (typeof schema === 'object' && schema.$async) throw new Error('$async is not supported');
     const draft = typeof schema === 'object' ? String(schema.$schema ?? '') : '';
-    const ajv = /draft-0[67]/.test(draft)
-      ? new Ajv(OPTIONS)
-      : draft.includes('2019-09')
-        ? new Ajv2019(OPTIONS)
-        : new Ajv2020(OPTIONS);
-    addFormats.default(ajv);
+    const ajv = newAjv(draft);
     if (!draft.includes('draft-06')) return ajv.compile(schema);
     // Draft 07 only adds keywords to draft 06.
     const { $schema: _, ...rest } = schema as Record<string, unknown>;

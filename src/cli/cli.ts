@@ -1,38 +1,35 @@
 import { closest } from '../closest.js';
 import { LlamatuneError } from '../errors.js';
 import { versions } from '../index.js';
-import { exportCommand, importCommand, mergeCommand } from './adapter-commands.js';
-import { benchCommand } from './bench-command.js';
 import type { Command } from './command.js';
-import { devicesCommand } from './devices-command.js';
-import { evaluateCommand } from './evaluate-command.js';
 import { errorEvent, errorText, exitCode, exitCodeOf } from './failure.js';
-import { finetuneCommand } from './finetune-command.js';
-import { generateCommand } from './generate-command.js';
 import { commandHelp, programHelp } from './help.js';
-import { inspectCommand } from './inspect-command.js';
 import { type CliIo, textWidth } from './io.js';
 import { jsonLine } from './json.js';
-import { judgeCommand } from './judge-command.js';
-import { raftCommand } from './raft-command.js';
-import { reportCommand } from './report-command.js';
-import { testCommand } from './test-command.js';
 
-export const commands: readonly Command[] = [
-  finetuneCommand,
-  generateCommand,
-  judgeCommand,
-  evaluateCommand,
-  raftCommand,
-  reportCommand,
-  benchCommand,
-  inspectCommand,
-  exportCommand,
-  importCommand,
-  mergeCommand,
-  devicesCommand,
-  testCommand,
-];
+/** In the order of the help. A command is loaded when it is used, because loading takes longer than many commands. */
+const loaders: Readonly<Record<string, () => Promise<Command>>> = {
+  finetune: async () => (await import('./finetune-command.js')).finetuneCommand,
+  generate: async () => (await import('./generate-command.js')).generateCommand,
+  judge: async () => (await import('./judge-command.js')).judgeCommand,
+  evaluate: async () => (await import('./evaluate-command.js')).evaluateCommand,
+  raft: async () => (await import('./raft-command.js')).raftCommand,
+  report: async () => (await import('./report-command.js')).reportCommand,
+  bench: async () => (await import('./bench-command.js')).benchCommand,
+  inspect: async () => (await import('./inspect-command.js')).inspectCommand,
+  export: async () => (await import('./adapter-commands.js')).exportCommand,
+  import: async () => (await import('./adapter-commands.js')).importCommand,
+  merge: async () => (await import('./adapter-commands.js')).mergeCommand,
+  devices: async () => (await import('./devices-command.js')).devicesCommand,
+  test: async () => (await import('./test-command.js')).testCommand,
+};
+const names = Object.keys(loaders);
+
+export const loadCommand = async (name: string): Promise<Command | undefined> =>
+  Object.hasOwn(loaders, name) ? loaders[name]!() : undefined;
+
+export const loadCommands = (): Promise<Command[]> =>
+  Promise.all(Object.values(loaders).map((load) => load()));
 
 /**
  * Runs one command line and returns its exit code; never throws and never ends the process.
@@ -57,24 +54,25 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
 
 async function dispatch(argv: readonly string[], io: CliIo): Promise<number> {
   const [name, ...args] = argv;
-  const helps = commands.map(({ help }) => help);
   if (name === '--version' || name === '-v') {
     const lines = Object.entries(versions()).map(([part, version]) => `${part} ${version}`);
     io.stdout.write(`${lines.join('\n')}\n`);
     return exitCode.ok;
   }
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
-    const requested = commands.find(({ help }) => help.name === args[0]);
+    const requested = await loadCommand(args[0] ?? '');
     const text = requested
       ? commandHelp(requested.help, textWidth(io))
-      : programHelp(helps, textWidth(io));
+      : programHelp(
+          (await loadCommands()).map(({ help }) => help),
+          textWidth(io),
+        );
     // A missing command is a usage error, so the help goes to standard error.
     (name === undefined ? io.stderr : io.stdout).write(text);
     return name === undefined ? exitCode.usage : exitCode.ok;
   }
-  const found = commands.find(({ help }) => help.name === name);
+  const found = await loadCommand(name);
   if (!found) {
-    const names = helps.map((help) => help.name);
     const nearest = closest(name, names);
     throw new LlamatuneError(
       'USAGE_INVALID',

@@ -1,15 +1,4 @@
 import { homedir, hostname, networkInterfaces, userInfo } from 'node:os';
-import {
-  baseboard,
-  bios,
-  chassis,
-  diskLayout,
-  memLayout,
-  osInfo,
-  system,
-  users,
-  uuid,
-} from 'systeminformation';
 
 /** Something that identifies a person or a machine. */
 export interface PersonalValue {
@@ -48,12 +37,17 @@ function valuesOf(
   return [...new Set(known as string[])].map((value) => ({ kind, value }));
 }
 
+/** Loaded when it is needed: it is large. */
+const systemInformation = () => import('systeminformation');
+
 async function userNames(): Promise<(string | undefined)[]> {
+  const { users } = await systemInformation();
   const { USER, LOGNAME, USERNAME } = process.env;
   return [userInfo().username, USER, LOGNAME, USERNAME, ...(await users()).map(({ user }) => user)];
 }
 
 async function hostNames(): Promise<string[]> {
+  const { osInfo } = await systemInformation();
   const { hostname: host, fqdn } = await osInfo();
   const names = [hostname(), host, fqdn].flatMap((name) => [name, name.split('.')[0]!]);
   return names.filter((name) => name !== 'localhost');
@@ -76,15 +70,16 @@ function addresses(): PersonalValue[] {
 }
 
 async function serialNumbers(): Promise<(string | undefined)[]> {
+  const about = await systemInformation();
   const [machine, firmware, board, box, disks, memory, ids, os] = await Promise.all([
-    system(),
-    bios(),
-    baseboard(),
-    chassis(),
-    diskLayout(),
-    memLayout(),
-    uuid(),
-    osInfo(),
+    about.system(),
+    about.bios(),
+    about.baseboard(),
+    about.chassis(),
+    about.diskLayout(),
+    about.memLayout(),
+    about.uuid(),
+    about.osInfo(),
   ]);
   return [
     ...[machine.serial, machine.uuid, firmware.serial, board.serial, board.assetTag],

@@ -2,7 +2,6 @@ import { extname } from 'node:path';
 import { LlamatuneError } from '../errors.js';
 import { readCsv, readTsv } from './csv.js';
 import { readJson } from './jsonl.js';
-import { readParquet } from './parquet.js';
 
 /** One row of a dataset file. */
 export interface FileRow {
@@ -19,6 +18,11 @@ const READERS: Readonly<Record<string, Reader>> = {
   '.tsv': readTsv,
   '.parquet': readParquet,
 };
+
+/** Loads the decoders when they are needed: they are large. */
+async function* readParquet(path: string): AsyncGenerator<FileRow> {
+  yield* (await import('./parquet.js')).readParquet(path);
+}
 
 function readerOf(path: string): Reader {
   const name = path.toLowerCase();

@@ -1,5 +1,5 @@
 import { cpus, totalmem } from 'node:os';
-import { cpu, graphics, osInfo, type Systeminformation } from 'systeminformation';
+import type { Systeminformation } from 'systeminformation';
 import type { Device } from '../../contract/model.js';
 import { systemInfo } from '../../model/system-info.js';
 import type { Machine } from './results.js';
@@ -8,6 +8,7 @@ const isGpu = ({ type }: Device): boolean => type === 'gpu' || type === 'igpu';
 
 /** The properties of this machine that affect a measurement. Names of the machine and its users are left out. */
 export async function describeMachine(): Promise<Machine> {
+  const { cpu, graphics, osInfo } = await import('systeminformation');
   const [processor, system, { controllers }] = await Promise.all([cpu(), osInfo(), graphics()]);
   const { physicalCores, devices } = systemInfo();
   const name = [processor.manufacturer, processor.brand].filter(Boolean).join(' ');

@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { battery as batteryOfSystem, type Systeminformation } from 'systeminformation';
+import type { Systeminformation } from 'systeminformation';
 import { type Reading, reading } from '../reading.js';
 import { type HardwareSource, polledSource } from '../source.js';
 
@@ -19,6 +19,8 @@ export const battery = (
     () => (platform === 'linux' ? openLinux(root) : openOther(batteryOfSystem)),
     SLOWEST_MS,
   );
+
+const batteryOfSystem = async () => (await import('systeminformation')).battery();
 
 /** Linux reports the power itself. */
 async function openLinux(root: string) {

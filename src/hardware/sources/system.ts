@@ -1,5 +1,4 @@
 import { cpus, freemem, totalmem } from 'node:os';
-import { cpuTemperature } from 'systeminformation';
 import { now, reading } from '../reading.js';
 import { type HardwareSource, polledSource } from '../source.js';
 
@@ -43,6 +42,7 @@ function cpuTimes(): { busy: number; total: number } {
 /** Windows tells the temperature only to administrators. */
 async function readTemperature(): Promise<number | null> {
   if (process.platform === 'win32') return null;
+  const { cpuTemperature } = await import('systeminformation');
   const { main } = await cpuTemperature();
   return typeof main === 'number' && main > 0 ? main : null;
 }

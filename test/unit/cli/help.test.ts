@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { commands } from '../../../src/cli/cli.js';
+import { loadCommand, loadCommands } from '../../../src/cli/cli.js';
 import { commandHelp, programHelp, wrap } from '../../../src/cli/help.js';
 import { cliOptions } from '../../../src/cli/option.js';
 import { describeOptions } from '../../../src/config/describe.js';
 import { finetuneSchema } from '../../../src/config/finetune.js';
 import { generateSchema } from '../../../src/config/generate.js';
+
+const commands = await loadCommands();
 
 describe('commandHelp', () => {
   it.each(commands)(
@@ -23,6 +25,11 @@ describe('commandHelp', () => {
       }
     },
   );
+
+  it('is that of the command with this name', async () => {
+    for (const { help } of commands) expect((await loadCommand(help.name))?.help).toBe(help);
+    expect(await loadCommand('constructor')).toBeUndefined();
+  });
 
   it('names defaults and lists required options separately', () => {
     const text = commandHelp(commands[0]!.help, 80);
