@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 /** Programs in C++ that try to do harm or to get around limits. Those that end print what they could do. */
@@ -161,16 +162,30 @@ function ofProcess(read: () => string): string {
   }
 }
 
-/** Command lines of processes on this machine that run a program of an answer. */
-export function programsOfAnswers(): string[] {
-  return processIds()
-    .map((pid) =>
-      ofProcess(
-        () => `${pid} ${readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')}`,
-      ),
-    )
-    .filter((line) => /^\d+ \/answer\/box\/program /.test(line));
-}
+/** A comment for the code of an answer, by which programsOf() finds its programs. */
+export const newMark = (): string => `// mark ${randomUUID()}\n`;
+
+/** Ids of processes on this machine that run a program of an answer. */
+const programsOfAnswers = (): string[] =>
+  processIds().filter((pid) =>
+    ofProcess(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8')).startsWith(
+      '/answer/box/program\0',
+    ),
+  );
+
+/**
+ * Ids of those whose code has the mark, and of those whose code cannot be read. Other tests may run programs of answers at
+ * the same time.
+ */
+export const programsOf = (mark: string): string[] =>
+  programsOfAnswers().filter((pid) => {
+    const code = ofProcess(() => readFileSync(`/proc/${pid}/root/answer/box/main.cpp`, 'utf8'));
+    return code === '' ? isRunning(pid) : code.includes(mark);
+  });
+
+/** False for a process that has ended, also if its parent does not know yet. */
+const isRunning = (pid: string): boolean =>
+  /^State:\s*[^ZX]/m.test(ofProcess(() => readFileSync(`/proc/${pid}/status`, 'utf8')));
 
 const namespaceOf = (pid: string): string => ofProcess(() => readlinkSync(`/proc/${pid}/ns/pid`));
 
@@ -181,8 +196,7 @@ export function namespaceUnder(ancestor: number): string | undefined {
     const parent = /^PPid:\s*(\d+)$/m.exec(status)?.[1] ?? '0';
     return Number(parent) === ancestor || (parent !== '0' && isUnder(parent));
   };
-  const programs = programsOfAnswers().map((line) => line.split(' ')[0]!);
-  const found = programs.find(isUnder);
+  const found = programsOfAnswers().find(isUnder);
   return found === undefined ? undefined : namespaceOf(found) || undefined;
 }
 

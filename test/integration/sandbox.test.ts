@@ -13,6 +13,7 @@ const NOBODY = 65_534;
 const users = process.getuid?.() === 0 ? [undefined, NOBODY] : [undefined];
 
 let temporary: string;
+let mark: string;
 
 function startWorker(options: {
   code: string;
@@ -21,7 +22,12 @@ function startWorker(options: {
   user?: number | undefined;
 }): ChildProcess {
   const limits = { timeMs: 20_000, processes: 8, ...options.limits };
-  const argument = JSON.stringify({ expected: '', ...options, limits });
+  const argument = JSON.stringify({
+    expected: '',
+    ...options,
+    code: mark + options.code,
+    limits,
+  });
   return spawn(process.execPath, [join(root, 'test/integration/verify-worker.mjs'), argument], {
     env: { ...process.env, TMPDIR: temporary },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -35,12 +41,13 @@ async function verdictOf(worker: ChildProcess): Promise<Verdict> {
 }
 
 const noneIsLeft = () =>
-  vi.waitFor(() => expect(attacks.programsOfAnswers()).toEqual([]), { timeout: 10_000 });
+  vi.waitFor(() => expect(attacks.programsOf(mark)).toEqual([]), { timeout: 10_000 });
 
 describe.skipIf(!canIsolate())('a sandbox', () => {
   describe.each(users)('of user %s', (user) => {
     beforeEach(() => {
       temporary = mkdtempSync(join(tmpdir(), 'sandbox-test-'));
+      mark = attacks.newMark();
     });
     afterEach(async () => {
       await noneIsLeft();
@@ -84,7 +91,7 @@ describe.skipIf(!canIsolate())('a sandbox', () => {
       const verdict = verdictOf(startWorker({ code: attacks.FORK_BOMB, limits, user }));
       let most = 0;
       const count = setInterval(() => {
-        most = Math.max(most, attacks.programsOfAnswers().length);
+        most = Math.max(most, attacks.programsOf(mark).length);
       }, 50);
       expect(await verdict).toMatchObject({ stage: 'run', detail: 'did not end within 1.5 s' });
       clearInterval(count);

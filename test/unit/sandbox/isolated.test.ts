@@ -11,6 +11,8 @@ import * as attacks from '../../attacks.js';
 import { root } from '../../layout/source-files.js';
 import { canIsolate } from '../../toolchains.js';
 
+const mark = attacks.newMark();
+
 type Limits = Extract<VerifierOptions, { type: 'run' }>['limits'];
 
 /** The verdict on a program that should write `expected`. */
@@ -20,7 +22,7 @@ async function verdictOn(code: string, expected: string, limits: Limits = {}) {
     language: 'cpp',
     limits: { timeMs: 20_000, processes: 8, ...limits },
   });
-  return verifier.verify(code, { index: 0, prompt: '', expected });
+  return verifier.verify(mark + code, { index: 0, prompt: '', expected });
 }
 
 const inTime = { passed: false, compiled: true, stage: 'run' };
@@ -33,7 +35,7 @@ describe.skipIf(!canIsolate())('a program in namespaces', () => {
   });
   afterEach(async () => {
     vi.unstubAllEnvs();
-    await vi.waitFor(() => expect(attacks.programsOfAnswers()).toEqual([]), 5000);
+    await vi.waitFor(() => expect(attacks.programsOf(mark)).toEqual([]), 5000);
     expect(readdirSync(temporary)).toEqual([]);
     rmdirSync(temporary);
   });
@@ -48,7 +50,7 @@ describe.skipIf(!canIsolate())('a program in namespaces', () => {
   it('cannot fork without end', async () => {
     let most = 0;
     const count = setInterval(() => {
-      most = Math.max(most, attacks.programsOfAnswers().length);
+      most = Math.max(most, attacks.programsOf(mark).length);
     }, 50);
     const verdict = await verdictOn(attacks.FORK_BOMB, '', { timeMs: 1500 });
     clearInterval(count);
@@ -159,7 +161,7 @@ describe.skipIf(!canIsolate())('a program in namespaces', () => {
 
   it('leaves no process behind', async () => {
     expect(await verdictOn(attacks.DAEMON, 'started')).toMatchObject({ passed: true });
-    await vi.waitFor(() => expect(attacks.programsOfAnswers()).toEqual([]), 5000);
+    await vi.waitFor(() => expect(attacks.programsOf(mark)).toEqual([]), 5000);
   });
 
   it('can only kill its own processes', async () => {
@@ -170,11 +172,11 @@ describe.skipIf(!canIsolate())('a program in namespaces', () => {
     const verifier = await createVerifier({ type: 'run', language: 'cpp' });
     const abort = new AbortController();
     const verdict = verifier.verify(
-      attacks.SLEEP,
+      mark + attacks.SLEEP,
       { index: 0, prompt: '', expected: '' },
       abort.signal,
     );
-    await vi.waitFor(() => expect(attacks.programsOfAnswers()).not.toEqual([]), 20_000);
+    await vi.waitFor(() => expect(attacks.programsOf(mark)).not.toEqual([]), 20_000);
     abort.abort();
     await expect(verdict).rejects.toMatchObject({ code: 'ABORTED' });
   });
