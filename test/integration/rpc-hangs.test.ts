@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   devices,
   type FinetuneOptions,
@@ -18,17 +18,12 @@ import { temporaryFolder, tinyModel } from './tiny-model.js';
 
 const folder = temporaryFolder();
 let path: string;
-let server: RpcServer;
 beforeAll(async () => {
   path = await tinyModel();
 });
-beforeEach(async () => {
-  server = await RpcServer.start();
-});
-afterEach(() => server.kill());
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const quick = (options: Partial<FinetuneOptions> = {}): FinetuneOptions => ({
+const quick = (server: RpcServer, options: Partial<FinetuneOptions> = {}): FinetuneOptions => ({
   model: path,
   dataset: Array.from({ length: 8 }, (_, i) => ({ prompt: `Colour ${i}?`, completion: ' red' })),
   output: join(folder, 'adapter.gguf'),
@@ -47,7 +42,8 @@ async function untilStep(run: ReturnType<typeof finetuneLora>, n: number): Promi
 }
 
 describe.skipIf(process.platform === 'win32')('an RPC server that hangs', () => {
-  it.each([
+  // Processes that wait, mostly for a limit of ten seconds.
+  it.concurrent.each([
     ['with a request under way', ''],
     ['and disposes of the model', 'await model.dispose();'],
     [
@@ -55,6 +51,7 @@ describe.skipIf(process.platform === 'win32')('an RPC server that hangs', () => 
       "generate({ model, prompt: 'Once' }); await seconds(1); process.exit();",
     ],
   ])('does not keep a process from ending, %s', async (_, end) => {
+    using server = await RpcServer.start();
     const at = JSON.stringify(pathToFileURL(join(root, 'dist/index.js')).href);
     const where = JSON.stringify({ model: path, rpc: [server.address], device: 'rpc' });
     const script = `
@@ -73,6 +70,7 @@ describe.skipIf(process.platform === 'win32')('an RPC server that hangs', () => 
   });
 
   it('is named by devices() and loadModel(), also while a model is loaded', async () => {
+    using server = await RpcServer.start();
     await using model = await loadModel({ model: path, rpc: [server.address], device: 'rpc' });
     server.freeze();
     const unreachable = {
@@ -90,6 +88,7 @@ describe.skipIf(process.platform === 'win32')('an RPC server that hangs', () => 
   });
 
   it('does not delay the abort of a load, while it connects or sends weights', async () => {
+    using server = await RpcServer.start();
     const large = await tinyModel('rpc-hangs-large', { embeddingLength: 1024, layers: 4 }); // fills the sockets
     const load = (signal: AbortSignal, onProgress?: (fraction: number) => void) =>
       loadModel({ model: large, rpc: [server.address], device: 'rpc', signal, onProgress });
@@ -107,8 +106,9 @@ describe.skipIf(process.platform === 'win32')('an RPC server that hangs', () => 
   });
 
   it('does not break the connection of another run when a run is aborted', async () => {
-    const one = finetuneLora(quick({ epochs: 100_000, output: join(folder, 'one.gguf') }));
-    const other = finetuneLora(quick({ epochs: 40, output: join(folder, 'other.gguf') }));
+    using server = await RpcServer.start();
+    const one = finetuneLora(quick(server, { epochs: 100_000, output: join(folder, 'one.gguf') }));
+    const other = finetuneLora(quick(server, { epochs: 40, output: join(folder, 'other.gguf') }));
     const ended = Promise.allSettled([one.result, other.result]);
     await Promise.all([untilStep(one, 2), untilStep(other, 2)]);
     server.freeze();
@@ -123,48 +123,47 @@ describe.skipIf(process.platform === 'win32')('an RPC server that hangs', () => 
 
 describe('an RPC server that was restarted', () => {
   it('is not disturbed by a model of the old server, whose calls fail with RPC_SERVER_LOST', async () => {
+    using server = await RpcServer.start();
     await using model = await loadModel({ model: path, rpc: [server.address], device: 'rpc' });
     server.kill();
     const lost = { code: 'RPC_SERVER_LOST' };
     await expect(generate({ model, prompt: 'Once' }).result).rejects.toMatchObject(lost);
-    server = await RpcServer.start(server.port);
+    using restarted = await RpcServer.start(server.port);
     await expect(generate({ model, prompt: 'Once' }).result).rejects.toMatchObject(lost);
-    const run = finetuneLora({ ...quick(), model, rpc: undefined, device: undefined });
+    const run = finetuneLora({ ...quick(server), model, rpc: undefined, device: undefined });
     await expect(run.result).rejects.toMatchObject(lost);
-    const list = await devices({ rpc: [server.address] });
-    expect(list.devices).toContainEqual(expect.objectContaining({ server: server.address }));
+    const list = await devices({ rpc: [restarted.address] });
+    expect(list.devices).toContainEqual(expect.objectContaining({ server: restarted.address }));
   });
 });
 
 describe('placement', () => {
   it('accepts the chosen devices and the CPU, and names all rules with other devices', async () => {
-    const second = await RpcServer.start();
-    try {
-      const run = finetuneLora(
-        quick({
-          rpc: [server.address, second.address],
-          device: server.address,
-          placement: { ffn_up: second.address, ffn_down: second.address, attn_q: 'cpu' },
-        }),
-      );
-      const error = await run.result.catch((reason: Error) => reason);
-      expect(error).toMatchObject({ code: 'PLACEMENT_INVALID' });
-      for (const word of ['ffn_up', 'ffn_down', second.address])
-        expect((error as Error).message).toContain(word);
-      expect((error as Error).message).not.toContain('attn_q');
-    } finally {
-      second.kill();
-    }
+    using server = await RpcServer.start();
+    using second = await RpcServer.start();
+    const run = finetuneLora(
+      quick(server, {
+        rpc: [server.address, second.address],
+        device: server.address,
+        placement: { ffn_up: second.address, ffn_down: second.address, attn_q: 'cpu' },
+      }),
+    );
+    const error = await run.result.catch((reason: Error) => reason);
+    expect(error).toMatchObject({ code: 'PLACEMENT_INVALID' });
+    for (const word of ['ffn_up', 'ffn_down', second.address])
+      expect((error as Error).message).toContain(word);
+    expect((error as Error).message).not.toContain('attn_q');
   });
 
   it('may leave a chosen device without weights, also the device of the output layer', async () => {
-    const local = await finetuneLora(quick({ rpc: undefined, device: 'cpu' })).result;
+    using server = await RpcServer.start();
+    const local = await finetuneLora(quick(server, { rpc: undefined, device: 'cpu' })).result;
     const places: Partial<FinetuneOptions>[] = [
       { placement: { '.': 'cpu' } },
       { gpuLayers: 1, placement: { '^(output|token_embd)': 'cpu' } },
     ];
     for (const where of places) {
-      const { losses } = await finetuneLora(quick(where)).result;
+      const { losses } = await finetuneLora(quick(server, where)).result;
       losses.forEach((loss, i) => {
         expect(Math.abs(loss - local.losses[i]!)).toBeLessThan(1e-4 * local.losses[i]!);
       });

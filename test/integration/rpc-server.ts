@@ -51,6 +51,10 @@ export class RpcServer {
     this.child.kill('SIGKILL');
   }
 
+  [Symbol.dispose](): void {
+    this.kill();
+  }
+
   /** Stops the process without ending it. */
   freeze(): void {
     this.child.kill('SIGSTOP');
