@@ -49,9 +49,14 @@ add_test(NAME arch-models COMMAND ${CMAKE_COMMAND}
     -P ${CMAKE_SOURCE_DIR}/cmake/arch-models.cmake)
 set_tests_properties(arch-models PROPERTIES FIXTURES_SETUP arch-models TIMEOUT 1800)
 
-add_test(NAME native COMMAND llamatune-native-tests)
-set_tests_properties(native PROPERTIES FIXTURES_REQUIRED arch-models TIMEOUT 3600
-    ENVIRONMENT "UBSAN_OPTIONS=print_stacktrace=1")
+# Most tests compute on one thread, so `ctest --parallel` runs shares of them on several cores. There are more shares than
+# usual cores, because some take longer than others.
+set(shares 8)
+foreach (share RANGE 1 ${shares})
+    add_test(NAME native-${share} COMMAND llamatune-native-tests --share ${share}/${shares})
+    set_tests_properties(native-${share} PROPERTIES FIXTURES_REQUIRED arch-models TIMEOUT 3600
+        ENVIRONMENT "UBSAN_OPTIONS=print_stacktrace=1")
+endforeach()
 
 # The graphs that a CUDA device gets, computed on the CPU (test/native/device/cuda-stand-in).
 add_test(NAME cuda-graphs COMMAND llamatune-native-tests autodiff/rules autodiff/frozen

@@ -10,6 +10,7 @@
  */
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildFolder, buildNative, root, runMain } from './native-build.mjs';
@@ -85,10 +86,12 @@ function countsIn(lines) {
 }
 
 async function ctest(name, mode) {
-  const { ok, output } = await run(name, 'ctest', ['-V', '-C', 'Release', '--no-tests=error'], {
-    cwd: buildFolder(mode),
-    quiet: true,
-  });
+  const { ok, output } = await run(
+    name,
+    'ctest',
+    ['-V', '-C', 'Release', '--no-tests=error', '--parallel', String(os.availableParallelism())],
+    { cwd: buildFolder(mode), quiet: true },
+  );
   report(
     ok,
     output.split('\n').map((line) => line.replace(/^\d+: /, '')),

@@ -33,10 +33,19 @@ struct skipped : std::runtime_error {
 // Fails unless `run` throws llamatune::error with this code.
 void expect_error(const char * file, int line, const std::string & code, const std::function<void()> & run);
 
-// The folder for files that tests generate, which is kept between runs (LLAMATUNE_TEST_CACHE or the build folder).
+// The share of the tests that this process runs: the tests whose number, divided by `count`, leaves `index`.
+struct share {
+    size_t index = 0, count = 1;
+};
+const share & this_share();
+
+// The folder for files that the tests of this process generate. It is in the cache (LLAMATUNE_TEST_CACHE, or the one
+// that CMake was given), and another one for each share, since shares run at the same time.
 std::string cache_directory();
 // The root of the sources; __FILE__ may be relative to the compiler's working directory.
 std::string source_directory();
+// The folder of the tiny models that ctest's first step makes, which is kept between runs.
+std::string arch_model_directory();
 // The path of the tiny model that ctest's first step made for this architecture; "-moe" is its mixture of experts.
 std::string arch_model(const std::string & architecture);
 

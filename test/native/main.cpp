@@ -49,12 +49,38 @@ void expect_error(const char * file, int line, const std::string & code, const s
     fail(file, line, "error " + code + " but nothing was thrown");
 }
 
-std::string cache_directory() {
+namespace {
+
+share chosen_share;
+
+fs::path cache() {
     const char * env = std::getenv("LLAMATUNE_TEST_CACHE");
-    const fs::path dir = env ? fs::path(env) : fs::path(LLAMATUNE_TEST_CACHE_DEFAULT);
+    return env ? fs::path(env) : fs::path(LLAMATUNE_TEST_CACHE_DEFAULT);
+}
+
+}
+
+const share & this_share() { return chosen_share; }
+
+// "2/8" is the second of eight shares. Returns false for anything else.
+bool choose_share(const std::string & text) {
+    unsigned long number = 0, count = 0;
+    int length = 0;
+    if (std::sscanf(text.c_str(), "%lu/%lu%n", &number, &count, &length) != 2 || size_t(length) != text.size())
+        return false;
+    if (number < 1 || number > count) return false;
+    chosen_share = {number - 1, count};
+    return true;
+}
+
+std::string cache_directory() {
+    const share & s = this_share();
+    const fs::path dir = cache() / ("native-" + std::to_string(s.index + 1) + "-of-" + std::to_string(s.count));
     fs::create_directories(dir);
     return dir.string();
 }
+
+std::string arch_model_directory() { return (cache() / "arch-models").string(); }
 
 std::string source_directory() {
     const char * env = std::getenv("LLAMATUNE_TEST_SOURCE_DIR");
@@ -62,8 +88,7 @@ std::string source_directory() {
 }
 
 std::string arch_model(const std::string & architecture) {
-    const fs::path dir = fs::path(cache_directory()) / "arch-models";
-    const fs::path path = dir / (architecture + ".gguf");
+    const fs::path path = fs::path(arch_model_directory()) / (architecture + ".gguf");
     if (!fs::exists(path)) fail(__FILE__, __LINE__, path.string() + " (ctest -R arch-models makes it)");
     return path.string();
 }
@@ -123,7 +148,9 @@ int run_tests(const std::vector<std::string> & names) {
     constexpr const char * words[] = {"ok     ", "FAILED ", "skipped"};
     int counts[3] = {};
     std::vector<std::string> unmatched;
+    size_t number = 0;
     for (const size_t i : select_tests(names, unmatched)) {
+        if (number++ % harness::this_share().count != harness::this_share().index) continue;
         const harness::test_case & test = harness::registry()[i];
         const auto start = clock::now();
         std::string message;
@@ -158,6 +185,7 @@ void list_devices() {
 }
 
 // llamatune-native-tests [name …]                   runs all tests, or those with these names or parts of names
+// llamatune-native-tests --share 2/8 [name …]       runs the second eighth of these tests
 // llamatune-native-tests --list [name …]            the names of these tests
 // llamatune-native-tests --devices                  the devices' names, for LLAMATUNE_TEST_DEVICE
 // llamatune-native-tests --step-cost model rows tokens [checkpointing]   the cost of a training step on CUDA, on paper
@@ -168,12 +196,20 @@ int main(int argc, char ** argv) {
     llamatune::load_backends(fs::absolute(argv[0]).parent_path().string()); // where a portable build has them
     const char * device = std::getenv("LLAMATUNE_TEST_DEVICE");
     if (device && std::string(device) == cuda_stand_in::name) cuda_stand_in::add();
+    architectures::add_tests();
     const std::string repeated = repeated_name();
     if (!repeated.empty()) {
         std::fprintf(stderr, "two tests have the name '%s': rename one\n", repeated.c_str());
         return 2;
     }
-    const std::vector<std::string> arguments(argv + 1, argv + argc);
+    std::vector<std::string> arguments(argv + 1, argv + argc);
+    if (arguments.size() > 1 && arguments[0] == "--share") {
+        if (!harness::choose_share(arguments[1])) {
+            std::fprintf(stderr, "expected --share to be like 2/8 but received '%s'\n", arguments[1].c_str());
+            return 2;
+        }
+        arguments.erase(arguments.begin(), arguments.begin() + 2);
+    }
     const std::string first = arguments.empty() ? "" : arguments[0];
     if (first == "--survey" && arguments.size() > 1)
         return architectures::write_table(arguments[1], {arguments.begin() + 2, arguments.end()});

@@ -95,7 +95,7 @@ void check_training(const std::shared_ptr<model> & m, const std::string & name, 
 
 std::vector<std::string> all_names() {
     std::vector<std::string> names;
-    for (const auto & entry : std::filesystem::directory_iterator(harness::cache_directory() + "/arch-models")) {
+    for (const auto & entry : std::filesystem::directory_iterator(harness::arch_model_directory())) {
         if (entry.path().extension() == ".gguf") names.push_back(entry.path().stem().string());
     }
     std::sort(names.begin(), names.end());

@@ -41,4 +41,7 @@ std::vector<record> tried(const std::vector<record> & table);
 // Names the tried architectures that train according to the recorded table.
 std::vector<std::string> trainable();
 
+// Registers a test for each tried architecture.
+void add_tests();
+
 }

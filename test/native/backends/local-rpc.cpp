@@ -19,7 +19,8 @@ std::string start(size_t i) {
     if (!rpc) harness::fail(__FILE__, __LINE__, "a build with the RPC back end");
     const auto run =
         reinterpret_cast<start_server_fn>(ggml_backend_reg_get_proc_address(rpc, "ggml_backend_rpc_start_server"));
-    static const int base = int(20000 + std::random_device()() % 10000);
+    // other ports than those of processes that run other tests at the same time
+    static const int base = int(20000 + harness::this_share().index % 64 * 500 + std::random_device()() % 400);
     const std::string endpoint = "127.0.0.1:" + std::to_string(base + int(i));
     std::thread([run, endpoint] {
         ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
