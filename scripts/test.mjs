@@ -1,7 +1,7 @@
 /**
- * npm test: lint (with types), build, unit, native and integration tests. npm run test:full adds clang-tidy, twenty kills of
- * a resumed run, `llamatune test --level smoke`, the sanitizers, Vulkan, the GPU kit on the CPU, the API reference, the npm
- * package and the prebuilt addon.
+ * npm test: lint (with types), build, unit, native and integration tests. npm run test:full adds clang-tidy, the slopes of
+ * every architecture in all batches, other fuzzed inputs, twenty kills of a resumed run, `llamatune test --level smoke`, the
+ * sanitizers, Vulkan, the GPU kit on the CPU, the API reference, the npm package and the prebuilt addon.
  *
  *     node scripts/test.mjs [--full] [step …]      only those steps, e.g. `npm test -- unit native`
  *
@@ -13,7 +13,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { buildFolder, buildNative, root, runMain } from './native-build.mjs';
+import { buildFolder, buildNative, nativeTests, root, runMain } from './native-build.mjs';
 import { BuildError } from './tools.mjs';
 import { buildTypeScript, packageFile } from './typescript-build.mjs';
 
@@ -261,6 +261,16 @@ const steps = {
   unit: () => vitest('unit'),
   native: () => ctest('native', 'release'),
   integration: () => vitest('integration'),
+  // slopes in all batches, where the native tests stop at the first precise one
+  slopes: async () => {
+    const names = ['is not worse than in docs/architectures.json'];
+    const env = { LLAMATUNE_TEST_BATCHES: 'all' };
+    const { ok, output } = await run('slopes', nativeTests('release'), names, {
+      quiet: true,
+      env,
+    });
+    report(ok, output.split('\n'));
+  },
   // other cases every day
   fuzz: async () => {
     const seed = String(Math.floor(Date.now() / 86_400_000));

@@ -30,6 +30,10 @@ struct row {
 // Names of all models in the cache, sorted.
 std::vector<std::string> all_names();
 
-row survey(const std::string & name);
+// The batches whose gradients are compared with slopes: three for each kind of weight, or as many of them as it takes
+// until one measures the kind's slope precisely.
+enum class batches { all, until_precise };
+
+row survey(const std::string & name, batches which);
 
 }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -95,7 +96,7 @@ int write_table(const std::string & path, const std::vector<std::string> & names
             text += (text.empty() ? "[\n  " : ",\n  ") + to_json(*kept).dump();
             continue;
         }
-        const row r = survey(name);
+        const row r = survey(name, batches::all);
         const record found = record_of(r);
         not_all += !found.works();
         std::printf("%-20s logits %.0e %.0e%s, slopes %.1e, composed %.0e, loss %.2f -> %.2f, stock %.0e%s%s\n",
@@ -147,7 +148,7 @@ std::vector<std::string> trainable() {
 namespace {
 
 void check(const record & before) {
-    const row now = survey(before.name);
+    const row now = survey(before.name, std::getenv("LLAMATUNE_TEST_BATCHES") ? batches::all : batches::until_precise);
     const std::string lost = worse(record_of(now), before);
     if (lost.empty()) return;
     std::ostringstream os;

@@ -277,16 +277,18 @@ std::set<std::string> kinds_of(const training & t) {
     return kinds;
 }
 
-// Returns for each kind of weight the measured slope, the computed one and the length of the kind's gradient.
-void each_slope(training & t, const micro_batch & batch, bool staircase,
+// Returns for each selected kind of weight the measured slope, the computed one and the length of the kind's gradient.
+void each_slope(training & t, const micro_batch & batch, const selection & selected, bool staircase,
                 const std::function<void(const std::string & kind, const slope & s, double length)> & found) {
     const tensor_values g = gradients_of(t, batch);
-    uint64_t seed = 100;
+    uint64_t seed = 99;
     for (const std::string & kind : kinds_of(t)) {
+        seed++;
+        if (!selected(kind)) continue;
         const auto of_kind = [&](const std::string & name) { return kind_of(name) == kind; };
         const tensor_values own = only(t, g, of_kind);
         const double length = std::sqrt(dot(own, own));
-        const tensor_values random = random_direction(t, of_kind, seed++);
+        const tensor_values random = random_direction(t, of_kind, seed);
         if (!(length > 1e-6)) {
             found(kind, {}, length);
             continue;
@@ -307,20 +309,22 @@ void each_slope(training & t, const micro_batch & batch, bool staircase,
 std::string check_slopes(training & t, const micro_batch & batch, double tolerance, bool staircase) {
     std::ostringstream wrong;
     wrong << std::setprecision(5);
-    each_slope(t, batch, staircase, [&](const std::string & kind, const slope & s, double length) {
-        if (!(length > 1e-6)) {
-            wrong << " " << kind << ": a gradient of length " << length << ";";
-        } else if (!(std::fabs(s.numeric - s.analytic) <= tolerance * length)) {
-            wrong << " " << kind << ": " << s.numeric << " measured, " << s.analytic << " computed, of length "
-                  << length << ";";
-        }
-    });
+    each_slope(
+        t, batch, [](const std::string &) { return true; }, staircase,
+        [&](const std::string & kind, const slope & s, double length) {
+            if (!(length > 1e-6)) {
+                wrong << " " << kind << ": a gradient of length " << length << ";";
+            } else if (!(std::fabs(s.numeric - s.analytic) <= tolerance * length)) {
+                wrong << " " << kind << ": " << s.numeric << " measured, " << s.analytic << " computed, of length "
+                      << length << ";";
+            }
+        });
     return wrong.str();
 }
 
-std::map<std::string, deviation> slope_deviations(training & t, const micro_batch & batch) {
+std::map<std::string, deviation> slope_deviations(training & t, const micro_batch & batch, const selection & kinds) {
     std::map<std::string, deviation> deviations;
-    each_slope(t, batch, false, [&](const std::string & kind, const slope & s, double length) {
+    each_slope(t, batch, kinds, false, [&](const std::string & kind, const slope & s, double length) {
         deviations[kind] = length > 1e-6 ? deviation{std::fabs(s.numeric - s.analytic) / length, s.uncertainty / length}
                                          : deviation{INFINITY, 0};
     });

@@ -110,8 +110,9 @@ std::string check_slopes(training & t, const llamatune::micro_batch & batch, dou
 struct deviation {
     double value, uncertainty;
 };
-// Returns the deviation for each kind of weight.
-std::map<std::string, deviation> slope_deviations(training & t, const llamatune::micro_batch & batch);
+// Returns the deviation for each selected kind of weight.
+std::map<std::string, deviation> slope_deviations(training & t, const llamatune::micro_batch & batch,
+                                                  const selection & kinds);
 // Fails the test unless the description is empty.
 void expect_slopes(const std::string & wrong);
 
