@@ -74,7 +74,8 @@ describe.skipIf(process.platform === 'win32')('a signal', () => {
     const main = join(root, 'dist/cli/main.js');
     const child = spawn(process.execPath, [main, 'generate', '--model', model]);
     const exit = new Promise((resolve) => child.on('exit', (code) => resolve(code)));
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    // More than a pipe holds: all of it is written when the command has read some, and waits for the rest.
+    await new Promise((resolve) => child.stdin.write('a'.repeat(1e6), resolve));
     child.kill('SIGTERM');
     expect(await exit).toBe(143);
   });
