@@ -1,8 +1,24 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
+
+/** Integration tests that measure memory, time or the whole machine: nothing else may run at the same time. */
+const alone = [
+  'bench',
+  'bench-training',
+  'devices',
+  'estimate-memory',
+  'inspect-dataset',
+  'precision',
+  'prepare-memory',
+  'responsiveness',
+  'weight-cache',
+].map((name) => `test/integration/${name}.test.ts`);
+
+// One process per file: each loads the addon and its models, and frees all of it at exit.
+const integration = { pool: 'forks', testTimeout: 300_000, hookTimeout: 300_000 } as const;
 
 export default defineConfig({
   test: {
-    // Training is parallel by itself: two files at once only slow each other down.
+    // scripts/test.mjs runs the files of 'unit' and 'integration' in parallel, but never those of 'integration-alone'.
     fileParallelism: false,
     reporters: ['default', './test/expected-skips.ts'],
     projects: [
@@ -15,15 +31,14 @@ export default defineConfig({
         },
       },
       {
-        // One process per file: each loads the addon and its models, and frees all of it at exit.
         test: {
+          ...integration,
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
-          pool: 'forks',
-          testTimeout: 300_000,
-          hookTimeout: 300_000,
+          exclude: [...configDefaults.exclude, ...alone],
         },
       },
+      { test: { ...integration, name: 'integration-alone', include: alone } },
     ],
   },
 });

@@ -51,7 +51,8 @@ function run(name, command, args, { quiet = false, env = {}, cwd = root } = {}) 
 
 const node = (name, file, args, options) => run(name, process.execPath, [file, ...args], options);
 
-async function vitest(project, files = [], env = {}) {
+/** Runs the tests of a project, several files at once with `parallel`. */
+async function vitest(project, { files = [], env = {}, parallel = false } = {}) {
   const report = path.join(logs, `${project}.json`);
   fs.rmSync(report, { force: true });
   const { ok } = await node(
@@ -59,6 +60,7 @@ async function vitest(project, files = [], env = {}) {
     packageFile('vitest', 'vitest.mjs'),
     [
       ...['run', `--project=${project}`, ...files],
+      ...(parallel ? ['--fileParallelism', `--maxWorkers=${os.availableParallelism()}`] : []),
       ...['--reporter=default', '--reporter=./test/expected-skips.ts'],
       ...['--reporter=json', `--outputFile.json=${report}`],
     ],
@@ -258,9 +260,12 @@ const steps = {
     check(true);
   },
   tidy: async () => check((await node('tidy', 'scripts/clang-tidy.mjs', [])).ok),
-  unit: () => vitest('unit'),
+  unit: () => vitest('unit', { parallel: true }),
   native: () => ctest('native', 'release'),
-  integration: () => vitest('integration'),
+  integration: async () => {
+    await vitest('integration', { parallel: true });
+    await vitest('integration-alone');
+  },
   // slopes in all batches, where the native tests stop at the first precise one
   slopes: async () => {
     const names = ['is not worse than in docs/architectures.json'];
@@ -278,7 +283,10 @@ const steps = {
   },
   // more kills than the integration tests have
   kills: () =>
-    vitest('integration', ['test/integration/kills.test.ts'], { LLAMATUNE_TEST_KILLS: '20' }),
+    vitest('integration', {
+      files: ['test/integration/kills.test.ts'],
+      env: { LLAMATUNE_TEST_KILLS: '20' },
+    }),
   smoke: async () =>
     check((await node('smoke', 'dist/cli/main.js', ['test', '--level', 'smoke'])).ok),
   sanitize: async () => {
