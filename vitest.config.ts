@@ -1,13 +1,9 @@
 import { configDefaults, defineConfig } from 'vitest/config';
 
-/** Integration tests that measure memory, time or the whole machine: nothing else may run at the same time. */
+/** Integration tests that measure memory or the use of processor time: nothing else may run at the same time. */
 const alone = [
-  'bench',
   'bench-training',
-  'devices',
   'estimate-memory',
-  'inspect-dataset',
-  'precision',
   'prepare-memory',
   'responsiveness',
   'weight-cache',

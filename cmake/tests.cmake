@@ -61,5 +61,5 @@ endforeach()
 # The graphs that a CUDA device gets, computed on the CPU (test/native/device/cuda-stand-in).
 add_test(NAME cuda-graphs COMMAND llamatune-native-tests autodiff/rules autodiff/frozen
     device/gradients device/graphs device/optimizer)
-set_tests_properties(cuda-graphs PROPERTIES FIXTURES_REQUIRED arch-models TIMEOUT 3600
+set_tests_properties(cuda-graphs PROPERTIES FIXTURES_REQUIRED arch-models TIMEOUT 3600 COST 1 # starts first
     ENVIRONMENT "LLAMATUNE_TEST_DEVICE=CUDA-stand-in;UBSAN_OPTIONS=print_stacktrace=1")

@@ -51,6 +51,9 @@ function run(name, command, args, { quiet = false, env = {}, cwd = root } = {}) 
 
 const node = (name, file, args, options) => run(name, process.execPath, [file, ...args], options);
 
+/** One more than cores: many tests wait for processes or time limits. */
+const workers = os.availableParallelism() + 1;
+
 /** Runs the tests of a project, several files at once with `parallel`. */
 async function vitest(project, { files = [], env = {}, parallel = false } = {}) {
   const report = path.join(logs, `${project}.json`);
@@ -60,7 +63,7 @@ async function vitest(project, { files = [], env = {}, parallel = false } = {}) 
     packageFile('vitest', 'vitest.mjs'),
     [
       ...['run', `--project=${project}`, ...files],
-      ...(parallel ? ['--fileParallelism', `--maxWorkers=${os.availableParallelism()}`] : []),
+      ...(parallel ? ['--fileParallelism', `--maxWorkers=${workers}`] : []),
       ...['--reporter=default', '--reporter=./test/expected-skips.ts'],
       ...['--reporter=json', `--outputFile.json=${report}`],
     ],

@@ -58,10 +58,6 @@ fs::path cache() {
     return env ? fs::path(env) : fs::path(LLAMATUNE_TEST_CACHE_DEFAULT);
 }
 
-}
-
-const share & this_share() { return chosen_share; }
-
 // "2/8" is the second of eight shares. Returns false for anything else.
 bool choose_share(const std::string & text) {
     unsigned long number = 0, count = 0;
@@ -72,6 +68,10 @@ bool choose_share(const std::string & text) {
     chosen_share = {number - 1, count};
     return true;
 }
+
+}
+
+const share & this_share() { return chosen_share; }
 
 std::string cache_directory() {
     const share & s = this_share();
