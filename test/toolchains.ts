@@ -1,5 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import type { Language } from '../src/config/verifier.js';
+import { mayMakeNamespaces } from '../src/sandbox/isolated.js';
+import { asUser } from '../src/sandbox/isolated-script.js';
 import { findProgram } from '../src/verify/find-program.js';
 
 const PROGRAMS: Readonly<Record<Language, readonly string[]>> = {
@@ -19,19 +21,14 @@ export const hasEveryLanguage = (): boolean =>
 
 /** Whether programs can be isolated here: on Linux, if this user may make namespaces and mount in them. */
 export function canIsolate(): boolean {
-  const isRoot = process.getuid?.() === 0; // which the sandbox does not map
-  const args = [
-    ...(isRoot ? [] : ['--map-root-user']),
-    '--mount',
-    '--net',
-    '--pid',
-    '--ipc',
-    '--fork',
-    'sh',
-    '-c',
+  if (process.platform !== 'linux') return false;
+  const isRoot = mayMakeNamespaces();
+  // as the sandbox does for root without CAP_SYS_ADMIN
+  const becomesUser = !isRoot && process.getuid?.() === 0;
+  const [program, ...args] = [
+    ...(becomesUser ? ['setpriv', ...asUser(61_184)] : []),
+    ...['unshare', ...(isRoot ? [] : ['--map-root-user'])],
+    ...['--mount', '--net', '--pid', '--ipc', '--fork', 'sh', '-c', 'mount -t tmpfs none /mnt'],
   ];
-  return (
-    process.platform === 'linux' &&
-    spawnSync('unshare', [...args, 'mount -t tmpfs none /mnt']).status === 0
-  );
+  return spawnSync(program!, args).status === 0;
 }

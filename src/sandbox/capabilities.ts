@@ -1,7 +1,7 @@
 import { release } from 'node:os';
 import { type SandboxMode, sandboxLimitsSchema } from '../config/sandbox.js';
 import { LlamatuneError, reasonOf } from '../errors.js';
-import { runIsolated } from './isolated.js';
+import { mayMakeNamespaces, runIsolated } from './isolated.js';
 
 /** What a sandbox protects from, each by a name. */
 export type SandboxProtection =
@@ -67,7 +67,7 @@ function isolatedCapabilities(): Promise<SandboxCapabilities> {
 async function whyNotIsolated(): Promise<string> {
   if (process.platform !== 'linux') return `there are no namespaces on ${process.platform}`;
   const [major = 0, minor = 0] = release().split('.').map(Number);
-  if (process.getuid?.() !== 0 && (major < 5 || (major === 5 && minor < 14))) {
+  if (!mayMakeNamespaces() && (major < 5 || (major === 5 && minor < 14))) {
     return `Linux ${release()} limits processes only per user; 5.14 or newer is needed`;
   }
   try {

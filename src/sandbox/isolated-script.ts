@@ -14,6 +14,11 @@ const WORK = '/answer/work';
 const OLD_ROOT = '/.old-root';
 const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
+/** Options of setpriv to become a user without groups. */
+export const asUser = (user: number): string[] => [
+  ...[`--reuid=${user}`, `--regid=${user}`, '--clear-groups'],
+];
+
 /** Paths of the system that programs and compilers read. Those that do not exist are left out. */
 export const SYSTEM_FOLDERS: readonly string[] = [
   ...['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32', '/nix/store', '/gnu/store'],
@@ -128,7 +133,7 @@ function runStep(
   const [out, err] = [firstPipe(index), firstPipe(index) + 1];
   const prefix = [
     ...['setpriv', '--no-new-privs', '--inh-caps=-all', '--bounding-set=-all'],
-    ...(isRoot ? [`--reuid=${user}`, `--regid=${user}`, '--clear-groups'] : []),
+    ...(isRoot ? asUser(user) : []),
     ...cleanEnvironment({ ...variables(SYSTEM_PATH, folder), ...job.environment }),
   ];
   const commands = step

@@ -8,6 +8,7 @@ import { LlamatuneError } from '../errors.js';
 import { atExit } from '../files/at-exit.js';
 import { Capture } from './capture.js';
 import {
+  asUser,
   firstPipe,
   type IsolatedSetup,
   isolatedScript,
@@ -32,13 +33,13 @@ let jobs = 0;
 /** Runs a job in namespaces of Linux: see docs/verifying.md for what this protects from. */
 export const runIsolated: JobRunner = async (job, signal) => {
   throwIfAborted(signal);
-  const isRoot = process.getuid?.() === 0;
+  const isRoot = mayMakeNamespaces();
+  const user = FIRST_USER + ((process.pid * 31 + jobs++) % USERS);
   const setup: IsolatedSetup = {
-    mountPoint: mountPointFor(job),
-    isRoot,
-    user: isRoot ? FIRST_USER + ((process.pid * 31 + jobs++) % USERS) : 0,
+    ...{ mountPoint: mountPointFor(job), isRoot },
+    user: isRoot ? user : 0,
   };
-  const run = new IsolatedRun(startNamespaces(isRoot), job);
+  const run = new IsolatedRun(startNamespaces(isRoot, user), job);
   signal?.addEventListener('abort', run.kill, { once: true });
   try {
     return await run.execute(isolatedScript(withoutSystemFolders(job), setup));
@@ -47,6 +48,15 @@ export const runIsolated: JobRunner = async (job, signal) => {
     throwIfAborted(signal);
   }
 };
+
+const CAP_SYS_ADMIN = 21n;
+
+/** Whether this process makes namespaces as root. Other users, and root in many containers, need a user namespace. */
+export function mayMakeNamespaces(): boolean {
+  if (process.getuid?.() !== 0) return false;
+  const [, effective] = /^CapEff:\s*(\w+)$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
+  return ((BigInt(`0x${effective ?? 0}`) >> CAP_SYS_ADMIN) & 1n) === 1n;
+}
 
 /** A folder with none of the files that the job reads, and without mounts in it. */
 function mountPointFor({ readable }: SandboxJob): string {
@@ -84,9 +94,14 @@ function withoutSystemFolders(job: SandboxJob): SandboxJob {
 /**
  * Starts a shell as pid 1 of new namespaces, which reads its script from standard input. The shell, and so everything in
  * the namespaces, is killed when this process ends.
+ *
+ * @param isRoot whether mayMakeNamespaces(). A root that may not becomes `user` before it makes a user namespace, because
+ * the kernel does not limit the number of root's processes, whatever namespace they are in.
  */
-function startNamespaces(isRoot: boolean): ChildProcess {
+function startNamespaces(isRoot: boolean, user: number): ChildProcess {
+  const becomesUser = !isRoot && process.getuid?.() === 0;
   const args = [
+    ...(becomesUser ? [...asUser(user), 'setpriv'] : []),
     ...['--pdeathsig', 'KILL', 'unshare'],
     ...(isRoot ? [] : ['--user', '--map-root-user']),
     ...['--mount', '--net', '--ipc', '--pid', '--fork', '--kill-child', 'sh', '-s'],

@@ -9,26 +9,35 @@ import { root } from '../layout/source-files.js';
 import { canIsolate } from '../toolchains.js';
 
 const NOBODY = 65_534;
-/** Root, and a user without rights, if the tests run as root. */
-const users = process.getuid?.() === 0 ? [undefined, NOBODY] : [undefined];
+/** Who runs the sandbox. `command` comes before that of the process. */
+interface Runner {
+  name: string;
+  user?: number;
+  command?: readonly string[];
+}
+const isRoot = process.getuid?.() === 0;
+const runners: readonly Runner[] = isRoot
+  ? [{ name: 'root' }, { name: 'a user without rights', user: NOBODY }]
+  : [{ name: 'this user' }];
+/** As in many containers. */
+const limitedRoot: Runner = {
+  name: 'root without CAP_SYS_ADMIN',
+  command: ['setpriv', '--inh-caps=-sys_admin', '--bounding-set=-sys_admin'],
+};
 
 let temporary: string;
 let mark: string;
 
-function startWorker(options: {
-  code: string;
-  expected?: string;
-  limits?: object;
-  user?: number | undefined;
-}): ChildProcess {
-  const limits = { timeMs: 20_000, processes: 8, ...options.limits };
-  const argument = JSON.stringify({
-    expected: '',
-    ...options,
-    code: mark + options.code,
-    limits,
-  });
-  return spawn(process.execPath, [join(root, 'test/integration/verify-worker.mjs'), argument], {
+function startWorker(
+  { user, command = [] }: Runner,
+  given: { code: string; expected?: string; limits?: object },
+): ChildProcess {
+  const limits = { timeMs: 20_000, processes: 8, ...given.limits };
+  const code = mark + given.code;
+  const argument = JSON.stringify({ expected: '', ...given, code, limits, user });
+  const worker = join(root, 'test/integration/verify-worker.mjs');
+  const [program, ...args] = [...command, process.execPath, worker, argument];
+  return spawn(program!, args, {
     env: { ...process.env, TMPDIR: temporary },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -44,17 +53,17 @@ const noneIsLeft = () =>
   vi.waitFor(() => expect(attacks.programsOf(mark)).toEqual([]), { timeout: 10_000 });
 
 describe.skipIf(!canIsolate())('a sandbox', () => {
-  describe.each(users)('of user %s', (user) => {
-    beforeEach(() => {
-      temporary = mkdtempSync(join(tmpdir(), 'sandbox-test-'));
-      mark = attacks.newMark();
-    });
-    afterEach(async () => {
-      await noneIsLeft();
-      expect(readdirSync(temporary)).toEqual([]);
-      rmdirSync(temporary);
-    });
+  beforeEach(() => {
+    temporary = mkdtempSync(join(tmpdir(), 'sandbox-test-'));
+    mark = attacks.newMark();
+  });
+  afterEach(async () => {
+    await noneIsLeft();
+    expect(readdirSync(temporary)).toEqual([]);
+    rmdirSync(temporary);
+  });
 
+  describe.each(runners)('of $name', (runner) => {
     it.each([
       ['a daemon', attacks.DAEMON],
       ['a fork bomb', attacks.FORK_BOMB],
@@ -62,7 +71,7 @@ describe.skipIf(!canIsolate())('a sandbox', () => {
     ])('leaves nothing of %s behind when its process is killed', async (_, code) => {
       // A program that lasts as long as its daemon.
       const lasting = code.replace('std::puts("started");', 'sleep(1000);');
-      const worker = startWorker({ code: lasting, user });
+      const worker = startWorker(runner, { code: lasting });
       const namespace = await vi.waitFor(
         () => {
           const found = attacks.namespaceUnder(worker.pid!);
@@ -80,15 +89,23 @@ describe.skipIf(!canIsolate())('a sandbox', () => {
 
     it('leaves nothing of a daemon behind when its program has ended', async () => {
       const verdict = await verdictOf(
-        startWorker({ code: attacks.DAEMON, expected: 'started', user }),
+        startWorker(runner, { code: attacks.DAEMON, expected: 'started' }),
       );
       expect(verdict).toMatchObject({ passed: true });
       await noneIsLeft();
     });
 
+    it('ends programs that stop and kill all processes', async () => {
+      const limits = { timeMs: 500 };
+      const verdict = await verdictOf(startWorker(runner, { code: attacks.KILL_ALL, limits }));
+      expect(verdict).toMatchObject({ passed: false, stage: 'run' });
+    });
+  });
+
+  describe.each(isRoot ? [...runners, limitedRoot] : runners)('of $name', (runner) => {
     it('limits processes', async () => {
       const limits = { timeMs: 1500 };
-      const verdict = verdictOf(startWorker({ code: attacks.FORK_BOMB, limits, user }));
+      const verdict = verdictOf(startWorker(runner, { code: attacks.FORK_BOMB, limits }));
       let most = 0;
       const count = setInterval(() => {
         most = Math.max(most, attacks.programsOf(mark).length);
@@ -99,17 +116,11 @@ describe.skipIf(!canIsolate())('a sandbox', () => {
       expect(most).toBeLessThanOrEqual(8);
     });
 
-    it('ends programs that stop and kill all processes', async () => {
-      const limits = { timeMs: 500 };
-      const verdict = await verdictOf(startWorker({ code: attacks.KILL_ALL, limits, user }));
-      expect(verdict).toMatchObject({ passed: false, stage: 'run' });
-    });
-
     it('hides and protects files', async () => {
       const paths = ['/x', '/usr/x', '/etc/x', join(root, 'x'), '/usr/local/lib/x'];
       const reads = [join(root, 'package.json'), '/etc/passwd', '/proc/1/environ'];
       const code = attacks.fileAccess([...paths, 'own'], reads);
-      const verdict = await verdictOf(startWorker({ code, expected: 'wrote own\nend', user }));
+      const verdict = await verdictOf(startWorker(runner, { code, expected: 'wrote own\nend' }));
       expect(verdict).toMatchObject({ passed: true, detail: '' });
     });
   });
