@@ -179,6 +179,7 @@ export type {
   PauseEvent,
   ResumeEvent,
   StepEvent,
+  StepMetrics,
   WarningEvent,
 } from './contract/training.js';
 export { type EmbedResult, type EmbedRun, embed } from './embed/embed.js';

@@ -1,40 +1,7 @@
-import type { ObjectiveMetrics } from '../contract/training.js';
+import type { StepMetrics } from '../contract/training.js';
 
-/**
- * The metrics of one optimizer step, after its gradients were computed and before its update. Times are not among them, so
- * that the same seed gives the same decisions. A value that was not measured or is not finite is null.
- */
-export interface AdaptiveMetrics {
-  /** The step in progress, 1-based. */
-  step: number;
-  /** Optimizer steps of the run, if nothing changes. */
-  totalSteps: number;
-  /** 1-based. */
-  epoch: number;
-  /** Epochs of the run, with those it was extended by. */
-  epochs: number;
-  /** Mean loss per target token of this step, in nats, with the weights before its update. */
-  loss: number | null;
-  metrics: ObjectiveMetrics;
-  /** Global L2 norm of the gradient of that loss, before clipping. */
-  gradientNorm: number | null;
-  /** The learning rate of this step: that of the schedule times `learningRateFactor`. */
-  learningRate: number;
-  learningRateFactor: number;
-  /** Batches of `batchSize` samples in a step. */
-  accumulation: number;
-  /** Samples of this step. */
-  samples: number;
-  /** Non-padding tokens of this step. */
-  tokens: number;
-  /** Tokens of this step that carry a loss. */
-  targetTokens: number;
-  /** Gradient norm of the mean loss of one micro-batch of this step; null if the step has only one. */
-  microBatchGradientNorm: number | null;
-  /** Samples of that micro-batch. */
-  microBatchSamples: number | null;
-  /** The steps that the kept copy of weights and optimizer state has done; null: nothing is kept. */
-  keptStep: number | null;
+/** What a controller sees of a step: its metrics, the last evaluation, and the limits of a decision. */
+export interface AdaptiveMetrics extends StepMetrics {
   /** The last evaluation; null before the first one. */
   evaluation: { step: number; loss: number | null } | null;
   limits: AdaptiveLimits;

@@ -1,6 +1,6 @@
 // The built-in controller of adaptive training, and resumed runs.
 import { readFileSync } from 'node:fs';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
   type AdaptiveController,
   type AdaptiveDecision,
@@ -11,8 +11,8 @@ import {
   type InterventionEvent,
   type LlamatuneError,
 } from '../../src/index.js';
-import { folderPerTest } from '../folder-per-test.js';
 import {
+  adaptiveSetup,
   demo,
   failure,
   interventions,
@@ -20,19 +20,12 @@ import {
   losses,
   type Outcome,
   outcomeOf,
-  quick as quickRun,
   rows,
   tooFast,
 } from './adaptive-runs.js';
 import { jsonLines, llamatune } from './command-line.js';
-import { tinyModel } from './tiny-model.js';
 
-const at = folderPerTest();
-let model: string;
-beforeAll(async () => {
-  model = await tinyModel();
-});
-const quick = (more?: Partial<FinetuneOptions>) => quickRun(model, at('adapter.gguf'), more);
+const { at, quick } = adaptiveSetup();
 
 describe('the built-in controller', () => {
   it('undoes the damage of one update with a huge learning rate, and static training does not', async () => {

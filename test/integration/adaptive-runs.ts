@@ -1,6 +1,6 @@
 // Runs of the tests of adaptive training.
 import { fileURLToPath } from 'node:url';
-import { expect } from 'vitest';
+import { beforeAll, expect } from 'vitest';
 import {
   type AdaptiveDecision,
   type AdaptiveMetrics,
@@ -11,21 +11,28 @@ import {
   type InterventionEvent,
   LlamatuneError,
 } from '../../src/index.js';
+import { folderPerTest } from '../folder-per-test.js';
+import { tinyModel } from './tiny-model.js';
 
 export const rows = Array.from({ length: 16 }, (_, i) => ({
   prompt: `${i}?`,
   completion: ` ${i + 1}`,
 }));
-/** 4 steps per epoch. */
-export const quick = (
-  model: string,
-  output: string,
-  more: Partial<FinetuneOptions> = {},
-): FinetuneOptions => ({
-  ...{ model, dataset: rows, output, epochs: 10, sequenceLength: 32, batchSize: 4, threads: 1 },
-  ...{ modelCard: false, runLog: false, optimizer: { learningRate: 5e-3 } },
-  ...more,
-});
+/** A folder for each test, and runs of a model that trains in milliseconds, with 4 steps per epoch. */
+export function adaptiveSetup() {
+  const at = folderPerTest();
+  let model: string;
+  beforeAll(async () => {
+    model = await tinyModel();
+  });
+  const quick = (more: Partial<FinetuneOptions> = {}): FinetuneOptions => ({
+    ...{ model, dataset: rows, output: at('adapter.gguf'), epochs: 10, sequenceLength: 32 },
+    ...{ batchSize: 4, threads: 1, optimizer: { learningRate: 5e-3 } },
+    ...{ modelCard: false, runLog: false },
+    ...more,
+  });
+  return { at, quick };
+}
 
 export interface Outcome {
   events: FinetuneEvent[];

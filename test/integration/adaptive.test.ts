@@ -1,6 +1,6 @@
 // Controllers of adaptive training through the public API, on a model that trains in milliseconds.
 import { readFileSync } from 'node:fs';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
   type AdaptiveController,
   type AdaptiveMetrics,
@@ -9,26 +9,19 @@ import {
   finetune,
   type StepEvent,
 } from '../../src/index.js';
-import { folderPerTest } from '../folder-per-test.js';
 import {
+  adaptiveSetup,
   failure,
   interventions,
   kinds,
   losses,
   type Outcome,
   outcomeOf,
-  quick as quickRun,
   recording,
   rows,
 } from './adaptive-runs.js';
-import { tinyModel } from './tiny-model.js';
 
-const at = folderPerTest();
-let model: string;
-beforeAll(async () => {
-  model = await tinyModel();
-});
-const quick = (more?: Partial<FinetuneOptions>) => quickRun(model, at('adapter.gguf'), more);
+const { at, quick } = adaptiveSetup();
 
 describe('a controller', () => {
   it('that decides nothing changes nothing, and sees what the steps report', async () => {
@@ -155,6 +148,22 @@ describe('a controller', () => {
       expect(microBatchGradientNorm).toBeCloseTo(singles[i]!, 4);
     });
     expect(seen).toHaveLength(4);
+  });
+
+  it('to raise the accumulation needs two micro-batches: they have at most half of a step', async () => {
+    const enabled = { adaptive: { batch: { enabled: true } } };
+    const wide = { batchSize: 8, epochs: 1, microBatchTokens: 'auto' } as const;
+    const tokensOf = async (given: Partial<FinetuneOptions>) => {
+      const { events, result } = await outcomeOf(quick({ ...wide, ...given }));
+      const steps = events.filter((event) => event.type === 'step');
+      return { largest: Math.max(...steps.map(({ tokens }) => tokens)), ...result };
+    };
+    const plain = await tokensOf({});
+    expect(plain.microBatchTokens).toBeGreaterThanOrEqual(plain.largest);
+    const adaptive = await tokensOf(enabled);
+    expect(adaptive.microBatchTokens).toBeGreaterThan(0);
+    expect(adaptive.microBatchTokens).toBeLessThan(adaptive.largest);
+    expect(adaptive.microBatchTokens).toBeLessThanOrEqual(Math.ceil(plain.microBatchTokens! / 2));
   });
 
   it('extends the run on the schedule of more epochs, within the limit', async () => {
