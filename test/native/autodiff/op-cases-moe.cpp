@@ -83,23 +83,6 @@ void add_rows(std::vector<op_case> & cases) {
                          ggml_tensor * order = ggml_argsort(l.ctx(), l.constant({4, 2, 3}), GGML_SORT_ORDER_ASC);
                          return ggml_get_rows(l.ctx(), l.parameter({2, 4, 2, 3}), order);
                      }});
-    for (const bool normalised : {false, true}) {
-        cases.push_back(
-            {"GET_ROWS", normalised ? "a router, its weights normalised" : "a router",
-             [=](leaves & l) {
-                 ggml_context * ctx = l.ctx();
-                 ggml_tensor * probabilities = ggml_soft_max(
-                     ctx, ggml_mul_mat(ctx, l.parameter({5, 6}), l.parameter({5, 7}))); // [n_expert, n_tokens]
-                 ggml_tensor * ids = ggml_argsort_top_k(ctx, probabilities, 2);
-                 ggml_tensor * weights =
-                     ggml_get_rows(ctx, ggml_reshape_3d(ctx, probabilities, 1, 6, 7), ids); // [1, 2, n_tokens]
-                 if (!normalised) return weights;
-                 weights = ggml_reshape_2d(ctx, weights, 2, 7);
-                 return ggml_div(ctx, weights,
-                                 ggml_clamp(ctx, ggml_cont(ctx, ggml_sum_rows(ctx, weights)), 6e-5f, INFINITY));
-             },
-             1e-3, 1e-2});
-    }
     const auto bias = [&](const std::string & name, std::vector<int64_t> x, std::vector<int64_t> b, routing ids) {
         cases.push_back(
             {"ADD_ID", name, [=](leaves & l) { return ggml_add_id(l.ctx(), l.parameter(x), l.parameter(b), ids(l)); }});
@@ -108,12 +91,75 @@ void add_rows(std::vector<op_case> & cases) {
     bias("unused and repeated experts", {5, 2, 3}, {5, 8}, fixed({2, 3}, {5, 0, 5, 5, 2, 5}));
 }
 
+// The scores of all experts for the selection, where only those of the best groups of experts are above -infinity.
+ggml_tensor * in_best_groups(ggml_context * ctx, ggml_tensor * scores, int64_t n_groups, int n_used_groups) {
+    const int64_t n_expert = scores->ne[0], n_tokens = scores->ne[1], of_group = n_expert / n_groups;
+    ggml_tensor * groups = ggml_reshape_3d(ctx, scores, of_group, n_groups, n_tokens);
+    ggml_tensor * best_two = ggml_argsort_top_k(ctx, groups, 2); // [2, n_groups, n_tokens]
+    ggml_tensor * values = ggml_get_rows(ctx, ggml_reshape_4d(ctx, groups, 1, of_group, n_groups, n_tokens), best_two);
+    ggml_tensor * sums = ggml_sum_rows(ctx, ggml_reshape_3d(ctx, values, 2, n_groups, n_tokens));
+    ggml_tensor * chosen = ggml_argsort_top_k(ctx, ggml_reshape_2d(ctx, sums, n_groups, n_tokens), n_used_groups);
+    ggml_tensor * kept = ggml_get_rows(ctx, groups, chosen); // [of_group, n_used_groups, n_tokens]
+    ggml_tensor * masked = ggml_set_rows(ctx, ggml_fill(ctx, groups, -INFINITY), kept, chosen);
+    return ggml_reshape_2d(ctx, masked, n_expert, n_tokens);
+}
+
+// The weights of the selected experts, as llama.cpp's build_moe_ffn() makes them with each of its gating functions.
+struct router {
+    const char * name;
+    std::function<ggml_tensor *(ggml_context *, ggml_tensor * logits)> gate;
+    bool normalised = false;
+    bool softmax_of_chosen = false;
+    bool biased = false;  // the selection, not the weights
+    int64_t n_groups = 0; // of which the best two are used
+};
+
+ggml_tensor * weights_of(const router & r, leaves & l, int64_t n_expert, int n_used, int64_t n_tokens) {
+    ggml_context * ctx = l.ctx();
+    ggml_tensor * logits = ggml_mul_mat(ctx, l.parameter({5, n_expert}), l.parameter({5, n_tokens}));
+    ggml_tensor * scores = r.gate(ctx, logits); // [n_expert, n_tokens]
+    ggml_tensor * selection = r.biased ? ggml_add(ctx, scores, l.constant({n_expert})) : scores;
+    if (r.n_groups > 0) selection = in_best_groups(ctx, selection, r.n_groups, 2);
+    ggml_tensor * ids = ggml_argsort_top_k(ctx, selection, n_used);
+    ggml_tensor * weights = ggml_get_rows(ctx, ggml_reshape_3d(ctx, scores, 1, n_expert, n_tokens), ids);
+    if (!r.normalised && !r.softmax_of_chosen) return weights; // [1, n_used, n_tokens]
+    weights = ggml_reshape_2d(ctx, weights, n_used, n_tokens);
+    if (r.softmax_of_chosen) weights = ggml_soft_max(ctx, weights);
+    if (!r.normalised) return weights;
+    return ggml_div(ctx, weights, ggml_clamp(ctx, ggml_sum_rows(ctx, weights), 6.103515625e-5f, INFINITY));
+}
+
+void add_routers(std::vector<op_case> & cases) {
+    const auto softmax = [](ggml_context * ctx, ggml_tensor * x) { return ggml_soft_max(ctx, x); };
+    const auto sigmoid = [](ggml_context * ctx, ggml_tensor * x) { return ggml_sigmoid(ctx, x); };
+    const auto logits = [](ggml_context *, ggml_tensor * x) { return x; };
+    const auto sqrt_softplus = [](ggml_context * ctx, ggml_tensor * x) {
+        return ggml_sqrt(ctx, ggml_softplus(ctx, x));
+    };
+    const router routers[] = {
+        {"a router with softmax", softmax},
+        {"a router with softmax, normalised", softmax, true},
+        {"a router with sigmoid", sigmoid},
+        {"a router with sigmoid and a bias of the selection, normalised", sigmoid, true, false, true},
+        {"a router with softmax of the chosen scores", logits, false, true},
+        {"a router with the root of softplus", sqrt_softplus},
+        {"a router with the root of softplus and a bias of the selection, normalised", sqrt_softplus, true, false,
+         true},
+        {"a router with sigmoid, limited to groups, normalised", sigmoid, true, false, true, 3},
+        {"a router with softmax, limited to groups", softmax, false, false, false, 3},
+    };
+    for (const router & r : routers) {
+        cases.push_back({"GET_ROWS", r.name, [r](leaves & l) { return weights_of(r, l, 9, 3, 7); }, 1e-3, 1e-2});
+    }
+}
+
 }
 
 std::vector<op_case> moe() {
     std::vector<op_case> cases;
     add_products(cases);
     add_rows(cases);
+    add_routers(cases);
     return cases;
 }
 
