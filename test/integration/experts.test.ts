@@ -2,9 +2,11 @@
 
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readSafetensors } from '../../src/adapter/safetensors.js';
 import {
   createModel,
+  exportAdapter,
   type FinetuneOptions,
   finetuneFull,
   finetuneLora,
@@ -178,4 +180,83 @@ it('reports the load-balance loss apart from the loss, which it does not change 
     loadBalanceLoss: 1,
   });
   await expect(refused.result).rejects.toMatchObject({ code: 'TARGET_UNSUPPORTED' });
+});
+
+describe('the load-balance loss of a step with several micro-batches', () => {
+  // the same number of tokens and of targets in each row
+  const equal = ['red', 'tan', 'sky', 'fog'].map((completion, i) => ({
+    prompt: `Colour ${i}?`,
+    completion: ` ${completion}`,
+  }));
+  /** The first step of these rows, and the router's adapter after it: with SGD, minus the gradient. */
+  async function stepOf(dataset: readonly object[], given: Partial<FinetuneOptions>) {
+    const output = join(folder, 'balanced.gguf');
+    const run = finetuneLora({
+      ...options(model),
+      ...{
+        dataset: dataset as FinetuneOptions['dataset'],
+        output,
+        epochs: 1,
+        batchSize: dataset.length,
+        shuffle: false,
+        precision: 'f32',
+      },
+      ...{
+        modelCard: false,
+        runLog: false,
+        lora: { targets: ['ffn_gate_inp'] },
+        loadBalanceLoss: 1,
+      },
+      optimizer: { type: 'sgd', learningRate: 1, momentum: 0, weightDecay: 0, maxGradientNorm: 0 },
+      scheduler: { type: 'constant' },
+      ...given,
+    });
+    const steps: StepEvent[] = [];
+    for await (const event of run) if (event.type === 'step') steps.push(event);
+    await run.result;
+    expect(steps).toHaveLength(1);
+    const balance = steps[0]!.metrics.loadBalanceLoss!;
+    return { ...steps[0]!, balance, update: await matricesB(output) };
+  }
+
+  /** All numbers of the matrices B of an adapter, in the order of their names. */
+  async function matricesB(adapter: string): Promise<number[]> {
+    const exported = join(folder, 'balanced-peft');
+    rmSync(exported, { recursive: true, force: true });
+    await exportAdapter({ adapter, model, output: exported });
+    const tensors = await readSafetensors(join(exported, 'adapter_model.safetensors'));
+    return [...tensors]
+      .sort()
+      .flatMap(([name, { values }]) => (name.includes('lora_B') ? [...values] : []));
+  }
+  const closeTo = (found: number[], expected: number[]) => {
+    const length = Math.hypot(...expected);
+    expect(length).toBeGreaterThan(0.01);
+    expect(Math.hypot(...found.map((value, i) => value - expected[i]!))).toBeLessThan(
+      1e-4 * length,
+    );
+  };
+
+  it('is that of one micro-batch if the micro-batches have the same rows', async () => {
+    const twice = [...equal, ...equal];
+    const whole = await stepOf(twice, { microBatchSize: 8, packing: false });
+    const halves = await stepOf(twice, { microBatchSize: 4, packing: false });
+    expect(halves.balance).toBeCloseTo(whole.balance, 5);
+    expect(halves.loss).toBeCloseTo(whole.loss!, 5);
+    closeTo(halves.update, whole.update);
+  });
+
+  it('is the mean of those of the micro-batches otherwise, with its gradient', async () => {
+    const [first, second] = [equal.slice(0, 2), equal.slice(2)];
+    const whole = await stepOf(equal, { microBatchSize: 4 });
+    const halves = await stepOf(equal, { microBatchSize: 2 });
+    const [a, b] = [await stepOf(first, {}), await stepOf(second, {})];
+    expect(halves.balance).toBeCloseTo((a.balance + b.balance) / 2, 5);
+    expect(halves.balance).not.toBeCloseTo(whole.balance, 3);
+    expect(halves.loss).toBeCloseTo(whole.loss!, 5);
+    closeTo(
+      halves.update,
+      a.update.map((value, i) => (value + b.update[i]!) / 2),
+    );
+  });
 });
