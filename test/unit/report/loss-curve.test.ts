@@ -41,19 +41,42 @@ describe('renderLossCurve', () => {
     expect(svg).not.toMatch(/NaN|undefined/);
   });
 
-  it('marks the interventions of adaptive training, one label per step, unless there are too many', () => {
+  it('shows the interventions of adaptive training in a strip with a row for each kind', () => {
     const at = (step: number, kind: string): LossCurveEvent => ({
       type: 'intervention',
       step,
       kind,
     });
     const some = [at(7, 'skip'), at(8, 'rescue'), at(8, 'learning-rate')];
+    const rowsOf = (svg: string) => svg.match(/>(skip|rescue|learning-rate)<\/text>/g)?.length;
     const svg = renderLossCurve([...history(60), ...some]);
-    expect(svg).toContain('>skip<');
-    expect(svg).toContain('>rescue, learning-rate<');
+    expect(rowsOf(svg)).toBe(3);
     expect(svg).toContain('>epoch 1<');
-    const many = Array.from({ length: 21 }, (_, i) => at(i + 1, 'skip'));
-    expect(renderLossCurve([...history(60), ...many])).not.toContain('>skip<');
+    // the names, the points and the lines through the curve
+    expect(svg.match(/#8a4fb0/g)).toHaveLength(3 + 3 + 2);
+    const many = Array.from({ length: 40 }, (_, i) => at(i + 1, 'skip'));
+    const busy = renderLossCurve([...history(60), ...many]);
+    expect(rowsOf(busy)).toBe(1);
+    expect(busy).not.toContain('stroke="#8a4fb0"'); // too many lines would hide the curve
+    expect(renderLossCurve(history(60))).not.toContain('#8a4fb0');
+  });
+
+  it('keeps the rows of the strip and the panels apart', () => {
+    const kinds = ['learning-rate', 'skip', 'rescue', 'accumulation', 'extend', 'stop'];
+    const svg = renderLossCurve([
+      ...history(60),
+      ...kinds.map((kind, i): LossCurveEvent => ({ type: 'intervention', step: i + 1, kind })),
+    ]);
+    const place = (kind: string) =>
+      Number(
+        new RegExp(`translate\\([\\d.]+ ([\\d.]+)\\)" fill="#8a4fb0">${kind}<`).exec(svg)?.[1],
+      );
+    const rows = kinds.map(place);
+    for (const [i, row] of rows.entries()) if (i > 0) expect(row - rows[i - 1]!).toBe(14);
+    const lines = Array.from(svg.matchAll(/<path d="M90 ([\d.]+)L932 \1"/g), ([, y]) => Number(y));
+    const [above, below] = [rows[0]!, rows.at(-1)!];
+    expect(Math.max(...lines.filter((y) => y < above - 7))).toBeLessThan(above - 20);
+    expect(Math.min(...lines.filter((y) => y > below + 8))).toBeGreaterThan(below + 20);
   });
 
   it('uses width and height', () => {
