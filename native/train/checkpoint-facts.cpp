@@ -113,9 +113,4 @@ std::vector<problem> checkpoint_facts::differences(const gguf_reader & file) con
     return found;
 }
 
-bool is_fixed_in_a_run(const std::string & option) {
-    static const std::set<std::string> fixed = {"mode", "batchSize", "optimizer.type", "lora.rank", "lora.targets"};
-    return fixed.count(option) > 0;
-}
-
 }

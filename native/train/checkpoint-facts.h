@@ -30,8 +30,4 @@ private:
     std::vector<run_fact> facts_;
 };
 
-// Whether the option decides the size or the meaning of the stored tensors, so that no run can continue with another
-// value. The option `resume.allow` in src/config/checkpoint.ts refuses these.
-bool is_fixed_in_a_run(const std::string & option);
-
 }

@@ -38,12 +38,16 @@ std::string parameter_key(size_t index) { return "llamatune.parameter." + std::t
     throw error("CHECKPOINT_INVALID", "cannot resume from the checkpoint " + path + ": " + reason, hint);
 }
 
-[[noreturn]] void reject(const std::string & path, std::vector<problem> differences) {
+bool contains(const std::vector<std::string> & names, const std::string & name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+[[noreturn]] void reject(const std::string & path, const resume_options & resume, std::vector<problem> differences) {
     const auto text_of = [](const problem & p) { return p.path + " " + p.message; };
     const std::string message =
         "cannot resume from the checkpoint " + path + ": " + join_texts(differences, text_of, "; ");
     std::vector<std::string> fixed, others;
-    for (const problem & p : differences) (is_fixed_in_a_run(p.path) ? fixed : others).push_back(p.path);
+    for (const problem & p : differences) (contains(resume.allowable, p.path) ? others : fixed).push_back(p.path);
     std::string hint = "Set " + (fixed.empty() ? std::string("these options") : join(fixed)) +
                        " as in the run that wrote it, or start a new run without resume.";
     if (!others.empty()) {
@@ -188,10 +192,8 @@ std::set<std::string> check_differences(const gguf_reader & file, const checkpoi
                                         const data_plan & data, int64_t stored_steps) {
     std::vector<problem> found = parts.facts.differences(file);
     for (const problem & p : tensor_differences(file, parts)) found.push_back(p);
-    const std::vector<std::string> & allow = parts.options.checkpoint->resume->allow;
-    const auto allowed = [&](const std::string & option) {
-        return !is_fixed_in_a_run(option) && std::find(allow.begin(), allow.end(), option) != allow.end();
-    };
+    const resume_options & resume = *parts.options.checkpoint->resume;
+    const auto allowed = [&](const std::string & option) { return contains(resume.allow, option); };
     std::set<std::string> names;
     for (const problem & p : found) names.insert(p.path);
     // other data has another number of steps
@@ -202,7 +204,7 @@ std::set<std::string> check_differences(const gguf_reader & file, const checkpoi
         if (!allowed(p.path)) refused.push_back(p);
     // tensors of other shapes cannot be read, whatever is allowed
     if (refused.empty()) refused = tensor_differences(file, parts);
-    if (!refused.empty()) reject(file.path(), std::move(refused));
+    if (!refused.empty()) reject(file.path(), resume, std::move(refused));
     return names;
 }
 

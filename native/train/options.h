@@ -78,14 +78,16 @@ void fields(V & v, run_fact & f) {
 }
 
 struct resume_options {
-    std::string from;               // "latest", "auto", or the path of a checkpoint or of a folder with checkpoints
-    std::vector<std::string> allow; // options that may differ from those of the checkpoint's run
+    std::string from;                 // "latest", "auto", or the path of a checkpoint or of a folder with checkpoints
+    std::vector<std::string> allow{}; // options that may differ from those of the checkpoint's run
+    std::vector<std::string> allowable{}; // that `allow` may name; no run continues with another value of the others
 };
 
 template <class V>
 void fields(V & v, resume_options & o) {
     v("from", o.from);
     v("allow", o.allow);
+    v("allowable", o.allowable);
 }
 
 struct checkpoint_options {

@@ -11,15 +11,15 @@ const LONGEST_MINUTES = 365 * 24 * 60;
 
 /** Options that decide what a step computes; a resumed run can continue with other values of them. */
 const RESUMABLE =
-  /^(model|dataset|sequenceLength|shuffle|seed|epochs|maxSteps|loss|chatTemplate|overlength|truncationSide|(optimizer|scheduler|objective|lora|adaptive)\..+)$/;
-/** Options that match, but decide what the tensors of a checkpoint are. */
+  /^(model|dataset|sequenceLength|shuffle|seed|epochs|maxSteps|loss|loadBalanceLoss|chatTemplate|overlength|truncationSide|(optimizer|scheduler|objective|lora|adaptive)\..+)$/;
+/** Options that match, but decide what the tensors of a checkpoint are, so that no run continues with other values. */
 const FIXED: readonly string[] = [
   'optimizer.type',
   ...['lora.rank', 'lora.targets', 'lora.init', 'lora.initAdapter'],
 ];
 
 /** The options of these that `checkpoint.resume.allow` may name, and the validation data. */
-const resumable = (options: readonly string[]): string[] => [
+export const resumable = (options: readonly string[]): string[] => [
   ...options.filter((option) => RESUMABLE.test(option) && !FIXED.includes(option)),
   'validation',
 ];

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { ConfigProblem } from '../errors.js';
 import { hasDecay, SCHEDULE_TYPES, type ScheduleType } from '../schedule/schedule.js';
 import { adaptive, adaptiveProblems } from './adaptive.js';
-import { checkpoint, checkpointProblems, validationChoices } from './checkpoint.js';
+import { checkpoint, checkpointProblems, resumable, validationChoices } from './checkpoint.js';
 import { type FieldReader, withCrossFieldRules } from './cross-field.js';
 import { describeOptions } from './describe.js';
 import {
@@ -212,6 +212,9 @@ const validation = z.strictObject({
 function optionNames(): string[] {
   return describeOptions(base).map(({ path }) => path);
 }
+
+/** The options that `checkpoint.resume.allow` may name. No run continues with other values of the others. */
+export const resumableOptions = (): string[] => resumable(optionNames());
 
 const base = z.strictObject({
   model: model(),

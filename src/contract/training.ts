@@ -44,7 +44,8 @@ export interface PreparedCheckpoint {
   everyEpoch: boolean;
   keepLast: number;
   keepBest: boolean;
-  resume: { from: string; allow: string[] } | undefined;
+  /** `allowable`: the options that `allow` may name. */
+  resume: { from: string; allow: string[]; allowable: string[] } | undefined;
   /** Options that decide what the steps compute and that the engine does not know, with their values as text. */
   facts: { option: string; value: string }[];
 }

@@ -1,4 +1,4 @@
-import type { FinetuneConfig } from '../config/finetune.js';
+import { type FinetuneConfig, resumableOptions } from '../config/finetune.js';
 import type { TrainOptions } from '../contract/training.js';
 import type { PreparedDataset } from '../data/prepare.js';
 import type { LoadedModel } from '../model/loaded-model.js';
@@ -52,7 +52,7 @@ function checkpointOptions(config: FinetuneConfig): TrainOptions['checkpoint'] {
     ...rest,
     everyMinutes,
     keepLast: keepLast === 'all' ? 0 : keepLast,
-    resume,
+    resume: resume && { ...resume, allowable: resumableOptions() },
     facts: runFacts(config),
   };
 }

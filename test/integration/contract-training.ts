@@ -165,6 +165,6 @@ const preparedCheckpoint = keys<PreparedCheckpoint>({
 /** Fields of the options of a training that no schema has. */
 export const addedForTraining: string[] = [
   ...[...preparedTraining, 'validation.file', ...nested('checkpoint', preparedCheckpoint)],
-  ...nested('checkpoint.resume', ['from', 'allow']),
+  ...nested('checkpoint.resume', ['from', 'allow', 'allowable']),
   ...nested('checkpoint.facts', ['option', 'value']),
 ];
