@@ -179,6 +179,7 @@ export type {
   PauseEvent,
   ResumeEvent,
   StepEvent,
+  StepHistory,
   StepMetrics,
   WarningEvent,
 } from './contract/training.js';
@@ -301,6 +302,7 @@ export { type ScoreEvent, type ScoreResult, type ScoreRun, score } from './score
 export type { PairedTest } from './statistics.js';
 export {
   type LoggedResult,
+  type RestoredEvent,
   type RunLog,
   type RunLogEvent,
   type RunLogHeader,

@@ -26,13 +26,13 @@ void warn_about_schedule(const train_state & state, int64_t total_before, const 
     const int64_t next = state.batches();
     // A step of several batches has the rate of its first one.
     const bool accumulates = state.adaptive && state.adaptive->accumulation > 1;
-    if (accumulates || double(rates[size_t(next - 1)]) * factor == state.learning_rates.back()) return;
+    if (accumulates || double(rates[size_t(next - 1)]) * factor == state.history.learning_rates.back()) return;
     const std::string steps = total == total_before
                                   ? std::to_string(total) + " steps"
                                   : std::to_string(total) + " steps instead of " + std::to_string(total_before);
     on_event(warning_event{"SCHEDULE_CHANGED", "the learning rate continues on the schedule of " + steps + ": step " +
                                                    std::to_string(state.step) + " had " +
-                                                   number_text(state.learning_rates.back()) + ", step " +
+                                                   number_text(state.history.learning_rates.back()) + ", step " +
                                                    std::to_string(state.step + 1) + " has " +
                                                    number_text(double(rates[size_t(next)]) * factor)});
 }
@@ -74,7 +74,7 @@ std::optional<train_state> checkpoint_folder::resume(loader & data, const event_
     if (!restored.differs) run_ = restored.run;
     last_path_ = path;
     last_step_ = state.step;
-    on_event(resume_event{state.step, path});
+    on_event(resume_event{state.step, path, state.history});
     warn_about_schedule(state, restored.total_steps, rates, on_event);
     warn_if_finished(state, path, int64_t(rates.size()), on_event);
     if (restored.lacks_best) {

@@ -68,9 +68,10 @@ void each_field(state_type & state, function && field) {
     field("llamatune.tokens", state.tokens);
     field("llamatune.target_tokens", state.target_tokens);
     field("llamatune.loss", state.loss);
-    field("llamatune.losses", state.losses);
-    field("llamatune.learning_rates", state.learning_rates);
-    field("llamatune.evaluation.", state.evaluations);
+    field("llamatune.losses", state.history.losses);
+    field("llamatune.learning_rates", state.history.learning_rates);
+    field("llamatune.evaluation.", state.history.evaluations);
+    field("llamatune.intervention.", state.history.interventions);
     field("llamatune.epoch_loss", state.epoch_loss);
     field("llamatune.epoch_weight", state.epoch_weight);
     field("llamatune.epoch_metric.", state.epoch_metrics);
@@ -108,6 +109,16 @@ struct field_writer {
             (*this)((key + "metric.").c_str(), records[i].metrics);
         }
     }
+    void operator()(const std::string & prefix, const std::vector<intervention_record> & records) const {
+        for (size_t i = 0; i < records.size(); i++) {
+            const std::string key = prefix + std::to_string(i) + ".";
+            file.set(key + "step", records[i].step);
+            file.set(key + "kind", name_of(records[i].kind));
+            file.set(key + "reason", records[i].reason);
+            file.set(key + "before", records[i].before);
+            file.set(key + "after", records[i].after);
+        }
+    }
 };
 
 struct field_reader {
@@ -134,6 +145,22 @@ struct field_reader {
             (*this)(key + "step", record.step);
             (*this)(key + "loss", record.loss);
             (*this)(key + "metric.", record.metrics);
+            records.push_back(record);
+        }
+    }
+    void operator()(const std::string & prefix, std::vector<intervention_record> & records) const {
+        for (size_t i = 0; file.has(prefix + std::to_string(i) + ".step"); i++) {
+            const std::string key = prefix + std::to_string(i) + ".";
+            intervention_record record{};
+            (*this)(key + "step", record.step);
+            const std::string kind = file.text(key + "kind");
+            const auto * known = std::find_if(std::begin(intervention_kind_names), std::end(intervention_kind_names),
+                                              [&](const auto & each) { return each.name == kind; });
+            if (known == std::end(intervention_kind_names)) continue; // of a newer version
+            record.kind = known->value;
+            record.reason = file.text(key + "reason");
+            (*this)(key + "before", record.before);
+            (*this)(key + "after", record.after);
             records.push_back(record);
         }
     }
@@ -292,17 +319,18 @@ restored_checkpoint read_checkpoint(const std::string & path, const checkpoint_p
     }
     train_state & state = restored.state;
     each_field(state, field_reader{file});
-    if (state.losses.size() != size_t(state.step) || state.learning_rates.size() != size_t(state.step))
+    const run_history & history = state.history;
+    if (history.losses.size() != size_t(state.step) || history.learning_rates.size() != size_t(state.step))
         not_readable(path, "it does not have a loss and a learning rate for each step", checkpoint_file.damaged_hint);
     read_adaptive(file, parts, state);
     data.seek(uint64_t(state.batches()));
     state.cursor = data.cursor();
     if (differences.count("dataset")) state.end_epoch(); // the sums are those of other samples
-    if (differences.count("validation")) state.evaluations.clear();
-    if (parts.best && !state.evaluations.empty()) {
+    if (differences.count("validation")) state.history.evaluations.clear();
+    if (parts.best && !state.history.evaluations.empty()) {
         restored.lacks_best = !file.find(tensor_name(best_name, 0));
         if (restored.lacks_best)
-            state.evaluations.clear();
+            state.history.evaluations.clear();
         else
             read_copies(file, best_name, *parts.best);
     }

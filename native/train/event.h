@@ -1,6 +1,5 @@
 #pragma once
 
-#include "core/enum-names.h"
 #include "core/named-numbers.h"
 #include "model/expert-counter.h"
 #include "train/state.h"
@@ -101,6 +100,7 @@ void fields(V & v, checkpoint_event & e) {
 struct resume_event {
     int64_t step; // of the checkpoint
     std::string path;
+    run_history history; // of the steps up to it
 };
 
 template <class V>
@@ -108,6 +108,7 @@ void fields(V & v, resume_event & e) {
     v.type("resume");
     v("step", e.step);
     v("path", e.path);
+    v("history", e.history);
 }
 
 // The run has paused, or continues after a pause.
@@ -150,33 +151,15 @@ void fields(V & v, warning_event & e) {
     v("message", e.message);
 }
 
-enum class intervention_kind { learning_rate, skip, rescue, accumulation, extend, stop };
-
-inline constexpr enum_name<intervention_kind> intervention_kind_names[] = {
-    {intervention_kind::learning_rate, "learning-rate"},
-    {intervention_kind::skip, "skip"},
-    {intervention_kind::rescue, "rescue"},
-    {intervention_kind::accumulation, "accumulation"},
-    {intervention_kind::extend, "extend"},
-    {intervention_kind::stop, "stop"}};
-constexpr auto & names_of(intervention_kind) { return intervention_kind_names; }
-
 // A decision has changed the course of an adaptive run.
 struct intervention_event {
-    int64_t step; // the one whose decision it was
-    intervention_kind kind;
-    std::string reason;
-    double before, after; // see src/contract/training.ts
+    intervention_record record;
 };
 
 template <class V>
 void fields(V & v, intervention_event & e) {
     v.type("intervention");
-    v("step", e.step);
-    v("kind", e.kind);
-    v("reason", e.reason);
-    v("before", e.before);
-    v("after", e.after);
+    fields(v, e.record);
 }
 
 // The phases are "graph" and "train" before the first step and "save" after the last one.
@@ -198,9 +181,7 @@ using event_sink = std::function<void(const train_event &)>;
 
 struct train_result {
     int64_t steps = 0;
-    std::vector<double> losses;                  // of all steps, including those before a resume; NaN without targets
-    std::vector<double> learning_rates;          // of the same steps
-    std::vector<evaluation_record> evaluations;  // of the same steps
+    run_history history;                         // of all steps, including those before a resume
     double final_loss = not_measured;            // of the last step
     double final_validation_loss = not_measured; // NaN without validation
     double best_validation_loss = not_measured;  // the lowest one
@@ -220,9 +201,7 @@ struct train_result {
 template <class V>
 void fields(V & v, train_result & r) {
     v("steps", r.steps);
-    v("losses", r.losses);
-    v("learningRates", r.learning_rates);
-    v("evaluations", r.evaluations);
+    fields(v, r.history);
     v("finalLoss", r.final_loss);
     v("finalValidationLoss", r.final_validation_loss);
     v("bestValidationLoss", r.best_validation_loss);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/enum-names.h"
 #include "core/named-numbers.h"
 #include "data/batch.h"
 #include "data/loader.h"
@@ -25,6 +26,50 @@ void fields(V & v, evaluation_record & r) {
     v("step", r.step);
     v("loss", r.loss);
     v("metrics", r.metrics);
+}
+
+enum class intervention_kind { learning_rate, skip, rescue, accumulation, extend, stop };
+
+inline constexpr enum_name<intervention_kind> intervention_kind_names[] = {
+    {intervention_kind::learning_rate, "learning-rate"},
+    {intervention_kind::skip, "skip"},
+    {intervention_kind::rescue, "rescue"},
+    {intervention_kind::accumulation, "accumulation"},
+    {intervention_kind::extend, "extend"},
+    {intervention_kind::stop, "stop"}};
+constexpr auto & names_of(intervention_kind) { return intervention_kind_names; }
+
+// A decision that has changed the course of an adaptive run.
+struct intervention_record {
+    int64_t step; // the one whose decision it was
+    intervention_kind kind;
+    std::string reason;
+    double before, after; // see src/contract/training.ts
+};
+
+template <class V>
+void fields(V & v, intervention_record & r) {
+    v("step", r.step);
+    v("kind", r.kind);
+    v("reason", r.reason);
+    v("before", r.before);
+    v("after", r.after);
+}
+
+// What the finished steps of a run have done, in order.
+struct run_history {
+    std::vector<double> losses; // NaN for a step without targets
+    std::vector<double> learning_rates;
+    std::vector<evaluation_record> evaluations;
+    std::vector<intervention_record> interventions;
+};
+
+template <class V>
+void fields(V & v, run_history & h) {
+    v("losses", h.losses);
+    v("learningRates", h.learning_rates);
+    v("evaluations", h.evaluations);
+    v("interventions", h.interventions);
 }
 
 // The progress of an adaptive run, and what the decisions have changed. Numbers, because a checkpoint stores them.
@@ -62,9 +107,7 @@ struct train_state {
     data_cursor cursor;     // of the next step
     int64_t tokens = 0, target_tokens = 0;
     double loss = std::numeric_limits<double>::quiet_NaN(); // of the last step with targets
-    std::vector<double> losses;                             // of all steps; NaN for a step without targets
-    std::vector<double> learning_rates;                     // of all steps
-    std::vector<evaluation_record> evaluations;
+    run_history history;
     double epoch_loss = 0, epoch_weight = 0; // sums over the targets of the epoch so far: weight · loss, weight
     named_numbers epoch_metrics;             // the same sums of the objective's metrics: weight · metric
     std::optional<adaptive_state> adaptive;
@@ -78,7 +121,7 @@ struct train_state {
     // The evaluation with the lowest loss, the first of several; null if there is none with a finite loss.
     const evaluation_record * best_evaluation() const {
         const evaluation_record * best = nullptr;
-        for (const evaluation_record & each : evaluations)
+        for (const evaluation_record & each : history.evaluations)
             if (std::isfinite(each.loss) && (!best || each.loss < best->loss)) best = &each;
         return best;
     }
@@ -86,10 +129,11 @@ struct train_state {
     // How many evaluations have passed since the best one.
     int64_t evaluations_since_best() const {
         const evaluation_record * best = best_evaluation();
-        return best ? evaluations.data() + evaluations.size() - best - 1 : int64_t(evaluations.size());
+        const std::vector<evaluation_record> & all = history.evaluations;
+        return best ? all.data() + all.size() - best - 1 : int64_t(all.size());
     }
 
-    bool evaluated() const { return !evaluations.empty() && evaluations.back().step == step; }
+    bool evaluated() const { return !history.evaluations.empty() && history.evaluations.back().step == step; }
 
     // The mean loss of the epoch so far; NaN if it has no targets.
     double epoch_mean() const { return epoch_loss / epoch_weight; }
@@ -105,7 +149,7 @@ struct train_state {
              const data_cursor & next) {
         step++;
         if (adaptive) adaptive->batches += totals.batches;
-        losses.push_back(mean_loss);
+        history.losses.push_back(mean_loss);
         cursor = next;
         tokens += totals.tokens;
         target_tokens += totals.target_tokens;

@@ -54,9 +54,9 @@ decision_request step_control::request(const step_outcome & outcome) const {
         r.micro_batch_gradient_norm = outcome.micro_batch_gradient_norm;
     }
     if (adaptive.kept_step >= 0) r.kept_step = adaptive.kept_step;
-    if (!state_.evaluations.empty()) {
-        r.evaluation_step = state_.evaluations.back().step;
-        r.evaluation_loss = state_.evaluations.back().loss;
+    if (!state_.history.evaluations.empty()) {
+        r.evaluation_step = state_.history.evaluations.back().step;
+        r.evaluation_loss = state_.history.evaluations.back().loss;
     }
     if (restored_) r.controller_state = adaptive.controller;
     return r;
@@ -114,7 +114,8 @@ void step_control::change_course(const step_decision & decision, prefetcher & ba
 }
 
 void step_control::report(intervention_kind kind, const step_decision & decision, double before, double after) const {
-    on_event_(intervention_event{state_.step + 1, kind, decision.reason, before, after});
+    state_.history.interventions.push_back({state_.step + 1, kind, decision.reason, before, after});
+    on_event_(intervention_event{state_.history.interventions.back()});
 }
 
 }

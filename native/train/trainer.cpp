@@ -77,7 +77,7 @@ step_event event_of(const train_state & state, const step_outcome & outcome, con
     event.epoch = state.epoch();
     event.loss = outcome.loss;
     event.metrics = outcome.metrics;
-    event.learning_rate = state.learning_rates.back();
+    event.learning_rate = state.history.learning_rates.back();
     event.gradient_norm = outcome.gradient_norm;
     event.tokens = totals.tokens;
     event.target_tokens = totals.target_tokens;
@@ -148,8 +148,8 @@ private:
 
         const bool apply = control_.decide(outcome, batches);
         const auto update_start = clock::now();
-        state_.learning_rates.push_back(control_.learning_rate());
-        if (apply) update(parts_, state_, outcome, gradients.scale(), state_.learning_rates.back(), on_event_);
+        state_.history.learning_rates.push_back(control_.learning_rate());
+        if (apply) update(parts_, state_, outcome, gradients.scale(), state_.history.learning_rates.back(), on_event_);
         times.optimizer_ms += ms_since(update_start);
         times.step_ms = ms_since(start);
 
@@ -183,10 +183,10 @@ private:
 
     bool evaluate() {
         const evaluator::outcome outcome = parts_.validation->run(stop_);
-        state_.evaluations.push_back({state_.step, outcome.loss, outcome.metrics});
+        state_.history.evaluations.push_back({state_.step, outcome.loss, outcome.metrics});
         on_event_(evaluation_event{state_.step, state_.epoch(), outcome.loss, outcome.metrics, outcome.target_tokens,
                                    outcome.ms});
-        const bool best = state_.best_evaluation() == &state_.evaluations.back();
+        const bool best = state_.best_evaluation() == &state_.history.evaluations.back();
         if (best && parts_.best) parts_.best->store();
         return best;
     }
@@ -232,16 +232,14 @@ train_result train(const train_parts & parts, train_state & state, const event_s
     }
     result.steps = state.step;
     result.final_loss = state.loss;
-    if (!state.evaluations.empty()) result.final_validation_loss = state.evaluations.back().loss;
+    if (!state.history.evaluations.empty()) result.final_validation_loss = state.history.evaluations.back().loss;
     if (const evaluation_record * best = state.best_evaluation()) {
         result.best_validation_loss = best->loss;
         result.best_step = best->step;
     }
     result.tokens = state.tokens;
     result.target_tokens = state.target_tokens;
-    result.losses = state.losses;
-    result.learning_rates = state.learning_rates;
-    result.evaluations = state.evaluations;
+    result.history = state.history;
     return result;
 }
 

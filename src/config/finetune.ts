@@ -209,9 +209,7 @@ const validation = z.strictObject({
 });
 
 /** Paths of all options. */
-function optionNames(): string[] {
-  return describeOptions(base).map(({ path }) => path);
-}
+const optionNames = (): string[] => describeOptions(base).map(({ path }) => path);
 
 /** The options that `checkpoint.resume.allow` may name. No run continues with other values of the others. */
 export const resumableOptions = (): string[] => resumable(optionNames());

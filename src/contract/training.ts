@@ -191,6 +191,20 @@ export interface ResumeEvent {
   type: 'resume';
   step: number;
   path: string;
+  /** Of the steps up to the checkpoint. */
+  history: StepHistory;
+}
+
+/** What the steps of a run have done, in order. */
+export interface StepHistory {
+  /** Loss of each step; NaN for a step without a loss. */
+  losses: Float64Array;
+  /** Learning rate of each step. */
+  learningRates: Float64Array;
+  /** Validation losses and metrics. */
+  evaluations: Pick<EvaluationEvent, 'step' | 'loss' | 'metrics'>[];
+  /** Interventions of adaptive training. */
+  interventions: Omit<InterventionEvent, 'type'>[];
 }
 
 /** The run has paused after this step, or continues after a pause. */
@@ -295,16 +309,13 @@ export interface WarningEvent {
   message: string;
 }
 
-/** The result that the engine returns for a run. */
-export interface TrainResult {
+/**
+ * The result that the engine returns for a run. Its history is that of the whole run, including the steps before a resume; after
+ * a resume with other validation data it has only the new evaluations.
+ */
+export interface TrainResult extends StepHistory {
   /** Optimizer steps of the whole run, including those before a resume. */
   steps: number;
-  /** Loss of each of them, in order; NaN for a step without a loss. */
-  losses: Float64Array;
-  /** Learning rate of each of them. */
-  learningRates: Float64Array;
-  /** Validation losses and metrics of the whole run, in order; after a resume with other validation data, of the new ones. */
-  evaluations: Pick<EvaluationEvent, 'step' | 'loss' | 'metrics'>[];
   /** Loss of the last step. */
   finalLoss: number | null;
   /** Loss of the last evaluation; null without validation. */

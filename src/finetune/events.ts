@@ -1,7 +1,6 @@
 import type { AdapterInfo } from '../contract/model.js';
 import type {
   EnginePhaseEvent,
-  InterventionEvent,
   TrainEvent,
   TrainOptions,
   TrainResult,
@@ -51,8 +50,6 @@ export interface FinetuneResult
   modelCard: string | null;
   /** The run log, next to the output or where `runLog` says; null with `runLog: false`. */
   runLog: string | null;
-  /** Interventions of adaptive training in the steps of this call, in order. */
-  interventions: Omit<InterventionEvent, 'type'>[];
   /** Training samples. */
   samples: number;
   validationSamples: number;

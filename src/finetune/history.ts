@@ -14,12 +14,15 @@ import { hasTokenBudget } from './layout.js';
 
 type ReportedEvent = Exclude<TrainEvent, EnginePhaseEvent>;
 
+/** The epochs of a run that a decision has extended, otherwise 0. */
+const extendedTo = ({ interventions }: TrainResult): number =>
+  interventions.findLast(({ kind }) => kind === 'extend')?.after ?? 0;
+
 /** Forwards the events of a run and collects the data for its result. */
 export class RunHistory {
   readonly #config: FinetuneConfig;
   readonly #dataset: PreparedDataset;
   readonly #emit: (event: FinetuneEvent) => void;
-  readonly #interventions: FinetuneResult['interventions'] = [];
   readonly #warnings: { code: string; message: string }[] = [];
   readonly #experts = new ExpertHistory();
 
@@ -34,10 +37,6 @@ export class RunHistory {
   }
 
   add(event: ReportedEvent): void {
-    if (event.type === 'intervention') {
-      const { type: _, ...intervention } = event;
-      this.#interventions.push(intervention);
-    }
     if (event.type === 'step') this.#experts.add(event.step, event.experts);
     if (event.type === 'warning') this.#warnings.push({ code: event.code, message: event.message });
     this.#emit(event);
@@ -109,8 +108,7 @@ export class RunHistory {
       adapter,
       modelCard: null,
       runLog: runLogOf(this.#config),
-      epochs: this.#interventions.findLast(({ kind }) => kind === 'extend')?.after ?? epochs,
-      interventions: this.#interventions,
+      epochs: Math.max(epochs, extendedTo(outcome)),
       samples: this.#dataset.train.samples,
       validationSamples: this.#dataset.validation?.samples ?? 0,
       estimatedMemoryBytes,

@@ -65,7 +65,6 @@ function historyOf({
     ...Array.from(losses, (loss, i) => ({
       type: 'step' as const,
       step: i + 1,
-      epoch: 0,
       loss: Number.isNaN(loss) ? null : loss,
       learningRate: learningRates[i]!,
     })),

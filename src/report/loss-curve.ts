@@ -4,7 +4,7 @@ import { lossCurveOption } from './loss-curve-option.js';
 
 /** The input of a loss curve: the events of a run, or of its run log. Other events are ignored. */
 export type LossCurveEvent =
-  | { type: 'step'; step: number; epoch: number; loss: number | null; learningRate: number }
+  | { type: 'step'; step: number; loss: number | null; learningRate: number }
   | { type: 'evaluation'; step: number; loss: number }
   | { type: 'epoch'; epoch: number; step: number }
   | { type: 'intervention'; step: number; kind: string }

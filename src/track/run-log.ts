@@ -10,6 +10,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { extname } from 'node:path';
+import type {
+  InterventionEvent,
+  ResumeEvent,
+  StepEvent,
+  StepHistory,
+} from '../contract/training.js';
 import { LlamatuneError } from '../errors.js';
 import { replaceFile } from '../files/atomic-file.js';
 import { endOfLinks, isDevice } from '../files/identity.js';
@@ -36,8 +42,20 @@ export interface RunLog {
 
 /** A line of the log after the first: an event and the time (ISO 8601) at which it was written. */
 export type RunLogEvent = { time: string } & (
-  | Exclude<FinetuneEvent, DoneEvent>
+  | Exclude<FinetuneEvent, DoneEvent | ResumeEvent>
+  | Omit<ResumeEvent, 'history'>
+  | RestoredEvent
   | { type: 'done'; result: LoggedResult }
+);
+
+/**
+ * What a checkpoint knows of an event that the killed run had not written into its log yet: the line was added when the run was
+ * resumed.
+ */
+export type RestoredEvent = { restored: true } & (
+  | Pick<StepEvent, 'type' | 'step' | 'loss' | 'learningRate'>
+  | ({ type: 'evaluation' } & StepHistory['evaluations'][number])
+  | InterventionEvent
 );
 
 /** A result as JSON holds it: typed arrays are arrays, and a loss that is not finite is null. */
@@ -49,8 +67,8 @@ export type LoggedResult = Omit<FinetuneResult, 'losses' | 'learningRates'> & {
 /**
  * Writes the events of a run as JSON Lines: the header, then one event per line, each immediately, so that a killed run
  * leaves a readable log. The file is opened when the training starts, so that a run that is refused leaves an existing
- * file as it is. A run that is resumed keeps the events of its log up to the checkpoint. Any other file in its place gets a
- * number in its name: run-1.jsonl.
+ * file as it is. A run that is resumed keeps the events of its log up to the checkpoint, and adds those that only the checkpoint
+ * has. Any other file in its place gets a number in its name: run-1.jsonl.
  */
 export class RunLogTracker implements Tracker {
   readonly #path: string;
@@ -66,13 +84,12 @@ export class RunLogTracker implements Tracker {
 
   /** @throws LlamatuneError OUTPUT_NOT_WRITABLE */
   write(event: FinetuneEvent): void {
-    const { type, ...rest } = event;
-    if (type === 'resume') {
+    if (event.type === 'resume') {
       const [first, ...preparation] = this.#pending as [string, ...string[]];
       this.#earlier = earlierLines(this.#path, event);
       this.#pending = [first, ...this.#earlier, ...preparation];
     }
-    this.#pending.push(textOf({ type, time: new Date().toISOString(), ...rest }));
+    this.#pending.push(lineOf(event));
     if (this.#file === undefined && isPreparation(event)) return;
     this.#attempt(() => this.#append(this.#pending.splice(0).join('')));
   }
@@ -136,20 +153,48 @@ function setAside(path: string): void {
   }
 }
 
+/** The history of a resumed run is in the lines of its steps. */
+function lineOf(event: FinetuneEvent | RestoredEvent): string {
+  const { type, ...rest } = event;
+  const history = type === 'resume' ? { history: undefined } : {};
+  return textOf({ type, time: new Date().toISOString(), ...rest, ...history });
+}
+
 const RUN_IN_NAME = /-([0-9a-f]{8})\.gguf$/;
 
 /** The lines of a log of the run that wrote this checkpoint, up to its step; none if the file is something else. */
-function earlierLines(
-  path: string,
-  { step, path: checkpoint }: Extract<FinetuneEvent, { type: 'resume' }>,
-): string[] {
+function earlierLines(path: string, { step, path: checkpoint, history }: ResumeEvent): string[] {
   const [, run] = RUN_IN_NAME.exec(checkpoint) ?? [];
   if (run === undefined || isDevice(path)) return [];
   const events = eventsOf(path);
-  const isSameRun = events.some((event) => runOf(event) === run);
-  return isSameRun
-    ? events.filter((event) => 'step' in event && event.step <= step).map(textOf)
-    : [];
+  if (!events.some((event) => runOf(event) === run)) return [];
+  const kept = events.filter((event) => 'step' in event).filter((event) => event.step <= step);
+  const missing = missingEvents(kept, history);
+  const lines = kept.flatMap((event) => {
+    const later = missing.findIndex((each) => each.step >= event.step);
+    const before = missing.splice(0, later < 0 ? missing.length : later);
+    return [...before.map(lineOf), textOf(event)];
+  });
+  return [...lines, ...missing.map(lineOf)];
+}
+
+/** The events of a history that a log does not have, in order. */
+function missingEvents(
+  logged: readonly { type: string; step: number; kind?: string }[],
+  { losses, learningRates, evaluations, interventions }: StepHistory,
+): RestoredEvent[] {
+  const keyOf = (event: (typeof logged)[number]) => [event.type, event.step, event.kind].join(' ');
+  const known = new Set(logged.map(keyOf));
+  const restored = true as const;
+  const all: RestoredEvent[] = [
+    ...interventions.map((each) => ({ type: 'intervention' as const, restored, ...each })),
+    ...Array.from(losses, (loss, i) => ({
+      ...{ type: 'step' as const, restored, step: i + 1 },
+      ...{ loss: Number.isNaN(loss) ? null : loss, learningRate: learningRates[i]! },
+    })),
+    ...evaluations.map((each) => ({ type: 'evaluation' as const, restored, ...each })),
+  ];
+  return all.filter((event) => !known.has(keyOf(event))).sort((x, y) => x.step - y.step);
 }
 
 /** The run that an event names, by the identity in the names of its checkpoints. */

@@ -99,6 +99,8 @@ describe('a resumed adaptive run', () => {
     const whole = await outcomeOf(restless());
     const adapter = readFileSync(at('adapter.gguf'));
     expect(new Set(kinds(whole)).size).toBeGreaterThan(1);
+    expect(kinds(whole)).toContain('extend');
+    expect(whole.result.epochs).toBeGreaterThan(6);
     const all: InterventionEvent[] = [];
     const checkpoint = { directory: at('checkpoints'), everySteps: 100, resume: 'auto' } as const;
     for (let stop = 2; ; stop += 3) {
@@ -108,6 +110,9 @@ describe('a resumed adaptive run', () => {
           if (event.type === 'intervention') all.push(event);
           if (event.type === 'step' && event.step >= stop) run.abort();
         }
+        const { epochs, interventions: ofResult } = await run.result;
+        expect(ofResult).toEqual(whole.result.interventions);
+        expect(epochs).toBe(whole.result.epochs);
         break;
       } catch (error) {
         expect((error as LlamatuneError).code).toBe('ABORTED');

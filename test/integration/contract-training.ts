@@ -13,11 +13,19 @@ import type {
   PreparedTraining,
   ResumeEvent,
   StepEvent,
+  StepHistory,
   TrainPlan,
   TrainResult,
   WarningEvent,
 } from '../../src/contract/training.js';
 import { experts, keys, nested } from './contract-keys.js';
+
+const evaluationKeys = ['step', 'loss', 'metrics'];
+const interventionKeys = ['step', 'kind', 'reason', 'before', 'after'];
+const recordKeys = [
+  ...nested('evaluations', evaluationKeys),
+  ...nested('interventions', interventionKeys),
+];
 
 /** What the addon writes for a training: see contract.test.ts. */
 export const trainingResults: Record<string, string[]> = {
@@ -74,7 +82,16 @@ export const trainingResults: Record<string, string[]> = {
     ms: true,
   }),
   CheckpointEvent: keys<CheckpointEvent>({ type: true, step: true, path: true }),
-  ResumeEvent: keys<ResumeEvent>({ type: true, step: true, path: true }),
+  ResumeEvent: [
+    ...keys<ResumeEvent>({ type: true, step: true, path: true, history: true }),
+    ...nested('history', [
+      ...keys<StepHistory>({
+        ...({ losses: true, learningRates: true } as const),
+        ...({ evaluations: true, interventions: true } as const),
+      }),
+      ...recordKeys,
+    ]),
+  ],
   PauseEvent: keys<PauseEvent>({ type: true, step: true }),
   EpochEvent: keys<EpochEvent>({
     type: true,
@@ -107,6 +124,7 @@ export const trainingResults: Record<string, string[]> = {
       losses: true,
       learningRates: true,
       evaluations: true,
+      interventions: true,
       finalLoss: true,
       finalValidationLoss: true,
       bestValidationLoss: true,
@@ -123,7 +141,7 @@ export const trainingResults: Record<string, string[]> = {
       experts: true,
     }),
     ...nested('experts', experts),
-    ...nested('evaluations', ['step', 'loss', 'metrics']),
+    ...recordKeys,
   ],
 };
 

@@ -56,6 +56,39 @@ describe('the run log', () => {
     expect(readdirSync(at('.')).filter((name) => name.endsWith('jsonl'))).toHaveLength(1);
   });
 
+  it('of a run that is resumed gets the steps that a killed process had not logged yet', async () => {
+    const checkpoint = { directory: at('checkpoints'), everySteps: 1 };
+    const validation = { dataset: dataset.slice(0, 2), everySteps: 2 };
+    const more = { epochs: 4, checkpoint, validation };
+    const run = finetune(quick(more));
+    const stop = async () => {
+      for await (const event of run) if (event.type === 'step' && event.step === 5) run.abort();
+    };
+    await expect(stop()).rejects.toMatchObject({ code: 'ABORTED' });
+    // The checkpoint of step 5 is on disk, and the log ends with the checkpoint of step 3.
+    const lines = readFileSync(at('adapter-log.jsonl'), 'utf8').split('\n');
+    const third = lines.findIndex((line) => /"checkpoint".*"step":3/.test(line));
+    writeFileSync(at('adapter-log.jsonl'), `${lines.slice(0, third + 1).join('\n')}\n{"type":"st`);
+    const resume = 'auto' as const;
+    const { losses, learningRates } = await finetune(
+      quick({ ...more, checkpoint: { ...checkpoint, resume } }),
+    ).result;
+    const { events } = readRunLog(at('adapter-log.jsonl'));
+    const steps = events.filter((event) => event.type === 'step');
+    expect(steps.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(steps.map(({ loss }) => loss)).toEqual([...losses]);
+    expect(steps.map(({ learningRate }) => learningRate)).toEqual([...learningRates]);
+    const restored = events.filter((event) => 'restored' in event);
+    expect(restored.map(({ type, step }) => [type, step])).toEqual([
+      ['step', 4],
+      ['evaluation', 4],
+      ['step', 5],
+    ]);
+    const evaluated = events.filter((event) => event.type === 'evaluation');
+    expect(evaluated.map(({ step }) => step)).toEqual([2, 4, 6, 8]);
+    expect(events.find(({ type }) => type === 'resume')).not.toHaveProperty('history');
+  });
+
   it.skipIf(!existsSync('/dev/full'))('is a warning if it cannot be written', async () => {
     const { steps, warnings } = await finetune(quick({ runLog: '/dev/full' })).result;
     expect(steps).toBe(2);

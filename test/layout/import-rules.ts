@@ -90,7 +90,7 @@ export const SOURCE_RULES: ImportRules = {
     ...['contract', 'files', 'model', 'report', 'track', 'adaptive', 'advice'],
   ],
   // The events of a run.
-  track: ['errors.ts', 'expert-use.ts', 'files', 'type:finetune'],
+  track: ['errors.ts', 'expert-use.ts', 'files', 'type:finetune', 'type:contract'],
   generate: ['errors.ts', 'config', 'data', 'contract', 'model'],
   // report: the files of the results.
   judge: [

@@ -1,8 +1,10 @@
 #include "core/error.h"
+#include "core/join.h"
 #include "harness.h"
 #include "train/checkpoint-runs.h"
 
 #include <atomic>
+#include <filesystem>
 
 using namespace llamatune;
 using namespace tiny;
@@ -77,4 +79,42 @@ TEST("train: a rescue without a kept state is refused") {
         return decision;
     };
     CHECK_EQ(run_with(o, rescue, stop).code, std::string("ADAPTIVE_DECISION_INVALID"));
+}
+
+TEST("train: a resumed run knows what all of its steps have done") {
+    train_options o = adaptive_options("adaptive-history");
+    o.checkpoint->every_steps = 3;
+    const auto decide = [](const decision_request & request) {
+        step_decision decision;
+        decision.reason = "step " + std::to_string(request.step);
+        if (request.step == 2) decision.learning_rate_factor = 0.5;
+        if (request.step == 3 || request.step == 5) decision.update = step_update::skip;
+        return decision;
+    };
+    const std::atomic<bool> stop{false};
+    const auto text_of = [](const std::vector<intervention_record> & all) {
+        return join_texts(all, [](const intervention_record & each) {
+            return std::to_string(each.step) + " " + name_of(each.kind) + " " + each.reason + " " +
+                   std::to_string(each.before) + " " + std::to_string(each.after);
+        });
+    };
+    const train_result whole = run_training(arch_llama(), o, [](const train_event &) {}, stop, nullptr, decide);
+    CHECK_EQ(whole.history.interventions.size(), 3u);
+
+    const std::string folder = o.checkpoint->directory;
+    for (const auto & entry : std::filesystem::directory_iterator(std::filesystem::u8path(folder)))
+        if (entry.path().filename().u8string().rfind("checkpoint-3-", 0) != 0) std::filesystem::remove(entry.path());
+    o.checkpoint->resume = resume_options{"latest"};
+    run_history before;
+    const auto record = [&](const train_event & event) {
+        if (const auto * resumed = std::get_if<resume_event>(&event)) before = resumed->history;
+    };
+    const train_result rest = run_training(arch_llama(), o, record, stop, nullptr, decide);
+    CHECK_EQ(text_of(before.interventions),
+             std::string("2 learning-rate step 2 1.000000 0.500000, 3 skip step 3 nan nan"));
+    CHECK(before.losses == std::vector<double>(whole.history.losses.begin(), whole.history.losses.begin() + 3));
+    CHECK_EQ(before.learning_rates.size(), 3u);
+    CHECK_EQ(text_of(rest.history.interventions), text_of(whole.history.interventions));
+    CHECK(rest.history.losses == whole.history.losses);
+    CHECK(rest.history.learning_rates == whole.history.learning_rates);
 }

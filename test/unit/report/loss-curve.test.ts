@@ -8,7 +8,7 @@ import {
 function history(steps: number): LossCurveEvent[] {
   const events: LossCurveEvent[] = [{ type: 'phase' }];
   for (let step = 1; step <= steps; step++) {
-    events.push({ type: 'step', step, epoch: 1, loss: 3 / step, learningRate: 1e-4 / step });
+    events.push({ type: 'step', step, loss: 3 / step, learningRate: 1e-4 / step });
     if (step % 10 === 0) events.push({ type: 'evaluation', step, loss: 3.1 / step });
     if (step % 20 === 0) events.push({ type: 'epoch', epoch: step / 20, step });
   }

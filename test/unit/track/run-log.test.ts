@@ -11,9 +11,19 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { finetuneSchema } from '../../../src/config/finetune.js';
 import { parseConfig } from '../../../src/config/parse.js';
+import type { StepEvent } from '../../../src/contract/training.js';
+import type { FinetuneEvent } from '../../../src/finetune/events.js';
 import { renderLossCurve } from '../../../src/report/loss-curve.js';
 import { RunLogTracker, readRunLog } from '../../../src/track/run-log.js';
 
+import { events } from './events.js';
+
+const noHistory = {
+  losses: new Float64Array(),
+  learningRates: new Float64Array(),
+  evaluations: [],
+  interventions: [],
+};
 const directory = mkdtempSync(join(tmpdir(), 'llamatune-run-log-'));
 afterAll(() => rmSync(directory, { recursive: true }));
 
@@ -108,7 +118,7 @@ describe('run log', () => {
     const resumed = (run?: string) => {
       const log = new RunLogTracker(path, header);
       log.write({ type: 'phase', phase: 'graph', progress: null, detail: '' });
-      log.write({ type: 'resume', ...checkpoint(2, run) });
+      log.write({ type: 'resume', ...checkpoint(2, run), history: noHistory });
       log.write(epoch(3));
       log.close();
       return readRunLog(path).events.map((event) => [
@@ -141,6 +151,50 @@ describe('run log', () => {
     expect(readFileSync(join(directory, 'resumed-2.jsonl'), 'utf8')).toBe('something else\n');
   });
 
+  it('of a resumed run gets the events that only the checkpoint has, in the order of their steps', () => {
+    const path = join(directory, 'restored.jsonl');
+    const checkpoint = { step: 4, path: 'checkpoints/checkpoint-4-0123abcd.gguf' } as const;
+    const stop = { step: 4, kind: 'stop', reason: 'enough', before: 9, after: 4 } as const;
+    const rate = {
+      step: 2,
+      kind: 'learning-rate',
+      reason: 'spike',
+      before: 1,
+      after: 0.5,
+    } as const;
+    const first = new RunLogTracker(path, header);
+    const [, step] = events as [FinetuneEvent, StepEvent];
+    first.write({ ...step, step: 1 });
+    first.write({ type: 'checkpoint', step: 1, path: 'checkpoints/checkpoint-1-0123abcd.gguf' });
+    first.write({ type: 'intervention', ...rate });
+    first.write({ ...step, step: 3 }); // of a log that already lacked step 2
+    first.close();
+    const log = new RunLogTracker(path, header);
+    const history = {
+      losses: Float64Array.of(4, 3, 2, Number.NaN),
+      learningRates: Float64Array.of(0.1, 0.2, 0.3, 0.4),
+      evaluations: [{ step: 4, loss: 1.5, metrics: { tokenAccuracy: 0.5 } }],
+      interventions: [rate, stop],
+    };
+    log.write({ type: 'resume', ...checkpoint, history });
+    log.write({ type: 'phase', phase: 'train', progress: null, detail: '' });
+    log.close();
+    const written = readRunLog(path).events.map(({ time, ...event }) => event);
+    expect(written).toEqual([
+      { ...step, step: 1 },
+      { type: 'checkpoint', step: 1, path: 'checkpoints/checkpoint-1-0123abcd.gguf' },
+      { type: 'intervention', ...rate },
+      { type: 'step', restored: true, step: 2, loss: 3, learningRate: 0.2 },
+      { ...step, step: 3 },
+      { type: 'intervention', restored: true, ...stop },
+      { type: 'step', restored: true, step: 4, loss: null, learningRate: 0.4 },
+      { type: 'evaluation', restored: true, ...history.evaluations[0] },
+      { type: 'resume', ...checkpoint },
+      { type: 'phase', phase: 'train', progress: null, detail: '' },
+    ]);
+    expect(renderLossCurve(readRunLog(path).events)).toContain('3 steps');
+  });
+
   it('of a resumed run keeps a long log, and replaces the file only when the new one is complete', () => {
     const path = join(directory, 'long.jsonl');
     const old = join(directory, 'long-before.jsonl');
@@ -150,7 +204,7 @@ describe('run log', () => {
     writeFileSync(path, ['{"type":"run"}\n', ...steps, checkpoint].join(''));
     linkSync(path, old); // sees a file that is emptied, but not one that is replaced
     const log = new RunLogTracker(path, header);
-    log.write({ type: 'resume', ...at });
+    log.write({ type: 'resume', ...at, history: noHistory });
     log.write({ ...evaluation, type: 'evaluation' });
     log.close();
     expect(readRunLog(path).events).toHaveLength(at.step + 3);
