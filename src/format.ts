@@ -83,6 +83,11 @@ export function pValue(value: number): string {
   return value < 0.001 ? '< 0.001' : value.toFixed(3);
 }
 
+/** A p value in a sentence: p = 0.012, p < 0.001 */
+export function pEquation(value: number): string {
+  return value < 0.001 ? `p ${pValue(value)}` : `p = ${pValue(value)}`;
+}
+
 /** 1.0e-4 */
 export function learningRate(value: number): string {
   return value === 0 ? '0' : value.toExponential(1);

@@ -99,7 +99,7 @@ export function checkNote(check: JudgeCheck | null): string {
   const range = interval === null ? '' : ` (95 % interval ${rangeText(interval)})`;
   const measured =
     `Accuracy of the judge on ${format.plural(pairs, 'pair')} with a known winner (${SOURCES[source]}): ` +
-    `${format.percent(winRate!)}${range}, ties as half, invalid verdicts as wrong; p = ${format.pValue(p!)} against 50 %.`;
+    `${format.percent(winRate!)}${range}, ties as half, invalid verdicts as wrong; ${format.pEquation(p!)} against 50 %.`;
   const shown =
     referenceShown && source === 'references'
       ? ' The judge sees the reference, so these pairs are easier than those of the comparisons.'

@@ -46,7 +46,7 @@ export function verdictText({ baseline, final, change, evaluationPrompts }: Raft
     worse: 'the final model is worse, beyond chance',
     'no difference': 'a difference is not beyond chance',
   }[verdict];
-  const p = passAt1.p < 0.001 ? 'p < 0.001' : `p = ${passAt1.p.toFixed(3)}`;
+  const p = format.pEquation(passAt1.p);
   return (
     `pass@1 went from ${percent(before)} to ${percent(after)} on ${format.plural(passAt1.n, kind)} ` +
     `(${difference(passAt1.difference)}, ${intervalText(passAt1.interval, signed)}, ${p}): ${conclusion}.`

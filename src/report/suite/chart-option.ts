@@ -17,6 +17,9 @@ const BAR_ROW = 40;
 const SHORT_BAR = 0.12;
 /** Of the names of horizontal bars. */
 const LABEL_WIDTH = 150;
+/** About as many characters have room in a line of a name, whose words may break. */
+const LABEL_CHARACTERS = 18;
+const LABEL_LINE = 16;
 
 /** Pixels above the drawing: the title, and the legend of several series. */
 const topOf = (chart: Chart, { title }: ChartLayout): number =>
@@ -86,7 +89,13 @@ const isHorizontal = ({ names }: BarChart): boolean =>
 
 /** Of the area with the bars. */
 const barsHeight = (chart: BarChart): number =>
-  isHorizontal(chart) ? BAR_ROW * chart.names.length : BARS;
+  isHorizontal(chart) ? rowHeight(chart) * chart.names.length : BARS;
+
+/** Long names break into several lines, which must not overlap those of the next bar. */
+function rowHeight({ names }: BarChart): number {
+  const lines = Math.max(...names.map(({ length }) => Math.ceil(length / LABEL_CHARACTERS)));
+  return Math.max(BAR_ROW, LABEL_LINE * lines + 8);
+}
 
 function bars(chart: BarChart, theme: ChartTheme, top: number): EChartsOption {
   const horizontal = isHorizontal(chart);

@@ -23,6 +23,7 @@ th[aria-sort='ascending'] button::after { content: ' \\25B2'; }
 th[aria-sort='descending'] button::after { content: ' \\25BC'; }
 tbody tr:nth-child(even) { background: var(--stripe); }
 .left { text-align: left; }
+@media (min-width: 900px) { td.left { white-space: normal; } }
 .right { text-align: right; }
 td[title] { text-decoration: underline dotted var(--muted); text-underline-offset: 3px; cursor: help; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 4px 20px; margin: 8px 0; }

@@ -11,6 +11,7 @@ describe('renderJudgement', () => {
     expect(text).toContain('60.0 to 85.0 %');
     expect(text).toContain('< 0.001');
     expect(text).toContain('Accuracy of the judge on 33 pairs with a known winner');
+    expect(text).toContain('p \\< 0.001 against 50 %');
     expect(text).toContain('1 pair without a valid verdict');
     expect(text).toContain('tuned gave no answer 2 times: these pairs are not judged');
     expect(text).not.toContain('base gave no answer');
@@ -41,6 +42,16 @@ describe('renderJudgement', () => {
     const text = renderJudgement(resultsOf({ failures, comparisons }), { format: 'text' });
     expect(text).toContain('4 questions failed with PROMPT_TOO_LONG: too long');
     expect(text).toContain('n/a');
+  });
+
+  it('gives bars with long names room for all lines of the names', () => {
+    const height = (left: string) => {
+      const comparisons = [{ ...resultsOf().comparisons[0]!, left }];
+      const page = renderJudgement(resultsOf({ comparisons }), { format: 'html' });
+      return Number(/data-chart="0" style="height: (\d+)px"/.exec(page)![1]);
+    };
+    const horizontal = height('a-name-of-a-system');
+    expect(height('long-name-of-a-system-'.repeat(4))).toBeGreaterThan(horizontal + 30);
   });
 
   it('writes a page and the results', () => {
