@@ -74,6 +74,7 @@ export {
   mergeAdapterSchema,
 } from './config/adapter-files.js';
 export { type BuiltInInput, builtInSchema } from './config/adaptive.js';
+export type { AnswerSample } from './config/answer-sample.js';
 export { type BenchOptions, benchSchema } from './config/bench.js';
 export type { ChatMessage, TemplateMessage, TextPart } from './config/chat-message.js';
 export { type ChinchillaOptions, chinchillaSchema } from './config/chinchilla.js';
@@ -196,7 +197,7 @@ export {
   type SystemComparison,
   type SystemResults,
 } from './evaluate/results.js';
-export type { EvaluationSample, SampleFinishReason } from './evaluate/samples.js';
+export type { EvaluationSample } from './evaluate/samples.js';
 export { type ExpertUse, expertUse } from './expert-use.js';
 export type { DoneEvent, FinetuneEvent, FinetuneResult, PhaseEvent } from './finetune/events.js';
 export {

@@ -14,7 +14,7 @@ import {
   placementShape,
   signal,
 } from './fields.js';
-import { generateSchema, type Prompt } from './generate.js';
+import { generateSchema, maxTokensProblem, type Prompt } from './generate.js';
 
 /** A dataset of finetune(), or rows that have a prompt and other columns, but no answer. */
 export type EvaluationSource =
@@ -60,25 +60,24 @@ export const evaluationSchemas: Readonly<Record<string, z.ZodType>> = {
   ...Object.fromEntries(taskSchemas.map((schema) => [`task ${schema.shape.type.value}`, schema])),
 };
 
-const generation = generateSchema.shape;
+/** Options of generate() that decide the answers. */
+const ANSWER_OPTIONS = [
+  ...(['maxTokens', 'temperature', 'topK', 'topP', 'minP', 'repeatPenalty'] as const),
+  ...(['repeatLastN', 'seed', 'stop', 'grammar', 'contextLength'] as const),
+] as const;
+
+function pick<T, K extends keyof T>(from: T, names: readonly K[]): Pick<T, K> {
+  return Object.fromEntries(names.map((name) => [name, from[name]])) as Pick<T, K>;
+}
+
+const { shape: generation } = generateSchema;
 const generationFields = {
-  maxTokens: generation.maxTokens,
+  ...pick(generation, ANSWER_OPTIONS),
   temperature: generation.temperature
     .unwrap()
     .default(0)
     .describe(generation.temperature.description ?? ''),
-  topK: generation.topK,
-  topP: generation.topP,
-  minP: generation.minP,
-  repeatPenalty: generation.repeatPenalty,
-  repeatLastN: generation.repeatLastN,
-  seed: generation.seed,
-  stop: generation.stop,
-  grammar: generation.grammar,
-  parallel: generation.parallel,
-  contextLength: generation.contextLength,
-  flashAttention: generation.flashAttention,
-  threads: generation.threads,
+  ...pick(generation, ['parallel', 'flashAttention', 'threads']),
   ...placementShape(),
 };
 
@@ -176,6 +175,7 @@ export const evaluateSchema = withCrossFieldRules(base, (read) => {
       const message = `expected a system with a model for the task '${given}' but received only outputs`;
       return { path: `tasks.${i}`, message };
     }),
+    maxTokensProblem(read),
     ...repeated(names, 'systems', (name) => name.toLowerCase()),
     ...repeated(taskNames, 'tasks', (name) => name),
   ];
@@ -232,3 +232,9 @@ function repeated(
 export type EvaluateOptions = z.input<typeof evaluateSchema>;
 /** Options of `evaluate()` with every default filled in. */
 export type EvaluateConfig = z.output<typeof evaluateSchema>;
+
+/** The options of generate() that decide the answers of an evaluation, without those that are not set. */
+export const answerOptions = (config: EvaluateConfig) =>
+  Object.fromEntries(
+    Object.entries(pick(config, ANSWER_OPTIONS)).filter(([, value]) => value !== undefined),
+  ) as Partial<Pick<EvaluateConfig, (typeof ANSWER_OPTIONS)[number]>>;

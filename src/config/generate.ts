@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import type { ConfigProblem } from '../errors.js';
 import { type ChatMessage, chatMessageSchema } from './chat-message.js';
-import { withCrossFieldRules } from './cross-field.js';
+import { type FieldReader, withCrossFieldRules } from './cross-field.js';
 import {
   adapters,
   chatTemplate,
@@ -128,6 +129,14 @@ const base = z.strictObject({
   signal: signal(),
 });
 
+/** Refuses answers that leave no room for a prompt. */
+export function maxTokensProblem(read: FieldReader): ConfigProblem | undefined {
+  const [context, most] = [read.number('contextLength'), read.number('maxTokens')];
+  if (context === undefined || most === undefined || most < context) return undefined;
+  const message = `expected less than contextLength (${context}) but received ${most}`;
+  return { path: 'maxTokens', message };
+}
+
 /** Prompts that are texts, which no chat template formats, as far as they are known before they are read. */
 function textPrompts(prompts: unknown): string[] {
   if (typeof prompts === 'string') return /\.txt$/i.test(prompts) ? ['prompts'] : [];
@@ -145,7 +154,6 @@ function isTextPrompt(prompt: unknown): boolean {
 export const generateSchema = withCrossFieldRules(base, (read) => {
   const has = (name: string) => read.value(name) !== undefined;
   const given = ['prompt', 'messages', 'prompts'].filter(has);
-  const [context, most] = [read.number('contextLength'), read.number('maxTokens')];
   return [
     ...placementProblems(read),
     given.length !== 1
@@ -164,12 +172,7 @@ export const generateSchema = withCrossFieldRules(base, (read) => {
     has('parallel') && !has('prompts') && !has('n')
       ? { path: 'parallel', message: 'expected parallel only with prompts or n' }
       : undefined,
-    context !== undefined && most !== undefined && most >= context
-      ? {
-          path: 'maxTokens',
-          message: `expected less than contextLength (${context}) but received ${most}`,
-        }
-      : undefined,
+    maxTokensProblem(read),
   ];
 });
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { AnswerSample } from './answer-sample.js';
 import { type ChatMessage, chatMessageSchema } from './chat-message.js';
 import { withCrossFieldRules } from './cross-field.js';
 import {
@@ -12,25 +13,19 @@ import {
   signal,
   threads,
 } from './fields.js';
-import { generateSchema } from './generate.js';
+import { generateSchema, maxTokensProblem } from './generate.js';
 
-/** An answer of a system, as `llamatune evaluate` and `llamatune raft` write it. Other keys are ignored. */
-export interface JudgeSample {
-  /** Row of the dataset; answers of different systems with the same index and sample are compared. */
-  index: number;
-  /** Answer of the row, from 0. Default: 0. */
-  sample?: number | undefined;
-  /** Name of the system that gave the answer. */
-  system?: string | undefined;
-  /** What was asked. One of the systems must have it. */
-  prompt?: string | readonly ChatMessage[] | null | undefined;
-  /** The right answer, if there is one. */
-  reference?: string | null | undefined;
-  /** null: the system gave no answer; its pairs are counted and not judged. */
-  output: string | null;
-  /** 'error': the system gave no answer, as with the output null. */
-  finishReason?: string | null | undefined;
-}
+/**
+ * An answer of a system, as `llamatune evaluate` and `llamatune raft` write it. Other keys are ignored. Answers of different
+ * systems with the same index and sample are compared, and one of the systems must have the prompt. Pairs with an answer
+ * that a system did not give (`output` null, `finishReason` 'error') are counted and not judged.
+ */
+export type JudgeSample = Pick<AnswerSample, 'index' | 'output'> & {
+  [K in Exclude<keyof AnswerSample, 'index' | 'output' | 'scores'>]?:
+    | AnswerSample[K]
+    | null
+    | undefined;
+};
 
 /** Two answers to the same prompt; they are judged as systems 'a' and 'b'. */
 export interface JudgePair {
@@ -200,7 +195,6 @@ export const judgeSchema = withCrossFieldRules(base, (read) => {
   const unknown = (used ?? []).filter((name) => !PLACEHOLDERS.some((known) => known === name));
   const expected = (problems: string[], what: string) =>
     problems.map((name) => ({ path: 'prompt', message: what.replace('NAME', `{${name}}`) }));
-  const [context, most] = [read.number('contextLength'), read.number('maxTokens')];
   return [
     ...placementProblems(read),
     ...expected(missing, 'expected the placeholder NAME but received a prompt without it'),
@@ -223,12 +217,7 @@ export const judgeSchema = withCrossFieldRules(base, (read) => {
           message: `expected one of samples and pairs but received ${given.join(' and ') || 'none'}`,
         }
       : undefined,
-    context !== undefined && most !== undefined && most >= context
-      ? {
-          path: 'maxTokens',
-          message: `expected less than contextLength (${context}) but received ${most}`,
-        }
-      : undefined,
+    maxTokensProblem(read),
   ];
 });
 

@@ -1,4 +1,5 @@
 import {
+  answerOptions,
   type EvaluateConfig,
   type EvaluateOptions,
   evaluateSchema,
@@ -14,12 +15,7 @@ import type { ScoresByRow } from './compare.js';
 import { createTasks } from './create-tasks.js';
 import type { EvaluateEvent } from './events.js';
 import { filesOfEvaluation } from './files.js';
-import {
-  generateAnswers,
-  generationSettings,
-  notAsked,
-  type SystemAnswers,
-} from './generate-answers.js';
+import { generateAnswers, notAsked, type SystemAnswers } from './generate-answers.js';
 import { OutputFolder } from './output-folder.js';
 import { readOutputs } from './outputs.js';
 import { EVALUATION_VERSION, type EvaluationResults, type SystemResults } from './results.js';
@@ -278,7 +274,7 @@ class Evaluation {
       rows: this.#data.rows.length,
       badRows: this.#data.badRows,
       warnings: this.#warnings,
-      settings: generationSettings(this.#config),
+      settings: answerOptions(this.#config),
       tasks: this.#tasks.map(({ name, type, measures }) => ({
         name,
         type,

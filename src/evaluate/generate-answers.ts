@@ -1,10 +1,10 @@
-import type { EvaluateConfig } from '../config/evaluate.js';
+import { answerOptions, type EvaluateConfig } from '../config/evaluate.js';
 import type { ModelHandle } from '../config/fields.js';
 import { LlamatuneError } from '../errors.js';
 import { generate } from '../generate/generate.js';
 import type { GeneratedSequence } from '../generate/generate-many.js';
 import type { EvaluationRow } from './rows.js';
-import { type EvaluationSample, newSample, type SampleFinishReason } from './samples.js';
+import { type EvaluationSample, newSample } from './samples.js';
 
 /** A row without an answer, and why. */
 export interface MissingAnswer {
@@ -20,21 +20,6 @@ export interface SystemAnswers {
   generatedTokens: number | null;
   seconds: number | null;
 }
-
-/** The options of generate() that an evaluation has. */
-export const generationSettings = (config: EvaluateConfig) => ({
-  maxTokens: config.maxTokens,
-  temperature: config.temperature,
-  topK: config.topK,
-  topP: config.topP,
-  minP: config.minP,
-  repeatPenalty: config.repeatPenalty,
-  repeatLastN: config.repeatLastN,
-  seed: config.seed,
-  stop: config.stop,
-  ...(config.grammar === undefined ? {} : { grammar: config.grammar }),
-  ...(config.contextLength === undefined ? {} : { contextLength: config.contextLength }),
-});
 
 interface AnswerControls {
   signal: AbortSignal;
@@ -55,7 +40,7 @@ export async function generateAnswers(
 ): Promise<SystemAnswers> {
   const { flashAttention, threads, parallel } = config;
   const run = generate({
-    ...generationSettings(config),
+    ...answerOptions(config),
     ...{ model, adapters: system.adapters, flashAttention, threads, signal },
     ...(system.chatTemplate === undefined ? {} : { chatTemplate: system.chatTemplate }),
     ...(parallel === undefined ? {} : { parallel }),
@@ -63,7 +48,12 @@ export async function generateAnswers(
   });
   const sampleOf = ({ promptIndex, text, finishReason, error }: GeneratedSequence) =>
     error === null
-      ? newSample(rows[promptIndex]!, system.name, text, finishReason as SampleFinishReason)
+      ? newSample(
+          rows[promptIndex]!,
+          system.name,
+          text,
+          finishReason as EvaluationSample['finishReason'],
+        )
       : newSample(rows[promptIndex]!, system.name, null, null);
   for await (const event of run)
     if (event.type === 'sequence' && event.error === null) onAnswer(sampleOf(event));

@@ -73,7 +73,7 @@ export function encodeGiven(
 ): Int32Array {
   if (typeof prompt === 'string') return encodeText(model, { prompt, where }, defaults.tools);
   if (Array.isArray(prompt)) {
-    return encodeChatPrompt(model, checked(messagesSchema, prompt, 'messages', where), defaults);
+    return encodeChatPrompt(model, checkedMessages(prompt, 'messages', where), defaults);
   }
   if (typeof prompt !== 'object' || prompt === null) {
     throw invalidPrompt(where, `expected a prompt but received ${describeValue(prompt)}`);
@@ -90,7 +90,7 @@ export function encodeGiven(
     throw invalidPrompt(where, `expected prompt or messages but received ${fields}`);
   }
   const name = isPresent(messages) ? 'messages' : 'prompt';
-  return encodeChatPrompt(model, checked(messagesSchema, conversation, name, where), {
+  return encodeChatPrompt(model, checkedMessages(conversation, name, where), {
     ...defaults,
     tools: checked(toolsSchema, tools, 'tools', where) ?? defaults.tools,
   });
@@ -107,6 +107,10 @@ function encodeText(
 
 const messagesSchema = z.array(chatMessageSchema).min(1);
 
+/** The messages of a prompt. @throws LlamatuneError PROMPT_INVALID */
+export const checkedMessages = (value: unknown, name: string, where: string) =>
+  checked(messagesSchema, value, name, where);
+
 function checked<T>(schema: z.ZodType<T>, value: unknown, name: string, where: string): T {
   const parsed = schema.safeParse(value, { reportInput: true });
   if (parsed.success) return parsed.data;
@@ -118,6 +122,7 @@ function checked<T>(schema: z.ZodType<T>, value: unknown, name: string, where: s
   throw invalidPrompt(where, text.join('; '));
 }
 
-function invalidPrompt(where: string, message: string): LlamatuneError {
-  return new LlamatuneError('PROMPT_INVALID', `${where}: ${message}`, { hint: HINT });
+/** @param hint which forms a prompt may have */
+export function invalidPrompt(where: string, message: string, hint = HINT): LlamatuneError {
+  return new LlamatuneError('PROMPT_INVALID', `${where}: ${message}`, { hint });
 }

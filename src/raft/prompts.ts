@@ -1,10 +1,15 @@
 import { createHash } from 'node:crypto';
-import { type ChatMessage, chatMessageSchema } from '../config/chat-message.js';
+import type { ChatMessage } from '../config/chat-message.js';
 import type { PromptSource } from '../config/generate.js';
 import { isPresent } from '../config/parse.js';
 import type { RaftPrompt, RaftPromptSource } from '../config/raft.js';
 import { LlamatuneError, reasonOf } from '../errors.js';
-import { type GivenPrompt, readPrompts } from '../generate/read-prompts.js';
+import {
+  checkedMessages,
+  type GivenPrompt,
+  invalidPrompt,
+  readPrompts,
+} from '../generate/read-prompts.js';
 import type { VerifierTask } from '../verify/verifier.js';
 import { CPP_PROMPTS } from './cpp-prompts.js';
 
@@ -65,7 +70,8 @@ function taskOf({ prompt: given, where }: GivenPrompt, index: number): RaftTask 
     const fields = Object.keys(row).slice(0, 6).join(', ') || 'none';
     throw invalid(where, `expected prompt or messages but received the fields ${fields}`);
   }
-  const messages = messagesOf(inner, where);
+  const name = isPresent(row.messages) ? 'messages' : 'prompt';
+  const messages = checkedMessages(inner, name, where);
   const last = messages.at(-1)!;
   const isAnswered = messages.length > 1 && last.role === 'assistant';
   const answers = [row.expected, lastContent(row.completion), isAnswered ? last.content : null];
@@ -97,14 +103,6 @@ function checkJson(row: object, where: string): void {
   }
 }
 
-function messagesOf(given: unknown, where: string): readonly ChatMessage[] {
-  const parsed = chatMessageSchema.array().min(1).safeParse(given);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  const at = ['messages', ...issue!.path].join('.');
-  throw invalid(where, `${at}: ${issue!.message}`);
-}
-
 /** The text of a completion, which is a text or a list of messages. */
 function lastContent(completion: unknown): unknown {
   if (!Array.isArray(completion)) return completion;
@@ -119,8 +117,9 @@ function expectedOf(candidates: readonly unknown[], where: string): { expected?:
   throw invalid(where, 'expected a text or a number as the expected answer');
 }
 
-function invalid(where: string, message: string): LlamatuneError {
-  return new LlamatuneError('PROMPT_INVALID', `${where}: ${message}`, {
-    hint: 'a prompt is a text, a list of messages, { prompt, expected } or { messages, expected }',
-  });
-}
+const invalid = (where: string, message: string): LlamatuneError =>
+  invalidPrompt(
+    where,
+    message,
+    'a prompt is a text, a list of messages, { prompt, expected } or { messages, expected }',
+  );

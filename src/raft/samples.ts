@@ -1,22 +1,13 @@
+import type { AnswerSample } from '../config/answer-sample.js';
 import type { ChatMessage } from '../config/chat-message.js';
 import { GrowingFile, readGrowingFile } from '../files/growing-file.js';
 import type { Verdict } from '../verify/verifier.js';
 
-/** An answer with its verdict: a line of a file of samples. */
-export interface RaftSample {
-  /** Position of the prompt, from 0. */
-  index: number;
-  /** Answer to the prompt, from 0. */
-  sample: number;
-  /** 'baseline', 'cycle 1', 'evaluation 1' or 'final'. */
-  system: string;
+/** An answer with its verdict; `system` is 'baseline', 'cycle 1', 'evaluation 1' or 'final'. */
+export interface RaftSample extends AnswerSample {
   prompt: string | readonly ChatMessage[];
-  /** The expected answer; null if there is none. */
-  reference: string | null;
+  /** '' for a prompt that could not be answered. */
   output: string;
-  /** Scores by name of the verifier. */
-  scores: Record<string, number>;
-  finishReason: 'eos' | 'stop' | 'length' | 'error';
   promptTokens: number;
   generatedTokens: number;
   verdict: Verdict;

@@ -146,7 +146,7 @@ describe('judge', () => {
       ...each,
       output: each.index === 1 ? null : each.output,
       // as raft writes it
-      ...(each.index === 3 ? { output: '', finishReason: 'error' } : {}),
+      ...(each.index === 3 ? { output: '', finishReason: 'error' as const } : {}),
     }));
     const samples = [
       { system: 'some', samples: some },
