@@ -17,10 +17,8 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-// llama.cpp computes logits with the hidden states if the model has an output matrix.
-constexpr int64_t logits_bytes = int64_t(64) << 20; // of a pass
-constexpr int32_t least_pass = 64;                  // tokens
-constexpr int32_t most_texts = 64;                  // of a group
+constexpr int32_t least_pass = 64; // tokens
+constexpr int32_t most_texts = 64; // of a group
 constexpr int32_t most_recurrent_texts = 16;
 
 pooling pooling_of(const model & m, pooling asked) {
@@ -77,10 +75,9 @@ private:
     void open_context(const std::atomic<bool> & stop) {
         const auto & hparams = model_->handle()->hparams;
         whole_texts_ = !hparams.causal_attn || !llama_model_has_decoder(model_->handle());
-        const int64_t affordable = logits_bytes / (int64_t(sizeof(float)) * vocabulary_size(*model_));
-        const int64_t most = std::max(options_.batch_size, least_pass);
-        n_cells_ = std::max(size_t(most), longest_);
-        pass_size_ = whole_texts_ ? n_cells_ : size_t(std::clamp<int64_t>(affordable, least_pass, most));
+        const size_t most = size_t(std::max(options_.batch_size, least_pass));
+        n_cells_ = std::max(most, longest_);
+        pass_size_ = whole_texts_ ? n_cells_ : most;
         context_options options{int32_t(n_cells_), int32_t(pass_size_), options_.n_threads};
         options.n_sequences = has_recurrent_state(*model_) ? most_recurrent_texts : most_texts;
         options.attention = options_.attention;
