@@ -45,6 +45,13 @@ if (MSVC AND CMAKE_JS_NODELIB_DEF AND CMAKE_JS_NODELIB_TARGET)
     execute_process(COMMAND ${CMAKE_AR} /def:${CMAKE_JS_NODELIB_DEF} /out:${CMAKE_JS_NODELIB_TARGET} ${CMAKE_STATIC_LINKER_FLAGS})
 endif()
 
+# scripts/build-stamp.mjs; a build without the scripts has the version only.
+if (NOT LLAMATUNE_BUILD_STAMP)
+    file(STRINGS package.json version_line REGEX "^  \"version\": ")
+    string(REGEX REPLACE ".*: \"(.*)\".*" "\\1" LLAMATUNE_BUILD_STAMP "${version_line}")
+endif()
+set_source_files_properties(native/addon.cpp PROPERTIES COMPILE_DEFINITIONS LLAMATUNE_BUILD_STAMP="${LLAMATUNE_BUILD_STAMP}")
+
 file(GLOB addon_sources CONFIGURE_DEPENDS native/addon.cpp native/binding/*.cpp)
 if (LLAMATUNE_PORTABLE AND with_onednn)
     add_library(llamatune MODULE native/addon-variants.cpp)

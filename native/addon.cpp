@@ -13,6 +13,7 @@ static Napi::Object initialise(Napi::Env env, Napi::Object exports) {
     exports.Set("loadModel", Napi::Function::New<load_model_call>(env, "loadModel"));
     exports.Set("lockFile", Napi::Function::New<lock_file_call>(env, "lockFile"));
     export_calls(env, exports);
+    exports.Set("buildStamp", Napi::String::New(env, LLAMATUNE_BUILD_STAMP));
     return exports;
 }
 

@@ -8,6 +8,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FetchError, fetchVendor, isUpToDate } from '../vendor/fetch.mjs';
+import { buildStamp } from './build-stamp.mjs';
 import { onednnOptions, withoutOnednn } from './onednn.mjs';
 import { BuildError, backendOptions, checkTools, parallelJobs } from './tools.mjs';
 import { vulkanOptions } from './vulkan.mjs';
@@ -137,6 +138,7 @@ function definitionsOf({ output, options, backends, onednn = {} }, request) {
     LLAMATUNE_ADDON: request.addon ? 'ON' : 'OFF',
     LLAMATUNE_TESTS: request.tests ? 'ON' : 'OFF',
     LLAMATUNE_OUTPUT_DIR: path.join(root, output),
+    ...(request.addon ? { LLAMATUNE_BUILD_STAMP: buildStamp() } : {}),
     CMAKE_EXPORT_COMPILE_COMMANDS: 'ON', // for clang-tidy and editors
     ...options,
     ...forBackends,

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
+import { writeBuildStamp } from './build-stamp.mjs';
 import { root } from './native-build.mjs';
 import { BuildError } from './tools.mjs';
 
@@ -35,6 +36,7 @@ export function buildTypeScript() {
       'The errors are above; `npm run build:ts` repeats this step.',
     );
   }
+  writeBuildStamp();
   const main = path.join(root, 'dist', 'cli', 'main.js');
   if (fs.existsSync(main)) fs.chmodSync(main, 0o755);
   return true;

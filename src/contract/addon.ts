@@ -84,6 +84,8 @@ export interface LogLine {
 }
 
 export interface Addon {
+  /** What the addon was built from (scripts/build-stamp.mjs); load.ts checks it. */
+  readonly buildStamp: string;
   /**
    * Names of the GPU back ends that are linked in or are in the folder; empty once back ends are loaded. Does not load
    * them.

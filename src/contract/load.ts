@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type ConfigProblem, LlamatuneError } from '../errors.js';
 import type { Addon, NativeRun } from './addon.js';
+import { checkBuildStamp } from './build-stamp.js';
 import { probe, probeSync, probing, type UnusableBackend } from './probe.js';
 import { abortedError, throwIfAborted } from './run.js';
 
@@ -23,7 +24,7 @@ interface Found {
  * The native addon, loaded on first use: a prebuilt binary if there is one for this platform, else the local build. GPU
  * back ends are first loaded in a child process, which takes a moment; `ready()` does not block the event loop meanwhile.
  *
- * @throws LlamatuneError ADDON_NOT_FOUND, with what to do.
+ * @throws LlamatuneError ADDON_NOT_FOUND, ADDON_OUTDATED, with what to do.
  */
 export function addon(): Addon {
   loaded ??= withLoadError(() => {
@@ -37,7 +38,7 @@ export function addon(): Addon {
 /**
  * Like addon(), without blocking the event loop.
  *
- * @throws LlamatuneError ADDON_NOT_FOUND.
+ * @throws LlamatuneError ADDON_NOT_FOUND, ADDON_OUTDATED.
  */
 export async function ready(): Promise<Addon> {
   if (loaded !== undefined) return loaded;
@@ -65,6 +66,7 @@ function find(): Found {
   const locate = require('node-gyp-build') as { path(directory: string): string };
   const file = realpathSync(locate.path(packageRoot()));
   const found = require(file) as Addon;
+  checkBuildStamp(found.buildStamp, file, packageRoot());
   const folder = dirname(file);
   // Metal is part of macOS, so it needs no probe.
   const gpus = probing() ? found.gpuBackends(folder).filter((gpu) => gpu !== 'metal') : [];

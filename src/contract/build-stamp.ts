@@ -1,0 +1,39 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { LlamatuneError } from '../errors.js';
+
+/** Written by the build of dist/ (scripts/build-stamp.mjs); sources that run uncompiled have none. */
+const stampFile = new URL('build-stamp.json', import.meta.url);
+
+/**
+ * Refuses an addon of another version of llamatune, or one that was built for another contract, whose fields would be read
+ * wrong.
+ *
+ * @param found the stamp of the addon; undefined in builds before stamps existed
+ * @throws LlamatuneError ADDON_OUTDATED
+ */
+export function checkBuildStamp(
+  found: string | undefined,
+  file: string,
+  packageRoot: string,
+): void {
+  const { version } = JSON.parse(readFileSync(`${packageRoot}/package.json`, 'utf8'));
+  const { stamp } = existsSync(stampFile)
+    ? (JSON.parse(readFileSync(stampFile, 'utf8')) as { stamp: string })
+    : { stamp: version as string };
+  const [wantedVersion, wantedContract] = [version, stamp.split('+')[1]];
+  const [foundVersion, foundContract] = (found ?? '').split('+');
+  const isSameContract =
+    wantedContract === undefined || foundContract === undefined || wantedContract === foundContract;
+  if (foundVersion === wantedVersion && isSameContract) return;
+  const builtFor =
+    foundVersion === wantedVersion
+      ? `other sources of llamatune ${version}`
+      : `llamatune ${foundVersion || 'before 0.1.0'}, but this is ${version}`;
+  throw new LlamatuneError(
+    'ADDON_OUTDATED',
+    `the native addon '${file}' was built for ${builtFor}`,
+    {
+      hint: 'build it again with "npm rebuild llamatune" (in a checkout: "npm run build")',
+    },
+  );
+}
