@@ -27,20 +27,22 @@ function table(head, rows) {
   );
 }
 
-const gigabytes = (values) => {
+function median(values, text) {
   const sorted = [...values].sort((a, b) => a - b);
-  return sorted.length === 0 ? NOT_MEASURED : (sorted[sorted.length >> 1] / 1e9).toFixed(2);
-};
+  return sorted.length === 0 ? NOT_MEASURED : text(sorted[sorted.length >> 1]);
+}
+const seconds = (values) => median(values, (value) => value.toFixed(0));
+const gigabytes = (values) => median(values, (value) => (value / 1e9).toFixed(2));
 
 function valueTable(columns, wanted) {
   const formats = Object.entries(FORMATS);
   return table(
-    ['', 'seeds', ...formats.map(([, { title }]) => title), 'memory, GB'],
-    columns.map(({ measures, seeds, trainer, peakMemoryBytes, ...column }) => [
+    ['', 'seeds', ...formats.map(([, { title }]) => title), 'time, s', 'memory, GB'],
+    columns.map(({ measures, seeds, trainer, trainingSeconds, peakMemoryBytes, ...column }) => [
       nameOf({ trainer, ...column }),
       trainer === 'base' ? '–' : `${seeds.length}${seeds.length < wanted ? ` of ${wanted}` : ''}`,
       ...formats.map(([name, format]) => cell(measures?.[name], format)),
-      trainer === 'base' ? '–' : gigabytes(peakMemoryBytes),
+      ...(trainer === 'base' ? ['–', '–'] : [seconds(trainingSeconds), gigabytes(peakMemoryBytes)]),
     ]),
   );
 }

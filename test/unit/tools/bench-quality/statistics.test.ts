@@ -68,7 +68,9 @@ describe('the statistics of the quality benchmark', () => {
 describe('the report of the quality benchmark', () => {
   const settings = { epochs: 1, batchSize: 8, rank: 8, alpha: 16, learningRate: 5e-4 };
   const column = (trainer: string, seeds: number[], measures: Measures | null) => ({
-    ...{ trainer, weights: 'Q8_0', seeds, measures, peakMemoryBytes: seeds.map(() => 1.5e9) },
+    ...{ trainer, weights: 'Q8_0', seeds, measures },
+    trainingSeconds: seeds.map((seed) => 100 * seed),
+    peakMemoryBytes: seeds.map(() => 1.5e9),
     complete: seeds.length === 2,
   });
   const reportOf = (columns: object[]) =>
@@ -81,7 +83,7 @@ describe('the report of the quality benchmark', () => {
     const measures = measured([rows([1, 0, 1, 0])]);
     const text = reportOf([column('llamatune', [1, 2], measures)]);
     expect(text).toContain('| LoRA by llamatune, Q8_0 | 2 | 50.0 (');
-    expect(text).toContain('1.50 |');
+    expect(text).toContain('| 200 | 1.50 |');
     expect(text).not.toContain('Incomplete');
   });
 
@@ -92,6 +94,6 @@ describe('the report of the quality benchmark', () => {
     ]);
     expect(text).toContain('**Incomplete**');
     expect(text).toContain('1 of 2');
-    expect(text).toContain('| LoRA by llamatune, Q8_0 | 0 of 2 | n/a | n/a | n/a | n/a | n/a |');
+    expect(text).toContain('| LoRA by llamatune, Q8_0 | 0 of 2 | n/a | n/a | n/a | n/a | n/a | n/a |');
   });
 });
