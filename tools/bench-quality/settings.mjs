@@ -1,6 +1,6 @@
 /** What all cells share: the training that each column does, and how its answers are generated. */
 export const settings = {
-  epochs: 1,
+  epochs: 3,
   batchSize: 8,
   sequenceLength: 256,
   rank: 8,
