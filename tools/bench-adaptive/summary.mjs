@@ -104,7 +104,7 @@ export function markdown(runs) {
       `${number(row.validationLoss)}${range(row.interval)}`,
       comparison === null
         ? '–'
-        : `${number(comparison.difference)}${range(comparison.interval)}, p ${number(comparison.p, 2)}`,
+        : `${number(comparison.difference)}${range(comparison.interval)}, p ${number(comparison.p)}`,
       `${row.reached} of ${row.seeds}`,
       row.steps ?? '–',
       row.samples ?? '–',

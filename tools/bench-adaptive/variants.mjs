@@ -1,9 +1,11 @@
-/** What is compared: static training and adaptive training, at the rate of the task and at ten times that rate. */
+/** What is compared: static training and adaptive training, at the rate of the task and at 2 to 10 times that rate. */
 export const variants = {
   static: {},
   rescue: { adaptive: {} },
   growth: { adaptive: { growth: 1.1 } },
   batch: { adaptive: { batch: { enabled: true } } },
+  'static-2x': { rate: 2 },
+  'static-4x': { rate: 4 }, // the largest factor that growth may reach
   'static-10x': { rate: 10 },
   'rescue-10x': { rate: 10, adaptive: {} },
 };
