@@ -89,6 +89,11 @@ export const reportCommand: Command = {
     const found = kindOf(path);
     const format = formatOf(parsed, EXAMPLE);
     const folder = parsed.values.get('output');
+    if (folder !== undefined && parsed.values.has('format')) {
+      throw new LlamatuneError('USAGE_INVALID', 'expected --format or --output but received both', {
+        hint: 'leave out --format: --output writes every file of the report',
+      });
+    }
     if (typeof folder !== 'string') {
       io.stdout.write(found.render(path, format));
       return;

@@ -88,4 +88,12 @@ describe('llamatune report', () => {
     expect(stderr).toContain("expected text, markdown, html, json for --format but received 'pdf'");
     expect(exit).toBe(2);
   });
+
+  it('refuses --format with --output, which writes every format', async () => {
+    writeFileSync(at('summary.json'), JSON.stringify(raft));
+    const args = ['report', at(), '--format', 'html', '--output', at('new')];
+    const { exit, stderr } = await llamatune(...args);
+    expect(stderr).toContain('expected --format or --output but received both');
+    expect(exit).toBe(2);
+  });
 });
