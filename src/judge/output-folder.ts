@@ -1,7 +1,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { replaceFile } from '../files/atomic-file.js';
-import { GrowingFile } from '../files/growing-file.js';
+import { JsonLinesFile } from '../files/json-lines-file.js';
 import { REPORT_NAMES } from '../files/names.js';
 import {
   differentNames,
@@ -39,7 +39,7 @@ type Line = { judge: JudgeSettings } | JudgeVerdict;
 export class OutputFolder implements Disposable {
   readonly #path: string;
   readonly #settings: JudgeSettings;
-  readonly #unfinished: GrowingFile<Line>;
+  readonly #unfinished: JsonLinesFile<Line>;
   /** The results of an earlier call that came to its end, otherwise null. */
   readonly results: JudgeResults | null;
 
@@ -51,7 +51,7 @@ export class OutputFolder implements Disposable {
     this.results = existsSync(results) ? readJudgement(results) : null;
     // left behind by a process that was killed after it had written the results
     if (this.results !== null) this.#removeUnfinished();
-    this.#unfinished = new GrowingFile(join(path, UNFINISHED), 'verdicts');
+    this.#unfinished = new JsonLinesFile(join(path, UNFINISHED), 'verdicts');
     const found = this.results?.judge ?? this.#recordedSettings();
     if (found !== undefined) this.#compare(found);
   }

@@ -1,6 +1,6 @@
 import type { AnswerSample } from '../config/answer-sample.js';
 import type { ChatMessage } from '../config/chat-message.js';
-import { GrowingFile, readGrowingFile } from '../files/growing-file.js';
+import { JsonLinesFile, readJsonLinesFile } from '../files/json-lines-file.js';
 import type { Verdict } from '../verify/verifier.js';
 
 /** An answer with its verdict; `system` is 'baseline', 'cycle 1', 'evaluation 1' or 'final'. */
@@ -16,10 +16,11 @@ export interface RaftSample extends AnswerSample {
 const WHAT = 'samples';
 
 /** Opens a file of samples, with those that an earlier call has written. */
-export const openSamples = (path: string): GrowingFile<RaftSample> => new GrowingFile(path, WHAT);
+export const openSamples = (path: string): JsonLinesFile<RaftSample> =>
+  new JsonLinesFile(path, WHAT);
 
 /** Reads a file of samples; none if there is no file. */
-export const readSamples = (path: string): RaftSample[] => readGrowingFile(path, WHAT);
+export const readSamples = (path: string): RaftSample[] => readJsonLinesFile(path, WHAT);
 
 /** The order of a complete file: by prompt and then by sample. */
 export const byPromptAndSample = (a: RaftSample, b: RaftSample): number =>

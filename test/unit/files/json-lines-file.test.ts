@@ -1,6 +1,6 @@
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { GrowingFile, readGrowingFile } from '../../../src/files/growing-file.js';
+import { JsonLinesFile, readJsonLinesFile } from '../../../src/files/json-lines-file.js';
 import { folderPerTest } from '../../folder-per-test.js';
 
 interface Row {
@@ -8,15 +8,15 @@ interface Row {
 }
 const at = folderPerTest();
 const path = () => at('folder/rows.jsonl');
-const open = () => new GrowingFile<Row>(path(), 'rows');
+const open = () => new JsonLinesFile<Row>(path(), 'rows');
 
-describe('GrowingFile', () => {
+describe('JsonLinesFile', () => {
   it('is sorted in the end, whatever the order of the rows', () => {
     using written = open();
     for (const n of [3, 1, 2]) written.add({ n });
-    expect(readGrowingFile(path(), 'rows')).toEqual([{ n: 3 }, { n: 1 }, { n: 2 }]);
+    expect(readJsonLinesFile(path(), 'rows')).toEqual([{ n: 3 }, { n: 1 }, { n: 2 }]);
     written.finish((a, b) => a.n - b.n);
-    expect(readGrowingFile(path(), 'rows')).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }]);
+    expect(readJsonLinesFile(path(), 'rows')).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }]);
   });
 
   it('creates nothing without a row', () => {
@@ -37,7 +37,7 @@ describe('GrowingFile', () => {
 
   it('refuses a damaged line', () => {
     writeFileSync(at('rows.jsonl'), 'not JSON\n');
-    expect(() => new GrowingFile(at('rows.jsonl'), 'rows')).toThrow(
+    expect(() => new JsonLinesFile(at('rows.jsonl'), 'rows')).toThrow(
       expect.objectContaining({ code: 'RESULTS_INVALID' }),
     );
   });

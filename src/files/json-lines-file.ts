@@ -9,7 +9,7 @@ import { jsonLines } from './results-files.js';
  * A JSON Lines file that grows row by row. It survives a kill at any time: a last line that is incomplete is dropped when
  * the file is opened again.
  */
-export class GrowingFile<T extends object> implements Disposable {
+export class JsonLinesFile<T extends object> implements Disposable {
   #file: number | null = null;
   readonly #path: string;
   readonly #what: string;
@@ -65,11 +65,11 @@ export class GrowingFile<T extends object> implements Disposable {
 }
 
 /**
- * Reads the complete lines of a growing file; none if there is no file.
+ * Reads the complete lines of such a file; none if there is no file.
  *
  * @throws LlamatuneError RESULTS_INVALID
  */
-export const readGrowingFile = <T extends object>(path: string, what: string): T[] =>
+export const readJsonLinesFile = <T extends object>(path: string, what: string): T[] =>
   rowsOf(readText(path, what), path, what);
 
 function readText(path: string, what: string): string {
