@@ -52,9 +52,9 @@ export interface MergeCard extends Card {
 }
 
 /**
- * Writes README.md next to the output of a run, and the loss curve and the use of experts as pictures. A README.md of another origin, or one that
- * was edited, stays as it is: then there is no card. If the card of another output is there, the card is named after the
- * output.
+ * Writes README.md next to the output of a run, and the loss curve and the use of experts as pictures. A README.md of another
+ * origin, or one that was edited, stays as it is: then there is no card. If the card of another output is there, the card is
+ * named after the output.
  *
  * @returns the path of the card, or null
  * @throws LlamatuneError OUTPUT_NOT_WRITABLE
@@ -95,28 +95,30 @@ export function addModelCard(card: TrainingCard | MergeCard): {
   }
 }
 
+const PICTURES = [
+  {
+    what: 'loss curve',
+    alt: 'Loss by optimizer step',
+    pathOf: curveOfOutput,
+    draw: ({ history }: TrainingCard) => (hasLoss(history) ? renderLossCurve(history) : null),
+  },
+  {
+    what: 'use of experts',
+    alt: 'Use of experts by optimizer step',
+    pathOf: expertsOfOutput,
+    draw: ({ experts }: TrainingCard) => (experts.length > 0 ? renderExpertSpans(experts) : null),
+  },
+];
+
 /** The pictures of a training; those of a merged adapter are copied. */
-function picturesOf(card: TrainingCard | MergeCard): Picture[] {
-  const pictures = [
-    {
-      what: 'loss curve',
-      alt: 'Loss by optimizer step',
-      of: curveOfOutput,
-      draw: ({ history }: TrainingCard) => (hasLoss(history) ? renderLossCurve(history) : null),
-    },
-    {
-      what: 'use of experts',
-      alt: 'Use of experts by optimizer step',
-      of: expertsOfOutput,
-      draw: ({ experts }: TrainingCard) => (experts.length > 0 ? renderExpertSpans(experts) : null),
-    },
-  ];
-  return pictures.flatMap(({ what, alt, of, draw }) => {
+const picturesOf = (card: TrainingCard | MergeCard): Picture[] =>
+  PICTURES.flatMap(({ what, alt, pathOf, draw }) => {
     const text =
-      card.kind === 'merged' ? readOwnFile(of(card.adapter), basename(card.adapter)) : draw(card);
-    return text === null ? [] : [{ path: of(card.output), what, alt, text }];
+      card.kind === 'merged'
+        ? readOwnFile(pathOf(card.adapter), basename(card.adapter))
+        : draw(card);
+    return text === null ? [] : [{ path: pathOf(card.output), what, alt, text }];
   });
-}
 
 /** Data, training and results in the card of an adapter; null if it has none. */
 function trainingOf(adapter: string): string | null {
@@ -195,9 +197,8 @@ function trainingOfMerged(
   const text = trainingOf(adapter);
   if (text === null) return [];
   const links = pictures.map((picture) => `${pictureLink(picture)}\n\n`).join('');
-  return [
-    text.replace(/(!\[(Loss|Use of experts) by optimizer step\]\([^)\n]*\)\n\n)+/, () => links),
-  ];
+  const alts = PICTURES.map(({ alt }) => alt).join('|');
+  return [text.replace(new RegExp(`(!\\[(${alts})\\]\\([^)\\n]*\\)\\n\\n)+`), () => links)];
 }
 
 const pictureLink = ({ path, alt }: Pick<Picture, 'path' | 'alt'>): string =>
