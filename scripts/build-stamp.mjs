@@ -27,8 +27,8 @@ function contractText(name, seen = new Set()) {
   seen.add(name);
   const text = fs.readFileSync(path.join(contract, name), 'utf8');
   const imported = [...text.matchAll(/ from '\.\/([\w-]+)\.js'/g)];
-  const own = text.replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*|\s+/g, '');
-  return own + imported.map(([, file]) => contractText(`${file}.ts`, seen)).join('');
+  const code = text.replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*|\s+/g, '');
+  return code + imported.map(([, file]) => contractText(`${file}.ts`, seen)).join('');
 }
 
 /** Writes the stamp next to the compiled TypeScript. */

@@ -17,17 +17,16 @@ const MOST_SPANS = 64;
 export class ExpertHistory {
   #spans: ExpertSpan[] = [];
   #stepsPerSpan = 1;
-  /** Of the last span. */
-  #steps = 0;
+  #stepsOfLast = 0;
 
   /** @param layers `experts` of the event of the step; null: not counted */
   add(step: number, layers: readonly ExpertCounts[] | null): void {
     if (layers === null || layers.length === 0) return;
     const span = { firstStep: step, lastStep: step, layers: [...layers] };
     const last = this.#spans.at(-1);
-    if (last !== undefined && this.#steps < this.#stepsPerSpan) {
-      this.#spans[this.#spans.length - 1] = together([last, span]);
-      this.#steps++;
+    if (last !== undefined && this.#stepsOfLast < this.#stepsPerSpan) {
+      this.#spans[this.#spans.length - 1] = sumOf([last, span]);
+      this.#stepsOfLast++;
       return;
     }
     if (this.#spans.length === MOST_SPANS) {
@@ -35,7 +34,7 @@ export class ExpertHistory {
       this.#stepsPerSpan *= 2;
     }
     this.#spans.push(span);
-    this.#steps = 1;
+    this.#stepsOfLast = 1;
   }
 
   spans(): ExpertSpan[] {
@@ -47,10 +46,11 @@ export class ExpertHistory {
 export function mergedSpans(spans: readonly ExpertSpan[], most: number): ExpertSpan[] {
   const size = Math.ceil(spans.length / most);
   const count = Math.ceil(spans.length / Math.max(1, size));
-  return Array.from({ length: count }, (_, i) => together(spans.slice(i * size, (i + 1) * size)));
+  return Array.from({ length: count }, (_, i) => sumOf(spans.slice(i * size, (i + 1) * size)));
 }
 
-function together(spans: readonly ExpertSpan[]): ExpertSpan {
+/** One span with the counts of all of them. */
+function sumOf(spans: readonly ExpertSpan[]): ExpertSpan {
   const [first] = spans as readonly [ExpertSpan];
   return {
     firstStep: first.firstStep,

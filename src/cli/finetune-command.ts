@@ -83,7 +83,7 @@ export const finetuneCommand: Command = {
       );
     }
     const { inputs, outputs } = filesOfRun(complete);
-    const made = checkFiles({
+    const newFolders = checkFiles({
       inputs: [...inputs, ...configFile(parsed)],
       outputs: [...outputs, ...picturesOfCard(complete), ...(curve === undefined ? [] : [curve])],
     });
@@ -100,7 +100,7 @@ export const finetuneCommand: Command = {
       });
       if (curve !== undefined) replaceFile(curve.path, drawing(curve.path, history), 'loss curve');
     };
-    await holdOutputs(curve === undefined ? [] : [curve], train, made);
+    await holdOutputs(curve === undefined ? [] : [curve], train, newFolders);
   },
 };
 

@@ -70,16 +70,16 @@ function addresses(): PersonalValue[] {
 }
 
 async function serialNumbers(): Promise<(string | undefined)[]> {
-  const about = await systemInformation();
+  const information = await systemInformation();
   const [machine, firmware, board, box, disks, memory, ids, os] = await Promise.all([
-    about.system(),
-    about.bios(),
-    about.baseboard(),
-    about.chassis(),
-    about.diskLayout(),
-    about.memLayout(),
-    about.uuid(),
-    about.osInfo(),
+    information.system(),
+    information.bios(),
+    information.baseboard(),
+    information.chassis(),
+    information.diskLayout(),
+    information.memLayout(),
+    information.uuid(),
+    information.osInfo(),
   ]);
   return [
     ...[machine.serial, machine.uuid, firmware.serial, board.serial, board.assetTag],

@@ -8,7 +8,7 @@ const stampFile = new URL('build-stamp.json', import.meta.url);
  * Refuses an addon of another version of llamatune, or one that was built for another contract, whose fields would be read
  * wrong.
  *
- * @param found the stamp of the addon; undefined in builds before stamps existed
+ * @param found the stamp of the addon; undefined if it has none, as in old builds
  * @throws LlamatuneError ADDON_OUTDATED
  */
 export function checkBuildStamp(
@@ -28,7 +28,7 @@ export function checkBuildStamp(
   const builtFor =
     foundVersion === wantedVersion
       ? `other sources of llamatune ${version}`
-      : `llamatune ${foundVersion || 'before 0.1.0'}, but this is ${version}`;
+      : `${foundVersion ? `llamatune ${foundVersion}` : 'an older llamatune'}, but this is ${version}`;
   throw new LlamatuneError(
     'ADDON_OUTDATED',
     `the native addon '${file}' was built for ${builtFor}`,

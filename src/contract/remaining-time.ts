@@ -3,11 +3,11 @@
  *
  * @returns a function of the number of parts that are done; it is called after each of them
  */
-export function remainingTime(of: number): (done: number) => number {
+export function remainingTime(total: number): (done: number) => number {
   const started = performance.now();
-  let earlier: number | null = null;
+  let doneBefore: number | null = null;
   return (done) => {
-    earlier ??= done - 1;
-    return ((performance.now() - started) / (done - earlier)) * (of - done);
+    doneBefore ??= done - 1;
+    return ((performance.now() - started) / (done - doneBefore)) * (total - done);
   };
 }

@@ -2,7 +2,7 @@
 const BITS = 30;
 const ALL = 2 ** BITS - 1;
 
-/** Where a word stands in a text: the blocks that have it, in order, and its bits in each of them. */
+/** Where a word is in a text: the blocks that have it, in order, and its bits in each of them. */
 interface Positions {
   blocks: number[];
   bits: number[];
@@ -25,11 +25,11 @@ function positionsOf(words: readonly string[]): Map<string, Positions> {
 }
 
 /**
- * Length of the longest common subsequence of two texts. A row of the table of the dynamic programme is a bit vector V: bit j is 0
+ * Length of the longest common subsequence of two texts. A row of the dynamic programming table is a bit vector V: bit j is 0
  * where the row grows from column j to j + 1. The row of the next word, with U = V & (positions of the word in b), is
  * (V + U) | (V & ~U) (Hyyrö, "Bit-parallel LCS-length computation revisited", AWOCA 2004, after Crochemore et al., "A fast
- * and practical bit-vector algorithm for the longest common subsequence problem", 2001). Blocks change only where U is not 0 and where the addition carries, so the
- * others are skipped.
+ * and practical bit-vector algorithm for the longest common subsequence problem", 2001). Blocks change only where U is not 0
+ * and where the addition carries, so the others are skipped.
  *
  * @param pace is awaited in the loop, so that two texts of any length leave the event loop free
  */

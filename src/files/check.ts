@@ -25,7 +25,7 @@ export interface OutputFile {
   kind: 'file' | 'log' | 'folder';
   /** Only compare it with the other files, because the call that writes it checks it. */
   compareOnly?: boolean;
-  /** The call can do without it: checkFiles() accepts its problems, which problemsOfOptional() tells. */
+  /** The call can do without it: checkFiles() ignores its problems, and problemsOfOptional() returns them. */
   optional?: boolean;
 }
 
@@ -54,14 +54,14 @@ export function checkFiles(files: CallFiles): string[] {
   const defined = (problem: Problem | undefined) => problem !== undefined;
   const ofOutputs = problemsOfOutputs(files).filter(({ optional }) => !optional);
   throwAll([...files.inputs.map(problemOfInput).filter(defined), ...ofOutputs]);
-  const made: string[] = [];
+  const newFolders: string[] = [];
   const failed = files.outputs
-    .map((output) => makeFolderOf(output, made))
+    .map((output) => makeFolderOf(output, newFolders))
     .filter(defined)
     .filter(({ optional }) => !optional);
-  if (failed.length > 0) removeEmptyFolders(made);
+  if (failed.length > 0) removeEmptyFolders(newFolders);
   throwAll(failed);
-  return made;
+  return newFolders;
 }
 
 /** Why optional outputs cannot be written, by the option that names them. */
@@ -193,12 +193,12 @@ function problemOfFolder(output: OutputFile, folder: string): Problem | undefine
   return undefined;
 }
 
-function makeFolderOf(output: OutputFile, made: string[]): Problem | undefined {
+function makeFolderOf(output: OutputFile, newFolders: string[]): Problem | undefined {
   const { path, kind, compareOnly } = output;
   if (compareOnly) return undefined;
   try {
     const target = endOfLinks(path);
-    makeFolder(kind === 'folder' ? target : dirname(target), made);
+    makeFolder(kind === 'folder' ? target : dirname(target), newFolders);
     return undefined;
   } catch (cause) {
     return notWritable(output, (cause as Error).message, permissions, cause);

@@ -2,24 +2,24 @@ import { mkdirSync, readdirSync, rmdirSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
 /**
- * Makes a folder and its parents, and adds those that did not exist to `made`, parents first. Node's recursive mkdir never
+ * Makes a folder and its parents, and adds those that did not exist to `newFolders`, parents first. Node's recursive mkdir never
  * returns on a file system that cannot have folders, e.g. /proc.
  */
-export function makeFolder(folder: string, made: string[] = []): void {
+export function makeFolder(folder: string, newFolders: string[] = []): void {
   const path = resolve(folder);
   if (statSync(path, { throwIfNoEntry: false }) !== undefined) return;
-  if (dirname(path) !== path) makeFolder(dirname(path), made);
+  if (dirname(path) !== path) makeFolder(dirname(path), newFolders);
   try {
     mkdirSync(path);
-    made.push(path);
+    newFolders.push(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
 }
 
 /** Removes the folders that makeFolder() made, unless something is in them. */
-export function removeEmptyFolders(made: readonly string[]): void {
-  for (const folder of made.toReversed()) {
+export function removeEmptyFolders(newFolders: readonly string[]): void {
+  for (const folder of newFolders.toReversed()) {
     try {
       rmdirSync(folder);
     } catch {} // not empty, or removed by somebody else

@@ -23,13 +23,13 @@ export async function useFiles<T>(files: CallFiles, work: () => Promise<T>): Pro
 /**
  * Runs `work` while no other run, in this process or another one, can hold the same outputs.
  *
- * @param made the folders that checkFiles() made; if `work` fails, those without a file are removed
+ * @param newFolders the folders that checkFiles() made; if `work` fails, those without a file are removed
  * @throws LlamatuneError OUTPUT_IN_USE with all of them in `problems`
  */
 export async function holdOutputs<T>(
   outputs: readonly OutputFile[],
   work: () => Promise<T>,
-  made: readonly string[],
+  newFolders: readonly string[],
 ): Promise<T> {
   try {
     await ready();
@@ -40,7 +40,7 @@ export async function holdOutputs<T>(
       release();
     }
   } catch (error) {
-    removeEmptyFolders(made);
+    removeEmptyFolders(newFolders);
     throw error;
   }
 }

@@ -94,7 +94,7 @@ async function run(options: FinetuneOptions, controls: FinetuneControls): Promis
   const config = logProblem === undefined ? given : { ...given, runLog: false as const };
   const files = filesOfRun(config);
   const outputs = [...files.outputs, ...folderOfTensorBoard(config)];
-  const made = checkFiles({ ...files, outputs });
+  const newFolders = checkFiles({ ...files, outputs });
   const trackers = trackersOf({ ...trackerOptions(config), logProblem }, controls.emit);
   const emit = (event: FinetuneEvent) => {
     trackers.write(event);
@@ -108,7 +108,7 @@ async function run(options: FinetuneOptions, controls: FinetuneControls): Promis
         withTemporaryFolder((directory) =>
           prepareAndTrain(config, directory, { ...controls, emit }),
         ),
-      made,
+      newFolders,
     );
   } finally {
     trackers.close();

@@ -53,11 +53,11 @@ export type JudgeRun = Run<JudgeEvent, JudgeResults>;
  * Lets a model judge which of two systems gives the better answers. Each pair of answers is judged in both orders, so that
  * a preference for a position cancels out, and the judge is checked on pairs with a known winner. All questions are decoded
  * together. The same seed gives the same results. With `output`, every verdict is kept as soon as it comes, and `resume`
- * continues a run that was interrupted in whatever way.
+ * continues a run that was interrupted.
  *
  * The run's errors: CONFIG_INVALID, SAMPLES_NOT_FOUND, SAMPLES_UNREADABLE, SAMPLES_INVALID, SAMPLES_MISMATCH,
- * DATASET_INVALID_JSON, RESULTS_EXIST, RESULTS_MISMATCH, RESULTS_INVALID, OUTPUT_NOT_WRITABLE, OUTPUT_IN_USE, ABORTED, and those of generate(). A question
- * that the engine cannot answer, e.g. because it is too long, is an invalid verdict; if all are, the run has their error.
+ * DATASET_INVALID_JSON, RESULTS_EXIST, RESULTS_MISMATCH, RESULTS_INVALID, OUTPUT_NOT_WRITABLE, OUTPUT_IN_USE, ABORTED, and
+ * those of generate(). A question that the engine cannot answer, e.g. because it is too long, is an invalid verdict; if all are, the run has their error.
  *
  * @example
  * const { comparisons, check } = await judge({ model: 'judge.gguf', samples: ['tuned.jsonl', 'base.jsonl'] }).result;

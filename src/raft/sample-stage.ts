@@ -31,7 +31,8 @@ export type OnSample = (sample: RaftSample, done: number) => void;
  * stage, its prompt and its number only, so a continued stage has the same answers.
  *
  * @returns all answers, and the speed of this call
- * @throws LlamatuneError of the first prompt if none could be answered, VERIFIER_FAILED, VERIFIER_TASK_INVALID, OUTPUT_NOT_WRITABLE, and those of generate()
+ * @throws LlamatuneError that of the first prompt if none could be answered, VERIFIER_FAILED, VERIFIER_TASK_INVALID,
+ * OUTPUT_NOT_WRITABLE, and those of generate()
  */
 export async function sampleStage(
   request: SampleRequest,

@@ -39,7 +39,10 @@ function renumberIds(svg: string): string {
   });
 }
 
-/** Joins successive filled paths that look the same, of which a heat map has thousands, and leaves out what only the library reads. */
+/**
+ * Joins successive filled paths that look the same, of which a heat map has thousands, and leaves out attributes that only
+ * ECharts reads.
+ */
 function joinPaths(svg: string): string {
   const run = /<path d="[^"]*"( fill="[^"]*" class="[^"]*"><\/path>\n)(?:<path d="[^"]*"\1)+/g;
   return svg.replaceAll(/ ecmeta_\w+="[^"]*"/g, '').replaceAll(run, (paths, end: string) => {

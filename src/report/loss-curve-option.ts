@@ -109,12 +109,12 @@ export function lossCurveOption(
   };
 }
 
-/** Of the strip of interventions. */
-const ROW = 14;
+/** Height of a row of the strip of interventions in pixels. */
+const STRIP_ROW = 14;
 
 /** The loss, the learning rate and, between them, a strip of interventions, if there are any. */
 function panels(curve: Curve, logScale: boolean) {
-  const strip = ROW * curve.kinds.length;
+  const strip = STRIP_ROW * curve.kinds.length;
   const panel = { left: 90, right: 28, outerBoundsMode: 'none' as const };
   const { xAxis, yAxis } = axes(curve, logScale);
   const grid = [

@@ -16,7 +16,9 @@ const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 
 /** Options of setpriv to become a user without groups. */
 export const asUser = (user: number): string[] => [
-  ...[`--reuid=${user}`, `--regid=${user}`, '--clear-groups'],
+  `--reuid=${user}`,
+  `--regid=${user}`,
+  '--clear-groups',
 ];
 
 /** Paths of the system that programs and compilers read. Those that do not exist are left out. */

@@ -95,8 +95,8 @@ function withoutSystemFolders(job: SandboxJob): SandboxJob {
  * Starts a shell as pid 1 of new namespaces, which reads its script from standard input. The shell, and so everything in
  * the namespaces, is killed when this process ends.
  *
- * @param isRoot whether mayMakeNamespaces(). A root that may not becomes `user` before it makes a user namespace, because
- * the kernel does not limit the number of root's processes, whatever namespace they are in.
+ * @param isRoot the result of mayMakeNamespaces(). A root without CAP_SYS_ADMIN becomes `user` before it makes a user
+ * namespace, because the kernel does not limit the number of root's processes in any namespace.
  */
 function startNamespaces(isRoot: boolean, user: number): ChildProcess {
   const becomesUser = !isRoot && process.getuid?.() === 0;

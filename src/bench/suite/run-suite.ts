@@ -143,7 +143,7 @@ class SuiteRunner {
   readonly #resume: boolean;
   readonly #outputs: readonly OutputFile[];
   /** Folders of the outputs that did not exist before. */
-  readonly #made: readonly string[];
+  readonly #newFolders: readonly string[];
 
   constructor(
     options: RunSuiteOptions,
@@ -159,7 +159,7 @@ class SuiteRunner {
     // finds unknown shapes before the first trial
     for (const { spec } of this.#planned) neededModel(spec.model, spec.weightType, this.#cache);
     this.#outputs = [{ field: 'output', path: this.#folder, kind: 'folder' }];
-    this.#made = checkFiles({ inputs: inputsOf(this.#planned), outputs: this.#outputs });
+    this.#newFolders = checkFiles({ inputs: inputsOf(this.#planned), outputs: this.#outputs });
   }
 
   get #hardwarePath(): string {
@@ -167,7 +167,7 @@ class SuiteRunner {
   }
 
   run(): Promise<SuiteResults> {
-    return holdOutputs(this.#outputs, () => this.#run(), this.#made);
+    return holdOutputs(this.#outputs, () => this.#run(), this.#newFolders);
   }
 
   async #run(): Promise<SuiteResults> {

@@ -18,13 +18,14 @@ const CLASSES: readonly (readonly [
   ['≥4', { gte: 4 }],
 ];
 
+// Heights in pixels.
 const LEGENDS = 64;
 const TITLE = 28;
 const PANEL_GAP = 14;
 const LINES = 120;
 const LINES_GAP = 44;
 const BOTTOM = 56;
-/** Of all heat maps together. */
+/** The limit for all heat maps together. */
 const MOST_HEIGHT = 900;
 const MOST_LAYERS = 4;
 const MOST_CELLS = 10_000;
