@@ -94,6 +94,8 @@ describe('the report of the quality benchmark', () => {
     ]);
     expect(text).toContain('**Incomplete**');
     expect(text).toContain('1 of 2');
-    expect(text).toContain('| LoRA by llamatune, Q8_0 | 0 of 2 | n/a | n/a | n/a | n/a | n/a | n/a |');
+    expect(text).toContain(
+      '| LoRA by llamatune, Q8_0 | 0 of 2 | n/a | n/a | n/a | n/a | n/a | n/a |',
+    );
   });
 });
