@@ -78,9 +78,9 @@ void fields(V & v, run_fact & f) {
 }
 
 struct resume_options {
-    std::string from;                 // "latest", "auto", or the path of a checkpoint or of a folder with checkpoints
-    std::vector<std::string> allow{}; // options that may differ from those of the checkpoint's run
-    std::vector<std::string> allowable{}; // that `allow` may name; no run continues with another value of the others
+    std::string from;                   // "latest", "auto", or the path of a checkpoint or of a folder with checkpoints
+    std::vector<std::string> allow;     // options that may differ from those of the checkpoint's run
+    std::vector<std::string> allowable; // that `allow` may name; no run continues with another value of the others
 };
 
 template <class V>
