@@ -1,6 +1,8 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { useFiles } from '../files/lock.js';
+import { checkFiles, type OutputFile } from '../files/check.js';
+import { holdOutputs } from '../files/lock.js';
+import { REPORT_NAMES } from '../files/names.js';
 import {
   LlamatuneError,
   type ReportFormat,
@@ -98,9 +100,18 @@ export const reportCommand: Command = {
       io.stdout.write(found.render(path, format));
       return;
     }
+    if (folder === '') {
+      const message = 'expected a folder for --output but received an empty text';
+      throw new LlamatuneError('USAGE_INVALID', message, { hint: EXAMPLE });
+    }
     const output = { field: 'output', path: folder, kind: 'folder' } as const;
-    const files = await useFiles({ inputs: [], outputs: [output] }, async () =>
-      found.write(path, folder),
+    const files = await holdOutputs(
+      [output],
+      async () => found.write(path, folder),
+      checkFiles({
+        inputs: [{ field: 'results', path, kind: 'samples' }],
+        outputs: filesIn(output),
+      }),
     );
     io.stdout.write(
       parsed.values.get('json') === true
@@ -118,7 +129,22 @@ function resultsIn(path: string): string {
   throw invalid(path, `it has no ${NAMES.join(' and no ')}`);
 }
 
+/** The folder and the files of the report in it, one of which may be a link to the results. */
+const filesIn = (folder: OutputFile): OutputFile[] => [
+  folder,
+  ...REPORT_NAMES.filter((name) => name !== 'charts').map(
+    (name): OutputFile => ({ ...folder, path: join(folder.path, name), kind: 'file' }),
+  ),
+];
+
+/** Far more than results have; a larger file would be read for long, only to be refused. */
+const MOST_BYTES = 256 * 2 ** 20;
+
 function kindOf(path: string): Kind {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  // A pipe without a writer would be waited for.
+  if (stats?.isFile() === false) throw invalid(path, 'it is not a regular file');
+  if ((stats?.size ?? 0) > MOST_BYTES) throw invalid(path, 'it is larger than 256 MiB');
   let format: unknown;
   try {
     format = (JSON.parse(readFileSync(path, 'utf8')) as { format?: unknown } | null)?.format;

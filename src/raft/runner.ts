@@ -23,10 +23,10 @@ import {
   type RaftStage,
   type RaftSummary,
   type SampledStage,
-  SUMMARY_VERSION,
   summaryToContinue,
   writeSummary,
 } from './summary.js';
+import { SUMMARY_VERSION } from './summary-schema.js';
 import { trainStage, writeKept } from './train-stage.js';
 
 interface Controls {

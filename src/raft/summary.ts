@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { z } from 'zod';
 import type { Machine } from '../bench/suite/results.js';
 import { LlamatuneError } from '../errors.js';
 import { replaceFile } from '../files/atomic-file.js';
@@ -16,9 +15,7 @@ import type { FilterCounts } from './filter.js';
 import { raftFiles, raftNames } from './folder.js';
 import type { HardwareUse } from './hardware-log.js';
 import type { RaftChange, RaftMetrics } from './metrics.js';
-
-/** Version of the file format; it changes when a reader of the earlier one would misread the new one. */
-export const SUMMARY_VERSION = 1;
+import { summarySchema } from './summary-schema.js';
 
 /** A part of a run that is continued if it was interrupted. */
 export interface RaftStage {
@@ -125,11 +122,6 @@ export const readRaftSummary = (path: string): RaftSummary =>
     summarySchema,
     'pass a summary.json that llamatune raft of this version wrote',
   ) as unknown as RaftSummary;
-
-const summarySchema = z.looseObject({
-  format: z.literal('llamatune-raft'),
-  version: z.literal(SUMMARY_VERSION),
-});
 
 /** What a run that continues may have more of: its results are those of a run that had as much from the start. */
 export interface Budget {

@@ -1,4 +1,5 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { devNull } from 'node:os';
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { runCli } from '../../../src/cli/cli.js';
@@ -67,11 +68,29 @@ describe('llamatune report', () => {
     ['a file that is not JSON', '{'],
     ['null', 'null'],
     ['damaged results', '{"format":"llamatune-judge","version":1}'],
+    ['a damaged summary', '{"format":"llamatune-raft","version":1}'],
   ])('refuses %s', async (_, text) => {
     writeFileSync(at('results.json'), text);
     const { exit, stderr } = await llamatune('report', at('results.json'));
     expect(stderr).toContain('error RESULTS_INVALID: cannot read the results in');
     expect(exit).toBe(1);
+  });
+
+  it('refuses a device and a file that is too large, without reading them', async () => {
+    writeFileSync(at('large.json'), '');
+    truncateSync(at('large.json'), 2 ** 30);
+    expect((await llamatune('report', devNull)).stderr).toContain('it is not a regular file');
+    expect((await llamatune('report', at('large.json'))).stderr).toContain('larger than 256 MiB');
+  });
+
+  it('does not replace the results through a link', async () => {
+    mkdirSync(at('new'));
+    writeFileSync(at('summary.json'), JSON.stringify(raft));
+    linkSync(at('summary.json'), at('new/summary.md'));
+    const { stderr } = await llamatune('report', at('summary.json'), '--output', at('new'));
+    expect(stderr).toContain('error OUTPUT_CONFLICT');
+    expect(readFileSync(at('summary.json'), 'utf8')).toBe(JSON.stringify(raft));
+    expect(await llamatune('report', at(), '--output', '')).toMatchObject({ exit: 2 });
   });
 
   it('says what is missing', async () => {
