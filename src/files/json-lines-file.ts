@@ -85,15 +85,18 @@ function rowsOf<T>(text: string, path: string, what: string): T[] {
   // what follows the last line break is empty, or a line that a killed process did not complete
   const lines = text.split('\n').slice(0, -1);
   return lines.map((line, i) => {
+    let row: unknown;
     try {
-      return JSON.parse(line) as T;
+      row = JSON.parse(line);
     } catch (cause) {
       throw unreadable(path, what, `line ${i + 1}: ${reasonOf(cause)}`, cause);
     }
+    if (typeof row === 'object' && row !== null && !Array.isArray(row)) return row as T;
+    throw unreadable(path, what, `line ${i + 1} is not a JSON object`);
   });
 }
 
-const unreadable = (path: string, what: string, reason: string, cause: unknown): LlamatuneError =>
+const unreadable = (path: string, what: string, reason: string, cause?: unknown): LlamatuneError =>
   new LlamatuneError('RESULTS_INVALID', `cannot read the ${what} in '${path}': ${reason}`, {
     hint: 'choose another folder, or remove this one and start again',
     cause,

@@ -1,5 +1,6 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { LlamatuneError } from '../errors.js';
 import { replaceFile } from '../files/atomic-file.js';
 import { JsonLinesFile } from '../files/json-lines-file.js';
 import { REPORT_NAMES } from '../files/names.js';
@@ -58,7 +59,16 @@ export class OutputFolder implements Disposable {
 
   #recordedSettings(): JudgeSettings | undefined {
     const [first] = this.#unfinished.rows;
-    return first === undefined || !('judge' in first) ? undefined : first.judge;
+    if (first === undefined) return undefined;
+    if ('judge' in first && typeof first.judge === 'object' && first.judge !== null) {
+      return first.judge;
+    }
+    const path = join(this.#path, UNFINISHED);
+    throw new LlamatuneError(
+      'RESULTS_INVALID',
+      `cannot read the verdicts in '${path}': the first line does not have the settings of the judge`,
+      { hint: 'choose another folder, or remove this one and start again' },
+    );
   }
 
   #compare(found: JudgeSettings): void {

@@ -35,8 +35,8 @@ describe('JsonLinesFile', () => {
     expect(readFileSync(path(), 'utf8')).toBe('{"n":1}\n{"n":2}\n');
   });
 
-  it('refuses a damaged line', () => {
-    writeFileSync(at('rows.jsonl'), 'not JSON\n');
+  it.each(['not JSON', 'null', '5', '[]', ''])('refuses the damaged line %j', (line) => {
+    writeFileSync(at('rows.jsonl'), `${line}\n`);
     expect(() => new JsonLinesFile(at('rows.jsonl'), 'rows')).toThrow(
       expect.objectContaining({ code: 'RESULTS_INVALID' }),
     );
