@@ -174,7 +174,8 @@ function problemOfOutput(output: OutputFile): Problem | undefined {
   }
   if (stats?.isDirectory()) return notWritable(output, 'it is a folder', 'name a file inside it');
   // A log may go to a device or a pipe; replacing one would remove it.
-  if (stats !== undefined && kind === 'file' && !stats.isFile()) {
+  // Nobody asked for an optional one there, and opening a pipe would wait for a reader.
+  if (stats?.isFile() === false && (kind === 'file' || output.optional === true)) {
     return notWritable(output, 'it is not a regular file', 'name a file');
   }
   if (stats !== undefined) accessSync(target, constants.W_OK);

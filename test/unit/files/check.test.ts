@@ -9,11 +9,17 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { devNull } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { LlamatuneError } from '../../../src/errors.js';
-import { type CallFiles, checkFiles, type OutputFile } from '../../../src/files/check.js';
+import {
+  type CallFiles,
+  checkFiles,
+  type OutputFile,
+  problemsOfOptional,
+} from '../../../src/files/check.js';
 import { filesOfRun, type RunConfig } from '../../../src/files/run-files.js';
 import { folderPerTest } from '../../folder-per-test.js';
 
@@ -239,4 +245,11 @@ describe.skipIf(process.platform === 'win32')('checkFiles without permission', (
     expect(problems).toMatchObject(['model', 'a', 'b', 'c'].map((path) => ({ path })));
     for (const { message } of problems) expect(message).toContain('EACCES');
   });
+});
+
+it('does not write an optional log to a device, which may be a pipe without a reader', () => {
+  const log = { field: 'runLog', path: devNull, kind: 'log' } as const;
+  const optional = { inputs: [], outputs: [{ ...log, optional: true }] };
+  expect(problemsOfOptional(optional).get('runLog')?.message).toMatch('it is not a regular file');
+  checkFiles({ inputs: [], outputs: [log] });
 });
