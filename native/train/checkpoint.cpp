@@ -156,7 +156,10 @@ struct field_reader {
             const std::string kind = file.text(key + "kind");
             const auto * known = std::find_if(std::begin(intervention_kind_names), std::end(intervention_kind_names),
                                               [&](const auto & each) { return each.name == kind; });
-            if (known == std::end(intervention_kind_names)) continue; // of a newer version
+            if (known == std::end(intervention_kind_names)) {
+                not_readable(file.path(), "it has an intervention of the unknown kind '" + kind + "'",
+                             checkpoint_file.damaged_hint);
+            }
             record.kind = known->value;
             record.reason = file.text(key + "reason");
             (*this)(key + "before", record.before);
