@@ -1,5 +1,6 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { LlamatuneError } from '../errors.js';
 import { replaceFile } from '../files/atomic-file.js';
 import { JsonLinesFile } from '../files/json-lines-file.js';
@@ -34,6 +35,23 @@ export function refuseResults(folder: string, resume: boolean): void {
   refuseExisting(folder, names, hasRun ? HOW_TO_CONTINUE : undefined);
 }
 
+/** A question that failed is not kept, because it is asked again. */
+const keptVerdict = z.object({
+  check: z.boolean(),
+  index: z.int(),
+  sample: z.int(),
+  answerA: z.string(),
+  answerB: z.string(),
+  verdict: z.enum(['A', 'B', 'tie']).nullable(),
+  winner: z.string().nullable(),
+  explanation: z.string(),
+  text: z.string(),
+  finishReason: z.string(),
+  promptTokens: z.int(),
+  generatedTokens: z.int(),
+  error: z.null(),
+});
+
 type Line = { judge: JudgeSettings } | JudgeVerdict;
 
 /** The folder that a judge writes. Every verdict is kept as soon as it comes. */
@@ -55,6 +73,8 @@ export class OutputFolder implements Disposable {
     this.#unfinished = new JsonLinesFile(join(path, UNFINISHED), 'verdicts');
     const found = this.results?.judge ?? this.#recordedSettings();
     if (found !== undefined) this.#compare(found);
+    const at = this.verdicts.findIndex((verdict) => !keptVerdict.safeParse(verdict).success);
+    if (at >= 0) throw this.#damaged(`line ${at + 2} is not a verdict`);
   }
 
   #recordedSettings(): JudgeSettings | undefined {
@@ -63,11 +83,17 @@ export class OutputFolder implements Disposable {
     if ('judge' in first && typeof first.judge === 'object' && first.judge !== null) {
       return first.judge;
     }
+    throw this.#damaged('the first line does not have the settings of the judge');
+  }
+
+  #damaged(reason: string): LlamatuneError {
     const path = join(this.#path, UNFINISHED);
-    throw new LlamatuneError(
+    return new LlamatuneError(
       'RESULTS_INVALID',
-      `cannot read the verdicts in '${path}': the first line does not have the settings of the judge`,
-      { hint: 'choose another folder, or remove this one and start again' },
+      `cannot read the verdicts in '${path}': ${reason}`,
+      {
+        hint: 'choose another folder, or remove this one and start again',
+      },
     );
   }
 
