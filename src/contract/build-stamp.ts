@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { LlamatuneError } from '../errors.js';
 
 /** Written by the build of dist/ (scripts/build-stamp.mjs); sources that run uncompiled have none. */
@@ -17,9 +18,7 @@ export function checkBuildStamp(
   packageRoot: string,
 ): void {
   const { version } = JSON.parse(readFileSync(`${packageRoot}/package.json`, 'utf8'));
-  const { stamp } = existsSync(stampFile)
-    ? (JSON.parse(readFileSync(stampFile, 'utf8')) as { stamp: string })
-    : { stamp: version as string };
+  const stamp = existsSync(stampFile) ? recordedStamp() : (version as string);
   const [wantedVersion, wantedContract] = [version, stamp.split('+')[1]];
   const [foundVersion, foundContract] = (found ?? '').split('+');
   const isSameContract =
@@ -35,5 +34,17 @@ export function checkBuildStamp(
     {
       hint: 'build it again with "npm rebuild llamatune" (in a checkout: "npm run build")',
     },
+  );
+}
+
+/** @throws LlamatuneError ADDON_OUTDATED if the file is damaged */
+function recordedStamp(): string {
+  const text = readFileSync(stampFile, 'utf8');
+  const [, stamp] = /^\{"stamp":"([^"]+)"\}\s*$/.exec(text) ?? [];
+  if (stamp !== undefined) return stamp;
+  throw new LlamatuneError(
+    'ADDON_OUTDATED',
+    `the build stamp in '${fileURLToPath(stampFile)}' is damaged`,
+    { hint: 'install llamatune again (in a checkout: "npm run build")' },
   );
 }

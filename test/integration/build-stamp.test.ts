@@ -52,6 +52,18 @@ describe('an addon', () => {
     expect(await load()).toMatch(/^\d/);
   });
 
+  it.each(['', '{}', 'null', '{"stamp":'])('is refused with the damaged stamp %j', async (text) => {
+    const stamp = read(stampFile);
+    writeFileSync(at(stampFile), text);
+    const error = JSON.parse(await load());
+    writeFileSync(at(stampFile), stamp);
+    expect(error).toMatchObject({
+      code: 'ADDON_OUTDATED',
+      message: expect.stringMatching(/build-stamp\.json' is damaged$/),
+      hint: expect.stringContaining('npm run build'),
+    });
+  });
+
   it('of another version is refused', async () => {
     forge((stamp) => stamp.replace(/^\d/, '7'));
     expect(JSON.parse(await load())).toMatchObject({
