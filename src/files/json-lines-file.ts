@@ -19,13 +19,14 @@ export class JsonLinesFile<T extends object> implements Disposable {
    * Reads the rows that an earlier call has written. The file is created with the first new row.
    *
    * @param what names the rows in errors, e.g. 'samples'
+   * @param isRow whether a row has the fields that are read
    * @throws LlamatuneError RESULTS_INVALID
    */
-  constructor(path: string, what: string) {
+  constructor(path: string, what: string, isRow?: (row: unknown) => boolean) {
     this.#path = path;
     this.#what = what;
     const text = readText(path, what);
-    this.rows = rowsOf(text, path, what);
+    this.rows = rowsOf(text, path, what, isRow);
     const complete = jsonLines(this.rows);
     if (complete !== text) replaceFile(path, complete, what);
   }
@@ -69,8 +70,11 @@ export class JsonLinesFile<T extends object> implements Disposable {
  *
  * @throws LlamatuneError RESULTS_INVALID
  */
-export const readJsonLinesFile = <T extends object>(path: string, what: string): T[] =>
-  rowsOf(readText(path, what), path, what);
+export const readJsonLinesFile = <T extends object>(
+  path: string,
+  what: string,
+  isRow?: (row: unknown) => boolean,
+): T[] => rowsOf(readText(path, what), path, what, isRow);
 
 function readText(path: string, what: string): string {
   try {
@@ -81,7 +85,12 @@ function readText(path: string, what: string): string {
   }
 }
 
-function rowsOf<T>(text: string, path: string, what: string): T[] {
+function rowsOf<T>(
+  text: string,
+  path: string,
+  what: string,
+  isRow: (row: unknown) => boolean = () => true,
+): T[] {
   // what follows the last line break is empty, or a line that a killed process did not complete
   const lines = text.split('\n').slice(0, -1);
   return lines.map((line, i) => {
@@ -91,8 +100,11 @@ function rowsOf<T>(text: string, path: string, what: string): T[] {
     } catch (cause) {
       throw unreadable(path, what, `line ${i + 1}: ${reasonOf(cause)}`, cause);
     }
-    if (typeof row === 'object' && row !== null && !Array.isArray(row)) return row as T;
-    throw unreadable(path, what, `line ${i + 1} is not a JSON object`);
+    if (typeof row !== 'object' || row === null || Array.isArray(row)) {
+      throw unreadable(path, what, `line ${i + 1} is not a JSON object`);
+    }
+    if (isRow(row)) return row as T;
+    throw unreadable(path, what, `line ${i + 1} lacks a field, or has another value in it`);
   });
 }
 

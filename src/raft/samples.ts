@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { AnswerSample } from '../config/answer-sample.js';
 import type { ChatMessage } from '../config/chat-message.js';
 import { JsonLinesFile, readJsonLinesFile } from '../files/json-lines-file.js';
@@ -15,12 +16,28 @@ export interface RaftSample extends AnswerSample {
 
 const WHAT = 'samples';
 
+const schema = z.object({
+  index: z.int(),
+  sample: z.int(),
+  output: z.string(),
+  finishReason: z.string(),
+  promptTokens: z.int(),
+  generatedTokens: z.int(),
+  verdict: z.object({
+    passed: z.boolean(),
+    score: z.number(),
+    compiled: z.boolean().nullable(),
+    detail: z.string(),
+  }),
+});
+const isSample = (row: unknown): boolean => schema.safeParse(row).success;
+
 /** Opens a file of samples, with those that an earlier call has written. */
 export const openSamples = (path: string): JsonLinesFile<RaftSample> =>
-  new JsonLinesFile(path, WHAT);
+  new JsonLinesFile(path, WHAT, isSample);
 
 /** Reads a file of samples; none if there is no file. */
-export const readSamples = (path: string): RaftSample[] => readJsonLinesFile(path, WHAT);
+export const readSamples = (path: string): RaftSample[] => readJsonLinesFile(path, WHAT, isSample);
 
 /** The order of a complete file: by prompt and then by sample. */
 export const byPromptAndSample = (a: RaftSample, b: RaftSample): number =>
