@@ -16,14 +16,21 @@ export function useBaseModel<T>(
 
 /** What the conversion of names and values needs of a model. */
 export function baseModelOf({ architecture, metadata, tensors }: ModelInfo): BaseModel {
-  const headsOf = (key: string) => {
-    const number = Number(metadata[`${architecture}.attention.${key}`]);
+  const numberOf = (key: string) => {
+    const number = Number(metadata[`${architecture}.${key}`]);
     return Number.isInteger(number) && number > 0 ? number : undefined;
   };
-  const head_count = headsOf('head_count');
+  const head_count = numberOf('attention.head_count');
+  const keys = numberOf('ssm.group_count');
+  const values = numberOf('ssm.time_step_rank');
+  const valueWidth = numberOf('ssm.inner_size');
   return {
     architecture,
-    heads: { head_count, head_count_kv: headsOf('head_count_kv') ?? head_count },
+    heads: {
+      head_count,
+      head_count_kv: numberOf('attention.head_count_kv') ?? head_count,
+      linear: keys && values && valueWidth ? { keys, values, valueWidth } : undefined,
+    },
     shapes: new Map(tensors.map(({ name, shape }) => [name, shape])),
   };
 }

@@ -1,5 +1,13 @@
 import type { ConfigProblem } from '../errors.js';
-import { type Factors, fitsHeads, rowsOf, selected, swapped, transposed } from './matrix.js';
+import {
+  type Factors,
+  fitsHeads,
+  rowsOf,
+  selected,
+  swapped,
+  transposed,
+  withInputsOf,
+} from './matrix.js';
 import { expertNames, fill, numbersIn, type Source, type Variant } from './names.js';
 import { type PeftConfig, scaleOf, targetsParameter } from './peft-config.js';
 import type { Tensor } from './safetensors.js';
@@ -140,8 +148,9 @@ function pairsOf(
       return { ...factors, name, a: transposed(factors.a, factors.a.length / factors.rank) };
     }
     checkSizes(name, factors, inputs, rows * (source.parts ?? 1));
-    if (!fitsHeads(source, rows, base.heads)) throw new Mismatch(headsUnknown(name));
-    return { ...selected(factors, rows, rowsOf(source, rows, base.heads)), name };
+    if (!fitsHeads(source, rows, inputs, base.heads)) throw new Mismatch(headsUnknown(name));
+    const chosen = selected(factors, rows, rowsOf(source, rows, base.heads));
+    return { ...withInputsOf('gguf', chosen, source, base.heads), name };
   });
   // Parts of a fused parameter that were not adapted; a new adapter has only zeros in B and keeps all.
   const used = pairs.filter(({ b }) => b.some((value) => value !== 0));

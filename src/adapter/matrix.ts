@@ -4,6 +4,15 @@ import type { Source } from './names.js';
 export interface Heads {
   head_count: number | undefined;
   head_count_kv: number | undefined;
+  linear?: LinearHeads | undefined;
+}
+
+/** Heads of linear attention (gated delta net). */
+export interface LinearHeads {
+  keys: number;
+  values: number;
+  /** Width of all value heads. */
+  valueWidth: number;
 }
 
 /** A LoRA pair of a weight, in the layout of PEFT and with its scale: the update is scale * B A. */
@@ -18,8 +27,19 @@ export interface Factors {
   b: Float32Array;
 }
 
-/** Whether the numbers of heads that the order of the rows depends on are known and fit the number of rows. */
-export function fitsHeads({ rope, grouped }: Source, rows: number, heads: Heads): boolean {
+/** Whether the numbers of heads that the order of rows or columns depends on are known and fit their number. */
+export function fitsHeads(
+  { rope, grouped, valueHeads }: Source,
+  rows: number,
+  columns: number,
+  heads: Heads,
+): boolean {
+  if (valueHeads !== undefined) {
+    if (heads.linear === undefined) return false;
+    const { keys, values, valueWidth } = heads.linear;
+    const ordered = Math.min(valueHeads === 'rows' ? rows : columns, valueWidth);
+    return values % keys === 0 && ordered % values === 0;
+  }
   if (rope !== undefined) return rows % (2 * (heads[rope] ?? Number.NaN)) === 0;
   if (grouped === undefined) return true;
   const [queries = Number.NaN, groups = Number.NaN] = [heads.head_count, heads[grouped]];
@@ -31,7 +51,8 @@ export function fitsHeads({ rope, grouped }: Source, rows: number, heads: Heads)
  * fitsHeads() must be true.
  */
 export function rowsOf(source: Source, rows: number, heads: Heads): (row: number) => number {
-  const { rope, grouped, part, parts, interleaved } = source;
+  const { rope, grouped, part, parts, interleaved, valueHeads } = source;
+  if (valueHeads === 'rows') return byKeyHead(rows, heads.linear!);
   if (rope !== undefined) {
     const half = rows / heads[rope]! / 2;
     return (row) => {
@@ -54,6 +75,45 @@ export function rowsOf(source: Source, rows: number, heads: Heads): (row: number
   }
   if (part === undefined || parts === undefined) return (row) => row;
   return interleaved ? (row) => row * parts + part : (row) => part * rows + row;
+}
+
+/** For each of `count` rows or columns in GGUF, the one in Transformers: value heads sorted by their key head. */
+function byKeyHead(
+  count: number,
+  { keys, values, valueWidth }: LinearHeads,
+): (index: number) => number {
+  const ordered = Math.min(count, valueWidth);
+  const first = count - ordered;
+  const width = ordered / values;
+  const perKey = values / keys;
+  return (index) => {
+    if (index < first) return index;
+    const head = Math.floor((index - first) / width);
+    const inTransformers = (head % keys) * perKey + Math.floor(head / keys);
+    return first + inTransformers * width + ((index - first) % width);
+  };
+}
+
+/** The pair with its inputs in the order of GGUF, from that of Transformers, or back. fitsHeads() must be true. */
+export function withInputsOf(
+  target: 'gguf' | 'transformers',
+  factors: Factors,
+  { valueHeads }: Source,
+  { linear }: Heads,
+): Factors {
+  if (valueHeads !== 'columns') return factors;
+  const inputs = factors.a.length / (factors.rank * factors.experts);
+  const columnOf = byKeyHead(inputs, linear!);
+  const a = factors.a.map((_, at) => {
+    const column = at % inputs;
+    return factors.a[at - column + columnOf(column)]!;
+  });
+  if (target === 'gguf') return { ...factors, a };
+  factors.a.forEach((value, at) => {
+    const column = at % inputs;
+    a[at - column + columnOf(column)] = value;
+  });
+  return { ...factors, a };
 }
 
 /** Whether two pairs read their input alike, so that one A serves both. */

@@ -17,6 +17,11 @@ export interface Source {
    * The key of the number of groups.
    */
   grouped?: 'head_count' | 'head_count_kv';
+  /**
+   * The rows or the columns are those of the value heads of linear attention. The parameter has the value heads of one key head
+   * together; the tensor has the first one of each key head, then the second ones. Rows of keys before them stay in place.
+   */
+  valueHeads?: 'rows' | 'columns';
   /** The rows are one of `parts` equal parts of the parameter's rows, such as the gate of gate and up. */
   part?: number;
   parts?: number;

@@ -7,6 +7,7 @@ import {
   rowsOf,
   swapped,
   transposed,
+  withInputsOf,
 } from './matrix.js';
 import { fill, patternOf, type Source, type Variant } from './names.js';
 import type { Tensor } from './safetensors.js';
@@ -59,7 +60,8 @@ export function problemsOfExport(
   return pairs.flatMap(({ name }) => {
     const source = sourceOf(name, variant);
     if (source === undefined) return [{ path: name, message: noCounterpart(name, variant) }];
-    if (!fitsHeads(source, base.shapes.get(name)![1]!, base.heads)) {
+    const [columns, rows] = base.shapes.get(name) as [number, number];
+    if (!fitsHeads(source, rows, columns, base.heads)) {
       return [{ path: name, message: headsUnknown(name) }];
     }
     return [];
@@ -67,7 +69,7 @@ export function problemsOfExport(
 }
 
 export const headsUnknown = (tensor: string): string =>
-  `the number of heads of '${tensor}' is not known or does not fit its rows`;
+  `the number of heads of '${tensor}' is not known or does not fit its shape`;
 
 function noCounterpart(tensor: string, { classes, unsupported }: Variant): string {
   const message = `'${tensor}' has no counterpart in ${classes[0]}`;
@@ -106,8 +108,9 @@ function layersOf(pairs: readonly NamedFactors[], variant: Variant, base: BaseMo
   return [...groups.values()].map(({ source, module, pairs: members }) => {
     if (source.embedding) return { module, source, factors: members[0]! };
     const rows = base.shapes.get(members[0]!.name)![1]!;
-    const parts = members.map((factors) => {
-      const own = sourceOf(factors.name, variant)!;
+    const parts = members.map((pair) => {
+      const own = sourceOf(pair.name, variant)!;
+      const factors = withInputsOf('transformers', pair, own, base.heads);
       return { factors, rowOf: rowsOf(own, rows, base.heads) };
     });
     return { module, source, factors: combined(parts, rows * (source.parts ?? 1)) };

@@ -15,7 +15,7 @@ import { temporaryFolder } from './tiny-model.js';
 
 // The models, the adapters of PEFT and their logits in Transformers are recorded by tools/peft/fixtures.py.
 const fixtures = join(root, 'test', 'integration', 'peft');
-const names = ['llama', 'qwen3', 'gemma3', 'qwen3moe', 'falcon', 'llama4', 'bitnet'];
+const names = ['llama', 'qwen3', 'gemma3', 'qwen3moe', 'falcon', 'llama4', 'qwen35', 'bitnet'];
 const modelOf = (name: string) => join(fixtures, name, 'model.gguf');
 const recorded = (name: string): { tokens: number[]; base: number[]; adapted: number[] } =>
   JSON.parse(readFileSync(join(fixtures, name, 'logits.json'), 'utf8'));

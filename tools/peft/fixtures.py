@@ -85,6 +85,22 @@ MODELS = {
             ],
         },
     ),
+    "qwen35": (
+        "Qwen3_5ForCausalLM",
+        {
+            "tie_word_embeddings": False, "layer_types": ["linear_attention", "full_attention"],
+            "linear_num_key_heads": 2, "linear_num_value_heads": 4, "linear_key_head_dim": 8, "linear_value_head_dim": 8,
+            "head_dim": 16,
+            "rope_parameters": {
+                "rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.5,
+                "mrope_section": [2, 1, 1], "mrope_interleaved": True,
+            },
+        },
+        {
+            "r": 3, "lora_alpha": 5,
+            "target_modules": [*ATTENTION, *MLP, "in_proj_qkv", "in_proj_z", "in_proj_a", "in_proj_b", "out_proj"],
+        },
+    ),
     "bitnet": (
         "BitNetForCausalLM",
         {"tie_word_embeddings": True, "hidden_act": "silu"},  # llama.cpp always uses SiLU
@@ -122,6 +138,7 @@ def write_gguf(source, model, folder, path):
 
     class Converter(base):
         model_arch = base.model_arch
+        no_mtp = True  # layers that predict further tokens are not part of these models
 
         def set_vocab(self):
             writer = self.gguf_writer

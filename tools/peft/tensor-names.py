@@ -56,8 +56,11 @@ OTHER_MEDIA = re.compile("vision|visual|audio|multi_modal|connector|embed_vision
 WITHOUT_ADAPTER = re.compile(r"\.attn_[kv]_b$")
 
 
-def small_config(model_class):
-    """The default configuration with the small sizes, also of the text part of a model for text and images."""
+def small_config(model_class, every_kind):
+    """
+    The default configuration with the small sizes, also of the text part of a model for text and images. With `every_kind` the
+    layers are of different kinds where the usual number of layers has them.
+    """
     config_class = model_class.config_class
     known = set(inspect.signature(config_class.__init__).parameters) | set(config_class().to_dict())
     given = {key: value for key, value in SIZES.items() if key in known}
@@ -68,9 +71,15 @@ def small_config(model_class):
     config = config_class(**fitting(given))
     text = getattr(config, "text_config", config)
     layers = getattr(text, "num_hidden_layers", 2)
+    usual = type(text)()
     for name in ("layer_types", "mlp_layer_types", "layers_block_type"):
         kinds = getattr(text, name, None)
-        if isinstance(kinds, list) and len(kinds) > layers:
+        if not isinstance(kinds, list):
+            continue
+        different = list(dict.fromkeys(getattr(usual, name, None) or kinds))
+        if every_kind and len(set(kinds[:layers])) == 1 and len(different) == layers:
+            setattr(text, name, different)  # layers of one kind may come before the first one of the other kind
+        elif len(kinds) > layers:
             setattr(text, name, kinds[:layers])
     return config
 
@@ -139,11 +148,26 @@ def grouped_order(rows, heads, groups):
     return torch.cat([part.flatten() for part in (table[:, :-2], table[:, -2], table[:, -1])]).tolist()
 
 
-def rows_fit(rows, total, heads):
+def value_heads_order(count, linear):
+    """
+    Value heads of linear attention, which Transformers keeps by key head, in the order of llama.cpp: the first one of each key
+    head, then the second ones. Rows of keys before them stay.
+    """
+    keys, values, width = linear
+    ordered = min(count, width)
+    if ordered % values != 0:
+        return None
+    table = torch.arange(count - ordered, count).reshape(keys, values // keys, -1).swapaxes(0, 1)
+    return [*range(count - ordered), *table.flatten().tolist()]
+
+
+def rows_fit(rows, total, heads, linear):
     """How the rows are chosen of `total` rows of a parameter; None if in another way."""
     n = len(rows)
     if rows == list(range(total)):
         return {}
+    if linear and n == total and rows == value_heads_order(n, linear):
+        return {"valueHeads": "rows"}
     for key, count in heads.items():
         if n == total and rows == rope_order(n, count):
             return {"rope": key}
@@ -159,7 +183,7 @@ def rows_fit(rows, total, heads):
     return None
 
 
-def source_of(tensor, tags, heads):
+def source_of(tensor, tags, heads, linear):
     """
     Where the weights of a tensor come from: the name of the parameter, if it is known, and how its rows are chosen, or the
     `reason` why LoRA factors of one are not factors of the other.
@@ -189,9 +213,13 @@ def source_of(tensor, tags, heads):
         if any(len(row) != 1 for row in rows):
             continue
         rows = [row[0] for row in rows]
+        columns = value_heads_order(table.shape[2], linear) if linear else None
+        if columns and rows == list(range(table.shape[1])) and torch.equal(table[:, :, columns], numbers):
+            if not torch.equal(table, numbers):
+                return {"name": name, "valueHeads": "columns", **({"transposed": True} if transposed else {})}
         if not torch.equal(table[:, rows, :], numbers):
             continue
-        fit = rows_fit(rows, table.shape[1], heads)
+        fit = rows_fit(rows, table.shape[1], heads, linear)
         if fit is None:
             return {"name": name, "reason": "its rows are in another order"}
         return {"name": name, **fit, **({"transposed": True} if transposed else {})}
@@ -228,22 +256,35 @@ def pattern(name):
     return re.sub(r"(?<=\.)\d+(?=\.|$)", "{}", name, count=1)
 
 
+def small_model(model_class):
+    """The model without values, and its configuration. Some kinds of layers need sizes that are not known here."""
+    for every_kind in (True, False):
+        try:
+            config = small_config(model_class, every_kind)
+            with torch.device("meta"):
+                return model_class._from_config(config), config
+        except (AttributeError, TypeError):
+            if not every_kind:
+                raise
+
+
 def record(conversion, gguf, architecture):
-    model_class = getattr(transformers, architecture)
-    config = small_config(model_class)
-    with torch.device("meta"):
-        model = model_class._from_config(config)
+    model, config = small_model(getattr(transformers, architecture))
     tags, state = tagged_parameters(model)
     arch, tensors = converted(conversion, gguf, architecture, config, revert_weight_conversion(model, state))
     text = getattr(config, "text_config", config)
     n_head = next((getattr(text, key) for key in ("num_attention_heads", "n_head", "n_heads") if hasattr(text, key)), 0)
     n_kv = next((getattr(text, key) for key in ("num_key_value_heads", "num_kv_heads") if getattr(text, key, None)), n_head)
     heads = {"head_count": n_head, "head_count_kv": n_kv}
+    linear = None
+    if hasattr(text, "linear_num_value_heads"):
+        values = text.linear_num_value_heads
+        linear = (text.linear_num_key_heads, values, values * text.linear_value_head_dim)
     names, unsupported = {}, {}
     for name, tensor in tensors.items():
         if tensor.dim() < 2 or not name.endswith(".weight"):
             continue
-        source = source_of(tensor, tags, heads)
+        source = source_of(tensor, tags, heads, linear)
         key = pattern(name.removesuffix(".weight"))
         if "name" not in source:
             unsupported[key] = source

@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { fromPeft } from '../../../src/adapter/from-peft.js';
-import { combined, fitsHeads, rowsOf, selected, swapped } from '../../../src/adapter/matrix.js';
+import {
+  combined,
+  fitsHeads,
+  rowsOf,
+  selected,
+  swapped,
+  withInputsOf,
+} from '../../../src/adapter/matrix.js';
 import { variantsOf } from '../../../src/adapter/names.js';
 import type { PeftConfig } from '../../../src/adapter/peft-config.js';
 import type { Tensor } from '../../../src/adapter/safetensors.js';
@@ -105,10 +112,52 @@ describe('rows of a tensor', () => {
     const unknown = { head_count: 4, head_count_kv: undefined };
     const grouped = { module: 'qkv', grouped: 'head_count_kv' } as const;
     const rope = { module: 'k', rope: 'head_count_kv' } as const;
-    expect([8, 12, 16].map((rows) => fitsHeads(grouped, rows, heads))).toEqual([true, false, true]);
-    expect([8, 12, 14].map((rows) => fitsHeads(rope, rows, heads))).toEqual([true, true, false]);
-    expect([grouped, rope].map((source) => fitsHeads(source, 8, unknown))).toEqual([false, false]);
-    expect(fitsHeads({ module: 'q' }, 7, unknown)).toBe(true);
+    expect([8, 12, 16].map((rows) => fitsHeads(grouped, rows, 4, heads))).toEqual([
+      true,
+      false,
+      true,
+    ]);
+    expect([8, 12, 14].map((rows) => fitsHeads(rope, rows, 4, heads))).toEqual([true, true, false]);
+    expect([grouped, rope].map((source) => fitsHeads(source, 8, 4, unknown))).toEqual([
+      false,
+      false,
+    ]);
+    expect(fitsHeads({ module: 'q' }, 7, 4, unknown)).toBe(true);
+  });
+
+  it('of the value heads of linear attention are sorted by their place in a key head', () => {
+    const linear = { keys: 2, values: 4, valueWidth: 8 };
+    const heads = { ...noHeads, linear };
+    const source = { module: 'qkv', valueHeads: 'rows' } as const;
+    const sorted = (rows: number) =>
+      Array.from({ length: rows }, (_, i) => i).map(rowsOf(source, rows, heads));
+    // Transformers: both heads of the first key head, then those of the second one
+    expect(sorted(8)).toEqual([0, 1, 4, 5, 2, 3, 6, 7]);
+    // after two rows of keys
+    expect(sorted(10)).toEqual([0, 1, 2, 3, 6, 7, 4, 5, 8, 9]);
+    // one row for each head
+    expect(sorted(4)).toEqual([0, 2, 1, 3]);
+    const output = { module: 'out', valueHeads: 'columns' } as const;
+    expect(fitsHeads(source, 10, 3, heads)).toBe(true);
+    expect(fitsHeads(output, 3, 8, heads)).toBe(true);
+    expect(fitsHeads(output, 8, 6, heads)).toBe(false);
+    expect(fitsHeads(source, 8, 3, noHeads)).toBe(false);
+    expect(fitsHeads(source, 8, 3, { ...noHeads, linear: { ...linear, keys: 3 } })).toBe(false);
+  });
+
+  it('of the value heads are columns of the layer after linear attention', () => {
+    const heads = { ...noHeads, linear: { keys: 2, values: 4, valueWidth: 4 } };
+    const source = { module: 'out', valueHeads: 'columns' } as const;
+    const a = Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8);
+    const factors = { rank: 2, experts: 1, scale: 1, a, b: Float32Array.of(1, 1) };
+    const there = withInputsOf('gguf', factors, source, heads);
+    expect([...there.a]).toEqual([1, 3, 2, 4, 5, 7, 6, 8]);
+    expect(withInputsOf('transformers', there, source, heads)).toEqual(factors);
+    const wide = { ...heads, linear: { keys: 2, values: 6, valueWidth: 6 } };
+    const columns = { ...factors, rank: 1, a: Float32Array.of(0, 1, 2, 3, 4, 5) };
+    const moved = withInputsOf('gguf', columns, source, wide);
+    expect([...moved.a]).toEqual([0, 3, 1, 4, 2, 5]);
+    expect(withInputsOf('transformers', moved, source, wide)).toEqual(columns);
   });
 
   it('of a fused parameter are a part of its rows', () => {
