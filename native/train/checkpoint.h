@@ -25,9 +25,9 @@ struct checkpoint_parts {
 // All tensors that training changes: the parameters and the optimizer's state.
 std::vector<ggml_tensor *> tensors_of_training(const parameter_set & parameters, const optimizer & optim);
 
-// Writes a checkpoint: the parameters, the optimizer's state by name, the best weights so far, the ones that adaptive
-// training keeps, the state and the facts
-// of the run, and a checksum. It is written atomically. Throws error OUTPUT_NOT_WRITABLE.
+// Writes a checkpoint: the parameters, the optimizer's state by name, the best weights so far, the copies that adaptive
+// training keeps, the state and the facts of the run, and a checksum. It is written atomically. Throws error
+// OUTPUT_NOT_WRITABLE.
 void write_checkpoint(const std::string & path, const std::string & run, const checkpoint_parts & parts,
                       const train_state & state);
 

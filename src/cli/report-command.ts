@@ -1,8 +1,9 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { checkFiles, type OutputFile } from '../files/check.js';
 import { holdOutputs } from '../files/lock.js';
 import { REPORT_NAMES } from '../files/names.js';
+import { refuseExisting } from '../files/results-files.js';
 import {
   LlamatuneError,
   type ReportFormat,
@@ -59,7 +60,7 @@ const options: readonly CliOption[] = [
     kind: 'text',
     typeText: 'path',
     description:
-      'Write all files of the report to this folder instead: summary.md, summary.txt, report.html and charts/.',
+      'Write all files of the report to this folder instead: summary.md, summary.txt, report.html and charts/. Only in the folder of the results are files of these names replaced.',
   },
 ];
 
@@ -107,7 +108,11 @@ export const reportCommand: Command = {
     const output = { field: 'output', path: folder, kind: 'folder' } as const;
     const files = await holdOutputs(
       [output],
-      async () => found.write(path, folder),
+      async () => {
+        // Next to the results these files are an earlier report; elsewhere they may be the user's own.
+        if (resolve(folder) !== dirname(resolve(path))) refuseExisting(folder, REPORT_NAMES);
+        return found.write(path, folder);
+      },
       checkFiles({
         inputs: [{ field: 'results', path, kind: 'samples' }],
         outputs: filesIn(output),

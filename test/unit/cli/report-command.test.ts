@@ -93,6 +93,17 @@ describe('llamatune report', () => {
     expect(await llamatune('report', at(), '--output', '')).toMatchObject({ exit: 2 });
   });
 
+  it('replaces an earlier report only in the folder of the results', async () => {
+    mkdirSync(at('new'));
+    for (const file of ['summary.md', 'new/summary.md']) writeFileSync(at(file), 'mine');
+    writeFileSync(at('summary.json'), JSON.stringify(raft));
+    const refused = await llamatune('report', at(), '--output', at('new'));
+    expect(refused.stderr).toContain('error RESULTS_EXIST');
+    expect(readFileSync(at('new/summary.md'), 'utf8')).toBe('mine');
+    expect(await llamatune('report', at(), '--output', at())).toMatchObject({ exit: 0 });
+    expect(readFileSync(at('summary.md'), 'utf8')).toMatch(/^# RAFT/);
+  });
+
   it('says what is missing', async () => {
     expect((await llamatune('report', at())).stderr).toContain(
       'it has no results.json and no summary.json',
